@@ -1,0 +1,58 @@
+# Every target calls a door (python -m features|training|serving); the logic is in Python, where it is tested.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+SOURCE ?= sample
+MODEL ?= churn-risk
+export ACCOUNTSCORE_DATA ?= $(DATA)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-full check train promote rollback score serve lock clean
+
+help: ## Show these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## Make .venv from requirements.lock, nothing else
+
+$(VENV)/.installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "accountscore needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $@
+
+demo: setup ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR)
+	$(RUN) demo.py --source $(SOURCE) $(if $(DATA),--data $(DATA))
+
+test: setup ## All tests but the long sweeps, under 10 minutes on 2 cores
+	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile
+
+test-full: setup ## All tests, the long kill sweeps included
+	$(RUN) -m pytest
+
+check: setup ## Lint, types, import rules
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+
+train: setup ## Train, judge and register MODEL on SOURCE (BUDGET=seconds)
+	$(RUN) -m training fit $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(if $(BUDGET),--budget $(BUDGET))
+
+promote: setup ## Make the newest version of MODEL (or VERSION=N) champion, through its gates
+	$(RUN) -m training promote $(MODEL) $(if $(VERSION),--version $(VERSION))
+
+rollback: setup ## Put the previous champion of MODEL back
+	$(RUN) -m training rollback $(MODEL)
+
+serve: setup ## Start the API on loopback (PORT=8000)
+	$(RUN) -m serving migrate
+	$(RUN) -m serving api $(if $(PORT),--port $(PORT))
+
+score: setup ## The nightly batch: AS_OF=DATE, OUT=DIR, SOURCE, DATA
+	$(RUN) -m serving batch --source $(SOURCE) $(if $(DATA),--data $(DATA)) --as-of $(AS_OF) --out $(or $(OUT),var/scores)
+
+lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url -o requirements.lock
+
+clean: ## Remove what was written: var/ and caches, not .venv
+	rm -rf var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,104 @@
+"""`python -m features`: check a source, build a panel, read the catalog, simulate a company."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from features.cli import parse_as_of, run
+from features.errors import UserMistake
+from features.simulate import simulate_command
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command("simulate")(simulate_command)
+
+SourceOption = Annotated[
+    str, typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
+]
+DataOption = Annotated[Path | None, typer.Option("--data", help="The directory that ${data} stands for.")]
+
+
+@app.command()
+def check(source: SourceOption, data: DataOption = None) -> None:
+    """Open a source, check every table, and show what it offers."""
+    from features.panel import offered
+    from features.source import open_source
+    from features.tables import ENTITIES, TABLES
+
+    opened = open_source(source, data)
+    console = Console()
+    table = RichTable("table", "rows", "canonical columns", "custom columns", title=f"source {opened.name}")
+    for name in opened.tables:
+        table.add_row(
+            name,
+            f"{opened.rows(name):,}",
+            f"{len(opened.columns[name])} of {len(TABLES[name].columns) + 1}",
+            ", ".join(opened.custom[name]) or "-",
+        )
+    console.print(table)
+    first, last = opened.span
+    console.print(f"events from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC)")
+    for entity, held_by in ENTITIES.items():
+        if opened.has(held_by):
+            definitions, left_out = offered(opened, entity)  # type: ignore[arg-type]
+            console.print(f"{entity}: {len(definitions)} signals")
+            for column in left_out:
+                console.print(f"  not offered: {column.table}.{column.column}: {column.why}")
+
+
+@app.command()
+def build(
+    source: SourceOption,
+    entity: Annotated[str, typer.Option(help="account or lead")],
+    as_of: Annotated[str, typer.Option("--as-of", help="One date or several, joined by commas; naive times are UTC.")],
+    out: Annotated[Path, typer.Option(help="The Parquet file to write.")],
+    data: DataOption = None,
+    engine: Annotated[str, typer.Option(help="duckdb, pandas or spark")] = "duckdb",
+) -> None:
+    """Build the panel of an entity at one or more dates and write it as Parquet."""
+    from features.panel import build_panel, write_panel
+    from features.source import open_source
+
+    as_ofs = [parse_as_of(part) for part in as_of.split(",") if part.strip()]
+    panel = build_panel(open_source(source, data), _entity(entity), as_ofs, engine)
+    write_panel(panel, out)
+    typer.echo(f"{panel.num_rows:,} rows, {panel.num_columns - 4} signals, {len(as_ofs)} as_of -> {out}")
+
+
+@app.command()
+def catalog() -> None:
+    """Every signal: name, theme, unit, window, meaning of missing, phrase."""
+    from features.catalog import signals
+
+    console = Console()
+    if not console.is_terminal:
+        typer.echo("name\tentities\ttheme\tunit\twindow\tgood\tmissing\tphrase")
+        for s in signals():
+            typer.echo(
+                "\t".join(
+                    [s.name, ",".join(s.entities), s.theme, s.unit, s.window, f"{s.good:+d}", s.missing, s.phrase.some]
+                )
+            )
+        return
+    table = RichTable(
+        "name", "entities", "theme", "unit", "window", "missing", "phrase", title=f"{len(signals())} signals"
+    )
+    for s in signals():
+        table.add_row(s.name, ", ".join(s.entities), s.theme, s.unit, s.window, s.missing, s.phrase.some)
+    console.print(table)
+
+
+def _entity(text: str):  # type: ignore[no-untyped-def]  # Entity is a Literal, narrowed here once
+    from features.tables import ENTITIES
+
+    if text not in ENTITIES:
+        raise UserMistake(f"no entity {text!r}: one of {', '.join(ENTITIES)}")
+    return text
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,37 @@
+"""How the three doors (`python -m features|training|serving`) end: exit 0 done, 2 a user's mistake, 1 a fault."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+
+import typer
+
+from features.errors import AccountscoreError, UserMistake
+
+
+def run(app: typer.Typer) -> None:
+    """Run a typer app; a mistake becomes its message on stderr and its exit code, without a stack trace."""
+    try:
+        app(standalone_mode=True)
+    except AccountscoreError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+
+
+def parse_as_of(text: str) -> datetime:
+    """Read `YYYY-MM-DD` or an ISO 8601 time as UTC; a naive time is UTC, a zone is converted.
+
+    >>> parse_as_of("2026-03-01").isoformat()
+    '2026-03-01T00:00:00+00:00'
+    >>> parse_as_of("2026-02-30")
+    Traceback (most recent call last):
+    features.errors.UserMistake: '2026-02-30' is no date: write YYYY-MM-DD or an ISO 8601 time such as 2026-03-01T06:00:00Z
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UserMistake(
+            f"{text!r} is no date: write YYYY-MM-DD or an ISO 8601 time such as 2026-03-01T06:00:00Z"
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

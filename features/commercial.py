@@ -1,0 +1,255 @@
+"""What they pay for, since when, until when, and how that has changed."""
+
+from __future__ import annotations
+
+import narwhals as nw
+
+from features.definition import AS_OF, Definition, change, days_since, define, flag, money, number
+from features.measures import DAY_US, Latest, State, Total, chosen, where
+
+_paid = nw.col("status").is_in(["active", "notice"]) & (nw.col("mrr") > 0)
+_T = "subscriptions"
+
+mrr = State("paid_mrr", _T, value=lambda: where(_paid) * nw.col("mrr"))
+seats = State("paid_seats", _T, ("seats",), value=lambda: where(_paid) * nw.col("seats"))
+contracts = State("paid_contracts", _T, value=lambda: where(_paid))
+notices = State("notices", _T, value=lambda: where(_paid & (nw.col("status") == "notice")))
+ended = State("ended_contracts", _T, value=lambda: where(nw.col("status") == "ended"))
+products = State("paid_products", _T, ("product",), value=lambda: chosen(_paid, nw.col("product")), how="distinct")
+plan = State("plan", _T, ("plan",), value=lambda: chosen(_paid, nw.col("plan")), how="max")
+since = State("since", _T, value=lambda: chosen(_paid, nw.col("created_us")), how="min")
+renewal = State("renewal", _T, ("term_end",), value=lambda: chosen(_paid, nw.col("term_end_us")), how="min")
+term = State("term", _T, ("term_months",), value=lambda: chosen(_paid, nw.col("term_months")), how="max")
+auto = State("auto", _T, ("auto_renew",), value=lambda: chosen(_paid, where(nw.col("auto_renew"))), how="min")
+discount = State("discount", _T, ("discount",), value=lambda: chosen(_paid, nw.col("discount")), how="max")
+changes = Total("changes", _T, value=lambda: where(nw.col("status") == "active"))
+last_change = Latest("last_change", _T)
+open_deals = State("open_deals", "opportunities", ("account_id",), value=lambda: where(nw.col("status") == "open"))
+open_amount = State(
+    "open_amount",
+    "opportunities",
+    ("account_id", "amount"),
+    value=lambda: where(nw.col("status") == "open") * nw.col("amount"),
+)
+lost_deals = State(
+    "lost_deals",
+    "opportunities",
+    ("account_id",),
+    value=lambda: where((nw.col("status") == "lost") & (AS_OF - nw.col("event_us") <= 364 * DAY_US)),
+)
+
+_FREE = "never: without a paid contract it is 0"
+
+
+def _commercial(name: str, formula: object, **words: object) -> Definition:
+    return define(name, formula, theme="commercial", **{"missing": _FREE, **words})  # type: ignore[arg-type]
+
+
+def _contract() -> list[Definition]:
+    return [
+        _commercial(
+            "mrr",
+            lambda get: money(get(mrr)),
+            unit="money",
+            label="recurring revenue a month",
+            some="They pay {value} a month.",
+            zero="They pay nothing now.",
+        ),
+        _commercial(
+            "plan",
+            lambda get: get(plan),
+            unit="category",
+            label="plan",
+            some="They are on the plan {value}.",
+            missing="no paid contract, or its plan is not recorded",
+            unknown="No paid plan is on record.",
+        ),
+        _commercial(
+            "paid_seats",
+            lambda get: number(get(seats)),
+            unit="count",
+            label="paid seats",
+            some="They pay for {value} seats.",
+            zero="They pay for no seat.",
+        ),
+        _commercial(
+            "paid_contracts",
+            lambda get: number(get(contracts)),
+            unit="count",
+            label="paid contracts",
+            some="They have {value} paid contracts.",
+            zero="They have no paid contract.",
+        ),
+        _commercial(
+            "paid_products",
+            lambda get: number(get(products)),
+            unit="count",
+            label="products paid for",
+            good=1,
+            some="They pay for {value} products.",
+            zero="They pay for no product.",
+        ),
+        _commercial(
+            "tenure_days",
+            lambda get: days_since(get(since)),
+            unit="days",
+            label="days since the oldest paid contract began",
+            by_clock=True,
+            some="They have been paying for {value} days.",
+            missing="no paid contract",
+        ),
+        # Rounded towards the past, like every age: a renewal at as_of itself is 0 days away.
+        _commercial(
+            "days_to_renewal",
+            lambda get: number((get(renewal) - AS_OF) // DAY_US),
+            unit="days",
+            by_clock=True,
+            label="days to the next renewal",
+            some="The contract is up for renewal in {value} days.",
+            zero="The contract is up for renewal today.",
+            negative="The agreed term ended {size} days ago.",
+            missing="no paid contract, or its term is not recorded",
+            unknown="No date of renewal is on record.",
+        ),
+        _commercial(
+            "term_months",
+            lambda get: number(get(term)),
+            unit="months",
+            label="length of the term",
+            some="The term is {value} months.",
+            missing="no paid contract, or its term is not recorded",
+        ),
+        _commercial(
+            "renews_automatically",
+            lambda get: number(get(auto)),
+            unit="flag",
+            label="every contract renews by itself",
+            some="The contract renews by itself.",
+            zero="The contract does not renew by itself.",
+            missing="no paid contract",
+        ),
+        _commercial(
+            "discount_share",
+            lambda get: number(get(discount)),
+            unit="share",
+            label="largest discount",
+            some="They have a discount of {value}.",
+            zero="They have no discount.",
+            missing="no paid contract, or its discount is not recorded",
+        ),
+    ]
+
+
+def _movement() -> list[Definition]:
+    words = {
+        28: ("in the last 28 days", "28 days"),
+        84: ("in the last 84 days", "84 days"),
+        364: ("in the last 364 days", "364 days"),
+    }
+    found = []
+    for days in (84, 364):
+        found.append(
+            _commercial(
+                f"mrr_change_{days}d",
+                lambda get, d=days: change(get(mrr), get(mrr, ago=d)),
+                unit="change",
+                good=1,
+                window=f"at as_of against as_of - {days} d",
+                label=f"change of recurring revenue {words[days][0]}",
+                missing="nothing was paid then or now",
+                some=f"Recurring revenue rose by {{size}} {words[days][0]}.",
+                zero=f"Recurring revenue stayed level {words[days][0]}.",
+                negative=f"Recurring revenue fell by {{size}} {words[days][0]}.",
+            )
+        )
+    return [
+        *found,
+        _commercial(
+            "seats_change_84d",
+            lambda get: change(get(seats), get(seats, ago=84)),
+            unit="change",
+            good=1,
+            window="at as_of against as_of - 84 d",
+            label="change of paid seats in the last 84 days",
+            missing="no seat was paid for then or now",
+            some="Paid seats rose by {size} in the last 84 days.",
+            zero="Paid seats stayed level in the last 84 days.",
+            negative="Paid seats fell by {size} in the last 84 days.",
+        ),
+        _commercial(
+            "contract_changes_84d",
+            lambda get: number(get(changes, 84)),
+            unit="count",
+            window="[as_of - 84 d, as_of)",
+            label="changes and renewals of contracts in the last 84 days",
+            missing="never: without contracts it is 0",
+            some="Contracts were changed or renewed {value} times in the last 84 days.",
+            zero="No contract was changed in the last 84 days.",
+        ),
+        _commercial(
+            "days_since_contract_change",
+            lambda get: days_since(get(last_change)),
+            unit="days",
+            by_clock=True,
+            label="days since a contract last changed",
+            some="A contract last changed {value} days ago.",
+            missing="there is no contract",
+        ),
+        _commercial(
+            "ended_contracts",
+            lambda get: number(get(ended)),
+            unit="count",
+            good=-1,
+            label="contracts that ended before",
+            some="{value} earlier contracts have ended.",
+            zero="No contract of theirs has ended before.",
+        ),
+        _commercial(
+            "has_left_before",
+            lambda get: flag(get(ended)),
+            unit="flag",
+            good=-1,
+            label="ended a contract before",
+            some="They have ended a contract before.",
+            zero="They have never ended a contract.",
+        ),
+    ]
+
+
+def _deals() -> list[Definition]:
+    return [
+        _commercial(
+            "open_deals",
+            lambda get: number(get(open_deals)),
+            unit="count",
+            label="open deals",
+            good=1,
+            some="{value} deals with them are open.",
+            zero="No deal with them is open.",
+            missing="never: without deals it is 0",
+        ),
+        _commercial(
+            "open_deal_amount",
+            lambda get: money(get(open_amount)),
+            unit="money",
+            label="value of open deals",
+            good=1,
+            some="Open deals with them are worth {value}.",
+            zero="No deal with them is open.",
+            missing="never: without deals it is 0",
+        ),
+        _commercial(
+            "lost_deals_364d",
+            lambda get: number(get(lost_deals)),
+            unit="count",
+            label="deals lost in the last 364 days",
+            good=-1,
+            window="[as_of - 364 d, as_of)",
+            some="{value} deals with them were lost in the last 364 days.",
+            zero="No deal with them was lost in the last 364 days.",
+            missing="never: without deals it is 0",
+        ),
+    ]
+
+
+DEFINITIONS: tuple[Definition, ...] = (*_contract(), *_movement(), *_deals())

@@ -1,0 +1,185 @@
+"""What passes between them and us: visits, mails, meetings, and acts that say "I want to buy"."""
+
+from __future__ import annotations
+
+import narwhals as nw
+
+from features.definition import Definition, change, days_since, define, number, ratio, window
+from features.measures import WEIGHT_UNIT, Distinct, Latest, Total, Value, where
+from features.signal import Entity
+
+HIGH_INTENT = ["demo_request", "pricing_view", "form_fill", "meeting", "trial_signup"]
+WEB = ["web_visit", "pricing_view"]
+MAIL = ["email_open", "email_click", "email_reply"]
+CONTENT = ["content_download", "webinar", "event"]
+TALK = ["call", "meeting"]
+FROM_US = ["email_sent"]
+"""Kinds that are ours even when a source does not say the direction."""
+
+_NEVER = "never: without touches it is 0"
+
+
+def _kind(kinds: list[str]) -> Value:
+    return lambda: where(nw.col("kind").is_in(kinds))
+
+
+def _inbound() -> nw.Expr:
+    """Everything that they did: not sent by us, by kind or by direction; an unknown direction counts as theirs."""
+    ours = where(nw.col("kind").is_in(FROM_US)) + where(nw.col("direction") == "out")
+    return where(ours == 0)
+
+
+def _outbound() -> nw.Expr:
+    return where(where(nw.col("kind").is_in(FROM_US)) + where(nw.col("direction") == "out") > 0)
+
+
+def _counts(entity: Entity, key: str) -> list[Definition]:
+    definitions = []
+    families: tuple[tuple[str, Value, tuple[int, ...], str, int], ...] = (
+        ("inbound_touches", _inbound, (7, 28, 84), "contacts from their side", 1),
+        ("outbound_touches", _outbound, (28,), "contacts from our side", 0),
+        ("web_visits", _kind(WEB), (28,), "visits to our site", 1),
+        ("mail_responses", _kind(MAIL), (28,), "opened, clicked or answered mails", 1),
+        ("content_touches", _kind(CONTENT), (84,), "downloads, webinars and events", 1),
+        ("talks", _kind(TALK), (28, 84), "calls and meetings", 1),
+        ("high_intent_acts", _kind(HIGH_INTENT), (7, 28, 84), "acts of high intent (demo, pricing, form, meeting)", 1),
+    )
+    for name, value, windows, label, good in families:
+        measure = Total(name, "touches", (key,), value=value)
+        for days in windows:
+            definitions.append(
+                define(
+                    f"{name}_{days}d",
+                    lambda get, m=measure, d=days: number(get(m, d)),
+                    entity=entity,
+                    theme="engagement",  # type: ignore[misc]
+                    unit="count",
+                    window=window(days),
+                    label=f"{label} in the last {days} days",
+                    missing=_NEVER,
+                    good=good,
+                    some=f"There were {{value}} {label} in the last {days} days.",
+                    zero=f"There were no {label} in the last {days} days.",
+                )
+            )
+    return definitions
+
+
+def _shape(entity: Entity, key: str) -> list[Definition]:
+    inbound = Total("inbound_touches", "touches", (key,), value=_inbound)
+    outbound = Total("outbound_touches", "touches", (key,), value=_outbound)
+    intent = Total("high_intent_acts", "touches", (key,), value=_kind(HIGH_INTENT))
+    last_inbound = Latest("last_inbound", "touches", (key,), value=_inbound)
+    last_intent = Latest("last_high_intent", "touches", (key,), value=_kind(HIGH_INTENT))
+    kinds = Distinct("inbound_kinds", "touches", (key,), member="kind", value=_inbound)
+    definitions = [
+        define(
+            "intent_decayed",
+            lambda get: number(get(intent, weight="half_life_14d")) / float(WEIGHT_UNIT),
+            entity=entity,
+            theme="engagement",
+            unit="points",
+            window=window(84),
+            by_clock=True,
+            good=1,
+            missing=_NEVER,
+            label="acts of high intent, each worth half after 14 days",
+            some="Recent acts of high intent add up to {value} points (each loses half its worth in 14 days).",
+            zero="There was no act of high intent in the last 84 days.",
+        ),
+        define(
+            "inbound_change_28d",
+            lambda get: change(get(inbound, 28), get(inbound, 28, before=28)),
+            entity=entity,
+            theme="engagement",
+            unit="change",
+            window=window(56),
+            good=1,
+            missing="no contact from their side in 56 days",
+            label="change of contacts from their side, last 28 days against the 28 before",
+            some="Contacts from their side rose by {size} in the last 28 days.",
+            zero="Contacts from their side stayed level over the last 28 days.",
+            negative="Contacts from their side fell by {size} in the last 28 days.",
+            unknown="There were no contacts from their side in the last 56 days.",
+        ),
+        define(
+            "inbound_per_outbound_84d",
+            lambda get: ratio(get(inbound, 84), get(outbound, 84)),
+            entity=entity,
+            theme="engagement",
+            unit="rate",
+            window=window(84),
+            good=1,
+            missing="we made no contact in 84 days",
+            label="contacts from their side for each of ours in the last 84 days",
+            some="They answered with {value} contacts for each of ours in the last 84 days.",
+            zero="They answered none of our contacts in the last 84 days.",
+        ),
+        define(
+            "days_since_inbound",
+            lambda get: days_since(get(last_inbound)),
+            entity=entity,
+            theme="engagement",
+            unit="days",
+            by_clock=True,
+            good=-1,
+            missing="they never made contact",
+            label="days since they last made contact",
+            some="They last made contact {value} days ago.",
+            zero="They made contact within the last day.",
+            unknown="They have never made contact.",
+        ),
+        define(
+            "days_since_high_intent",
+            lambda get: days_since(get(last_intent)),
+            entity=entity,
+            theme="engagement",
+            unit="days",
+            by_clock=True,
+            good=-1,
+            missing="there never was one",
+            label="days since the last act of high intent",
+            some="The last act of high intent was {value} days ago.",
+            zero="There was an act of high intent within the last day.",
+            unknown="There has been no act of high intent.",
+        ),
+        define(
+            "inbound_kinds_84d",
+            lambda get: number(get(kinds, 84)),
+            entity=entity,
+            theme="engagement",
+            unit="count",
+            window=window(84),
+            good=1,
+            missing=_NEVER,
+            label="different kinds of contact from their side in the last 84 days",
+            some="They used {value} different ways of contact in the last 84 days.",
+            zero="They made no contact in the last 84 days.",
+        ),
+    ]
+    if entity == "account":
+        people = Distinct("people", "touches", (key, "contact_id"), member="contact_id", value=_inbound)
+        for days in (28, 84):
+            definitions.append(
+                define(
+                    f"people_engaged_{days}d",
+                    lambda get, d=days: number(get(people, d)),
+                    entity=entity,
+                    theme="engagement",  # type: ignore[misc]
+                    unit="count",
+                    window=window(days),
+                    good=1,
+                    missing=_NEVER,
+                    label=f"people in contact with us in the last {days} days",
+                    some=f"{{value}} people were in contact with us in the last {days} days.",
+                    zero=f"Nobody was in contact with us in the last {days} days.",
+                )
+            )
+    return definitions
+
+
+DEFINITIONS: tuple[Definition, ...] = tuple(
+    d
+    for entity, key in (("account", "account_id"), ("lead", "lead_id"))
+    for d in (*_counts(entity, key), *_shape(entity, key))  # type: ignore[arg-type]
+)

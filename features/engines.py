@@ -1,0 +1,172 @@
+"""The three engines, seen from a signal: where a table comes from, and how an intermediate result is kept.
+
+The work itself is Narwhals and the same for all; an engine only hands out frames at the edge and takes the panel back.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import narwhals as nw
+import pyarrow as pa
+
+from features.errors import MissingExtra, UserMistake
+from features.source import Source
+
+ENGINES = ("duckdb", "pandas", "spark")
+
+
+class Engine(Protocol):
+    def table(self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None) -> nw.LazyFrame[Any]:
+        """Columns of a table of the source; `ids` keeps the rows whose named column is one of the values."""
+        ...
+
+    def small(self, columns: Mapping[str, Sequence[int]]) -> nw.LazyFrame[Any]:
+        """A small frame of int64 columns."""
+        ...
+
+    def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """Compute a result that is used more than once."""
+        ...
+
+    def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table: ...
+
+    def close(self) -> None:
+        """Drop what was kept."""
+        ...
+
+
+def make_engine(name: str, source: Source) -> Engine:
+    match name:
+        case "duckdb":
+            return DuckDBEngine(source)
+        case "pandas":
+            return PandasEngine(source)
+        case "spark":
+            return SparkEngine(source)
+    raise UserMistake(f"no engine {name!r}: one of {', '.join(ENGINES)}")
+
+
+def _select(source: Source, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None) -> Any:
+    picked = ", ".join('"' + c.replace('"', '""') + '"' for c in columns)
+    relation = source.connection.sql(f'SELECT {picked} FROM "{name}"')
+    if ids is not None:
+        wanted = pa.table({"wanted": pa.array(list(ids[1]), pa.string())})
+        source.connection.register("wanted_ids", wanted)
+        # Materialised, because the registered name is taken anew by the next call.
+        found = source.connection.sql(
+            f'SELECT {picked} FROM "{name}" WHERE "{ids[0]}" IN (SELECT wanted FROM wanted_ids)'
+        ).to_arrow_table()
+        return source.connection.from_arrow(found)
+    return relation
+
+
+class DuckDBEngine:
+    """Embedded and out of core; the default."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._kept: list[str] = []
+
+    def table(self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None) -> nw.LazyFrame[Any]:
+        return nw.from_native(_select(self._source, name, columns, ids))
+
+    def small(self, columns: Mapping[str, Sequence[int]]) -> nw.LazyFrame[Any]:
+        table = pa.table({name: pa.array(list(values), pa.int64()) for name, values in columns.items()})
+        return self.keep(nw.from_native(self._source.connection.from_arrow(table)))
+
+    def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        # The count makes names unique per connection, also when two panels are built from one source.
+        name = f"kept_{id(self):x}_{len(self._kept)}"
+        frame.to_native().create(name)
+        self._kept.append(name)
+        return nw.from_native(self._source.connection.table(name))
+
+    def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table:
+        return frame.to_native().to_arrow_table()
+
+    def close(self) -> None:
+        for name in self._kept:
+            self._source.connection.execute(f'DROP TABLE IF EXISTS "{name}"')
+        self._kept.clear()
+
+
+class PandasEngine:
+    """For a notebook and for tests: everything in memory, on Arrow-backed columns so that null stays null."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def table(self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None) -> nw.LazyFrame[Any]:
+        return self._frame(_select(self._source, name, columns, ids).to_arrow_table())
+
+    def small(self, columns: Mapping[str, Sequence[int]]) -> nw.LazyFrame[Any]:
+        return self._frame(pa.table({name: pa.array(list(values), pa.int64()) for name, values in columns.items()}))
+
+    def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        return frame
+
+    def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table:
+        return pa.Table.from_pandas(frame.to_native(), preserve_index=False)
+
+    def close(self) -> None:
+        return
+
+    @staticmethod
+    def _frame(table: pa.Table) -> nw.LazyFrame[Any]:
+        import pandas as pd
+
+        return nw.from_native(table.to_pandas(types_mapper=pd.ArrowDtype)).lazy()
+
+
+class SparkEngine:
+    """A cluster, or a local Spark. The source's tables reach it as Parquet, written once by DuckDB."""
+
+    def __init__(self, source: Source) -> None:
+        try:
+            from pyspark.sql import SparkSession
+        except ImportError:
+            raise MissingExtra("spark", "--engine spark") from None
+        self._source = source
+        self._folder = tempfile.TemporaryDirectory(prefix="accountscore-spark-")
+        builder: Any = SparkSession.builder
+        self._session = (
+            builder.appName("accountscore")
+            .config("spark.sql.session.timeZone", "UTC")
+            .config("spark.sql.ansi.enabled", "false")
+            .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
+            .config("spark.sql.shuffle.partitions", "8")
+            .config("spark.sql.adaptive.enabled", "true")
+            .getOrCreate()
+        )
+        self._session.sparkContext.setLogLevel("ERROR")
+        self._written: dict[str, Path] = {}
+        self._kept: list[Any] = []
+
+    def table(self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None) -> nw.LazyFrame[Any]:
+        path = Path(self._folder.name) / f"{name}_{len(self._written)}.parquet"
+        self._written[str(path)] = path
+        _select(self._source, name, columns, ids).write_parquet(str(path))
+        return nw.from_native(self._session.read.parquet(str(path)))
+
+    def small(self, columns: Mapping[str, Sequence[int]]) -> nw.LazyFrame[Any]:
+        rows = list(zip(*columns.values(), strict=True))
+        schema = ", ".join(f"{name} long" for name in columns)
+        return nw.from_native(self._session.createDataFrame(rows, schema))
+
+    def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        kept = frame.to_native().persist()
+        self._kept.append(kept)
+        return nw.from_native(kept)
+
+    def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table:
+        return frame.to_native().toArrow()
+
+    def close(self) -> None:
+        for kept in self._kept:
+            kept.unpersist()
+        self._folder.cleanup()

@@ -1,0 +1,49 @@
+"""Errors that every package builds on: a user's mistake is told apart from a fault of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class AccountscoreError(Exception):
+    """Raised when something of ours failed; a command ends with exit code 1."""
+
+    exit_code = 1
+
+
+class UserMistake(AccountscoreError):
+    """Raised when input breaks a stated rule; the message names the value, the rule and the next step (exit code 2)."""
+
+    exit_code = 2
+
+
+class MissingExtra(UserMistake):
+    """Raised when an optional dependency is needed and not installed."""
+
+    def __init__(self, extra: str, needed_for: str) -> None:
+        super().__init__(f"{needed_for} needs the extra '{extra}': pip install 'accountscore[{extra}]'")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with an input, in the parts that a person needs to mend it."""
+
+    where: str
+    """File, table, column or record, as precise as it is known."""
+    found: str
+    """The offending value or state; never a whole row."""
+    rule: str
+    next_step: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.found}. Rule: {self.rule}. Next: {self.next_step}."
+
+
+class BadInput(UserMistake):
+    """Raised with every fault of an input at once, so that it is mended in one go."""
+
+    def __init__(self, subject: str, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        count = f"{len(self.faults)} fault" + ("s" if len(self.faults) != 1 else "")
+        super().__init__(f"{subject}: {count}\n" + "\n".join(f"  - {fault}" for fault in self.faults))

@@ -1,0 +1,298 @@
+"""The panel: one row per (entity, as_of), one column per signal."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from features.catalog import definitions
+from features.custom import LeftOut, custom_definitions
+from features.definition import Definition, money
+from features.engines import Engine, make_engine
+from features.errors import UserMistake
+from features.measures import (
+    Distinct,
+    Earliest,
+    Latest,
+    LongestSilence,
+    State,
+    Wanted,
+    base_column,
+    state_column,
+    weighted_column,
+    where,
+    window_column,
+)
+from features.signal import Entity, Signal
+from features.source import Source, to_us
+from features.states import state_frames
+from features.tables import ENTITIES, TABLES
+from features.windows import KEYS, LATE_SUFFIX, Lattice, lattices, window_frames
+
+Frame = nw.LazyFrame[Any]
+
+KEY: dict[Entity, str] = {"account": "account_id", "lead": "lead_id"}
+FIXED = ("entity_id", "as_of", "eligibility", "value")
+"""The columns of a panel that are not signals."""
+ELIGIBLE = "eligible"
+NO_SCORE = ("opted_out", "internal", "closed", "not_customer", "already_leaving")
+"""What `eligibility` says of those that get no score."""
+DAY = dt.timedelta(days=1)
+GRID_DAYS = 28
+
+
+def grid(first: dt.datetime, last: dt.datetime, step_days: int = GRID_DAYS) -> list[dt.datetime]:
+    """The `as_of` in [first, last] at 00:00 UTC whose days since 1970-01-01 are a multiple of `step_days`.
+
+    >>> [d.date().isoformat() for d in grid(dt.datetime(2026, 1, 1, tzinfo=dt.UTC), dt.datetime(2026, 3, 1, tzinfo=dt.UTC))]
+    ['2026-01-22', '2026-02-19']
+    """
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    start = -(-(first - epoch) // (step_days * DAY))
+    return [epoch + n * step_days * DAY for n in range(start, (last - epoch) // (step_days * DAY) + 1)]
+
+
+def offered(source: Source, entity: Entity) -> tuple[list[Definition], list[LeftOut]]:
+    """The definitions that the source's tables and columns allow, custom ones last, and the columns left out."""
+    if not source.has(ENTITIES[entity]):
+        raise UserMistake(
+            f"source {source.name!r} has no table {ENTITIES[entity]!r}, which holds the entity {entity!r}; it has {', '.join(source.tables)}"
+        )
+    known = [d for d in definitions(entity) if d.offered(source.has)]
+    custom, left_out = custom_definitions(source, entity, {d.signal.name for d in known} | set(FIXED))
+    return [*known, *custom], left_out
+
+
+def signals_of(source: Source, entity: Entity) -> list[Signal]:
+    """The signals that a panel of this source has, in the order of its columns."""
+    return [d.signal for d in offered(source, entity)[0]]
+
+
+def build_panel(
+    source: Source,
+    entity: Entity,
+    as_ofs: Sequence[dt.datetime],
+    engine: str = "duckdb",
+    ids: Sequence[str] | None = None,
+    only: Sequence[str] | None = None,
+) -> pa.Table:
+    """Signals of every entity that was known before each `as_of`.
+
+    Columns: entity_id (text), as_of (timestamp[us, UTC]), eligibility (text: `eligible`, or why there is no score),
+    value (float64, currency units: yearly recurring revenue of an account, open deals of a lead, null when unknown), then one
+    column per signal: float64, or text for a category; null is missing. Rows sorted by (as_of, entity_id). The schema's
+    metadata has the descriptions of the signals under `signals`.
+
+    `ids` keeps these entities only, `only` these signals. Raises `UserMistake` without `as_ofs` or for unknown signals.
+    """
+    if not as_ofs:
+        raise UserMistake("no as_of given: a panel needs at least one date")
+    chosen, _ = offered(source, entity)
+    if only is not None:
+        unknown = sorted(set(only) - {d.signal.name for d in chosen})
+        if unknown:
+            raise UserMistake(
+                f"source {source.name!r} offers no signal {', '.join(unknown)}; see: python -m features catalog"
+            )
+        chosen = [d for d in chosen if d.signal.name in set(only)]
+    running = make_engine(engine, source)
+    try:
+        parts = [
+            _panel(running, source, entity, chosen, lattice, ids) for lattice in lattices([to_us(a) for a in as_ofs])
+        ]
+    finally:
+        running.close()
+    table = pa.concat_tables(parts).sort_by([("as_of", "ascending"), ("entity_id", "ascending")])
+    described = json.dumps([asdict(d.signal) for d in chosen])
+    return table.replace_schema_metadata({"signals": described})
+
+
+def write_panel(panel: pa.Table, out: Path) -> None:
+    """Write a panel as Parquet, whole or not at all."""
+    if not out.resolve().parent.is_dir():
+        raise UserMistake(f"no folder {str(out.resolve().parent)!r} to write {out.name!r} into: make it first")
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        pq.write_table(panel, partial)
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+_STATUS_COLUMN, _VALUE_COLUMN = "eligibility", "value"
+
+
+def _population(source: Source, entity: Entity) -> tuple[Wanted, list[nw.Expr]]:
+    """The columns `eligibility` and `value`, and the measures that they need."""
+    get = Wanted()
+    table = ENTITIES[entity]
+    opted = get(State("is_opted_out", table, value=lambda: where(nw.col("opted_out")), how="max"))
+    rules = [("opted_out", opted > 0)]
+    value = nw.lit(None, nw.Float64)
+    if entity == "account":
+        outsider = State(
+            "is_internal",
+            table,
+            value=lambda: where(nw.col("kind").is_in(["internal", "test", "competitor"])),
+            how="max",
+        )
+        rules.append(("internal", get(outsider) > 0))
+        if source.has("subscriptions"):
+            from features.commercial import mrr, notices
+
+            rules += [("not_customer", get(mrr) <= 0), ("already_leaving", get(notices) > 0)]
+            value = money(12 * get(mrr))
+    else:
+        closed = State(
+            "is_closed", table, value=lambda: where(nw.col("status").is_in(["converted", "disqualified"])), how="max"
+        )
+        rules.append(("closed", get(closed) > 0))
+        get(State("account", table, value=lambda: nw.col("account_id"), how="max"))
+        if source.has("opportunities", "lead_id"):
+            amount = State(
+                "lead_amount",
+                "opportunities",
+                value=lambda: nw.when(nw.col("status") == "open").then(nw.col("amount")),
+                how="max",
+            )
+            value = money(get(amount))
+    status: nw.Expr = nw.lit(ELIGIBLE)
+    for code, rule in reversed(rules):
+        status = nw.when(rule).then(nw.lit(code)).otherwise(status)
+    return get, [status.alias(_STATUS_COLUMN), value.alias(_VALUE_COLUMN)]
+
+
+def _panel(
+    engine: Engine,
+    source: Source,
+    entity: Entity,
+    chosen: list[Definition],
+    lattice: Lattice,
+    ids: Sequence[str] | None,
+) -> pa.Table:
+    wanted, fixed = _population(source, entity)
+    formulas = [d.formula(wanted).alias(d.signal.name) for d in chosen]
+    own = ENTITIES[entity]
+    tables = sorted({m.table for m in wanted.measures})
+    key = KEY[entity]
+    spine: Frame | None = None
+    frames: list[Frame] = []
+    companies: list[Frame] = []
+    for name in [own, *[t for t in tables if t != own]]:
+        columns = _columns(source, name)
+        direct = [
+            (m, ago)
+            for m, agos in wanted.states.items()
+            if m.table == name and not m.via_account
+            for ago in sorted(agos)
+        ]
+        linked = [
+            (m, ago) for m, agos in wanted.states.items() if m.table == name and m.via_account for ago in sorted(agos)
+        ]
+        if direct or name == own:
+            rows = engine.table(name, columns, (key, ids) if ids is not None else None).with_columns(
+                entity_id=nw.col(key)
+            )
+            found = state_frames(engine, rows, direct, lattice.as_ofs)
+            if name == own:
+                spine, found = engine.keep(found[0]), found[1:]
+            frames += [engine.keep(f) for f in found]
+        if linked:
+            near = ("account_id", _accounts_of(source, ids)) if ids is not None else None
+            rows = engine.table(name, columns, near).with_columns(entity_id=nw.col("account_id"))
+            companies += [engine.keep(f) for f in state_frames(engine, rows, linked, lattice.as_ofs)]
+        if any(m.table == name for m in (*wanted.windows, *wanted.weighted)):
+            rows = engine.table(name, columns, (key, ids) if ids is not None else None).with_columns(
+                entity_id=nw.col(key)
+            )
+            frames += [engine.keep(f) for f in window_frames(engine, rows, name, wanted, lattice)]
+    assert spine is not None
+    wide = reduce(lambda left, right: left.join(right, on=list(KEYS), how="left"), frames, spine)
+    if companies:
+        account = base_column(State("account", own))
+        wide = reduce(
+            lambda left, right: left.join(
+                right.with_columns(**{account: nw.col("entity_id")}).drop("entity_id"),
+                on=[account, "as_of_us"],
+                how="left",
+            ),
+            companies,
+            wide,
+        )
+    wide = _fill(wide, wanted, own)
+    result = engine.arrow(wide.select("entity_id", "as_of_us", *fixed, *formulas))
+    return _typed(result, chosen)
+
+
+def _columns(source: Source, table: str) -> list[str]:
+    definition = TABLES[table]
+    columns = [
+        c.name.removesuffix("_time") + "_us" if c.name.endswith("_time") else c.name
+        for c in definition.columns
+        if c.type != "time"
+    ]
+    columns += [f"{c.name.removesuffix('_time')}_us" for c in definition.columns if c.type == "time"]
+    versions = ["from_us", "until_us", "created_us"] if definition.kind == "state" else []
+    return [*columns, "visible_us", *versions, *source.custom[table]]
+
+
+def _accounts_of(source: Source, ids: Sequence[str]) -> list[str]:
+    source.connection.register("wanted_leads", pa.table({"wanted": pa.array(list(ids), pa.string())}))
+    rows = source.query(
+        "SELECT DISTINCT account_id FROM leads WHERE lead_id IN (SELECT wanted FROM wanted_leads) AND account_id IS NOT NULL"
+    )
+    return [row[0] for row in rows]
+
+
+def _fill(wide: Frame, wanted: Wanted, own: str) -> Frame:
+    """No row to count is a count of 0; late members are added to the punctual ones."""
+    filled: dict[str, nw.Expr] = {}
+    zero = nw.lit(0, nw.Int64)
+
+    def full(name: str) -> nw.Expr:
+        return nw.when(nw.col(name).is_null()).then(zero).otherwise(nw.col(name))
+
+    for measure, windows in wanted.windows.items():
+        for window in windows:
+            name = window_column(measure, window)
+            filled[name] = full(name) + full(name + LATE_SUFFIX) if type(measure) is Distinct else full(name)
+        if not windows and not isinstance(measure, (Latest, Earliest, LongestSilence)):
+            filled[base_column(measure)] = full(base_column(measure))
+    for measure, weights in wanted.weighted.items():
+        for weight in weights:
+            filled[weighted_column(measure, weight)] = full(weighted_column(measure, weight))
+    linked = (
+        ~nw.col(base_column(State("account", own))).is_null() if any(m.via_account for m in wanted.states) else None
+    )
+    for state, agos in wanted.states.items():
+        if (state.how in ("sum", "distinct") and state.table != own) or state.via_account:
+            for ago in agos:
+                name = state_column(state, ago)
+                filled[name] = (
+                    nw.when(linked).then(full(name)) if state.via_account and linked is not None else full(name)
+                )
+    return wide.with_columns(**filled) if filled else wide
+
+
+def _typed(result: pa.Table, chosen: list[Definition]) -> pa.Table:
+    as_of = pc.cast(pc.cast(result["as_of_us"], pa.int64()), pa.timestamp("us", "UTC"))
+    columns: dict[str, Any] = {
+        "entity_id": pc.cast(result["entity_id"], pa.string()),
+        "as_of": as_of,
+        "eligibility": pc.cast(result["eligibility"], pa.string()),
+        "value": pc.cast(result["value"], pa.float64()),
+    }
+    for definition in chosen:
+        kind = pa.string() if definition.signal.is_category else pa.float64()
+        columns[definition.signal.name] = pc.cast(result[definition.signal.name], kind)
+    return pa.table(columns)

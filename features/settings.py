@@ -1,0 +1,36 @@
+"""Settings from the environment, prefix `ACCOUNTSCORE_`; read when asked for, never at import."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are. Every path is absolute."""
+
+    home: Path
+    """`ACCOUNTSCORE_HOME`, default `var/`: everything that is written."""
+    data: Path | None
+    """`ACCOUNTSCORE_DATA`: the directory that holds the public datasets, if any."""
+    store_url: str
+    """`ACCOUNTSCORE_STORE_URL`: SQLAlchemy URL of the serving store, default SQLite under `home`."""
+    tracking_uri: str
+    """`ACCOUNTSCORE_TRACKING_URI`: MLflow tracking store, default SQLite under `home`."""
+    connections: Path
+    """`ACCOUNTSCORE_CONNECTIONS`: folder of one TOML file per CRM connection, default `home`/connections."""
+
+    @classmethod
+    def from_env(cls, environ: dict[str, str] | None = None) -> Settings:
+        env = os.environ if environ is None else environ
+        home = Path(env.get("ACCOUNTSCORE_HOME") or "var").resolve()
+        data = env.get("ACCOUNTSCORE_DATA")
+        return cls(
+            home=home,
+            data=Path(data).resolve() if data else None,
+            store_url=env.get("ACCOUNTSCORE_STORE_URL") or f"sqlite:///{home / 'store.db'}",
+            tracking_uri=env.get("ACCOUNTSCORE_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}",
+            connections=Path(env.get("ACCOUNTSCORE_CONNECTIONS") or home / "connections").resolve(),
+        )

@@ -1,0 +1,66 @@
+"""What a signal is to everybody who reads one: its description, apart from how it is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Entity = Literal["account", "lead"]
+Theme = Literal["firmographic", "acquisition", "engagement", "usage", "commercial", "support", "billing", "custom"]
+Unit = Literal[
+    "category",  # a text out of a vocabulary
+    "flag",  # 0 or 1
+    "count",  # whole number of things or people
+    "days",
+    "hours",
+    "months",
+    "years",
+    "share",  # ratio, 0 to 1 unless the signal says otherwise; people read per cent
+    "change",  # relative change, -1 (all gone) to 1 (from nothing): (new - old) / max(new, old)
+    "money",  # in the source's currency, whole units
+    "rate",  # number per something that the label names
+    "points",  # a scale that the label names
+]
+THEMES: tuple[Theme, ...] = get_args(Theme)
+UNITS: tuple[Unit, ...] = get_args(Unit)
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """What a salesperson reads. `{value}` is the value formatted by its unit, `{size}` the same without its sign.
+
+    `some` is required; `zero` and `negative` are used for such values when given; `missing` when there is none.
+    """
+
+    some: str
+    zero: str | None = None
+    negative: str | None = None
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One named input of a model."""
+
+    name: str
+    """Subject, measure, window: `active_users_28d`."""
+    theme: Theme
+    unit: Unit
+    window: str
+    """Half-open, in words that a machine can check: `[as_of - 28 d, as_of)`, or `before as_of`."""
+    missing: str
+    """What a missing value means."""
+    label: str
+    """A noun phrase for tables and charts: `active users in the last 28 days`."""
+    phrase: Phrase
+    entities: tuple[Entity, ...] = ("account",)
+    tables: tuple[str, ...] = field(default=())
+    """Canonical tables that must be there for the signal to be offered."""
+    good: Literal[-1, 0, 1] = 0
+    """+1: more of it is known to be good for the relationship, -1: bad, 0: not known."""
+    by_clock: bool = False
+    """True when the value moves by the passing of time alone, without a new row."""
+
+    @property
+    def is_category(self) -> bool:
+        return self.unit == "category"

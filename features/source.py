@@ -1,0 +1,467 @@
+"""A source: a folder with one `<table>.sql` (or `<table>.py`) per canonical table.
+
+Each `.sql` file is one SELECT, run by DuckDB, in which `${data}` stands for a directory given at run time. A `.py`
+file has a function `rows(data: pathlib.Path)` that returns a `pyarrow.Table` or `RecordBatchReader`.
+
+After opening, each table is a DuckDB relation of the canonical columns, absent ones null, in the types that signals
+may see (see `reference` in `features/README.md`): text, int64, float64 without NaN, booleans, and times and money as
+int64 (microseconds since 1970 UTC, cents). State tables also get, per version row, what makes "as known at `as_of`"
+a comparison of integers:
+
+- `from_us`, `until_us`: the row is the state of its key at `as_of` iff `from_us < as_of <= until_us`;
+- `created_us`: the earliest `event_time` of the key that was known when the row was.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import importlib.util
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from features.errors import BadInput, Fault, UserMistake
+from features.settings import Settings
+from features.tables import KNOWN_TIME, TABLES, Column, Table
+
+SHIPPED = Path(__file__).parent / "sources"
+FOREVER_US = 2**62
+"""Stands for "no later version" in `until_us`."""
+FIRST_TIME, LAST_TIME = dt.date(1971, 1, 1), dt.date(2200, 1, 1)
+"""Times outside are typing errors or placeholders (1900-01-01, 9999-12-31); `week` arithmetic relies on it."""
+VIEW_ABOVE_ROWS = 5_000_000
+"""Larger tables stay where they are and are scanned; smaller ones are read once into memory."""
+
+_ACCEPTED: dict[str, tuple[str, ...]] = {
+    "text": ("VARCHAR", "UUID", "ENUM"),
+    "integer": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"),
+    "boolean": ("BOOLEAN",),
+    "time": ("TIMESTAMP", "DATE"),
+}
+_ACCEPTED["number"] = _ACCEPTED["money"] = (*_ACCEPTED["integer"], "DOUBLE", "FLOAT", "DECIMAL")
+_ADDED = (
+    "event_us",
+    "known_us",
+    "visible_us",
+    "from_us",
+    "until_us",
+    "created_us",
+    "entity_id",
+    "as_of_us",
+    "epoch_us",
+)
+"""Names that columns beyond the canonical ones may not take."""
+_NEXT_STEP = {
+    "text": "CAST(... AS VARCHAR)",
+    "integer": "CAST(... AS BIGINT)",
+    "number": "CAST(... AS DOUBLE)",
+    "money": "CAST(... AS DOUBLE)",
+    "boolean": "write a comparison such as (col = 'Yes')",
+    "time": "CAST(... AS TIMESTAMP) or strptime(...)",
+}
+
+
+def open_source(name_or_dir: str, data: Path | None = None) -> Source:
+    """Open a shipped source by name or a folder by path, and check every table against its definition.
+
+    `data` stands for `${data}`: the folder itself, or the one folder in it whose name starts with the source's name.
+    Without it, `sample` reads `ACCOUNTSCORE_HOME/sample` and others read `ACCOUNTSCORE_DATA`.
+
+    Raises `BadInput` with all faults of all files at once.
+    """
+    folder = Path(name_or_dir) if Path(name_or_dir).is_dir() else SHIPPED / name_or_dir
+    if not folder.is_dir() or (not any(folder.glob("*.sql")) and not any(folder.glob("*.py"))):
+        shipped = ", ".join(sorted(p.name for p in SHIPPED.iterdir() if any(p.glob("*.sql"))))
+        raise UserMistake(
+            f"no source {name_or_dir!r}: give a folder with one <table>.sql per table, or one of {shipped}"
+        )
+    return Source(folder.resolve().name, folder, _data_folder(folder.resolve().name, folder, data))
+
+
+def _data_folder(name: str, folder: Path, data: Path | None) -> Path | None:
+    if data is None:
+        settings = Settings.from_env()
+        data = settings.home / "sample" if name == "sample" else settings.data
+    needed = any("${data}" in path.read_text() for path in folder.glob("*.sql"))
+    if data is None:
+        if needed:
+            raise UserMistake(
+                f"source {name!r} reads ${{data}} and none was given: pass --data DIR (make: DATA=DIR) or set ACCOUNTSCORE_DATA"
+            )
+        return None
+    if not data.is_dir():
+        hint = "make it with: python -m features simulate" if name == "sample" else "pass --data DIR (make: DATA=DIR)"
+        raise UserMistake(f"source {name!r}: no folder {str(data)!r} for ${{data}}; {hint}")
+    inside = [child for child in data.iterdir() if child.is_dir() and child.name.startswith(name)]
+    return (inside[0] if len(inside) == 1 else data).resolve()
+
+
+class Source:
+    """The checked canonical tables of one company, each a DuckDB table or view named as in `features.tables`."""
+
+    def __init__(self, name: str, folder: Path, data: Path | None) -> None:
+        self.name, self.folder, self.data = name, folder, data
+        self.connection = duckdb.connect()
+        self.connection.execute(
+            "SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET preserve_insertion_order = false"
+        )
+        self.columns: dict[str, tuple[str, ...]] = {}
+        """Per table the canonical columns that the source delivers."""
+        self.custom: dict[str, tuple[str, ...]] = {}
+        """Per table the columns beyond the canonical ones, under the names that they have here (`_slug`)."""
+        self.schemas: dict[str, str] = {}
+        """Per table the DuckDB schema that holds it: `main`, or that of an overlay (`features.changes`)."""
+        self._load()
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that this source has, in the order of `features.tables`."""
+        return tuple(name for name in TABLES if name in self.columns)
+
+    def has(self, table: str, column: str | None = None) -> bool:
+        return table in self.columns and (column is None or column in self.columns[table])
+
+    def arrow(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A table as people know it: times as timestamp[us, UTC], money in currency units, custom columns kept."""
+        definition = TABLES[table]
+        wanted = columns or [*self.columns[table], *self.custom[table]]
+        wanted = wanted if columns or "known_time" in wanted else [*wanted, "known_time"]
+        items = []
+        for name in wanted:
+            column = KNOWN_TIME if name == "known_time" else definition.column(name)
+            quoted = quote(name)
+            if column is not None and column.type == "time":
+                items.append(f"make_timestamptz({internal(name)}) AS {quoted}")
+            elif column is not None and column.type == "money":
+                items.append(f"{quoted} / 100.0 AS {quoted}")
+            else:
+                items.append(quoted)
+        return self.connection.sql(f"SELECT {', '.join(items)} FROM {quote(table)}").to_arrow_table()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the contents of all tables, whatever the order of their rows."""
+        digest = hashlib.sha256()
+        for table in self.tables:
+            row = self.query(
+                f"SELECT count(*), coalesce(bit_xor(hash(t)), 0), coalesce(sum(hash(t)::HUGEINT % 1000000007), 0) FROM {quote(table)} t"
+            )[0]
+            digest.update(repr((table, self.columns[table], self.custom[table], row)).encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def span(self) -> tuple[dt.datetime, dt.datetime]:
+        """First and last `event_time` over all tables that have one; raises `UserMistake` when none has a row."""
+        ends = []
+        for table in self.tables:
+            if "event_time" in self.columns[table]:
+                ends.append(self.query(f"SELECT min(event_us), max(event_us) FROM {quote(table)}")[0])
+        firsts = [first for first, _ in ends if first is not None]
+        lasts = [last for _, last in ends if last is not None]
+        if not firsts:
+            raise UserMistake(f"source {self.name!r} has no row with an event_time: nothing to place in time")
+        return from_us(min(firsts)), from_us(max(lasts))
+
+    def rows(self, table: str) -> int:
+        return int(self.query(f"SELECT count(*) FROM {quote(table)}")[0][0])
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """All rows of a query; a result is never left unfinished, which would block the connection."""
+        return self.connection.execute(sql).fetchall()
+
+    def with_changes(self, table: str, changes: Iterable[Mapping[str, Any]]) -> Source:
+        """The same source with later-known versions of some rows of a state table; itself stays as it is.
+
+        Each change names the key, `event_time` and `known_time` (aware datetimes) and the columns that changed; the
+        others are carried from the newest version before it. An unknown key is a new row.
+        """
+        from features.changes import overlay
+
+        return overlay(self, table, list(changes))
+
+    def _load(self) -> None:
+        faults: list[Fault] = []
+        for path in sorted(self.folder.iterdir()):
+            if path.suffix not in (".sql", ".py") or path.name.startswith("_"):
+                continue
+            table = TABLES.get(path.stem)
+            if table is None:
+                faults.append(
+                    Fault(
+                        str(path),
+                        f"no canonical table is called {path.stem!r}",
+                        f"one of {', '.join(TABLES)}",
+                        "rename the file",
+                    )
+                )
+                continue
+            try:
+                self._read(path, table)
+            except (duckdb.Error, OSError) as error:
+                faults.append(_reading_fault(path, error))
+                continue
+            except Exception as error:  # a source's own Python file may raise anything; the message is all there is
+                if path.suffix != ".py":
+                    raise
+                faults.append(
+                    Fault(str(path), f"{type(error).__name__}: {error}", "rows(data) returns Arrow", "mend the file")
+                )
+                continue
+            faults += self._canonicalise(path, table)
+        if not faults and not any(t in self.columns for t in ("accounts", "leads")):
+            faults.append(
+                Fault(
+                    str(self.folder),
+                    "neither accounts nor leads",
+                    "a source has the table that holds its entity",
+                    "add accounts.sql or leads.sql",
+                )
+            )
+        if faults:
+            raise BadInput(f"source {self.name!r}", faults)
+
+    def _read(self, path: Path, table: Table) -> None:
+        raw = quote(f"raw_{table.name}")
+        if path.suffix == ".sql":
+            query = path.read_text().strip().rstrip(";")
+            if self.data is not None:
+                query = query.replace("${data}", str(self.data).replace("'", "''"))
+            self.connection.execute(f"CREATE VIEW {raw} AS {query}")
+            counted = self.query(f"SELECT count(*) FROM {raw}")[0]
+            if counted[0] <= VIEW_ABOVE_ROWS:
+                self.connection.execute(f"CREATE TABLE {quote('read_' + table.name)} AS SELECT * FROM {raw}")
+                self.connection.execute(f"CREATE OR REPLACE VIEW {raw} AS SELECT * FROM {quote('read_' + table.name)}")
+        else:
+            spec = importlib.util.spec_from_file_location(f"source_{self.name}_{table.name}", path)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            found = module.rows(self.data)
+            self._adopt(table.name, found if isinstance(found, pa.Table) else found.read_all())
+
+    def _adopt(self, table: str, rows: pa.Table) -> None:
+        self.connection.register(f"arrow_{table}", rows)
+        self.connection.execute(
+            f"CREATE OR REPLACE VIEW {quote('raw_' + table)} AS SELECT * FROM {quote('arrow_' + table)}"
+        )
+
+    def _canonicalise(self, path: Path, table: Table) -> list[Fault]:
+        described = self.query(f"DESCRIBE {quote('raw_' + table.name)}")
+        types = {row[0]: row[1] for row in described}
+        canonical = [*table.columns, KNOWN_TIME]
+        faults = _schema_faults(path, canonical, types)
+        if faults:
+            return faults
+        self.columns[table.name] = tuple(c.name for c in canonical if c.name in types)
+        self.schemas[table.name] = "main"
+        extra = {name: _slug(name) for name in types if name not in {c.name for c in canonical}}
+        taken = [*(c.name for c in canonical), *_ADDED, *extra.values()]
+        for name, slug in extra.items():
+            if taken.count(slug) > 1:
+                rule = "column names are unique in lower case with words joined by underscores, and no canonical or internal ones"
+                faults.append(
+                    Fault(
+                        f"{path}, column {name}",
+                        f"its name reads {slug!r}, which is taken",
+                        rule,
+                        "rename it in the SELECT",
+                    )
+                )
+        if faults:
+            return faults
+        self.custom[table.name] = tuple(extra.values())
+        items = [_canonical_item(c, c.name in types) for c in canonical if c.name != "known_time"]
+        if table.column("event_time"):
+            # A time that is null (a snapshot's label) stays null; a row that was known before it happened is seen when it happens.
+            known = "epoch_us(known_time)" if "known_time" in types else "NULL::BIGINT"
+            happened = "epoch_us(event_time)" if "event_time" in types else "NULL::BIGINT"
+            items.append(f"coalesce({known}, {happened}) AS known_us")
+            items.append(f"greatest({happened}, {known}) AS visible_us")
+        items += [_custom_item(name, types[name], slug) for name, slug in extra.items()]
+        raw = quote("raw_" + table.name)
+        select = f"SELECT {', '.join(items)} FROM {raw}"
+        if table.kind == "state":
+            select = versions(select, quote(table.key or ""))
+        big = self.query(f"SELECT count(*) FROM {raw}")[0]
+        what = "VIEW" if table.kind != "state" and big[0] > VIEW_ABOVE_ROWS else "TABLE"
+        try:
+            self.connection.execute(f"CREATE OR REPLACE {what} {quote(table.name)} AS {select}")
+        except duckdb.Error as error:
+            del self.columns[table.name], self.custom[table.name]
+            return [_reading_fault(path, error)]
+        return self._value_faults(path, table)
+
+    def _value_faults(self, path: Path, table: Table) -> list[Fault]:
+        """Nulls where none may be, and times that cannot be true, in one pass over the table."""
+        first, last = _us(FIRST_TIME), _us(LAST_TIME)
+        tests: list[tuple[str, str, str, str]] = []
+        for column in table.columns:
+            if column.required:
+                tests.append((column.name, f"{_internal_of(column)} IS NULL", "is null", "has a value in every row"))
+            if column.type == "time" and column.name in self.columns[table.name]:
+                name = internal(column.name)
+                tests.append(
+                    (
+                        column.name,
+                        f"{name} < {first} OR {name} >= {last}",
+                        f"lies before {FIRST_TIME} or after {LAST_TIME}",
+                        "is a real time; unknown is null",
+                    )
+                )
+        if not tests:
+            return []
+        counts = self.query(
+            f"SELECT {', '.join(f'count(*) FILTER (WHERE {test})' for _, test, _, _ in tests)} FROM {quote(table.name)}"
+        )[0]
+        return [
+            Fault(
+                f"{path}, table {table.name}, column {name}",
+                f"{count:,} rows where it {found}",
+                f"{name} {rule}",
+                "filter or repair these rows in the SELECT",
+            )
+            for count, (name, _, found, rule) in zip(counts, tests, strict=True)
+            if count
+        ]
+
+
+def to_us(moment: dt.datetime) -> int:
+    """Microseconds since 1970-01-01 UTC of an aware datetime.
+
+    >>> to_us(dt.datetime(1970, 1, 2, tzinfo=dt.UTC))
+    86400000000
+    """
+    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+
+
+def from_us(us: int) -> dt.datetime:
+    """The aware UTC datetime of microseconds since 1970-01-01."""
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=us)
+
+
+def _us(day: dt.date) -> int:
+    return to_us(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC))
+
+
+def quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def internal(name: str) -> str:
+    """The int64 column that stands for a time column."""
+    return quote(name.removesuffix("_time") + "_us" if name.endswith("_time") else name + "_us")
+
+
+def _internal_of(column: Column) -> str:
+    return internal(column.name) if column.type == "time" else quote(column.name)
+
+
+def _family(duckdb_type: str) -> str:
+    return duckdb_type.split("(", maxsplit=1)[0].split(" ", maxsplit=1)[0]
+
+
+def _schema_faults(path: Path, canonical: Sequence[Column], types: Mapping[str, str]) -> list[Fault]:
+    faults = []
+    for column in canonical:
+        where = f"{path}, column {column.name}"
+        if column.name not in types:
+            if column.required:
+                faults.append(
+                    Fault(where, "it is missing", f"{column.type}: {column.meaning}", f"SELECT ... AS {column.name}")
+                )
+            continue
+        family = _family(types[column.name])
+        is_key = column.type == "text" and column.name.endswith("_id")
+        if family == '"NULL"' or family in _ACCEPTED[column.type] or (is_key and family in _ACCEPTED["integer"]):
+            continue
+        faults.append(
+            Fault(
+                where,
+                f"its type is {types[column.name]}",
+                f"{column.name} is {column.type}: {column.meaning}",
+                _NEXT_STEP[column.type],
+            )
+        )
+    return faults
+
+
+def _canonical_item(column: Column, present: bool) -> str:
+    quoted = quote(column.name)
+    match column.type:
+        case "time":
+            # A naive timestamp is UTC (the session's zone); one with a zone is the moment that it names.
+            return f"{f'epoch_us({quoted})' if present else 'NULL::BIGINT'} AS {internal(column.name)}"
+        case "money":
+            return f"{f'CAST(round({quoted} * 100) AS BIGINT)' if present else 'NULL::BIGINT'} AS {quoted}"
+        case "integer":
+            return f"{f'CAST({quoted} AS BIGINT)' if present else 'NULL::BIGINT'} AS {quoted}"
+        case "number":
+            return f"{_clean(quoted) if present else 'NULL::DOUBLE'} AS {quoted}"
+        case "boolean":
+            return f"{quoted if present else 'NULL::BOOLEAN'} AS {quoted}"
+        case _:
+            return f"{f'CAST({quoted} AS VARCHAR)' if present else 'NULL::VARCHAR'} AS {quoted}"
+
+
+def _clean(quoted: str) -> str:
+    """A float without NaN or infinity, which engines disagree about."""
+    return f"CASE WHEN isfinite(CAST({quoted} AS DOUBLE)) THEN CAST({quoted} AS DOUBLE) END"
+
+
+def _custom_item(name: str, duckdb_type: str, slug: str) -> str:
+    quoted, family = quote(name), _family(duckdb_type)
+    if family in _ACCEPTED["number"]:
+        return f"{_clean(quoted)} AS {slug}"
+    if family == "BOOLEAN":
+        return f"CAST({quoted} AS DOUBLE) AS {slug}"
+    if family in _ACCEPTED["time"]:
+        return f"epoch_us({quoted}) AS {slug}"
+    return f"CAST({quoted} AS VARCHAR) AS {slug}"
+
+
+def _slug(column: str) -> str:
+    """Lower case, words joined by underscores, never a digit first: a name that every engine takes.
+
+    >>> _slug("Total Time Spent on Website"), _slug("2nd.mail")
+    ('total_time_spent_on_website', 'c_2nd_mail')
+    """
+    slug = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_") or "column"
+    return f"c_{slug}" if slug[0].isdigit() else slug
+
+
+def versions(select: str, key: str) -> str:
+    """Give each version row the interval of as_of in which it is the newest known state of its key.
+
+    Two versions of one key with the same times contradict each other; their hash decides, so that the order of the
+    rows in a file never does.
+    """
+    return f"""
+        WITH version AS ({select})
+        SELECT *,
+            visible_us AS from_us,
+            coalesce(min(visible_us) OVER (
+                PARTITION BY {key} ORDER BY event_us, known_us, hash(version)
+                ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
+            ), {FOREVER_US}) AS until_us,
+            min(event_us) OVER (PARTITION BY {key} ORDER BY visible_us) AS created_us
+        FROM version"""
+
+
+def _reading_fault(path: Path, error: Exception) -> Fault:
+    text = str(error).strip().splitlines()[0]
+    if "xtension" in text:
+        return Fault(
+            str(path),
+            text,
+            "only parquet, json, csv and icu come with DuckDB; other extensions are downloads",
+            f"write {path.stem}.py with rows(data) that yields Arrow (SQLAlchemy, ADBC, fsspec)",
+        )
+    step = "check ${data} and the file's name" if "No files found" in text else "run the SELECT in DuckDB and mend it"
+    return Fault(str(path), text, "the file is one SELECT that DuckDB can run", step)

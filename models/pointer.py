@@ -1,0 +1,122 @@
+"""Which scorer is live: one small file per model, replaced whole under a lock. No registry is asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from models import artefact
+from models.catalog import get_model
+from models.scorer import Scorer
+
+NAME = "champion.json"
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True):
+    model: str
+    version: int | None
+    sha256: str
+    path: str
+    """Relative to the pointer's folder, so that a home can be moved."""
+    promoted_at: str
+    previous: dict[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """What `champion.json` says; `path` is absolute."""
+
+    model: str
+    version: int | None
+    sha256: str
+    path: Path
+    promoted_at: str
+    previous_version: int | None = None
+    previous_path: Path | None = None
+
+
+def folder(home: Path, model: str) -> Path:
+    return home / "champions" / get_model(model).name
+
+
+def read_pointer(home: Path, model: str) -> Pointer | None:
+    """The pointer of a model, None when nothing was ever promoted. Raises `ValueError` when the file is damaged."""
+    where = folder(home, model)
+    try:
+        raw = (where / NAME).read_bytes()
+    except FileNotFoundError:
+        return None
+    entry = msgspec.json.decode(raw, type=_Entry)
+    if "/" in entry.path or entry.path in ("", ".", ".."):
+        raise ValueError(f"{NAME} points to {entry.path!r}, which is not a folder beside it")
+    before = entry.previous or {}
+    old = before.get("path")
+    version = before.get("version")
+    return Pointer(
+        entry.model,
+        entry.version,
+        entry.sha256,
+        where / entry.path,
+        entry.promoted_at,
+        version if isinstance(version, int) else None,
+        where / old if isinstance(old, str) and "/" not in old else None,
+    )
+
+
+@contextmanager
+def locked(home: Path, model: str) -> Iterator[None]:
+    """Hold the promotion lock of a model; a second promotion waits."""
+    where = folder(home, model)
+    where.mkdir(parents=True, exist_ok=True)
+    with (where / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Pointer:
+    """Copy a verified scorer beside the pointer and point to it; readers see the old one or the new one.
+
+    Call it under `locked`. Raises `ScorerRefused` when the scorer does not verify, and changes nothing then.
+    """
+    where = folder(home, model)
+    where.mkdir(parents=True, exist_ok=True)
+    loaded = Scorer.load(scorer)
+    if loaded.spec.model != get_model(model).name:
+        raise artefact.ScorerRefused(scorer, f"it is a scorer of {loaded.spec.model!r}, not of {model!r}")
+    name = loaded.sha256[:16]
+    target = where / name
+    if not target.is_dir():
+        partial = where / f".{name}.{os.getpid()}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        files, _ = artefact.read_files(scorer)
+        artefact.write_files(partial, files)
+        partial.rename(target)
+        artefact.sync_directory(where)
+    present = read_pointer(home, model)
+    previous: dict[str, object] | None = None
+    if present is not None and present.sha256 != loaded.sha256:
+        previous = {"version": present.version, "sha256": present.sha256, "path": present.path.name}
+    elif present is not None and present.previous_path is not None:
+        previous = {"version": present.previous_version, "path": present.previous_path.name}
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    entry = _Entry(
+        model=loaded.spec.model, version=version, sha256=loaded.sha256, path=name, promoted_at=now, previous=previous
+    )
+    partial = where / f".{NAME}.{os.getpid()}.partial"
+    with partial.open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(entry)))
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(where / NAME)
+    artefact.sync_directory(where)
+    found = read_pointer(home, model)
+    assert found is not None
+    return found

@@ -1,0 +1,38 @@
+"""The scorer as MLflow's users know it: `mlflow models serve` and `mlflow.pyfunc.spark_udf` on our models.
+
+MLflow runs this file when it loads a registered version (models from code). Our own serving never does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.pyfunc.model import PythonModel
+
+from models.scorer import Scorer
+
+
+class ScorerModel(PythonModel):
+    """predict(DataFrame of signals) -> DataFrame with probability, score, band."""
+
+    def load_context(self, context: Any) -> None:
+        self._scorer = Scorer.load(Path(context.artifacts["scorer"]))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        columns = {name: model_input[name] for name in self._scorer.names if name in model_input}
+        x = self._scorer.encode(columns)
+        probability = self._scorer.probability(x)
+        return pd.DataFrame(
+            {
+                "probability": probability,
+                "score": self._scorer.percentile(probability),
+                "band": self._scorer.band(probability),
+            },
+            index=model_input.index,
+        )
+
+
+mlflow.models.set_model(ScorerModel())

@@ -1,0 +1,203 @@
+"""The MLflow registry: runs, versions and aliases. MLflow is imported here alone, and only when a function is called."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.errors import UserMistake
+from features.settings import Settings
+from models.definition import Model
+from models.scorer import Scorer
+
+EXPERIMENT = "accountscore"
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+_PACKAGES = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version of a model."""
+
+    model: str
+    version: int
+    run_id: str
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, str] | None = None
+
+
+@contextlib.contextmanager
+def _mlflow(settings: Settings) -> Iterator[Any]:
+    """MLflow, pointed at the settings' store and kept from talking."""
+    # Read at import: no telemetry, no tips, no progress bars for a file of a few kilobytes.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    for name in ("mlflow", "alembic", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow
+
+        for name in ("mlflow", "alembic", "alembic.runtime.migration"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        if settings.tracking_uri.startswith("sqlite:///"):
+            Path(settings.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(settings.tracking_uri)
+        mlflow.set_registry_uri(settings.tracking_uri)
+        yield mlflow
+
+
+def _experiment(mlflow: Any, settings: Settings) -> str:
+    found = mlflow.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    return str(mlflow.create_experiment(EXPERIMENT, artifact_location=(settings.home / "mlruns").as_uri()))
+
+
+def log_version(
+    settings: Settings,
+    definition: Model,
+    scorer: Path,
+    *,
+    parameters: Mapping[str, object],
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str] | None = None,
+    files: Sequence[Path] = (),
+    description: str = "",
+) -> Version:
+    """One run with the scorer, its figures and files, and one new version of the registered model."""
+    loaded = Scorer.load(scorer)
+    with _mlflow(settings) as mlflow:
+        with mlflow.start_run(
+            experiment_id=_experiment(mlflow, settings), run_name=definition.name, tags=dict(tags or {})
+        ) as run:
+            mlflow.log_params(dict(parameters))
+            mlflow.log_metrics({k: float(v) for k, v in metrics.items() if np.isfinite(v)})
+            mlflow.log_dict({"signals": [s.name for s in loaded.spec.signals]}, "signals.json")
+            for file in files:
+                mlflow.log_artifact(str(file))
+            example = _example(loaded)
+            mlflow.pyfunc.log_model(
+                name="scorer",
+                python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+                artifacts={"scorer": str(scorer)},
+                code_paths=[str(_PACKAGES / "features"), str(_PACKAGES / "models")],
+                signature=_signature(mlflow, loaded, example),
+                input_example=example,
+                pip_requirements=["numpy", "msgspec", "pylignum", "pandas", "pyarrow", "typer", "mlflow"],
+                registered_model_name=definition.name,
+            )
+        client = mlflow.MlflowClient()
+        version = max(int(v.version) for v in client.search_model_versions(f"run_id = '{run.info.run_id}'"))
+        if description:
+            client.update_model_version(definition.name, str(version), description)
+        client.set_model_version_tag(definition.name, str(version), "scorer_sha256", loaded.sha256)
+        for key, value in (tags or {}).items():
+            client.set_model_version_tag(definition.name, str(version), key, value)
+        return Version(definition.name, version, run.info.run_id, (), dict(tags or {}))
+
+
+def versions(settings: Settings, model: str) -> list[Version]:
+    """All versions of a model, the newest first; none when it was never trained."""
+    with _mlflow(settings) as mlflow:
+        client = mlflow.MlflowClient()
+        try:
+            aliases = client.get_registered_model(model).aliases
+        except mlflow.exceptions.MlflowException:
+            return []
+        found = client.search_model_versions(f"name = '{model}'")
+        held: dict[int, list[str]] = {}
+        for alias, version in aliases.items():
+            held.setdefault(int(version), []).append(alias)
+        return sorted(
+            (
+                Version(model, int(v.version), v.run_id, tuple(sorted(held.get(int(v.version), []))), dict(v.tags))
+                for v in found
+            ),
+            key=lambda v: -v.version,
+        )
+
+
+def by_alias(settings: Settings, model: str, alias: str) -> Version | None:
+    return next((v for v in versions(settings, model) if alias in v.aliases), None)
+
+
+def get_version(settings: Settings, model: str, number: int | None = None) -> Version:
+    """A version by number, the newest when None. Raises `UserMistake` that lists those there are."""
+    found = versions(settings, model)
+    if not found:
+        raise UserMistake(f"{model!r} has no version yet: train one with python -m training fit {model} --source ...")
+    if number is None:
+        return found[0]
+    for version in found:
+        if version.version == number:
+            return version
+    raise UserMistake(f"{model!r} has no version {number}: there are {', '.join(str(v.version) for v in found)}")
+
+
+def set_alias(settings: Settings, model: str, alias: str, version: int) -> None:
+    with _mlflow(settings) as mlflow:
+        mlflow.MlflowClient().set_registered_model_alias(model, alias, str(version))
+
+
+def drop_alias(settings: Settings, model: str, alias: str) -> None:
+    with _mlflow(settings) as mlflow:
+        mlflow.MlflowClient().delete_registered_model_alias(model, alias)
+
+
+def tag_version(settings: Settings, model: str, version: int, key: str, value: str) -> None:
+    with _mlflow(settings) as mlflow:
+        mlflow.MlflowClient().set_model_version_tag(model, str(version), key, value)
+
+
+def download(settings: Settings, version: Version, to: Path) -> Path:
+    """Fetch the scorer directory of a version below `to` and return its path; it is not verified yet."""
+    with _mlflow(settings) as mlflow:
+        to.mkdir(parents=True, exist_ok=True)
+        uri = f"models:/{version.model}/{version.version}"
+        fetched = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(to)))
+        found = [path.parent for path in fetched.rglob("MANIFEST.json")]
+        if len(found) != 1:
+            raise UserMistake(
+                f"version {version.version} of {version.model!r} holds {len(found)} scorers, expected one: train it again"
+            )
+        return found[0]
+
+
+def _example(scorer: Scorer) -> Any:
+    import pandas as pd
+
+    columns: dict[str, list[object]] = {}
+    for signal in scorer.spec.signals:
+        if signal.vocabulary is not None:
+            columns[signal.name] = [signal.vocabulary[0] if signal.vocabulary else None, None]
+        else:
+            columns[signal.name] = [signal.low if signal.low is not None else 0.0, float("nan")]
+    frame = pd.DataFrame(columns)
+    for signal in scorer.spec.signals:
+        if signal.vocabulary is not None:
+            frame[signal.name] = frame[signal.name].astype(object)
+    return frame
+
+
+def _signature(mlflow: Any, scorer: Scorer, example: Any) -> Any:
+    from mlflow.types import ColSpec, Schema
+
+    inputs = Schema(
+        [
+            ColSpec("string" if s.vocabulary is not None else "double", s.name, required=False)
+            for s in scorer.spec.signals
+        ]
+    )
+    outputs = Schema([ColSpec("double", "probability"), ColSpec("long", "score"), ColSpec("string", "band")])
+    return mlflow.models.ModelSignature(inputs=inputs, outputs=outputs)

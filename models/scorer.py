@@ -1,0 +1,349 @@
+"""The portable scorer: a verified directory in, probabilities with exact reasons out.
+
+Needs numpy, msgspec and lignum alone: no pickle, no LightGBM, no pandas, no registry.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from features.errors import AccountscoreError, BadInput, Fault
+from models import artefact
+from models.artefact import ScorerRefused
+from models.linear import Linear
+from models.spec import Golden, LinearSpec, ScorerSpec, SignalSpec
+from models.trees import NODES, OUTCOMES, Tables, TreeReasons, parse
+from models.words import Value, say
+
+__all__ = ["Reason", "Scorer", "ScorerRefused", "sigmoid"]
+
+GOLDEN_TOLERANCE = 1e-9
+"""Allowed difference of a golden effect; scores must agree to the bit."""
+
+
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    """Probability of log-odds: the one function for every path, because two differ in the last bit."""
+    return 1.0 / (1.0 + np.exp(-np.ascontiguousarray(z, dtype=np.float64)))
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why a score is what it is, one signal."""
+
+    signal: str
+    theme: str
+    value: float | str | None
+    effect: float
+    """On the log-odds; over all signals and the base it sums to the score's."""
+    share: float
+    """Of the sum of the absolute effects of all signals, 0 to 1."""
+    text: str
+
+
+class Scorer:
+    """A model that scores. Make one with `Scorer.load`; it never changes."""
+
+    def __init__(
+        self, spec: ScorerSpec, linear: Linear, booster: Any, reasons: TreeReasons | None, sha256: str
+    ) -> None:
+        self.spec = spec
+        self.sha256 = sha256
+        self._linear = linear
+        self._booster = booster
+        self._reasons = reasons
+        self.names = tuple(s.name for s in spec.signals)
+        self._codes: list[dict[str, float] | None] = [
+            None if s.vocabulary is None else {word: float(code) for code, word in enumerate(s.vocabulary)}
+            for s in spec.signals
+        ]
+        self._place = {name: j for j, name in enumerate(self.names)}
+        self._quantiles = np.array(spec.quantiles)
+        self._themes = sorted({s.theme for s in spec.signals})
+        self._theme_of = np.array([self._themes.index(s.theme) for s in spec.signals], dtype=np.int64)
+        # Base of the effects: what the parts expect of the reference population.
+        self.base = linear.bias + float(np.add.accumulate(linear.means)[-1] if len(linear.means) else 0.0)
+        self.base += reasons.base if reasons else 0.0
+
+    @classmethod
+    def load(cls, directory: Path) -> Scorer:
+        """Verify a directory and replay its golden rows.
+
+        Raises `ScorerRefused` with the reason when anything is wrong with it.
+        """
+        directory = Path(directory)
+        files, sha256 = artefact.read_files(directory)
+        try:
+            spec = msgspec.json.decode(files["scorer.json"], type=ScorerSpec)
+            linear = Linear(msgspec.json.decode(files["linear.json"], type=LinearSpec))
+            golden = msgspec.json.decode(files["golden.json"], type=Golden)
+            booster, reasons = _trees(files, len(spec.signals))
+            scorer = cls(spec, linear, booster, reasons, sha256)
+        except ScorerRefused:
+            raise
+        except (msgspec.MsgspecError, AccountscoreError, ValueError, KeyError, IndexError, RuntimeError) as error:
+            raise ScorerRefused(directory, f"its files cannot be read: {error}") from None
+        scorer._replay(directory, golden)
+        return scorer
+
+    def _replay(self, directory: Path, golden: Golden) -> None:
+        if not golden.rows:
+            raise ScorerRefused(directory, "it has no golden rows")
+        x = np.array([[math.nan if v is None else v for v in row] for row in golden.rows], dtype=np.float64)
+        if x.shape != (len(golden.rows), len(self.names)):
+            raise ScorerRefused(directory, "its golden rows have another shape than its signals")
+        for what, given, expected in (
+            ("trees", self._tree_scores(x), golden.trees),
+            ("log-odds", self.log_odds(x), golden.log_odds),
+        ):
+            wrong = np.flatnonzero(given != np.array(expected))
+            if len(wrong):
+                raise ScorerRefused(
+                    directory, f"{len(wrong)} of {len(x)} golden rows give other {what} than when it was made"
+                )
+        effects, base = self.effects(x)
+        if np.abs(effects - np.array(golden.effects)).max(initial=0.0) > GOLDEN_TOLERANCE:
+            raise ScorerRefused(directory, "its golden rows give other reasons than when it was made")
+        if np.abs(effects.sum(axis=1) + base - self.log_odds(x)).max(initial=0.0) > GOLDEN_TOLERANCE:
+            raise ScorerRefused(directory, "its reasons do not sum to its scores")
+
+    # Encoding
+
+    def encode(self, columns: Mapping[str, Any]) -> np.ndarray:
+        """(n, k) float64 from columns by name: arrays, sequences or Arrow columns; null and NaN are missing.
+
+        Columns that the scorer does not use are passed over; one that it uses and that is absent is a fault.
+        """
+        absent = [name for name in self.names if name not in columns]
+        if absent:
+            raise BadInput(
+                "columns to score",
+                [
+                    Fault(
+                        f"column {name}",
+                        "it is missing",
+                        f"the scorer of {self.spec.model} was trained with it",
+                        "add it; null is allowed",
+                    )
+                    for name in absent
+                ],
+            )
+        out: np.ndarray | None = None
+        for j, (name, codes) in enumerate(zip(self.names, self._codes, strict=True)):
+            encoded = _numbers(name, columns[name]) if codes is None else _words(columns[name], codes)
+            if out is None:
+                out = np.empty((len(encoded), len(self.names)))
+            out[:, j] = encoded
+        return np.empty((0, 0)) if out is None else out
+
+    def encode_records(
+        self, records: Sequence[Mapping[str, Any]]
+    ) -> tuple[np.ndarray, list[list[Fault]], list[list[str]]]:
+        """(n, k) float64 from records by signal name, and per record its faults and its warnings.
+
+        A signal that a record lacks is missing. Faults: an unknown signal, a text where a number belongs (or the reverse),
+        NaN and infinity. Warnings: an unseen word, a number outside the range of training. A row with faults is all NaN.
+        """
+        x = np.full((len(records), len(self.names)), np.nan)
+        faults: list[list[Fault]] = []
+        warnings: list[list[str]] = []
+        for i, record in enumerate(records):
+            wrong: list[Fault] = []
+            odd: list[str] = []
+            for name, value in record.items():
+                j = self._place.get(name)
+                if j is None:
+                    wrong.append(
+                        Fault(
+                            f"record {i}, signal {name}",
+                            "no such signal",
+                            f"one of the signals of {self.spec.model}",
+                            f"see GET /v1/{self.spec.model} for their names",
+                        )
+                    )
+                elif value is not None:
+                    encoded, fault, warning = self._encode_one(i, j, value)
+                    x[i, j] = encoded
+                    wrong += [fault] if fault else []
+                    odd += [warning] if warning else []
+            if wrong:
+                x[i] = np.nan
+            faults.append(wrong)
+            warnings.append(odd)
+        return x, faults, warnings
+
+    def _encode_one(self, i: int, j: int, value: Any) -> tuple[float, Fault | None, str | None]:
+        signal, codes = self.spec.signals[j], self._codes[j]
+        where = f"record {i}, signal {signal.name}"
+        if codes is not None:
+            if not isinstance(value, str):
+                return (
+                    math.nan,
+                    Fault(
+                        where, f"a {_kind(value)}", "a text or null", "send one of the words that it was trained with"
+                    ),
+                    None,
+                )
+            code = codes.get(value)
+            if code is None:
+                return float(len(codes)), None, f"{signal.name}: a word that was never seen in training"
+            return code, None, None
+        if isinstance(value, bool):
+            return float(value), None, None
+        if not isinstance(value, (int, float)):
+            return (
+                math.nan,
+                Fault(where, f"a {_kind(value)}", f"a number ({signal.unit}) or null", "send it without quotes"),
+                None,
+            )
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            return (
+                math.nan,
+                Fault(
+                    where, "not a finite number", f"a number ({signal.unit}) or null", "send null when it is not known"
+                ),
+                None,
+            )
+        low, high = signal.low, signal.high
+        if low is not None and high is not None and not low <= number <= high:
+            return number, None, f"{signal.name}: outside the range of training ({low:g} to {high:g})"
+        return number, None, None
+
+    # Scores
+
+    def log_odds(self, x: np.ndarray) -> np.ndarray:
+        """(n,) calibrated log-odds of encoded rows; any batch gives a row the same bits."""
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        return self._linear.total(self._linear.terms(x)) + self._tree_scores(x)
+
+    def probability(self, x: np.ndarray) -> np.ndarray:
+        """(n,) calibrated probability, 0 to 1."""
+        return sigmoid(self.log_odds(x))
+
+    def percentile(self, probability: np.ndarray) -> np.ndarray:
+        """(n,) 1..100: the share of the reference population at or below."""
+        return np.searchsorted(self._quantiles, probability, side="right") + 1
+
+    def band(self, probability: np.ndarray) -> list[str]:
+        """Name of the band of each probability."""
+        return [next(name for name, lowest in self.spec.bands if p >= lowest) for p in self.percentile(probability)]
+
+    def _tree_scores(self, x: np.ndarray) -> np.ndarray:
+        if self._booster is None or not len(x):
+            return np.zeros(len(x))
+        return np.asarray(self._booster.predict(x, raw_score=True, n_jobs=1)).reshape(len(x))
+
+    # Reasons
+
+    def effects(self, x: np.ndarray) -> tuple[np.ndarray, float]:
+        """((n, k) effects on the log-odds, base): exact path-dependent SHAP values; base + row sums are the log-odds."""
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        found = self._linear.terms(x) - self._linear.means
+        if self._reasons is not None:
+            found += self._reasons.effects(x)
+        return found, self.base
+
+    def reasons(self, values: Mapping[str, Value], effects: np.ndarray, k: int) -> list[Reason]:
+        """The k signals that move this score most, up or down, the strongest first; signals without effect are left out.
+
+        `values` are the record's signals by name, `effects` its row of `effects`.
+        """
+        strength = np.abs(effects)
+        total = float(strength.sum())
+        order = np.argsort(-strength, kind="stable")[:k]
+        return [
+            self._reason(int(j), values.get(self.names[j]), float(effects[j]), total) for j in order if strength[j] > 0
+        ]
+
+    def _reason(self, j: int, value: Value, effect: float, total: float) -> Reason:
+        signal = self.spec.signals[j]
+        clean = (
+            None
+            if isinstance(value, float) and math.isnan(value)
+            else float(value)
+            if isinstance(value, bool)
+            else value
+        )
+        return Reason(signal.name, signal.theme, clean, effect, abs(effect) / total, say(self.spec, signal, clean))
+
+    def by_theme(self, effects: np.ndarray) -> dict[str, float]:
+        """Effects summed by theme."""
+        sums = np.bincount(self._theme_of, weights=effects, minlength=len(self._themes))
+        return {theme: float(total) for theme, total in zip(self._themes, sums, strict=True)}
+
+    def signal(self, name: str) -> SignalSpec:
+        return self.spec.signals[self._place[name]]
+
+
+def _trees(files: Mapping[str, bytes], signals: int) -> tuple[Any, TreeReasons | None]:
+    if "booster.txt" not in files:
+        return None, None
+    import lignum
+
+    text = files["booster.txt"]
+    with tempfile.NamedTemporaryFile(suffix=".txt") as copy:
+        # From the verified bytes, not from the path: the file may have changed since it was checked.
+        copy.write(text)
+        copy.flush()
+        booster = lignum.load(copy.name)
+    with np.load(io.BytesIO(files["tables.npz"]), allow_pickle=False) as stored:
+        tables = Tables(stored["slots"], stored["values"], float(stored["base"]))
+    trees = parse(text.decode())
+    if tables.values.shape != (len(trees), OUTCOMES, NODES) or tables.slots.shape != (len(trees), NODES):
+        raise ValueError("the reason tables are those of other trees")
+    return booster, TreeReasons(trees, tables, signals)
+
+
+def _kind(value: Any) -> str:
+    return {str: "text", bool: "true/false", int: "number", float: "number", list: "list", dict: "object"}.get(
+        type(value), "value"
+    )
+
+
+def _numbers(name: str, column: Any) -> np.ndarray:
+    if hasattr(column, "to_numpy") and hasattr(column, "null_count"):
+        column = column.cast("double") if str(column.type) != "double" else column
+        column = (
+            column.combine_chunks() if hasattr(column, "combine_chunks") and hasattr(column, "num_chunks") else column
+        )
+        values = column.to_numpy(zero_copy_only=False)
+    else:
+        values = column
+    try:
+        found = np.array(
+            [np.nan if v is None else v for v in values] if isinstance(values, (list, tuple)) else values,
+            dtype=np.float64,
+        )
+    except (TypeError, ValueError):
+        raise BadInput(
+            "columns to score", [Fault(f"column {name}", "it holds texts", "numbers or null", "cast it")]
+        ) from None
+    return np.where(np.isinf(found), np.nan, found)
+
+
+def _words(column: Any, codes: Mapping[str, float]) -> np.ndarray:
+    unseen = float(len(codes))
+    if hasattr(column, "dictionary_encode"):
+        encoded = column.dictionary_encode()
+        chunks = encoded.chunks if hasattr(encoded, "chunks") else [encoded]
+        parts = []
+        for chunk in chunks:
+            table = np.array([codes.get(str(word), unseen) for word in chunk.dictionary.to_pylist()] + [np.nan])
+            indices = chunk.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)
+            parts.append(table[indices])
+        return np.concatenate(parts) if parts else np.empty(0)
+    return np.array([np.nan if _absent(word) else codes.get(str(word), unseen) for word in column], dtype=np.float64)
+
+
+def _absent(word: Any) -> bool:
+    return word is None or word != word  # noqa: PLR0124  NaN, which pandas has for a missing text

@@ -1,0 +1,81 @@
+"""Reasons in words that a salesperson can read out."""
+
+from __future__ import annotations
+
+import bisect
+import math
+
+from models.spec import ScorerSpec, SignalSpec
+
+FEWEST = 50
+"""Fewer entities like this one say nothing about the next: the sentence about them is left out."""
+
+Value = float | int | bool | str | None
+
+
+def say(spec: ScorerSpec, signal: SignalSpec, value: Value) -> str:
+    """One sentence about a value, with how often the outcome came for entities like this."""
+    sentence = _sentence(signal, value)
+    comparison = _comparison(spec, signal, value)
+    return f"{sentence[:-1]}; {comparison}." if comparison else sentence
+
+
+def _sentence(signal: SignalSpec, value: Value) -> str:
+    words = signal.words
+    if _is_missing(value):
+        return words.missing or f"{_capital(signal.label)}: not known."
+    if isinstance(value, str):
+        return _capital(words.some.replace("{value}", value.replace("_", " ")))
+    number = float(value)  # type: ignore[arg-type]  # not missing, not a text
+    if number == 0 and words.zero:
+        return words.zero
+    template = words.negative if number < 0 and words.negative else words.some
+    said = template.replace("{value}", amount(number, signal.unit)).replace("{size}", amount(abs(number), signal.unit))
+    return _capital(said)
+
+
+def amount(number: float, unit: str) -> str:
+    """A number as people write it.
+
+    >>> amount(0.42, "share"), amount(17760.0, "money"), amount(2.25, "rate"), amount(41.0, "days")
+    ('42 %', '17,760', '2.2', '41')
+    """
+    if unit in ("share", "change"):
+        percent = 100 * number
+        return f"{percent:.0f} %" if abs(percent) >= 1 or percent == 0 else f"{percent:.1f} %"
+    if unit in ("count", "days", "months", "years", "flag") or abs(number) >= 100:
+        return f"{number:,.0f}"
+    if unit == "money":
+        return f"{number:,.2f}"
+    return f"{number:,.1f}" if float(number) != int(number) else f"{number:,.0f}"
+
+
+def _comparison(spec: ScorerSpec, signal: SignalSpec, value: Value) -> str | None:
+    bins = signal.bins
+    if bins is None:
+        return None
+    if _is_missing(value):
+        rate, count = bins.missing_rate, bins.missing_count
+    elif isinstance(value, str):
+        if not signal.vocabulary or value not in signal.vocabulary:
+            return None
+        place = signal.vocabulary.index(value)
+        rate, count = bins.rates[place], bins.counts[place]
+    else:
+        place = bisect.bisect_right(bins.edges, float(value))  # type: ignore[arg-type]
+        rate, count = bins.rates[place], bins.counts[place]
+    if count < FEWEST:
+        return None
+    return f"of {spec.crowd} like this {_rate(rate)} {spec.outcome} within {spec.horizon_days} days ({_rate(spec.base_rate)} overall)"
+
+
+def _rate(rate: float) -> str:
+    return f"{100 * rate:.0f} %" if rate >= 0.0995 or rate == 0 else f"{100 * rate:.1f} %"
+
+
+def _is_missing(value: Value) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,148 @@
+"""The audit finds planted leaks whatever they are called, and stays quiet on clean data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.audit import Finding, audit_table
+from features.errors import UserMistake
+
+
+def clean(n: int = 3_000, seed: int = 0) -> pd.DataFrame:
+    """Five honest inputs of ordinary strength, and their outcome."""
+    rng = np.random.default_rng(seed)
+    size, visits = rng.lognormal(4, 1, n), rng.poisson(4, n)
+    sector = rng.choice(["steel", "retail", "software"], n)
+    region = pd.Series(rng.choice(["north", "south"], n)).where(rng.random(n) > 0.1)
+    noise = rng.normal(size=n)
+    odds = -1.5 + 0.15 * visits + 0.5 * (sector == "software") + 0.2 * np.log(size) - 0.8
+    outcome = rng.random(n) < 1 / (1 + np.exp(-odds))
+    return pd.DataFrame(
+        {"size": size, "visits": visits, "sector": sector, "region": region, "noise": noise, "outcome": outcome.astype(int)}
+    )
+
+
+def codes_of(findings: list[Finding], column: str) -> set[str]:
+    return {f.code for f in findings if column in f.columns}
+
+
+class TestPlantedLeaks:
+    def test_clean_data_raises_no_alarm(self) -> None:
+        assert [f for f in audit_table(clean(), "outcome") if f.severity != "low"] == []
+
+    def test_the_outcome_in_other_words(self) -> None:
+        table = clean().assign(x=lambda d: np.where(d.outcome == 1, "kept", "gone"))
+        found = audit_table(table, "outcome")
+        assert "copy_of_outcome" in codes_of(found, "x")
+        assert found[0].is_proof
+
+    def test_a_field_filled_in_when_a_case_closes(self) -> None:
+        table = clean().assign(x=lambda d: pd.Series(np.arange(len(d)) % 7).where(d.outcome == 1))
+        assert "presence_gives_outcome" in codes_of(audit_table(table, "outcome"), "x")
+
+    def test_missing_says_never(self) -> None:
+        rng = np.random.default_rng(1)
+        table = clean()
+        table["x"] = pd.Series(rng.choice(["a", "b"], len(table))).where((table.outcome == 1) | (rng.random(len(table)) < 0.5))
+        assert "presence_gives_outcome" in codes_of(audit_table(table, "outcome"), "x")
+
+    def test_notes_made_afterwards_are_too_good(self) -> None:
+        rng = np.random.default_rng(2)
+        table = clean()
+        after = np.where(table.outcome == 1, "will pay", "lost to them")
+        table["x"] = np.where(rng.random(len(table)) < 0.75, after, "ringing")
+        assert "too_good" in codes_of(audit_table(table, "outcome"), "x")
+
+    def test_columns_that_arrive_together(self) -> None:
+        gone = np.random.default_rng(3).random(3_000) < 0.4
+        table = clean().assign(p=lambda d: d.noise.where(~gone), q=lambda d: d.visits.where(~gone))
+        assert codes_of(audit_table(table, "outcome"), "p") == {"arrive_together"}
+
+    def test_identifiers_constants_dates_copies(self) -> None:
+        table = clean().assign(
+            key=lambda d: [f"k{i}" for i in range(len(d))],
+            same="yes",
+            seen=lambda d: pd.Timestamp("2024-01-01") + pd.to_timedelta(np.random.default_rng(4).integers(0, 300, len(d)), unit="D"),
+            branch=lambda d: d.sector.map({"steel": 1, "retail": 2, "software": 3}),
+            clock=lambda d: np.arange(len(d)) // 100,
+        )
+        found = audit_table(table, "outcome")
+        assert "identifier" in codes_of(found, "key")
+        assert "constant" in codes_of(found, "same")
+        assert "date" in codes_of(found, "seen")
+        assert "same_column" in codes_of(found, "branch")
+        assert "tells_the_date" in codes_of(found, "clock")
+
+    def test_length_between_two_dates(self) -> None:
+        rng = np.random.default_rng(5)
+        table = clean()
+        begin = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, len(table)), unit="D")
+        table["begin"], table["end"] = begin, begin + pd.to_timedelta(rng.poisson(14 + 40 * table.outcome), unit="D")
+        assert "length_knows" in codes_of(audit_table(table, "outcome"), "end")
+
+    def test_repeated_rows(self) -> None:
+        table = pd.concat([clean(500), clean(500)])
+        assert any(f.code == "repeated_rows" for f in audit_table(table, "outcome"))
+
+    def test_drift_of_the_outcome(self) -> None:
+        table = clean()
+        table.loc[2_400:, "outcome"] = (np.random.default_rng(6).random(600) < 0.95).astype(int)
+        assert any(f.code == "outcome_drifts" for f in audit_table(table, "outcome"))
+
+    def test_a_label_of_three_values(self) -> None:
+        with pytest.raises(UserMistake, match="3 different values"):
+            audit_table(clean(), "sector")
+
+
+@pytest.fixture(scope="module")
+def datasets() -> Path:
+    given = os.environ.get("ACCOUNTSCORE_DATA")
+    if not given:
+        pytest.skip("ACCOUNTSCORE_DATA is not set: the public datasets are needed")
+    return Path(given)
+
+
+class TestPublicDatasets:
+    """What the datasets' own notes say to drop for leakage is found, with at most two false alarms of high severity."""
+
+    def test_x_education(self, datasets: Path) -> None:
+        found = audit_table(pd.read_csv(datasets / "x_education_leads/Leads.csv.gz"), "Converted")
+        flagged = {c for f in found for c in f.columns}
+        drop = {
+            "Prospect ID", "Lead Number", "Tags", "Lead Quality", "Lead Profile", "Last Activity", "Last Notable Activity",
+            "Asymmetrique Activity Index", "Asymmetrique Profile Index", "Asymmetrique Activity Score", "Asymmetrique Profile Score",
+        }  # fmt: skip
+        assert drop <= flagged
+        assert {c for f in found if f.severity == "high" for c in f.columns} <= drop
+
+    def test_bank(self, datasets: Path) -> None:
+        found = audit_table(pd.read_csv(datasets / "uci_bank_marketing/bank-additional-full.csv.gz", sep=";"), "y")
+        assert {c for f in found if f.severity == "high" for c in f.columns} == {"duration"}
+        assert {c for f in found if f.code == "tells_the_date" for c in f.columns} >= {"emp.var.rate", "euribor3m", "nr.employed"}
+        assert "pdays" in {c for f in found if f.code == "placeholder" for c in f.columns}
+        assert any(f.code == "outcome_drifts" for f in found)
+
+    def test_telco_and_salvirt(self, datasets: Path) -> None:
+        telco = audit_table(pd.read_csv(datasets / "ibm_telco_churn/Telco-Customer-Churn.csv"), "Churn")
+        assert "identifier" in codes_of(telco, "customerID")
+        assert "number_as_text" in codes_of(telco, "TotalCharges")
+        salvirt = audit_table(pd.read_csv(next((datasets / "salvirt_b2b_deals").glob("*.csv")), sep=";"), "Status")
+        assert any(f.code == "repeated_rows" and f.numbers["rows"] == 83 for f in salvirt)
+        assert [f for f in (*telco, *salvirt) if f.severity == "high"] == []
+
+    def test_maven(self, datasets: Path) -> None:
+        pipeline = pd.read_csv(datasets / "maven_crm_sales/sales_pipeline.csv")
+        closed = audit_table(pipeline[pipeline.deal_stage.isin(["Won", "Lost"])], "deal_stage")
+        assert {"close_value", "close_date"} <= {c for f in closed for c in f.columns}
+        assert any(f.code == "length_knows" for f in closed)
+        everything = audit_table(pipeline.assign(won=pipeline.deal_stage == "Won").drop(columns="deal_stage"), "won")
+        assert "presence_gives_outcome" in codes_of(everything, "account")
+
+    def test_ravenstack_subscriptions(self, datasets: Path) -> None:
+        found = audit_table(pd.read_csv(datasets / "ravenstack_saas/ravenstack_subscriptions.csv"), "churn_flag")
+        assert {"presence_gives_outcome"} <= codes_of(found, "end_date")

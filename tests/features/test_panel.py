@@ -1,0 +1,286 @@
+"""Signals are right as of their time, on every engine, and say the same thing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from features.errors import UserMistake
+from features.measures import DAY_US
+from features.panel import build_panel, grid, signals_of
+from features.source import Source
+from tests.company import at, make_source, random_company
+
+UTC = dt.UTC
+START = dt.datetime(2024, 1, 1, tzinfo=UTC)
+# A lattice of four weeks, one neighbour off it, a leap day with a time of day.
+AS_OFS = [at("2024-03-21"), at("2024-04-18"), at("2024-05-16"), at("2024-04-19"), at("2024-02-29T13:30:00")]
+
+
+def differences(left: pa.Table, right: pa.Table) -> list[str]:
+    """Columns whose bits or nulls differ."""
+    assert left.column_names == right.column_names
+    return [name for name in left.column_names if left[name].to_pylist() != right[name].to_pylist()]
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    return make_source(tmp_path_factory.mktemp("company"), random_company(1))
+
+
+class TestEngines:
+    """One definition, three engines, the same bits."""
+
+    @pytest.fixture(scope="class")
+    def spark(self) -> Iterator[None]:
+        import shutil
+
+        if shutil.which("java") is None:
+            pytest.skip("Spark needs a Java runtime (java on the PATH)")
+        yield
+
+    @pytest.mark.parametrize("entity", ["account", "lead"])
+    @pytest.mark.parametrize("seed", [1, 2])
+    def test_pandas_equals_duckdb_to_the_bit(self, tmp_path: Any, entity: Any, seed: int) -> None:
+        source = make_source(tmp_path, random_company(seed))
+        assert differences(build_panel(source, entity, AS_OFS), build_panel(source, entity, AS_OFS, "pandas")) == []
+
+    @pytest.mark.spark
+    @pytest.mark.filterwarnings(
+        "ignore:PySpark does not yet fully support pandas:FutureWarning"
+    )  # its own notice, until 4.4
+    @pytest.mark.parametrize("entity", ["account", "lead"])
+    def test_spark_equals_duckdb_to_the_bit(self, company: Source, entity: Any, spark: None) -> None:
+        as_ofs = AS_OFS[:2]
+        assert differences(build_panel(company, entity, as_ofs), build_panel(company, entity, as_ofs, "spark")) == []
+
+    @pytest.mark.parametrize("entity", ["account", "lead"])
+    def test_empty_tables_give_a_panel_of_the_same_columns(self, tmp_path: Any, entity: Any) -> None:
+        tables = random_company(4)
+        bare = {name: rows if name in ("accounts", "leads") else [] for name, rows in tables.items()}
+        source = make_source(tmp_path, bare)
+        duck = build_panel(source, entity, AS_OFS[:1])
+        assert duck.num_rows > 0
+        assert differences(duck, build_panel(source, entity, AS_OFS[:1], "pandas")) == []
+
+    def test_engine_nobody_knows(self, company: Source) -> None:
+        with pytest.raises(UserMistake, match="duckdb, pandas, spark"):
+            build_panel(company, "account", AS_OFS, "excel")
+
+
+class TestPointInTime:
+    """Nothing that was not known before `as_of` reaches a signal."""
+
+    @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(seed=st.integers(0, 10_000), ahead=st.sampled_from([0, 1, DAY_US, 40 * DAY_US]), late=st.booleans())
+    def test_rows_known_or_dated_at_as_of_change_nothing(
+        self, tmp_path_factory: Any, seed: int, ahead: int, late: bool
+    ) -> None:
+        as_of = at("2024-05-16")
+        before = random_company(seed)
+        noise = random_company(seed + 1)
+        moved = as_of + dt.timedelta(microseconds=ahead)
+        after = {name: list(rows) for name, rows in before.items()}
+        for name, rows in noise.items():
+            for row in rows:
+                # Either it happens at as_of or later, or it happened before and is learnt of at as_of or later.
+                changed = dict(row)
+                if late:
+                    changed["known_time"] = max(moved, row["event_time"])
+                else:
+                    changed["event_time"] = max(moved, row["event_time"])
+                if name in ("accounts", "leads"):
+                    changed |= (
+                        {"industry": "future", "channel": "future", "status": "converted"} if name == "leads" else {}
+                    )
+                after[name].append(changed)
+        for entity in ("account", "lead"):
+            clean = build_panel(make_source(tmp_path_factory.mktemp("before"), before), entity, [as_of])  # type: ignore[arg-type]
+            noisy = build_panel(make_source(tmp_path_factory.mktemp("after"), after), entity, [as_of])  # type: ignore[arg-type]
+            assert differences(clean, noisy.select(clean.column_names)) == []
+
+    @pytest.mark.parametrize("span", [dt.timedelta(days=1), dt.timedelta(days=366), dt.timedelta(hours=5, seconds=1)])
+    def test_moving_all_times_and_as_of_changes_nothing(self, tmp_path: Any, span: dt.timedelta) -> None:
+        tables = random_company(5)
+        moved = {
+            name: [{k: v + span if isinstance(v, dt.datetime) else v for k, v in row.items()} for row in rows]
+            for name, rows in tables.items()
+        }
+        here, there = make_source(tmp_path / "here", tables), make_source(tmp_path / "there", moved)
+        for entity in ("account", "lead"):
+            now = build_panel(here, entity, AS_OFS[:2])  # type: ignore[arg-type]
+            then = build_panel(there, entity, [a + span for a in AS_OFS[:2]])  # type: ignore[arg-type]
+            assert [n for n in differences(now, then) if n != "as_of"] == []
+
+    def test_a_leaking_signal_is_caught(self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The sabotaged twin: `<=` at as_of in the state of a contract lets the version at as_of in."""
+        import narwhals as nw
+
+        from features import states
+
+        def leaking(engine: Any, versions: Any, as_ofs: Any, ago: int = 0) -> Any:
+            moments = [as_of - ago * DAY_US for as_of in as_ofs]
+            rows = versions.join(engine.small({"epoch_us": list(as_ofs), "as_of_us": moments}), how="cross")
+            return rows.filter((nw.col("from_us") <= nw.col("as_of_us")) & (nw.col("until_us") > nw.col("as_of_us")))
+
+        as_of = at("2024-05-16")
+        account = {"account_id": "a", "event_time": at("2024-01-01")}
+        contract = {
+            "subscription_id": "s",
+            "account_id": "a",
+            "event_time": at("2024-02-01"),
+            "status": "active",
+            "mrr": 100.0,
+        }
+        ended = contract | {"event_time": as_of, "status": "ended", "mrr": 0.0}
+        source = make_source(tmp_path / "c", {"accounts": [account], "subscriptions": [contract, ended]})
+        assert build_panel(source, "account", [as_of])["mrr"].to_pylist() == [100.0]
+        monkeypatch.setattr(states, "states_at", leaking)
+        assert build_panel(source, "account", [as_of])["mrr"].to_pylist() == [0.0]
+
+
+class TestAgainstArithmetic:
+    """Windows, distinct members and late rows against loops that a reader can check."""
+
+    @pytest.mark.parametrize("seed", range(2))
+    def test_usage(self, tmp_path: Any, seed: int) -> None:
+        tables = random_company(seed + 100, accounts=5)
+        panel = build_panel(make_source(tmp_path, tables), "account", AS_OFS).to_pylist()
+        for row in panel:
+            seen = [
+                (u, (row["as_of"] - u["event_time"]).total_seconds() / 86400)
+                for u in tables["usage"]
+                if u["account_id"] == row["entity_id"]
+                and u["event_time"] < row["as_of"]
+                and (u["known_time"] or u["event_time"]) < row["as_of"]
+            ]
+
+            def users(lo: float, hi: float, seen: Any = seen) -> int:
+                return len({u["user_id"] for u, age in seen if lo < age <= hi and u["user_id"]})
+
+            assert row["events_7d"] == sum(age <= 7 for _, age in seen)
+            assert row["events_84d"] == sum(age <= 84 for _, age in seen)
+            assert row["active_users_7d"] == users(0, 7)
+            assert row["active_users_28d"] == users(0, 28)
+            assert row["active_users_84d"] == users(0, 84)
+            new, old = users(0, 28), users(28, 56)
+            assert row["active_users_change_28d"] == ((new - old) / max(new, old) if max(new, old) else None)
+            assert row["features_used_84d"] == len({u["feature"] for u, age in seen if age <= 84 and u["feature"]})
+            assert row["quantity_28d"] == sum(
+                1 if u["quantity"] is None else u["quantity"] for u, age in seen if age <= 28
+            )
+            days = {
+                int((row["as_of"] - u["event_time"] - dt.timedelta(microseconds=1)) // dt.timedelta(days=1))
+                for u, a in seen
+                if a <= 84
+            }
+            assert row["active_days_28d"] == len([d for d in days if d < 28])
+            ordered = sorted(days)
+            gaps = [b - a - 1 for a, b in zip(ordered, ordered[1:], strict=False)]
+            assert row["longest_silence_84d"] == (max([ordered[0], *gaps]) if days else None)
+            counts: dict[str, int] = {}
+            for u, age in seen:
+                if age <= 28 and u["user_id"]:
+                    counts[u["user_id"]] = counts.get(u["user_id"], 0) + 1
+            recent = sum(age <= 28 for _, age in seen)
+            assert row["top_user_share_28d"] == (max(counts.values(), default=0) / recent if recent else None)
+            assert row["days_since_usage"] == (
+                min(int(np.ceil(age * 86400e6 - 1) // 86400e6) for _, age in seen) if seen else None
+            )
+            weeks = [0] * 12
+            for _, age in seen:
+                if age <= 84:
+                    weeks[11 - int(np.ceil(age / 7)) + 1] += 1
+            if sum(weeks):
+                slope = np.polyfit(range(12), weeks, 1)[0] / (sum(weeks) / 12)
+                assert row["events_slope_84d"] == pytest.approx(slope, abs=1e-9)
+
+    def test_states_are_read_as_known(self, tmp_path: Any) -> None:
+        account = {"account_id": "a", "event_time": at("2024-01-01")}
+        base = {
+            "subscription_id": "s",
+            "account_id": "a",
+            "status": "active",
+            "mrr": 100.0,
+            "seats": 5,
+            "term_end": at("2024-12-31"),
+        }
+        versions = [
+            base | {"event_time": at("2024-02-01")},
+            base | {"event_time": at("2024-03-01"), "known_time": at("2024-03-10"), "mrr": 200.0},
+            base | {"event_time": at("2024-04-01"), "status": "notice"},
+            base | {"event_time": at("2024-05-01"), "status": "ended", "mrr": 0.0},
+            # A correction of February, learnt in May: it must not replace what came after February.
+            base | {"event_time": at("2024-02-15"), "known_time": at("2024-05-02"), "mrr": 999.0},
+        ]
+        source = make_source(tmp_path, {"accounts": [account], "subscriptions": versions})
+        as_ofs = [
+            at(d)
+            for d in ("2024-02-01", "2024-02-02", "2024-03-05", "2024-03-11", "2024-04-02", "2024-05-02", "2024-06-01")
+        ]
+        rows = build_panel(source, "account", as_ofs).to_pylist()
+        assert [r["mrr"] for r in rows] == [0.0, 100.0, 100.0, 200.0, 100.0, 0.0, 0.0]
+        assert [r["eligibility"] for r in rows] == [
+            "not_customer", "eligible", "eligible", "eligible", "already_leaving", "not_customer", "not_customer",
+        ]  # fmt: skip
+        assert [r["value"] for r in rows][1] == 1200.0
+        assert rows[1]["days_to_renewal"] == 333.0
+
+    def test_naive_times_are_utc_and_zones_are_converted(self, tmp_path: Any) -> None:
+        (tmp_path / "accounts.sql").write_text("SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time")
+        (tmp_path / "usage.sql").write_text(
+            "SELECT 'a' AS account_id, TIMESTAMPTZ '2024-03-01 23:30:00-02:00' AS event_time "
+            "UNION ALL SELECT 'a', TIMESTAMPTZ '2024-03-02 01:00:00+00:00'"
+        )
+        from features.source import open_source
+
+        panel = build_panel(
+            open_source(str(tmp_path)), "account", [at("2024-03-02"), at("2024-03-02T01:10:00"), at("2024-03-03")]
+        )
+        assert panel["events_7d"].to_pylist() == [0.0, 1.0, 2.0]
+
+
+class TestShape:
+    def test_one_by_one_equals_together(self, company: Source) -> None:
+        together = build_panel(company, "account", AS_OFS)
+        for as_of in AS_OFS:
+            alone = build_panel(company, "account", [as_of])
+            mask = pa.compute.equal(together["as_of"], pa.scalar(as_of, pa.timestamp("us", "UTC")))
+            assert differences(alone, together.filter(mask)) == []
+
+    @pytest.mark.parametrize("entity", ["account", "lead"])
+    def test_some_ids_equal_their_rows_of_all(self, company: Source, entity: Any) -> None:
+        together = build_panel(company, entity, AS_OFS[:2])
+        ids = sorted(set(together["entity_id"].to_pylist()))[:2]
+        mask = pa.compute.is_in(together["entity_id"], pa.array(ids))
+        assert differences(build_panel(company, entity, AS_OFS[:2], ids=ids), together.filter(mask)) == []
+
+    def test_columns_are_described(self, company: Source) -> None:
+        panel = build_panel(company, "account", AS_OFS[:1])
+        assert panel.column_names[4:] == [s.name for s in signals_of(company, "account")]
+
+    def test_custom_columns_become_signals(self, tmp_path: Any) -> None:
+        rows = [
+            {"account_id": f"a{i}", "event_time": START, "Tier Name": "gold" if i % 2 else "tin", "serial": f"x{i}"}
+            for i in range(40)
+        ]
+        source = make_source(tmp_path, {"accounts": rows})
+        panel = build_panel(source, "account", [at("2024-02-01")])
+        assert set(panel["tier_name"].to_pylist()) == {"gold", "tin"}
+        assert "serial" not in panel.column_names
+
+    def test_no_dates(self, company: Source) -> None:
+        with pytest.raises(UserMistake, match="at least one date"):
+            build_panel(company, "account", [])
+
+    def test_grid_is_the_same_for_every_company(self) -> None:
+        days = grid(at("2024-01-01"), at("2024-12-31"))
+        assert all((d - dt.datetime(1970, 1, 1, tzinfo=UTC)).days % 28 == 0 for d in days)
+        assert len(days) == 13

@@ -1,0 +1,88 @@
+"""Connections are checked at start, with all faults at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from features.errors import BadInput
+from serving.connections import load_connections
+
+GOOD = """
+vendor = "hubspot"
+public_url = "https://scores.example.com/"
+secret_envs = ["CRM_SECRET", "CRM_SECRET_OLD"]
+source = "sample"
+portal_ids = [62515]
+
+[objects.contact]
+table = "leads"
+key = "L{id}"
+columns = { industry = "industry", hs_lead_status = "status" }
+[objects.contact.values.status]
+UNQUALIFIED = "disqualified"
+"""
+ENV = {"CRM_SECRET": "s" * 36, "CRM_SECRET_OLD": "t" * 36}
+
+
+def load(folder: Path, text: str, name: str = "main", env: dict[str, str] = ENV, **more: bool):  # type: ignore[no-untyped-def]
+    (folder / f"{name}.toml").write_text(text)
+    return load_connections(folder, env, **more)
+
+
+class TestLoadConnections:
+    def test_a_good_one(self, tmp_path: Path) -> None:
+        connection = load(tmp_path, GOOD)["main"]
+        assert connection.public_url == "https://scores.example.com"
+        assert connection.secrets == ("s" * 36, "t" * 36)
+        assert connection.objects["contact"].key_of("7") == "L7"
+        assert connection.objects["contact"].values == {"status": {"UNQUALIFIED": "disqualified"}}
+
+    def test_no_folder_is_no_connection(self, tmp_path: Path) -> None:
+        assert load_connections(tmp_path / "none") == {}
+
+    def test_the_worker_needs_no_secrets(self, tmp_path: Path) -> None:
+        assert load(tmp_path, GOOD, env={}, secrets_needed=False)["main"].secrets == ()
+
+    def test_secrets_are_not_printed(self, tmp_path: Path) -> None:
+        assert "ssss" not in repr(load(tmp_path, GOOD))
+
+    def test_all_faults_of_all_files_at_once(self, tmp_path: Path) -> None:
+        (tmp_path / "broken.toml").write_text("a = = 1")
+        bad = """
+vendor = "sapphire"
+public_url = "scores.example.com/webhooks?x=1"
+secret_envs = ["CRM_SECRET", "SHORT"]
+portal_ids = ["x"]
+settle_seconds = -1
+colour = "red"
+[objects.contact]
+table = "usage"
+[objects.company]
+table = "accounts"
+key = "x"
+columns = { city = "town", id = "account_id" }
+values = { town = { a = "b" } }
+extra = 1
+"""
+        with pytest.raises(BadInput) as caught:
+            load(tmp_path, bad, "Bad Name", {**ENV, "SHORT": "1234"})
+        text = str(caught.value)
+        for part in (
+            "broken.toml", "'Bad Name'", "key colour", "'sapphire'", "one of hubspot",
+            "key source", "key portal_ids", "key settle_seconds", "key public_url", "environment variable SHORT: has 4 characters",
+            "[objects.contact], key table: 'usage'", "[objects.company], key key", "columns.city: 'town'", "columns.id",
+            "values.town", "key extra",
+        ):  # fmt: skip
+            assert part in text
+        assert len(caught.value.faults) == 15
+
+    def test_a_secret_in_the_place_of_its_name_is_not_repeated(self, tmp_path: Path) -> None:
+        with pytest.raises(BadInput) as caught:
+            load(tmp_path, GOOD.replace('"CRM_SECRET"', '"pat-eu1-0123456789"'))
+        assert "0123456789" not in str(caught.value)
+
+    def test_an_object_that_the_vendor_does_not_have(self, tmp_path: Path) -> None:
+        with pytest.raises(BadInput, match="one of contact, company, deal, ticket"):
+            load(tmp_path, GOOD.replace("objects.contact", "objects.contract"))
