@@ -7,7 +7,7 @@ MODEL ?= churn-risk
 export ACCOUNTSCORE_DATA ?= $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check train promote rollback score serve lock clean
+.PHONY: help setup demo test test-full check train promote rollback mlflow score serve lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ promote: setup ## Make the newest version of MODEL (or VERSION=N) champion, thro
 
 rollback: setup ## Put the previous champion of MODEL back
 	$(RUN) -m training rollback $(MODEL)
+
+mlflow: setup ## The MLflow page, on loopback (MLFLOW_PORT=5000)
+	$(VENV)/bin/mlflow ui --host 127.0.0.1 --port $(or $(MLFLOW_PORT),5000) --backend-store-uri $(or $(ACCOUNTSCORE_TRACKING_URI),sqlite:///$(or $(ACCOUNTSCORE_HOME),var)/mlflow.db)
 
 serve: setup ## Start the API on loopback (PORT=8000)
 	$(RUN) -m serving migrate

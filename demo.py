@@ -27,6 +27,7 @@ from typing import Any
 
 import httpx
 from rich.console import Console
+from rich.table import Table as RichTable
 
 HOME = Path(os.environ.setdefault("ACCOUNTSCORE_HOME", str(Path("var").resolve() / "demo")))
 BUDGET_SECONDS = 10
@@ -135,8 +136,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def tell(result: dict[str, object]) -> None:
-    console.print_json(json.dumps(result))
+def tell(result: dict[str, Any]) -> None:
+    """The verdict in a few lines; the whole report is in the MLflow run."""
+    table = RichTable("figure", "value", "95 % interval")
+    for name, figure in result.get("metrics", {}).items():
+        table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}")
+    console.print(table)
+    console.print(
+        f"chosen: {result.get('chosen')}; judged on {result.get('periods', {}).get('test', {}).get('rows', 0):,} later rows"
+    )
+    for gate in result.get("gates", []):
+        mark = "[green]passed[/]" if gate["passed"] else "[red]failed[/]"
+        console.print(f"  {mark}  {gate['name']}: {gate['found']}", highlight=False)
+    for note in result.get("notes", []):
+        console.print(f"  note: {note}", highlight=False)
+    verdict = result.get("verdict", "")
+    live = f"version {result.get('version')} is champion" if result.get("promoted") else "not put live"
+    console.print(f"[bold]{result['model']}: {verdict}, {live}.[/]")
 
 
 def connection(source: str, data: Path | None, url: str) -> None:

@@ -26,7 +26,21 @@ PROOFS = ("copy_of_outcome", "presence_gives_outcome", "signal_leaks")
 COPY_AUC, TOO_GOOD_AUC, STRONG_AUC = 0.995, 0.80, 0.70
 MIN_ROWS = 50
 """Fewer rows than this prove nothing about a value or a gap."""
-DEFAULTS = {"select", "unknown", "n/a", "na", "none", "null", "-", "?", "not specified", "undefined", "tbd", "choose", "please select"}
+DEFAULTS = {
+    "select",
+    "unknown",
+    "n/a",
+    "na",
+    "none",
+    "null",
+    "-",
+    "?",
+    "not specified",
+    "undefined",
+    "tbd",
+    "choose",
+    "please select",
+}
 """Texts that forms put where nothing was chosen."""
 
 
@@ -57,13 +71,15 @@ class Table:
     dated: bool
 
     @property
+    def names(self) -> list[str]:
+        return [str(name) for name in self.inputs.columns]
+
+    @property
     def base_rate(self) -> float:
         return float(self.outcome.mean())
 
 
-def audit_table(
-    frame: pd.DataFrame, label: str, time: str | None = None, group: str | None = None
-) -> list[Finding]:
+def audit_table(frame: pd.DataFrame, label: str, time: str | None = None, group: str | None = None) -> list[Finding]:
     """Every finding about a flat table, the gravest first.
 
     `frame` has one row per entity, `label` holds two values (the rarer is the outcome when they are not 0/1, true/false
@@ -73,6 +89,7 @@ def audit_table(
     outcome = as_outcome(labelled[label])
     order = pd.to_datetime(labelled[time]).to_numpy().astype("int64") if time else np.arange(len(labelled))
     inputs = labelled.drop(columns=[c for c in (label, time, group) if c])
+    inputs.columns = inputs.columns.map(str)
     table = Table(inputs, outcome, order, time is not None)
     findings = [f for rule in RULES for f in rule(table)]
     rank = {"high": 0, "medium": 1, "low": 2}
@@ -132,39 +149,62 @@ Rule = Callable[[Table], list[Finding]]
 
 def identifiers(table: Table) -> list[Finding]:
     found = []
-    for name in table.inputs:
+    for name in table.names:
         column = table.inputs[name].dropna()
         whole = not pd.api.types.is_float_dtype(column) or bool((column % 1 == 0).all())
         if len(column) >= MIN_ROWS and column.nunique() > 0.95 * len(column) and whole and not _is_date(column):
             share = column.nunique() / len(column)
             found.append(
-                Finding("identifier", "low", (name,), f"{share:.0%} of its {len(column):,} values are different",
-                        "leave it out; a number that grows may serve as an order", {"unique_share": share})
+                Finding(
+                    "identifier",
+                    "low",
+                    (name,),
+                    f"{share:.0%} of its {len(column):,} values are different",
+                    "leave it out; a number that grows may serve as an order",
+                    {"unique_share": share},
+                )
             )
     return found
 
 
 def constants(table: Table) -> list[Finding]:
     found = []
-    for name in table.inputs:
+    for name in table.names:
         counts = table.inputs[name].value_counts(dropna=False, normalize=True)
         if len(counts) == 0 or counts.iloc[0] > 0.999:
-            found.append(Finding("constant", "low", (name,), f"one value in {counts.iloc[0]:.2%} of the rows", "leave it out"))
+            found.append(
+                Finding("constant", "low", (name,), f"one value in {counts.iloc[0]:.2%} of the rows", "leave it out")
+            )
     return found
 
 
 def strong_columns(table: Table) -> list[Finding]:
     found = []
-    for name in table.inputs:
+    for name in table.names:
         auc = strength(table.inputs[name], table.outcome)
         numbers = {"auc": auc}
         evidence = f"alone it ranks the outcome with an AUC of {auc:.3f}"
         if auc >= COPY_AUC:
-            found.append(Finding("copy_of_outcome", "high", (name,), evidence, "leave it out: it is the outcome in other words", numbers))
+            found.append(
+                Finding(
+                    "copy_of_outcome",
+                    "high",
+                    (name,),
+                    evidence,
+                    "leave it out: it is the outcome in other words",
+                    numbers,
+                )
+            )
         elif auc >= TOO_GOOD_AUC:
             found.append(
-                Finding("too_good", "high", (name,), evidence,
-                        "find out when it is filled in; keep it only if that is before the outcome", numbers)
+                Finding(
+                    "too_good",
+                    "high",
+                    (name,),
+                    evidence,
+                    "find out when it is filled in; keep it only if that is before the outcome",
+                    numbers,
+                )
             )
         elif auc >= STRONG_AUC:
             found.append(Finding("strong_alone", "medium", (name,), evidence, "ask once when it is filled in", numbers))
@@ -175,7 +215,7 @@ def presence(table: Table) -> list[Finding]:
     """Missing, or being there, that decides the outcome: a field filled in when a case closes."""
     found = []
     base = table.base_rate
-    for name in table.inputs:
+    for name in table.names:
         gone = table.inputs[name].isna().to_numpy()
         for what, rows in (("missing", gone), ("filled in", ~gone)):
             n = int(rows.sum())
@@ -186,9 +226,14 @@ def presence(table: Table) -> list[Finding]:
             chance = n * np.log10(1 - base if rate == 0 else base) if rate in (0.0, 1.0) else 0.0
             if rate in (0.0, 1.0) and chance < -9:
                 found.append(
-                    Finding("presence_gives_outcome", "high", (name,),
-                            f"where it is {what} ({n:,} rows) the outcome is always {int(rate)} ({base:.1%} overall)",
-                            "leave it out, also as a flag: it is filled in when the outcome is known", {"rows": n, "rate": rate})
+                    Finding(
+                        "presence_gives_outcome",
+                        "high",
+                        (name,),
+                        f"where it is {what} ({n:,} rows) the outcome is always {int(rate)} ({base:.1%} overall)",
+                        "leave it out, also as a flag: it is filled in when the outcome is known",
+                        {"rows": n, "rate": rate},
+                    )
                 )
                 break
         else:
@@ -197,9 +242,14 @@ def presence(table: Table) -> list[Finding]:
                 if max(auc, 1 - auc) >= 0.60:
                     here, there = table.outcome[~gone].mean(), table.outcome[gone].mean()
                     found.append(
-                        Finding("presence_informs", "medium", (name,),
-                                f"outcome in {here:.1%} of the rows where it is filled in, in {there:.1%} where it is missing",
-                                "find out who fills it in and when: staff do so for cases that they work on", {"auc": max(auc, 1 - auc)})
+                        Finding(
+                            "presence_informs",
+                            "medium",
+                            (name,),
+                            f"outcome in {here:.1%} of the rows where it is filled in, in {there:.1%} where it is missing",
+                            "find out who fills it in and when: staff do so for cases that they work on",
+                            {"auc": max(auc, 1 - auc)},
+                        )
                     )
     return found
 
@@ -207,7 +257,7 @@ def presence(table: Table) -> list[Finding]:
 def deciding_values(table: Table) -> list[Finding]:
     """Single values after which the outcome is settled: notes that say how the story ended."""
     found = []
-    for name in table.inputs:
+    for name in table.names:
         column = table.inputs[name]
         if pd.api.types.is_numeric_dtype(column) or not 3 <= column.nunique() <= 200:
             continue
@@ -219,9 +269,14 @@ def deciding_values(table: Table) -> list[Finding]:
         if len(unlikely) >= 2:
             share = float(unlikely["size"].sum() / len(column))
             found.append(
-                Finding("values_decide", "medium", (name,),
-                        f"{len(unlikely)} of its values ({share:.0%} of the rows) come with one outcome almost always",
-                        "read those values: they may tell how it ended", {"values": len(unlikely), "share": share})
+                Finding(
+                    "values_decide",
+                    "medium",
+                    (name,),
+                    f"{len(unlikely)} of its values ({share:.0%} of the rows) come with one outcome almost always",
+                    "read those values: they may tell how it ended",
+                    {"values": len(unlikely), "share": share},
+                )
             )
     return found
 
@@ -229,14 +284,18 @@ def deciding_values(table: Table) -> list[Finding]:
 def arrive_together(table: Table) -> list[Finding]:
     """Columns missing on exactly the same rows come from one later step or one other party."""
     groups: dict[bytes, list[str]] = {}
-    for name in table.inputs:
+    for name in table.names:
         gone = table.inputs[name].isna().to_numpy()
         if 0.05 <= gone.mean() <= 0.95:
             groups.setdefault(np.packbits(gone).tobytes(), []).append(name)
     return [
-        Finding("arrive_together", "medium", tuple(names),
-                f"missing on exactly the same {table.inputs[names[0]].isna().mean():.1%} of the rows",
-                "they come from one step or one other party: leave them out unless that step is before the outcome")
+        Finding(
+            "arrive_together",
+            "medium",
+            tuple(names),
+            f"missing on exactly the same {table.inputs[names[0]].isna().mean():.1%} of the rows",
+            "they come from one step or one other party: leave them out unless that step is before the outcome",
+        )
         for names in groups.values()
         if len(names) >= 2
     ]
@@ -245,7 +304,7 @@ def arrive_together(table: Table) -> list[Finding]:
 def twin_vocabularies(table: Table) -> list[Finding]:
     """Two columns that speak the same words are states of one thing; the last state may follow the outcome."""
     words = {}
-    for name in table.inputs:
+    for name in table.names:
         column = table.inputs[name]
         if not pd.api.types.is_numeric_dtype(column) and 5 <= column.nunique() <= 200:
             words[name] = set(column.dropna().astype(str).str.lower())
@@ -254,18 +313,33 @@ def twin_vocabularies(table: Table) -> list[Finding]:
         shared = len(words[left] & words[right]) / min(len(words[left]), len(words[right]))
         if shared >= 0.6:
             found.append(
-                Finding("last_state", "medium", (left, right), f"they share {shared:.0%} of their words",
-                        "both tell the state of one thing; leave them out unless they are as of the row's time", {"shared": shared})
+                Finding(
+                    "last_state",
+                    "medium",
+                    (left, right),
+                    f"they share {shared:.0%} of their words",
+                    "both tell the state of one thing; leave them out unless they are as of the row's time",
+                    {"shared": shared},
+                )
             )
     return found
 
 
 def dates(table: Table) -> list[Finding]:
     """Dates are never inputs; a length between two of them may know the outcome."""
-    parsed = {name: pd.to_datetime(table.inputs[name], errors="coerce") for name in table.inputs if _is_date(table.inputs[name].dropna())}
+    parsed = {
+        name: pd.to_datetime(table.inputs[name], errors="coerce")
+        for name in table.names
+        if _is_date(table.inputs[name].dropna())
+    }
     found = [
-        Finding("date", "medium", (name,), f"it is a date, from {values.min():%Y-%m-%d} to {values.max():%Y-%m-%d}",
-                "never an input as it is: name it as the time of the row, use an age as of that time, or leave it out")
+        Finding(
+            "date",
+            "medium",
+            (name,),
+            f"it is a date, from {values.min():%Y-%m-%d} to {values.max():%Y-%m-%d}",
+            "never an input as it is: name it as the time of the row, use an age as of that time, or leave it out",
+        )
         for name, values in parsed.items()
     ]
     for left, right in itertools.combinations(parsed, 2):
@@ -274,18 +348,25 @@ def dates(table: Table) -> list[Finding]:
             auc = strength(length, table.outcome)
             if auc >= 0.55 + 1 / np.sqrt(length.notna().sum()):
                 found.append(
-                    Finding("length_knows", "high" if auc >= TOO_GOOD_AUC else "medium", (left, right),
-                            f"the days between them rank the outcome with an AUC of {auc:.3f}",
-                            "one of the two is set by the outcome: leave that one and the length out", {"auc": auc})
+                    Finding(
+                        "length_knows",
+                        "high" if auc >= TOO_GOOD_AUC else "medium",
+                        (left, right),
+                        f"the days between them rank the outcome with an AUC of {auc:.3f}",
+                        "one of the two is set by the outcome: leave that one and the length out",
+                        {"auc": auc},
+                    )
                 )
     return found
 
 
 def order_in_time(table: Table) -> list[Finding]:
     """Columns that the order of the rows predicts: they tell the date, and a model learns the season that was."""
-    blocks = (np.argsort(np.argsort(table.order, kind="stable"), kind="stable") * 50 // max(len(table.order), 1)).astype(int)
+    blocks = (
+        np.argsort(np.argsort(table.order, kind="stable"), kind="stable") * 50 // max(len(table.order), 1)
+    ).astype(int)
     found = []
-    for name in table.inputs:
+    for name in table.names:
         column = table.inputs[name]
         if not pd.api.types.is_numeric_dtype(column) or column.nunique() < 3:
             continue
@@ -295,8 +376,14 @@ def order_in_time(table: Table) -> list[Finding]:
         explained = float(means.var() / total) if total else 0.0
         if explained >= 0.7:
             found.append(
-                Finding("tells_the_date", "medium", (name,), f"the position of the row explains {explained:.0%} of it",
-                        "it stands for the date: a split by time shows what it is worth, a random one flatters it", {"explained": explained})
+                Finding(
+                    "tells_the_date",
+                    "medium",
+                    (name,),
+                    f"the position of the row explains {explained:.0%} of it",
+                    "it stands for the date: a split by time shows what it is worth, a random one flatters it",
+                    {"explained": explained},
+                )
             )
     return found
 
@@ -310,9 +397,14 @@ def drift(table: Table) -> list[Finding]:
     error = np.sqrt(old * (1 - old) / max((~newest).sum(), 1) + new * (1 - new) / max(newest.sum(), 1))
     if abs(new - old) > 5 * error and not 0.67 <= new / max(old, 1e-9) <= 1.5:
         return [
-            Finding("outcome_drifts", "medium", (), f"outcome {old:.1%} in the first 80 % of the rows, {new:.1%} in the last 20 %",
-                    "split by time, and expect probabilities to be off until the model is trained on the new level",
-                    {"old": old, "new": new})
+            Finding(
+                "outcome_drifts",
+                "medium",
+                (),
+                f"outcome {old:.1%} in the first 80 % of the rows, {new:.1%} in the last 20 %",
+                "split by time, and expect probabilities to be off until the model is trained on the new level",
+                {"old": old, "new": new},
+            )
         ]
     return []
 
@@ -320,43 +412,84 @@ def drift(table: Table) -> list[Finding]:
 def placeholders(table: Table) -> list[Finding]:
     """Values that stand for missing: a form's default, a number far from all others."""
     found = []
-    for name in table.inputs:
+    for name in table.names:
         column = table.inputs[name].dropna()
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
             counts = column.value_counts(normalize=True)
             rest = column[column != counts.index[0]] if len(counts) else column
             top = float(counts.index[0]) if len(counts) else 0.0
-            if len(rest) >= MIN_ROWS and counts.iloc[0] > 0.2 and abs(top) in (9.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0):
+            if (
+                len(rest) >= MIN_ROWS
+                and counts.iloc[0] > 0.2
+                and abs(top) in (9.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
+            ):
                 found.append(
-                    Finding("placeholder", "low", (name,), f"{top:g} in {counts.iloc[0]:.0%} of the rows, far from the others (to {rest.max():g})",
-                            "write it as missing", {"share": float(counts.iloc[0])})
+                    Finding(
+                        "placeholder",
+                        "low",
+                        (name,),
+                        f"{top:g} in {counts.iloc[0]:.0%} of the rows, far from the others (to {rest.max():g})",
+                        "write it as missing",
+                        {"share": float(counts.iloc[0])},
+                    )
                 )
         elif len(column):
             text = column.astype(str).str.strip().str.lower()
             share = float(text.isin(DEFAULTS).mean())
             blank = float((text == "").mean())
             if share > 0.01:
-                found.append(Finding("placeholder", "low", (name,), f"a form's default in {share:.0%} of the rows", "write it as missing", {"share": share}))
+                found.append(
+                    Finding(
+                        "placeholder",
+                        "low",
+                        (name,),
+                        f"a form's default in {share:.0%} of the rows",
+                        "write it as missing",
+                        {"share": share},
+                    )
+                )
             numbers = pd.to_numeric(text, errors="coerce")
             if blank and numbers.notna().mean() > 0.9:
-                found.append(Finding("number_as_text", "low", (name,), f"numbers as text, {int((text == '').sum())} blanks", "cast it; blank is missing"))
+                found.append(
+                    Finding(
+                        "number_as_text",
+                        "low",
+                        (name,),
+                        f"numbers as text, {int((text == '').sum())} blanks",
+                        "cast it; blank is missing",
+                    )
+                )
     return found
 
 
 def copies(table: Table) -> list[Finding]:
     """Columns that say the same, and rows that do."""
     found = []
-    small = {n: codes(table.inputs[n], bins=10_000) for n in table.inputs if table.inputs[n].nunique() > 1}
+    small = {n: codes(table.inputs[n], bins=10_000) for n in table.names if table.inputs[n].nunique() > 1}
     for left, right in itertools.combinations(small, 2):
         a, b = small[left], small[right]
         pairs = len(np.unique(a.astype(np.int64) * (int(b.max()) + 1) + b))
         if pairs == len(np.unique(a)) == len(np.unique(b)) and pairs < 0.95 * len(a):
-            found.append(Finding("same_column", "low", (left, right), f"each value of one goes with one of the other ({pairs} values)", "keep one"))
+            found.append(
+                Finding(
+                    "same_column",
+                    "low",
+                    (left, right),
+                    f"each value of one goes with one of the other ({pairs} values)",
+                    "keep one",
+                )
+            )
     repeated = int(table.inputs.assign(y=table.outcome).duplicated().sum())
     if repeated and repeated / len(table.inputs) > 0.01:
         found.append(
-            Finding("repeated_rows", "medium", (), f"{repeated:,} of {len(table.inputs):,} rows are exact copies of another",
-                    "keep copies on one side of every split, else the score is too good", {"rows": repeated})
+            Finding(
+                "repeated_rows",
+                "medium",
+                (),
+                f"{repeated:,} of {len(table.inputs):,} rows are exact copies of another",
+                "keep copies on one side of every split, else the score is too good",
+                {"rows": repeated},
+            )
         )
     return found
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import narwhals as nw
 
-from features.definition import AS_OF, Definition, define, money, number, ratio, window
+from features.definition import AS_OF, Definition, Formula, define, money, number, ratio, window
 from features.measures import DAY_US, State, Total, where
 
 _T = "invoices"
@@ -42,8 +44,8 @@ failed = Total("failed", _T, value=lambda: where(nw.col("status") == "failed"))
 _NONE = "never: without invoices it is 0"
 
 
-def _billing(name: str, formula: object, **words: object) -> Definition:
-    return define(name, formula, theme="billing", **{"missing": _NONE, "good": -1, **words})  # type: ignore[arg-type]
+def _billing(name: str, formula: Formula, **words: Any) -> Definition:
+    return define(name, formula, theme="billing", **{"missing": _NONE, "good": -1, **words})
 
 
 DEFINITIONS: tuple[Definition, ...] = (

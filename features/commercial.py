@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import narwhals as nw
 
-from features.definition import AS_OF, Definition, change, days_since, define, flag, money, number
+from features.definition import AS_OF, Definition, Formula, change, days_since, define, flag, money, number
 from features.measures import DAY_US, Latest, State, Total, chosen, where
 
 _paid = nw.col("status").is_in(["active", "notice"]) & (nw.col("mrr") > 0)
@@ -41,8 +43,12 @@ lost_deals = State(
 _FREE = "never: without a paid contract it is 0"
 
 
-def _commercial(name: str, formula: object, **words: object) -> Definition:
-    return define(name, formula, theme="commercial", **{"missing": _FREE, **words})  # type: ignore[arg-type]
+def _commercial(name: str, formula: Formula, **words: Any) -> Definition:
+    return define(name, formula, theme="commercial", **{"missing": _FREE, **words})
+
+
+def _changed(measure: State, days: int) -> Formula:
+    return lambda get: change(get(measure), get(measure, ago=days))
 
 
 def _contract() -> list[Definition]:
@@ -151,7 +157,7 @@ def _movement() -> list[Definition]:
         found.append(
             _commercial(
                 f"mrr_change_{days}d",
-                lambda get, d=days: change(get(mrr), get(mrr, ago=d)),
+                _changed(mrr, days),
                 unit="change",
                 good=1,
                 window=f"at as_of against as_of - {days} d",

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import narwhals as nw
 
-from features.measures import DAY_US, Wanted
+from features.measures import DAY_US, Measure, Wanted
 from features.signal import Entity, Phrase, Signal, Theme, Unit
 
 AS_OF = nw.col("as_of_us")
@@ -88,6 +88,11 @@ def window(days: int, before: int = 0) -> str:
 
 def number(expression: nw.Expr) -> nw.Expr:
     return expression.cast(nw.Float64)
+
+
+def counted(measure: Measure, days: int) -> Formula:
+    """The measure over the last `days`, as a number."""
+    return lambda get: number(get(measure, days))
 
 
 def ratio(part: nw.Expr, whole: nw.Expr) -> nw.Expr:

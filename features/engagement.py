@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import narwhals as nw
 
-from features.definition import Definition, change, days_since, define, number, ratio, window
+from features.definition import Definition, change, counted, days_since, define, number, ratio, window
 from features.measures import WEIGHT_UNIT, Distinct, Latest, Total, Value, where
 from features.signal import Entity
 
@@ -16,6 +16,7 @@ TALK = ["call", "meeting"]
 FROM_US = ["email_sent"]
 """Kinds that are ours even when a source does not say the direction."""
 
+KEY: dict[Entity, str] = {"account": "account_id", "lead": "lead_id"}
 _NEVER = "never: without touches it is 0"
 
 
@@ -50,9 +51,9 @@ def _counts(entity: Entity, key: str) -> list[Definition]:
             definitions.append(
                 define(
                     f"{name}_{days}d",
-                    lambda get, m=measure, d=days: number(get(m, d)),
+                    counted(measure, days),
                     entity=entity,
-                    theme="engagement",  # type: ignore[misc]
+                    theme="engagement",
                     unit="count",
                     window=window(days),
                     label=f"{label} in the last {days} days",
@@ -163,9 +164,9 @@ def _shape(entity: Entity, key: str) -> list[Definition]:
             definitions.append(
                 define(
                     f"people_engaged_{days}d",
-                    lambda get, d=days: number(get(people, d)),
+                    counted(people, days),
                     entity=entity,
-                    theme="engagement",  # type: ignore[misc]
+                    theme="engagement",
                     unit="count",
                     window=window(days),
                     good=1,
@@ -179,7 +180,5 @@ def _shape(entity: Entity, key: str) -> list[Definition]:
 
 
 DEFINITIONS: tuple[Definition, ...] = tuple(
-    d
-    for entity, key in (("account", "account_id"), ("lead", "lead_id"))
-    for d in (*_counts(entity, key), *_shape(entity, key))  # type: ignore[arg-type]
+    d for entity, key in KEY.items() for d in (*_counts(entity, key), *_shape(entity, key))
 )

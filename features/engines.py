@@ -12,16 +12,25 @@ from typing import Any, Protocol
 
 import narwhals as nw
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from features.errors import MissingExtra, UserMistake
 from features.source import Source
 
+Since = tuple[int, int | None]
 ENGINES = ("duckdb", "pandas", "spark")
 
 
 class Engine(Protocol):
-    def table(self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None) -> nw.LazyFrame[Any]:
-        """Columns of a table of the source; `ids` keeps the rows whose named column is one of the values."""
+    def table(
+        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, since: Since | None = None
+    ) -> nw.LazyFrame[Any]:
+        """Columns of a table of the source; `ids` keeps the rows whose named column is one of the values, `since` the
+        events from a moment on (see `Source.recent`)."""
+        ...
+
+    def parquet(self, path: Path) -> nw.LazyFrame[Any]:
+        """A small Parquet file of ours."""
         ...
 
     def small(self, columns: Mapping[str, Sequence[int]]) -> nw.LazyFrame[Any]:
@@ -50,15 +59,18 @@ def make_engine(name: str, source: Source) -> Engine:
     raise UserMistake(f"no engine {name!r}: one of {', '.join(ENGINES)}")
 
 
-def _select(source: Source, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None) -> Any:
+def _select(
+    source: Source, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, since: Since | None
+) -> Any:
     picked = ", ".join('"' + c.replace('"', '""') + '"' for c in columns)
-    relation = source.connection.sql(f'SELECT {picked} FROM "{name}"')
+    rows = f'"{name}"' if since is None else f"({source.recent(name, *since)})"
+    relation = source.connection.sql(f"SELECT {picked} FROM {rows}")
     if ids is not None:
         wanted = pa.table({"wanted": pa.array(list(ids[1]), pa.string())})
         source.connection.register("wanted_ids", wanted)
         # Materialised, because the registered name is taken anew by the next call.
         found = source.connection.sql(
-            f'SELECT {picked} FROM "{name}" WHERE "{ids[0]}" IN (SELECT wanted FROM wanted_ids)'
+            f'SELECT {picked} FROM {rows} WHERE "{ids[0]}" IN (SELECT wanted FROM wanted_ids)'
         ).to_arrow_table()
         return source.connection.from_arrow(found)
     return relation
@@ -71,8 +83,13 @@ class DuckDBEngine:
         self._source = source
         self._kept: list[str] = []
 
-    def table(self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None) -> nw.LazyFrame[Any]:
-        return nw.from_native(_select(self._source, name, columns, ids))
+    def table(
+        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, since: Since | None = None
+    ) -> nw.LazyFrame[Any]:
+        return nw.from_native(_select(self._source, name, columns, ids, since))
+
+    def parquet(self, path: Path) -> nw.LazyFrame[Any]:
+        return self.keep(nw.from_native(self._source.connection.read_parquet(str(path))))
 
     def small(self, columns: Mapping[str, Sequence[int]]) -> nw.LazyFrame[Any]:
         table = pa.table({name: pa.array(list(values), pa.int64()) for name, values in columns.items()})
@@ -100,8 +117,13 @@ class PandasEngine:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    def table(self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None) -> nw.LazyFrame[Any]:
-        return self._frame(_select(self._source, name, columns, ids).to_arrow_table())
+    def table(
+        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, since: Since | None = None
+    ) -> nw.LazyFrame[Any]:
+        return self._frame(_select(self._source, name, columns, ids, since).to_arrow_table())
+
+    def parquet(self, path: Path) -> nw.LazyFrame[Any]:
+        return self._frame(pq.read_table(path))
 
     def small(self, columns: Mapping[str, Sequence[int]]) -> nw.LazyFrame[Any]:
         return self._frame(pa.table({name: pa.array(list(values), pa.int64()) for name, values in columns.items()}))
@@ -147,10 +169,15 @@ class SparkEngine:
         self._written: dict[str, Path] = {}
         self._kept: list[Any] = []
 
-    def table(self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None) -> nw.LazyFrame[Any]:
+    def table(
+        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, since: Since | None = None
+    ) -> nw.LazyFrame[Any]:
         path = Path(self._folder.name) / f"{name}_{len(self._written)}.parquet"
         self._written[str(path)] = path
-        _select(self._source, name, columns, ids).write_parquet(str(path))
+        _select(self._source, name, columns, ids, since).write_parquet(str(path))
+        return nw.from_native(self._session.read.parquet(str(path)))
+
+    def parquet(self, path: Path) -> nw.LazyFrame[Any]:
         return nw.from_native(self._session.read.parquet(str(path)))
 
     def small(self, columns: Mapping[str, Sequence[int]]) -> nw.LazyFrame[Any]:

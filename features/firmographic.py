@@ -125,7 +125,7 @@ def _committee() -> list[Definition]:
     departments = State(
         "departments", "contacts", ("account_id", "department"), value=lambda: nw.col("department"), how="distinct"
     )
-    common = {"theme": "firmographic", "missing": "never: without contacts it is 0"}
+    missing = "never: without contacts it is 0"
     return [
         define(
             "contacts_known",
@@ -135,8 +135,9 @@ def _committee() -> list[Definition]:
             some="We know {value} people at the company.",
             zero="We know nobody at the company.",
             good=1,
-            **common,
-        ),  # type: ignore[arg-type]
+            theme="firmographic",
+            missing=missing,
+        ),
         define(
             "departments_known",
             lambda get: number(get(departments)),
@@ -145,8 +146,9 @@ def _committee() -> list[Definition]:
             some="We know people in {value} departments.",
             zero="We know nobody's department.",
             good=1,
-            **common,
-        ),  # type: ignore[arg-type]
+            theme="firmographic",
+            missing=missing,
+        ),
         define(
             "senior_contacts",
             lambda get: number(get(senior)),
@@ -155,8 +157,9 @@ def _committee() -> list[Definition]:
             some="{value} of the contacts are directors or above.",
             zero="No contact is a director or above.",
             good=1,
-            **common,
-        ),  # type: ignore[arg-type]
+            theme="firmographic",
+            missing=missing,
+        ),
         define(
             "has_decision_maker",
             lambda get: flag(get(deciders)),
@@ -165,8 +168,9 @@ def _committee() -> list[Definition]:
             some="We know a decision maker.",
             zero="We know no decision maker.",
             good=1,
-            **common,
-        ),  # type: ignore[arg-type]
+            theme="firmographic",
+            missing=missing,
+        ),
         define(
             "contacts_left_share",
             lambda get: ratio(get(left), get(known)),

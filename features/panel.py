@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from features.carried import Carried
 from features.catalog import definitions
 from features.custom import LeftOut, custom_definitions
 from features.definition import Definition, money
-from features.engines import Engine, make_engine
+from features.engines import Engine, Since, make_engine
 from features.errors import UserMistake
 from features.measures import (
+    DEPTH_WEEKS,
+    WEEK_US,
     Distinct,
     Earliest,
     Latest,
@@ -37,7 +40,7 @@ from features.signal import Entity, Signal
 from features.source import Source, to_us
 from features.states import state_frames
 from features.tables import ENTITIES, TABLES
-from features.windows import KEYS, LATE_SUFFIX, Lattice, lattices, window_frames
+from features.windows import KEYS, LATE_SUFFIX, LIFETIME, Lattice, Memory, lattices, window_frames
 
 Frame = nw.LazyFrame[Any]
 
@@ -85,6 +88,7 @@ def build_panel(
     engine: str = "duckdb",
     ids: Sequence[str] | None = None,
     only: Sequence[str] | None = None,
+    carried: Path | None = None,
 ) -> pa.Table:
     """Signals of every entity that was known before each `as_of`.
 
@@ -93,7 +97,8 @@ def build_panel(
     column per signal: float64, or text for a category; null is missing. Rows sorted by (as_of, entity_id). The schema's
     metadata has the descriptions of the signals under `signals`.
 
-    `ids` keeps these entities only, `only` these signals. Raises `UserMistake` without `as_ofs` or for unknown signals.
+    `ids` keeps these entities only, `only` these signals. `carried` is a folder in which a run for one `as_of` keeps what
+    the next night needs of the history (`features.carried`); with it the next run reads the last window alone. Raises `UserMistake` without `as_ofs` or for unknown signals.
     """
     if not as_ofs:
         raise UserMistake("no as_of given: a panel needs at least one date")
@@ -105,10 +110,13 @@ def build_panel(
                 f"source {source.name!r} offers no signal {', '.join(unknown)}; see: python -m features catalog"
             )
         chosen = [d for d in chosen if d.signal.name in set(only)]
+    if carried is not None and (len(as_ofs) != 1 or ids is not None or only is not None):
+        raise UserMistake("a carried state is for all entities and signals at one as_of")
     running = make_engine(engine, source)
     try:
         parts = [
-            _panel(running, source, entity, chosen, lattice, ids) for lattice in lattices([to_us(a) for a in as_ofs])
+            _panel(running, source, entity, chosen, lattice, ids, carried)
+            for lattice in lattices([to_us(a) for a in as_ofs])
         ]
     finally:
         running.close()
@@ -121,12 +129,12 @@ def write_panel(panel: pa.Table, out: Path) -> None:
     """Write a panel as Parquet, whole or not at all."""
     if not out.resolve().parent.is_dir():
         raise UserMistake(f"no folder {str(out.resolve().parent)!r} to write {out.name!r} into: make it first")
-    partial = out.with_name(f".{out.name}.partial")
+    beside = out.with_name(f".{out.name}.partial")
     try:
-        pq.write_table(panel, partial)
-        partial.replace(out)
+        pq.write_table(panel, beside)
+        beside.replace(out)
     finally:
-        partial.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
 
 
 _STATUS_COLUMN, _VALUE_COLUMN = "eligibility", "value"
@@ -179,6 +187,7 @@ def _panel(
     chosen: list[Definition],
     lattice: Lattice,
     ids: Sequence[str] | None,
+    folder: Path | None,
 ) -> pa.Table:
     wanted, fixed = _population(source, entity)
     formulas = [d.formula(wanted).alias(d.signal.name) for d in chosen]
@@ -188,6 +197,9 @@ def _panel(
     spine: Frame | None = None
     frames: list[Frame] = []
     companies: list[Frame] = []
+    state = Carried.open(folder / entity, source, lattice.as_ofs[0]) if folder else None
+    memory = Memory(partial(state.read, engine), {}) if state else None
+    events = [t for t in tables if TABLES[t].kind == "event"]
     for name in [own, *[t for t in tables if t != own]]:
         columns = _columns(source, name)
         direct = [
@@ -212,10 +224,12 @@ def _panel(
             rows = engine.table(name, columns, near).with_columns(entity_id=nw.col("account_id"))
             companies += [engine.keep(f) for f in state_frames(engine, rows, linked, lattice.as_ofs)]
         if any(m.table == name for m in (*wanted.windows, *wanted.weighted)):
-            rows = engine.table(name, columns, (key, ids) if ids is not None else None).with_columns(
+            since = _since(wanted, name, lattice, state)
+            rows = engine.table(name, columns, (key, ids) if ids is not None else None, since).with_columns(
                 entity_id=nw.col(key)
             )
-            frames += [engine.keep(f) for f in window_frames(engine, rows, name, wanted, lattice)]
+            own_memory = memory if name in events else None
+            frames += [engine.keep(f) for f in window_frames(engine, rows, name, wanted, lattice, own_memory)]
     assert spine is not None
     wide = reduce(lambda left, right: left.join(right, on=list(KEYS), how="left"), frames, spine)
     if companies:
@@ -231,7 +245,19 @@ def _panel(
         )
     wide = _fill(wide, wanted, own)
     result = engine.arrow(wide.select("entity_id", "as_of_us", *fixed, *formulas))
+    if state and memory:
+        state.replace(engine, source, memory.after, lattice.as_ofs[0], events)
     return _typed(result, chosen)
+
+
+def _since(wanted: Wanted, table: str, lattice: Lattice, state: Carried | None) -> Since | None:
+    """From when on events are read: the last window alone, when nothing reaches further or that is carried."""
+    if TABLES[table].kind != "event":
+        return None
+    window = lattice.as_ofs[0] - DEPTH_WEEKS * WEEK_US
+    if state is not None and state.at_us is not None:
+        return window, state.at_us
+    return None if any(wanted.of(kind, table) for kind in LIFETIME) else (window, None)
 
 
 def _columns(source: Source, table: str) -> list[str]:

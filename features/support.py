@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import narwhals as nw
 
-from features.definition import AS_OF, Definition, change, days_since, define, number, ratio
+from features.definition import AS_OF, Definition, Formula, change, days_since, define, number, ratio
 from features.measures import DAY_US, State, Total, where
 
 _T = "tickets"
@@ -48,15 +50,19 @@ oldest_open = State(
 _NONE = "never: without tickets it is 0"
 
 
-def _support(name: str, formula: object, **words: object) -> Definition:
-    return define(name, formula, theme="support", **{"missing": _NONE, **words})  # type: ignore[arg-type]
+def _support(name: str, formula: Formula, **words: Any) -> Definition:
+    return define(name, formula, theme="support", **{"missing": _NONE, **words})
+
+
+def _now(measure: State) -> Formula:
+    return lambda get: number(get(measure))
 
 
 def _counts() -> list[Definition]:
     found = [
         _support(
             f"tickets_opened_{days}d",
-            lambda get, m=_opened(days): number(get(m)),
+            _now(_opened(days)),
             unit="count",
             window=f"[as_of - {days} d, as_of)",
             label=f"tickets opened in the last {days} days",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import narwhals as nw
 
-from features.definition import Definition, change, days_since, define, flag, number, ratio, window
+from features.definition import Definition, Formula, change, counted, days_since, define, flag, number, ratio, window
 from features.measures import (
     ActiveDays,
     ActiveWeeks,
@@ -13,6 +15,7 @@ from features.measures import (
     Latest,
     LongestSilence,
     LostLeader,
+    Measure,
     MemberWeeks,
     Newcomers,
     Peak,
@@ -55,8 +58,12 @@ seats = State("paid_seats", "subscriptions", ("seats",), value=lambda: where(_pa
 _ZERO = "never: without usage it is 0"
 
 
-def _usage(name: str, formula: object, **words: object) -> Definition:
-    return define(name, formula, theme="usage", **{"missing": _ZERO, **words})  # type: ignore[arg-type]
+def _usage(name: str, formula: Formula, **words: Any) -> Definition:
+    return define(name, formula, theme="usage", **{"missing": _ZERO, **words})
+
+
+def _changed(measure: Measure) -> Formula:
+    return lambda get: change(get(measure, 28), get(measure, 28, before=28))
 
 
 def _levels() -> list[Definition]:
@@ -65,7 +72,7 @@ def _levels() -> list[Definition]:
         found += [
             _usage(
                 f"active_users_{days}d",
-                lambda get, d=days: number(get(users, d)),
+                counted(users, days),
                 unit="count",
                 window=window(days),
                 good=1,
@@ -75,7 +82,7 @@ def _levels() -> list[Definition]:
             ),
             _usage(
                 f"events_{days}d",
-                lambda get, d=days: number(get(events, d)),
+                counted(events, days),
                 unit="count",
                 window=window(days),
                 good=1,
@@ -88,7 +95,7 @@ def _levels() -> list[Definition]:
         found.append(
             _usage(
                 f"features_used_{days}d",
-                lambda get, d=days: number(get(features_used, d)),
+                counted(features_used, days),
                 unit="count",
                 window=window(days),
                 good=1,
@@ -226,7 +233,7 @@ def _trends() -> list[Definition]:
     found = [
         _usage(
             f"{name}_change_28d",
-            lambda get, m=measure: change(get(m, 28), get(m, 28, before=28)),
+            _changed(measure),
             unit="change",
             window=window(56),
             good=1,

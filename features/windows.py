@@ -95,22 +95,37 @@ def lattices(as_ofs: Sequence[int]) -> list[Lattice]:
     return [Lattice(tuple(group)) for group in groups.values()]
 
 
-def window_frames(engine: Engine, events: Frame, table: str, wanted: Wanted, lattice: Lattice) -> list[Frame]:
+LIFETIME = (Latest, Earliest, Newcomers)
+"""Measures that reach further back than a window."""
+
+
+@dataclass
+class Memory:
+    """What is carried from the night before (`features.carried`), and what is to be carried on."""
+
+    before: Callable[[str], Frame | None]
+    after: dict[str, Frame]
+
+
+def window_frames(
+    engine: Engine, events: Frame, table: str, wanted: Wanted, lattice: Lattice, memory: Memory | None = None
+) -> list[Frame]:
     """Frames keyed by (entity_id, as_of_us) that hold the wanted columns of one event table.
 
-    `events` has entity_id, event_us, visible_us and the table's columns; rows without an entity are left out.
+    `events` has entity_id, event_us, visible_us and the table's columns; rows without an entity are left out. With a
+    `memory` that has a state, only the last window and the rows known since then are needed.
     """
     last, first = lattice.as_ofs[-1], lattice.as_ofs[0]
     rows = events.filter(~nw.col("entity_id").is_null()).filter(nw.col("visible_us") < last)
-    if not any(wanted.of(kind, table) for kind in (Latest, Earliest, Newcomers)):
+    if not any(wanted.of(kind, table) for kind in LIFETIME):
         rows = rows.filter(nw.col("event_us") >= first - DEPTH_WEEKS * WEEK_US)
     rows = rows.with_columns(
         week=(nw.col("event_us") - lattice.anchor) // WEEK_US, seen=(nw.col("visible_us") - lattice.anchor) // WEEK_US
     )
     reach, epochs = engine.small(lattice.reach()), engine.small(lattice.epochs())
     return [
-        *_by_entity(engine, rows, table, wanted, reach, epochs, lattice.anchor),
-        *_by_member(engine, rows, table, wanted, reach),
+        *_by_entity(engine, rows, table, wanted, reach, epochs, lattice.anchor, memory),
+        *_by_member(engine, rows, table, wanted, reach, lattice.anchor, memory),
     ]
 
 
@@ -137,7 +152,14 @@ def _windows(spread: Frame, plan: dict[str, nw.Expr]) -> Frame:
 
 
 def _by_entity(
-    engine: Engine, rows: Frame, table: str, wanted: Wanted, reach: Frame, epochs: Frame, anchor: int
+    engine: Engine,
+    rows: Frame,
+    table: str,
+    wanted: Wanted,
+    reach: Frame,
+    epochs: Frame,
+    anchor: int,
+    memory: Memory | None,
 ) -> list[Frame]:
     totals: list[Measure] = wanted.of(Total, table)
     bounds: list[Measure] = [*wanted.of(Latest, table), *wanted.of(Earliest, table)]
@@ -179,8 +201,16 @@ def _by_entity(
         names = [name for name in values if name[5:] in {m.name for m in bounds} and name[:3] != "sum"]
         by_seen = cells.group_by("entity_id", "seen").agg(*[getattr(nw.col(n), n[:3])() for n in names])
         visible = by_seen.join(epochs, how="cross").filter(nw.col("seen") < nw.col("k"))
-        ends = visible.group_by(*KEYS).agg(*[getattr(nw.col(n), n[:3])().alias(f"{table}__{n[5:]}") for n in names])
-        frames.append(ends.with_columns(*[_int(nw.col(f"{table}__{n[5:]}")) for n in names]))
+        how = {f"{table}__{n[5:]}": n[:3] for n in names}
+        ends = visible.with_columns(**{f"{table}__{n[5:]}": nw.col(n) for n in names}).select(*KEYS, *how)
+        carried = memory.before(f"{table}_ends") if memory else None
+        if carried is not None:
+            ends = nw.concat([ends, carried.join(epochs, how="cross").select(*KEYS, *how)], how="vertical")
+        ends = ends.group_by(*KEYS).agg(*[getattr(nw.col(name), way)() for name, way in how.items()])
+        ends = engine.keep(ends.with_columns(*[_int(nw.col(name)) for name in how]))
+        frames.append(ends)
+        if memory:
+            memory.after[f"{table}_ends"] = ends.select("entity_id", *how)
     for number, measures in enumerate(by_value.values()):
         frames += _daily(cells, number, measures, wanted, reach)
     return frames
@@ -237,7 +267,9 @@ def _silence(spread: Frame, days: list[str], name: str) -> Frame:
     ).select(*KEYS, name)
 
 
-def _by_member(engine: Engine, rows: Frame, table: str, wanted: Wanted, reach: Frame) -> list[Frame]:
+def _by_member(
+    engine: Engine, rows: Frame, table: str, wanted: Wanted, reach: Frame, anchor: int, memory: Memory | None
+) -> list[Frame]:
     """Measures over members; those of the same member and condition share one roll-up."""
     groups: dict[tuple[str, Value], list[Distinct]] = {}
     for kind in (Distinct, MemberWeeks, Peak, Newcomers, LostLeader):
@@ -249,12 +281,14 @@ def _by_member(engine: Engine, rows: Frame, table: str, wanted: Wanted, reach: F
         kept = rows.with_columns(member=nw.col(member), counted=_int(value()))
         kept = kept.filter(~nw.col("member").is_null()).filter(nw.col("counted") > 0)
         kept = kept.with_columns(on_time=where(nw.col("seen") == nw.col("week")) * nw.col("counted"))
-        cells = kept.group_by("entity_id", "member", "week").agg(nw.col("seen").min(), nw.col("on_time").sum())
-        cells = engine.keep(cells.with_columns(_int(nw.col("seen")), _int(nw.col("on_time"))))
+        cells = kept.group_by("entity_id", "member", "week").agg(
+            nw.col("seen").min(), nw.col("on_time").sum(), nw.col("visible_us").min()
+        )
+        cells = engine.keep(cells.with_columns(*[_int(nw.col(n)) for n in ("seen", "on_time", "visible_us")]))
         handlers: dict[type[Distinct], Callable[[Distinct], list[Frame]]] = {
             Distinct: lambda m, cells=cells: _distinct(engine, cells, m, wanted, reach),  # type: ignore[misc]
             MemberWeeks: lambda m, cells=cells: [_member_weeks(cells, m, wanted, reach)],  # type: ignore[misc]
-            Newcomers: lambda m, cells=cells: [_newcomers(cells, m, wanted, reach)],  # type: ignore[misc]
+            Newcomers: lambda m, cells=cells: [_newcomers(engine, cells, m, wanted, reach, anchor, memory)],  # type: ignore[misc]
             Peak: lambda m, cells=cells, kept=kept: [_peak(cells, kept, m, reach)],  # type: ignore[misc]
             LostLeader: lambda m, cells=cells, kept=kept: [_lost_leader(cells, kept, m, reach)],  # type: ignore[misc]
         }
@@ -322,9 +356,21 @@ def _member_weeks(cells: Frame, measure: Measure, wanted: Wanted, reach: Frame) 
     )
 
 
-def _newcomers(cells: Frame, measure: Measure, wanted: Wanted, reach: Frame) -> Frame:
-    first = cells.group_by("entity_id", "member").agg(nw.col("seen").min()).with_columns(week=nw.col("seen"))
-    spread = _counted(first, "entity_id", "week").join(reach, on="week", how="inner")
+def _newcomers(
+    engine: Engine, cells: Frame, measure: Measure, wanted: Wanted, reach: Frame, anchor: int, memory: Memory | None
+) -> Frame:
+    columns = ("entity_id", "member", "visible_us")
+    name = f"{base_column(measure)}_first"
+    carried = memory.before(name) if memory else None
+    known = cells.select(*columns)
+    if carried is not None:
+        known = nw.concat([known, carried.select(*columns)], how="vertical")
+    first = known.group_by("entity_id", "member").agg(nw.col("visible_us").min())
+    first = engine.keep(first.with_columns(_int(nw.col("visible_us"))))
+    if memory:
+        memory.after[name] = first
+    weekly = first.with_columns(week=(nw.col("visible_us") - anchor) // WEEK_US)
+    spread = _counted(weekly, "entity_id", "week").join(reach, on="week", how="inner")
     return _windows(
         spread, {window_column(measure, w): _within(w, nw.col("n")) for w in sorted(wanted.windows[measure])}
     )

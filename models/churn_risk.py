@@ -1,40 +1,29 @@
-"""churn-risk: which paying accounts are likely to leave."""
+"""Churn risk: how likely is a paying account to leave within 90 days?
+
+Population: accounts with an active paid subscription at `as_of`, no notice of leaving known, not internal, test or
+competitor, not opted out. Outcome: the last paid subscription ends inside `[as_of, as_of + 90 d)` and no paid one starts
+within 30 days after; a downgrade to free is churn, a contraction is not.
+"""
 
 from __future__ import annotations
 
-from models.definition import Band, Capacity, Model, Observation, Outcome, Parameter, Profit
-from models.gates import standard_gates
+from models.definition import Gates, Model
 
 MODEL = Model(
     name="churn-risk",
     title="Churn risk",
-    question="How likely is it that this paying account ends its last subscription within 90 days?",
-    not_for="Pricing, credit or the terms of a single contract; it ranks accounts for a conversation, it does not decide.",
     entity="account",
-    population="accounts with an active paid subscription, no notice of leaving, not internal",
     horizon_days=90,
-    outcome=Outcome(label="churned", noun="churn", happened="left", crowd="accounts", good=False),
-    label_table="churn_labels",
-    themes=("usage", "commercial", "support", "billing", "engagement", "firmographic", "custom"),
-    bands=(
-        Band("low", 1, "the safer half and a little more: no action on the score alone"),
-        Band("medium", 71, "the next fifth: watch, and look at the reasons before the next regular talk"),
-        Band("high", 91, "the tenth most at risk: talk to them now"),
-    ),
-    gates=standard_gates(),
-    profit=Profit(
-        metric="empb",
-        source="Janssens et al. (2022), B2Boost: instance-dependent profit-driven modelling of B2B churn",
-        parameters=(
-            Parameter("alpha", 6.0, "shape", "Beta(alpha, beta): chance that an account about to leave accepts the offer"),
-            Parameter("beta", 14.0, "shape", "with alpha 6 the mean acceptance is 6 / (6 + 14) = 30 %"),
-            Parameter("incentive_fraction", 0.05, "share", "what the offer costs, as a share of the account's lifetime value"),
-            Parameter("contact_cost", 15.0, "money", "what it costs to make contact with one account"),
-        ),
-    ),
-    capacity=Capacity(
-        share=0.1, contact_cost=150.0, success=0.3,
-        success_meaning="share of accounts about to leave that stay when somebody talks to them in time",
-    ),
-    observation=Observation(step_days=28, warm_up_days=84),
-)  # fmt: skip
+    outcome="left",
+    crowd="accounts",
+    themes=("firmographic", "acquisition", "engagement", "usage", "commercial", "support", "billing", "custom"),
+    sign=-1,
+    # New people may be a hand-over, and a rise from a low is not a high: these go both ways.
+    free=("new_users_28d", "longest_silence_84d", "usage_regularity_28d", "contacts_left_share"),
+    gates=Gates(min_positives=60, min_negatives=200),
+    grace_days=30,
+    segments=("region", "plan", "industry"),
+    capacity_share=0.10,
+    contact_cost=100.0,  # two hours of a customer-success manager
+    accept_rate=0.3,  # of those called in time, how many stay who would have left (EMPB's gamma)
+)

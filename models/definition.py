@@ -1,177 +1,73 @@
-"""What a model is, as data: whom it scores, what it predicts, when it is good enough, what a mistake costs."""
+"""What a model is, before any data: one file per model says all of it (`churn_risk.py`, `lead_fit.py`)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from features.signal import Entity, Signal, Theme
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The outcome in the words that reasons and reports use."""
+class Gates:
+    """What a version must show on the untouched test period before it may serve."""
 
-    label: str
-    """Name of the label column, 1 when it happened: `churned`."""
-    noun: str
-    """`churn`."""
-    happened: str
-    """Past tense, after a number of entities: `left`, as in "19 % left within 90 days"."""
-    crowd: str
-    """Plural of the entity: `accounts`."""
-    good: bool
-    """True when we hope that it happens; then a signal with good=+1 may only raise the score."""
-
-
-@dataclass(frozen=True)
-class Band:
-    """A named stretch of percentiles; it ends where the next one begins."""
-
-    name: str
-    from_percentile: int
-    """1 to 100, the first percentile that belongs to it."""
-    meaning: str
-
-
-@dataclass(frozen=True)
-class Gate:
-    """One condition for going live: a measure of the judgement and the limit it must keep.
-
-    `at_least` and `at_most` are inclusive. `noise` names another measure that replaces `at_most` when it is larger: the
-    bound below which even a perfect model of that sample size would fall in 95 of 100 cases. An `optional` gate passes
-    when its measure is absent (there is no champion yet); any other gate fails then.
-    """
-
-    name: str
-    measure: str
-    why: str
-    at_least: float | None = None
-    at_most: float | None = None
-    noise: str | None = None
-    optional: bool = False
-
-    def check(self, measures: Mapping[str, float | None]) -> GateResult:
-        """Hold the measures against the limit.
-
-        >>> gate = Gate("enough labels", "positives", "fewer say nothing", at_least=50)
-        >>> gate.check({"positives": 12}).text
-        'enough labels: positives is 12, needed at least 50'
-        """
-        value = measures.get(self.measure)
-        if value is None or value != value:
-            return GateResult(self, None, self.optional, f"{self.name}: {self.measure} is not known")
-        ceiling = self.at_most
-        noise = measures.get(self.noise) if self.noise else None
-        if ceiling is not None and noise is not None and noise > ceiling:
-            ceiling = noise
-        passed = (self.at_least is None or value >= self.at_least) and (ceiling is None or value <= ceiling)
-        needed = [f"at least {self.at_least:g}"] if self.at_least is not None else []
-        needed += [f"at most {ceiling:.4g}"] if ceiling is not None else []
-        return GateResult(self, value, passed, f"{self.name}: {self.measure} is {value:.4g}, needed {' and '.join(needed)}")
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """A gate with what was found; `text` is one line for people."""
-
-    gate: Gate
-    value: float | None
-    passed: bool
-    text: str
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A number of the business, with what it stands for."""
-
-    name: str
-    value: float
-    unit: str
-    meaning: str
-
-
-@dataclass(frozen=True)
-class Profit:
-    """How profit is measured: a metric of `empulse` and its parameters by the names it gives them."""
-
-    metric: Literal["empa", "empb"]
-    source: str
-    parameters: tuple[Parameter, ...]
-
-    def arguments(self) -> dict[str, float]:
-        """Keyword arguments for the metric."""
-        return {parameter.name: parameter.value for parameter in self.parameters}
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """What the people who act on the list can do, and what acting costs; the defaults of a judgement."""
-
-    share: float
-    """Share of the scored entities that is worked on, 0 to 1."""
-    contact_cost: float
-    """Cost of acting on one entity, in the source's currency."""
-    success: float
-    """Share of the right ones that acting saves or wins, 0 to 1: what an action is worth is this times the value."""
-    success_meaning: str
-
-
-@dataclass(frozen=True)
-class Observation:
-    """When entities are looked at for training."""
-
-    step_days: int = 28
-    """A calendar grid: as_of at 00:00 UTC whose days since 1970-01-01 are divisible by it."""
-    warm_up_days: int = 84
-    """The first as_of is this long after the source's first event, so that the longest window is full."""
-    lead_days: int = 0
-    """Outcomes nearer than this to as_of come too late to act upon and are not counted; 0 counts all."""
+    min_positives: int = 40
+    """Fewest rows with the outcome, in training and again in the test period a quarter of it."""
+    min_negatives: int = 40
+    min_auc: float = 0.55
+    """Lowest lower end of the 95 % interval of ROC AUC is 0.5; this is the lowest AUC itself."""
+    max_calibration_error: float = 0.05
+    """Mean distance of predicted and observed rate over 10 equal-count bins, unless inside the band of a perfect model."""
+    max_segment_error: float = 0.10
+    """The same within each large segment."""
+    min_segment_rows: int = 200
+    beat_rule: bool = True
+    """AUC above that of the best one-column rule, or not below it beyond noise when the rule itself is strong."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """One model. A third one is a third file with one of these and one line in `models/catalog.py`."""
+    """One thing to predict, for one kind of entity, within one horizon."""
 
     name: str
-    """`churn-risk`: in URLs, the registry and file names."""
     title: str
-    question: str
-    """What the number answers, in one sentence."""
-    not_for: str
-    """What it must not be used for."""
     entity: Entity
-    population: str
-    """Who is scored, in words."""
     horizon_days: int
-    outcome: Outcome
-    label_table: str
-    """Canonical table that holds a ready outcome, when the source has one."""
+    outcome: str
+    """What happened to those with the outcome, as a verb in the past: `left`."""
+    crowd: str
+    """What the entities are called: `accounts`."""
     themes: tuple[Theme, ...]
-    """Themes whose signals it may use, in the order of reports."""
-    bands: tuple[Band, ...]
-    """From the lowest to the highest; the first begins at percentile 1."""
-    gates: tuple[Gate, ...]
-    profit: Profit
-    capacity: Capacity
-    observation: Observation = Observation()
-
-    def __post_init__(self) -> None:
-        starts = [band.from_percentile for band in self.bands]
-        if not starts or starts[0] != 1 or starts != sorted(set(starts)) or starts[-1] > 100:
-            raise ValueError(f"{self.name}: bands begin at percentiles {starts}; the first must be 1, each above the last")
+    sign: Literal[-1, 1]
+    """+1 when what is good for the relationship raises the probability, -1 when it lowers it."""
+    free: tuple[str, ...] = ()
+    """Signals whose direction is left to the data although the catalog knows one for the relationship."""
+    bands: tuple[tuple[str, int], ...] = (("high", 90), ("medium", 70), ("low", 1))
+    """Name and lowest percentile of each band, highest first, without gaps."""
+    gates: Gates = field(default_factory=Gates)
+    grid_days: int = 28
+    """Days between the dates at which it is trained and judged."""
+    warm_up_days: int = 84
+    """History that an entity's windows need before the first of those dates."""
+    grace_days: int = 0
+    """Days after the horizon in which a return undoes the outcome."""
+    segments: tuple[str, ...] = ()
+    """Signals by whose values quality is judged apart."""
+    capacity_share: float = 0.10
+    """Share of the entities that people can act upon in one horizon."""
+    contact_cost: float = 50.0
+    """Cost of acting upon one entity, in the currency of the source."""
+    accept_rate: float = 0.3
+    """Share of those acted upon in time that the act turns."""
 
     def direction(self, signal: Signal) -> Literal[-1, 0, 1]:
-        """Monotone direction of the score in a signal: 1 up only, -1 down only, 0 free (always for categories)."""
-        if signal.is_category or signal.good == 0:
+        """Monotone direction of the probability in a signal: 1 rising, -1 falling, 0 free."""
+        if signal.is_category or signal.name in self.free:
             return 0
-        return 1 if (signal.good > 0) == self.outcome.good else -1
+        product = signal.good * self.sign
+        return 1 if product > 0 else -1 if product < 0 else 0
 
-    def uses(self, signal: Signal) -> bool:
-        """Whether the model may look at a signal."""
-        return self.entity in signal.entities and signal.theme in self.themes
-
-    def judge(self, measures: Mapping[str, float | None]) -> list[GateResult]:
-        """Every gate with its result, in the order of the file."""
-        return [gate.check(measures) for gate in self.gates]
+    def band_of(self, percentile: int) -> str:
+        """The band of a percentile 1..100."""
+        return next(name for name, lowest in self.bands if percentile >= lowest)

@@ -7,46 +7,45 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.spec import LinearSpec
+from models.cells import Cells
+from models.spec import LinearSpec, Shape
+
+CHUNK = 1024
+"""Rows at a time, for the cache."""
 
 
 class Linear:
-    """Evaluates `linear.json` on an (n, k) matrix."""
+    """Evaluates `linear.json` on an (n, k) matrix; `cells` cut the axes at least where the shapes' knots do."""
 
-    def __init__(self, spec: LinearSpec) -> None:
+    def __init__(self, spec: LinearSpec, cells: Cells | None = None) -> None:
         self.bias = spec.bias
-        k = len(spec.shapes)
-        widest = max((len(s.knots) for s in spec.shapes), default=0)
-        most_words = max((len(s.values) for s in spec.shapes if not s.knots), default=1)
-        self._missing = np.array([s.missing for s in spec.shapes])
-        self.means = np.array([s.mean for s in spec.shapes])
-        self._numbers = np.array([j for j, s in enumerate(spec.shapes) if s.knots], dtype=np.int64)
-        self._words = np.array([j for j, s in enumerate(spec.shapes) if not s.knots], dtype=np.int64)
-        # Piece p of a number lies before knot p; the first and the last piece are constant.
-        self._knots = np.full((len(self._numbers), widest), np.inf)
-        self._from = np.zeros((len(self._numbers), widest + 1))
-        self._at = np.zeros((len(self._numbers), widest + 1))
-        self._slope = np.zeros((len(self._numbers), widest + 1))
-        for row, j in enumerate(self._numbers):
-            knots, values = np.array(spec.shapes[j].knots), np.array(spec.shapes[j].values)
-            m = len(knots)
-            self._knots[row, :m] = knots
-            self._at[row, 0], self._from[row, 0] = values[0], knots[0]
-            self._at[row, 1 : m + 1], self._from[row, 1 : m + 1] = values, knots
-            if m > 1:
-                self._slope[row, 1:m] = np.diff(values) / np.diff(knots)
-        self._table = np.zeros((len(self._words), most_words))
-        self._last = np.array([len(spec.shapes[j].values) - 1 for j in self._words], dtype=np.int64)
-        for row, j in enumerate(self._words):
-            values = spec.shapes[j].values
-            self._table[row, : len(values)] = values
-        self._rows = np.arange(len(self._numbers))
-        self._word_rows = np.arange(len(self._words))
-        self._k = k
+        self.means = np.array([shape.mean for shape in spec.shapes])
+        self._k = len(spec.shapes)
+        own = Cells([cuts_of(shape) for shape in spec.shapes])
+        pieces = [_pieces(shape) for shape in spec.shapes]
+        at, slope, origin = (np.concatenate([p[i] for p in pieces]) if pieces else np.empty(0) for i in range(3))
+        if len(at) != own.count:
+            raise ValueError("the knots of a shape are not ascending")
+        self.cells = own if cells is None else cells
+        if cells is not None:
+            inside = own.within(cells)
+            at, slope, origin = at[inside], slope[inside], origin[inside]
+        self._at, self._slope, self._from = at, slope, origin
 
     def terms(self, x: np.ndarray) -> np.ndarray:
         """(n, k) log-odds that each signal adds."""
-        return self._terms_of_few(x) if len(x) <= 4 else self._terms_of_many(x)
+        if len(x) <= CHUNK:
+            return self.terms_at(x, self.cells.find(x))
+        parts = (x[start : start + CHUNK] for start in range(0, len(x), CHUNK))
+        return np.concatenate([self.terms_at(part, self.cells.find(part)) for part in parts])
+
+    def terms_at(self, x: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """The same for rows whose cells are known."""
+        number = np.where(np.isnan(x), 0.0, x)
+        number -= self._from.take(cells)
+        number *= self._slope.take(cells)
+        number += self._at.take(cells)
+        return number
 
     def total(self, terms: np.ndarray) -> np.ndarray:
         """(n,) bias plus the sum of the terms, added from the first signal to the last."""
@@ -55,36 +54,22 @@ class Linear:
         # accumulate adds one after the other, whatever the shape; np.sum would add in pairs.
         return np.add.accumulate(terms, axis=1)[:, -1] + self.bias
 
-    def _terms_of_few(self, x: np.ndarray) -> np.ndarray:
-        out = np.empty((len(x), self._k))
-        for i in range(len(x)):
-            row = x[i]
-            gone = np.isnan(row)
-            number = row[self._numbers]
-            number = np.where(gone[self._numbers], 0.0, number)
-            piece = (number[:, None] >= self._knots).sum(axis=1)
-            rows = self._rows
-            out[i, self._numbers] = self._at[rows, piece] + self._slope[rows, piece] * (
-                number - self._from[rows, piece]
-            )
-            word = np.where(gone[self._words], 0.0, row[self._words]).astype(np.int64)
-            out[i, self._words] = self._table[self._word_rows, np.clip(word, 0, self._last)]
-            out[i] = np.where(gone, self._missing, out[i])
-        return out
 
-    def _terms_of_many(self, x: np.ndarray) -> np.ndarray:
-        out = np.empty((len(x), self._k))
-        for row, j in enumerate(self._numbers):
-            number = np.ascontiguousarray(x[:, j])
-            gone = np.isnan(number)
-            number = np.where(gone, 0.0, number)
-            knots = self._knots[row]
-            piece = np.searchsorted(knots[knots < np.inf], number, side="right")
-            value = self._at[row, piece] + self._slope[row, piece] * (number - self._from[row, piece])
-            out[:, j] = np.where(gone, self._missing[j], value)
-        for row, j in enumerate(self._words):
-            word = np.ascontiguousarray(x[:, j])
-            gone = np.isnan(word)
-            code = np.clip(np.where(gone, 0.0, word).astype(np.int64), 0, self._last[row])
-            out[:, j] = np.where(gone, self._missing[j], self._table[row, code])
-        return out
+def cuts_of(shape: Shape) -> np.ndarray:
+    """Where a shape bends; a text has a cell per code, the last one for all codes beyond the vocabulary."""
+    return np.array(shape.knots) if shape.knots else np.arange(1.0, len(shape.values))
+
+
+def _pieces(shape: Shape) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per cell: the value at its origin, its slope, its origin. Constant before the first knot, after the last, and missing."""
+    values = np.array(shape.values, dtype=np.float64)
+    if not shape.knots:
+        flat = np.zeros(len(values) + 1)
+        return np.append(values, shape.missing), flat, flat
+    knots = np.array(shape.knots, dtype=np.float64)
+    between = np.diff(values) / np.diff(knots)
+    return (
+        np.concatenate([values[:1], values, [shape.missing]]),
+        np.concatenate([[0.0], between, [0.0, 0.0]]),
+        np.concatenate([knots[:1], knots, [0.0]]),
+    )

@@ -1,13 +1,16 @@
 """The portable scorer: a verified directory in, probabilities with exact reasons out.
 
-Needs numpy, msgspec and lignum alone: no pickle, no LightGBM, no pandas, no registry.
+Needs numpy, msgspec and lignum alone: no pickle, no pandas, no registry, and LightGBM only where lignum cannot be installed.
 """
 
 from __future__ import annotations
 
 import io
 import math
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,15 +21,22 @@ import numpy as np
 from features.errors import AccountscoreError, BadInput, Fault
 from models import artefact
 from models.artefact import ScorerRefused
+from models.cells import Cells
 from models.linear import Linear
+from models.linear import cuts_of as knots_of
 from models.spec import Golden, LinearSpec, ScorerSpec, SignalSpec
-from models.trees import NODES, OUTCOMES, Tables, TreeReasons, parse
+from models.trees import NODES, OUTCOMES, Tables, TreeReasons, cuts_of, parse
 from models.words import Value, say
 
 __all__ = ["Reason", "Scorer", "ScorerRefused", "sigmoid"]
 
 GOLDEN_TOLERANCE = 1e-9
 """Allowed difference of a golden effect; scores must agree to the bit."""
+UNREADABLE = (
+    msgspec.MsgspecError, AccountscoreError, zipfile.BadZipFile, zlib.error, struct.error,
+    ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError, OSError, RuntimeError,
+)  # fmt: skip
+"""What the readers of the files raise when somebody made the manifest agree with files that are no scorer's."""
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
@@ -81,13 +91,13 @@ class Scorer:
         files, sha256 = artefact.read_files(directory)
         try:
             spec = msgspec.json.decode(files["scorer.json"], type=ScorerSpec)
-            linear = Linear(msgspec.json.decode(files["linear.json"], type=LinearSpec))
+            shapes = msgspec.json.decode(files["linear.json"], type=LinearSpec)
             golden = msgspec.json.decode(files["golden.json"], type=Golden)
-            booster, reasons = _trees(files, len(spec.signals))
+            booster, linear, reasons = _parts(files, shapes, len(spec.signals))
             scorer = cls(spec, linear, booster, reasons, sha256)
         except ScorerRefused:
             raise
-        except (msgspec.MsgspecError, AccountscoreError, ValueError, KeyError, IndexError, RuntimeError) as error:
+        except UNREADABLE as error:
             raise ScorerRefused(directory, f"its files cannot be read: {error}") from None
         scorer._replay(directory, golden)
         return scorer
@@ -226,6 +236,27 @@ class Scorer:
         x = np.ascontiguousarray(x, dtype=np.float64)
         return self._linear.total(self._linear.terms(x)) + self._tree_scores(x)
 
+    def explain(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """((n,) log-odds, (n, k) effects), the same bits as `log_odds` and `effects`, for less than both."""
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        if len(x) <= TreeReasons.CHUNK:
+            terms, effects = self._parts(x)
+        else:
+            terms, effects = np.empty(x.shape), np.empty(x.shape)
+            for start in range(0, len(x), TreeReasons.CHUNK):
+                part = slice(start, start + TreeReasons.CHUNK)
+                terms[part], effects[part] = self._parts(x[part])
+        return self._linear.total(terms) + self._tree_scores(x), effects
+
+    def _parts(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """((n, k) terms of the linear part, (n, k) effects of both parts) of at most a chunk of rows."""
+        cells = self._linear.cells.find(x)
+        terms = self._linear.terms_at(x, cells)
+        effects = terms - self._linear.means
+        if self._reasons is not None:
+            self._reasons.add_effects(cells, effects)
+        return terms, effects
+
     def probability(self, x: np.ndarray) -> np.ndarray:
         """(n,) calibrated probability, 0 to 1."""
         return sigmoid(self.log_odds(x))
@@ -247,11 +278,7 @@ class Scorer:
 
     def effects(self, x: np.ndarray) -> tuple[np.ndarray, float]:
         """((n, k) effects on the log-odds, base): exact path-dependent SHAP values; base + row sums are the log-odds."""
-        x = np.ascontiguousarray(x, dtype=np.float64)
-        found = self._linear.terms(x) - self._linear.means
-        if self._reasons is not None:
-            found += self._reasons.effects(x)
-        return found, self.base
+        return self.explain(x)[1], self.base
 
     def reasons(self, values: Mapping[str, Value], effects: np.ndarray, k: int) -> list[Reason]:
         """The k signals that move this score most, up or down, the strongest first; signals without effect are left out.
@@ -285,23 +312,47 @@ class Scorer:
         return self.spec.signals[self._place[name]]
 
 
-def _trees(files: Mapping[str, bytes], signals: int) -> tuple[Any, TreeReasons | None]:
+def _parts(files: Mapping[str, bytes], shapes: LinearSpec, signals: int) -> tuple[Any, Linear, TreeReasons | None]:
+    """The trees' fast reader, the linear part and the reason tables, the last two over one partition into cells."""
+    if len(shapes.shapes) != signals:
+        raise ValueError(f"linear.json has {len(shapes.shapes)} shapes, scorer.json {signals} signals")
     if "booster.txt" not in files:
-        return None, None
-    import lignum
-
+        return None, Linear(shapes), None
     text = files["booster.txt"]
-    with tempfile.NamedTemporaryFile(suffix=".txt") as copy:
-        # From the verified bytes, not from the path: the file may have changed since it was checked.
-        copy.write(text)
-        copy.flush()
-        booster = lignum.load(copy.name)
+    booster = _reader(text)
     with np.load(io.BytesIO(files["tables.npz"]), allow_pickle=False) as stored:
         tables = Tables(stored["slots"], stored["values"], float(stored["base"]))
     trees = parse(text.decode())
     if tables.values.shape != (len(trees), OUTCOMES, NODES) or tables.slots.shape != (len(trees), NODES):
         raise ValueError("the reason tables are those of other trees")
-    return booster, TreeReasons(trees, tables, signals)
+    asked = cuts_of(trees, signals)
+    cells = Cells([np.concatenate([knots_of(s), own]) for s, own in zip(shapes.shapes, asked, strict=True)])
+    return booster, Linear(shapes, cells), TreeReasons(trees, tables, signals, cells)
+
+
+def _reader(text: bytes) -> Any:
+    """What gives the trees' raw scores: lignum, or LightGBM itself where lignum is not to be had; the same bits."""
+    try:
+        import lignum
+    except ImportError:
+        return _LightGBM(text.decode())
+    with tempfile.NamedTemporaryFile(suffix=".txt") as copy:
+        # From the verified bytes, not from the path: the file may have changed since it was checked.
+        copy.write(text)
+        copy.flush()
+        return lignum.load(copy.name)
+
+
+class _LightGBM:
+    """LightGBM's own booster with lignum's way of calling it."""
+
+    def __init__(self, text: str) -> None:
+        import lightgbm as lgb
+
+        self._booster = lgb.Booster(model_str=text)
+
+    def predict(self, x: np.ndarray, *, raw_score: bool, n_jobs: int) -> Any:
+        return self._booster.predict(x, raw_score=raw_score, num_threads=n_jobs)
 
 
 def _kind(value: Any) -> str:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import bisect
 import math
+import re
 
 from models.spec import ScorerSpec, SignalSpec
 
 FEWEST = 50
 """Fewer entities like this one say nothing about the next: the sentence about them is left out."""
+
+_IDENTIFIER = re.compile(r"\S@\S|\d{7}|[0-9a-fA-F]{16}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-")
+"""Mail addresses, long numbers, hashes, UUIDs."""
+_ODD = {"people": "person"}
+_PLURAL = re.compile(r"(?<![\d.,])1 (people|\w+[^\Ws]s)\b(?! and| or|,)")
 
 Value = float | int | bool | str | None
 
@@ -25,13 +31,30 @@ def _sentence(signal: SignalSpec, value: Value) -> str:
     if _is_missing(value):
         return words.missing or f"{_capital(signal.label)}: not known."
     if isinstance(value, str):
+        if value not in (signal.vocabulary or ()):
+            # It may be anything, a name or an identifier among others, and is not for reading out.
+            return f"{_capital(signal.label)}: a value that was not seen before."
+        if _IDENTIFIER.search(value):
+            return f"{_capital(signal.label)}: one of the values seen before."
         return _capital(words.some.replace("{value}", value.replace("_", " ")))
     number = float(value)  # type: ignore[arg-type]  # not missing, not a text
     if number == 0 and words.zero:
         return words.zero
     template = words.negative if number < 0 and words.negative else words.some
     said = template.replace("{value}", amount(number, signal.unit)).replace("{size}", amount(abs(number), signal.unit))
-    return _capital(said)
+    return _capital(_one(said))
+
+
+def _one(sentence: str) -> str:
+    """The singular after a lone 1.
+
+    >>> _one("There were 1 visits to our site."), _one("1 people were in contact."), _one("1.1 days, 21 days, 1 day")
+    ('There was 1 visit to our site.', '1 person was in contact.', '1.1 days, 21 days, 1 day')
+    """
+    single = _PLURAL.sub(lambda found: f"1 {_ODD.get(found[1], found[1][:-1])}", sentence)
+    if single == sentence:
+        return sentence
+    return re.sub(r"^There were (?=1 )", "There was ", re.sub(r"^(1 \w+) were\b", r"\1 was", single))
 
 
 def amount(number: float, unit: str) -> str:

@@ -16,7 +16,7 @@ from models.definition import Model
 from models.linear import Linear
 from models.scorer import Scorer, sigmoid
 from models.spec import FORMAT, Bins, Golden, LinearSpec, ScorerSpec, Shape, SignalSpec, Words
-from models.trees import TreeReasons, merge, parse, tabulate
+from models.trees import merge, parse, tabulate
 
 GOLDEN_ROWS = 64
 MOST_BINS = 10
@@ -82,7 +82,7 @@ def write_scorer(
     files: dict[str, bytes] = {"linear.json": msgspec.json.encode(spec_linear)}
     golden_rows = _golden_rows(reference.x)
     tree_scores = np.zeros(len(golden_rows))
-    reasons: TreeReasons | None = None
+    tree_effects = np.zeros(golden_rows.shape)
     if boosters:
         text = merge(boosters, slope * tree_share / len(boosters))
         trees = parse(text)
@@ -90,11 +90,11 @@ def write_scorer(
         stored = io.BytesIO()
         np.savez_compressed(stored, slots=tables.slots, values=tables.values, base=np.array(tables.base))
         files |= {"booster.txt": text.encode(), "tables.npz": stored.getvalue()}
-        reasons = TreeReasons(trees, tables, k)
         tree_scores = _lightgbm_scores(text, golden_rows)
+        tree_effects = _lightgbm_effects(text, golden_rows)
     evaluated = Linear(spec_linear)
     terms = evaluated.terms(golden_rows)
-    effects = terms - evaluated.means + (reasons.effects(golden_rows) if reasons else 0.0)
+    effects = terms - evaluated.means + tree_effects
     files["golden.json"] = msgspec.json.encode(
         Golden(
             rows=[[None if np.isnan(v) else float(v) for v in row] for row in golden_rows],
@@ -163,6 +163,13 @@ def _lightgbm_scores(text: str, x: np.ndarray) -> np.ndarray:
     return np.asarray(lgb.Booster(model_str=text).predict(x, raw_score=True, num_threads=1), dtype=np.float64).reshape(
         len(x)
     )
+
+
+def _lightgbm_effects(text: str, x: np.ndarray) -> np.ndarray:
+    """(n, k) SHAP values by LightGBM itself, which the reason tables are held to whenever the scorer is loaded."""
+    import lightgbm as lgb
+
+    return np.asarray(lgb.Booster(model_str=text).predict(x, pred_contrib=True, num_threads=1))[:, :-1]
 
 
 def _signal(signal: Signal, vocabulary: Sequence[str] | None, reference: Reference, j: int) -> SignalSpec:

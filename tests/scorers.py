@@ -87,10 +87,11 @@ def make_scorer(
     signals: list[Signal] | None = None,
     seed: int = 0,
     n: int = 1_500,
+    rows: tuple[np.ndarray, np.ndarray] | None = None,
     **more: Any,
 ) -> Scorer:
-    """A blend of shapes and a bag of two boosters; `signals` replace the names (6 numbers and 2 words)."""
-    x, y = random_rows(n, seed=seed)
+    """A blend of shapes and a bag of two boosters; `signals` replace the names (6 numbers and 2 words), `rows` the data."""
+    x, y = random_rows(n, seed=seed) if rows is None else rows
     described = signals or make_signals()
     return write_scorer(
         folder,

@@ -77,10 +77,34 @@ class World:
         )
 
 
+class Dice:
+    """Random numbers of one part; each call starts a stream of its own.
+
+    So how many numbers one call draws never shifts another. With rows in order of time this makes the past
+    independent of what comes later, number by number, and a test can compare two worlds that part at some date.
+    """
+
+    def __init__(self, world: World, part: str) -> None:
+        self.world, self.part, self.calls = world, part, 0
+
+    def __call__(self) -> np.random.Generator:
+        self.calls += 1
+        return self.world.rng(self.part, self.calls)
+
+    def uniform(self, rows: int, size: int) -> Floats:
+        """`rows` independent streams of `size` uniform numbers each."""
+        return np.stack([self().random(size) for _ in range(rows)])
+
+
 def choose(rng: np.random.Generator, shares: Array, size: int) -> Array:
     """Codes drawn by shares; `shares` is one row for all, or one row each."""
+    return pick(rng.random(size), shares)
+
+
+def pick(draw: Array, shares: Array) -> Array:
+    """Codes for uniform draws, by shares."""
     total = np.cumsum(shares, axis=-1)
-    draw = rng.random(size) * total[..., -1]
+    draw = draw * total[..., -1]
     if shares.ndim == 1:
         return np.searchsorted(total, draw, side="right").astype(np.int64)
     return (draw[:, None] >= total).sum(axis=1).astype(np.int64)
@@ -118,12 +142,11 @@ def add_months(day: Array, months: Array) -> Array:
     return target.astype("datetime64[D]").astype(np.int64) + np.minimum(of_month, last)
 
 
-def late(world: World, table: str, event_us: Array, rng: np.random.Generator) -> Array:
+def late(table: str, event_us: Array, dice: Dice) -> Array:
     """`known_time` of rows of which a few per cent arrive hours to weeks late; -1 for those in time."""
-    share = p.LATE_SHARE[table]
     known = np.full(len(event_us), -1, np.int64)
-    chosen = np.flatnonzero(rng.random(len(event_us)) < share)
-    hours = p.LATE_MEDIAN_HOURS * np.exp(rng.normal(0.0, p.LATE_SIGMA, len(chosen)))
+    chosen = np.flatnonzero(dice().random(len(event_us)) < p.LATE_SHARE[table])
+    hours = p.LATE_MEDIAN_HOURS * np.exp(dice().normal(0.0, p.LATE_SIGMA, len(chosen)))
     hours = np.clip(hours, 1.0, 24.0 * p.LATE_MAX_DAYS)
     known[chosen] = event_us[chosen] + (hours * 3600).astype(np.int64) * SECOND_US
     return known
@@ -196,5 +219,6 @@ def write(path: Path, table: pa.Table) -> None:
 
 
 def ids(prefix: str, digits: int, size: int) -> pa.Array:
-    """`acc_000001`, `acc_000002`, ..."""
-    return pa.array([f"{prefix}_{number:0{digits}d}" for number in range(1, size + 1)], pa.string())
+    """`acc_100001`, `acc_100002`, ...: a CRM's numeric record id, without leading zeros, is found in them."""
+    first = 10 ** (digits - 1) + 1
+    return pa.array([f"{prefix}_{number}" for number in range(first, first + size)], pa.string())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.simulate import parameters as p
-from features.simulate.base import DAY_US, SECOND_US, Array, Floats, World, chance, choose, propagate, step
+from features.simulate.base import DAY_US, SECOND_US, Array, Floats, World, chance, choose, pick, propagate, step
 from features.simulate.firms import Firms
 
 OPEN, CONVERTED, DISQUALIFIED = 0, 1, 2
@@ -54,8 +54,8 @@ def draw_leads(world: World, firms: Firms, prospects: Array, first_free_firm: in
     """All leads with the buying processes behind them.
 
     `prospects` are companies that the CRM knew before; the other leads take firms from `first_free_firm` on. A lead
-    planned as the second of a company becomes the first of another one when that company was closed before it came:
-    its time of arrival never depends on how the company ends.
+    planned as the second of a company becomes the first of another one when that company was closed before it came, so
+    that nothing about a lead depends on what happens after it came.
     """
     rng = world.rng("leads")
     count = world.leads
@@ -88,6 +88,7 @@ def draw_leads(world: World, firms: Firms, prospects: Array, first_free_firm: in
     deal = np.full(count, -1)
     firsts = np.flatnonzero(~second)
     deal[firsts] = np.arange(len(firsts))
+    first_intent = pick(rng.random(count), p.FIRST_INTENT[channel])
 
     def begin(leads: Array, number: int) -> Deals:
         effect = _effect(firms, firm[leads], seniority[leads], department[leads], free_mail[leads], is_trial[leads])
@@ -97,6 +98,7 @@ def draw_leads(world: World, firms: Firms, prospects: Array, first_free_firm: in
             firm=firm[leads],
             first_lead=leads,
             channel=channel[leads],
+            first_intent=first_intent[leads],
             start_week=np.asarray(world.week_of(known[leads])),
             multiplier=np.exp(effect),
         )
@@ -104,17 +106,11 @@ def draw_leads(world: World, firms: Firms, prospects: Array, first_free_firm: in
     deals = begin(firsts, 0)
     planned = np.flatnonzero(second)
     if len(planned):
-        host = rng.choice(hosts, len(planned))
-        arrives = (
-            created[host]
-            + (rng.exponential(p.SECOND_LEAD_MEAN_DAYS, len(planned)) * 86_400).astype(np.int64) * SECOND_US
-        )
-        joins = (arrives < np.minimum(deals.closed_us[deal[host]], world.end_us)) & (arrives > known[host])
-        shift = known[planned] - created[planned]
-        chosen = planned[joins]
-        created[chosen], deal[chosen] = arrives[joins], deal[host[joins]]
-        known[chosen] = created[chosen] + shift[joins]
-        firm[chosen] = firm[host[joins]]
+        lag = (rng.exponential(p.SECOND_LEAD_MEAN_DAYS, len(planned)) * 86_400).astype(np.int64) * SECOND_US
+        position = np.searchsorted(created[hosts], created[planned] - lag, side="right") - 1
+        host = hosts[np.maximum(position, 0)]
+        joins = (position >= 0) & (created[planned] < deals.closed_us[deal[host]]) & (created[planned] > known[host])
+        deal[planned[joins]], firm[planned[joins]] = deal[host[joins]], firm[host[joins]]
         alone = planned[~joins]
         deal[alone] = len(firsts) + np.arange(len(alone))
         deals = _both(deals, begin(alone, 1))
@@ -143,7 +139,14 @@ def conversion_rate(world: World, week: int, channel: Array, multiplier: Array) 
 
 
 def run_deals(
-    world: World, rng_number: int, firm: Array, first_lead: Array, channel: Array, start_week: Array, multiplier: Array
+    world: World,
+    rng_number: int,
+    firm: Array,
+    first_lead: Array,
+    channel: Array,
+    first_intent: Array,
+    start_week: Array,
+    multiplier: Array,
 ) -> Deals:
     """Walk all deals through the weeks.
 
@@ -151,7 +154,7 @@ def run_deals(
     """
     rng = world.rng("deals", rng_number)
     count, weeks = len(firm), world.weeks
-    state = choose(rng, p.FIRST_INTENT[channel], count).astype(np.int8)
+    state = first_intent.astype(np.int8)
     intent = np.full((count, weeks), -1, np.int8)
     outcome = np.full(count, OPEN, np.int8)
     closed, qualified, opened, proposal = (np.full(count, NEVER) for _ in range(4))

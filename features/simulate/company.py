@@ -69,7 +69,7 @@ def _world(
     events = p.EVENTS_PER_ACCOUNT * accounts if usage_events is None else usage_events
     rules: list[tuple[str, object, bool, str]] = [
         ("accounts", accounts, 1 <= accounts <= 5_000_000, "1 to 5,000,000"),
-        ("leads", leads, 0 <= leads <= 9_999_999, "0 to 9,999,999, so that ids keep their width"),
+        ("leads", leads, 0 <= leads <= 8_999_999, "0 to 8,999,999, so that ids keep their width"),
         ("days", days, 28 <= days <= 3660, "28 (one as_of) to 3,660 (ten years)"),
         ("end", end, dt.date(1990, 1, 1) <= end <= dt.date(2190, 1, 1), "between 1990 and 2190"),
         ("seed", seed, seed >= 0, "0 or more"),
@@ -127,7 +127,7 @@ def _build(world: World, out: Path, progress: Progress) -> dict[str, int]:
     save(
         "accounts", records.account_rows(world, every, accounts), "account_id", kind=pa.array(population.ACCOUNT_KINDS)
     )
-    people, contact_rows = signs.contacts(world, spells, past, accounts.entered_us, np.isin(accounts.kind, (0, 3, 4)))
+    people, contact_rows = signs.contacts(world, spells, past, accounts.entered_us)
     texts["contact_id"] = ids("con", 7, people.size)
     save("contacts", contact_rows, "contact_id", email=records.contact_mails(people.account, every, accounts))
     lead_rows = records.lead_rows(world, every, leads, deals, known_account, account_of_deal)
@@ -143,7 +143,7 @@ def _build(world: World, out: Path, progress: Progress) -> dict[str, int]:
 
     touches = signs.lead_touches(world, leads, deals, known_account)
     touches["lead_id"] = lead_number[touches["lead_id"]]
-    touches = signs.late_touches(world, join([touches, signs.account_touches(world, spells, past, people)]))
+    touches = join([touches, signs.account_touches(world, spells, past, people)])
     save("touches", touches, None, kind=pa.array(signs.TOUCH_KINDS), direction=pa.array(signs.DIRECTIONS))
     del touches
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from features.simulate import parameters as p
-from features.simulate.base import DAY_US, SECOND_US, Array, Part, World, add_months, join, late, taken
+from features.simulate.base import DAY_US, SECOND_US, Array, Dice, Part, World, add_months, join, late, taken
 from features.simulate.customers import EARLY, FREE, LAPSE, NEVER_DAY, NOTICE, STAYS, Histories, Spells, renewal_day
 
 STATUSES = ("trial", "active", "notice", "ended")
@@ -175,7 +175,9 @@ def customer_deals(world: World, spells: Spells, past: Histories, first_id: int)
     said = np.where(status == 2, past.notice_us[which], -1)
     closed = np.where(said >= 0, said, due * DAY_US)
     week = np.clip(world.week_of(opened), 0, world.weeks - 1)
-    amount = 12.0 * monthly(world, spells, which, np.maximum(past.seats[which, week].astype(np.int64), 1), due)
+    amount = 12.0 * monthly(
+        world, spells, which, np.maximum(past.seats[which, week].astype(np.int64), 1), opened // DAY_US
+    )
     identity = first_id + np.arange(len(which))
     is_open = opened >= world.start_day * DAY_US
     account = spells.account[which]
@@ -191,6 +193,8 @@ def customer_deals(world: World, spells: Spells, past: Histories, first_id: int)
         if past.grown
         else [np.zeros(0, np.int64)] * 4
     )
+    by_time = np.lexsort((grown[0], grown[1]))
+    grown = [column[by_time] for column in grown]
     by_sales = (grown[3] > grown[2]) & (grown[3] >= 15) & (rng.random(len(grown[0])) < 0.6)
     by_sales &= grown[1] < past.end_day[grown[0]] * DAY_US
     who, when, before, after = (column[by_sales] for column in grown)
@@ -218,7 +222,7 @@ def _deal(
 
 def invoices(world: World, spells: Spells, past: Histories) -> Part:
     """A bill a month for monthly contracts, a quarter for the others; how it is paid follows the health at its issue."""
-    rng = world.rng("invoices")
+    dice = Dice(world, "invoices")
     step = np.minimum(p.TERMS_MONTHS[spells.term], 3)
     start_day = spells.start_us // DAY_US
     until = np.minimum(past.end_day, world.end_day)
@@ -247,11 +251,11 @@ def invoices(world: World, spells: Spells, past: Histories) -> Part:
     amount = np.round(monthly(world, spells, spell, seats, term_start) * step[spell] * share, 2)
     allowed_days = np.where(spells.term[spell] == 0, 14, 30)
     due = issued + allowed_days * DAY_US
-    draw = rng.random((4, size))
+    draw = dice.uniform(4, size)
     is_late = draw[0] < p.LATE_PAYER_SHARE[health]
     paid = np.where(
         is_late,
-        due + (np.exp(rng.normal(np.log(12.0), 0.7, size)) * 86_400).astype(np.int64) * SECOND_US,
+        due + (np.exp(dice().normal(np.log(12.0), 0.7, size)) * 86_400).astype(np.int64) * SECOND_US,
         issued + ((0.1 + 0.9 * draw[1]) * allowed_days * 86_400).astype(np.int64) * SECOND_US,
     )
     fails = draw[2] < p.FAILED_PAYMENT_SHARE[health]
@@ -267,15 +271,14 @@ def invoices(world: World, spells: Spells, past: Histories) -> Part:
             "status": np.broadcast_to(status, size)[chosen],
             "amount": amount[chosen],
             "due_time": due[chosen],
+            "known_time": late("invoices", us, dice)[chosen],
         }
 
     everything = np.ones(size, bool)
-    rows = join(
+    return join(
         [
             versions(everything, issued, 0),
             versions(fails & ~void, failed, 1),
             versions(everything, paid, np.where(void, 3, 2)),
         ]
     )
-    rows["known_time"] = late(world, "invoices", rows["event_time"], rng)
-    return rows

@@ -249,19 +249,21 @@ def churn_truth(world: World, week: int, spells: Spells, asked: Array, previous:
 
 def returns(world: World, spells: Spells, past: Histories, stream: int) -> Spells | None:
     """The spells of those that come back: a few within 30 days, more after months, all for a year."""
-    rng = world.rng("returns", stream)
     ended = np.flatnonzero(past.ending != STAYS)
-    draw, soon_days, later_days = (
-        rng.random(len(ended)),
-        rng.integers(2, 27, len(ended)),
-        rng.integers(45, 301, len(ended)),
-    )
+    ended = ended[np.lexsort((spells.account[ended], past.end_day[ended]))]  # in order of time, as in `draw_accounts`
+
+    def stream_of(what: str) -> np.random.Generator:
+        return world.rng(f"returns {what}", stream)
+
+    draw = stream_of("chance").random(len(ended))
+    soon_days = stream_of("soon").integers(2, 27, len(ended))
+    later_days = stream_of("later").integers(45, 301, len(ended))
     soon = draw < p.RETURN_SOON_CHANCE
     back = soon | (draw < p.RETURN_SOON_CHANCE + p.RETURN_LATER_CHANCE)
     day = past.end_day[ended] + np.where(soon, soon_days, later_days)
-    start = day * DAY_US + office_seconds(rng, len(ended)) * SECOND_US
-    health = choose(rng, p.FIRST_HEALTH, len(ended))
-    auto = rng.random(len(ended)) < p.AUTO_RENEW_SHARE
+    start = day * DAY_US + office_seconds(stream_of("clock"), len(ended)) * SECOND_US
+    health = choose(stream_of("health"), p.FIRST_HEALTH, len(ended))
+    auto = stream_of("auto").random(len(ended)) < p.AUTO_RENEW_SHARE
     keep = back & (start < world.end_us)
     chosen = ended[keep]
     if not len(chosen):

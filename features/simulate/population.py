@@ -8,7 +8,7 @@ import numpy as np
 
 from features.simulate import buyers, customers, firms, usage
 from features.simulate import parameters as p
-from features.simulate.base import DAY_US, SECOND_US, Array, World, choose, office_seconds
+from features.simulate.base import DAY_US, SECOND_US, Array, World, choose, office_seconds, pick
 
 ACCOUNT_KINDS = ("customer", "prospect", "partner", "internal", "test", "competitor")
 STANDING, SIGN_UP, TRIAL_ONLY, PROSPECT, PARTNER, INTERNAL, TEST, COMPETITOR = range(8)
@@ -47,26 +47,36 @@ def accounts_of_deals(world: World, deals: buyers.Deals) -> Array:
 def draw_accounts(
     world: World, every: firms.Firms, role: Array, deals: buyers.Deals, account_of_deal: Array
 ) -> Accounts:
-    rng = world.rng("accounts")
+    """All accounts and their first time as customers.
+
+    Each quantity has its own stream, and accounts stand in order of time behind those without a lead: so what is drawn
+    for an account never depends on how many came after it.
+    """
+
+    def stream(what: str) -> np.random.Generator:
+        return world.rng(f"accounts {what}")
+
     bought = np.flatnonzero(deals.outcome == buyers.CONVERTED)
     count = world.accounts + int((account_of_deal >= world.accounts).sum())
     firm = np.arange(count)
     firm[account_of_deal[bought]] = deals.firm[bought]
     base = world.accounts
     start_us = world.start_day * DAY_US
-    clock = office_seconds(rng, count) * SECOND_US
+    clock = office_seconds(stream("clock"), count) * SECOND_US
 
     kind = np.zeros(count, np.int64)
     kind[:base] = _KIND_OF_ROLE[role]
     channel = every.channel[firm].copy()
-    tenure_days = np.clip(rng.exponential(480.0, count), 8, 1500).astype(np.int64)
-    sign_up_day = world.start_day + 1 + (rng.random(count) * (world.end_day - world.start_day - 1)).astype(np.int64)
+    tenure_days = np.clip(stream("tenure").exponential(480.0, count), 8, 1500).astype(np.int64)
+    sign_up_day = (
+        world.start_day + 1 + (stream("sign-up").random(count) * (world.end_day - world.start_day - 1)).astype(np.int64)
+    )
     paid_us = np.full(count, -1)
     standing = np.flatnonzero(np.isin(role, (STANDING, INTERNAL, TEST)))
     paid_us[standing] = (world.start_day - tenure_days[standing]) * DAY_US + clock[standing]
     signs_up = np.flatnonzero(role == SIGN_UP)
     paid_us[signs_up] = sign_up_day[signs_up] * DAY_US + clock[signs_up]
-    tries = rng.random(count) < 0.45
+    tries = stream("trial").random(count) < 0.45
     trial_us = np.full(count, -1)
     early = sign_up_day - TRIAL_DAYS > world.start_day
     with_trial = signs_up[(tries & early)[signs_up]]
@@ -74,7 +84,7 @@ def draw_accounts(
     only = np.flatnonzero(np.isin(role, (TRIAL_ONLY, COMPETITOR)))
     trial_us[only] = sign_up_day[only] * DAY_US + clock[only]
 
-    entered = start_us - (rng.random(count) * 500 * DAY_US).astype(np.int64) // SECOND_US * SECOND_US
+    entered = start_us - (stream("entry").random(count) * 500 * DAY_US).astype(np.int64) // SECOND_US * SECOND_US
     entered[standing] = paid_us[standing]
     entered[signs_up] = np.where(trial_us[signs_up] >= 0, trial_us[signs_up], paid_us[signs_up])
     entered[only] = trial_us[only]
@@ -84,46 +94,48 @@ def draw_accounts(
     became = account_of_deal[bought]
     known = became < base
     kind[became] = 0
-    channel[became] = deals.channel[bought]
+    channel[became[~known]] = deals.channel[bought[~known]]
     paid_us[became] = (
-        deals.closed_us[bought] + (rng.random(len(bought)) * 47 * 3600).astype(np.int64) * SECOND_US + 3600 * SECOND_US
+        deals.closed_us[bought]
+        + (stream("signing").random(count)[became] * 47 * 3600).astype(np.int64) * SECOND_US
+        + 3600 * SECOND_US
     )
     customer_us[became[known]] = deals.closed_us[bought[known]]
     entered[became[~known]] = deals.closed_us[bought[~known]]
 
-    draw = rng.random(count)
+    draw = stream("objection").random(count)
     later = (
         entered
-        + (rng.random(count) * np.maximum(world.end_us - entered, DAY_US)).astype(np.int64) // SECOND_US * SECOND_US
+        + (stream("objection time").random(count) * np.maximum(world.end_us - entered, DAY_US)).astype(np.int64)
+        // SECOND_US
+        * SECOND_US
     )
     opted_out_us = np.where(draw < 0.008, entered, np.where(draw < 0.014, later, buyers.NEVER))
 
     payer = np.flatnonzero((paid_us >= 0) & (paid_us < world.end_us))
-    size = len(payer)
     of = firm[payer]
     seats = p.SEATS_MEDIAN * np.exp(
-        0.3 * np.log(every.employees[of] / 120.0) + rng.normal(0.0, p.SEATS_SIGMA * 0.85, size)
+        0.3 * np.log(every.employees[of] / 120.0) + stream("seats").normal(0.0, p.SEATS_SIGMA * 0.85, count)[payer]
     )
     seats = np.clip(np.ceil(seats), 1, p.SEATS_MAX).astype(np.int64)
-    term = choose(rng, p.TERM_SHARE, size)
+    term = choose(stream("term"), p.TERM_SHARE, count)[payer]
     effect = (
         p.SEATS_EFFECT * np.log(seats / 8.0)
         + p.INDUSTRY_EXIT_EFFECT[every.industry[of]]
         + p.CHANNEL_EXIT_EFFECT[channel[payer]]
     )
-    gives = (term == 2) & (rng.random(size) < 0.5) | (rng.random(size) < 0.1)
-    health = np.where(
-        paid_us[payer] < start_us, choose(rng, p.STANDING_HEALTH, size), choose(rng, p.FIRST_HEALTH, size)
-    )
+    gives = stream("has discount").random(count)[payer] < np.where(term == 2, 0.55, 0.1)
+    luck = stream("health").random(count)[payer]
+    health = np.where(paid_us[payer] < start_us, pick(luck, p.STANDING_HEALTH), pick(luck, p.FIRST_HEALTH))
     spells = customers.Spells(
         account=payer,
         start_us=paid_us[payer],
         term=term,
-        auto_renew=rng.random(size) < p.AUTO_RENEW_SHARE,
-        discount=np.where(gives, np.round(rng.integers(1, 7, size) * 0.05, 2), 0.0),
+        auto_renew=stream("auto-renew").random(count)[payer] < p.AUTO_RENEW_SHARE,
+        discount=np.where(gives, np.round(stream("discount").integers(1, 7, count)[payer] * 0.05, 2), 0.0),
         seats_at_start=seats,
         multiplier=np.exp(effect),
-        add_on=(rng.random(size) < p.ADD_ON_SHARE) & (seats >= 5),
+        add_on=(stream("add-on").random(count)[payer] < p.ADD_ON_SHARE) & (seats >= 5),
         first_health=health,
         on_grid=kind[payer] == 0,
     )

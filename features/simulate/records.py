@@ -7,27 +7,27 @@ import pyarrow as pa
 
 from features.simulate import buyers, contracts, firms
 from features.simulate import parameters as p
-from features.simulate.base import DAY_US, SECOND_US, Array, Part, World, join, late
+from features.simulate.base import DAY_US, SECOND_US, Array, Dice, Part, World, join, late
 from features.simulate.population import ACCOUNT_KINDS, TRIAL_DAYS, Accounts
 
 LEAD_STATUSES = ("open", "working", "qualified", "converted", "disqualified")
 
 
 def account_rows(world: World, every: firms.Firms, accounts: Accounts) -> Part:
-    rng = world.rng("account rows")
+    dice = Dice(world, "account rows")
     count, firm = len(accounts.firm), accounts.firm
     everyone = np.arange(count)
     before = np.where(accounts.customer_us >= 0, ACCOUNT_KINDS.index("prospect"), accounts.kind)
     turned = np.flatnonzero(accounts.customer_us >= 0)
-    grows = np.flatnonzero(rng.random(count) < 0.18)
+    grows = np.flatnonzero(dice().random(count) < 0.18)
     grown_us = (
         accounts.entered_us[grows]
-        + (rng.random(len(grows)) * np.maximum(world.end_us - accounts.entered_us[grows], DAY_US)).astype(np.int64)
+        + (dice().random(len(grows)) * np.maximum(world.end_us - accounts.entered_us[grows], DAY_US)).astype(np.int64)
         // SECOND_US
         * SECOND_US
     )
-    first_employees = firms.hidden(rng, every.employees[firm].astype(float), 0.12)
-    grown_employees = np.maximum(np.round(every.employees[firm[grows]] * (0.85 + 0.5 * rng.random(len(grows)))), 2)
+    first_employees = firms.hidden(dice(), every.employees[firm].astype(float), 0.12)
+    grown_employees = np.maximum(np.round(every.employees[firm[grows]] * (0.85 + 0.5 * dice().random(len(grows)))), 2)
     outs = np.flatnonzero((accounts.opted_out_us > accounts.entered_us) & (accounts.opted_out_us < buyers.NEVER))
     account = np.concatenate([everyone, turned, grows, outs])
     us = np.concatenate([accounts.entered_us, accounts.customer_us[turned], grown_us, accounts.opted_out_us[outs]])
@@ -35,21 +35,23 @@ def account_rows(world: World, every: firms.Firms, accounts: Accounts) -> Part:
         [first_employees, np.full(len(turned), np.nan), grown_employees, np.full(len(outs), np.nan)]
     )
     set_here = np.repeat([True, False, True, False], [count, len(turned), len(grows), len(outs)])
-    may_be_late = np.repeat([False, False, True, False], [count, len(turned), len(grows), len(outs)])
+    # Only news of growth comes late; what makes an account eligible is known when it happens.
+    known = np.concatenate([np.full(count + len(turned), -1), late("accounts", grown_us, dice), np.full(len(outs), -1)])
     order = np.lexsort((np.arange(len(us)), us, account))
-    account, us, employees, set_here, may_be_late = (
-        account[order],
-        us[order],
-        employees[order],
-        set_here[order],
-        may_be_late[order],
-    )
+    account, us, employees = account[order], us[order], employees[order]
+    set_here, known = set_here[order], known[order]
     employees = employees[np.maximum.accumulate(np.where(set_here, np.arange(len(us)), 0))]
     customer_us = accounts.customer_us[account]
-    industry, revenue = firms.hidden(rng, every.industry[firm], 0.06), firms.hidden(rng, every.revenue[firm], 0.25)
-    country, founded = firms.hidden(rng, every.country[firm], 0.03), firms.hidden(rng, every.founded_us[firm], 0.2)
-    campaign = firms.campaign_of(rng, accounts.channel)
-    part: Part = {
+    industry, revenue = (
+        firms.hidden(dice(), every.industry[firm], 0.06),
+        firms.hidden(dice(), every.revenue[firm], 0.25),
+    )
+    country, founded = (
+        firms.hidden(dice(), every.country[firm], 0.03),
+        firms.hidden(dice(), every.founded_us[firm], 0.2),
+    )
+    campaign = firms.campaign_of(dice(), accounts.channel)
+    return {
         "account_id": account,
         "event_time": us,
         "name": firm[account],
@@ -66,10 +68,8 @@ def account_rows(world: World, every: firms.Firms, accounts: Accounts) -> Part:
         "partner": _partner(every, firm, accounts.channel)[account],
         "is_trial": (accounts.trial_us >= 0).astype(np.int64)[account],
         "opted_out": (us >= accounts.opted_out_us[account]).astype(np.int64),
+        "known_time": known,
     }
-    known = late(world, "accounts", us, rng)
-    part["known_time"] = np.where(may_be_late, known, -1)
-    return part
 
 
 def _partner(every: firms.Firms, firm: Array, channel: Array) -> Array:
@@ -205,7 +205,10 @@ _LAST_NAMES = firms.words(
 
 
 def _person(number: int) -> str:
-    return f"{_FIRST_NAMES[number % len(_FIRST_NAMES)]}.{_LAST_NAMES[number // len(_FIRST_NAMES) % len(_LAST_NAMES)]}"
+    """A name of its own for each number: the Parquet writer leaves stray bytes after a dictionary with repeated values."""
+    place, again = divmod(number, len(_FIRST_NAMES) * len(_LAST_NAMES))[::-1]
+    name = f"{_FIRST_NAMES[place % len(_FIRST_NAMES)]}.{_LAST_NAMES[place // len(_FIRST_NAMES)]}"
+    return f"{name}{again}" if again else name
 
 
 def lead_mails(every: firms.Firms, leads: buyers.Leads, lead_number: Array) -> pa.Array:

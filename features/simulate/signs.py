@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.simulate import parameters as p
-from features.simulate.base import DAY_US, SECOND_US, Array, Part, World, choose, join, late, office_seconds
+from features.simulate.base import DAY_US, SECOND_US, Array, Dice, Part, World, choose, join, late, office_seconds
 from features.simulate.buyers import NEVER, Deals, Leads
 from features.simulate.customers import Histories, Spells
 
@@ -21,36 +21,38 @@ def _hours(values: Array) -> Array:
     return (values * 3600).astype(np.int64) * SECOND_US
 
 
-def _moments(world: World, rng: np.random.Generator, week: Array) -> Array:
+def _moments(world: World, dice: Dice, week: Array) -> Array:
     """Moments of working days, mostly, inside the given weeks (which start on Thursdays)."""
-    day = choose(rng, np.array([1.0, 0.9, 0.12, 0.1, 1.0, 1.05, 1.05]), len(week))
-    return np.asarray(world.week_us(week) + day * DAY_US + office_seconds(rng, len(week)) * SECOND_US)
+    day = choose(dice(), np.array([1.0, 0.9, 0.12, 0.1, 1.0, 1.05, 1.05]), len(week))
+    return np.asarray(world.week_us(week) + day * DAY_US + office_seconds(dice(), len(week)) * SECOND_US)
 
 
 def tickets(world: World, spells: Spells, past: Histories) -> Part:
     """Versions of tickets: opened, answered, escalated, closed, reopened, closed again, rated."""
-    rng = world.rng("tickets")
-    spell, week = _events(world, rng, past.health, p.TICKET_RATE, np.sqrt(np.maximum(past.seats, 1) / 8.0))
-    opened = _moments(world, rng, week)
+    dice = Dice(world, "tickets")
+    spell, week = _events(world, dice, past.health, p.TICKET_RATE, np.sqrt(np.maximum(past.seats, 1) / 8.0))
+    opened = _moments(world, dice, week)
     inside = (opened >= spells.start_us[spell]) & (opened < np.minimum(past.end_day[spell] * DAY_US, world.end_us))
     spell, week, opened = spell[inside], week[inside], opened[inside]
     order = np.lexsort((spell, opened))
     spell, week, opened = spell[order], week[order], opened[order]
     size = len(spell)
     health = past.health[spell, week]
-    draw = rng.random((6, size))
+    draw = dice.uniform(6, size)
     escalates, reopens = draw[0] < p.ESCALATED_SHARE[health], draw[1] < p.REOPENED_SHARE[health]
-    priority = np.clip(choose(rng, np.array([0.25, 0.45, 0.22, 0.08]), size) + (escalates & (draw[2] < 0.5)), 0, 3)
-    minutes = np.clip(np.exp(rng.normal(np.log(95), 1.1, size)) * (1.4 - 0.25 * priority), 2, 20_000).astype(np.int64)
+    priority = np.clip(choose(dice(), np.array([0.25, 0.45, 0.22, 0.08]), size) + (escalates & (draw[2] < 0.5)), 0, 3)
+    minutes = np.clip(np.exp(dice().normal(np.log(95), 1.1, size)) * (1.4 - 0.25 * priority), 2, 20_000).astype(
+        np.int64
+    )
     answered = opened + minutes * 60 * SECOND_US
     escalated = answered + _hours(1 + 40 * draw[3])
-    closed = np.where(escalates, escalated, answered) + _hours(np.exp(rng.normal(np.log(26), 1.0, size)))
+    closed = np.where(escalates, escalated, answered) + _hours(np.exp(dice().normal(np.log(26), 1.0, size)))
     reopened = closed + _hours(2 + 70 * draw[4])
-    closed_again = reopened + _hours(np.exp(rng.normal(np.log(30), 0.8, size)))
+    closed_again = reopened + _hours(np.exp(dice().normal(np.log(30), 0.8, size)))
     rates = draw[5] < 0.5
     last_closed = np.where(reopens, closed_again, closed)
     rated = last_closed + _hours(1 + 40 * draw[3])
-    rating = np.clip(np.round(rng.normal(p.SATISFACTION_MEAN[health] - 0.4 * escalates, 0.8)), 1, 5)
+    rating = np.clip(np.round(dice().normal(p.SATISFACTION_MEAN[health] - 0.4 * escalates, 0.8)), 1, 5)
     everything, none = np.ones(size, bool), np.full(size, np.nan)
 
     def versions(chosen: Array, us: Array, status: str, is_escalated: Array, answer: Array, score: Array) -> Part:
@@ -63,10 +65,11 @@ def tickets(world: World, spells: Spells, past: Histories) -> Part:
             "escalated": is_escalated.astype(np.int64)[chosen],
             "first_response_minutes": answer[chosen],
             "satisfaction": score[chosen],
+            "known_time": late("tickets", us, dice)[chosen],
         }
 
     never, response = ~everything, minutes.astype(float)
-    rows = join(
+    return join(
         [
             versions(everything, opened, "open", never, none, none),
             versions(everything, answered, "pending", never, response, none),
@@ -77,19 +80,15 @@ def tickets(world: World, spells: Spells, past: Histories) -> Part:
             versions(rates, rated, "closed", escalates, response, rating),
         ]
     )
-    rows["known_time"] = late(world, "tickets", rows["event_time"], rng)
-    return rows
 
 
-def _events(
-    world: World, rng: np.random.Generator, states: Array, rates: Array, scale: Array | None = None
-) -> tuple[Array, Array]:
+def _events(world: World, dice: Dice, states: Array, rates: Array, scale: Array | None = None) -> tuple[Array, Array]:
     """Rows and weeks of a Poisson number of events per row and week at the rate of its state."""
     rows, weeks = [], []
     for week in range(states.shape[1]):
         on = np.flatnonzero(states[:, week] >= 0)
         rate = rates[states[on, week]]
-        count = rng.poisson(rate if scale is None else rate * scale[on, week])
+        count = dice().poisson(rate if scale is None else rate * scale[on, week])
         rows.append(np.repeat(on, count))
         weeks.append(np.full(int(count.sum()), week))
     return np.concatenate(rows), np.concatenate(weeks)
@@ -97,22 +96,22 @@ def _events(
 
 def account_touches(world: World, spells: Spells, past: Histories, people: People) -> Part:
     """Touches of paying customers."""
-    rng = world.rng("account touches")
+    dice = Dice(world, "account touches")
     parts = []
     for kind, rates in p.ACCOUNT_TOUCHES.items():
-        spell, week = _events(world, rng, past.health, np.array(rates))
-        us = _moments(world, rng, week)
+        spell, week = _events(world, dice, past.health, np.array(rates))
+        us = _moments(world, dice, week)
         inside = (us >= spells.start_us[spell]) & (us < past.end_day[spell] * DAY_US)
         account = spells.account[spell[inside]]
-        part = _touch(kind, us[inside], account, np.full(len(account), -1))
-        parts.append({**part, "contact_id": people.somebody(rng, account, us[inside])})
+        part = _touch(kind, us[inside], account, np.full(len(account), -1), dice)
+        parts.append({**part, "contact_id": people.somebody(dice(), account, us[inside])})
     return join(parts)
 
 
 def lead_touches(world: World, leads: Leads, deals: Deals, account_of: Array) -> Part:
     """Touches of open leads; `account_of` is the lead's account as it was known when the lead came, or -1."""
-    rng = world.rng("lead touches")
-    eager = np.exp(rng.normal(0.0, 0.20, len(leads.deal)))
+    dice = Dice(world, "lead touches")
+    eager = np.exp(dice().normal(0.0, 0.20, len(leads.deal)))
     intent = deals.intent[leads.deal]
     week_created = world.week_of(leads.created_us)
     intent = np.where(np.arange(world.weeks) >= week_created[:, None], intent, -1)
@@ -121,23 +120,23 @@ def lead_touches(world: World, leads: Leads, deals: Deals, account_of: Array) ->
     closed = deals.closed_us[leads.deal]
     parts = []
     for kind, rates in p.LEAD_TOUCHES.items():
-        lead, week = _events(world, rng, intent, np.array(rates), scale)
-        us = _moments(world, rng, week)
+        lead, week = _events(world, dice, intent, np.array(rates), scale)
+        us = _moments(world, dice, week)
         inside = (us > leads.created_us[lead]) & (us < closed[lead])
-        parts.append(_touch(kind, us[inside], account_of[lead[inside]], lead[inside]))
+        parts.append(_touch(kind, us[inside], account_of[lead[inside]], lead[inside], dice))
     # How the lead came in.
     came = np.flatnonzero(leads.channel != p.CHANNELS.index("outbound"))
     in_week = np.maximum(world.week_of(leads.created_us[came]), deals.start_week[leads.deal[came]])
     came, in_week = came[in_week < world.weeks], in_week[in_week < world.weeks]
     first = deals.intent[leads.deal[came], in_week]
-    entry = choose(rng, p.FIRST_TOUCH_SHARE[np.maximum(first, 0)], len(came))
+    entry = choose(dice(), p.FIRST_TOUCH_SHARE[np.maximum(first, 0)], len(came))
     for code, name in enumerate(p.FIRST_TOUCHES):
         of = came[(entry == code) & (first >= 0)]
-        parts.append(_touch(name, leads.created_us[of], account_of[of], of))
+        parts.append(_touch(name, leads.created_us[of], account_of[of], of, dice))
     return join(parts)
 
 
-def _touch(kind: str, us: Array, account: Array, lead: Array) -> Part:
+def _touch(kind: str, us: Array, account: Array, lead: Array, dice: Dice) -> Part:
     size = len(us)
     return {
         "event_time": us,
@@ -145,6 +144,7 @@ def _touch(kind: str, us: Array, account: Array, lead: Array) -> Part:
         "account_id": account,
         "lead_id": lead,
         "direction": np.full(size, 1 if kind in ("email_sent", "call") else 0),
+        "known_time": late("touches", us, dice),
     }
 
 
@@ -174,26 +174,23 @@ class People:
         return np.where(there, self.number[at], -1) if self.size else np.full(len(account), -1)
 
 
-def contacts(
-    world: World, spells: Spells, past: Histories, entered_us: Array, is_customer: Array
-) -> tuple[People, Part]:
+def contacts(world: World, spells: Spells, past: Histories, entered_us: Array) -> tuple[People, Part]:
     """The buying committee of each account; people leave at the rate of the health of the week.
 
     `entered_us`: when each account entered, at or beyond the end for those that did not.
     """
-    rng = world.rng("contacts")
+    dice = Dice(world, "contacts")
     accounts = np.flatnonzero(entered_us < world.end_us)
-    count = np.where(is_customer[accounts], 1 + rng.poisson(2.2, len(accounts)), rng.poisson(0.9, len(accounts)))
-    account = np.repeat(accounts, count)
+    account = np.repeat(accounts, 1 + dice().poisson(2.0, len(accounts)))
     size = len(account)
     first = np.diff(account, prepend=-1) != 0
-    joins = entered_us[account] + np.where(first, 0, _hours(rng.exponential(24 * 90, size)))
-    seniority, department = choose(rng, p.SENIORITY_SHARE, size), choose(rng, p.DEPARTMENT_SHARE, size)
-    decides = (rng.random(size) < np.array([0.8, 0.6, 0.35, 0.12, 0.03])[seniority]).astype(np.int64)
+    joins = entered_us[account] + np.where(first, 0, _hours(dice().exponential(24 * 90, size)))
+    seniority, department = choose(dice(), p.SENIORITY_SHARE, size), choose(dice(), p.DEPARTMENT_SHARE, size)
+    decides = (dice().random(size) < np.array([0.8, 0.6, 0.35, 0.12, 0.03])[seniority]).astype(np.int64)
 
     # A person leaves when the rates of the weeks, summed since they came, pass an exponential draw.
-    patience = rng.exponential(1.0, size)
-    left = np.full(size, NEVER)
+    patience = dice().exponential(1.0, size)
+    left_week = np.full(size, -1)
     order = np.argsort(spells.account, kind="stable")
     sorted_account = spells.account[order]
     lower = np.searchsorted(sorted_account, account)
@@ -205,7 +202,8 @@ def contacts(
         counts = (health >= 0) & (weeks > world.week_of(joins[part])[:, None])
         passed = np.cumsum(np.where(counts, p.CONTACT_LEAVES_RATE[health], 0.0), axis=1) > patience[part][:, None]
         gone = passed.any(axis=1)
-        left[part[gone]] = _moments(world, rng, passed[gone].argmax(axis=1))
+        left_week[part[gone]] = passed[gone].argmax(axis=1)
+    left = np.where(left_week >= 0, _moments(world, dice, left_week), NEVER)
 
     people = People(account, np.argsort(np.argsort(joins, kind="stable")), joins, left)
 
@@ -220,13 +218,7 @@ def contacts(
             "seniority": seniority[chosen],
             "is_decision_maker": decides[chosen],
             "has_left": np.full(int(chosen.sum()), has_left),
+            "known_time": late("contacts", us, dice)[chosen],
         }
 
-    rows = join([versions(np.ones(size, bool), joins, 0), versions(left < NEVER, left, 1)])
-    rows["known_time"] = late(world, "contacts", rows["event_time"], rng)
-    return people, rows
-
-
-def late_touches(world: World, rows: Part) -> Part:
-    rows["known_time"] = late(world, "touches", rows["event_time"], world.rng("late touches"))
-    return rows
+    return people, join([versions(np.ones(size, bool), joins, 0), versions(left < NEVER, left, 1)])

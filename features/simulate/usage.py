@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.simulate import parameters as p
-from features.simulate.base import DAY_US, EPOCH, SECOND_US, Array, Floats, Part, World, arrow, late, taken
+from features.simulate.base import DAY_US, EPOCH, SECOND_US, Array, Dice, Floats, Part, World, arrow, late, taken
 from features.simulate.firms import REGIONS
 
 KINDS = ("action", "admin", "error")
@@ -178,7 +178,7 @@ def _events(world: World, activities: Activities, week: int, on: Array, level: F
         "quantity": quantity,
     }
     rows = taken(rows, keep)
-    rows["known_time"] = late(world, "usage", rows["event_time"], rng)
+    rows["known_time"] = late("usage", rows["event_time"], Dice(world, f"late usage {week}"))
     rows = taken(rows, np.argsort(rows["event_time"], kind="stable"))
     in_time = rows["known_time"] < world.end_us
     return rows if in_time.all() else taken(rows, in_time)

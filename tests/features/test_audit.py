@@ -23,7 +23,14 @@ def clean(n: int = 3_000, seed: int = 0) -> pd.DataFrame:
     odds = -1.5 + 0.15 * visits + 0.5 * (sector == "software") + 0.2 * np.log(size) - 0.8
     outcome = rng.random(n) < 1 / (1 + np.exp(-odds))
     return pd.DataFrame(
-        {"size": size, "visits": visits, "sector": sector, "region": region, "noise": noise, "outcome": outcome.astype(int)}
+        {
+            "size": size,
+            "visits": visits,
+            "sector": sector,
+            "region": region,
+            "noise": noise,
+            "outcome": outcome.astype(int),
+        }
     )
 
 
@@ -48,7 +55,9 @@ class TestPlantedLeaks:
     def test_missing_says_never(self) -> None:
         rng = np.random.default_rng(1)
         table = clean()
-        table["x"] = pd.Series(rng.choice(["a", "b"], len(table))).where((table.outcome == 1) | (rng.random(len(table)) < 0.5))
+        table["x"] = pd.Series(rng.choice(["a", "b"], len(table))).where(
+            (table.outcome == 1) | (rng.random(len(table)) < 0.5)
+        )
         assert "presence_gives_outcome" in codes_of(audit_table(table, "outcome"), "x")
 
     def test_notes_made_afterwards_are_too_good(self) -> None:
@@ -67,7 +76,10 @@ class TestPlantedLeaks:
         table = clean().assign(
             key=lambda d: [f"k{i}" for i in range(len(d))],
             same="yes",
-            seen=lambda d: pd.Timestamp("2024-01-01") + pd.to_timedelta(np.random.default_rng(4).integers(0, 300, len(d)), unit="D"),
+            seen=lambda d: (
+                pd.Timestamp("2024-01-01")
+                + pd.to_timedelta(np.random.default_rng(4).integers(0, 300, len(d)), unit="D")
+            ),
             branch=lambda d: d.sector.map({"steel": 1, "retail": 2, "software": 3}),
             clock=lambda d: np.arange(len(d)) // 100,
         )
@@ -123,7 +135,11 @@ class TestPublicDatasets:
     def test_bank(self, datasets: Path) -> None:
         found = audit_table(pd.read_csv(datasets / "uci_bank_marketing/bank-additional-full.csv.gz", sep=";"), "y")
         assert {c for f in found if f.severity == "high" for c in f.columns} == {"duration"}
-        assert {c for f in found if f.code == "tells_the_date" for c in f.columns} >= {"emp.var.rate", "euribor3m", "nr.employed"}
+        assert {c for f in found if f.code == "tells_the_date" for c in f.columns} >= {
+            "emp.var.rate",
+            "euribor3m",
+            "nr.employed",
+        }
         assert "pdays" in {c for f in found if f.code == "placeholder" for c in f.columns}
         assert any(f.code == "outcome_drifts" for f in found)
 

@@ -1,0 +1,191 @@
+"""`python -m serving`: the API, the CRM worker, the nightly batch, and keeping the store and the champion in step."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.cli import parse_as_of, run
+from features.errors import AccountscoreError, UserMistake
+from serving.settings import ServingSettings
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+SourceOption = Annotated[
+    str, typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
+]
+DataOption = Annotated[Path | None, typer.Option("--data", help="The directory that ${data} stands for.")]
+
+
+@app.command()
+def api(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+) -> None:
+    """Serve scores and take webhooks until SIGTERM."""
+    from serving.log import configure
+    from serving.server import serve
+
+    settings = ServingSettings.from_env()
+    configure()
+    _set_up_store(settings)
+    serve(settings, host, port)
+
+
+@app.command()
+def worker(
+    once: Annotated[bool, typer.Option("--once", help="Drain the inbox, score what changed, and exit.")] = False,
+) -> None:
+    """Work on the inbox: record changes, recompute signals, score, until SIGTERM."""
+    from serving.champion import Champions
+    from serving.clock import make_clock
+    from serving.connections import load_connections
+    from serving.log import configure
+    from serving.store.connect import open_store
+    from serving.worker.loop import Worker, only_one, stop_on_signals
+
+    settings = ServingSettings.from_env()
+    configure()
+    connections = load_connections(settings.base.connections, secrets_needed=False)
+    if not connections:
+        folder = str(settings.base.connections)
+        raise UserMistake(f"no connection in {folder!r}: put NAME.toml there, see serving/connections.py for its form")
+    _set_up_store(settings)
+    store = open_store(settings.base.store_url)
+    store.require_revision()
+    with only_one(settings.base.home):
+        champions = Champions(settings.base.home)
+        champions.refresh()
+        working = Worker(store, connections, champions, make_clock())
+        working.check()
+        stop_on_signals(working.stopping)
+        if once:
+            letters, scores = working.once()
+            typer.echo(f"{letters:,} events worked on, {scores:,} scores")
+        else:
+            working.run()
+    store.close()
+
+
+@app.command()
+def batch(
+    source: SourceOption,
+    as_of: Annotated[str, typer.Option("--as-of", help="The moment to score for: a date or a time, UTC.")],
+    out: Annotated[Path, typer.Option(help="The folder to publish into.")],
+    data: DataOption = None,
+    reasons: Annotated[int, typer.Option(min=0, max=20, help="Reasons per score.")] = 5,
+    history: Annotated[
+        bool, typer.Option("--history/--no-history", help="Keep a decision record of each score in the store.")
+    ] = True,
+) -> None:
+    """Score every account and lead of a source with each live model; write Parquet and fill the store."""
+    from rich.progress import Progress
+
+    from features.source import open_source
+    from serving.batch.run import run as run_batch
+    from serving.champion import Champions
+    from serving.clock import make_clock
+    from serving.log import configure
+    from serving.store.connect import open_store
+
+    settings = ServingSettings.from_env()
+    configure()
+    moment = parse_as_of(as_of)
+    champions = Champions(settings.base.home)
+    champions.refresh()
+    for name, standing in champions.standing().items():
+        if standing["refused"] and standing["serves"] is None:
+            raise AccountscoreError(f"the champion of {name} is refused: {standing['refused']}")
+    opened = open_source(source, data)
+    _set_up_store(settings)
+    store = open_store(settings.base.store_url)
+    store.require_revision()
+    with Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
+        tasks: dict[str, object] = {}
+
+        def progress(model: str, done: int, rows: int) -> None:
+            if model not in tasks:
+                tasks[model] = bar.add_task(model, total=rows)
+            bar.update(tasks[model], completed=done)  # type: ignore[arg-type]  # what add_task returned
+
+        done = run_batch(
+            opened, moment, out, champions, store, make_clock(), reasons=reasons, record=history, progress=progress
+        )
+    store.close()
+    for model, rows in done.rows.items():
+        typer.echo(f"{model}: {done.scored[model]:,} scored, {rows - done.scored[model]:,} without a score")
+    for model in done.without_champion:
+        typer.echo(f"{model}: no champion, not scored; run python -m training fit {model} --source {source}", err=True)
+    typer.echo(f"run {done.run_id} -> {done.manifest}")
+
+
+@app.command()
+def top(
+    model: Annotated[str, typer.Option(help="churn-risk or lead-fit")],
+    scores: Annotated[Path, typer.Option(help="The folder that the batch published into.")],
+    count: Annotated[int, typer.Option(min=1, help="How many to show.")] = 10,
+    by: Annotated[str, typer.Option(help="probability, or value: what is at stake")] = "probability",
+    excel: Annotated[Path | None, typer.Option(help="Also write them as an Excel call list.")] = None,
+) -> None:
+    """The accounts most at risk or the best leads of a published run, with value at stake and reasons."""
+    from rich.console import Console
+
+    from models.catalog import get_model
+    from serving.batch.top import read_top, top_table, write_call_list
+
+    settings = ServingSettings.from_env()
+    if by not in ("probability", "value"):
+        raise UserMistake(f"--by {by!r}: one of probability, value")
+    head = read_top(scores, get_model(model).name, count, by)  # type: ignore[arg-type]  # checked above
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)  # a pipe has no width; 80 columns leave none for the reasons
+    console.print(top_table(head, settings.currency))
+    if excel is not None:
+        write_call_list(head, excel, settings.currency)
+        typer.echo(f"call list -> {excel}")
+
+
+@app.command()
+def sync() -> None:
+    """Bring the champions' pointer files in line with the registry's alias `champion`."""
+    from serving.sync import sync as sync_champions
+
+    for line in sync_champions(ServingSettings.from_env()):
+        typer.echo(line)
+
+
+@app.command()
+def migrate() -> None:
+    """Set the store up, or bring it to the revision of this version."""
+    from serving.store.connect import open_store
+    from serving.store.migrate import migrate as apply
+
+    settings = ServingSettings.from_env()
+    store = open_store(settings.base.store_url)
+    typer.echo(f"store {store.engine.url.render_as_string(hide_password=True)} is at revision {apply(store)}")
+    store.close()
+
+
+def _set_up_store(settings: ServingSettings) -> None:
+    """A store that is new is set up by a process of its own, so that alembic stays out of this one. One that has data at
+    an older revision is left to `serving migrate`: when that runs is for people to choose."""
+    from serving.store.connect import open_store
+
+    store = open_store(settings.base.store_url)
+    try:
+        is_new = store.revision() is None
+    finally:
+        store.close()
+    if is_new:
+        done = subprocess.run([sys.executable, "-m", "serving", "migrate"], capture_output=True, text=True, check=False)  # noqa: S603  our own door
+        if done.returncode:
+            raise AccountscoreError(f"the store could not be set up: {done.stderr.strip().splitlines()[-1:]}")
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,120 @@
+"""The API. Importing this does nothing; the lifespan builds what a running process needs and takes it down again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from serving.champion import Champions
+from serving.clock import Clock, make_clock
+from serving.connections import load_connections
+from serving.health.endpoints import router as health
+from serving.history.endpoints import router as scores_of_entity
+from serving.http import ClientGone
+from serving.metrics import Metrics
+from serving.problems import Problem, fault, handle_problem, render
+from serving.scoring.endpoints import HotPath
+from serving.scoring.endpoints import router as scoring
+from serving.scoring.schemas import openapi_schemas
+from serving.settings import ServingSettings
+from serving.state import AppState
+from serving.store.connect import open_store
+from serving.store.writer import GroupWriter
+from serving.webhooks.endpoints import router as webhooks
+
+log = logging.getLogger("serving")
+
+
+def create_app(settings: ServingSettings, clock: Clock | None = None) -> tuple[ASGIApp, FastAPI]:
+    """The app to serve (the hot path in front) and the FastAPI app behind it, which holds the lifespan.
+
+    Starting raises `UserMistake` when the store is not at this version's revision, `BadInput` for connections with faults.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        connections = load_connections(settings.base.connections)
+        store = open_store(settings.base.store_url)
+        store.require_revision()
+        metrics = Metrics()
+        champions = Champions(settings.base.home, metrics)
+        champions.refresh()
+        writer = GroupWriter(store)
+        app.state.serving = AppState(settings, store, writer, champions, connections, metrics, clock or make_clock())
+        watching = asyncio.create_task(champions.watch())
+        log.info("api.started connections=%d", len(connections))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+            await asyncio.to_thread(writer.close)
+            store.close()
+            log.info("api.stopped")
+
+    app = FastAPI(
+        title="accountscore",
+        description="Lead-fit and churn-risk scores with reasons in words.",
+        version="1",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.add_exception_handler(Problem, handle_problem)
+    app.add_exception_handler(HTTPException, _handle_http)
+    app.add_exception_handler(RequestValidationError, _handle_invalid)
+    app.add_exception_handler(ClientGone, _handle_gone)
+    app.add_exception_handler(Exception, _handle_fault)
+    for router in (health, scoring, scores_of_entity, webhooks):
+        app.include_router(router)
+    app.openapi = _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    return HotPath(app, app), app
+
+
+def _openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    def build() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            schema.setdefault("components", {}).setdefault("schemas", {}).update(openapi_schemas())
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    return build
+
+
+async def _handle_http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    texts = {404: "no such path: see /openapi.json", 405: "the path does not take this method: see /openapi.json"}
+    problem = Problem(error.status_code, "http", texts.get(error.status_code, "the request cannot be answered"))
+    response = render(problem)
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+async def _handle_invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        {"where": ".".join(map(str, item["loc"])), "found": "not allowed", "rule": item["msg"], "next_step": "mend it"}
+        for item in error.errors()
+    ]
+    detail = "; ".join(f"{fault['where']}: {fault['rule']}" for fault in faults)
+    return render(Problem(422, "bad_parameters", detail, {"faults": faults}))
+
+
+async def _handle_gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
+
+
+async def _handle_fault(_request: Request, error: Exception) -> Response:
+    return render(fault(error))

@@ -1,0 +1,160 @@
+"""The live models: loaded from their pointer files, verified, swapped between requests, the last good one kept."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from features.errors import AccountscoreError
+from models.catalog import MODELS, get_model
+from models.definition import Model
+from models.pointer import Pointer, read_pointer
+from models.scorer import Scorer
+from serving.errors import ServingError
+from serving.metrics import Metrics
+from serving.problems import Problem, no_such
+
+log = logging.getLogger("serving.champion")
+WATCH_SECONDS = 0.5
+"""How soon a new champion is seen; a look reads one small file per model."""
+
+
+class Refused(ServingError):
+    """Raised when a scorer must not serve; the message says why."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """One verified scorer and where it came from. A request uses one of these from its start to its end."""
+
+    definition: Model
+    pointer: Pointer
+    scorer: Scorer
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def entity(self) -> str:
+        return self.definition.entity
+
+    @property
+    def horizon_days(self) -> int:
+        return self.definition.horizon_days
+
+    @property
+    def version(self) -> int | None:
+        return self.pointer.version
+
+    @property
+    def sha256(self) -> str:
+        return self.scorer.sha256
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a model stands in this process."""
+
+    serves: Champion | None = None
+    refused: str | None = None
+    """Why the newest pointer was not taken; None when it was."""
+    seen: Pointer | None = None
+
+
+class Champions:
+    """The live model of each name. `refresh` may run in a thread; readers see the old one or the new one."""
+
+    def __init__(self, home: Path, metrics: Metrics | None = None) -> None:
+        self._home = home
+        self._metrics = metrics
+        self._standing: dict[str, Standing] = {name: Standing() for name in MODELS}
+
+    def definition(self, name: str) -> Model:
+        """The model of a name, an underscore accepted; raises `Problem` 404 that lists the choices."""
+        try:
+            return get_model(name)
+        except AccountscoreError:
+            raise no_such("model", name, sorted(MODELS)) from None
+
+    def definitions(self) -> list[Model]:
+        return [get_model(name) for name in MODELS]
+
+    def present(self, name: str) -> Champion | None:
+        return self._standing[name].serves
+
+    def of_entity(self, entity: str) -> list[Champion]:
+        """The live models that score this kind of entity."""
+        return [s.serves for s in self._standing.values() if s.serves and s.serves.entity == entity]
+
+    def get(self, name: str) -> Champion:
+        """The live model; raises `Problem` 404 for a name that is none, 503 when none is live."""
+        standing = self._standing.get(name)
+        if standing is None:
+            standing = self._standing[self.definition(name).name]
+        if standing.serves is None:
+            why = f": {standing.refused}" if standing.refused else f": run python -m training promote {name}"
+            raise Problem(503, "no_model", f"no verified model {name!r} is live{why}", {}, 5)
+        return standing.serves
+
+    def refresh(self) -> None:
+        """Look at the pointers, load what is new beside what serves, and swap. A scorer that is refused changes nothing
+        but the reason, and is not tried again until its pointer changes."""
+        for name, standing in self._standing.items():
+            try:
+                pointer = read_pointer(self._home, name)
+            except (AccountscoreError, OSError, ValueError) as error:
+                self._refuse(name, standing, None, f"its pointer cannot be read: {error}")
+                continue
+            if pointer is None or pointer == standing.seen:
+                continue
+            try:
+                champion = load(name, pointer)
+            except (AccountscoreError, OSError, ValueError) as error:
+                self._refuse(name, standing, pointer, str(error))
+                continue
+            self._standing[name] = Standing(champion, None, pointer)
+            log.info("champion.taken model=%s version=%s scorer=%s", name, pointer.version, champion.sha256[:16])
+            self._count(name, "taken")
+
+    async def watch(self) -> None:
+        """Refresh until cancelled; loading happens beside the event loop."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            await asyncio.to_thread(self.refresh)
+
+    def standing(self) -> dict[str, dict[str, Any]]:
+        """Each model for /readyz."""
+        return {
+            name: {
+                "serves": s.serves is not None,
+                "version": s.serves.version if s.serves else None,
+                "scorer": f"sha256:{s.serves.sha256}" if s.serves else None,
+                "refused": s.refused,
+            }
+            for name, s in self._standing.items()
+        }
+
+    def _refuse(self, name: str, standing: Standing, pointer: Pointer | None, why: str) -> None:
+        if standing.refused != why:
+            log.error("champion.refused model=%s version=%s why=%s", name, pointer and pointer.version, why)
+            self._count(name, "refused")
+        self._standing[name] = replace(standing, refused=why, seen=pointer)
+
+    def _count(self, name: str, outcome: str) -> None:
+        if self._metrics:
+            self._metrics.swaps.labels(name, outcome).inc()
+
+
+def load(name: str, pointer: Pointer) -> Champion:
+    """Load and verify the scorer that a pointer names. Raises when anything is wrong with it: names, sizes, checksums,
+    golden rows (`Scorer.load`), or another scorer than the pointer says."""
+    scorer = Scorer.load(pointer.path)
+    if scorer.sha256 != pointer.sha256:
+        raise Refused(f"the scorer is {scorer.sha256[:16]}..., its pointer says {pointer.sha256[:16]}...: promote it again")
+    if scorer.spec.model != name:
+        raise Refused(f"the scorer is of model {scorer.spec.model!r}, its pointer is that of {name!r}: promote the right one")
+    return Champion(get_model(name), pointer, scorer)

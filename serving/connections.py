@@ -1,0 +1,222 @@
+"""Connections: one TOML file per CRM account says how its objects and properties are our tables and columns.
+
+    vendor = "hubspot"
+    public_url = "https://scores.example.com"     # this service as the CRM reaches it, without /webhooks/...
+    secret_envs = ["HUBSPOT_CLIENT_SECRET"]       # names of environment variables; two while a secret rotates
+    source = "sample"                             # the source whose rows the events change
+    data = "var/sample"                           # what ${data} stands for (optional)
+    settle_seconds = 1.0                          # changes to a record within this time are scored once (optional)
+    portal_ids = [62515]                          # events of other portals are not wanted (optional)
+
+    [objects.contact]                             # a contact there is a lead here
+    table = "leads"
+    key = "{id}"                                  # our key, from the CRM's record id (optional)
+    columns = { industry = "industry", jobtitle = "title", hs_lead_status = "status" }
+
+    [objects.contact.values.status]               # the CRM's word = ours (optional)
+    OPEN = "open"
+    UNQUALIFIED = "disqualified"
+
+The file's name, without `.toml`, is the name in `/webhooks/{connection}`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from features.errors import BadInput, Fault
+from features.tables import TABLES
+from serving.webhooks.vendors import VENDORS
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+MIN_SECRET_CHARACTERS = 16
+_KEYS = ("vendor", "public_url", "secret_env", "secret_envs", "source", "data", "settle_seconds", "portal_ids", "objects")
+_OBJECT_KEYS = ("table", "key", "columns", "values")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """How one kind of object in the CRM is a row of ours."""
+
+    table: str
+    key: str
+    """Template of our key with `{id}` in it."""
+    columns: Mapping[str, str]
+    """Property to canonical column."""
+    values: Mapping[str, Mapping[str, str]]
+    """Canonical column to (the CRM's word to ours)."""
+
+    def key_of(self, object_id: str) -> str:
+        return self.key.replace("{id}", object_id)
+
+
+@dataclass(frozen=True)
+class ConnectionConfig:
+    """One CRM account. Its secrets are read from the environment at start and never printed."""
+
+    name: str
+    vendor: str
+    public_url: str
+    source: str
+    data: Path | None
+    objects: Mapping[str, Mapped]
+    secrets: tuple[str, ...] = field(repr=False, default=())
+    settle_seconds: float = 1.0
+    portal_ids: frozenset[int] = frozenset()
+
+
+def load_connections(
+    folder: Path, environ: Mapping[str, str] | None = None, *, secrets_needed: bool = True
+) -> dict[str, ConnectionConfig]:
+    """Every connection of a folder, by name; none when there is no folder.
+
+    The API needs the secrets, the worker does not. Raises `BadInput` with all faults of all files at once.
+    """
+    env = os.environ if environ is None else environ
+    faults: list[Fault] = []
+    found: dict[str, ConnectionConfig] = {}
+    for path in sorted(folder.glob("*.toml")) if folder.is_dir() else []:
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            faults.append(Fault(str(path), str(error), "a connection is a TOML file in UTF-8", "mend the line"))
+            continue
+        reader = _Reader(path, content, env, secrets_needed)
+        connection = reader.read()
+        faults += reader.faults
+        if connection is not None:
+            found[connection.name] = connection
+    if faults:
+        raise BadInput("connections", faults)
+    return found
+
+
+class _Reader:
+    """Reads one file and collects what is wrong with it."""
+
+    def __init__(self, path: Path, content: dict[str, Any], env: Mapping[str, str], secrets_needed: bool) -> None:
+        self.path, self.content, self.env, self.secrets_needed = path, content, env, secrets_needed
+        self.faults: list[Fault] = []
+
+    def read(self) -> ConnectionConfig | None:
+        content = self.content
+        if not NAME.fullmatch(self.path.stem):
+            self._fault("name of the file", repr(self.path.stem), "lower case letters, digits, - and _", "rename it")
+        for key in content.keys() - set(_KEYS):
+            self._fault(f"key {key}", "no such key", f"one of {', '.join(_KEYS)}", "remove it or mend its name")
+        vendor = content.get("vendor")
+        if vendor not in VENDORS:
+            self._fault("key vendor", repr(vendor), f"one of {', '.join(VENDORS)}", "write one of them")
+        source = content.get("source")
+        if not isinstance(source, str) or not source:
+            self._fault("key source", repr(source), "the name or the folder of a source", 'write source = "sample"')
+        data = content.get("data")
+        if data is not None and not isinstance(data, str):
+            self._fault("key data", repr(data), "a folder, as text", "put it in quotes")
+        settle = content.get("settle_seconds", 1.0)
+        if isinstance(settle, bool) or not isinstance(settle, (int, float)) or not 0 <= settle <= 3600:
+            self._fault("key settle_seconds", repr(settle), "a number of seconds from 0 to 3600", "write 1.0")
+        portals = content.get("portal_ids", [])
+        if not isinstance(portals, list) or not all(type(p) is int for p in portals):
+            self._fault("key portal_ids", repr(portals), "a list of whole numbers", "write portal_ids = [62515]")
+        url, secrets, objects = self._public_url(), self._secrets(), self._objects(str(vendor))
+        if self.faults:
+            return None
+        return ConnectionConfig(
+            self.path.stem, str(vendor), url, str(source), Path(data) if data else None, objects, secrets,
+            float(settle), frozenset(portals),
+        )  # fmt: skip
+
+    def _public_url(self) -> str:
+        url = self.content.get("public_url")
+        parts = urlsplit(url) if isinstance(url, str) else None
+        if parts is None or parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+            rule = "the address of this service as the CRM calls it, with https:// and without /webhooks/..."
+            self._fault("key public_url", repr(url), rule, 'write public_url = "https://scores.example.com"')
+            return ""
+        return str(url).rstrip("/")
+
+    def _secrets(self) -> tuple[str, ...]:
+        names = self.content.get("secret_envs", self.content.get("secret_env"))
+        names = [names] if isinstance(names, str) else names
+        if not isinstance(names, list) or not names or not all(isinstance(n, str) and n for n in names):
+            rule = "names of the environment variables that hold the CRM's client secret, never the secret itself"
+            self._fault("key secret_envs", type(names).__name__, rule, 'write secret_envs = ["HUBSPOT_CLIENT_SECRET"]')
+            return ()
+        if not self.secrets_needed:
+            return ()
+        secrets = []
+        for name in names:
+            secret = self.env.get(name, "")
+            if len(secret) < MIN_SECRET_CHARACTERS:
+                state = "is not set" if not secret else f"has {len(secret)} characters"
+                rule = f"a secret has at least {MIN_SECRET_CHARACTERS}"
+                # A secret that was pasted in the place of its variable's name is not repeated.
+                shown = name if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) else "(a name that is none)"
+                self._fault(f"environment variable {shown}", state, rule, "set it to the CRM app's client secret")
+            secrets.append(secret)
+        return tuple(secrets)
+
+    def _objects(self, vendor: str) -> dict[str, Mapped]:
+        objects = self.content.get("objects")
+        if not isinstance(objects, dict) or not objects:
+            rule = "says which objects of the CRM are which tables"
+            self._fault("table [objects]", "is missing or empty", rule, "write [objects.contact] with table = ...")
+            return {}
+        kinds = VENDORS[vendor].object_types if vendor in VENDORS else ()
+        found = {}
+        for name, described in objects.items():
+            where = f"[objects.{name}]"
+            if kinds and name not in kinds:
+                self._fault(where, "no such object", f"one of {', '.join(kinds)}", "mend its name")
+            if not isinstance(described, dict):
+                self._fault(where, type(described).__name__, "a table", f"write [objects.{name}]")
+                continue
+            mapped = self._object(where, described)
+            if mapped is not None:
+                found[name] = mapped
+        return found
+
+    def _object(self, where: str, described: dict[str, Any]) -> Mapped | None:
+        before = len(self.faults)
+        for key in described.keys() - set(_OBJECT_KEYS):
+            self._fault(f"{where}, key {key}", "no such key", f"one of {', '.join(_OBJECT_KEYS)}", "mend its name")
+        states = [t.name for t in TABLES.values() if t.kind == "state"]
+        name = described.get("table")
+        if name not in states:
+            self._fault(f"{where}, key table", repr(name), f"one of {', '.join(states)}", "write one of them")
+            return None
+        table = TABLES[str(name)]
+        key = described.get("key", "{id}")
+        if not isinstance(key, str) or key.count("{id}") != 1:
+            self._fault(f"{where}, key key", repr(key), "a text with {id} in it once", 'write key = "{id}"')
+        columns, values = described.get("columns", {}), described.get("values", {})
+        changeable = [c.name for c in table.columns if c.name not in (table.key, "event_time")]
+        if not isinstance(columns, dict):
+            self._fault(f"{where}, key columns", type(columns).__name__, "property = column", "write a table")
+            columns = {}
+        for property_name, column in columns.items():
+            if column not in changeable:
+                place = f"{where}, columns.{property_name}"
+                self._fault(place, repr(column), f"a column of {table.name}: {', '.join(changeable)}", "mend its name")
+        if not isinstance(values, dict):
+            self._fault(f"{where}, key values", type(values).__name__, "column = { theirs = ours }", "write a table")
+            values = {}
+        for column, words in values.items():
+            right = isinstance(words, dict) and all(isinstance(w, str) for w in words.values())
+            if column not in changeable or not right:
+                rule = f"a column of {table.name} and a table of theirs = ours, both text"
+                self._fault(f"{where}, values.{column}", "is none", rule, "mend it")
+        if len(self.faults) > before:
+            return None
+        return Mapped(table.name, str(key), dict(columns), {c: dict(w) for c, w in values.items()})
+
+    def _fault(self, where: str, found: str, rule: str, next_step: str) -> None:
+        self.faults.append(Fault(f"{self.path}, {where}", found, rule, next_step))

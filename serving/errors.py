@@ -1,0 +1,17 @@
+"""Errors of the serving package; who must act is told by the base class (`features.errors`)."""
+
+from __future__ import annotations
+
+from features.errors import AccountscoreError
+
+
+class ServingError(AccountscoreError):
+    """Raised when something that serving depends on failed; says whether trying again can help."""
+
+    retryable = False
+
+
+class StoreAway(ServingError):
+    """Raised when the store cannot be reached or does not answer in time; trying again later helps."""
+
+    retryable = True

@@ -1,0 +1,41 @@
+"""Liveness, readiness and metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from serving.problems import Problem, documented
+from serving.state import state_of
+
+router = APIRouter(tags=["health"])
+RETRY_AFTER_SECONDS = 5
+
+
+@router.get("/healthz", summary="Is the process alive?")
+async def healthz() -> dict[str, str]:
+    """Depends on nothing outside, so that a database that is away restarts nobody."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", summary="Can it answer now?", responses=documented(503))
+async def readyz(request: Request) -> dict[str, Any]:
+    """Ready when at least one model is live and verified; says of each model how it stands."""
+    state = state_of(request)
+    models = state.champions.standing()
+    ready = any(model["serves"] for model in models.values())
+    state.metrics.ready.set(ready)
+    if not ready:
+        raise Problem(
+            503, "not_ready", "no verified model: run python -m training promote MODEL", {"models": models}, RETRY_AFTER_SECONDS
+        )
+    degraded = sorted(name for name, model in models.items() if model["refused"])
+    return {"status": "degraded" if degraded else "ready", "models": models}
+
+
+@router.get("/metrics", summary="Counters in Prometheus' text format", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Requests and scores of this process since it started."""
+    return Response(generate_latest(state_of(request).metrics.registry), media_type=CONTENT_TYPE_LATEST)

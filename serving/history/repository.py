@@ -1,0 +1,68 @@
+"""Decision records: what was scored, when, by which version, with what inputs and reasons."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select
+
+from serving.store.connect import Store
+from serving.store.tables import decisions
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def decision(
+    *, model: str, entity: str, entity_id: str | None, as_of_us: int, recorded_at_us: int, cause: str, run_id: str | None,
+    version: int | None, scorer: str, probability: float | None, score: int | None, band: str | None, no_score: str | None,
+    value: float | None, reasons: Any, inputs: Mapping[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """A row for `put`. `inputs` are the values that were scored, so that the same scorer gives the same number again."""
+    kept = _encode(inputs)
+    return {
+        "model": model,
+        "entity": entity,
+        "entity_id": entity_id,
+        "as_of": as_of_us,
+        "recorded_at": recorded_at_us,
+        "cause": cause,
+        "run_id": run_id,
+        "version": version,
+        "scorer": scorer,
+        "probability": probability,
+        "score": score,
+        "band": band,
+        "no_score": no_score,
+        "value": value,
+        "reasons": _encode(reasons),
+        "inputs": kept,
+        "inputs_sha256": hashlib.sha256(kept).hexdigest(),
+    }
+
+
+def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add records in the caller's transaction."""
+    if rows:
+        connection.execute(insert(decisions), list(rows))
+
+
+def forget_run(connection: Connection, run_id: str, model: str) -> None:
+    """Take a batch run's records out, before the same run writes them again."""
+    connection.execute(delete(decisions).where(decisions.c.run_id == run_id, decisions.c.model == model))
+
+
+def newest(store: Store, entity: str, entity_id: str, model: str | None, limit: int) -> list[dict[str, Any]]:
+    """Records of one entity, the newest `as_of` first. Raises `StoreAway`."""
+    query = (
+        select(decisions)
+        .where(decisions.c.entity == entity, decisions.c.entity_id == entity_id)
+        .order_by(decisions.c.as_of.desc(), decisions.c.id.desc())
+        .limit(limit)
+    )
+    if model is not None:
+        query = query.where(decisions.c.model == model)
+    with store.read() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,104 @@
+"""Errors over HTTP as problem+json (RFC 9457): each carries its status, and one renderer writes them all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from features.errors import Fault
+
+log = logging.getLogger("serving")
+MEDIA_TYPE = "application/problem+json"
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass
+class Problem(Exception):
+    """Raised where a request cannot be answered; `detail` says what and how to go on, and repeats no secret."""
+
+    status: int
+    code: str
+    """Stable, in words with underscores: what a program switches on."""
+    detail: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    retry_after_seconds: int | None = None
+
+    def body(self) -> bytes:
+        return msgspec.json.encode(
+            {
+                "type": f"urn:accountscore:problem:{self.code}",
+                "title": HTTPStatus(self.status).phrase,
+                "status": self.status,
+                "detail": self.detail,
+                "code": self.code,
+                **self.extra,
+            }
+        )
+
+    def headers(self) -> dict[str, str]:
+        headers = {"cache-control": "no-store"}
+        if self.retry_after_seconds is not None:
+            headers["retry-after"] = str(self.retry_after_seconds)
+        return headers
+
+
+def fault_json(fault: Fault) -> dict[str, str]:
+    return {"where": fault.where, "found": fault.found, "rule": fault.rule, "next_step": fault.next_step}
+
+
+def no_such(kind: str, name: str, choices: list[str]) -> Problem:
+    """404 that lists the choices."""
+    shown = name if len(name) <= 60 else name[:60] + "..."
+    return Problem(404, f"no_such_{kind}", f"no {kind} {shown!r}: one of {', '.join(choices)}", {"choices": choices})
+
+
+def store_away() -> Problem:
+    return Problem(503, "store_away", "the store does not answer; nothing was changed: try again", {}, 5)
+
+
+def fault(error: Exception) -> Problem:
+    """500 for what was not foreseen. The log gets the type and the place: its message may hold what the request held."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "unknown"
+    log.error("request.failed type=%s at=%s", type(error).__name__, where)
+    return Problem(500, "fault", "something of ours failed; it is in the log")
+
+
+def render(problem: Problem) -> Response:
+    return Response(problem.body(), problem.status, headers=problem.headers(), media_type=MEDIA_TYPE)
+
+
+async def handle_problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return render(error)
+
+
+# The same model documents every error answer in the OpenAPI file.
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string", "description": "names the kind of problem", "examples": ["urn:accountscore:problem:no_such_model"]},
+        "title": {"type": "string", "description": "the status in words", "examples": ["Not Found"]},
+        "status": {"type": "integer", "description": "the HTTP status", "examples": [404]},
+        "detail": {"type": "string", "description": "what is wrong and the next step", "examples": ["no model 'x': one of churn-risk, lead-fit"]},
+        "code": {"type": "string", "description": "stable name for programs", "examples": ["no_such_model"]},
+    },
+}  # fmt: skip
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a FastAPI route for these error statuses."""
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
+        for status in statuses
+    }

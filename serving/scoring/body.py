@@ -1,0 +1,127 @@
+"""From the bytes of a request to records, strictly. The good case is one pass of msgspec; the bad one is explained."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from serving.problems import Problem
+from serving.scoring.schemas import MAX_REASONS, MAX_RECORDS, FaultJson, Record, RecordError, ScoreRequest
+from serving.strict_json import DuplicateKey, NotStrict, loads
+
+_decoder = msgspec.json.Decoder(ScoreRequest)
+Parsed = list[Record | RecordError]
+
+
+def parse(body: bytes) -> tuple[Parsed, int]:
+    """The records in order, each good or with its faults, and how many reasons are wanted.
+
+    Raises `Problem` when the body as a whole is none: 400 for what is no strict JSON, 422 for a wrong shape.
+    """
+    try:
+        request = _decoder.decode(body)
+    except msgspec.MsgspecError:
+        return _explain(body)
+    # Each key has one colon, and texts may have more: as many colons as keys means that none was there twice.
+    if body.count(b":") != _keys(request):
+        try:
+            loads(body)
+        except DuplicateKey:
+            return _explain(body)
+        except NotStrict as error:
+            raise _not_json(error) from None
+    return list(request.records), 0 if request.reasons is UNSET else request.reasons
+
+
+def _keys(request: ScoreRequest) -> int:
+    count = 1 + (request.reasons is not UNSET)
+    for record in request.records:
+        count += (record.entity_id is not UNSET) + (record.value is not UNSET)
+        if record.signals is not UNSET:
+            count += 1 + len(record.signals)
+    return count
+
+
+def _explain(body: bytes) -> tuple[Parsed, int]:
+    """The slow way: says of each record what is wrong with it."""
+    try:
+        content = loads(body)
+    except NotStrict as error:
+        raise _not_json(error) from None
+    if not isinstance(content, dict):
+        raise _shape("the body", _kind(content), "an object with records", 'write {"records": [...]}')
+    unknown = sorted(content.keys() - {"records", "reasons"})
+    if unknown:
+        raise _shape(f"key {unknown[0][:60]!r}", "no such key", "records and reasons", "remove it")
+    records, reasons = content.get("records"), content.get("reasons", 0)
+    if not isinstance(records, list) or not 1 <= len(records) <= MAX_RECORDS:
+        found = f"a list of {len(records)}" if isinstance(records, list) else _kind(records)
+        raise _shape("key records", found, f"a list of 1 to {MAX_RECORDS} records", "send more requests for more")
+    if type(reasons) is not int or not 0 <= reasons <= MAX_REASONS:
+        raise _shape("key reasons", shown(reasons), f"a whole number from 0 to {MAX_REASONS}", "mend it")
+    return [_record(index, item) for index, item in enumerate(records)], reasons
+
+
+def _record(index: int, item: Any) -> Record | RecordError:
+    place = f"record {index}"
+    if not isinstance(item, dict):
+        return error_of(index, None, [FaultJson(place, _kind(item), "an object with entity_id or signals", "mend it")])
+    faults = []
+    for key in sorted(item.keys() - {"entity_id", "signals", "value"}):
+        rule = "a record has entity_id, signals and value"
+        faults.append(FaultJson(f"{place}, key {key[:60]!r}", "no such key", rule, "put signals under signals"))
+    entity_id = item.get("entity_id", "")
+    if "entity_id" in item and not (isinstance(entity_id, str) and 1 <= len(entity_id) <= 256):
+        found = shown(entity_id) if not isinstance(entity_id, str) else f"{len(entity_id)} characters"
+        faults.append(FaultJson(f"{place}, entity_id", found, "a text of 1 to 256 characters", "write it in quotes"))
+    value = item.get("value")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
+        faults.append(FaultJson(f"{place}, value", shown(value), "a number from 0, or null", "mend it"))
+    signals = item.get("signals", {})
+    if not isinstance(signals, dict):
+        faults.append(FaultJson(f"{place}, signals", _kind(signals), "an object, signal to value", "mend it"))
+        signals = {}
+    for name, given in signals.items():
+        if isinstance(given, (list, dict)):
+            rule = "a number, a text, true, false or null"
+            faults.append(FaultJson(f"{place}, signal {name[:60]!r}", _kind(given), rule, "mend it"))
+    known = entity_id if isinstance(entity_id, str) and entity_id else None
+    if not faults:
+        try:
+            return msgspec.convert(item, Record)
+        except msgspec.ValidationError as error:
+            faults.append(FaultJson(place, str(error), "the schema in /openapi.json", "mend it"))
+    return error_of(index, known, faults)
+
+
+def error_of(index: int, entity_id: str | None, faults: list[FaultJson], code: str = "bad_record") -> RecordError:
+    return RecordError(index, entity_id, code, faults)
+
+
+def shown(value: Any) -> str:
+    """A value for a message to the caller who sent it, short.
+
+    >>> shown("x" * 100)[-6:], shown(None), shown(True)
+    ('x...', 'null', 'true')
+    """
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "nothing"}
+    return names.get(type(value), "a number")
+
+
+def _not_json(error: NotStrict) -> Problem:
+    return Problem(400, "not_strict_json", f"the body is no strict JSON: {error}")
+
+
+def _shape(where: str, found: str, rule: str, next_step: str) -> Problem:
+    fault = {"where": where, "found": found, "rule": rule, "next_step": next_step}
+    return Problem(422, "wrong_shape", f"{where}: {found}. Rule: {rule}. Next: {next_step}.", {"faults": [fault]})

@@ -1,0 +1,19 @@
+"""Why there is honestly no score, in words, by the code that the panel's `eligibility` has."""
+
+from __future__ import annotations
+
+ELIGIBLE = "eligible"
+"""What `eligibility` says of those that are scored (`features.panel`, which the API does not import)."""
+
+DETAILS = {
+    "not_customer": "The account has no active paid subscription, so there is none that could end.",
+    "already_leaving": "The account gave notice of leaving before this moment: the outcome is known.",
+    "internal": "The account is internal, a test or a competitor.",
+    "opted_out": "The person or company objected to scoring.",
+    "closed": "The lead is converted or disqualified: the outcome is known.",
+    "too_little_history": "Too little is known of it yet.",
+}
+
+
+def detail(code: str) -> str:
+    return DETAILS.get(code, "It is not among those that this model is for.")

@@ -1,0 +1,143 @@
+"""What a score request and its answer look like, as msgspec types: read and written without a copy in between."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Value = float | int | bool | str | None
+MAX_RECORDS = 1000
+MAX_REASONS = 20
+MAX_SIGNALS = 2000
+
+EntityId = Annotated[str, Meta(min_length=1, max_length=256, description="the account or lead, as in the source", examples=["acme"])]  # fmt: skip
+
+
+class Record(Struct, forbid_unknown_fields=True):
+    """One thing to score: by its id, by signals, or by its id with some signals laid over the stored ones."""
+
+    entity_id: EntityId | UnsetType = UNSET
+    signals: (
+        Annotated[
+            dict[str, Value],
+            Meta(
+                max_length=MAX_SIGNALS,
+                description="signal name to number, text (a category), true or false, or null (missing); see GET /v1/{model}",
+                examples=[{"active_users_28d": 12, "industry": "software"}],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    value: (
+        Annotated[
+            float,
+            Meta(
+                ge=0,
+                description="yearly revenue of the account or expected deal size of the lead, in currency units; "
+                "taken from the store when it is not given",
+                examples=[48000.0],
+            ),
+        ]
+        | None
+        | UnsetType
+    ) = UNSET
+
+
+class ScoreRequest(Struct, forbid_unknown_fields=True):
+    """1 to 1,000 records."""
+
+    records: Annotated[list[Record], Meta(min_length=1, max_length=MAX_RECORDS, description="what to score, 1 to 1,000")]
+    reasons: (
+        Annotated[int, Meta(ge=0, le=MAX_REASONS, description="reasons per record, strongest first", examples=[3])] | UnsetType
+    ) = UNSET  # fmt: skip
+
+
+class Reason(Struct):
+    """One signal's part in a score."""
+
+    signal: str
+    theme: str
+    value: Value
+    effect: Annotated[float, Meta(description="on the log-odds; the effects of all signals and the base sum to them")]
+    share: Annotated[float, Meta(description="of the sum of the absolute effects of all signals, 0 to 1")]
+    text: Annotated[str, Meta(description="can be read out by a salesperson")]
+
+
+class ValueAtRisk(Struct):
+    """What an account's leaving would cost."""
+
+    amount: Annotated[float, Meta(description="probability x arr")]
+    currency: str
+    arr: Annotated[float, Meta(description="yearly recurring revenue")]
+
+
+class ExpectedValue(Struct):
+    """What a lead is worth."""
+
+    amount: Annotated[float, Meta(description="probability x deal")]
+    currency: str
+    deal: Annotated[float, Meta(description="expected size of the deal")]
+
+
+class NoScore(Struct):
+    """Why there is honestly none."""
+
+    code: Annotated[str, Meta(examples=["already_leaving"])]
+    detail: str
+
+
+class Result(Struct, omit_defaults=False):
+    """The answer for one record; `no_score` stands in the place of the numbers."""
+
+    index: Annotated[int, Meta(description="position of the record in the request, from 0")]
+    entity_id: str | None
+    as_of: Annotated[str, Meta(description="the moment the score is for, UTC", examples=["2026-11-23T06:00:00Z"])]
+    probability: Annotated[float, Meta(description="calibrated, 0 to 1")] | UnsetType = UNSET
+    score: Annotated[int, Meta(description="percentile of the reference population, 1 to 100")] | UnsetType = UNSET
+    band: Annotated[str, Meta(examples=["high"])] | UnsetType = UNSET
+    base_rate: Annotated[float, Meta(description="share of the outcome in the reference population")] | UnsetType = UNSET
+    value_at_risk: ValueAtRisk | UnsetType = UNSET
+    expected_value: ExpectedValue | UnsetType = UNSET
+    no_score: NoScore | UnsetType = UNSET
+    reasons: list[Reason] | UnsetType = UNSET
+    themes: Annotated[dict[str, float], Meta(description="effects summed by theme")] | UnsetType = UNSET
+    signals_from: Annotated[str, Meta(description="store, request or store+request", examples=["store"])] = "request"
+    overlaid: Annotated[list[str], Meta(description="signals of the request that took the place of stored ones")] | UnsetType = UNSET
+    warnings: list[str] = []  # msgspec copies a default list
+
+
+class FaultJson(Struct):
+    """One thing that is wrong."""
+
+    where: str
+    found: str
+    rule: str
+    next_step: str
+
+
+class RecordError(Struct):
+    """A record that could not be scored; the others of the request are not touched by it."""
+
+    index: int
+    entity_id: str | None
+    code: Annotated[str, Meta(examples=["bad_record", "unknown_entity"])]
+    faults: list[FaultJson]
+
+
+class ScoreAnswer(Struct):
+    """Results and errors in the order of the request."""
+
+    model: Annotated[str, Meta(examples=["churn-risk"])]
+    version: int | None
+    scorer: Annotated[str, Meta(description="sha256 of the scorer", examples=["sha256:9c1f..."])]
+    horizon_days: int
+    results: list[Result]
+    errors: list[RecordError]
+
+
+def openapi_schemas() -> dict[str, dict[str, object]]:
+    """JSON schemas of request and answer with every part they refer to, for the OpenAPI file."""
+    _, components = msgspec.json.schema_components([ScoreRequest, ScoreAnswer], ref_template="#/components/schemas/{name}")
+    return dict(components)

@@ -1,0 +1,176 @@
+"""What a score request means: where its signals come from, what is scored, what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from msgspec import UNSET
+
+from serving.champion import Champion
+from serving.clock import Clock, from_us, iso, to_us
+from serving.history import repository as history
+from serving.scoring import no_score
+from serving.scoring.body import Parsed, error_of
+from serving.scoring.panel import at_stake
+from serving.scoring.repository import StoredSignals, Values
+from serving.scoring.schemas import (
+    ExpectedValue, FaultJson, NoScore, Reason, Record, RecordError, Result, ScoreAnswer, ValueAtRisk,
+)  # fmt: skip
+
+Stored = Mapping[str, StoredSignals]
+
+
+@dataclass
+class _Subject:
+    """One record on its way through."""
+
+    index: int
+    entity_id: str | None
+    as_of_us: int
+    value: float | None
+    values: Values
+    signals_from: str
+    overlaid: list[str] | None = None
+    warnings: list[str] = field(default_factory=list)
+    no_score: str | None = None
+
+
+@dataclass
+class Scored:
+    """An answer, and the decision records that belong to it."""
+
+    answer: ScoreAnswer
+    decisions: list[dict[str, Any]]
+
+
+def ids_of(records: Parsed) -> list[str]:
+    """The entity ids whose stored signals are needed."""
+    return [r.entity_id for r in records if isinstance(r, Record) and r.entity_id is not UNSET]
+
+
+def score(
+    champion: Champion, records: Parsed, reasons: int, stored: Stored, *, currency: str, clock: Clock
+) -> Scored:  # fmt: skip
+    """Score what can be scored; each record gets its result or its error, whatever the others are."""
+    now_us = to_us(clock())
+    known = {signal.name for signal in champion.scorer.spec.signals}
+    errors: list[RecordError] = []
+    subjects: list[_Subject] = []
+    for index, record in enumerate(records):
+        found = record if isinstance(record, RecordError) else _subject(index, record, stored, known, now_us, champion)
+        if isinstance(found, RecordError):
+            errors.append(found)
+        else:
+            subjects.append(found)
+    to_score = [s for s in subjects if s.no_score is None]
+    results: list[tuple[_Subject, Result]] = [
+        (s, _result(s, no_score=NoScore(s.no_score, no_score.detail(s.no_score)))) for s in subjects if s.no_score
+    ]
+    if to_score:
+        X, faults, warnings = champion.scorer.encode_records([s.values for s in to_score])
+        for subject, found_faults in zip(to_score, faults, strict=True):
+            if found_faults:
+                shown = [
+                    FaultJson(f"record {subject.index}, {f.where}", f.found, f.rule, f.next_step) for f in found_faults
+                ]
+                errors.append(error_of(subject.index, subject.entity_id, shown, "bad_signals"))
+        good = [place for place, found_faults in enumerate(faults) if not found_faults]
+        for place in good:
+            to_score[place].warnings += warnings[place]
+        results += _numbers(champion, [to_score[p] for p in good], X[good], reasons, currency)
+    results.sort(key=lambda pair: pair[0].index)
+    errors.sort(key=lambda error: error.index)
+    answer = ScoreAnswer(
+        champion.name, champion.version, f"sha256:{champion.sha256}", champion.horizon_days, [r for _, r in results], errors
+    )
+    return Scored(answer, [_decision(champion, subject, result, now_us) for subject, result in results])
+
+
+def _subject(
+    index: int, record: Record, stored: Stored, known: set[str], now_us: int, champion: Champion
+) -> _Subject | RecordError:
+    entity_id = None if record.entity_id is UNSET else record.entity_id
+    given = None if record.signals is UNSET else record.signals
+    value = None if record.value is UNSET else record.value
+    if entity_id is None and given is None:
+        fault = FaultJson(f"record {index}", "neither entity_id nor signals", "a record has one of them or both", "add one")
+        return error_of(index, None, [fault])
+    row = stored.get(entity_id) if entity_id is not None else None
+    if row is None:
+        if given is None:
+            fault = FaultJson(
+                f"record {index}, entity_id", repr(entity_id), f"an {champion.entity} whose signals are in the store"
+                if champion.entity == "account" else f"a {champion.entity} whose signals are in the store",
+                "give its signals, or run python -m serving batch, which fills the store",
+            )  # fmt: skip
+            return error_of(index, entity_id, [fault], "unknown_entity")
+        return _Subject(index, entity_id, now_us, value, given, "request", warnings=_absent(known - given.keys(), "request"))
+    values = {name: each for name, each in row.values.items() if name in known}
+    subject = _Subject(
+        index, entity_id, row.as_of_us, row.value if value is None else value, values, "store",
+        warnings=_absent(known - values.keys(), "store"),
+        no_score=None if row.eligibility == no_score.ELIGIBLE else row.eligibility,
+    )  # fmt: skip
+    if given:
+        subject.values = {**values, **given}
+        subject.warnings = _absent(known - subject.values.keys(), "store and the request")
+        subject.signals_from, subject.overlaid, subject.as_of_us = "store+request", sorted(given), now_us
+    return subject
+
+
+def _absent(names: set[str], where: str) -> list[str]:
+    if not names:
+        return []
+    some = ", ".join(sorted(names)[:3]) + (", ..." if len(names) > 3 else "")
+    return [f"{len(names)} signals are not in the {where} and count as missing: {some}"]
+
+
+def _numbers(
+    champion: Champion, subjects: Sequence[_Subject], X: Any, reasons: int, currency: str
+) -> list[tuple[_Subject, Result]]:
+    scorer = champion.scorer
+    probability = scorer.probability(X)
+    scores, bands = scorer.percentile(probability), scorer.band(probability)
+    effects = scorer.effects(X)[0] if reasons else np.empty((len(subjects), 0))
+    found = []
+    for place, subject in enumerate(subjects):
+        p = float(probability[place])
+        result = _result(subject)
+        result.probability, result.score, result.band = p, int(scores[place]), bands[place]
+        result.base_rate = scorer.spec.base_rate
+        amount = at_stake(p, subject.value)
+        if subject.value is not None and amount is not None:
+            if champion.entity == "account":
+                result.value_at_risk = ValueAtRisk(amount, currency, subject.value)
+            else:
+                result.expected_value = ExpectedValue(amount, currency, subject.value)
+        if reasons:
+            result.reasons = [
+                Reason(r.signal, r.theme, r.value, r.effect, r.share, r.text)
+                for r in scorer.reasons(subject.values, effects[place], reasons)
+            ]
+            result.themes = scorer.by_theme(effects[place])
+        found.append((subject, result))
+    return found
+
+
+def _result(subject: _Subject, **more: Any) -> Result:
+    return Result(
+        subject.index, subject.entity_id, iso(from_us(subject.as_of_us)), signals_from=subject.signals_from,
+        overlaid=UNSET if subject.overlaid is None else subject.overlaid, warnings=subject.warnings, **more,
+    )  # fmt: skip
+
+
+def _decision(champion: Champion, subject: _Subject, result: Result, now_us: int) -> dict[str, Any]:
+    return history.decision(
+        model=champion.name, entity=champion.entity, entity_id=subject.entity_id, as_of_us=subject.as_of_us,
+        recorded_at_us=now_us, cause="request", run_id=None, version=champion.version, scorer=champion.sha256,
+        probability=None if result.probability is UNSET else result.probability,
+        score=None if result.score is UNSET else result.score,
+        band=None if result.band is UNSET else result.band,
+        no_score=subject.no_score, value=subject.value, reasons=[] if result.reasons is UNSET else result.reasons,
+        inputs=subject.values if subject.no_score is None else {},
+    )  # fmt: skip

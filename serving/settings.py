@@ -1,0 +1,42 @@
+"""Settings of serving, beside those that all packages share (`features.settings`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from features.errors import BadInput, Fault
+from features.settings import Settings
+
+
+@dataclass(frozen=True)
+class ServingSettings:
+    """What the API, the worker and the batch read from the environment."""
+
+    base: Settings
+    currency: str
+    """`ACCOUNTSCORE_CURRENCY`: ISO 4217 code of the money in the source, default USD."""
+    record_decisions: bool
+    """`ACCOUNTSCORE_RECORD_DECISIONS`: yes (default) keeps a decision record of each score given over HTTP, no does not."""
+    max_body_bytes: int
+    """`ACCOUNTSCORE_MAX_BODY_BYTES`: largest request body, counted while it arrives; default 8 MiB (1,000 records of
+    60 signals are about 2 MiB)."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> ServingSettings:
+        """Raises `BadInput` with every setting that breaks its rule."""
+        env = os.environ if environ is None else environ
+        faults: list[Fault] = []
+        currency = env.get("ACCOUNTSCORE_CURRENCY") or "USD"
+        if not (len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()):
+            faults.append(Fault("ACCOUNTSCORE_CURRENCY", repr(currency), "three capital letters, ISO 4217", "write USD"))
+        record = env.get("ACCOUNTSCORE_RECORD_DECISIONS") or "yes"
+        if record not in ("yes", "no"):
+            faults.append(Fault("ACCOUNTSCORE_RECORD_DECISIONS", repr(record), "yes or no", "write one of them"))
+        size = env.get("ACCOUNTSCORE_MAX_BODY_BYTES") or str(8 * 1024 * 1024)
+        if not (size.isascii() and size.isdigit() and int(size) >= 1024):
+            faults.append(Fault("ACCOUNTSCORE_MAX_BODY_BYTES", repr(size), "a whole number from 1024", "write 8388608"))
+        if faults:
+            raise BadInput("settings", faults)
+        return cls(Settings.from_env(dict(env)), currency, record == "yes", int(size))

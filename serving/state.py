@@ -1,0 +1,33 @@
+"""What an API process holds while it runs; made by the app's lifespan, handed to each endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from serving.champion import Champions
+from serving.clock import Clock
+from serving.connections import ConnectionConfig
+from serving.metrics import Metrics
+from serving.settings import ServingSettings
+from serving.store.connect import Store
+from serving.store.writer import GroupWriter
+
+
+@dataclass(frozen=True)
+class AppState:
+    """All of it is safe to use from the event loop and from threads."""
+
+    settings: ServingSettings
+    store: Store
+    writer: GroupWriter
+    champions: Champions
+    connections: dict[str, ConnectionConfig]
+    metrics: Metrics
+    clock: Clock
+
+
+def state_of(request: Request) -> AppState:
+    state: AppState = request.app.state.serving
+    return state

@@ -1,0 +1,165 @@
+"""One store, two databases: SQLite (WAL, a returned commit survives power loss) or Postgres, told by the URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from features.errors import MissingExtra, UserMistake
+from serving.errors import StoreAway
+from serving.store.tables import REVISION
+
+BUSY_TIMEOUT_MS = 10_000
+"""How long a writer waits for another one; commits take well under a second."""
+ROWS_A_STATEMENT = 500
+"""Rows of one INSERT; SQLite takes 32,766 bound values at most and the widest table has 20 columns."""
+
+
+class Store:
+    """Short transactions on the store. Safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @property
+    def dialect(self) -> str:
+        return self.engine.dialect.name
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view; raises `StoreAway` when the database cannot be reached."""
+        with _away(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, durable when the block ends; raises `StoreAway` when it could not be committed for lack of
+        the database. SQLite takes the write lock at the start, so that no read in it is stale."""
+        with _away(), self.engine.connect().execution_options(immediate=True) as connection, connection.begin():
+            yield connection
+
+    def revision(self) -> str | None:
+        """The migration that the store is at, None when it was never migrated."""
+        with self.read() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+    def require_revision(self) -> None:
+        """Raises `UserMistake` unless the store is at the revision of this code."""
+        found = self.revision()
+        if found != REVISION:
+            state = "was never set up" if found is None else f"is at revision {found}"
+            raise UserMistake(
+                f"the store {self.engine.url.render_as_string(hide_password=True)!r} {state}; this version needs {REVISION}: "
+                "run python -m serving migrate"
+            )
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """Open the store by SQLAlchemy URL; the folder of a SQLite file is made. Nothing is read yet.
+
+    Raises `UserMistake` for a URL that is none or another database, `MissingExtra` when Postgres' driver is absent.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # The URL may hold a password: it is not repeated.
+        raise UserMistake(
+            "ACCOUNTSCORE_STORE_URL is no SQLAlchemy URL: write sqlite:////path/store.db or postgresql://user@host/name"
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise UserMistake("ACCOUNTSCORE_STORE_URL names no file: write sqlite:////path/store.db")
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+        event.listen(engine, "connect", _sqlite_settings)
+        event.listen(engine, "begin", _sqlite_begin)
+        return Store(engine)
+    if backend == "postgresql":
+        try:
+            engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_timeout=5)
+        except (ModuleNotFoundError, NoSuchModuleError):
+            raise MissingExtra("postgres", "a store on Postgres") from None
+        return Store(engine)
+    raise UserMistake(f"ACCOUNTSCORE_STORE_URL names {backend!r}: the store is on sqlite or postgresql")
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], unique: Sequence[str]) -> int:
+    """Insert the rows whose `unique` columns are not there yet; returns how many were new."""
+    new = 0
+    for part in _parts(rows):
+        statement = _insert(connection)(table).values(list(part)).on_conflict_do_nothing(index_elements=list(unique))
+        new += connection.execute(statement).rowcount
+    return new
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    unique: Sequence[str],
+    add: Sequence[str] = (),
+    newest: str | None = None,
+) -> None:
+    """Insert the rows or overwrite those there; columns in `add` are added up instead.
+
+    With `newest`, a row there stays when its column of that name is larger: a late writer does not undo a later one.
+    Raises nothing for an empty list. Each row names the same columns, and no key twice.
+    """
+    for part in _parts(rows):
+        statement = _insert(connection)(table).values(list(part))
+        new = statement.excluded
+        setting = {
+            name: table.c[name] + new[name] if name in add else new[name] for name in part[0] if name not in unique
+        }
+        where = (new[newest] >= table.c[newest]) if newest else None
+        connection.execute(statement.on_conflict_do_update(index_elements=list(unique), set_=setting, where=where))
+
+
+def _insert(connection: Connection) -> Any:
+    return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+
+
+def _parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
+    for start in range(0, len(rows), ROWS_A_STATEMENT):
+        yield rows[start : start + ROWS_A_STATEMENT]
+
+
+@contextmanager
+def _away() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeout as error:
+        raise StoreAway("the store has no free connection") from error
+    except DBAPIError as error:
+        # A broken statement is ours to mend and stays as it is; an absent, locked or full database is not.
+        if error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
+            raise StoreAway(f"the store does not answer ({type(error.orig).__name__})") from error
+        raise
+
+
+def _sqlite_settings(connection: DBAPIConnection, _record: object) -> None:
+    connection.isolation_level = None  # BEGIN is said below, and by nobody else
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

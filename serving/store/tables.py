@@ -1,0 +1,121 @@
+"""The tables of the store. A change here needs a migration in `migrations/versions` and a new `REVISION`.
+
+Times are microseconds since 1970 UTC: exact, and the same in every database.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+REVISION = "0001"
+"""The newest migration; the API and the worker start only on a store that has it."""
+
+metadata = MetaData()
+# SQLite counts rows up by itself only where the key is called INTEGER.
+Counted = BigInteger().with_variant(Integer(), "sqlite")
+
+signals = Table(
+    "signals",
+    metadata,
+    Column("entity", Text, nullable=False),
+    Column("entity_id", Text, nullable=False),
+    Column("as_of", BigInteger, nullable=False, comment="the moment the signals are for"),
+    Column("eligibility", Text, nullable=False, comment="'eligible' or the code of why there is no score"),
+    Column("value", Float(53), comment="yearly recurring revenue or expected deal size, currency units"),
+    Column("signals", LargeBinary, nullable=False, comment="JSON object, name to number, text or null"),
+    Column("origin", Text, nullable=False, comment="run id of a batch, or 'worker'"),
+    PrimaryKeyConstraint("entity", "entity_id"),
+    comment="the newest signals of each entity; written by the batch and the worker, read by the API",
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Counted, primary_key=True, autoincrement=True),
+    Column("model", Text, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("entity_id", Text, comment="null when a request gave signals alone"),
+    Column("as_of", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False, comment="request, webhook or batch"),
+    Column("run_id", Text, comment="the batch run, else null"),
+    Column("version", Integer),
+    Column("scorer", Text, nullable=False, comment="sha256 of the scorer's manifest"),
+    Column("probability", Float(53)),
+    Column("score", Integer),
+    Column("band", Text),
+    Column("no_score", Text, comment="code, where there is no score"),
+    Column("value", Float(53)),
+    Column("reasons", LargeBinary, nullable=False, comment="JSON list"),
+    Column("inputs", LargeBinary, nullable=False, comment="JSON object: the signals that were scored"),
+    Column("inputs_sha256", Text, nullable=False),
+    Index("decisions_of_entity", "entity", "entity_id", "as_of", "id"),
+    Index("decisions_of_run", "run_id"),
+    comment="what was scored, when, by which version, with what inputs and reasons",
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Counted, primary_key=True, autoincrement=True),
+    Column("connection", Text, nullable=False),
+    Column("dedupe_key", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False, comment="the vendor's name of the event"),
+    Column("object_type", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("property", Text),
+    Column("value", Text),
+    Column("state", Text, nullable=False, comment="waiting, applied, scored, failed or deferred"),
+    Column("detail", Text, comment="why it failed or was deferred; no values"),
+    Column("entity", Text, comment="the entity it made dirty, set when applied"),
+    Column("entity_id", Text),
+    UniqueConstraint("connection", "dedupe_key", name="inbox_once"),
+    Index("inbox_by_state", "state", "id"),
+    Index("inbox_of_entity", "entity", "entity_id", "state"),
+    comment="authentic events of CRMs, stored before they are answered",
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Counted, primary_key=True, autoincrement=True),
+    Column("source", Text, nullable=False),
+    Column("table_name", Text, nullable=False, comment="canonical table"),
+    Column("key", Text, nullable=False),
+    Column("event_time", BigInteger, nullable=False),
+    Column("known_time", BigInteger, nullable=False),
+    Column("columns", LargeBinary, nullable=False, comment="JSON object: canonical column to value as the CRM wrote it"),
+    Column("account_id", Text, comment="account that the row belongs to, as far as it is known"),
+    Column("lead_id", Text, comment="lead that the row belongs to"),
+    Column("inbox_id", BigInteger, comment="the event it came from"),
+    Index("changes_of_account", "source", "account_id"),
+    Index("changes_of_lead", "source", "lead_id"),
+    comment="versions of rows that CRMs told us of since the source was read",
+)
+
+dirty = Table(
+    "dirty",
+    metadata,
+    Column("source", Text, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("entity_id", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False, comment="counts changes: scored only if none came meanwhile"),
+    Column("due_at", BigInteger, nullable=False, comment="not scored before: the settle time of the connection"),
+    PrimaryKeyConstraint("source", "entity", "entity_id"),
+    Index("dirty_by_due", "due_at"),
+    comment="entities whose signals changed since they were scored",
+)

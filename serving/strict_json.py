@@ -1,0 +1,66 @@
+"""JSON as its standard means it: no NaN, no Infinity, no key twice (`json.loads` accepts all three)."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+
+class NotStrict(ValueError):
+    """Raised for a text that is no strict JSON; says what, and repeats no value of it."""
+
+
+class DuplicateKey(NotStrict):
+    """Raised when an object names a key twice: which value was meant cannot be known."""
+
+
+def loads(body: bytes) -> Any:
+    """The value of a strict JSON text in UTF-8; raises `NotStrict`.
+
+    >>> loads(b'{"a": 1, "a": 2}')
+    Traceback (most recent call last):
+    serving.strict_json.DuplicateKey: the key 'a' is there twice in one object
+    >>> loads(b'[NaN]')
+    Traceback (most recent call last):
+    serving.strict_json.NotStrict: NaN is no JSON number
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_no_constant, parse_float=_finite
+        )
+        if b"\\ud" in body.lower():
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
+    except NotStrict:
+        raise
+    except UnicodeDecodeError:
+        raise NotStrict("the text is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise NotStrict(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
+    except UnicodeEncodeError:
+        raise NotStrict("half a surrogate pair is no character") from None
+    except RecursionError:
+        raise NotStrict("the text is nested too deeply") from None
+    except ValueError:
+        raise NotStrict("a whole number has too many digits") from None
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DuplicateKey(f"the key {twice[:60]!r} is there twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise NotStrict(f"{name} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise NotStrict("a number is beyond the range of float64")
+    return number

@@ -1,0 +1,88 @@
+"""`POST /webhooks/{connection}`: verify on the raw bytes, store, answer; work comes after."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.types import Scope
+
+from serving.clock import to_us
+from serving.connections import ConnectionConfig
+from serving.errors import StoreAway
+from serving.http import read_body
+from serving.problems import Problem, documented, store_away
+from serving.state import AppState, state_of
+from serving.webhooks import inbox
+from serving.webhooks.delivery import Delivery
+from serving.webhooks.vendors import VENDORS
+
+router = APIRouter(tags=["webhooks"])
+MAX_BODY_BYTES = 1024 * 1024
+"""A delivery has at most 100 events of some hundred bytes."""
+
+
+@router.post(
+    "/webhooks/{connection}",
+    status_code=204,
+    summary="Deliver events of a CRM",
+    responses=documented(400, 401, 404, 413, 503),
+    response_class=Response,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "the vendor's own format, signed by the vendor",
+            "content": {"application/json": {"schema": {}}},
+        }
+    },
+)
+async def receive_webhook(connection: str, request: Request) -> Response:
+    """Stores the authentic events that the connection has a use for and answers 204 when they are durable.
+
+    A repeated event is stored once. A signature that is wrong, missing, malformed or not of the last five minutes is
+    answered 401 and leaves no trace.
+    """
+    state = state_of(request)
+    config = state.connections.get(connection)
+    if config is None:
+        # The names that there are, are nobody's business here.
+        raise Problem(404, "no_such_connection", "no such connection: its name is that of its TOML file")
+    body = await read_body(request.scope, request.receive, MAX_BODY_BYTES)
+    vendor = VENDORS[config.vendor]
+    if not vendor.verify(_delivery(request.scope, config, body), config.secrets, time.time_ns() // 1_000_000):
+        state.metrics.webhook_events.labels(config.name, "refused").inc()
+        raise Problem(401, "bad_signature", "the signature is missing, malformed, not of the last 5 minutes or not ours")
+    try:
+        events = vendor.parse(body)
+    except ValueError as error:
+        raise Problem(400, "no_events", f"authentic, but no list of events: {error}") from None
+    wanted = [event for event in events if event is not None and inbox.is_wanted(config, event)]
+    new = await _store(state, inbox.letters_of(config, wanted, to_us(state.clock())))
+    counted = state.metrics.webhook_events
+    counted.labels(config.name, "stored").inc(new)
+    counted.labels(config.name, "repeated").inc(len(wanted) - new)
+    counted.labels(config.name, "unwanted").inc(len(events) - len(wanted))
+    return Response(status_code=204)
+
+
+async def _store(state: AppState, letters: list[dict[str, Any]]) -> int:
+    if not letters:
+        return 0
+    try:
+        return await asyncio.wrap_future(state.writer.submit(lambda connection: inbox.put(connection, letters)))
+    except StoreAway:
+        raise store_away() from None  # not 2xx: the vendor keeps the events and sends them again
+
+
+def _delivery(scope: Scope, config: ConnectionConfig, body: bytes) -> Delivery:
+    names = [name for name, _ in scope["headers"]]
+    headers = {
+        name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"] if names.count(name) == 1
+    }
+    # From the configured address, never from Host or X-Forwarded-*, which the client writes.
+    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
+    query = scope["query_string"].decode("latin-1")
+    uri = config.public_url + path + (f"?{query}" if query else "")
+    return Delivery(scope["method"], uri, headers, body)

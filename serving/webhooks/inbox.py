@@ -1,0 +1,103 @@
+"""The inbox: every wanted event is in it, durably, before its delivery is answered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from serving.connections import ConnectionConfig
+from serving.store.connect import insert_new
+from serving.store.tables import inbox
+from serving.webhooks.delivery import Event
+
+WAITING, APPLIED, SCORED, FAILED, DEFERRED = "waiting", "applied", "scored", "failed", "deferred"
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One stored event."""
+
+    id: int
+    connection: str
+    received_at: int
+    occurred_at: int
+    object_type: str
+    object_id: str
+    property: str | None
+    value: str | None
+
+
+def is_wanted(connection: ConnectionConfig, event: Event) -> bool:
+    """Whether the connection has a use for the event; one without is answered 2xx and counted, else the vendor retries."""
+    if connection.portal_ids and event.portal_id not in connection.portal_ids:
+        return False
+    mapped = connection.objects.get(event.object_type)
+    if mapped is None:
+        return False
+    return event.effect != "change" or event.property in mapped.columns
+
+
+def dedupe_key(event: Event) -> str:
+    return hashlib.sha256(json.dumps([event.kind, *event.dedupe]).encode()).hexdigest()
+
+
+def letters_of(connection: ConnectionConfig, events: Iterable[Event], received_at_us: int) -> list[dict[str, Any]]:
+    """Rows for the inbox."""
+    return [
+        {
+            "connection": connection.name,
+            "dedupe_key": dedupe_key(event),
+            "received_at": received_at_us,
+            "occurred_at": event.occurred_at_us,
+            "kind": event.kind,
+            "object_type": event.object_type,
+            "object_id": event.object_id,
+            "property": event.property,
+            "value": event.value,
+            "state": DEFERRED if event.effect == "later" else WAITING,
+            "detail": "deleting and merging are not worked on yet" if event.effect == "later" else None,
+        }
+        for event in events
+    ]
+
+
+def put(connection: Connection, letters: list[dict[str, Any]]) -> int:
+    """Store letters that are not there yet, in the caller's transaction; returns how many were new."""
+    return insert_new(connection, inbox, letters, unique=("connection", "dedupe_key"))
+
+
+def waiting(connection: Connection, limit: int) -> list[Letter]:
+    """The oldest letters that nobody worked on."""
+    columns = [inbox.c[name] for name in Letter.__dataclass_fields__]
+    rows = connection.execute(select(*columns).where(inbox.c.state == WAITING).order_by(inbox.c.id).limit(limit))
+    return [Letter(**row._mapping) for row in rows]
+
+
+def has_waiting(connection: Connection) -> bool:
+    return connection.execute(select(inbox.c.id).where(inbox.c.state == WAITING).limit(1)).first() is not None
+
+
+def mark(
+    connection: Connection, letter_id: int, state: str, detail: str | None = None, entity: str | None = None, entity_id: str | None = None
+) -> None:  # fmt: skip
+    values = {"state": state, "detail": detail, "entity": entity, "entity_id": entity_id}
+    connection.execute(update(inbox).where(inbox.c.id == letter_id).values(**values))
+
+
+def mark_scored(connection: Connection, entity: str, entity_ids: list[str], up_to: int) -> None:
+    """The applied letters of these entities, up to an id, are done."""
+    for start in range(0, len(entity_ids), 500):
+        part = entity_ids[start : start + 500]
+        where = (inbox.c.entity == entity, inbox.c.entity_id.in_(part), inbox.c.state == APPLIED, inbox.c.id <= up_to)
+        connection.execute(update(inbox).where(*where).values(state=SCORED))
+
+
+def counts(connection: Connection) -> Mapping[str, int]:
+    """Letters by state."""
+    rows = connection.execute(select(inbox.c.state, func.count()).group_by(inbox.c.state))
+    return {state: count for state, count in rows}

@@ -1,0 +1,117 @@
+"""The worker: drains the inbox, scores what changed, until it is told to stop. One per deployment."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from features.errors import UserMistake
+from serving.champion import Champions
+from serving.clock import Clock, to_us
+from serving.connections import ConnectionConfig
+from serving.errors import StoreAway
+from serving.store.connect import Store
+from serving.webhooks import inbox
+from serving.worker.apply import LETTERS_A_ROUND, apply_letters
+from serving.worker.score import Scored, next_due, score_dirty
+from serving.worker.sources import Sources
+
+log = logging.getLogger("serving.worker")
+POLL_SECONDS = 0.1
+"""How long an event waits at most before it is seen; an empty look costs about 0.1 ms."""
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+class Worker:
+    """Call `round` until there is nothing left, or `run` for good."""
+
+    def __init__(
+        self, store: Store, connections: Mapping[str, ConnectionConfig], champions: Champions, clock: Clock
+    ) -> None:
+        self._store, self._connections, self._champions, self._clock = store, connections, champions, clock
+        self._sources = Sources()
+        self._lacking = 0
+        self.stopping = threading.Event()
+
+    def check(self) -> None:
+        """Open the sources; raises `BadInput` for what the connections ask and a source lacks."""
+        self._sources.check(self._connections)
+
+    def round(self) -> tuple[int, Scored]:
+        """Work on the letters that wait and on the entities that are due; returns what was done."""
+        applied = apply_letters(self._store, self._sources, self._connections, self._clock)
+        scored = Scored()
+        due = next_due(self._store)
+        if due is not None and due <= to_us(self._clock()):
+            self._champions.refresh()
+            scored = score_dirty(self._store, self._sources, self._connections, self._champions, self._clock)
+            if scored.waiting_for_model != self._lacking:
+                self._lacking = scored.waiting_for_model
+                log.warning("entities.without_model count=%d next=python -m training promote MODEL", self._lacking)
+        return applied.letters, scored
+
+    def once(self) -> tuple[int, int]:
+        """Drain: work until no letter waits and nothing that can be scored is dirty. Returns (letters, scores)."""
+        letters = scores = 0
+        while not self.stopping.is_set():
+            done, scored = self.round()
+            letters, scores = letters + done, scores + scored.scores
+            if done == LETTERS_A_ROUND or scored.entities:
+                continue
+            with self._store.read() as connection:
+                if inbox.has_waiting(connection):
+                    continue
+            due = next_due(self._store)
+            if due is None or due <= to_us(self._clock()):  # what is due and was not scored waits for its model
+                break
+            self.stopping.wait(min(POLL_SECONDS, (due - to_us(self._clock())) / 1e6))
+        return letters, scores
+
+    def run(self) -> None:
+        """Until `stopping` is set. A store that is away is waited for, longer each time."""
+        pause = POLL_SECONDS
+        while not self.stopping.is_set():
+            try:
+                with self._store.read() as connection:
+                    busy = inbox.has_waiting(connection)
+                due = next_due(self._store)
+                if busy or (due is not None and due <= to_us(self._clock())):
+                    done, scored = self.round()
+                    busy = bool(done or scored.entities)
+                if pause > POLL_SECONDS:
+                    log.info("store.back")
+                pause = POLL_SECONDS
+            except StoreAway as error:
+                if pause == POLL_SECONDS:
+                    log.error("store.away %s", error)
+                pause, busy = min(2 * pause, LONGEST_PAUSE_SECONDS), False
+            if not busy:
+                self.stopping.wait(pause)
+
+
+def stop_on_signals(stopping: threading.Event) -> None:
+    """SIGTERM and SIGINT end the present round and then the worker."""
+
+    def stop(_number: int, _frame: Any) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator[None]:
+    """Holds the worker's lock; raises `UserMistake` when another worker has it. The system frees it when we die."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "worker.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserMistake(f"a worker is running on {str(home)!r} already: one is enough, and two would score twice") from None
+        yield

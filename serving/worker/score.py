@@ -1,0 +1,139 @@
+"""Second half: signals of the dirty entities are computed in bulk, scored, and committed together."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, select
+
+from features.panel import build_panel
+from features.source import Source
+from features.tables import ENTITIES
+from serving.champion import Champions
+from serving.clock import Clock, from_us, to_us
+from serving.connections import ConnectionConfig
+from serving.history import repository as history
+from serving.scoring import repository as stored
+from serving.scoring.panel import score_panel, signal_rows
+from serving.store.connect import Store
+from serving.store.tables import changes as changes_table
+from serving.store.tables import dirty, inbox
+from serving.webhooks import inbox as letters
+from serving.worker import changes
+from serving.worker.changes import Links
+from serving.worker.sources import Sources, overlaid
+
+log = logging.getLogger("serving.worker")
+ENTITIES_A_ROUND = 2000
+REASONS = 5
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one round did."""
+
+    entities: int = 0
+    scores: int = 0
+    waiting_for_model: int = 0
+
+
+@dataclass(frozen=True)
+class _Round:
+    """The dirty entities of one source as they were at one moment."""
+
+    generations: Mapping[tuple[str, str], int]
+    letters_up_to: int
+    newest_known: int
+
+
+def score_dirty(
+    store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], champions: Champions, clock: Clock
+) -> Scored:
+    """Score what is due, one transaction per source. Raises `StoreAway`; then the entities stay dirty."""
+    total = Scored()
+    by_source = {config.source: config for config in connections.values()}
+    wanted = {entity for entity in ENTITIES if champions.of_entity(entity)}
+    for source_name, config in by_source.items():
+        found, lacking = _due(store, source_name, to_us(clock()), wanted)
+        total = Scored(total.entities, total.scores, total.waiting_for_model + lacking)
+        if found.generations:
+            scores = _score(store, sources.get(config), source_name, found, champions, clock)
+            total = Scored(total.entities + len(found.generations), total.scores + scores, total.waiting_for_model)
+    return total
+
+
+def next_due(store: Store) -> int | None:
+    """When the next dirty entity is due, microseconds; None when there is none."""
+    with store.read() as connection:
+        return connection.execute(select(func.min(dirty.c.due_at))).scalar()
+
+
+def _due(store: Store, source_name: str, now_us: int, wanted: set[str]) -> tuple[_Round, int]:
+    due = (dirty.c.source == source_name, dirty.c.due_at <= now_us)
+    with store.read() as connection:
+        rows = connection.execute(
+            select(dirty.c.entity, dirty.c.entity_id, dirty.c.generation)
+            .where(*due, dirty.c.entity.in_(wanted))
+            .order_by(dirty.c.due_at, dirty.c.entity, dirty.c.entity_id)
+            .limit(ENTITIES_A_ROUND)
+        ).all()
+        lacking = connection.execute(select(func.count()).where(*due, dirty.c.entity.not_in(wanted))).scalar_one()
+        up_to = connection.execute(select(func.max(inbox.c.id)).where(inbox.c.state == letters.APPLIED)).scalar()
+        known = connection.execute(
+            select(func.max(changes_table.c.known_time)).where(changes_table.c.source == source_name)
+        ).scalar()
+    return _Round({(e, i): g for e, i, g in rows}, up_to or 0, known or 0), lacking
+
+
+def _score(
+    store: Store, source: Source, source_name: str, found: _Round, champions: Champions, clock: Clock
+) -> int:  # fmt: skip
+    ids = {entity: sorted(i for e, i in found.generations if e == entity) for entity in ENTITIES}
+    with store.read() as connection:
+        accounts = Links(source, connection, source_name).accounts_of(ids["lead"])
+        told = changes.load(connection, source_name, sorted({*ids["account"], *accounts}), ids["lead"])
+    # A row is visible strictly before as_of: what we were just told must be.
+    as_of = max(clock(), from_us(found.newest_known) + timedelta(microseconds=1))
+    kept: list[dict[str, Any]] = []
+    decided: list[dict[str, Any]] = []
+    with overlaid(source, told) as above:
+        for entity, wanted in ids.items():
+            if wanted:
+                new_signals, new_decisions = _score_entity(above, entity, wanted, as_of, champions)
+                kept += new_signals
+                decided += new_decisions
+    with store.write() as connection:
+        stored.put(connection, kept)
+        history.put(connection, decided)
+        for (entity, entity_id), generation in found.generations.items():
+            # Only if no change came meanwhile: one that did is scored in the next round.
+            connection.execute(
+                delete(dirty).where(
+                    dirty.c.source == source_name, dirty.c.entity == entity, dirty.c.entity_id == entity_id,
+                    dirty.c.generation == generation,
+                )
+            )  # fmt: skip
+        for entity, wanted in ids.items():
+            letters.mark_scored(connection, entity, wanted, found.letters_up_to)
+    log.info("score.created cause=webhook entities=%d scores=%d", len(found.generations), len(decided))
+    return len(decided)
+
+
+def _score_entity(
+    source: Source, entity: str, ids: list[str], as_of: datetime, champions: Champions
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    panel = build_panel(source, entity, [as_of], ids=ids)  # type: ignore[arg-type]  # a key of ENTITIES
+    values = signal_rows(panel)
+    columns = panel.select(["entity_id", "eligibility", "value"]).to_pydict()
+    subjects = list(zip(columns["entity_id"], columns["eligibility"], columns["value"], values, strict=True))
+    kept = [stored.row(entity, i, as_of, status, value, v, "worker") for i, status, value, v in subjects]
+    decided = []
+    for champion in champions.of_entity(entity):
+        for result in score_panel(champion, panel, REASONS, values):
+            decided.append(result.decision(champion, cause="webhook", run_id=None, recorded_at_us=to_us(as_of)))
+    return kept, decided

@@ -1,0 +1,122 @@
+"""`python -m training`: fit a model, learn from a flat table, put a version live, take it back."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.cli import parse_as_of, run
+from features.errors import UserMistake
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+ModelArgument = Annotated[str, typer.Argument(help="lead-fit or churn-risk")]
+BudgetOption = Annotated[float, typer.Option(help="Seconds that the search may take at most; it ends earlier when it stops gaining.")]
+TrialsOption = Annotated[int | None, typer.Option(help="Number of trials instead of time: same data and seed, same model, bit for bit.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
+CapacityOption = Annotated[float | None, typer.Option("--capacity", help="Share (0 to 1) that people can act upon; default from the model's file.")]
+
+
+@app.command()
+def fit(
+    model: ModelArgument,
+    source: Annotated[str, typer.Option(help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")],
+    data: Annotated[Path | None, typer.Option(help="The directory that ${data} stands for.")] = None,
+    budget: BudgetOption = 120.0,
+    trials: TrialsOption = None,
+    seed: SeedOption = 0,
+    since: Annotated[str | None, typer.Option(help="Use observation dates from this date on.")] = None,
+    capacity: CapacityOption = None,
+    engine: Annotated[str, typer.Option(help="duckdb, pandas or spark")] = "duckdb",
+) -> None:
+    """Train, judge and register a model; it becomes champion when its gates hold. Prints a JSON report last."""
+    from training.fit import fit_source
+
+    _check(budget, trials, capacity)
+    first = parse_as_of(since) if since else None
+    with _progress() as tell:
+        report = fit_source(model, source, data, budget_s=budget, trials=trials, seed=seed, since=first, capacity_share=capacity,
+                            engine=engine, progress=tell)
+    print(json.dumps(report))
+
+
+@app.command("fit-table")
+def fit_table(
+    train: Annotated[Path, typer.Argument(help="A .parquet or .csv file with one row per lead or account.")],
+    label: Annotated[str, typer.Option(help="The column that holds the outcome: two values.")],
+    out: Annotated[Path, typer.Option(help="The scorer's folder; must not exist.")],
+    time: Annotated[str | None, typer.Option(help="A column of dates or numbers that grow with time.")] = None,
+    group: Annotated[str | None, typer.Option(help="A column whose equal values stay on one side of every split.")] = None,
+    budget: BudgetOption = 120.0,
+    trials: TrialsOption = None,
+    seed: SeedOption = 0,
+    entity: Annotated[str, typer.Option(help="What a row is: account or lead.")] = "lead",
+    capacity: CapacityOption = None,
+) -> None:
+    """Learn from a flat table and write a judged scorer. Prints a JSON report last."""
+    from training.fit import fit_table as learn_table
+
+    _check(budget, trials, capacity)
+    with _progress() as tell:
+        report = learn_table(train, label, out, time=time, group=group, budget_s=budget, trials=trials, seed=seed, entity=entity,
+                             capacity_share=capacity, progress=tell)
+    print(json.dumps(report))
+
+
+@app.command()
+def promote(
+    model: ModelArgument, version: Annotated[int | None, typer.Option(help="The newest when not given.")] = None
+) -> None:
+    """Make a version champion if its gates held; exit code 3 when they did not."""
+    from features.settings import Settings
+    from training.promote import promote as put_live
+
+    print(json.dumps(put_live(Settings.from_env(), model, version), indent=2))
+
+
+@app.command()
+def rollback(model: ModelArgument) -> None:
+    """Make the previous champion champion again."""
+    from features.settings import Settings
+    from training.promote import rollback as take_back
+
+    print(json.dumps(take_back(Settings.from_env(), model), indent=2))
+
+
+def _check(budget: float, trials: int | None, capacity: float | None) -> None:
+    if not budget > 0:
+        raise UserMistake(f"--budget {budget} is not above 0: give seconds")
+    if trials is not None and trials < 1:
+        raise UserMistake(f"--trials {trials} is below 1")
+    if capacity is not None and not 0 < capacity <= 1:
+        raise UserMistake(f"--capacity {capacity} is not a share: give a number above 0 and at most 1")
+
+
+@contextmanager
+def _progress() -> Iterator:  # type: ignore[type-arg]  # of a callback
+    """A progress bar on a terminal's stderr; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda text, share: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda text, share: bar.update(task, description=text, completed=share)
+
+
+def main() -> None:
+    """The door's entry point."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

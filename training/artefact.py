@@ -1,0 +1,46 @@
+"""From a learnt model to its scorer directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from models.definition import Model
+from models.scorer import Scorer
+from models.writer import LinearPart, Origin, Reference, write_scorer
+from training.learn import Learnt
+from training.rows import Rows
+
+
+def write(directory: Path, definition: Model, learnt: Learnt, population: np.ndarray, origin: Origin, metrics: dict[str, object]) -> Scorer:
+    """Write the scorer of a learnt model; `population` is the encoded reference population (m, k).
+
+    Its scores are checked against the model in memory: the two are computed by different code.
+    """
+    model = learnt.model
+    rows: Rows = learnt.rows
+    fitted = rows.take(np.arange(len(rows)) if not learnt.split.in_time else learnt.split.before_test)
+    part = None
+    if model.linear is not None:
+        shapes = model.linear.shapes
+        part = LinearPart([s.knots for s in shapes], [s.values for s in shapes], [s.missing for s in shapes], model.linear.bias)
+    scorer = write_scorer(
+        directory,
+        definition=definition,
+        signals=rows.signals,
+        vocabularies=rows.vocabularies,
+        reference=Reference(fitted.x, fitted.y, population),
+        linear=part,
+        boosters=[b.model_to_string() for b in model.bag],
+        tree_share=model.recipe.tree_share,
+        slope=model.calibration.slope,
+        level=model.calibration.level,
+        origin=origin,
+        metrics=metrics,
+    )
+    sample = fitted.x[: 2_000]
+    distance = float(np.abs(scorer.log_odds(sample) - model.log_odds(sample)).max(initial=0.0))
+    if distance > 1e-9:
+        raise RuntimeError(f"the written scorer differs from the fitted model by {distance:.3g} in log-odds")
+    return scorer

@@ -1,0 +1,285 @@
+"""`fit` and `fit-table`: one path from data to a judged scorer; `fit` also registers it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import tempfile
+import time as clock
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from features.errors import UserMistake
+from features.settings import Settings
+from features.source import Source, open_source
+from models.catalog import get_model
+from models.definition import Model
+from models.pointer import read_pointer
+from models.scorer import Scorer, ScorerRefused
+from models.writer import Origin
+from training import artefact
+from training.flat import flat_rows, read_table
+from training.judgement import Judgement, judge, worst_misses
+from training.learn import Learnt, learn
+from training.learn import Settings as LearnSettings
+from training.panel import Panel, labelled_panel, period_text
+from training.rows import Rows
+from training.split import Split
+
+NO_SIGNAL = "no signal found"
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """The report as JSON-ready values, the scorer, and whether its gates hold."""
+
+    report: dict[str, object]
+    scorer: Scorer
+    judgement: Judgement
+
+
+def quiet(text: str, share: float) -> None:
+    """No progress."""
+
+
+def fit_source(
+    model: str,
+    source: str,
+    data: Path | None = None,
+    *,
+    budget_s: float = 120.0,
+    trials: int | None = None,
+    seed: int = 0,
+    since: dt.datetime | None = None,
+    capacity_share: float | None = None,
+    engine: str = "duckdb",
+    settings: Settings | None = None,
+    register: bool = True,
+    progress: Progress = quiet,
+) -> dict[str, object]:
+    """Train, judge, register and, when the gates hold, promote. Returns the report; see the README for its fields."""
+    began = clock.monotonic()
+    settings = settings or Settings.from_env()
+    definition = get_model(model)
+    opened = open_source(source, data)
+    progress("panel and labels", 0.0)
+    panel = labelled_panel(opened, definition, since, engine, seed)
+    progress("panel and labels", 0.1)
+    budget = max(budget_s - (clock.monotonic() - began), 1.0)
+    learnt = learn(
+        panel.rows, panel.split, LearnSettings(budget, trials, seed), lambda rows: directions(definition, rows),
+        lambda text, share: progress(text, 0.1 + 0.7 * share),
+    )
+    progress("judging", 0.8)
+    judgement = judge(definition, panel.rows, learnt, _champion(settings, definition, panel, learnt), capacity_share, seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        result = _finish(Path(scratch) / "scorer", definition, panel.rows, learnt, judgement, panel.population, _origin(opened, panel), seed)
+        report = result.report
+        report["source"] = opened.name
+        report["rows"] |= panel.counts  # type: ignore[operator]
+        report["periods"] = _periods(panel.rows, panel.split, period_text(panel.split, panel.outcomes.snapshot is not None))
+        report["outcome_from"] = panel.outcomes.origin
+        report["notes"] = [*panel.notes, *_notes(learnt)]
+        report["seconds"] = round(clock.monotonic() - began, 1)
+        if register:
+            progress("registering", 0.9)
+            _register(settings, definition, result, Path(scratch), trials, seed)
+    progress("done", 1.0)
+    report["seconds"] = round(clock.monotonic() - began, 1)
+    return report
+
+
+def fit_table(
+    path: Path,
+    label: str,
+    out: Path,
+    *,
+    time: str | None = None,
+    group: str | None = None,
+    budget_s: float = 120.0,
+    trials: int | None = None,
+    seed: int = 0,
+    entity: str = "lead",
+    capacity_share: float | None = None,
+    progress: Progress = quiet,
+) -> dict[str, object]:
+    """Learn from a flat table and write the scorer to `out`, with `report.json` beside it (`<out>.report.json`).
+
+    The scorer is fitted on all rows; the figures are of the same recipe judged on rows that it did not see.
+    """
+    began = clock.monotonic()
+    if out.exists():
+        raise UserMistake(f"{str(out)!r} exists: give --out a folder that is not there yet")
+    if entity not in ("account", "lead"):
+        raise UserMistake(f"no entity {entity!r}: one of account, lead")
+    table = read_table(path)
+    flat = flat_rows(table, label, time, group, seed)
+    definition = table_definition(label, entity)
+    budget = max(budget_s - (clock.monotonic() - began), 1.0)
+    learnt = learn(flat.rows, flat.split, LearnSettings(budget, trials, seed, refit_on_all=True), progress=progress)
+    judgement = judge(definition, flat.rows, learnt, None, capacity_share, seed)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    population = np.arange(len(flat.rows))
+    result = _finish(out, definition, flat.rows, learnt, judgement, population, Origin(source=path.name), seed)
+    report = result.report
+    report["source"] = path.name
+    report["rows"] |= {"without a label": flat.unlabelled}  # type: ignore[operator]
+    report["periods"] = _periods(flat.rows, flat.split, {})
+    report["left_out"] = [*report["left_out"], *({"signal": n, "why": why} for n, why in flat.left_out)]  # type: ignore[misc]
+    report["notes"] = [flat.split.note, "The scorer was fitted on all rows after it was judged.", *_notes(learnt)]
+    report["seconds"] = round(clock.monotonic() - began, 1)
+    out.with_name(out.name + ".report.json").write_text(json.dumps(report, indent=2))
+    return report
+
+
+def table_definition(label: str, entity: str) -> Model:
+    """The model of a flat table: nothing is known of it but its label."""
+    return Model(
+        name="table", title=label, entity="account" if entity == "account" else "lead", horizon_days=0, outcome=f"had {label}",
+        crowd="rows", themes=("custom",), sign=1,
+    )  # fmt: skip
+
+
+def directions(definition: Model, rows: Rows) -> list[int]:
+    """Monotone direction of the probability per signal, from the model's file."""
+    return [definition.direction(signal) for signal in rows.signals]
+
+
+def _finish(
+    directory: Path, definition: Model, everything: Rows, learnt: Learnt, judgement: Judgement, population: np.ndarray,
+    origin: Origin, seed: int,
+) -> Result:  # fmt: skip
+    model = learnt.model
+    figures = judgement.figures
+    stored = {k: v for k, v in figures.items() if k in ("metrics", "base_rate", "capacity_share", "one_column_rule")}
+    scorer = artefact.write(directory, definition, learnt, learnt.rows.x[population], origin, stored)
+    failed = [gate for gate in judgement.gates if not gate.passed]
+    report: dict[str, object] = {
+        "model": definition.name,
+        "version": None,
+        "promoted": False,
+        "verdict": "ready" if judgement.passed else NO_SIGNAL if not judgement.has_signal else "refused by its gates",
+        "why": [f"{gate.name}: {gate.found} (needed: {gate.needed})" for gate in failed],
+        "scorer": f"sha256:{scorer.sha256}",
+        "seed": seed,
+        "rows": {"learnt from": len(learnt.rows) if learnt.model is None else _learnt_from(learnt), "judged by": len(learnt.judged)},
+        "chosen": model.recipe.kind,
+        "signals": len(learnt.rows.signals),
+        "trees": len(model.bag) * model.recipe.tree_count if model.bag else 0,
+        "tree_share": model.recipe.tree_share,
+        "candidates": {name: round(loss, 6) for name, loss in learnt.choice.losses.items()},
+        "trials": len(learnt.found.trials),
+        "calibration": {"slope": round(model.calibration.slope, 6), "level": round(model.calibration.level, 6)},
+        **figures,
+        "gates": [gate.as_dict() for gate in judgement.gates],
+        "left_out": [{"signal": name, "why": "its values tell the date: it shares none, or few, with its own past"} for name in learnt.moved],
+        "worst_misses": worst_misses(everything, learnt),
+    }
+    return Result(report, scorer, judgement)
+
+
+def _learnt_from(learnt: Learnt) -> int:
+    return len(learnt.split.before_test) if learnt.split.in_time else len(learnt.rows)
+
+
+def _notes(learnt: Learnt) -> list[str]:
+    return [] if learnt.split.in_time else ["Every row was judged by a model and a calibration that did not see it."]
+
+
+def _periods(rows: Rows, split: Split, dates: dict[str, dict[str, str]]) -> dict[str, dict[str, object]]:
+    parts = {"train": split.train, "calibrate": split.calibrate, "test": split.test}
+    return {
+        name: {**dates.get(name, {}), "rows": len(index), "with_outcome": int(rows.y[index].sum())}
+        for name, index in parts.items()
+        if len(index)
+    }
+
+
+def _origin(source: Source, panel: Panel) -> Origin:
+    fitted = panel.split.before_test
+    assert panel.rows.time is not None or panel.outcomes.snapshot is not None
+    dates = [None, None]
+    if panel.outcomes.snapshot is None and panel.rows.time is not None:
+        moments = panel.rows.time[fitted]
+        dates = [dt.datetime.fromtimestamp(int(m) / 1e6, dt.UTC).date().isoformat() for m in (moments.min(), moments.max())]  # type: ignore[misc]
+    return Origin(source.name, source.fingerprint, dates[0], dates[1])
+
+
+def _champion(settings: Settings, definition: Model, panel: Panel, learnt: Learnt) -> np.ndarray | None:
+    """Log-odds of the present champion for the judged rows; None when there is none that can score them."""
+    try:
+        pointer = read_pointer(settings.home, definition.name)
+        if pointer is None:
+            return None
+        scorer = Scorer.load(pointer.path)
+    except (ScorerRefused, ValueError):
+        return None
+    if any(name not in panel.table.column_names for name in scorer.names):
+        return None
+    judged = panel.table.take(learnt.judged)
+    return scorer.log_odds(scorer.encode({name: judged[name] for name in scorer.names}))
+
+
+def _register(settings: Settings, definition: Model, result: Result, scratch: Path, trials: int | None, seed: int) -> None:
+    """One run, one version, the alias challenger; champion when the gates hold."""
+    from models import registry
+    from training.promote import GATES, PASSED, promote_version
+
+    report = result.report
+    files = []
+    for name in ("report",):
+        file = scratch / f"{name}.json"
+        file.write_text(json.dumps(report, indent=2))
+        files.append(file)
+    metrics = {}
+    for name, estimate in report["metrics"].items():  # type: ignore[attr-defined]
+        metrics |= {name: estimate["value"], f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}
+    failed = "; ".join(gate.name for gate in result.judgement.gates if not gate.passed)
+    version = registry.log_version(
+        settings,
+        definition,
+        scratch / "scorer",
+        parameters={
+            "source": report["source"], "seed": seed, "trials": trials if trials is not None else "by budget", "chosen": report["chosen"],
+            "trees": report["trees"], "tree_share": report["tree_share"], "signals": report["signals"],
+            "data_fingerprint": result.scorer.spec.data_fingerprint,
+        },
+        metrics=metrics,
+        tags={GATES: PASSED if result.judgement.passed else f"failed: {failed}", "verdict": str(report["verdict"])},
+        files=files,
+        description=_card(definition, report),
+    )  # fmt: skip
+    report["version"], report["run_id"] = version.version, version.run_id
+    registry.set_alias(settings, definition.name, registry.CHALLENGER, version.version)
+    if result.judgement.passed:
+        promote_version(settings, definition.name, version.version)
+        report["promoted"] = True
+    kept = settings.home / "runs" / definition.name / f"v{version.version}"
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(scratch / "scorer", kept / "scorer")
+    (kept / "report.json").write_text(json.dumps(report, indent=2))
+    report["files"] = str(kept)
+
+
+def _card(definition: Model, report: dict[str, object]) -> str:
+    """The model card in the registry, in Markdown."""
+    metrics: dict[str, dict[str, float]] = report["metrics"]  # type: ignore[assignment]
+    lines = [f"{name}: {m['value']:.3f} ({m['low']:.3f} to {m['high']:.3f})" for name, m in metrics.items()]
+    why: list[str] = report["why"]  # type: ignore[assignment]
+    notes: list[str] = report["notes"]  # type: ignore[assignment]
+    return "\n".join(
+        [
+            f"**{definition.title}**: probability within {definition.horizon_days} days, for each {definition.entity}.",
+            f"Verdict: {report['verdict']}. Learnt from source {report['source']}, chosen: {report['chosen']}.",
+            "",
+            *[f"- {line}" for line in lines],
+            "",
+            *[f"- refused: {reason}" for reason in why],
+            *notes,
+        ]
+    )

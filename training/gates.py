@@ -1,0 +1,157 @@
+"""What a version must show before it may serve. Every gate records what it found, passed or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from models.definition import Gates
+from training import evaluate
+from training.evaluate import Estimate
+
+STRONG_RULE_AUC = 0.75
+"""Above this a one-column rule is hard to beat beyond noise; then being above it is enough."""
+DRIFT = 0.5
+"""Log-odds between the predicted and the observed base rate of the test period: the odds are off by a factor of 1.65."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition: its name, whether it holds, and the numbers."""
+
+    name: str
+    passed: bool
+    found: str
+    needed: str
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the gates look at."""
+
+    y: np.ndarray
+    p: np.ndarray
+    group: np.ndarray
+    metrics: Mapping[str, Estimate]
+    fitted_positives: int
+    fitted_negatives: int
+    rule_signal: str
+    rule_auc: float
+    over_rule: Estimate
+    """AUC of the model minus that of the rule, paired."""
+    over_champion: Estimate | None
+    """AUC of the model minus that of the champion, paired; None without a champion that can score these rows."""
+    level_shift: float
+    """Log-odds by which the observed rate of the judged rows lies above the predicted one; 0 without time."""
+    segments: Mapping[str, np.ndarray]
+    """Name of a segment ("region = emea") -> mask of the judged rows."""
+    proofs: tuple[str, ...]
+    """Audit findings that prove a leak."""
+
+
+def check(gates: Gates, seen: Judged) -> list[Gate]:
+    """Every gate, in the order in which a person would ask."""
+    auc = seen.metrics["auc"]
+    positives, negatives = int(seen.y.sum()), int(len(seen.y) - seen.y.sum())
+    enough = seen.fitted_positives >= gates.min_positives and seen.fitted_negatives >= gates.min_negatives
+    return [
+        Gate(
+            "enough labels",
+            enough and positives >= gates.min_positives / 4 and negatives >= gates.min_negatives / 4,
+            f"{seen.fitted_positives:,} with and {seen.fitted_negatives:,} without the outcome to learn from, "
+            f"{positives:,} and {negatives:,} to judge by",
+            f"{gates.min_positives} and {gates.min_negatives} to learn from, a quarter of it to judge by",
+        ),
+        Gate(
+            "signal",
+            auc.low > 0.5 and auc.value >= gates.min_auc,
+            f"AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})",
+            f"AUC of at least {gates.min_auc} with an interval above 0.5",
+        ),
+        _rule(gates, seen),
+        _champion(seen),
+        _calibrated(gates.max_calibration_error, seen.y, seen.p, seen.group, "calibration"),
+        _segments(gates, seen),
+        Gate(
+            "drift",
+            abs(seen.level_shift) <= DRIFT,
+            f"the odds of the outcome are {np.exp(seen.level_shift):.2f} times what was predicted for the test period",
+            f"between {np.exp(-DRIFT):.2f} and {np.exp(DRIFT):.2f} times",
+        ),
+        Gate(
+            "audit",
+            not seen.proofs,
+            "; ".join(seen.proofs) if seen.proofs else "no proof of a leak",
+            "no input that is proved to know the outcome",
+        ),
+    ]
+
+
+def _rule(gates: Gates, seen: Judged) -> Gate:
+    over = seen.over_rule
+    better = over.low > 0 or (over.value > 0 and seen.rule_auc >= STRONG_RULE_AUC)
+    return Gate(
+        "better than one column",
+        better or not gates.beat_rule,
+        f"AUC {over.value:+.3f} ({over.low:+.3f} to {over.high:+.3f}) against {seen.rule_signal} alone ({seen.rule_auc:.3f})",
+        f"better beyond noise; merely better when the rule itself reaches {STRONG_RULE_AUC}",
+    )
+
+
+def _champion(seen: Judged) -> Gate:
+    over = seen.over_champion
+    return Gate(
+        "not worse than the champion",
+        over is None or over.high >= 0,
+        "no champion to compare with" if over is None else f"AUC {over.value:+.3f} ({over.low:+.3f} to {over.high:+.3f})",
+        "not worse beyond noise on the same rows",
+    )
+
+
+def _calibrated(most: float, y: np.ndarray, p: np.ndarray, group: np.ndarray, name: str) -> Gate:
+    error = evaluate.point(evaluate.Ranking(y, p).calibration_error, len(y))
+    band = perfect_band(p, group)
+    return Gate(
+        name,
+        error <= max(most, band),
+        f"calibration error {error:.3f}; a perfect model of this size stays under {band:.3f} in 95 of 100 cases",
+        f"at most {most}, or what a perfect model may show",
+    )
+
+
+def _segments(gates: Gates, seen: Judged) -> Gate:
+    large = {name: mask for name, mask in seen.segments.items() if mask.sum() >= gates.min_segment_rows}
+    wrong = []
+    for name, mask in large.items():
+        gate = _calibrated(gates.max_segment_error, seen.y[mask], seen.p[mask], seen.group[mask], name)
+        if not gate.passed:
+            wrong.append(f"{name}: {gate.found}")
+    return Gate(
+        "calibration in segments",
+        not wrong,
+        "; ".join(wrong) if wrong else f"{len(large)} segments of at least {gates.min_segment_rows} rows, all calibrated",
+        f"calibration error of at most {gates.max_segment_error} in each, or what a perfect model may show",
+    )
+
+
+def perfect_band(p: np.ndarray, group: np.ndarray, seed: int = 0, resamples: int = 400) -> float:
+    """95th percentile of the calibration error that a perfectly calibrated model with these probabilities would show.
+
+    Rows of one account share their luck: their windows overlap, so that one departure is seen from several dates.
+    """
+    rng = np.random.default_rng(seed)
+    place = np.unique(group, return_inverse=True)[1].reshape(-1)
+    order = np.argsort(p, kind="stable")
+    ordered, owner = p[order], place[order]
+    starts = np.unique(np.linspace(0, len(p), evaluate.BINS + 1).astype(int)[:-1])
+    expected = np.add.reduceat(ordered, starts)
+    found = np.empty(resamples)
+    for n in range(resamples):
+        hits = rng.random(int(place.max()) + 1)[owner] < ordered
+        found[n] = np.abs(np.add.reduceat(hits.astype(float), starts) - expected).sum()
+    return float(np.quantile(found / len(p), 0.95))

@@ -1,0 +1,155 @@
+"""What is said of a model: its measures with intervals, what it is compared with, and its gates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from features.audit import Table, presence, strong_columns
+from models.definition import Model
+from training import evaluate, gates
+from training.calibrate import fit_level
+from training.learn import DRIFT_LEVEL_SD, Learnt, probabilities
+from training.rows import Rows
+
+MOST_ROWS_TO_AUDIT = 20_000
+WORST = 5
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The figures as JSON-ready values, and the gates."""
+
+    figures: dict[str, object]
+    gates: tuple[gates.Gate, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(gate.passed for gate in self.gates)
+
+    @property
+    def has_signal(self) -> bool:
+        return next(gate.passed for gate in self.gates if gate.name == "signal")
+
+
+def judge(
+    definition: Model,
+    everything: Rows,
+    learnt: Learnt,
+    champion_log_odds: np.ndarray | None = None,
+    capacity_share: float | None = None,
+    seed: int = 0,
+) -> Judgement:
+    """Judge a learnt model on the rows that it did not see.
+
+    `everything` has the rows of `learnt` with all signals, also those left out; `champion_log_odds` are the present
+    champion's for the judged rows.
+    """
+    capacity = definition.capacity_share if capacity_share is None else capacity_share
+    seen = learnt.judged
+    y, p, group = everything.y[seen], probabilities(learnt), everything.group[seen]
+    metrics = evaluate.judge(y, p, group, capacity, seed)
+    place, rates = _rule(everything, learnt)
+    over_rule = evaluate.auc_difference(y, p, rates, group, seed)
+    over_champion = None if champion_log_odds is None else evaluate.auc_difference(y, p, champion_log_odds, group, seed)
+    shift = fit_level(learnt.judged_log_odds, y, DRIFT_LEVEL_SD) if learnt.split.in_time else 0.0
+    fitted = everything.y[learnt.split.before_test]
+    rule_auc = evaluate.auc(y, rates)
+    proofs = leaks(everything.take(learnt.split.before_test), seed)
+    checked = gates.check(
+        definition.gates,
+        gates.Judged(
+            y=y, p=p, group=group, metrics=metrics,
+            fitted_positives=int(fitted.sum()), fitted_negatives=int(len(fitted) - fitted.sum()),
+            rule_signal=everything.signals[place].name, rule_auc=rule_auc, over_rule=over_rule, over_champion=over_champion,
+            level_shift=shift, segments=segments(everything, definition.segments, seen), proofs=tuple(proofs),
+        ),
+    )  # fmt: skip
+    figures: dict[str, object] = {
+        "metrics": {name: estimate.as_dict() for name, estimate in metrics.items()},
+        "base_rate": round(float(y.mean()), 6),
+        "capacity_share": capacity,
+        "perfect_calibration_band": round(gates.perfect_band(p, group, seed), 6),
+        "level_shift": round(shift, 4),
+        "one_column_rule": {
+            "signal": everything.signals[place].name,
+            "auc": round(rule_auc, 6),
+            "difference": over_rule.as_dict(),
+        },
+        "champion": None if over_champion is None else {"difference": over_champion.as_dict()},
+        "random": {"auc": 0.5, "lift_at_capacity": 1.0},
+        "calibration_curve": evaluate.calibration_curve(y, p),
+        "audit": proofs,
+        "value": _value(y, p, everything.value[seen], capacity, definition),
+    }
+    return Judgement(figures, tuple(checked))
+
+
+def _rule(everything: Rows, learnt: Learnt) -> tuple[int, np.ndarray]:
+    """The best one-column rule for the judged rows; without time each fold learns its own rates, as the model did."""
+    x, y, names = everything.x, everything.y, everything.categories
+    place, rates = evaluate.best_rule(x, names, y, learnt.rule_fitted)
+    if learnt.split.in_time:
+        return place, rates[learnt.judged]
+    out = np.empty(len(everything))
+    for fitted, held in learnt.split.folds:
+        out[held] = evaluate.one_column_rule(x[:, place], place in names, y, fitted)[held]
+    return place, out[learnt.judged]
+
+
+def segments(rows: Rows, names: tuple[str, ...], index: np.ndarray) -> dict[str, np.ndarray]:
+    """Masks over the judged rows, by the words of the given signals."""
+    found = {}
+    for j, signal in enumerate(rows.signals):
+        words = rows.vocabularies[j]
+        if signal.name in names and words is not None:
+            codes = rows.x[index, j]
+            found |= {f"{signal.name} = {word}": codes == code for code, word in enumerate(words)}
+    return found
+
+
+def leaks(rows: Rows, seed: int = 0) -> list[str]:
+    """Proofs of the audit on the rows that were learnt from: a copy of the outcome, or a gap that gives it away.
+
+    One row per account: its rows at other dates say the same again and are no further evidence.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(rows))
+    kept = shuffled[np.unique(rows.group[shuffled], return_index=True)[1]]
+    rows = rows.take(np.sort(kept[:MOST_ROWS_TO_AUDIT]))
+    frame = pd.DataFrame({s.name: rows.x[:, j] for j, s in enumerate(rows.signals)})
+    for j in rows.categories:
+        name = rows.signals[j].name
+        frame[name] = frame[name].map(dict(enumerate((*(rows.vocabularies[j] or ()), "(other)")))).astype(object)
+    if len(np.unique(rows.y)) < 2:
+        return []
+    table = Table(frame, rows.y.astype(int), np.arange(len(rows)), dated=rows.time is not None)
+    found = [f for rule in (strong_columns, presence) for f in rule(table) if f.is_proof]
+    return [f"{', '.join(f.columns)}: {f.evidence}" for f in found]
+
+
+def _value(y: np.ndarray, p: np.ndarray, value: np.ndarray, capacity: float, definition: Model) -> dict[str, float] | None:
+    """Money: how much of what was lost (or won) stood at the top of the list, and what acting on the top is worth."""
+    if not np.isfinite(value).any():
+        return None
+    money = np.nan_to_num(value)
+    top = np.argsort(-p, kind="stable")[: max(1, round(capacity * len(p)))]
+    total = float(money @ y)
+    gain = definition.accept_rate * float(money[top] @ p[top]) - definition.contact_cost * len(top)
+    found = float(money[top] @ y[top])
+    return {
+        "with_outcome": round(total, 2),
+        "found_at_capacity": round(found, 2),
+        "share_found_at_capacity": round(found / total, 4) if total else 0.0,
+        "expected_gain_at_capacity": round(gain, 2),
+    }
+
+
+def worst_misses(rows: Rows, learnt: Learnt) -> list[Mapping[str, object]]:
+    """The judged rows whose outcome was least expected."""
+    y, p = rows.y[learnt.judged], probabilities(learnt)
+    order = np.argsort(-np.abs(y - p), kind="stable")[:WORST]
+    ids = rows.entity_id[learnt.judged]
+    return [{"entity_id": str(ids[i]), "probability": round(float(p[i]), 4), "outcome": int(y[i])} for i in order]

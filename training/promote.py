@@ -1,0 +1,71 @@
+"""Putting a version live, and taking it back: alias, export and pointer, one promotion at a time."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from features.errors import UserMistake
+from features.settings import Settings
+from models import pointer, registry
+from models.catalog import get_model
+from models.scorer import Scorer
+from training.errors import PromotionRefused
+
+GATES, PASSED = "gates", "passed"
+"""The tag of a version that says whether its gates held, and its value when they did."""
+
+
+def promote(settings: Settings, model: str, version: int | None = None) -> dict[str, object]:
+    """Make a version (the newest when None) champion, if its gates held when it was judged.
+
+    Raises `PromotionRefused` (exit code 3) with the failed gates, `UserMistake` for an unknown version.
+    """
+    name = get_model(model).name
+    found = registry.get_version(settings, name, version)
+    verdict = (found.tags or {}).get(GATES, "never judged")
+    if verdict != PASSED:
+        registry.tag_version(settings, name, found.version, "promotion", f"refused: {verdict}")
+        raise PromotionRefused(
+            f"version {found.version} of {name} is not promoted, its gates say: {verdict}. "
+            f"The numbers are in its run {found.run_id} and in report.json; train a better one, or mend what the gate names"
+        )
+    return promote_version(settings, name, found.version)
+
+
+def promote_version(settings: Settings, name: str, version: int) -> dict[str, object]:
+    """Alias, export and pointer under the lock; the gates are the caller's business.
+
+    The alias is set first and the pointer last: what breaks between the two is completed by `python -m serving sync`.
+    """
+    with pointer.locked(settings.home, name), tempfile.TemporaryDirectory() as scratch:
+        directory = registry.download(settings, registry.get_version(settings, name, version), Path(scratch))
+        Scorer.load(directory)
+        before = registry.by_alias(settings, name, registry.CHAMPION)
+        if before is not None and before.version != version:
+            registry.set_alias(settings, name, registry.PREVIOUS, before.version)
+        registry.set_alias(settings, name, registry.CHAMPION, version)
+        challenger = registry.by_alias(settings, name, registry.CHALLENGER)
+        if challenger is not None and challenger.version == version:
+            registry.drop_alias(settings, name, registry.CHALLENGER)
+        live = pointer.put_live(settings.home, name, directory, version)
+        registry.tag_version(settings, name, version, "promotion", f"champion since {live.promoted_at}")
+    return {
+        "model": name,
+        "champion": version,
+        "previous": before.version if before is not None and before.version != version else None,
+        "scorer": f"sha256:{live.sha256}",
+        "pointer": str(pointer.folder(settings.home, name) / pointer.NAME),
+    }
+
+
+def rollback(settings: Settings, model: str) -> dict[str, object]:
+    """Make the previous champion champion again; a second rollback goes forward again.
+
+    Raises `UserMistake` when there is no previous champion.
+    """
+    name = get_model(model).name
+    before = registry.by_alias(settings, name, registry.PREVIOUS)
+    if before is None:
+        raise UserMistake(f"{name} has no previous champion to go back to; see: python -m training versions {name}")
+    return promote_version(settings, name, before.version)
