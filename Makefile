@@ -7,7 +7,7 @@ MODEL ?= churn-risk
 export ACCOUNTSCORE_DATA ?= $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check train promote rollback mlflow score serve lock clean
+.PHONY: help setup demo test test-full check train promote rollback mlflow score serve bench-signals lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ serve: setup ## Start the API on loopback (PORT=8000)
 
 score: setup ## The nightly batch: AS_OF=DATE, OUT=DIR, SOURCE, DATA
 	$(RUN) -m serving batch --source $(SOURCE) $(if $(DATA),--data $(DATA)) --as-of $(AS_OF) --out $(or $(OUT),var/scores)
+
+bench-signals: setup ## Signals on 50 million events against plain DuckDB and pandas (ARGS='--events 500000000')
+	$(RUN) -m tests.benchmarks.bench_signals $(ARGS)
 
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url -o requirements.lock

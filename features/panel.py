@@ -58,7 +58,7 @@ def grid(first: dt.datetime, last: dt.datetime, step_days: int = GRID_DAYS) -> l
     """The `as_of` in [first, last] at 00:00 UTC whose days since 1970-01-01 are a multiple of `step_days`.
 
     >>> [d.date().isoformat() for d in grid(dt.datetime(2026, 1, 1, tzinfo=dt.UTC), dt.datetime(2026, 3, 1, tzinfo=dt.UTC))]
-    ['2026-01-22', '2026-02-19']
+    ['2026-01-15', '2026-02-12']
     """
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     start = -(-(first - epoch) // (step_days * DAY))

@@ -280,11 +280,17 @@ def _by_member(
     for (member, value), measures in groups.items():
         kept = rows.with_columns(member=nw.col(member), counted=_int(value()))
         kept = kept.filter(~nw.col("member").is_null()).filter(nw.col("counted") > 0)
-        kept = kept.with_columns(on_time=where(nw.col("seen") == nw.col("week")) * nw.col("counted"))
+        # Only what some measure needs: each column of the largest roll-up costs a pass over every event.
+        columns = {"seen": "min"}
+        if any(isinstance(m, (Peak, LostLeader)) for m in measures):
+            kept = kept.with_columns(on_time=where(nw.col("seen") == nw.col("week")) * nw.col("counted"))
+            columns["on_time"] = "sum"
+        if any(isinstance(m, Newcomers) for m in measures):
+            columns["visible_us"] = "min"
         cells = kept.group_by("entity_id", "member", "week").agg(
-            nw.col("seen").min(), nw.col("on_time").sum(), nw.col("visible_us").min()
+            *[getattr(nw.col(n), how)() for n, how in columns.items()]
         )
-        cells = engine.keep(cells.with_columns(*[_int(nw.col(n)) for n in ("seen", "on_time", "visible_us")]))
+        cells = engine.keep(cells.with_columns(*[_int(nw.col(n)) for n in columns]))
         handlers: dict[type[Distinct], Callable[[Distinct], list[Frame]]] = {
             Distinct: lambda m, cells=cells: _distinct(engine, cells, m, wanted, reach),  # type: ignore[misc]
             MemberWeeks: lambda m, cells=cells: [_member_weeks(cells, m, wanted, reach)],  # type: ignore[misc]

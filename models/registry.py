@@ -52,7 +52,7 @@ def _mlflow(settings: Settings) -> Iterator[Any]:
             logging.getLogger(name).setLevel(logging.ERROR)
         from mlflow.utils.logging_utils import disable_logging
 
-        disable_logging()
+        disable_logging()  # type: ignore[no-untyped-call]
         if settings.tracking_uri.startswith("sqlite:///"):
             Path(settings.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(settings.tracking_uri)

@@ -182,7 +182,7 @@ def _set_up_store(settings: ServingSettings) -> None:
     finally:
         store.close()
     if is_new:
-        done = subprocess.run([sys.executable, "-m", "serving", "migrate"], capture_output=True, text=True, check=False)  # noqa: S603  our own door
+        done = subprocess.run([sys.executable, "-m", "serving", "migrate"], capture_output=True, text=True, check=False)
         if done.returncode:
             raise AccountscoreError(f"the store could not be set up: {done.stderr.strip().splitlines()[-1:]}")
 

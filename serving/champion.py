@@ -154,7 +154,11 @@ def load(name: str, pointer: Pointer) -> Champion:
     golden rows (`Scorer.load`), or another scorer than the pointer says."""
     scorer = Scorer.load(pointer.path)
     if scorer.sha256 != pointer.sha256:
-        raise Refused(f"the scorer is {scorer.sha256[:16]}..., its pointer says {pointer.sha256[:16]}...: promote it again")
+        raise Refused(
+            f"the scorer is {scorer.sha256[:16]}..., its pointer says {pointer.sha256[:16]}...: promote it again"
+        )
     if scorer.spec.model != name:
-        raise Refused(f"the scorer is of model {scorer.spec.model!r}, its pointer is that of {name!r}: promote the right one")
+        raise Refused(
+            f"the scorer is of model {scorer.spec.model!r}, its pointer is that of {name!r}: promote the right one"
+        )
     return Champion(get_model(name), pointer, scorer)

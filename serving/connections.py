@@ -37,7 +37,17 @@ from serving.webhooks.vendors import VENDORS
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MIN_SECRET_CHARACTERS = 16
-_KEYS = ("vendor", "public_url", "secret_env", "secret_envs", "source", "data", "settle_seconds", "portal_ids", "objects")
+_KEYS = (
+    "vendor",
+    "public_url",
+    "secret_env",
+    "secret_envs",
+    "source",
+    "data",
+    "settle_seconds",
+    "portal_ids",
+    "objects",
+)
 _OBJECT_KEYS = ("table", "key", "columns", "values")
 
 

@@ -38,7 +38,9 @@ async def _serve(settings: ServingSettings, host: str, port: int) -> None:
     # The lifespan runs here and not in granian, so that a start that fails is an exception with its message.
     async with app.router.lifespan_context(app):
         logging.getLogger("_granian").setLevel(logging.ERROR)
-        server = Server(front, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
+        server = Server(
+            front, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)

@@ -30,7 +30,9 @@ class ServingSettings:
         faults: list[Fault] = []
         currency = env.get("ACCOUNTSCORE_CURRENCY") or "USD"
         if not (len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()):
-            faults.append(Fault("ACCOUNTSCORE_CURRENCY", repr(currency), "three capital letters, ISO 4217", "write USD"))
+            faults.append(
+                Fault("ACCOUNTSCORE_CURRENCY", repr(currency), "three capital letters, ISO 4217", "write USD")
+            )
         record = env.get("ACCOUNTSCORE_RECORD_DECISIONS") or "yes"
         if record not in ("yes", "no"):
             faults.append(Fault("ACCOUNTSCORE_RECORD_DECISIONS", repr(record), "yes or no", "write one of them"))

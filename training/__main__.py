@@ -17,16 +17,25 @@ from features.errors import UserMistake
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 ModelArgument = Annotated[str, typer.Argument(help="lead-fit or churn-risk")]
-BudgetOption = Annotated[float, typer.Option(help="Seconds that the search may take at most; it ends earlier when it stops gaining.")]
-TrialsOption = Annotated[int | None, typer.Option(help="Number of trials instead of time: same data and seed, same model, bit for bit.")]
+BudgetOption = Annotated[
+    float, typer.Option(help="Seconds that the search may take at most; it ends earlier when it stops gaining.")
+]
+TrialsOption = Annotated[
+    int | None, typer.Option(help="Number of trials instead of time: same data and seed, same model, bit for bit.")
+]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
-CapacityOption = Annotated[float | None, typer.Option("--capacity", help="Share (0 to 1) that people can act upon; default from the model's file.")]
+CapacityOption = Annotated[
+    float | None,
+    typer.Option("--capacity", help="Share (0 to 1) that people can act upon; default from the model's file."),
+]
 
 
 @app.command()
 def fit(
     model: ModelArgument,
-    source: Annotated[str, typer.Option(help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")],
+    source: Annotated[
+        str, typer.Option(help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
+    ],
     data: Annotated[Path | None, typer.Option(help="The directory that ${data} stands for.")] = None,
     budget: BudgetOption = 120.0,
     trials: TrialsOption = None,
@@ -41,8 +50,18 @@ def fit(
     _check(budget, trials, capacity)
     first = parse_as_of(since) if since else None
     with _progress() as tell:
-        report = fit_source(model, source, data, budget_s=budget, trials=trials, seed=seed, since=first, capacity_share=capacity,
-                            engine=engine, progress=tell)
+        report = fit_source(
+            model,
+            source,
+            data,
+            budget_s=budget,
+            trials=trials,
+            seed=seed,
+            since=first,
+            capacity_share=capacity,
+            engine=engine,
+            progress=tell,
+        )
     print(json.dumps(report))
 
 
@@ -52,7 +71,9 @@ def fit_table(
     label: Annotated[str, typer.Option(help="The column that holds the outcome: two values.")],
     out: Annotated[Path, typer.Option(help="The scorer's folder; must not exist.")],
     time: Annotated[str | None, typer.Option(help="A column of dates or numbers that grow with time.")] = None,
-    group: Annotated[str | None, typer.Option(help="A column whose equal values stay on one side of every split.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="A column whose equal values stay on one side of every split.")
+    ] = None,
     budget: BudgetOption = 120.0,
     trials: TrialsOption = None,
     seed: SeedOption = 0,
@@ -64,8 +85,19 @@ def fit_table(
 
     _check(budget, trials, capacity)
     with _progress() as tell:
-        report = learn_table(train, label, out, time=time, group=group, budget_s=budget, trials=trials, seed=seed, entity=entity,
-                             capacity_share=capacity, progress=tell)
+        report = learn_table(
+            train,
+            label,
+            out,
+            time=time,
+            group=group,
+            budget_s=budget,
+            trials=trials,
+            seed=seed,
+            entity=entity,
+            capacity_share=capacity,
+            progress=tell,
+        )
     print(json.dumps(report))
 
 

@@ -13,7 +13,14 @@ from training.learn import Learnt
 from training.rows import Rows
 
 
-def write(directory: Path, definition: Model, learnt: Learnt, population: np.ndarray, origin: Origin, metrics: dict[str, object]) -> Scorer:
+def write(
+    directory: Path,
+    definition: Model,
+    learnt: Learnt,
+    population: np.ndarray,
+    origin: Origin,
+    metrics: dict[str, object],
+) -> Scorer:
     """Write the scorer of a learnt model; `population` is the encoded reference population (m, k).
 
     Its scores are checked against the model in memory: the two are computed by different code.
@@ -24,7 +31,9 @@ def write(directory: Path, definition: Model, learnt: Learnt, population: np.nda
     part = None
     if model.linear is not None:
         shapes = model.linear.shapes
-        part = LinearPart([s.knots for s in shapes], [s.values for s in shapes], [s.missing for s in shapes], model.linear.bias)
+        part = LinearPart(
+            [s.knots for s in shapes], [s.values for s in shapes], [s.missing for s in shapes], model.linear.bias
+        )
     scorer = write_scorer(
         directory,
         definition=definition,
@@ -39,7 +48,7 @@ def write(directory: Path, definition: Model, learnt: Learnt, population: np.nda
         origin=origin,
         metrics=metrics,
     )
-    sample = fitted.x[: 2_000]
+    sample = fitted.x[:2_000]
     distance = float(np.abs(scorer.log_odds(sample) - model.log_odds(sample)).max(initial=0.0))
     if distance > 1e-9:
         raise RuntimeError(f"the written scorer differs from the fitted model by {distance:.3g} in log-odds")

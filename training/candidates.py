@@ -25,6 +25,8 @@ MOST_ROWS_TO_TUNE = 30_000
 DEFAULT_TRIALS = 12
 STALE_TRIALS = 4
 """Without --trials the search ends when so many trials in a row brought nothing."""
+TUNING_FOLDS = 3
+"""Trials are compared on so many folds at most; the chosen settings are then judged on all of them."""
 FIRST_TRIALS = 4
 """The defaults and three plain variations; sets under `ROWS_TO_EXPLORE` are not searched further."""
 ROWS_TO_EXPLORE = 1_000
@@ -94,7 +96,9 @@ def fit(rows: Rows, recipe: Recipe) -> Fitted:
     return Fitted(
         recipe,
         linear.fit(rows, recipe.penalty) if wants_linear else None,
-        tuple(trees.train(rows, recipe.tree_settings, recipe.monotone, recipe.tree_count, bag_seeds(recipe.seed))) if wants_trees else (),
+        tuple(trees.train(rows, recipe.tree_settings, recipe.monotone, recipe.tree_count, bag_seeds(recipe.seed)))
+        if wants_trees
+        else (),
     )
 
 
@@ -137,6 +141,12 @@ class Search:
     def recipe(self, tree_share: float) -> Recipe:
         return Recipe(self.penalty, self.tree_settings, self.tree_count, tree_share, self.monotone, self.seed)
 
+    def recount(self, rows: Rows, fitted: np.ndarray, held: np.ndarray) -> Search:
+        """The same settings with the number of trees that pays at full size; folds that learn from far less want fewer."""
+        fold = trees.bin_folds(rows, [(fitted, held)])
+        _, count, _ = trees.cross_validate(fold, self.tree_settings, self.monotone, self.seed)
+        return replace(self, tree_count=count)
+
     def hold_back(self, rows: Rows, fitted: np.ndarray, held: np.ndarray) -> Held:
         """Both parts fitted on some rows, and their predictions for others."""
         own, other = rows.take(fitted), rows.x[held]
@@ -165,15 +175,15 @@ def search(
     penalty, line = _search_linear(rows, sampled, log)
     progress("logistic regression", 0.2)
     binned = trees.bin_folds(rows, sampled)
-    held_y = np.concatenate([rows.y[held] for _, held in sampled])
-    held_group = np.concatenate([rows.group[held] for _, held in sampled])
+    compared = np.concatenate([held for _, held in sampled[:TUNING_FOLDS]])
+    held_y, held_group = rows.y[compared], rows.group[compared]
     tried: list[tuple[float, trees.TreeSettings, int, np.ndarray]] = []
     stale = 0
 
     def run(settings: trees.TreeSettings) -> float:
         nonlocal stale
         started = clock.monotonic()
-        loss, count, held = trees.cross_validate(binned, settings, monotone, seed)
+        loss, count, held = trees.cross_validate(binned[:TUNING_FOLDS], settings, monotone, seed)
         log.append(Trial("trees", loss, clock.monotonic() - started, {**settings.__dict__, "trees": count}))
         gained = not tried or loss < min(t[0] for t in tried) * (1 - trees.PAYS)
         stale = 0 if gained else stale + 1
@@ -187,7 +197,7 @@ def search(
 
     def over() -> bool:
         done = len([t for t in log if t.kind == "trees"])
-        if trials is not None and done >= trials or done >= FIRST_TRIALS and len(rows) < ROWS_TO_EXPLORE:
+        if (trials is not None and done >= trials) or (done >= FIRST_TRIALS and len(rows) < ROWS_TO_EXPLORE):
             return True
         if trials is not None:
             return False
@@ -203,7 +213,9 @@ def search(
     chosen = best if better_beyond_noise(best[3], tried[0][3], held_group, luck) else tried[0]
     _, settings, count, _ = chosen
     # The bag of the final model, on the folds: a mean of three is smoother than the one seed that was tuned with.
-    held_trees = [trees.log_odds(trees.train(f.rows, settings, monotone, count, bag_seeds(seed)), f.held.x) for f in binned]
+    held_trees = [
+        trees.log_odds(trees.train(f.rows, settings, monotone, count, bag_seeds(seed)), f.held.x) for f in binned
+    ]
     index = np.concatenate([held for _, held in sampled])
     period = np.concatenate([np.full(len(held), n) for n, (_, held) in enumerate(sampled)])
     predictions = Held(index, line, np.concatenate(held_trees), period)
@@ -250,7 +262,12 @@ def _optuna(
         sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=8)
     study = optuna.create_study(direction="minimize", sampler=sampler)
     plain = trees.TreeSettings()
-    for settings in (plain, replace(plain, extra_trees=True), replace(plain, num_leaves=4), replace(plain, min_data_in_leaf=100)):
+    for settings in (
+        plain,
+        replace(plain, extra_trees=True),
+        replace(plain, num_leaves=4),
+        replace(plain, min_data_in_leaf=100),
+    ):
         study.enqueue_trial(_as_trial(settings))
     while True:
         trial = study.ask()
@@ -297,7 +314,8 @@ def choose(held: Held, y: np.ndarray, group: np.ndarray) -> Choice:
     blend = min(WEIGHTS, key=lambda share: float(losses[share].mean()))
     chosen = 0.0
     for share in (1.0, blend):
-        if better_beyond_noise(losses[share], losses[chosen], group):
+        pays = losses[share].mean() < losses[chosen].mean() * (1 - trees.PAYS)
+        if pays and better_beyond_noise(losses[share], losses[chosen], group):
             chosen = share
     found = {"logistic regression": losses[0.0], "trees": losses[1.0], "blend": losses[blend]}
     return Choice(chosen, {name: float(loss.mean()) for name, loss in found.items()})

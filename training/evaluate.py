@@ -108,7 +108,9 @@ class Ranking:
         return np.asarray(np.abs(gap).sum(axis=1) / ends[:, -1])
 
 
-def resample(group: np.ndarray, seed: int, metrics: Mapping[str, Metric], resamples: int = RESAMPLES) -> dict[str, np.ndarray]:
+def resample(
+    group: np.ndarray, seed: int, metrics: Mapping[str, Metric], resamples: int = RESAMPLES
+) -> dict[str, np.ndarray]:
     """Values of several metrics on the same resamples: name -> (resamples,), so that differences are paired."""
     place = np.unique(group, return_inverse=True)[1].reshape(-1)
     groups = int(place.max()) + 1

@@ -72,17 +72,33 @@ def fit_source(
     progress("panel and labels", 0.1)
     budget = max(budget_s - (clock.monotonic() - began), 1.0)
     learnt = learn(
-        panel.rows, panel.split, LearnSettings(budget, trials, seed), lambda rows: directions(definition, rows),
+        panel.rows,
+        panel.split,
+        LearnSettings(budget, trials, seed),
+        lambda rows: directions(definition, rows),
         lambda text, share: progress(text, 0.1 + 0.7 * share),
     )
     progress("judging", 0.8)
-    judgement = judge(definition, panel.rows, learnt, _champion(settings, definition, panel, learnt), capacity_share, seed)
+    judgement = judge(
+        definition, panel.rows, learnt, _champion(settings, definition, panel, learnt), capacity_share, seed
+    )
     with tempfile.TemporaryDirectory() as scratch:
-        result = _finish(Path(scratch) / "scorer", definition, panel.rows, learnt, judgement, panel.population, _origin(opened, panel), seed)
+        result = _finish(
+            Path(scratch) / "scorer",
+            definition,
+            panel.rows,
+            learnt,
+            judgement,
+            panel.population,
+            _origin(opened, panel),
+            seed,
+        )
         report = result.report
         report["source"] = opened.name
         report["rows"] |= panel.counts  # type: ignore[operator]
-        report["periods"] = _periods(panel.rows, panel.split, period_text(panel.split, panel.outcomes.snapshot is not None))
+        report["periods"] = _periods(
+            panel.rows, panel.split, period_text(panel.split, panel.outcomes.snapshot is not None)
+        )
         report["outcome_from"] = panel.outcomes.origin
         report["notes"] = [*panel.notes, *_notes(learnt)]
         report["seconds"] = round(clock.monotonic() - began, 1)
@@ -167,7 +183,10 @@ def _finish(
         "why": [f"{gate.name}: {gate.found} (needed: {gate.needed})" for gate in failed],
         "scorer": f"sha256:{scorer.sha256}",
         "seed": seed,
-        "rows": {"learnt from": len(learnt.rows) if learnt.model is None else _learnt_from(learnt), "judged by": len(learnt.judged)},
+        "rows": {
+            "learnt from": len(learnt.rows) if learnt.model is None else _learnt_from(learnt),
+            "judged by": len(learnt.judged),
+        },
         "chosen": model.recipe.kind,
         "signals": len(learnt.rows.signals),
         "trees": len(model.bag) * model.recipe.tree_count if model.bag else 0,
@@ -177,7 +196,10 @@ def _finish(
         "calibration": {"slope": round(model.calibration.slope, 6), "level": round(model.calibration.level, 6)},
         **figures,
         "gates": [gate.as_dict() for gate in judgement.gates],
-        "left_out": [{"signal": name, "why": "its values tell the date: it shares none, or few, with its own past"} for name in learnt.moved],
+        "left_out": [
+            {"signal": name, "why": "its values tell the date: it shares none, or few, with its own past"}
+            for name in learnt.moved
+        ],
         "worst_misses": worst_misses(everything, learnt),
     }
     return Result(report, scorer, judgement)
@@ -202,11 +224,12 @@ def _periods(rows: Rows, split: Split, dates: dict[str, dict[str, str]]) -> dict
 
 def _origin(source: Source, panel: Panel) -> Origin:
     fitted = panel.split.before_test
-    assert panel.rows.time is not None or panel.outcomes.snapshot is not None
-    dates = [None, None]
+    dates: list[str | None] = [None, None]
     if panel.outcomes.snapshot is None and panel.rows.time is not None:
         moments = panel.rows.time[fitted]
-        dates = [dt.datetime.fromtimestamp(int(m) / 1e6, dt.UTC).date().isoformat() for m in (moments.min(), moments.max())]  # type: ignore[misc]
+        dates = [
+            dt.datetime.fromtimestamp(int(m) / 1e6, dt.UTC).date().isoformat() for m in (moments.min(), moments.max())
+        ]
     return Origin(source.name, source.fingerprint, dates[0], dates[1])
 
 
@@ -225,7 +248,9 @@ def _champion(settings: Settings, definition: Model, panel: Panel, learnt: Learn
     return scorer.log_odds(scorer.encode({name: judged[name] for name in scorer.names}))
 
 
-def _register(settings: Settings, definition: Model, result: Result, scratch: Path, trials: int | None, seed: int) -> None:
+def _register(
+    settings: Settings, definition: Model, result: Result, scratch: Path, trials: int | None, seed: int
+) -> None:
     """One run, one version, the alias challenger; champion when the gates hold."""
     from models import registry
     from training.promote import GATES, PASSED, promote_version
@@ -236,7 +261,7 @@ def _register(settings: Settings, definition: Model, result: Result, scratch: Pa
         file = scratch / f"{name}.json"
         file.write_text(json.dumps(report, indent=2))
         files.append(file)
-    metrics = {}
+    metrics: dict[str, float] = {}
     for name, estimate in report["metrics"].items():  # type: ignore[attr-defined]
         metrics |= {name: estimate["value"], f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}
     failed = "; ".join(gate.name for gate in result.judgement.gates if not gate.passed)

@@ -47,7 +47,11 @@ def read_table(path: Path) -> pa.Table:
         raise UserMistake(f"no file {str(path)!r}: give a .parquet or .csv file with one row per lead or account")
     if path.suffix.lower() in (".parquet", ".pq"):
         return pyarrow.parquet.read_table(path)
-    if ".csv" not in path.suffixes and ".tsv" not in path.suffixes and path.suffix.lower() not in (".csv", ".tsv", ".gz"):
+    if (
+        ".csv" not in path.suffixes
+        and ".tsv" not in path.suffixes
+        and path.suffix.lower() not in (".csv", ".tsv", ".gz")
+    ):
         raise UserMistake(f"{str(path)!r} is neither .parquet nor .csv")
     with pa.input_stream(path, compression="detect") as stream:
         head = stream.read(65_536).split(b"\n", 1)[0]
@@ -62,7 +66,9 @@ def read_table(path: Path) -> pa.Table:
         raise UserMistake(f"{str(path)!r} cannot be read as CSV: {error}; check the line that it names") from None
 
 
-def flat_rows(table: pa.Table, label: str, time: str | None = None, group: str | None = None, seed: int = 0) -> FlatTable:
+def flat_rows(
+    table: pa.Table, label: str, time: str | None = None, group: str | None = None, seed: int = 0
+) -> FlatTable:
     """Signals out of every usable column, the outcome out of `label`, and the split that `time` and `group` allow.
 
     Raises `TrainingRefused` with every missing column at once, or when there is too little to learn from.
@@ -80,15 +86,33 @@ def flat_rows(table: pa.Table, label: str, time: str | None = None, group: str |
     y = as_outcome(table[label].to_pandas().rename(label)).astype(np.float64)
     order = None if time is None else moments(table[time], time)
     if order is not None and (order == np.iinfo(np.int64).min).any():
-        raise TrainingRefused("the table", [Fault(f"column {time}", f"{int((order == np.iinfo(np.int64).min).sum()):,} rows without a time",
-                                                  "every row has a time", "fill or filter these rows, or leave out --time")])
+        raise TrainingRefused(
+            "the table",
+            [
+                Fault(
+                    f"column {time}",
+                    f"{int((order == np.iinfo(np.int64).min).sum()):,} rows without a time",
+                    "every row has a time",
+                    "fill or filter these rows, or leave out --time",
+                )
+            ],
+        )
     signals, columns, left_out = infer(table, {c for c in (label, time, group) if c})
     too_few(y, "the table")
     everybody = np.arange(len(y))
     rows = make_rows(signals, columns, y, time=order, group=everybody)
     if not rows.signals:
-        raise TrainingRefused("the table", [Fault("its columns", "none is a signal", "at least one column that differs between rows",
-                                                  "; ".join(f"{name}: {why}" for name, why in left_out) or "add columns")])
+        raise TrainingRefused(
+            "the table",
+            [
+                Fault(
+                    "its columns",
+                    "none is a signal",
+                    "at least one column that differs between rows",
+                    "; ".join(f"{name}: {why}" for name, why in left_out) or "add columns",
+                )
+            ],
+        )
     named = None if group is None else pd.factorize(table[group].to_pandas(), use_na_sentinel=False)[0].astype(np.int64)
     if order is not None:
         rows = _grouped(rows, everybody if named is None else named)
@@ -114,7 +138,9 @@ def too_few(y: np.ndarray, subject: str, least: int = 20) -> None:
                     f"rows {kind} the outcome",
                     f"{count:,} of {len(y):,}",
                     f"at least {least}, or nothing can be held back to judge by",
-                    f"deliver about {-(-least // max(count, 1))} times the history" if count else "check that the outcome is recorded",
+                    f"deliver about {-(-least // max(count, 1))} times the history"
+                    if count
+                    else "check that the outcome is recorded",
                 )
             )
     if faults:
@@ -128,11 +154,22 @@ def moments(column: pa.ChunkedArray, name: str) -> np.ndarray:
         parsed = pd.to_datetime(column.to_pandas(), errors="coerce", utc=True, format="ISO8601")
         if parsed.isna().sum() > pc.sum(pc.cast(pc.is_null(column), pa.int64())).as_py():
             wrong = column.to_pandas()[parsed.isna()].dropna().iloc[0]
-            raise TrainingRefused("the table", [Fault(f"column {name}", repr(wrong), "--time holds dates (ISO 8601) or numbers", "convert the column")])
-        column = pa.chunked_array([pa.array(parsed.astype("datetime64[us, UTC]"))])
-        kind = column.type
+            raise TrainingRefused(
+                "the table",
+                [
+                    Fault(
+                        f"column {name}", repr(wrong), "--time holds dates (ISO 8601) or numbers", "convert the column"
+                    )
+                ],
+            )
+        return parsed.dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        stamps = pc.cast(pc.cast(column, pa.timestamp("us")) if pa.types.is_date(kind) else pc.cast(column, pa.timestamp("us", getattr(kind, "tz", None))), pa.int64())
+        stamps = pc.cast(
+            pc.cast(column, pa.timestamp("us"))
+            if pa.types.is_date(kind)
+            else pc.cast(column, pa.timestamp("us", getattr(kind, "tz", None))),
+            pa.int64(),
+        )
         return np.asarray(pc.fill_null(stamps, np.iinfo(np.int64).min).to_numpy(), dtype=np.int64)
     values = pc.cast(column, pa.float64()).to_numpy()
     ranks = np.full(len(values), np.iinfo(np.int64).min)
@@ -190,7 +227,7 @@ def as_signal(column: pa.ChunkedArray) -> tuple[Unit, pa.ChunkedArray] | str:
     numbers = pd.to_numeric(pd.Series(texts.to_pandas(), dtype=object), errors="coerce")
     if distinct > FEWEST_FOR_IDENTIFIER and numbers.notna().sum() >= NUMBER_SHARE * len(present):
         return "points", pa.chunked_array([pa.array(numbers.to_numpy(dtype=np.float64), from_pandas=True)])
-    if distinct > MOST_WORDS or len(present) > FEWEST_FOR_IDENTIFIER and distinct > IDENTIFIER_SHARE * len(present):
+    if distinct > MOST_WORDS or (len(present) > FEWEST_FOR_IDENTIFIER and distinct > IDENTIFIER_SHARE * len(present)):
         return f"{distinct:,} different texts in {len(present):,} rows: an identifier, not a category"
     return "category", texts
 
@@ -200,8 +237,14 @@ def _signal(name: str, unit: Unit) -> Signal:
     some = {"category": f"{label}: {{value}}.", "flag": f"{label} is true."}.get(unit, f"{label} is {{value}}.")
     zero = f"{label} is not true." if unit == "flag" else None
     return Signal(
-        name=name, theme="custom", unit=unit, window="before as_of", missing=f"{label} is not recorded", label=label,
-        phrase=Phrase(some, zero=zero, missing=f"{label} is not known."), entities=("account", "lead"),
+        name=name,
+        theme="custom",
+        unit=unit,
+        window="before as_of",
+        missing=f"{label} is not recorded",
+        label=label,
+        phrase=Phrase(some, zero=zero, missing=f"{label} is not known."),
+        entities=("account", "lead"),
     )
 
 
@@ -209,4 +252,7 @@ def check_columns(table: pa.Table, wanted: Sequence[str]) -> None:
     """Raises `TrainingRefused` naming every column that is missing."""
     missing = [name for name in wanted if name not in table.column_names]
     if missing:
-        raise TrainingRefused("the table", [Fault(f"column {n}", "missing", "every signal of the model is a column", "add it") for n in missing])
+        raise TrainingRefused(
+            "the table",
+            [Fault(f"column {n}", "missing", "every signal of the model is a column", "add it") for n in missing],
+        )

@@ -40,6 +40,8 @@ class Judged:
     metrics: Mapping[str, Estimate]
     fitted_positives: int
     fitted_negatives: int
+    held_back_auc: Estimate
+    """AUC over the rows held back while learning, period by period; the second witness for a signal."""
     rule_signal: str
     rule_auc: float
     over_rule: Estimate
@@ -69,9 +71,10 @@ def check(gates: Gates, seen: Judged) -> list[Gate]:
         ),
         Gate(
             "signal",
-            auc.low > 0.5 and auc.value >= gates.min_auc,
-            f"AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})",
-            f"AUC of at least {gates.min_auc} with an interval above 0.5",
+            auc.low > 0.5 and auc.value >= gates.min_auc and seen.held_back_auc.low > 0.5,
+            f"AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}) on the judged rows, {seen.held_back_auc.value:.3f} "
+            f"({seen.held_back_auc.low:.3f} to {seen.held_back_auc.high:.3f}) on those held back while learning",
+            f"AUC of at least {gates.min_auc}, with both intervals above 0.5",
         ),
         _rule(gates, seen),
         _champion(seen),
@@ -108,7 +111,9 @@ def _champion(seen: Judged) -> Gate:
     return Gate(
         "not worse than the champion",
         over is None or over.high >= 0,
-        "no champion to compare with" if over is None else f"AUC {over.value:+.3f} ({over.low:+.3f} to {over.high:+.3f})",
+        "no champion to compare with"
+        if over is None
+        else f"AUC {over.value:+.3f} ({over.low:+.3f} to {over.high:+.3f})",
         "not worse beyond noise on the same rows",
     )
 
@@ -134,7 +139,9 @@ def _segments(gates: Gates, seen: Judged) -> Gate:
     return Gate(
         "calibration in segments",
         not wrong,
-        "; ".join(wrong) if wrong else f"{len(large)} segments of at least {gates.min_segment_rows} rows, all calibrated",
+        "; ".join(wrong)
+        if wrong
+        else f"{len(large)} segments of at least {gates.min_segment_rows} rows, all calibrated",
         f"calibration error of at most {gates.max_segment_error} in each, or what a perfect model may show",
     )
 

@@ -64,6 +64,7 @@ def judge(
         gates.Judged(
             y=y, p=p, group=group, metrics=metrics,
             fitted_positives=int(fitted.sum()), fitted_negatives=int(len(fitted) - fitted.sum()),
+            held_back_auc=_held_back_auc(everything, learnt, seed),
             rule_signal=everything.signals[place].name, rule_auc=rule_auc, over_rule=over_rule, over_champion=over_champion,
             level_shift=shift, segments=segments(everything, definition.segments, seen), proofs=tuple(proofs),
         ),
@@ -100,9 +101,22 @@ def _rule(everything: Rows, learnt: Learnt) -> tuple[int, np.ndarray]:
     return place, out[learnt.judged]
 
 
+def _held_back_auc(everything: Rows, learnt: Learnt, seed: int) -> evaluate.Estimate:
+    """AUC over the rows held back while learning; each period's scores are ranked within it, and count by its size."""
+    held = learnt.held
+    z, y = held.blend(learnt.choice.tree_share), everything.y[held.index]
+    rank = np.empty(len(z))
+    for period in np.unique(held.period):
+        here = held.period == period
+        rank[here] = np.argsort(np.argsort(z[here], kind="stable"), kind="stable") / max(int(here.sum()) - 1, 1)
+    ranking = evaluate.Ranking(y, rank)
+    draws = evaluate.resample(everything.group[held.index], seed, {"auc": ranking.auc})
+    return evaluate.interval(evaluate.point(ranking.auc, len(y)), draws["auc"])
+
+
 def segments(rows: Rows, names: tuple[str, ...], index: np.ndarray) -> dict[str, np.ndarray]:
     """Masks over the judged rows, by the words of the given signals."""
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for j, signal in enumerate(rows.signals):
         words = rows.vocabularies[j]
         if signal.name in names and words is not None:
@@ -130,7 +144,9 @@ def leaks(rows: Rows, seed: int = 0) -> list[str]:
     return [f"{', '.join(f.columns)}: {f.evidence}" for f in found]
 
 
-def _value(y: np.ndarray, p: np.ndarray, value: np.ndarray, capacity: float, definition: Model) -> dict[str, float] | None:
+def _value(
+    y: np.ndarray, p: np.ndarray, value: np.ndarray, capacity: float, definition: Model
+) -> dict[str, float] | None:
     """Money: how much of what was lost (or won) stood at the top of the list, and what acting on the top is worth."""
     if not np.isfinite(value).any():
         return None

@@ -23,6 +23,7 @@ from features.errors import Fault
 from features.firmographic import FREE_MAIL
 from features.signal import Entity
 from features.source import Source, to_us
+from features.tables import ENTITIES
 from training.errors import TrainingRefused
 
 DAY_US = 86_400_000_000
@@ -54,7 +55,9 @@ class Outcomes:
     """For churn from subscriptions: entity_id, start_us, end_us of time paid for, returns within 30 days joined."""
 
 
-def label(outcomes: Outcomes, entity_id: Sequence[str] | np.ndarray, as_of_us: np.ndarray, horizon_us: int) -> np.ndarray:
+def label(
+    outcomes: Outcomes, entity_id: Sequence[str] | np.ndarray, as_of_us: np.ndarray, horizon_us: int
+) -> np.ndarray:
     """(n,) 1.0 it happened in `[as_of, as_of + horizon)`, 0.0 it did not, NaN when that is not known.
 
     Not known: the window (and, for churn, the 30 days after it) is not over at the end of the data; the customer had
@@ -92,6 +95,16 @@ def _first_at_or_after(events: pd.DataFrame, ids: pd.Series, moments: np.ndarray
 
 def read_outcomes(source: Source, entity: Entity) -> Outcomes:
     """The outcomes of a source; raises `TrainingRefused` when it records none or its labels contradict themselves."""
+    table = ENTITIES[entity]
+    if not source.has(table):
+        wanted = f"a model of {table} learns from the table {table!r}"
+        fault = Fault(
+            f"source {source.name!r}",
+            f"it has {', '.join(source.tables)}",
+            wanted,
+            f"add {table}.sql, or fit another model",
+        )
+        raise TrainingRefused(f"source {source.name!r}", [fault])
     return _churn(source) if entity == "account" else _conversion(source)
 
 
@@ -153,16 +166,26 @@ def _conversion(source: Source) -> Outcomes:
     by_account: list[pd.DataFrame] = []
     if source.has("opportunities"):
         wanted = ["opportunity_id", "account_id", "lead_id", "event_time", "known_time", "status"]
-        deals = _frame(source.arrow("opportunities", [c for c in wanted if source.has("opportunities", c) or c == "known_time"]))
-        won = deals[deals["status"] == "won"].sort_values(["time_us", "known_us"], kind="stable").drop_duplicates("opportunity_id")
+        deals = _frame(
+            source.arrow("opportunities", [c for c in wanted if source.has("opportunities", c) or c == "known_time"])
+        )
+        won = (
+            deals[deals["status"] == "won"]
+            .sort_values(["time_us", "known_us"], kind="stable")
+            .drop_duplicates("opportunity_id")
+        )
         if "lead_id" in won:
-            parts.append(won.dropna(subset="lead_id").rename(columns={"lead_id": "entity_id"})[["entity_id", "time_us"]])
+            parts.append(
+                won.dropna(subset="lead_id").rename(columns={"lead_id": "entity_id"})[["entity_id", "time_us"]]
+            )
         if "account_id" in won:
             by_account.append(won.dropna(subset="account_id")[["account_id", "time_us"]])
     if source.has("subscriptions"):
         columns = ["subscription_id", "account_id", "event_time", "known_time", "status", "mrr"]
         _, spells = churn_events(source.arrow("subscriptions", columns))
-        by_account.append(spells.rename(columns={"entity_id": "account_id", "start_us": "time_us"})[["account_id", "time_us"]])
+        by_account.append(
+            spells.rename(columns={"entity_id": "account_id", "start_us": "time_us"})[["account_id", "time_us"]]
+        )
     for dated in by_account:
         joined = company.rename("account_id").reset_index().merge(dated, on="account_id", how="inner")
         parts.append(joined[["entity_id", "time_us"]])
@@ -195,27 +218,47 @@ def _ready(source: Source, entity: Entity, table: str, key: str, flag: str) -> O
     where = f"source {source.name!r}, table {table}"
     if strangers.all():
         some = ", ".join(map(repr, rows["entity_id"].head(3)))
-        faults.append(Fault(where, f"none of its {len(rows):,} {key} is in the table of its entity (first: {some})",
-                            f"{key} names an entity of the source", "write the same identifiers in both SELECTs"))
+        faults.append(
+            Fault(
+                where,
+                f"none of its {len(rows):,} {key} is in the table of its entity (first: {some})",
+                f"{key} names an entity of the source",
+                "write the same identifiers in both SELECTs",
+            )
+        )
     positives = rows[rows[flag].fillna(False).astype(bool)]
     dated = "time_us" in rows and bool((positives["time_us"] < FOREVER_US).any())
     if not dated:
         both = rows.groupby("entity_id")[flag].nunique() > 1
         if both.any():
-            faults.append(Fault(where, f"{int(both.sum()):,} entities are both {flag} and not, such as {both.index[both.to_numpy()][0]!r}",
-                                "an outcome without a date is one per entity", "keep one row per entity, or deliver event_time"))
+            faults.append(
+                Fault(
+                    where,
+                    f"{int(both.sum()):,} entities are both {flag} and not, such as {both.index[both.to_numpy()][0]!r}",
+                    "an outcome without a date is one per entity",
+                    "keep one row per entity, or deliver event_time",
+                )
+            )
     else:
         seen = positives[positives["time_us"] < FOREVER_US]
         early = seen["time_us"] < seen["entity_id"].map(known).fillna(-1)
         if early.mean() > BEFORE_CREATION_SHARE:
-            faults.append(Fault(f"{where}, column event_time", f"{early.mean():.0%} of the outcomes are dated before their entity existed",
-                                f"at most {BEFORE_CREATION_SHARE:.0%}", "check the dates of both tables, and their time zones"))
+            faults.append(
+                Fault(
+                    f"{where}, column event_time",
+                    f"{early.mean():.0%} of the outcomes are dated before their entity existed",
+                    f"at most {BEFORE_CREATION_SHARE:.0%}",
+                    "check the dates of both tables, and their time zones",
+                )
+            )
     if faults:
         raise TrainingRefused(f"the outcomes of source {source.name!r}", faults)
     end = to_us(source.span[1])
     if not dated:
         values = rows.dropna(subset=flag).drop_duplicates("entity_id").set_index("entity_id")[flag].astype(float)
-        return Outcomes(entity, table, pd.DataFrame({"entity_id": [], "time_us": np.empty(0, np.int64)}), values, end, 0)
+        return Outcomes(
+            entity, table, pd.DataFrame({"entity_id": [], "time_us": np.empty(0, np.int64)}), values, end, 0
+        )
     events = positives[positives["time_us"] < FOREVER_US][["entity_id", "time_us"]]
     return Outcomes(entity, table, events.sort_values(["entity_id", "time_us"]).reset_index(drop=True), None, end, 0)
 
@@ -235,7 +278,7 @@ def _no_outcome(source: Source, what: str, needed: str, ready: str) -> TrainingR
                 f"source {source.name!r}",
                 f"no table tells of {what}; it has {', '.join(source.tables)}",
                 f"{what} is read from {needed}, or from {ready}",
-                f"add {ready}.sql with one row per known outcome (see: python -m features tables)",
+                f"add {ready}.sql with one row per known outcome (its columns: features/tables.py)",
             )
         ],
     )

@@ -30,6 +30,8 @@ DRIFTED = 0.4
 """Log-odds (odds times 1.5) by which the newest held-back period may lie off before the base rate counts as drifting; then
 the level is set on the newest rows alone. x_education reaches 0.36 and comes back, `bank` has 0.55 to 0.95 throughout."""
 DRIFT_LEVEL_SD = 1.0
+SMALL_FOLDS = 0.6
+"""When no fold learnt from this share of the training period, trees are counted again on the whole of it."""
 NEWEST_SHARE = 0.15
 
 
@@ -78,11 +80,18 @@ def learn(
     rows, moved = _without_clocks(rows, split)
     progress("signals", 0.05)
     found = search(
-        rows, split.folds, monotone=monotone(rows), seed=settings.seed, budget_s=settings.budget_s, trials=settings.trials,
+        rows,
+        split.folds,
+        monotone=monotone(rows),
+        seed=settings.seed,
+        budget_s=settings.budget_s,
+        trials=settings.trials,
         progress=lambda text, share: progress(text, 0.05 + 0.75 * share),
     )
     held = found.held
     if split.in_time:
+        if max(len(fitted) for fitted, _ in split.folds) < SMALL_FOLDS * len(split.train):
+            found = found.recount(rows, split.train, split.calibrate)
         held = held.join(found.hold_back(rows, split.train, split.calibrate))
     choice, slope = _choose(rows, held)
     progress(f"fitting: {found.recipe(choice.tree_share).kind}", 0.85)
@@ -153,7 +162,10 @@ def _without_clocks(rows: Rows, split: Split) -> tuple[Rows, tuple[str, ...]]:
     base = split.before_test[np.argsort(rows.time[split.before_test], kind="stable")]
     third = len(base) // 3
     distance = np.array(
-        [_distance(rows.x[base[:third], j], rows.x[base[-third:], j], w is not None) for j, w in enumerate(rows.vocabularies)]
+        [
+            _distance(rows.x[base[:third], j], rows.x[base[-third:], j], w is not None)
+            for j, w in enumerate(rows.vocabularies)
+        ]
     )
     steady, lasting = np.flatnonzero(distance < MOVED), np.flatnonzero(distance < GONE)
     if len(steady) == len(rows.signals) or not len(steady):
@@ -167,7 +179,10 @@ def _worth_it(more: Rows, fewer: Rows, split: Split) -> bool:
     pairs = [*split.folds, (split.train, split.calibrate)]
     losses = [
         np.concatenate(
-            [log_loss(r.y[held], linear.fit(r.take(fitted), PROBE_PENALTY).log_odds(r.x[held])) for fitted, held in pairs]
+            [
+                log_loss(r.y[held], linear.fit(r.take(fitted), PROBE_PENALTY).log_odds(r.x[held]))
+                for fitted, held in pairs
+            ]
         )
         for r in (more, fewer)
     ]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import ndtri
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has none
 
 from training.rows import Rows
 
@@ -210,10 +210,14 @@ def _newton(design: np.ndarray, y: np.ndarray, weights: np.ndarray, strength: fl
 
 
 def _collapse(bases: list[_Basis | None], used: list[tuple[int, _Basis]], weights: np.ndarray) -> Linear:
-    shapes = [Shape(np.empty(0) if b is None else b.knots, np.zeros(0 if b is None else len(b.at_knots)), 0.0) for b in bases]
+    shapes = [
+        Shape(np.empty(0) if b is None else b.knots, np.zeros(0 if b is None else len(b.at_knots)), 0.0) for b in bases
+    ]
     place = 1
     for j, basis in used:
         own = weights[place : place + basis.width]
         shapes[j] = Shape(basis.knots, basis.at_knots @ own, float(basis.missing @ own))
         place += basis.width
-    return Linear(tuple(s if len(s.values) else Shape(np.empty(0), np.zeros(1), 0.0) for s in shapes), float(weights[0]))
+    return Linear(
+        tuple(s if len(s.values) else Shape(np.empty(0), np.zeros(1), 0.0) for s in shapes), float(weights[0])
+    )

@@ -48,7 +48,9 @@ class Panel:
     notes: tuple[str, ...]
 
 
-def labelled_panel(source: Source, definition: Model, since: dt.datetime | None = None, engine: str = "duckdb", seed: int = 0) -> Panel:
+def labelled_panel(
+    source: Source, definition: Model, since: dt.datetime | None = None, engine: str = "duckdb", seed: int = 0
+) -> Panel:
     """Build the panel of a source and label it; raises `TrainingRefused` with what was found, needed and would work."""
     outcomes = read_outcomes(source, definition.entity)
     horizon = definition.horizon_days * DAY_US
@@ -81,22 +83,43 @@ def labelled_panel(source: Source, definition: Model, since: dt.datetime | None 
     learnt_from = np.zeros(len(y), dtype=bool)
     learnt_from[split.before_test] = True
     columns = {s.name: table[s.name] for s in signals}
-    rows = make_rows(signals, columns, y, time=time if use_time else None, group=group,
-                     value=table["value"].to_numpy(), entity_id=ids, learnt_from=learnt_from)
+    rows = make_rows(
+        signals,
+        columns,
+        y,
+        time=time if use_time else None,
+        group=group,
+        value=table["value"].to_numpy(),
+        entity_id=ids,
+        learnt_from=learnt_from,
+    )
     if not rows.signals:
-        raise TrainingRefused(subject, [Fault("its signals", "none differs between entities", "at least one signal with two values",
-                                              "deliver more tables or columns (see: python -m features check)")])
+        raise TrainingRefused(
+            subject,
+            [
+                Fault(
+                    "its signals",
+                    "none differs between entities",
+                    "at least one signal with two values",
+                    "deliver more tables or columns (see: python -m features check)",
+                )
+            ],
+        )
     newest = as_of[split.before_test].max() if not in_order else None
     population = np.arange(len(y)) if newest is None else np.flatnonzero(as_of == newest)
     notes = [split.note]
     if begun:
-        notes.append(f"Dates before {from_us(begun):%Y-%m-%d} are left out: no outcome is recorded there, though many were to be expected.")
+        notes.append(
+            f"Dates before {from_us(begun):%Y-%m-%d} are left out: no outcome is recorded there, though many were to be expected."
+        )
     if in_order:
         notes = [ORDER_NOTE] if use_time else [ORDER_NOTE, split.note]
     return Panel(rows, split, table, population, outcomes, tuple(d.date() for d in dates), counts, tuple(notes))
 
 
-def observation_dates(source: Source, definition: Model, outcomes: Outcomes, since: dt.datetime | None) -> list[dt.datetime]:
+def observation_dates(
+    source: Source, definition: Model, outcomes: Outcomes, since: dt.datetime | None
+) -> list[dt.datetime]:
     """The dates at which entities are observed: a calendar grid between the warm-up and the last window that is over."""
     first, last = history(source)
     if outcomes.snapshot is not None:
@@ -121,7 +144,9 @@ def observation_dates(source: Source, definition: Model, outcomes: Outcomes, sin
                 f"three periods with {definition.horizon_days} days between them, the last window over"
                 + (f" and {settle.days} days more" if settle.days else "")
                 + f": about {3 * definition.horizon_days + settle.days + steps:,} days",
-                f"deliver a longer history, or a horizon of at most {longest} days would work" if longest > 0 else "deliver a longer history",
+                f"deliver a longer history, or a horizon of at most {longest} days would work"
+                if longest > 0
+                else "deliver a longer history",
             )
         ],
     )
@@ -169,7 +194,9 @@ def _silent_dates(subject: str, as_of: np.ndarray, y: np.ndarray) -> None:
                 f"observation dates {first:%Y-%m-%d} to {last:%Y-%m-%d}",
                 f"no outcome at {int(silent.sum())} of {len(dates)} dates, where {rows[silent].sum() * rate:,.0f} were to be expected",
                 "outcomes are recorded throughout the period that is learnt from",
-                f"pass --since {after:%Y-%m-%d}, from when on outcomes are recorded" if after else "complete the outcomes, or end the data before they stop",
+                f"pass --since {after:%Y-%m-%d}, from when on outcomes are recorded"
+                if after
+                else "complete the outcomes, or end the data before they stop",
             )
         ],
     )
@@ -189,6 +216,6 @@ def period_text(split: Split, in_order: bool) -> dict[str, dict[str, str]]:
     if in_order:
         return {}
     return {
-        name: {"from": from_us(a).date().isoformat(), "to": from_us(b).date().isoformat()} for name, (a, b) in split.periods.items()
+        name: {"from": from_us(a).date().isoformat(), "to": from_us(b).date().isoformat()}
+        for name, (a, b) in split.periods.items()
     }
-

@@ -67,5 +67,7 @@ def rollback(settings: Settings, model: str) -> dict[str, object]:
     name = get_model(model).name
     before = registry.by_alias(settings, name, registry.PREVIOUS)
     if before is None:
-        raise UserMistake(f"{name} has no previous champion to go back to; see: python -m training versions {name}")
+        raise UserMistake(
+            f"{name} has no previous champion to go back to: promote a version with python -m training promote {name} --version N"
+        )
     return promote_version(settings, name, before.version)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ MOST_WORDS = 63
 FEWEST_ROWS_PER_WORD = 5
 """Rarer words become "other". On x_education 1, 5 and 20 differed by less than 0.002 in AUC; 5 keeps files small."""
 
-Column = pa.ChunkedArray | pa.Array
+Column: TypeAlias = Any  # pa.ChunkedArray | pa.Array; pyarrow has no types
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ def vocabulary(column: Column) -> tuple[str, ...]:
     ('b', 'a')
     """
     counted = pc.value_counts(pc.drop_null(column))
-    pairs = sorted(zip(counted.field(1).to_pylist(), counted.field(0).to_pylist(), strict=True), key=lambda p: (-p[0], p[1]))
+    pairs = sorted(
+        zip(counted.field(1).to_pylist(), counted.field(0).to_pylist(), strict=True), key=lambda p: (-p[0], p[1])
+    )
     return tuple(word for count, word in pairs[:MOST_WORDS] if count >= FEWEST_ROWS_PER_WORD)
 
 

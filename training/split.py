@@ -11,6 +11,7 @@ Rows without time: grouped, stratified folds. Exact copies and groups stay in on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def split_in_time(
         raise TrainingRefused("the split by time", [_too_short(times, horizon)])
     first_test = _cut(times, counts, test_share) if test_share else None
     limit = np.inf if first_test is None else times[first_test]
-    before = time + horizon <= limit if first_test is not None else np.ones(len(time), dtype=bool)
+    before = _over(time, horizon, limit) if first_test is not None else np.ones(len(time), dtype=bool)
     test = time >= limit
     if strict_group is not None and test.any():
         before &= ~np.isin(strict_group, np.unique(strict_group[test]))
@@ -75,7 +76,7 @@ def split_in_time(
         raise TrainingRefused("the split by time", [_too_short(times, horizon)])
     first_calibrate = _cut(earlier, earlier_counts, CALIBRATE_SHARE / (1 - test_share))
     calibrate = before & (time >= earlier[first_calibrate])
-    train = before & (time + horizon <= earlier[first_calibrate])
+    train = before & _over(time, horizon, earlier[first_calibrate])
     if strict_group is not None:
         train &= ~np.isin(strict_group, np.unique(strict_group[calibrate]))
     if not train.any():
@@ -114,6 +115,11 @@ def _one_class(name: str, y: np.ndarray) -> Fault:
     )
 
 
+def _over(time: np.ndarray, horizon: int, begin: float) -> np.ndarray:
+    """Rows whose window is over when a period begins; with a horizon of 0 the rows of that moment are not before it."""
+    return (time + horizon <= begin) & (time < begin)
+
+
 def _cut(times: np.ndarray, counts: np.ndarray, share: float) -> int:
     """Place of the first time of the newest `share` of the rows; at least one time on each side."""
     newest = np.cumsum(counts[::-1])[::-1]
@@ -129,13 +135,13 @@ def _rolling(
     share = np.cumsum(counts) / counts.sum()
     edges = np.linspace(FIRST_FOLD_SHARE, 1, FOLDS_IN_TIME + 1)
     folds: list[Pair] = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         start = int(np.searchsorted(share, low, side="right"))
         stop = int(np.searchsorted(share, high - 1e-9)) + 1
         if start >= min(stop, len(times)):
             continue
         held = train[(time[train] >= times[start]) & (time[train] <= times[min(stop, len(times)) - 1])]
-        fitted = train[time[train] + horizon <= times[start]]
+        fitted = train[_over(time[train], horizon, times[start])]
         if group is not None:
             fitted = fitted[~np.isin(group[fitted], np.unique(group[held]))]
         enough = len(fitted) >= LEAST_FITTED_SHARE * len(train)
@@ -159,7 +165,16 @@ def split_without_time(y: np.ndarray, group: np.ndarray, seed: int = 0) -> Split
     note = (
         "The data have no time: figures come from folds, not from a later period, and are optimistic about the future."
     )
-    return Split(everything, nobody, nobody, everything, tuple(grouped_folds(y, group, FOLDS_WITHOUT_TIME, seed)), False, note, {})
+    return Split(
+        everything,
+        nobody,
+        nobody,
+        everything,
+        tuple(grouped_folds(y, group, FOLDS_WITHOUT_TIME, seed)),
+        False,
+        note,
+        {},
+    )
 
 
 def grouped_folds(y: np.ndarray, group: np.ndarray, folds: int, seed: int = 0) -> list[Pair]:

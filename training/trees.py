@@ -67,13 +67,24 @@ def dataset(rows: Rows, reference: lgb.Dataset | None = None) -> lgb.Dataset:
     """The rows binned; `reference` shares its bins."""
     names = [f"s{j}" for j in range(len(rows.signals))]
     return lgb.Dataset(
-        rows.x, rows.y, feature_name=names, categorical_feature=[names[j] for j in rows.categories], reference=reference,
+        rows.x,
+        rows.y,
+        feature_name=names,
+        categorical_feature=[names[j] for j in rows.categories],
+        reference=reference,
         free_raw_data=False,
-        params={"feature_pre_filter": False, "num_threads": threads(len(rows)), "verbosity": -1, "force_row_wise": True},
+        params={
+            "feature_pre_filter": False,
+            "num_threads": threads(len(rows)),
+            "verbosity": -1,
+            "force_row_wise": True,
+        },
     )
 
 
-def train(rows: Rows, settings: TreeSettings, monotone: Sequence[int], trees: int, seeds: Sequence[int]) -> list[lgb.Booster]:
+def train(
+    rows: Rows, settings: TreeSettings, monotone: Sequence[int], trees: int, seeds: Sequence[int]
+) -> list[lgb.Booster]:
     """The bag: one booster per seed."""
     data = dataset(rows)
     return [lgb.train(parameters(settings, rows, monotone, seed), data, trees) for seed in seeds]

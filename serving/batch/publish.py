@@ -85,7 +85,9 @@ class Publication:
         final = self.out / self.run_id
         if final.exists():
             described = manifest["models"].values()
-            if all((self.out / m["file"]).is_file() and _sha256(self.out / m["file"]) == m["sha256"] for m in described):
+            if all(
+                (self.out / m["file"]).is_file() and _sha256(self.out / m["file"]) == m["sha256"] for m in described
+            ):
                 return  # the same run again, and a reader may have its files open: they stay
             final.rename(self.out / f".partial-{self.run_id}-damaged")
             shutil.rmtree(self.out / f".partial-{self.run_id}-damaged")

@@ -45,7 +45,9 @@ def read_top(scores: Path, model: str, count: int, by: By = "probability") -> To
     manifest = read_manifest(scores)
     described = manifest["models"].get(model)
     if described is None:
-        raise UserMistake(f"the run in {str(scores)!r} has no scores of {model!r}: it has {', '.join(manifest['models'])}")
+        raise UserMistake(
+            f"the run in {str(scores)!r} has no scores of {model!r}: it has {', '.join(manifest['models'])}"
+        )
     table = pq.read_table(scores / described["file"])
     table = table.filter(pc.is_null(table["no_score"]))
     keys = [(name, "descending") for name in _ORDER[by]] + [("entity_id", "ascending")]

@@ -29,7 +29,11 @@ async def readyz(request: Request) -> dict[str, Any]:
     state.metrics.ready.set(ready)
     if not ready:
         raise Problem(
-            503, "not_ready", "no verified model: run python -m training promote MODEL", {"models": models}, RETRY_AFTER_SECONDS
+            503,
+            "not_ready",
+            "no verified model: run python -m training promote MODEL",
+            {"models": models},
+            RETRY_AFTER_SECONDS,
         )
     degraded = sorted(name for name, model in models.items() if model["refused"])
     return {"status": "degraded" if degraded else "ready", "models": models}

@@ -27,7 +27,9 @@ router = APIRouter(tags=["scores"])
 INLINE_RECORDS = 8
 """So few records are scored on the event loop: a thread's turn costs about as much as their score."""
 _encode = msgspec.json.Encoder().encode
-ModelName = Annotated[str, Path(description="churn-risk or lead-fit; an underscore is accepted", examples=["churn-risk"])]
+ModelName = Annotated[
+    str, Path(description="churn-risk or lead-fit; an underscore is accepted", examples=["churn-risk"])
+]
 
 
 async def answer(state: AppState, model: str, body: bytes) -> tuple[int, bytes]:

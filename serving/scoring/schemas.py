@@ -40,15 +40,17 @@ class Record(Struct, forbid_unknown_fields=True):
                 examples=[48000.0],
             ),
         ]
-        | None
         | UnsetType
+        | None
     ) = UNSET
 
 
 class ScoreRequest(Struct, forbid_unknown_fields=True):
     """1 to 1,000 records."""
 
-    records: Annotated[list[Record], Meta(min_length=1, max_length=MAX_RECORDS, description="what to score, 1 to 1,000")]
+    records: Annotated[
+        list[Record], Meta(min_length=1, max_length=MAX_RECORDS, description="what to score, 1 to 1,000")
+    ]
     reasons: (
         Annotated[int, Meta(ge=0, le=MAX_REASONS, description="reasons per record, strongest first", examples=[3])] | UnsetType
     ) = UNSET  # fmt: skip
@@ -97,14 +99,18 @@ class Result(Struct, omit_defaults=False):
     probability: Annotated[float, Meta(description="calibrated, 0 to 1")] | UnsetType = UNSET
     score: Annotated[int, Meta(description="percentile of the reference population, 1 to 100")] | UnsetType = UNSET
     band: Annotated[str, Meta(examples=["high"])] | UnsetType = UNSET
-    base_rate: Annotated[float, Meta(description="share of the outcome in the reference population")] | UnsetType = UNSET
+    base_rate: Annotated[float, Meta(description="share of the outcome in the reference population")] | UnsetType = (
+        UNSET
+    )
     value_at_risk: ValueAtRisk | UnsetType = UNSET
     expected_value: ExpectedValue | UnsetType = UNSET
     no_score: NoScore | UnsetType = UNSET
     reasons: list[Reason] | UnsetType = UNSET
     themes: Annotated[dict[str, float], Meta(description="effects summed by theme")] | UnsetType = UNSET
     signals_from: Annotated[str, Meta(description="store, request or store+request", examples=["store"])] = "request"
-    overlaid: Annotated[list[str], Meta(description="signals of the request that took the place of stored ones")] | UnsetType = UNSET
+    overlaid: (
+        Annotated[list[str], Meta(description="signals of the request that took the place of stored ones")] | UnsetType
+    ) = UNSET
     warnings: list[str] = []  # msgspec copies a default list
 
 
@@ -139,5 +145,7 @@ class ScoreAnswer(Struct):
 
 def openapi_schemas() -> dict[str, dict[str, object]]:
     """JSON schemas of request and answer with every part they refer to, for the OpenAPI file."""
-    _, components = msgspec.json.schema_components([ScoreRequest, ScoreAnswer], ref_template="#/components/schemas/{name}")
+    _, components = msgspec.json.schema_components(
+        [ScoreRequest, ScoreAnswer], ref_template="#/components/schemas/{name}"
+    )
     return dict(components)

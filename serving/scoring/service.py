@@ -17,7 +17,15 @@ from serving.scoring.body import Parsed, error_of
 from serving.scoring.panel import at_stake
 from serving.scoring.repository import StoredSignals, Values
 from serving.scoring.schemas import (
-    ExpectedValue, FaultJson, NoScore, Reason, Record, RecordError, Result, ScoreAnswer, ValueAtRisk,
+    ExpectedValue,
+    FaultJson,
+    NoScore,
+    Reason,
+    Record,
+    RecordError,
+    Result,
+    ScoreAnswer,
+    ValueAtRisk,
 )  # fmt: skip
 
 Stored = Mapping[str, StoredSignals]
@@ -84,7 +92,12 @@ def score(
     results.sort(key=lambda pair: pair[0].index)
     errors.sort(key=lambda error: error.index)
     answer = ScoreAnswer(
-        champion.name, champion.version, f"sha256:{champion.sha256}", champion.horizon_days, [r for _, r in results], errors
+        champion.name,
+        champion.version,
+        f"sha256:{champion.sha256}",
+        champion.horizon_days,
+        [r for _, r in results],
+        errors,
     )
     return Scored(answer, [_decision(champion, subject, result, now_us) for subject, result in results])
 
@@ -96,7 +109,9 @@ def _subject(
     given = None if record.signals is UNSET else record.signals
     value = None if record.value is UNSET else record.value
     if entity_id is None and given is None:
-        fault = FaultJson(f"record {index}", "neither entity_id nor signals", "a record has one of them or both", "add one")
+        fault = FaultJson(
+            f"record {index}", "neither entity_id nor signals", "a record has one of them or both", "add one"
+        )
         return error_of(index, None, [fault])
     row = stored.get(entity_id) if entity_id is not None else None
     if row is None:
@@ -107,7 +122,9 @@ def _subject(
                 "give its signals, or run python -m serving batch, which fills the store",
             )  # fmt: skip
             return error_of(index, entity_id, [fault], "unknown_entity")
-        return _Subject(index, entity_id, now_us, value, given, "request", warnings=_absent(known - given.keys(), "request"))
+        return _Subject(
+            index, entity_id, now_us, value, given, "request", warnings=_absent(known - given.keys(), "request")
+        )
     values = {name: each for name, each in row.values.items() if name in known}
     subject = _Subject(
         index, entity_id, row.as_of_us, row.value if value is None else value, values, "store",

@@ -98,7 +98,9 @@ changes = Table(
     Column("key", Text, nullable=False),
     Column("event_time", BigInteger, nullable=False),
     Column("known_time", BigInteger, nullable=False),
-    Column("columns", LargeBinary, nullable=False, comment="JSON object: canonical column to value as the CRM wrote it"),
+    Column(
+        "columns", LargeBinary, nullable=False, comment="JSON object: canonical column to value as the CRM wrote it"
+    ),
     Column("account_id", Text, comment="account that the row belongs to, as far as it is known"),
     Column("lead_id", Text, comment="lead that the row belongs to"),
     Column("inbox_id", BigInteger, comment="the event it came from"),

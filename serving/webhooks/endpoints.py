@@ -53,7 +53,9 @@ async def receive_webhook(connection: str, request: Request) -> Response:
     vendor = VENDORS[config.vendor]
     if not vendor.verify(_delivery(request.scope, config, body), config.secrets, time.time_ns() // 1_000_000):
         state.metrics.webhook_events.labels(config.name, "refused").inc()
-        raise Problem(401, "bad_signature", "the signature is missing, malformed, not of the last 5 minutes or not ours")
+        raise Problem(
+            401, "bad_signature", "the signature is missing, malformed, not of the last 5 minutes or not ours"
+        )
     try:
         events = vendor.parse(body)
     except ValueError as error:

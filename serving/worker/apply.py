@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from serving.clock import Clock, to_us
 from serving.connections import ConnectionConfig
 from serving.store.connect import Store, upsert
@@ -79,7 +81,7 @@ def apply_letters(
     return Applied(len(letters), len(failed))
 
 
-def mark_dirty(connection: rows.Connection, source_name: str, entities: Mapping[Entity, float], now_us: int) -> None:
+def mark_dirty(connection: Connection, source_name: str, entities: Mapping[Entity, float], now_us: int) -> None:
     """Entities whose signals changed, each with its settle time in seconds."""
     found = [
         {

@@ -102,7 +102,12 @@ def load(
         if part_leads:
             belongs.append(changes.c.lead_id.in_(part_leads))
         # A row that moved from one company to another belongs to both: its whole history comes along.
-        keys = select(changes.c.table_name, changes.c.key).where(changes.c.source == source_name, or_(*belongs)).distinct().subquery()
+        keys = (
+            select(changes.c.table_name, changes.c.key)
+            .where(changes.c.source == source_name, or_(*belongs))
+            .distinct()
+            .subquery()
+        )
         query = select(changes).join(
             keys, and_(changes.c.table_name == keys.c.table_name, changes.c.key == keys.c.key)
         ).where(changes.c.source == source_name)  # fmt: skip
@@ -117,7 +122,9 @@ def load(
     return by_table
 
 
-def _parts(accounts: Sequence[str], leads: Sequence[str], size: int = 400) -> Iterable[tuple[Sequence[str], Sequence[str]]]:
+def _parts(
+    accounts: Sequence[str], leads: Sequence[str], size: int = 400
+) -> Iterable[tuple[Sequence[str], Sequence[str]]]:
     for start in range(0, max(len(accounts), len(leads)), size):
         yield accounts[start : start + size], leads[start : start + size]
 

@@ -113,5 +113,7 @@ def only_one(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserMistake(f"a worker is running on {str(home)!r} already: one is enough, and two would score twice") from None
+            raise UserMistake(
+                f"a worker is running on {str(home)!r} already: one is enough, and two would score twice"
+            ) from None
         yield

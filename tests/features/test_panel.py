@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+import shutil
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,14 +39,6 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Source:
 class TestEngines:
     """One definition, three engines, the same bits."""
 
-    @pytest.fixture(scope="class")
-    def spark(self) -> Iterator[None]:
-        import shutil
-
-        if shutil.which("java") is None:
-            pytest.skip("Spark needs a Java runtime (java on the PATH)")
-        yield
-
     @pytest.mark.parametrize("entity", ["account", "lead"])
     @pytest.mark.parametrize("seed", [1, 2])
     def test_pandas_equals_duckdb_to_the_bit(self, tmp_path: Any, entity: Any, seed: int) -> None:
@@ -53,11 +46,12 @@ class TestEngines:
         assert differences(build_panel(source, entity, AS_OFS), build_panel(source, entity, AS_OFS, "pandas")) == []
 
     @pytest.mark.spark
+    @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs a Java runtime (java on the PATH)")
     @pytest.mark.filterwarnings(
         "ignore:PySpark does not yet fully support pandas:FutureWarning"
     )  # its own notice, until 4.4
     @pytest.mark.parametrize("entity", ["account", "lead"])
-    def test_spark_equals_duckdb_to_the_bit(self, company: Source, entity: Any, spark: None) -> None:
+    def test_spark_equals_duckdb_to_the_bit(self, company: Source, entity: Any) -> None:
         as_ofs = AS_OFS[:2]
         assert differences(build_panel(company, entity, as_ofs), build_panel(company, entity, as_ofs, "spark")) == []
 
@@ -183,7 +177,7 @@ class TestAgainstArithmetic:
             }
             assert row["active_days_28d"] == len([d for d in days if d < 28])
             ordered = sorted(days)
-            gaps = [b - a - 1 for a, b in zip(ordered, ordered[1:], strict=False)]
+            gaps = [b - a - 1 for a, b in pairwise(ordered)]
             assert row["longest_silence_84d"] == (max([ordered[0], *gaps]) if days else None)
             counts: dict[str, int] = {}
             for u, age in seen:

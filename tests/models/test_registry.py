@@ -32,7 +32,9 @@ def logged(settings: Settings) -> tuple[Scorer, registry.Version]:
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
 class TestRegistry:
-    def test_a_version_comes_back_whole(self, settings: Settings, logged: tuple[Scorer, registry.Version], tmp_path: Path) -> None:
+    def test_a_version_comes_back_whole(
+        self, settings: Settings, logged: tuple[Scorer, registry.Version], tmp_path: Path
+    ) -> None:
         scorer, version = logged
         fetched = registry.download(settings, registry.get_version(settings, "churn-risk"), tmp_path)
         assert version.version == 1

@@ -23,11 +23,24 @@ def refused(body: bytes) -> Problem:
 
 class TestParse:
     def test_a_good_one(self) -> None:
-        records, reasons = parse(b'{"records": [{"entity_id": "a", "signals": {"x": 1, "y": "b:c", "z": null}}], "reasons": 3}')
+        records, reasons = parse(
+            b'{"records": [{"entity_id": "a", "signals": {"x": 1, "y": "b:c", "z": null}}], "reasons": 3}'
+        )
         assert reasons == 3
         assert records == [Record("a", {"x": 1, "y": "b:c", "z": None})]
 
-    @pytest.mark.parametrize("body", [b'{"records": [{"signals": {"x": NaN}}]}', b'{"records": [{"signals": {"x": Infinity}}]}', b'{"records": [{"signals": {"x": 1e999}}]}', b"", b"{", b"\xff", b'{"records": [{"signals": {"x": -Infinity}}]}'])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'{"records": [{"signals": {"x": NaN}}]}',
+            b'{"records": [{"signals": {"x": Infinity}}]}',
+            b'{"records": [{"signals": {"x": 1e999}}]}',
+            b"",
+            b"{",
+            b"\xff",
+            b'{"records": [{"signals": {"x": -Infinity}}]}',
+        ],
+    )
     def test_what_is_no_strict_json_is_400(self, body: bytes) -> None:
         assert (refused(body).status, refused(body).code) == (400, "not_strict_json")
 
@@ -62,11 +75,19 @@ class TestParse:
         assert problem.detail.startswith(where)
 
     def test_one_bad_record_does_not_spoil_the_others_and_has_all_its_faults(self) -> None:
-        records, _ = parse(b'{"records": [{"signals": {"x": 1}}, {"entity_id": 7, "signals": {"x": [1], "y": {}}, "color": 1, "value": -1}, 5]}')
+        records, _ = parse(
+            b'{"records": [{"signals": {"x": 1}}, {"entity_id": 7, "signals": {"x": [1], "y": {}}, "color": 1, "value": -1}, 5]}'
+        )
         good, bad, none = records
         assert good == Record(signals={"x": 1})
         assert isinstance(bad, RecordError)
-        assert [f.where for f in bad.faults] == ["record 1, key 'color'", "record 1, entity_id", "record 1, value", "record 1, signal 'x'", "record 1, signal 'y'"]
+        assert [f.where for f in bad.faults] == [
+            "record 1, key 'color'",
+            "record 1, entity_id",
+            "record 1, value",
+            "record 1, signal 'x'",
+            "record 1, signal 'y'",
+        ]
         assert isinstance(none, RecordError)
         assert all(f.rule and f.next_step and f.found for f in bad.faults)
 

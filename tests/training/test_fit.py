@@ -1,0 +1,122 @@
+"""From a source to a registered version: the path that a newcomer takes, on a small simulated company."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.settings import Settings
+from features.simulate import simulate
+from features.source import open_source
+from models import registry
+from models.catalog import get_model
+from models.pointer import read_pointer
+from models.scorer import Scorer
+from tests.company import at, make_source
+from training.errors import TrainingRefused
+from training.fit import fit_source
+from training.panel import labelled_panel
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("company")
+    simulate(folder, accounts=400, leads=1600, days=730, end=dt.date(2026, 1, 1), seed=7)
+    return folder
+
+
+class TestFit:
+    def test_a_version_a_champion_and_a_report(self, company: Path, tmp_path: Path) -> None:
+        settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path)})
+        report = fit_source("churn_risk", "sample", company, trials=1, settings=settings)
+        version = registry.get_version(settings, "churn-risk")
+        assert report["version"] == version.version == 1
+        assert (version.tags or {})["gates"].split(":")[0] == ("passed" if report["promoted"] else "failed")
+        pointer = read_pointer(settings.home, "churn-risk")
+        assert (pointer is not None) == report["promoted"]
+        assert json.loads((Path(str(report["files"])) / "report.json").read_text())["scorer"] == report["scorer"]
+        scorer = Scorer.load(Path(str(report["files"])) / "scorer")
+        assert f"sha256:{scorer.sha256}" == report["scorer"]
+        assert report["metrics"]["auc"]["low"] > 0.6  # type: ignore[index]
+        assert scorer.spec.trained_to is not None
+        assert scorer.spec.trained_to < report["periods"]["test"]["from"]  # type: ignore[index]
+
+    def test_the_same_trials_give_the_same_scorer(self, company: Path, tmp_path: Path) -> None:
+        shas = set()
+        for name in ("one", "two"):
+            settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path / name)})
+            shas.add(fit_source("lead-fit", "sample", company, trials=1, settings=settings, register=False)["scorer"])
+        assert len(shas) == 1
+
+
+class TestPanel:
+    def test_windows_are_over_and_signals_are_older_than_outcomes(self, company: Path) -> None:
+        source = open_source("sample", company)
+        definition = get_model("churn-risk")
+        panel = labelled_panel(source, definition)
+        assert panel.rows.time is not None
+        last = source.span[1] - dt.timedelta(days=definition.horizon_days + 30)
+        assert max(panel.dates) <= last.date()
+        assert set(np.unique(panel.rows.y)) == {0.0, 1.0}
+        newest = panel.rows.time[panel.split.before_test].max()
+        assert set(panel.rows.time[panel.population]) == {newest}
+
+    def test_a_short_history_is_refused_with_what_would_work(self, tmp_path: Path) -> None:
+        simulate(tmp_path, accounts=60, leads=200, days=250, end=dt.date(2026, 1, 1), seed=1)
+        with pytest.raises(
+            TrainingRefused, match=r"its history: \d+ days after the warm-up.*horizon of at most \d+ days"
+        ):
+            labelled_panel(open_source("sample", tmp_path), get_model("churn-risk"))
+
+    def test_a_snapshot_is_split_by_the_order_of_creation(self, tmp_path: Path) -> None:
+        rng = np.random.default_rng(0)
+        days = [at("2024-01-01") + dt.timedelta(hours=int(h)) for h in range(400)]
+        visits = rng.integers(0, 9, 400)
+        leads = [
+            {
+                "lead_id": f"l{i:03}",
+                "event_time": day,
+                "status": "open",
+                "channel": "paid" if visits[i] > 4 else "organic",
+            }
+            for i, day in enumerate(days)
+        ]
+        labels = [{"lead_id": f"l{i:03}", "converted": bool(rng.random() < visits[i] / 10)} for i in range(400)]
+        panel = labelled_panel(
+            make_source(tmp_path / "s", {"leads": leads, "lead_labels": labels}), get_model("lead-fit")
+        )
+        assert len(panel.rows) == 400
+        assert panel.split.in_time
+        assert "optimistic" in panel.notes[0]
+        test = set(panel.rows.entity_id[panel.split.test])
+        assert min(test) > max(panel.rows.entity_id[panel.split.before_test])
+
+    def test_dates_at_which_outcomes_were_not_recorded_are_refused(self, tmp_path: Path) -> None:
+        accounts = [{"account_id": f"a{i}", "event_time": at("2023-01-01")} for i in range(300)]
+        contracts = [
+            {
+                "subscription_id": f"s{i}",
+                "account_id": f"a{i}",
+                "event_time": at("2023-01-01"),
+                "status": "active",
+                "mrr": 9.0,
+            }
+            for i in range(300)
+        ]
+        # Two leave on most days of 2023, then nobody is recorded to leave for a year.
+        left = [
+            {"account_id": f"a{i}", "churned": True, "event_time": at("2023-05-01") + dt.timedelta(days=i)}
+            for i in range(200)
+        ]
+        usage = [{"account_id": "a0", "event_time": at(d)} for d in ("2023-01-01", "2025-01-01")]
+        source = make_source(
+            tmp_path / "s", {"accounts": accounts, "subscriptions": contracts, "churn_labels": left, "usage": usage}
+        )
+        with pytest.raises(TrainingRefused, match=r"no outcome at \d+ of \d+ dates.*end the data before they stop"):
+            labelled_panel(source, get_model("churn-risk"))
