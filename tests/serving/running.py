@@ -1,0 +1,145 @@
+"""A company with live champions, and the real processes that serve it: what end-to-end tests start from."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+from features.simulate import simulate
+from features.source import open_source
+from models import pointer
+from models.catalog import MODELS, get_model
+from models.writer import Origin
+from training import artefact
+from training.fit import directions
+from training.learn import Settings, learn
+from training.panel import labelled_panel
+
+END = dt.date(2026, 1, 1)
+AS_OF = "2026-01-01"
+
+
+@dataclass(frozen=True)
+class Home:
+    """A folder for `ACCOUNTSCORE_HOME` in which both models are live, and the company's tables."""
+
+    path: Path
+    company: Path
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("ACCOUNTSCORE_")}
+        return {**kept, "ACCOUNTSCORE_HOME": str(self.path), "PYTHONWARNINGS": "ignore", **(more or {})}
+
+    def run(
+        self, package: str, *arguments: str, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """`python -m PACKAGE ...` to its end, whatever its exit code."""
+        return subprocess.run(
+            [sys.executable, "-m", package, *arguments],
+            env=self.environment(env),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    @property
+    def source(self) -> list[str]:
+        return ["--source", "sample", "--data", str(self.company)]
+
+    def batch(self, out: Path, *more: str) -> None:
+        done = self.run("serving", "batch", *self.source, "--as-of", AS_OF, "--out", str(out), *more)
+        assert done.returncode == 0, done.stderr
+
+
+def make_home(folder: Path, accounts: int = 350, leads: int = 1_200, models: tuple[str, ...] = tuple(MODELS)) -> Home:
+    """Simulate a small company, learn the models from it (two trials, no registry) and put them live."""
+    home = Home(folder / "home", folder / "company")
+    simulate(home.company, accounts=accounts, leads=leads, days=560, end=END, usage_events=60_000)
+    source = open_source("sample", home.company)
+    for name in models:
+        definition = get_model(name)
+        panel = labelled_panel(source, definition)
+        learnt = learn(
+            panel.rows,
+            panel.split,
+            Settings(budget_s=None, trials=2),
+            lambda rows, definition=definition: directions(definition, rows),  # type: ignore[misc]
+        )
+        scorer = folder / f"{name}.scorer"
+        origin = Origin(source.name, source.fingerprint, "2024-06-01", "2025-12-31")
+        artefact.write(scorer, definition, learnt, learnt.rows.x[panel.population], origin, {})
+        with pointer.locked(home.path, name):
+            pointer.put_live(home.path, name, scorer, 1)
+    return home
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running_api(home: Home, env: Mapping[str, str] | None = None, port: int | None = None) -> Iterator[str]:
+    """The API in a process of its own until the block ends; yields its address. Waits for liveness, not for readiness."""
+    port = port or free_port()
+    url = f"http://127.0.0.1:{port}"
+    with running(home, "api", "--port", str(port), env=env) as process:
+        wait_for(lambda: process.poll() is not None or _answers(url), 60)
+        assert process.poll() is None, f"the API did not start: {(home.path / 'api.log').read_text()}"
+        yield url
+
+
+@contextlib.contextmanager
+def running(home: Home, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m serving ...` until the block ends; then SIGTERM, which must end it."""
+    home.path.mkdir(parents=True, exist_ok=True)
+    with (home.path / f"{arguments[0]}.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serving", *arguments], env=home.environment(env), stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+
+def wait_for(condition: object, seconds: float = 60) -> None:
+    """Wait until `condition()` is true; fails after a time that no working machine needs."""
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds:.0f} s in vain"
+        time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def same_bits(left: float, right: float) -> bool:
+    """Equal to the last bit."""
+    return np.float64(left).tobytes() == np.float64(right).tobytes()
