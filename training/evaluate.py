@@ -64,20 +64,21 @@ class Ranking:
             precision = np.cumsum(hits, axis=1) / np.cumsum(total, axis=1)
             return np.asarray(np.nansum(precision * hits, axis=1) / hits.sum(axis=1))
 
+    def precision_along(self, weights: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """(b, m) share of positives among the best rows, for each of the ascending `shares` of the rows."""
+        hits, total = self._blocks(weights)
+        out = np.empty((len(weights), len(shares)))
+        for b in range(len(weights)):
+            seen = np.concatenate([[0.0], np.cumsum(total[b])])
+            found = np.concatenate([[0.0], np.cumsum(hits[b])])
+            taken = shares * seen[-1]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                out[b] = np.interp(taken, seen, found) / taken
+        return out
+
     def precision_at(self, share: float) -> Metric:
         """Share of positives among the best `share` of the rows; a block of ties across the line counts in part."""
-
-        def metric(weights: np.ndarray) -> np.ndarray:
-            hits, total = self._blocks(weights)
-            out = np.empty(len(weights))
-            for b in range(len(weights)):
-                seen = np.concatenate([[0.0], np.cumsum(total[b])])
-                found = np.concatenate([[0.0], np.cumsum(hits[b])])
-                taken = share * seen[-1]
-                out[b] = np.interp(taken, seen, found) / taken if taken > 0 else np.nan
-            return out
-
-        return metric
+        return lambda weights: self.precision_along(weights, np.array([share]))[:, 0]
 
     def lift_at(self, share: float) -> Metric:
         """Precision at `share` over the base rate."""
@@ -167,16 +168,6 @@ def auc_difference(y: np.ndarray, p: np.ndarray, other: np.ndarray, group: np.nd
     mine, theirs = Ranking(y, p), Ranking(y, other)
     draws = resample(group, seed, {"mine": mine.auc, "theirs": theirs.auc})
     return interval(point(mine.auc, len(y)) - point(theirs.auc, len(y)), draws["mine"] - draws["theirs"])
-
-
-def calibration_curve(y: np.ndarray, p: np.ndarray) -> list[dict[str, float]]:
-    """Ten bins of equal count: mean probability, observed rate, rows."""
-    order = np.argsort(p, kind="stable")
-    return [
-        {"predicted": float(p[part].mean()), "observed": float(y[part].mean()), "n": len(part)}
-        for part in np.array_split(order, BINS)
-        if len(part)
-    ]
 
 
 def one_column_rule(x: np.ndarray, is_category: bool, y: np.ndarray, fitted: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from features.audit import Table, presence, strong_columns
 from models.definition import Model
-from training import evaluate, gates
+from training import curves, evaluate, gates
 from training.calibrate import fit_level
 from training.learn import DRIFT_LEVEL_SD, Learnt, probabilities
 from training.rows import Rows
@@ -59,6 +59,7 @@ def judge(
     fitted = everything.y[learnt.split.before_test]
     rule_auc = evaluate.auc(y, rates)
     proofs = leaks(everything.take(learnt.split.before_test), seed)
+    masks = segments(everything, definition.segments, seen)
     checked = gates.check(
         definition.gates,
         gates.Judged(
@@ -66,7 +67,7 @@ def judge(
             fitted_positives=int(fitted.sum()), fitted_negatives=int(len(fitted) - fitted.sum()),
             held_back_auc=_held_back_auc(everything, learnt, seed),
             rule_signal=everything.signals[place].name, rule_auc=rule_auc, over_rule=over_rule, over_champion=over_champion,
-            level_shift=shift, segments=segments(everything, definition.segments, seen), proofs=tuple(proofs),
+            level_shift=shift, segments=masks, proofs=tuple(proofs),
         ),
     )  # fmt: skip
     figures: dict[str, object] = {
@@ -82,7 +83,13 @@ def judge(
         },
         "champion": None if over_champion is None else {"difference": over_champion.as_dict()},
         "random": {"auc": 0.5, "lift_at_capacity": 1.0},
-        "calibration_curve": evaluate.calibration_curve(y, p),
+        "calibration_curve": curves.calibration(y, p, group, seed),
+        "by_capacity": curves.by_capacity(y, p, group, seed),
+        "distribution": curves.distribution(y, p),
+        "by_period": curves.by_period(
+            y, p, group, None if everything.time is None else everything.time[seen], capacity, seed
+        ),
+        "by_segment": curves.by_segment(y, p, group, masks, capacity, definition.gates.min_segment_rows, seed),
         "audit": proofs,
         "value": _value(y, p, everything.value[seen], capacity, definition),
     }
