@@ -87,8 +87,8 @@ def main() -> int:
         if leads:
             step("A webhook, signed as HubSpot signs it")
             webhook(url, given.source, scores)
-    console.print(f"\nScores    {scores}")
-    console.print(f"MLflow    {Path('.venv/bin/mlflow')} ui --backend-store-uri sqlite:///{HOME / 'mlflow.db'}")
+    console.print(f"\nScores    {scores}", highlight=False, soft_wrap=True)
+    console.print(f"MLflow    make mlflow ACCOUNTSCORE_HOME={HOME}", highlight=False, soft_wrap=True)
     return done(began)
 
 
@@ -97,7 +97,11 @@ def step(title: str) -> None:
 
 
 def done(began: float) -> int:
-    console.print(f"\nDone in {time.monotonic() - began:.0f} s. Everything written is under {HOME}")
+    console.print(
+        f"\nDone in {time.monotonic() - began:.0f} s. Everything written is under {HOME}",
+        highlight=False,
+        soft_wrap=True,
+    )
     return 0
 
 
