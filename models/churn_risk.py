@@ -7,7 +7,7 @@ within 30 days after; a downgrade to free is churn, a contraction is not.
 
 from __future__ import annotations
 
-from models.definition import Gates, Model
+from models.definition import Gates, Model, Retention
 
 MODEL = Model(
     name="churn-risk",
@@ -20,10 +20,17 @@ MODEL = Model(
     sign=-1,
     # New people may be a hand-over, and a rise from a low is not a high: these go both ways.
     free=("new_users_28d", "longest_silence_84d", "usage_regularity_28d", "contacts_left_share"),
-    gates=Gates(min_positives=60, min_negatives=200),
+    gates=Gates(
+        min_positives=60,
+        min_negatives=200,
+        selection_reasons={
+            "plan": "larger plans leave less often; to be off the list of those at risk takes nothing from an account",
+            "industry": "industries leave at different rates; to be off the list takes nothing from an account",
+        },
+    ),
     grace_days=30,
     segments=("region", "plan", "industry"),
     capacity_share=0.10,
     contact_cost=100.0,  # two hours of a customer-success manager
-    accept_rate=0.3,  # of those called in time, how many stay who would have left (EMPB's gamma)
+    profit=Retention(),
 )

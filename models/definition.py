@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -24,6 +25,61 @@ class Gates:
     min_segment_rows: int = 200
     beat_rule: bool = True
     """AUC above that of the best one-column rule, or not below it beyond noise when the rule itself is strong."""
+    min_selection_ratio: float = 0.8
+    """Lowest selection rate of a group of the segments over that of all others (the four-fifths rule, 29 CFR 1607.4 D)."""
+    selection_reasons: Mapping[str, str] = field(default_factory=dict)
+    """Segment, or group as "plan = free" -> why its groups may be selected at different rates; for people to read."""
+    accepted_findings: Mapping[str, str] = field(default_factory=dict)
+    """Signal with an audit finding of high severity -> why it is no leak. Such a finding is no longer open."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Money of keeping an account: the parameters of EMPB, the expected maximum profit of B2B churn models.
+
+    Janssens, Bogaert, Bagué & Van den Poel (2022), "B2Boost: Instance-dependent profit-driven modelling of B2B churn".
+    """
+
+    accept_alpha: float = 6.0
+    """The share of would-be leavers whom an offer keeps is Beta(alpha, beta): 0.3 on average, 0.13 to 0.51 in 95 of 100."""
+    accept_beta: float = 14.0
+    incentive_share: float = 0.05
+    """What the offer costs, as a share (0 to 1) of the account's value; also paid to those who would have stayed."""
+    value_years: float = 1.0
+    """Years of recurring revenue that a kept account is worth."""
+
+    @property
+    def accept_rate(self) -> float:
+        """Share of those acted upon in time that the act turns, 0 to 1."""
+        return self.accept_alpha / (self.accept_alpha + self.accept_beta)
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """Money of winning a customer: the parameters of EMPA, the expected maximum profit of acquisition models.
+
+    `empulse.metrics.empa` has the formula. Leads are handled by the company's own people (`direct_share` 1) or passed on to partners.
+    """
+
+    contribution_alpha: float = 12.0
+    """What a new customer contributes is Gamma(alpha, rate beta): 8,000 on average, 4,100 to 13,100 in 95 of 100."""
+    contribution_beta: float = 0.0015
+    sales_cost: float = 500.0
+    """Cost of the sale to one who buys, in the currency of the source, beyond the first contact."""
+    direct_share: float = 1.0
+    """Share of the leads (0 to 1) that are sold to directly."""
+    commission: float = 0.1
+    """Share of the contribution (0 to 1) that partners keep for the others."""
+
+    @property
+    def contribution(self) -> float:
+        """Mean contribution of a new customer, in the currency of the source."""
+        return self.contribution_alpha / self.contribution_beta
+
+    @property
+    def accept_rate(self) -> float:
+        """1: the outcome is counted with the contact that leads get today."""
+        return 1.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +104,9 @@ class Model:
     gates: Gates = field(default_factory=Gates)
     grid_days: int = 28
     """Days between the dates at which it is trained and judged."""
+    lead_days: int | None = None
+    """None: entities are observed on the calendar grid. A number: each once per term, so many days before its renewal as
+    known then (up to 6 more, on the weekly grid), so that there is still time to act. The horizon must reach past it."""
     warm_up_days: int = 84
     """History that an entity's windows need before the first of those dates."""
     grace_days: int = 0
@@ -58,8 +117,15 @@ class Model:
     """Share of the entities that people can act upon in one horizon."""
     contact_cost: float = 50.0
     """Cost of acting upon one entity, in the currency of the source."""
-    accept_rate: float = 0.3
-    """Share of those acted upon in time that the act turns."""
+    profit: Retention | Acquisition | None = None
+    """What acting is worth; None when nothing is known of it."""
+
+    def __post_init__(self) -> None:
+        if self.lead_days is not None and not 0 <= self.lead_days <= self.horizon_days - 7:
+            raise ValueError(
+                f"{self.name}: lead_days {self.lead_days} is not in 0..{self.horizon_days - 7}: a renewal up to 6 days later "
+                f"must lie inside the horizon of {self.horizon_days} days"
+            )
 
     def direction(self, signal: Signal) -> Literal[-1, 0, 1]:
         """Monotone direction of the probability in a signal: 1 rising, -1 falling, 0 free."""

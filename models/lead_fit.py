@@ -6,7 +6,7 @@ paid subscription inside `[as_of, as_of + 60 d)`.
 
 from __future__ import annotations
 
-from models.definition import Gates, Model
+from models.definition import Acquisition, Gates, Model
 
 MODEL = Model(
     name="lead-fit",
@@ -17,9 +17,16 @@ MODEL = Model(
     crowd="leads",
     themes=("firmographic", "acquisition", "engagement", "commercial", "custom"),
     sign=1,
-    gates=Gates(min_positives=60, min_negatives=200),
+    gates=Gates(
+        min_positives=60,
+        min_negatives=200,
+        selection_reasons={
+            "channel": "how a lead came says how much it wants; nobody is born into a channel",
+            "industry": "the product fits some industries better; the rates that it wins at are on the report",
+        },
+    ),
     segments=("region", "channel", "industry"),
     capacity_share=0.20,
-    contact_cost=30.0,  # a quarter of a day of calls and mails
-    accept_rate=1.0,  # the outcome is counted with the contact that leads get today
+    contact_cost=100.0,  # two hours of calls and mails
+    profit=Acquisition(),
 )

@@ -25,8 +25,12 @@ TrialsOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 CapacityOption = Annotated[
-    float | None,
-    typer.Option("--capacity", help="Share (0 to 1) that people can act upon; default from the model's file."),
+    str | None,
+    typer.Option(
+        "--capacity",
+        help="What people can act upon: a share (0.1, 10%), or '40 per day'; default from the model's file.",
+        show_default=False,
+    ),
 ]
 
 
@@ -58,7 +62,7 @@ def fit(
             trials=trials,
             seed=seed,
             since=first,
-            capacity_share=capacity,
+            capacity=capacity,
             engine=engine,
             progress=tell,
         )
@@ -78,6 +82,9 @@ def fit_table(
     trials: TrialsOption = None,
     seed: SeedOption = 0,
     entity: Annotated[str, typer.Option(help="What a row is: account or lead.")] = "lead",
+    segment: Annotated[
+        list[str] | None, typer.Option(help="A column of few words by which quality is judged apart; may be repeated.")
+    ] = None,
     capacity: CapacityOption = None,
 ) -> None:
     """Learn from a flat table and write a judged scorer. Prints a JSON report last."""
@@ -95,7 +102,8 @@ def fit_table(
             trials=trials,
             seed=seed,
             entity=entity,
-            capacity_share=capacity,
+            segments=segment or (),
+            capacity=capacity,
             progress=tell,
         )
     print(json.dumps(report))
@@ -121,13 +129,15 @@ def rollback(model: ModelArgument) -> None:
     print(json.dumps(take_back(Settings.from_env(), model), indent=2))
 
 
-def _check(budget: float, trials: int | None, capacity: float | None) -> None:
+def _check(budget: float, trials: int | None, capacity: str | None) -> None:
     if not budget > 0:
         raise UserMistake(f"--budget {budget} is not above 0: give seconds")
     if trials is not None and trials < 1:
         raise UserMistake(f"--trials {trials} is below 1")
-    if capacity is not None and not 0 < capacity <= 1:
-        raise UserMistake(f"--capacity {capacity} is not a share: give a number above 0 and at most 1")
+    if capacity is not None:
+        from training.capacity import parse
+
+        parse(capacity)
 
 
 @contextmanager

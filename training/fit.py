@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time as clock
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,10 @@ from models.pointer import read_pointer
 from models.scorer import Scorer, ScorerRefused
 from models.writer import Origin
 from training import artefact
+from training.capacity import share_of
 from training.flat import flat_rows, read_table
-from training.judgement import Judgement, judge, worst_misses
+from training.judgement import NO_RIVAL, Judgement, Rival, judge, worst_misses
+from training.labels import DAY_US
 from training.learn import Learnt, learn
 from training.learn import Settings as LearnSettings
 from training.panel import Panel, labelled_panel, period_text
@@ -56,7 +58,7 @@ def fit_source(
     trials: int | None = None,
     seed: int = 0,
     since: dt.datetime | None = None,
-    capacity_share: float | None = None,
+    capacity: str | None = None,
     engine: str = "duckdb",
     settings: Settings | None = None,
     register: bool = True,
@@ -79,9 +81,10 @@ def fit_source(
         lambda text, share: progress(text, 0.1 + 0.7 * share),
     )
     progress("judging", 0.8)
-    judgement = judge(
-        definition, panel.rows, learnt, _champion(settings, definition, panel, learnt), capacity_share, seed
-    )
+    rival = champion(settings, definition, panel, learnt.judged)
+    judged = panel.rows.take(learnt.judged)
+    share = share_of(capacity, definition, judged.time, dates_apart=definition.lead_days is None)
+    judgement = judge(definition, panel.rows, learnt, rival, share, seed)
     with tempfile.TemporaryDirectory() as scratch:
         result = _finish(
             Path(scratch) / "scorer",
@@ -121,7 +124,8 @@ def fit_table(
     trials: int | None = None,
     seed: int = 0,
     entity: str = "lead",
-    capacity_share: float | None = None,
+    capacity: str | None = None,
+    segments: Sequence[str] = (),
     progress: Progress = quiet,
 ) -> dict[str, object]:
     """Learn from a flat table and write the scorer to `out`, with `report.json` beside it (`<out>.report.json`).
@@ -135,10 +139,12 @@ def fit_table(
         raise UserMistake(f"no entity {entity!r}: one of account, lead")
     table = read_table(path)
     flat = flat_rows(table, label, time, group, seed)
-    definition = table_definition(label, entity)
+    definition = table_definition(label, entity, segments, [s.name for s in flat.rows.signals])
     budget = max(budget_s - (clock.monotonic() - began), 1.0)
     learnt = learn(flat.rows, flat.split, LearnSettings(budget, trials, seed, refit_on_all=True), progress=progress)
-    judgement = judge(definition, flat.rows, learnt, None, capacity_share, seed)
+    judged = flat.rows.take(learnt.judged)
+    share = share_of(capacity, definition, judged.time, dates_apart=False)
+    judgement = judge(definition, flat.rows, learnt, NO_RIVAL, share, seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     population = np.arange(len(flat.rows))
     result = _finish(out, definition, flat.rows, learnt, judgement, population, Origin(source=path.name), seed)
@@ -153,11 +159,14 @@ def fit_table(
     return report
 
 
-def table_definition(label: str, entity: str) -> Model:
-    """The model of a flat table: nothing is known of it but its label."""
+def table_definition(label: str, entity: str, segments: Sequence[str] = (), columns: Sequence[str] = ()) -> Model:
+    """The model of a flat table: nothing is known of it but its label, and the columns that it is judged apart by."""
+    unknown = [name for name in segments if name not in columns]
+    if unknown:
+        raise UserMistake(f"--segment {', '.join(unknown)}: no such signal; one of {', '.join(columns)}")
     return Model(
         name="table", title=label, entity="account" if entity == "account" else "lead", horizon_days=0, outcome=f"had {label}",
-        crowd="rows", themes=("custom",), sign=1,
+        crowd="rows", themes=("custom",), sign=1, segments=tuple(segments),
     )  # fmt: skip
 
 
@@ -233,19 +242,30 @@ def _origin(source: Source, panel: Panel) -> Origin:
     return Origin(source.name, source.fingerprint, dates[0], dates[1])
 
 
-def _champion(settings: Settings, definition: Model, panel: Panel, learnt: Learnt) -> np.ndarray | None:
-    """Log-odds of the present champion for the judged rows; None when there is none that can score them."""
+def champion(settings: Settings, definition: Model, panel: Panel, judged: np.ndarray) -> Rival:
+    """The present champion's log-odds for the judged rows, or why there are none."""
     try:
         pointer = read_pointer(settings.home, definition.name)
         if pointer is None:
-            return None
+            return Rival(None, note="no champion to compare with")
         scorer = Scorer.load(pointer.path)
-    except (ScorerRefused, ValueError):
-        return None
-    if any(name not in panel.table.column_names for name in scorer.names):
-        return None
-    judged = panel.table.take(learnt.judged)
-    return scorer.log_odds(scorer.encode({name: judged[name] for name in scorer.names}))
+    except (ScorerRefused, ValueError) as error:
+        return Rival(None, note=f"the champion cannot be read: {error}")
+    absent = [name for name in scorer.names if name not in panel.table.column_names]
+    if absent:
+        lacks = (
+            f"champion version {pointer.version} needs signals that this source does not offer: {', '.join(absent[:5])}"
+        )
+        return Rival(None, pointer.version, lacks)
+    table = panel.table.take(judged)
+    z = scorer.log_odds(scorer.encode({name: table[name] for name in scorer.names}))
+    note = ""
+    until = scorer.spec.trained_to
+    if until is not None and panel.rows.time is not None and panel.outcomes.snapshot is None:
+        over = np.datetime64(until, "us").astype(np.int64) + definition.horizon_days * DAY_US
+        if over > panel.rows.time[judged].min():
+            note = f"the champion learnt from dates up to {until}, whose outcomes reach into the test period: this favours it"
+    return Rival(z, pointer.version, note)
 
 
 def _register(

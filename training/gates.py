@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 
 import numpy as np
 
+from features.audit import Finding
 from models.definition import Gates
-from training import evaluate
+from training import curves, evaluate
 from training.evaluate import Estimate
 
 STRONG_RULE_AUC = 0.75
@@ -48,12 +50,16 @@ class Judged:
     """AUC of the model minus that of the rule, paired."""
     over_champion: Estimate | None
     """AUC of the model minus that of the champion, paired; None without a champion that can score these rows."""
+    no_champion: str
+    """Why there is none."""
     level_shift: float
     """Log-odds by which the observed rate of the judged rows lies above the predicted one; 0 without time."""
     segments: Mapping[str, np.ndarray]
     """Name of a segment ("region = emea") -> mask of the judged rows."""
-    proofs: tuple[str, ...]
+    proofs: tuple[Finding, ...]
     """Audit findings that prove a leak."""
+    selection: Sequence[Mapping[str, object]]
+    """`selection_rates` of the segments."""
 
 
 def check(gates: Gates, seen: Judged) -> list[Gate]:
@@ -86,13 +92,87 @@ def check(gates: Gates, seen: Judged) -> list[Gate]:
             f"the odds of the outcome are {np.exp(seen.level_shift):.2f} times what was predicted for the test period",
             f"between {np.exp(-DRIFT):.2f} and {np.exp(DRIFT):.2f} times",
         ),
-        Gate(
-            "audit",
-            not seen.proofs,
-            "; ".join(seen.proofs) if seen.proofs else "no proof of a leak",
-            "no input that is proved to know the outcome",
-        ),
+        _audit(gates, seen),
+        _selection(gates, seen),
     ]
+
+
+def _audit(gates: Gates, seen: Judged) -> Gate:
+    open_, accepted = [], []
+    for finding in seen.proofs:
+        reasons = [gates.accepted_findings.get(column) for column in finding.columns]
+        text = f"{', '.join(finding.columns)}: {finding.evidence}"
+        if all(reasons):
+            accepted.append(f"{text} (accepted: {'; '.join(str(r) for r in reasons)})")
+        else:
+            open_.append(text)
+    return Gate(
+        "audit",
+        not open_,
+        "; ".join([*open_, *accepted]) or "no proof of a leak",
+        "no input that is proved to know the outcome, unless the model's file says in writing why it does not",
+    )
+
+
+def _selection(gates: Gates, seen: Judged) -> Gate:
+    rates = seen.selection
+    under = [rate for rate in rates if rate["ratio"] < gates.min_selection_ratio and rate["beyond_noise"]]  # type: ignore[operator]
+    wrong, explained = [], []
+    for rate in under:
+        name = str(rate["segment"])
+        reason = gates.selection_reasons.get(name) or gates.selection_reasons.get(name.split(" = ", 1)[0])
+        text = f"{name} is selected {rate['ratio']:.2f} times as often as the others ({rate['low']:.2f} to {rate['high']:.2f})"
+        if reason:
+            explained.append(f"{text}, reason on file: {reason}")
+        else:
+            wrong.append(text)
+    return Gate(
+        "four fifths",
+        not wrong,
+        "; ".join([*wrong, *explained])
+        or f"{len(rates)} groups of at least {gates.min_segment_rows} rows, none selected less often beyond noise",
+        f"no group selected less than {gates.min_selection_ratio} times as often as the others, unless the model's file has a reason",
+    )
+
+
+def selection_rates(
+    segments: Mapping[str, np.ndarray],
+    p: np.ndarray,
+    group: np.ndarray,
+    capacity: float,
+    least_rows: int,
+    seed: int = 0,
+) -> list[dict[str, object]]:
+    """How often each group of at least `least_rows` is among the best `capacity` of all, and how often the others are.
+
+    `segment`, `selected` (share of its rows), `others`, and their `ratio` (`low`, `high`), the largest group first. Groups
+    that hold nearly everybody have no others to be compared with. `beyond_noise`: the ratio lies below 1 by more than luck
+    among so many groups would bring about (one-sided 5 %, Bonferroni, on the log of the ratio).
+    """
+    chosen = curves.selected(p, capacity)
+    large = {n: m for n, m in segments.items() if least_rows <= m.sum() <= len(p) - least_rows}
+    limit = NormalDist().inv_cdf(1 - 0.05 / max(len(large), 1))
+    found: list[dict[str, object]] = []
+    for name, mask in sorted(large.items(), key=lambda item: (-int(item[1].sum()), item[0])):
+        inside, outside = mask.astype(float), (~mask).astype(float)
+
+        def ratio(weights: np.ndarray, a: np.ndarray = inside, b: np.ndarray = outside) -> np.ndarray:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                own, others = (weights @ (a * chosen)) / (weights @ a), (weights @ (b * chosen)) / (weights @ b)
+                return np.asarray(own / others)
+
+        draws = evaluate.resample(group, seed, {"ratio": ratio}, curves.RESAMPLES)
+        estimate = evaluate.interval(evaluate.point(ratio, len(p)), draws["ratio"])
+        logs = np.log(np.maximum(draws["ratio"], 1e-3))
+        error = float(np.nanstd(logs, ddof=1))
+        found.append(
+            {
+                "segment": name, "rows": int(mask.sum()), "selected": float(chosen[mask].mean()),
+                "others": float(chosen[~mask].mean()), "ratio": estimate.value, "low": estimate.low, "high": estimate.high,
+                "beyond_noise": bool(np.log(max(estimate.value, 1e-3)) < -limit * error),
+            }
+        )  # fmt: skip
+    return found
 
 
 def _rule(gates: Gates, seen: Judged) -> Gate:
@@ -111,9 +191,7 @@ def _champion(seen: Judged) -> Gate:
     return Gate(
         "not worse than the champion",
         over is None or over.high >= 0,
-        "no champion to compare with"
-        if over is None
-        else f"AUC {over.value:+.3f} ({over.low:+.3f} to {over.high:+.3f})",
+        seen.no_champion if over is None else f"AUC {over.value:+.3f} ({over.low:+.3f} to {over.high:+.3f})",
         "not worse beyond noise on the same rows",
     )
 

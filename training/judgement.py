@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from features.audit import Table, presence, strong_columns
+from features.audit import Finding, Table, presence, strong_columns
 from models.definition import Model
-from training import curves, evaluate, gates
-from training.calibrate import fit_level
+from training import curves, evaluate, gates, worth
+from training.calibrate import fit_level, sigmoid
 from training.learn import DRIFT_LEVEL_SD, Learnt, probabilities
 from training.rows import Rows
 
@@ -35,53 +35,79 @@ class Judgement:
         return next(gate.passed for gate in self.gates if gate.name == "signal")
 
 
+@dataclass(frozen=True)
+class Rival:
+    """The present champion on the judged rows, or why it cannot be compared with."""
+
+    log_odds: np.ndarray | None
+    version: int | None = None
+    note: str = ""
+
+
+NO_RIVAL = Rival(None)
+
+
 def judge(
     definition: Model,
     everything: Rows,
     learnt: Learnt,
-    champion_log_odds: np.ndarray | None = None,
+    rival: Rival = NO_RIVAL,
     capacity_share: float | None = None,
     seed: int = 0,
 ) -> Judgement:
-    """Judge a learnt model on the rows that it did not see.
+    """Judge a learnt model on the rows that it did not see, beside the champion, the best one-column rule and the base rate.
 
-    `everything` has the rows of `learnt` with all signals, also those left out; `champion_log_odds` are the present
-    champion's for the judged rows.
+    `everything` has the rows of `learnt` with all signals, also those left out.
     """
     capacity = definition.capacity_share if capacity_share is None else capacity_share
     seen = learnt.judged
-    y, p, group = everything.y[seen], probabilities(learnt), everything.group[seen]
-    metrics = evaluate.judge(y, p, group, capacity, seed)
+    y, p, group, value = everything.y[seen], probabilities(learnt), everything.group[seen], everything.value[seen]
+
+    def measured(q: np.ndarray) -> dict[str, evaluate.Estimate]:
+        return evaluate.judge(y, q, group, capacity, seed) | worth.measures(definition, y, q, group, value, seed)
+
+    metrics = measured(p)
     place, rates = _rule(everything, learnt)
     over_rule = evaluate.auc_difference(y, p, rates, group, seed)
-    over_champion = None if champion_log_odds is None else evaluate.auc_difference(y, p, champion_log_odds, group, seed)
+    theirs = None if rival.log_odds is None else sigmoid(rival.log_odds)
+    over_champion = None if theirs is None else evaluate.auc_difference(y, p, theirs, group, seed)
     shift = fit_level(learnt.judged_log_odds, y, DRIFT_LEVEL_SD) if learnt.split.in_time else 0.0
     fitted = everything.y[learnt.split.before_test]
-    rule_auc = evaluate.auc(y, rates)
-    proofs = leaks(everything.take(learnt.split.before_test), seed)
+    rule = everything.signals[place].name
+    proofs, advice = findings(everything.take(learnt.split.before_test), seed)
     masks = segments(everything, definition.segments, seen)
+    selection = gates.selection_rates(masks, p, group, capacity, definition.gates.min_segment_rows, seed)
+    band = gates.perfect_band(p, group, seed)
     checked = gates.check(
         definition.gates,
         gates.Judged(
             y=y, p=p, group=group, metrics=metrics,
             fitted_positives=int(fitted.sum()), fitted_negatives=int(len(fitted) - fitted.sum()),
             held_back_auc=_held_back_auc(everything, learnt, seed),
-            rule_signal=everything.signals[place].name, rule_auc=rule_auc, over_rule=over_rule, over_champion=over_champion,
-            level_shift=shift, segments=masks, proofs=tuple(proofs),
+            rule_signal=rule, rule_auc=evaluate.auc(y, rates), over_rule=over_rule,
+            over_champion=over_champion, no_champion=rival.note or "no champion to compare with",
+            level_shift=shift, segments=masks, proofs=proofs, selection=selection,
         ),
     )  # fmt: skip
+    base = float(everything.y[learnt.rule_fitted].mean())
+    beside = {"rule": measured(rates), "base_rate": measured(np.full(len(y), base))}
+    if theirs is not None:
+        beside["champion"] = measured(theirs)
     figures: dict[str, object] = {
-        "metrics": {name: estimate.as_dict() for name, estimate in metrics.items()},
+        "metrics": as_dicts(metrics),
+        "beside": {name: as_dicts(theirs) for name, theirs in beside.items()},
         "base_rate": round(float(y.mean()), 6),
         "capacity_share": capacity,
-        "perfect_calibration_band": round(gates.perfect_band(p, group, seed), 6),
+        "perfect_calibration_band": round(band, 6),
         "level_shift": round(shift, 4),
         "one_column_rule": {
-            "signal": everything.signals[place].name,
-            "auc": round(rule_auc, 6),
+            "signal": rule,
+            "auc": round(evaluate.auc(y, rates), 6),
             "difference": over_rule.as_dict(),
         },
-        "champion": None if over_champion is None else {"difference": over_champion.as_dict()},
+        "champion": None
+        if over_champion is None
+        else {"version": rival.version, "difference": over_champion.as_dict(), "note": rival.note},
         "random": {"auc": 0.5, "lift_at_capacity": 1.0},
         "calibration_curve": curves.calibration(y, p, group, seed),
         "by_capacity": curves.by_capacity(y, p, group, seed),
@@ -90,10 +116,17 @@ def judge(
             y, p, group, None if everything.time is None else everything.time[seen], capacity, seed
         ),
         "by_segment": curves.by_segment(y, p, group, masks, capacity, definition.gates.min_segment_rows, seed),
-        "audit": proofs,
-        "value": _value(y, p, everything.value[seen], capacity, definition),
+        "selection": selection,
+        "audit": [f"{', '.join(f.columns)}: {f.evidence}" for f in proofs],
+        "audit_advice": [f"{', '.join(f.columns)}: {f.evidence}; {f.advice}" for f in advice],
+        "value": worth.at_capacity(definition, y, p, group, value, capacity, seed),
     }
     return Judgement(figures, tuple(checked))
+
+
+def as_dicts(estimates: Mapping[str, evaluate.Estimate]) -> dict[str, dict[str, float]]:
+    """Estimates as JSON-ready values."""
+    return {name: estimate.as_dict() for name, estimate in estimates.items()}
 
 
 def _rule(everything: Rows, learnt: Learnt) -> tuple[int, np.ndarray]:
@@ -132,8 +165,9 @@ def segments(rows: Rows, names: tuple[str, ...], index: np.ndarray) -> dict[str,
     return found
 
 
-def leaks(rows: Rows, seed: int = 0) -> list[str]:
-    """Proofs of the audit on the rows that were learnt from: a copy of the outcome, or a gap that gives it away.
+def findings(rows: Rows, seed: int = 0) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The audit's findings of high severity on the rows that were learnt from: proofs (a copy of the outcome, a gap that
+    gives it away), and heuristics that advise.
 
     One row per account: its rows at other dates say the same again and are no further evidence.
     """
@@ -145,29 +179,13 @@ def leaks(rows: Rows, seed: int = 0) -> list[str]:
         name = rows.signals[j].name
         frame[name] = frame[name].map(dict(enumerate((*(rows.vocabularies[j] or ()), "(other)")))).astype(object)
     if len(np.unique(rows.y)) < 2:
-        return []
+        return (), ()
     table = Table(frame, rows.y.astype(int), np.arange(len(rows)), dated=rows.time is not None)
-    found = [f for rule in (strong_columns, presence) for f in rule(table) if f.is_proof]
-    return [f"{', '.join(f.columns)}: {f.evidence}" for f in found]
-
-
-def _value(
-    y: np.ndarray, p: np.ndarray, value: np.ndarray, capacity: float, definition: Model
-) -> dict[str, float] | None:
-    """Money: how much of what was lost (or won) stood at the top of the list, and what acting on the top is worth."""
-    if not np.isfinite(value).any():
-        return None
-    money = np.nan_to_num(value)
-    top = np.argsort(-p, kind="stable")[: max(1, round(capacity * len(p)))]
-    total = float(money @ y)
-    gain = definition.accept_rate * float(money[top] @ p[top]) - definition.contact_cost * len(top)
-    found = float(money[top] @ y[top])
-    return {
-        "with_outcome": round(total, 2),
-        "found_at_capacity": round(found, 2),
-        "share_found_at_capacity": round(found / total, 4) if total else 0.0,
-        "expected_gain_at_capacity": round(gain, 2),
-    }
+    found = [f for rule in (strong_columns, presence) for f in rule(table)]
+    return (
+        tuple(f for f in found if f.is_proof),
+        tuple(f for f in found if not f.is_proof and f.severity == "high"),
+    )
 
 
 def worst_misses(rows: Rows, learnt: Learnt) -> list[Mapping[str, object]]:

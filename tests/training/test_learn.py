@@ -14,7 +14,7 @@ from training import artefact, evaluate, trees
 from training.calibrate import log_loss, sigmoid
 from training.candidates import Held, better_beyond_noise, choose
 from training.fit import table_definition
-from training.judgement import judge, leaks
+from training.judgement import Rival, findings, judge
 from training.learn import Learnt, Settings, learn, probabilities
 from training.rows import Rows
 from training.split import Split, split_in_time, split_without_time
@@ -126,17 +126,15 @@ class TestGates:
     def test_a_worse_challenger_is_refused_by_the_champion(self, learnt: Learnt) -> None:
         noise = np.random.default_rng(0).normal(0, 3, len(learnt.judged))
         poisoned = replace(learnt, judged_log_odds=learnt.judged_log_odds + noise)
-        judgement = judge(
-            table_definition("y", "lead"), learnt.rows, poisoned, champion_log_odds=learnt.judged_log_odds
-        )
+        judgement = judge(table_definition("y", "lead"), learnt.rows, poisoned, Rival(learnt.judged_log_odds, 1))
         assert "not worse than the champion" in [g.name for g in judgement.gates if not g.passed]
 
     def test_a_leak_is_refused_by_the_audit(self) -> None:
         rows = company(1500)
         x = rows.x.copy()
         x[:, 3] = np.where(rows.y == 1, 7.0, np.nan)
-        assert leaks(replace(rows, x=x))
-        assert not leaks(rows)
+        assert findings(replace(rows, x=x))[0]
+        assert findings(rows) == ((), ())
 
 
 class TestClocks:

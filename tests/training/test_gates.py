@@ -1,0 +1,124 @@
+"""A good model passes every gate; each kind of bad one is refused by the gate that is there for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from features.audit import Finding
+from models.definition import Gates
+from training import evaluate
+from training.gates import Judged, check, selection_rates
+
+N = 4000
+LEAK = Finding(
+    "copy_of_outcome", "high", ("closed_by",), "alone it ranks the outcome with an AUC of 1.000", "leave it out"
+)
+
+
+def good(seed: int = 0) -> Judged:
+    """A calibrated, ranking model over two regions, a little better than its rule."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(-2, 1.2, N)
+    p = 1 / (1 + np.exp(-z))
+    y = (rng.random(N) < p).astype(float)
+    group = np.arange(N) // 2
+    north = rng.random(N) < 0.4
+    rule = z + rng.normal(0, 1.5, N)
+    masks = {"region = north": north, "region = south": ~north}
+    return Judged(
+        y=y, p=p, group=group, metrics=evaluate.judge(y, p, group, 0.1), fitted_positives=900, fitted_negatives=7000,
+        held_back_auc=evaluate.Estimate(0.8, 0.78, 0.82), rule_signal="s", rule_auc=evaluate.auc(y, rule),
+        over_rule=evaluate.auc_difference(y, p, rule, group), over_champion=None, no_champion="no champion",
+        level_shift=0.0, segments=masks, proofs=(), selection=selection_rates(masks, p, group, 0.1, 200),
+    )  # fmt: skip
+
+
+def refused(seen: Judged, gates: Gates | None = None) -> list[str]:
+    return [gate.name for gate in check(gates or Gates(), seen) if not gate.passed]
+
+
+class TestEachGateIsThereForOneThing:
+    def test_a_good_model_passes_all(self) -> None:
+        assert refused(good()) == []
+
+    def test_too_few_labels(self) -> None:
+        assert refused(replace(good(), fitted_positives=39)) == ["enough labels"]
+
+    def test_a_poisoned_challenger_is_worse_than_the_champion(self) -> None:
+        seen = good()
+        worse = seen.p * np.exp(np.random.default_rng(1).normal(0, 0.8, N))
+        over = evaluate.auc_difference(seen.y, worse, seen.p, seen.group)
+        assert refused(replace(seen, over_champion=over)) == ["not worse than the champion"]
+
+    def test_no_worse_beyond_noise_passes(self) -> None:
+        seen = good()
+        twin = seen.p * np.exp(np.random.default_rng(1).normal(0, 0.01, N))
+        over = evaluate.auc_difference(seen.y, twin, seen.p, seen.group)
+        assert refused(replace(seen, over_champion=over)) == []
+
+    def test_overconfidence(self) -> None:
+        seen = good()
+        wild = 1 / (1 + np.exp(-3 * np.log(seen.p / (1 - seen.p))))
+        assert refused(replace(seen, p=wild)) == ["calibration", "calibration in segments"]
+
+    def test_one_segment_that_is_wrong_though_all_together_are_right(self) -> None:
+        seen = good()
+        north = seen.segments["region = north"]
+        assert np.isclose(north.mean(), 0.4, atol=0.03)
+        tilted = np.where(north, np.minimum(seen.p + 0.15, 1), np.maximum(seen.p - 0.1, 0))
+        names = refused(replace(seen, p=tilted), Gates(max_calibration_error=0.5))
+        assert names == ["calibration in segments"]
+
+    def test_a_jump_of_the_base_rate(self) -> None:
+        assert refused(replace(good(), level_shift=0.6)) == ["drift"]
+
+    def test_no_signal(self) -> None:
+        seen = good()
+        noise = np.random.default_rng(2).permutation(seen.p)
+        metrics = evaluate.judge(seen.y, noise, seen.group, 0.1)
+        assert "signal" in refused(replace(seen, metrics=metrics))
+
+    def test_a_rule_that_is_as_good(self) -> None:
+        over = evaluate.Estimate(0.001, -0.01, 0.012)
+        assert refused(replace(good(), over_rule=over, rule_auc=0.7)) == ["better than one column"]
+
+
+class TestAudit:
+    def test_a_proof_is_refused_until_somebody_answers_for_it(self) -> None:
+        leaking = replace(good(), proofs=(LEAK,))
+        assert refused(leaking) == ["audit"]
+        answered = Gates(
+            accepted_findings={"closed_by": "it is filled in when the lead is made: asked sales on 2026-01-07"}
+        )
+        assert refused(leaking, answered) == []
+        audit = next(gate for gate in check(answered, leaking) if gate.name == "audit")
+        assert "asked sales" in audit.found, "the reason is on record"
+
+
+class TestFourFifths:
+    def seen(self, factor: float) -> Judged:
+        seen = good()
+        north = seen.segments["region = north"]
+        p = np.where(north, seen.p * factor, seen.p)
+        return replace(seen, selection=selection_rates(seen.segments, p, seen.group, 0.1, 200))
+
+    def test_a_group_that_is_passed_over(self) -> None:
+        assert refused(self.seen(0.6)) == ["four fifths"]
+
+    def test_a_written_reason_is_recorded_and_lets_it_pass(self) -> None:
+        for key in ("region", "region = north"):
+            gates = Gates(selection_reasons={key: "the product is not sold there yet"})
+            assert refused(self.seen(0.6), gates) == []
+            found = next(gate for gate in check(gates, self.seen(0.6)) if gate.name == "four fifths").found
+            assert "not sold there yet" in found
+
+    def test_the_ratio_is_that_of_the_rates(self) -> None:
+        p = np.r_[np.ones(100), np.zeros(300)]
+        mask = np.r_[np.ones(40, bool), np.zeros(200, bool), np.ones(160, bool)]
+        # Of 400 the best 100 are chosen: 40 of the group's 200, 60 of the others' 200.
+        (rate,) = selection_rates({"g": mask}, p, np.arange(400), 0.25, 100)
+        assert (rate["selected"], rate["others"]) == pytest.approx((0.2, 0.3))
+        assert rate["ratio"] == pytest.approx(2 / 3)
