@@ -23,6 +23,9 @@ Unit = Literal[
 ]
 THEMES: tuple[Theme, ...] = get_args(Theme)
 UNITS: tuple[Unit, ...] = get_args(Unit)
+FIT_THEMES: tuple[Theme, ...] = ("firmographic", "custom")
+"""Who an account or a lead is; the other themes are what it does (intent). The two axes that people who read lead scores
+know (HubSpot types its groups FIT or INTENT)."""
 
 
 @dataclass(frozen=True)

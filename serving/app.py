@@ -21,6 +21,7 @@ from serving.connections import load_connections
 from serving.health.endpoints import router as health
 from serving.history.endpoints import router as scores_of_entity
 from serving.http import ClientGone
+from serving.keys.service import read_pepper
 from serving.metrics import Metrics
 from serving.problems import Problem, fault, handle_problem, render
 from serving.scoring.endpoints import HotPath
@@ -30,6 +31,7 @@ from serving.settings import ServingSettings
 from serving.state import AppState
 from serving.store.connect import open_store
 from serving.store.writer import GroupWriter
+from serving.watched import Watched
 from serving.webhooks.endpoints import router as webhooks
 
 log = logging.getLogger("serving")
@@ -50,15 +52,19 @@ def create_app(settings: ServingSettings, clock: Clock | None = None) -> tuple[A
         champions = Champions(settings.base.home, metrics)
         champions.refresh()
         writer = GroupWriter(store)
-        app.state.serving = AppState(settings, store, writer, champions, connections, metrics, clock or make_clock())
-        watching = asyncio.create_task(champions.watch())
+        ticking = clock or make_clock()
+        watched = Watched(store, read_pepper(settings.base.home), ticking)
+        watched.refresh()
+        app.state.serving = AppState(settings, store, writer, champions, connections, metrics, ticking, watched)
+        watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
         log.info("api.started connections=%d", len(connections))
         try:
             yield
         finally:
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
+            for task in watching:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
             await asyncio.to_thread(writer.close)
             store.close()
             log.info("api.stopped")

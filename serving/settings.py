@@ -22,6 +22,13 @@ class ServingSettings:
     max_body_bytes: int
     """`ACCOUNTSCORE_MAX_BODY_BYTES`: largest request body, counted while it arrives; default 8 MiB (1,000 records of
     60 signals are about 2 MiB)."""
+    stale_after_days: int | None
+    """`ACCOUNTSCORE_STALE_AFTER_DAYS`: stored signals that are older get no score; default the model's horizon, after which
+    the score would speak of a time that is over."""
+    requests_per_minute: int
+    """`ACCOUNTSCORE_REQUESTS_PER_MINUTE`: of one key that has no limit of its own; default 60,000."""
+    log_requests: bool
+    """`ACCOUNTSCORE_LOG_REQUESTS`: yes logs every request, no (default) those that were refused or failed."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> ServingSettings:
@@ -39,6 +46,20 @@ class ServingSettings:
         size = env.get("ACCOUNTSCORE_MAX_BODY_BYTES") or str(8 * 1024 * 1024)
         if not (size.isascii() and size.isdigit() and int(size) >= 1024):
             faults.append(Fault("ACCOUNTSCORE_MAX_BODY_BYTES", repr(size), "a whole number from 1024", "write 8388608"))
+        stale = env.get("ACCOUNTSCORE_STALE_AFTER_DAYS") or ""
+        if stale and not (stale.isascii() and stale.isdigit() and 1 <= int(stale) <= 36_500):
+            faults.append(Fault("ACCOUNTSCORE_STALE_AFTER_DAYS", repr(stale), "a whole number from 1", "write 90"))
+            stale = ""
+        rate = env.get("ACCOUNTSCORE_REQUESTS_PER_MINUTE") or "60000"
+        if not (rate.isascii() and rate.isdigit() and int(rate) >= 1):
+            faults.append(Fault("ACCOUNTSCORE_REQUESTS_PER_MINUTE", repr(rate), "a whole number from 1", "write 60000"))
+            rate = "1"
+        requests = env.get("ACCOUNTSCORE_LOG_REQUESTS") or "no"
+        if requests not in ("yes", "no"):
+            faults.append(Fault("ACCOUNTSCORE_LOG_REQUESTS", repr(requests), "yes or no", "write one of them"))
         if faults:
             raise BadInput("settings", faults)
-        return cls(Settings.from_env(dict(env)), currency, record == "yes", int(size))
+        return cls(
+            Settings.from_env(dict(env)), currency, record == "yes", int(size), int(stale) if stale else None,
+            int(rate), requests == "yes",
+        )  # fmt: skip

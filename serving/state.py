@@ -13,6 +13,7 @@ from serving.metrics import Metrics
 from serving.settings import ServingSettings
 from serving.store.connect import Store
 from serving.store.writer import GroupWriter
+from serving.watched import Watched
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class AppState:
     connections: dict[str, ConnectionConfig]
     metrics: Metrics
     clock: Clock
+    watched: Watched
 
 
 def state_of(request: Request) -> AppState:

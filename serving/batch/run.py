@@ -20,6 +20,7 @@ from serving.batch.publish import Publication
 from serving.champion import Champion, Champions
 from serving.clock import Clock, iso, to_us
 from serving.history import repository as history
+from serving.privacy import repository as privacy
 from serving.scoring import repository as stored
 from serving.scoring.panel import ScoredRow, score_panel, signal_rows
 from serving.store.connect import Store
@@ -62,6 +63,7 @@ def run(
         )
     run_id = run_identity(source.fingerprint, as_of, live)
     panels: dict[str, tuple[pa.Table, list[Any]]] = {}
+    quiet: dict[str, set[str]] = {}
     rows: dict[str, int] = {}
     scored: dict[str, int] = {}
     with Publication(out, run_id) as publication:
@@ -69,6 +71,9 @@ def run(
             if champion.entity not in panels:
                 panel = build_panel(source, champion.entity, [as_of])  # type: ignore[arg-type]  # a key of ENTITIES
                 panels[champion.entity] = (panel, signal_rows(panel))
+                with store.read() as connection:
+                    ids = panel["entity_id"].to_pylist()
+                    quiet[champion.entity] = privacy.not_to_score(connection, champion.entity, ids)
                 _store_signals(store, champion.entity, as_of, run_id, *panels[champion.entity])
             panel, values = panels[champion.entity]
             with publication.table(champion.name) as write:
@@ -78,8 +83,9 @@ def run(
                         history.forget_run(connection, run_id, champion.name)
                 for start in range(0, panel.num_rows, CHUNK_ROWS):
                     part = score_panel(
-                        champion, panel.slice(start, CHUNK_ROWS), reasons, values[start : start + CHUNK_ROWS]
-                    )
+                        champion, panel.slice(start, CHUNK_ROWS), reasons, values[start : start + CHUNK_ROWS],
+                        quiet[champion.entity],
+                    )  # fmt: skip
                     write(_table(champion, part))
                     if record:
                         _record(store, champion, part, run_id, to_us(clock()))

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
+from serving.privacy.repository import without_erased
 from serving.store.connect import Store
 from serving.store.tables import decisions
 
@@ -43,8 +44,10 @@ def decision(
     }
 
 
-def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add records in the caller's transaction."""
+def put(connection: Connection, rows: Sequence[Mapping[str, Any]], *, checked: bool = False) -> None:
+    """Add records in the caller's transaction; those of erased entities are left out, unless the caller has `checked`."""
+    if not checked:
+        rows = without_erased(connection, rows)
     if rows:
         connection.execute(insert(decisions), list(rows))
 

@@ -13,14 +13,16 @@ import msgspec
 from fastapi import APIRouter, Path, Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from features.signal import FIT_THEMES
 from serving.champion import Champion
+from serving.clock import to_us
 from serving.errors import StoreAway
 from serving.history import repository as history
 from serving.http import ClientGone, read_body
 from serving.problems import MEDIA_TYPE, Problem, documented, fault, store_away
 from serving.scoring import repository, service
 from serving.scoring.body import parse
-from serving.scoring.schemas import ScoreAnswer
+from serving.scoring.trend import DAY_US
 from serving.state import AppState, state_of
 
 router = APIRouter(tags=["scores"])
@@ -33,10 +35,7 @@ ModelName = Annotated[
 
 
 async def answer(state: AppState, model: str, body: bytes) -> tuple[int, bytes]:
-    """Status and body of a score request. Raises `Problem`.
-
-    200 when at least one record has a result; 422 when none has, with the errors in a problem document.
-    """
+    """Status and body of a score request: 200, or 207 when some records have errors. Raises `Problem` for the whole."""
     champion = state.champions.get(model)
     records, reasons = parse(body)
     ids = service.ids_of(records)
@@ -52,37 +51,30 @@ async def answer(state: AppState, model: str, body: bytes) -> tuple[int, bytes]:
         state.metrics.scores.labels(champion.name, champion.version, band).inc()
     if given.errors:
         state.metrics.record_errors.labels(champion.name).inc(len(given.errors))
-    if not given.results:
-        raise _nothing_scored(given)
-    return 200, _encode(given)
+    return 207 if given.errors else 200, _encode(given)
 
 
 def _score(state: AppState, champion: Champion, records: Any, reasons: int, ids: list[str]) -> service.Scored:
     try:
-        stored = repository.fetch(state.store, champion.entity, ids) if ids else {}
+        stored = repository.fetch(state.store, champion.entity, ids, champion.name) if ids else {}
     except StoreAway:
         raise store_away() from None
-    return service.score(
-        champion, records, reasons, stored, currency=state.settings.currency, clock=state.clock
-    )  # fmt: skip
+    days = state.settings.stale_after_days
+    stale_after = None if days is None else days * DAY_US
+    terms = service.Terms(to_us(state.clock()), state.settings.currency, stale_after, state.watched.marks)
+    return service.score(champion, records, reasons, stored, terms)
 
 
 async def _record(state: AppState, scored: service.Scored) -> None:
     """The answer leaves after the commit. A store that is away does not stop scoring: the answer says so."""
     try:
-        await asyncio.wrap_future(state.writer.submit(lambda connection: history.put(connection, scored.decisions)))
+        await asyncio.wrap_future(
+            state.writer.submit(lambda connection: history.put(connection, scored.decisions, checked=True))
+        )
     except StoreAway:
         state.metrics.not_recorded.inc(len(scored.decisions))
         for result in scored.answer.results:
             result.warnings = [*result.warnings, "the store is away: this score was not recorded"]
-
-
-def _nothing_scored(given: ScoreAnswer) -> Problem:
-    first = given.errors[0].faults[0]
-    more = sum(len(error.faults) for error in given.errors) - 1
-    detail = f"{first.where}: {first.found}. Rule: {first.rule}. Next: {first.next_step}."
-    body = msgspec.to_builtins(given)
-    return Problem(422, "nothing_scored", detail + (f" And {more} more, see errors." if more else ""), body)
 
 
 class HotPath:
@@ -126,7 +118,11 @@ class HotPath:
     summary="Score 1 to 1,000 accounts or leads",
     responses={
         200: {
-            "description": "results and errors, each with the index of its record",
+            "description": "every record has its result",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ScoreAnswer"}}},
+        },
+        207: {
+            "description": "some or all records have errors; each is told by the index of its record",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ScoreAnswer"}}},
         },
         **documented(400, 404, 413, 422, 503),
@@ -162,5 +158,6 @@ async def describe(model: ModelName, request: Request) -> dict[str, Any]:
         "horizon_days": champion.horizon_days,
         "live_since": champion.pointer.promoted_at,
         "base_rate": spec.base_rate,
+        "fit_themes": [theme for theme in FIT_THEMES if theme in {s.theme for s in spec.signals}],
         **msgspec.to_builtins({"bands": spec.bands, "signals": spec.signals, "metrics": spec.metrics}),
     }

@@ -5,13 +5,16 @@ from __future__ import annotations
 ELIGIBLE = "eligible"
 """What `eligibility` says of those that are scored (`features.panel`, which the API does not import)."""
 
+OPTED_OUT, STALE, TOO_LITTLE_HISTORY = "opted_out", "stale", "too_little_history"
+
 DETAILS = {
     "not_customer": "The account has no active paid subscription, so there is none that could end.",
     "already_leaving": "The account gave notice of leaving before this moment: the outcome is known.",
     "internal": "The account is internal, a test or a competitor.",
-    "opted_out": "The person or company objected to scoring.",
+    OPTED_OUT: "The person or company objected to scoring.",
     "closed": "The lead is converted or disqualified: the outcome is known.",
-    "too_little_history": "Too little is known of it yet.",
+    TOO_LITTLE_HISTORY: "None of the signals that the model reads has a value: too little is known of it yet.",
+    STALE: "Its signals are so old that what the score would speak of is over: run python -m serving batch.",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from models.scorer import Reason
 from serving.champion import Champion
 from serving.clock import to_us
 from serving.history import repository as history
-from serving.scoring.no_score import ELIGIBLE
+from serving.scoring import no_score
 from serving.scoring.repository import Values
 
 FIXED = ("entity_id", "as_of", "eligibility", "value")
@@ -73,14 +73,20 @@ def signal_rows(panel: pa.Table) -> list[Values]:
     return rows
 
 
-def score_panel(champion: Champion, panel: pa.Table, reasons: int, values: Sequence[Values]) -> list[ScoredRow]:
+def score_panel(
+    champion: Champion, panel: pa.Table, reasons: int, values: Sequence[Values], quiet: Set[str] = frozenset()
+) -> list[ScoredRow]:
     """Every row of a panel, those without a score included, in the panel's order. `values` is `signal_rows(panel)`.
 
-    Raises `BadInput` when the panel lacks signals that the scorer needs.
+    `quiet` are the ids that must not be scored (`privacy.repository.not_to_score`): they get `opted_out`. Raises `BadInput` when the panel lacks signals that the scorer needs.
     """
     scorer = champion.scorer
     fixed = panel.select(list(FIXED)).to_pydict()
-    eligible = np.array([status == ELIGIBLE for status in fixed["eligibility"]], dtype=bool)
+    fixed["eligibility"] = [
+        no_score.OPTED_OUT if each in quiet else status
+        for each, status in zip(fixed["entity_id"], fixed["eligibility"], strict=True)
+    ]
+    eligible = np.array([status == no_score.ELIGIBLE for status in fixed["eligibility"]], dtype=bool)
     chosen = np.flatnonzero(eligible)
     X = scorer.encode({name: panel[name] for name in panel.column_names if name not in FIXED})[chosen]
     probability = scorer.probability(X)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+
+from serving.scoring.no_score import DETAILS
 
 Value = float | int | bool | str | None
 MAX_RECORDS = 1000
@@ -62,6 +64,7 @@ class Reason(Struct):
     signal: str
     theme: str
     value: Value
+    direction: Annotated[Literal["up", "down"], Meta(description="whether it raises or lowers the probability")]
     effect: Annotated[float, Meta(description="on the log-odds; the effects of all signals and the base sum to them")]
     share: Annotated[float, Meta(description="of the sum of the absolute effects of all signals, 0 to 1")]
     text: Annotated[str, Meta(description="can be read out by a salesperson")]
@@ -83,10 +86,34 @@ class ExpectedValue(Struct):
     deal: Annotated[float, Meta(description="expected size of the deal")]
 
 
+class FitIntent(Struct):
+    """The themes in two: who it is against what it does."""
+
+    fit: Annotated[float, Meta(description="effects of the themes of fit (see GET /v1/{model}), on the log-odds")]
+    intent: Annotated[float, Meta(description="effects of all other themes, on the log-odds")]
+
+
+class OverrideShown(Struct):
+    """What a person put beside the machine's score. Reasons and themes are the machine's and never speak of it."""
+
+    band: Annotated[str, Meta(description="the band that the person gives", examples=["low"])]
+    reason: Annotated[str, Meta(description="in the person's words", examples=["The renewal is signed."])]
+    author: Annotated[str, Meta(examples=["j.doe"])]
+    set_at: Annotated[str, Meta(examples=["2026-11-23T06:00:00Z"])]
+    until: Annotated[str | None, Meta(description="null: until it is withdrawn", examples=["2026-12-31T00:00:00Z"])]
+
+
 class NoScore(Struct):
     """Why there is honestly none."""
 
-    code: Annotated[str, Meta(examples=["already_leaving"])]
+    code: Annotated[
+        str,
+        Meta(
+            description="stable name for programs",
+            examples=["already_leaving"],
+            extra_json_schema={"enum": sorted(DETAILS)},
+        ),
+    ]
     detail: str
 
 
@@ -107,6 +134,18 @@ class Result(Struct, omit_defaults=False):
     no_score: NoScore | UnsetType = UNSET
     reasons: list[Reason] | UnsetType = UNSET
     themes: Annotated[dict[str, float], Meta(description="effects summed by theme")] | UnsetType = UNSET
+    fit_intent: FitIntent | UnsetType = UNSET
+    base: (
+        Annotated[float, Meta(description="what the effects start from; base and themes sum to the log-odds")] | UnsetType
+    ) = UNSET  # fmt: skip
+    trend: (
+        Annotated[
+            Literal["improving", "steady", "declining", "not_enough"],
+            Meta(description="the percentile against that of 28 to 84 days before, seen from the relationship"),
+        ]
+        | UnsetType
+    ) = UNSET
+    override: OverrideShown | UnsetType = UNSET
     signals_from: Annotated[str, Meta(description="store, request or store+request", examples=["store"])] = "request"
     overlaid: (
         Annotated[list[str], Meta(description="signals of the request that took the place of stored ones")] | UnsetType

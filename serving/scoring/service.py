@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET
 
+from features.signal import FIT_THEMES
 from serving.champion import Champion
-from serving.clock import Clock, from_us, iso, to_us
+from serving.clock import from_us, iso
 from serving.history import repository as history
+from serving.overrides.repository import Override
+from serving.privacy.marks import Marks
 from serving.scoring import no_score
 from serving.scoring.body import Parsed, error_of
 from serving.scoring.panel import at_stake
@@ -19,7 +22,9 @@ from serving.scoring.repository import StoredSignals, Values
 from serving.scoring.schemas import (
     ExpectedValue,
     FaultJson,
+    FitIntent,
     NoScore,
+    OverrideShown,
     Reason,
     Record,
     RecordError,
@@ -27,8 +32,26 @@ from serving.scoring.schemas import (
     ScoreAnswer,
     ValueAtRisk,
 )  # fmt: skip
+from serving.scoring.trend import DAY_US, trend
 
 Stored = Mapping[str, StoredSignals]
+FRESH_US = 2 * DAY_US
+"""Older than a nightly batch that ran: said in a warning."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a request is answered under: the same for all its records."""
+
+    now_us: int
+    currency: str = "USD"
+    stale_after_us: int | None = None
+    """Stored signals that are older get no score; None for the model's horizon."""
+    marks: Marks = field(default_factory=Marks)
+
+    def too_old(self, champion: Champion, as_of_us: int) -> bool:
+        limit = champion.horizon_days * DAY_US if self.stale_after_us is None else self.stale_after_us
+        return self.now_us - as_of_us > limit
 
 
 @dataclass
@@ -44,6 +67,9 @@ class _Subject:
     overlaid: list[str] | None = None
     warnings: list[str] = field(default_factory=list)
     no_score: str | None = None
+    earlier_score: int | None = None
+    recorded: bool = True
+    """Whether a decision record is kept: not of what was erased."""
 
 
 @dataclass
@@ -59,16 +85,13 @@ def ids_of(records: Parsed) -> list[str]:
     return [r.entity_id for r in records if isinstance(r, Record) and r.entity_id is not UNSET]
 
 
-def score(
-    champion: Champion, records: Parsed, reasons: int, stored: Stored, *, currency: str, clock: Clock
-) -> Scored:  # fmt: skip
+def score(champion: Champion, records: Parsed, reasons: int, stored: Stored, terms: Terms) -> Scored:
     """Score what can be scored; each record gets its result or its error, whatever the others are."""
-    now_us = to_us(clock())
     known = {signal.name for signal in champion.scorer.spec.signals}
     errors: list[RecordError] = []
     subjects: list[_Subject] = []
     for index, record in enumerate(records):
-        found = record if isinstance(record, RecordError) else _subject(index, record, stored, known, now_us, champion)
+        found = record if isinstance(record, RecordError) else _subject(index, record, stored, known, terms, champion)
         if isinstance(found, RecordError):
             errors.append(found)
         else:
@@ -88,7 +111,11 @@ def score(
         good = [place for place, found_faults in enumerate(faults) if not found_faults]
         for place in good:
             to_score[place].warnings += warnings[place]
-        results += _numbers(champion, [to_score[p] for p in good], X[good], reasons, currency)
+        results += _numbers(champion, [to_score[p] for p in good], X[good], reasons, terms.currency)
+    for subject, result in results:
+        override = subject.entity_id and terms.marks.override(champion.name, subject.entity_id, terms.now_us)
+        if override:
+            result.override = shown_override(override)
     results.sort(key=lambda pair: pair[0].index)
     errors.sort(key=lambda error: error.index)
     answer = ScoreAnswer(
@@ -99,11 +126,12 @@ def score(
         [r for _, r in results],
         errors,
     )
-    return Scored(answer, [_decision(champion, subject, result, now_us) for subject, result in results])
+    decided = [_decision(champion, s, result, terms.now_us) for s, result in results if s.recorded]
+    return Scored(answer, decided)
 
 
 def _subject(
-    index: int, record: Record, stored: Stored, known: set[str], now_us: int, champion: Champion
+    index: int, record: Record, stored: Stored, known: set[str], terms: Terms, champion: Champion
 ) -> _Subject | RecordError:
     entity_id = None if record.entity_id is UNSET else record.entity_id
     given = None if record.signals is UNSET else record.signals
@@ -113,6 +141,12 @@ def _subject(
             f"record {index}", "neither entity_id nor signals", "a record has one of them or both", "add one"
         )
         return error_of(index, None, [fault])
+    if entity_id is not None and terms.marks.may_not_score(champion.entity, entity_id):
+        recorded = not terms.marks.erased.has(champion.entity, entity_id)
+        source = "request" if given is not None else "store"
+        return _Subject(
+            index, entity_id, terms.now_us, None, {}, source, no_score=no_score.OPTED_OUT, recorded=recorded
+        )
     row = stored.get(entity_id) if entity_id is not None else None
     if row is None:
         if given is None:
@@ -123,19 +157,36 @@ def _subject(
             )  # fmt: skip
             return error_of(index, entity_id, [fault], "unknown_entity")
         return _Subject(
-            index, entity_id, now_us, value, given, "request", warnings=_absent(known - given.keys(), "request")
-        )
+            index, entity_id, terms.now_us, value, given, "request", warnings=_absent(known - given.keys(), "request"),
+            no_score=_too_little(known, given),
+        )  # fmt: skip
     values = {name: each for name, each in row.values.items() if name in known}
     subject = _Subject(
         index, entity_id, row.as_of_us, row.value if value is None else value, values, "store",
-        warnings=_absent(known - values.keys(), "store"),
+        warnings=_absent(known - values.keys(), "store"), earlier_score=row.earlier_score,
         no_score=None if row.eligibility == no_score.ELIGIBLE else row.eligibility,
     )  # fmt: skip
     if given:
         subject.values = {**values, **given}
         subject.warnings = _absent(known - subject.values.keys(), "store and the request")
-        subject.signals_from, subject.overlaid, subject.as_of_us = "store+request", sorted(given), now_us
+        subject.signals_from, subject.overlaid, subject.as_of_us = "store+request", sorted(given), terms.now_us
+    if given and known <= given.keys():
+        return subject  # nothing of what is stored is used, however old it is
+    if subject.no_score is None and terms.too_old(champion, row.as_of_us):
+        subject.no_score = no_score.STALE
+    elif subject.no_score is None:
+        subject.no_score = _too_little(known, subject.values)
+    if terms.now_us - row.as_of_us > FRESH_US:
+        days = (terms.now_us - row.as_of_us) // DAY_US
+        subject.warnings.append(f"the stored signals are {days} days old: see that python -m serving batch runs")
     return subject
+
+
+def _too_little(known: set[str], values: Mapping[str, Any]) -> str | None:
+    """A signal that the scorer does not know is a fault, told later; it is none of a history."""
+    if any(value is not None for value in values.values()) or values.keys() - known:
+        return None
+    return no_score.TOO_LITTLE_HISTORY
 
 
 def _absent(names: set[str], where: str) -> list[str]:
@@ -166,12 +217,27 @@ def _numbers(
                 result.expected_value = ExpectedValue(amount, currency, subject.value)
         if reasons:
             result.reasons = [
-                Reason(r.signal, r.theme, r.value, r.effect, r.share, r.text)
+                Reason(r.signal, r.theme, r.value, "up" if r.effect > 0 else "down", r.effect, r.share, r.text)
                 for r in scorer.reasons(subject.values, effects[place], reasons)
             ]
             result.themes = scorer.by_theme(effects[place])
+            result.fit_intent = fit_intent(result.themes)
+            result.base = scorer.base
+        if subject.entity_id is not None:
+            result.trend = trend(result.score, subject.earlier_score, champion.definition.sign)
         found.append((subject, result))
     return found
+
+
+def fit_intent(themes: Mapping[str, float]) -> FitIntent:
+    """Two sums of the sums by theme."""
+    fit = sum(effect for theme, effect in themes.items() if theme in FIT_THEMES)
+    return FitIntent(fit, sum(effect for theme, effect in themes.items() if theme not in FIT_THEMES))
+
+
+def shown_override(override: Override) -> OverrideShown:
+    until = None if override.until is None else iso(from_us(override.until))
+    return OverrideShown(override.band, override.reason, override.author, iso(from_us(override.set_at)), until)
 
 
 def _result(subject: _Subject, **more: Any) -> Result:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
@@ -120,4 +120,79 @@ dirty = Table(
     PrimaryKeyConstraint("source", "entity", "entity_id"),
     Index("dirty_by_due", "due_at"),
     comment="entities whose signals changed since they were scored",
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True, comment="the public part of the key"),
+    Column(
+        "name", Text, nullable=False, comment="who holds it: two keys of one name may be live, for a change of keys"
+    ),
+    Column("hash", Text, nullable=False, comment="HMAC-SHA-256 of the secret part under the home's pepper"),
+    Column("scopes", Text, nullable=False, comment="words separated by spaces"),
+    Column("requests_per_minute", Integer, comment="null: the setting of the server"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, comment="null: never"),
+    Column("revoked_at", BigInteger, comment="null: live"),
+    Index("api_keys_of_name", "name"),
+    comment="who may ask; the keys themselves are nowhere",
+)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("id", Counted, primary_key=True, autoincrement=True),
+    Column("model", Text, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("entity_id", Text, nullable=False),
+    Column("band", Text, nullable=False, comment="the band that a person gives"),
+    Column("reason", Text, nullable=False, comment="in that person's words"),
+    Column("author", Text, nullable=False),
+    Column("set_at", BigInteger, nullable=False),
+    Column("until", BigInteger, comment="null: until it is withdrawn"),
+    Column("withdrawn_at", BigInteger, comment="also set when another one takes its place"),
+    Index("overrides_of_entity", "entity", "entity_id"),
+    comment="what people put beside the machine's score",
+)
+
+objections = Table(
+    "objections",
+    metadata,
+    Column("entity", Text, nullable=False),
+    Column("entity_id", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    PrimaryKeyConstraint("entity", "entity_id"),
+    comment="who objected to being scored",
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("kind", Text, nullable=False, comment="account, lead or contact"),
+    Column("id_hash", Text, nullable=False, comment="SHA-256 of kind and id: what was erased is not named"),
+    Column("erased_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("kind", "id_hash"),
+    comment="what was erased and must not come back by a late event or by the next batch",
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("key_hash", Text, primary_key=True, comment="SHA-256 of the caller and its Idempotency-Key"),
+    Column("fingerprint", Text, nullable=False, comment="SHA-256 of method, path and body"),
+    Column("begun_at", BigInteger, nullable=False),
+    Column("status", Integer, comment="null while the first request is at work"),
+    Column("content_type", Text),
+    Column("body", LargeBinary, comment="the answer, given again to a repetition"),
+    Index("idempotency_by_age", "begun_at"),
+    comment="answers of requests that may be repeated",
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False, comment="counted up with every change"),
+    comment="tells running processes that keys, overrides, objections or tombstones changed",
 )

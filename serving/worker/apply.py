@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from serving.clock import Clock, to_us
 from serving.connections import ConnectionConfig
+from serving.privacy import repository as privacy
 from serving.store.connect import Store, upsert
 from serving.store.tables import dirty
 from serving.webhooks import inbox
@@ -20,6 +21,7 @@ from serving.worker.sources import Sources
 
 log = logging.getLogger("serving.worker")
 LETTERS_A_ROUND = 2000
+KIND_OF = {table: kind for kind, table in privacy.TABLES.items()}
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,19 @@ def apply_letters(
     """Work on the oldest letters. Raises `StoreAway`; then nothing was changed."""
     with store.read() as connection:
         letters = inbox.waiting(connection, LETTERS_A_ROUND)
+        erased = privacy.Erased.load(connection)
     if not letters:
         return Applied()
     good: dict[str, list[Change]] = defaultdict(list)
     by_source: dict[str, ConnectionConfig] = {}
     failed: list[tuple[int, str]] = []
     settle: dict[int, float] = {}
+    late: list[int] = []
     for letter in letters:
         config = connections.get(letter.connection)
+        if erased.any([_subject_of(letter, config)]):
+            late.append(letter.id)
+            continue
         try:
             if config is None:
                 raise CannotApply("its connection is gone: put the TOML file back and set the letter to waiting")
@@ -65,6 +72,9 @@ def apply_letters(
             linked = []
             for change in found:
                 account, lead, entities = links.follow(change)
+                if erased.any([("account", account), ("lead", lead)]):
+                    late.append(change.letter_id)
+                    continue
                 linked.append((change, account, lead))
                 entity, entity_id = _subject(change, entities)
                 inbox.mark(connection, change.letter_id, inbox.APPLIED, None, entity, entity_id)
@@ -74,11 +84,20 @@ def apply_letters(
                 touched.setdefault(each, 0.0)
             rows.save(connection, source_name, linked)
             mark_dirty(connection, source_name, touched, now)
+        privacy.empty_letters(connection, late)
         for letter_id, why in failed:
             inbox.mark(connection, letter_id, inbox.FAILED, why)
     if failed:
         log.warning("letters.failed count=%d first=%s", len(failed), failed[0][1])
     return Applied(len(letters), len(failed))
+
+
+def _subject_of(letter: inbox.Letter, config: ConnectionConfig | None) -> tuple[str, str] | None:
+    """The kind and the id of what an event is about, where it can have been erased."""
+    mapped = config.objects.get(letter.object_type) if config else None
+    if mapped is None or mapped.table not in KIND_OF:
+        return None
+    return KIND_OF[mapped.table], mapped.key_of(letter.object_id)
 
 
 def mark_dirty(connection: Connection, source_name: str, entities: Mapping[Entity, float], now_us: int) -> None:

@@ -17,6 +17,7 @@ from serving.champion import Champions
 from serving.clock import Clock, from_us, to_us
 from serving.connections import ConnectionConfig
 from serving.history import repository as history
+from serving.privacy import repository as privacy
 from serving.scoring import repository as stored
 from serving.scoring.panel import score_panel, signal_rows
 from serving.store.connect import Store
@@ -94,6 +95,7 @@ def _score(
 ) -> int:  # fmt: skip
     ids = {entity: sorted(i for e, i in found.generations if e == entity) for entity in ENTITIES}
     with store.read() as connection:
+        quiet = {entity: privacy.not_to_score(connection, entity, wanted) for entity, wanted in ids.items()}
         accounts = Links(source, connection, source_name).accounts_of(ids["lead"])
         told = changes.load(connection, source_name, sorted({*ids["account"], *accounts}), ids["lead"])
     # A row is visible strictly before as_of: what we were just told must be.
@@ -103,7 +105,7 @@ def _score(
     with overlaid(source, told) as above:
         for entity, wanted in ids.items():
             if wanted:
-                new_signals, new_decisions = _score_entity(above, entity, wanted, as_of, champions)
+                new_signals, new_decisions = _score_entity(above, entity, wanted, as_of, champions, quiet[entity])
                 kept += new_signals
                 decided += new_decisions
     with store.write() as connection:
@@ -124,7 +126,7 @@ def _score(
 
 
 def _score_entity(
-    source: Source, entity: str, ids: list[str], as_of: datetime, champions: Champions
+    source: Source, entity: str, ids: list[str], as_of: datetime, champions: Champions, quiet: set[str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     panel = build_panel(source, entity, [as_of], ids=ids)  # type: ignore[arg-type]  # a key of ENTITIES
     values = signal_rows(panel)
@@ -133,6 +135,6 @@ def _score_entity(
     kept = [stored.row(entity, i, as_of, status, value, v, "worker") for i, status, value, v in subjects]
     decided = []
     for champion in champions.of_entity(entity):
-        for result in score_panel(champion, panel, REASONS, values):
+        for result in score_panel(champion, panel, REASONS, values, quiet):
             decided.append(result.decision(champion, cause="webhook", run_id=None, recorded_at_us=to_us(as_of)))
     return kept, decided

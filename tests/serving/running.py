@@ -29,6 +29,8 @@ from training.panel import labelled_panel
 
 END = dt.date(2026, 1, 1)
 AS_OF = "2026-01-01"
+NOW = "2026-01-02T06:00:00Z"
+"""The clock of the processes: the morning after the batch."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Home:
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("ACCOUNTSCORE_")}
-        return {**kept, "ACCOUNTSCORE_HOME": str(self.path), "PYTHONWARNINGS": "ignore", **(more or {})}
+        ours = {"ACCOUNTSCORE_HOME": str(self.path), "ACCOUNTSCORE_NOW": NOW, "PYTHONWARNINGS": "ignore"}
+        return {**kept, **ours, **(more or {})}
 
     def run(
         self, package: str, *arguments: str, env: Mapping[str, str] | None = None

@@ -1,0 +1,64 @@
+"""API keys as they are stored: never the key, only a keyed hash of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, or_, select, update
+
+from serving.store.generation import bump
+from serving.store.tables import api_keys
+
+GENERATION = "keys"
+
+
+@dataclass(frozen=True)
+class StoredKey:
+    """One row. Times are microseconds; None means never."""
+
+    id: str
+    name: str
+    hash: str
+    scopes: str
+    requests_per_minute: int | None
+    created_at: int
+    expires_at: int | None
+    revoked_at: int | None
+
+    def is_live(self, now_us: int) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now_us < self.expires_at)
+
+
+_columns = [api_keys.c[name] for name in StoredKey.__dataclass_fields__]
+
+
+def put(connection: Connection, key: StoredKey) -> None:
+    connection.execute(insert(api_keys), [key.__dict__])
+    bump(connection, GENERATION)
+
+
+def revoke(connection: Connection, key_id: str, now_us: int) -> bool:
+    """False when there is no such key or it was revoked before."""
+    where = (api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+    done = connection.execute(update(api_keys).where(*where).values(revoked_at=now_us))
+    bump(connection, GENERATION)
+    return bool(done.rowcount)
+
+
+def all_of(connection: Connection, name: str | None = None) -> list[StoredKey]:
+    """Every key, the oldest first, revoked ones too."""
+    query = select(*_columns).order_by(api_keys.c.created_at, api_keys.c.id)
+    if name is not None:
+        query = query.where(api_keys.c.name == name)
+    return [StoredKey(**row._mapping) for row in connection.execute(query)]
+
+
+def live(connection: Connection, now_us: int) -> list[StoredKey]:
+    not_over = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now_us)
+    query = select(*_columns).where(api_keys.c.revoked_at.is_(None), not_over)
+    return [StoredKey(**row._mapping) for row in connection.execute(query)]
+
+
+def ever(connection: Connection) -> bool:
+    """Whether a key was ever made: from then on, keys are asked for, revoked as they may be."""
+    return bool(connection.execute(select(func.count()).select_from(api_keys)).scalar_one())

@@ -1,0 +1,134 @@
+"""API keys: 256 random bits, shown once, looked up by their public part and compared by a keyed hash."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from features.errors import UserMistake
+from serving.keys import repository
+from serving.keys.repository import StoredKey
+
+SCOPES = {
+    "score": "ask for scores",
+    "read": "read models, scores given and why they changed",
+    "override": "put a person's judgement beside a score",
+    "privacy": "objections and erasure",
+    "metrics": "read /metrics",
+    "admin": "everything else, now and later",
+}
+DAY_US = 86_400_000_000
+PREFIX = "as_"
+LIVE_AT_ONCE = 2
+"""Per name: the old key and the new one, while callers change over."""
+PEPPER = "api-keys.pepper"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, and what for it may ask."""
+
+    id: str
+    name: str
+    scopes: frozenset[str]
+    requests_per_minute: int | None = None
+
+    def may(self, scope: str) -> bool:
+        return scope in self.scopes
+
+
+def create(
+    connection: Connection, pepper: bytes, name: str, scopes: Sequence[str], now_us: int,
+    days: int | None = None, requests_per_minute: int | None = None,
+) -> tuple[str, StoredKey]:  # fmt: skip
+    """A new key, to be shown now and never again, and its row. Raises `UserMistake` for a name that has two live keys."""
+    unknown = sorted(set(scopes) - SCOPES.keys())
+    if unknown or not scopes:
+        said = f"scope {unknown[0]!r} is none" if unknown else "no scope is given"
+        raise UserMistake(f"{said}: some of {', '.join(SCOPES)}")
+    if not (1 <= len(name) <= 60 and name.isprintable()):
+        raise UserMistake("the name of a key's holder has 1 to 60 printable characters")
+    live = [key for key in repository.all_of(connection, name) if key.is_live(now_us)]
+    if len(live) >= LIVE_AT_ONCE:
+        raise UserMistake(
+            f"{name!r} has {len(live)} live keys ({', '.join(key.id for key in live)}): revoke one, then make the new one"
+        )
+    key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+    expires = None if days is None else now_us + days * DAY_US
+    stored = StoredKey(
+        key_id, name, hash_of(pepper, secret), " ".join(sorted(set(scopes))), requests_per_minute, now_us, expires, None
+    )
+    repository.put(connection, stored)
+    return f"{PREFIX}{key_id}_{secret}", stored
+
+
+def hash_of(pepper: bytes, secret: str) -> str:
+    """HMAC-SHA-256. A slow hash would protect guessable secrets; 256 random bits are none."""
+    return hmac.digest(pepper, secret.encode("utf-8"), hashlib.sha256).hex()
+
+
+def read_pepper(home: Path) -> bytes:
+    """What the hashes are keyed with: `ACCOUNTSCORE_KEY_PEPPER`, or a file of the home that only its owner may read.
+
+    A thief of the store alone can then not even test a key. Made when it is first needed; two at once end with the same.
+    """
+    told = os.environ.get("ACCOUNTSCORE_KEY_PEPPER")
+    if told:
+        if len(told) < 32:
+            raise UserMistake("ACCOUNTSCORE_KEY_PEPPER has fewer than 32 characters: take 32 random ones or more")
+        return told.encode()
+    path = home / PEPPER
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        home.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=home, prefix=f".{PEPPER}.") as new:  # readable by its owner alone
+        new.write(secrets.token_hex(32).encode())
+        new.flush()
+        os.fsync(new.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(new.name, path)
+    return path.read_bytes()
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """The live keys in memory. Immutable: a change makes a new one."""
+
+    pepper: bytes = field(repr=False)
+    keys: Mapping[str, tuple[str, int | None, Caller]] = field(default_factory=dict, repr=False)
+    needed: bool = False
+    """Whether a key was ever made."""
+
+    @classmethod
+    def load(cls, connection: Connection, pepper: bytes, now_us: int) -> KeyRing:
+        found = {
+            key.id: (
+                key.hash, key.expires_at,
+                Caller(key.id, key.name, frozenset(key.scopes.split()), key.requests_per_minute),
+            )
+            for key in repository.live(connection, now_us)
+        }  # fmt: skip
+        return cls(pepper, found, repository.ever(connection))
+
+    def caller(self, token: str, now_us: int) -> Caller | None:
+        """Who holds this key; None for one that is malformed, unknown, wrong, revoked or over."""
+        if not token.startswith(PREFIX):
+            return None
+        key_id, _, secret = token[len(PREFIX) :].partition("_")
+        held = self.keys.get(key_id)
+        if held is None:
+            return None
+        expected, expires, caller = held
+        if not hmac.compare_digest(expected, hash_of(self.pepper, secret)):
+            return None
+        return caller if expires is None or now_us < expires else None

@@ -1,0 +1,37 @@
+"""What people said of entities, in memory, so that a score asks no table for it: overrides, objections, erasures."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from serving.overrides import repository as overrides
+from serving.overrides.repository import Override
+from serving.privacy import repository as privacy
+from serving.privacy.repository import Erased
+
+GENERATIONS = (overrides.GENERATION, privacy.GENERATION)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Immutable: a change makes a new one."""
+
+    overrides: dict[tuple[str, str], Override] = field(default_factory=dict)
+    objecting: AbstractSet[tuple[str, str]] = frozenset()
+    erased: Erased = field(default_factory=Erased)
+
+    @classmethod
+    def load(cls, connection: Connection, now_us: int) -> Marks:
+        found = {(o.model, o.entity_id): o for o in overrides.holding(connection, now_us)}
+        return cls(found, privacy.objecting(connection), Erased.load(connection))
+
+    def override(self, model: str, entity_id: str, now_us: int) -> Override | None:
+        found = self.overrides.get((model, entity_id))
+        return found if found is not None and found.holds(now_us) else None
+
+    def may_not_score(self, entity: str, entity_id: str) -> bool:
+        """Whether it objected or was erased."""
+        return (entity, entity_id) in self.objecting or self.erased.has(entity, entity_id)
