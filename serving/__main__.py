@@ -150,6 +150,22 @@ def top(
         typer.echo(f"call list -> {excel}")
 
 
+@app.command("score-table")
+def score_table(
+    directory: Annotated[Path, typer.Argument(help="A scorer's folder, such as `training fit-table --out` writes.")],
+    source: Annotated[Path, typer.Argument(help="A .parquet or .csv file with the scorer's columns.")],
+    out: Annotated[Path, typer.Argument(help="The .parquet or .csv file to write: the same rows with their scores.")],
+    reasons: Annotated[int, typer.Option(min=0, max=20, help="Reasons per row.")] = 0,
+) -> None:
+    """Score a flat file with a scorer folder; no store and no registry are needed."""
+    from serving.batch.flat import score_table as score
+
+    done = score(directory, source, out, reasons)
+    for name, count in done.no_numbers.items():
+        typer.echo(f"{name}: {count:,} values are no number and count as missing", err=True)
+    typer.echo(f"{done.rows:,} rows -> {out}")
+
+
 @app.command()
 def sync() -> None:
     """Bring the champions' pointer files in line with the registry's alias `champion`."""

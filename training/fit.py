@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from features.errors import UserMistake
+from features.files import read_table
 from features.settings import Settings
 from features.source import Source, open_source
 from models.catalog import get_model
@@ -23,7 +24,8 @@ from models.scorer import Scorer, ScorerRefused
 from models.writer import Origin
 from training import artefact
 from training.capacity import share_of
-from training.flat import flat_rows, read_table
+from training.errors import PromotionRefused
+from training.flat import flat_rows
 from training.judgement import NO_RIVAL, Judgement, Rival, judge, worst_misses
 from training.labels import DAY_US
 from training.learn import Learnt, learn
@@ -81,6 +83,7 @@ def fit_source(
         lambda text, share: progress(text, 0.1 + 0.7 * share),
     )
     progress("judging", 0.8)
+    present = _present(settings, definition) if register else None
     rival = champion(settings, definition, panel, learnt.judged)
     judged = panel.rows.take(learnt.judged)
     share = share_of(capacity, definition, judged.time, dates_apart=definition.lead_days is None)
@@ -107,7 +110,7 @@ def fit_source(
         report["seconds"] = round(clock.monotonic() - began, 1)
         if register:
             progress("registering", 0.9)
-            _register(settings, definition, result, Path(scratch), trials, seed)
+            _register(settings, definition, result, present, Path(scratch), trials, seed)
     progress("done", 1.0)
     report["seconds"] = round(clock.monotonic() - began, 1)
     return report
@@ -242,6 +245,12 @@ def _origin(source: Source, panel: Panel) -> Origin:
     return Origin(source.name, source.fingerprint, dates[0], dates[1])
 
 
+def _present(settings: Settings, definition: Model) -> int | None:
+    from training.promote import champion_version
+
+    return champion_version(settings, definition.name)
+
+
 def champion(settings: Settings, definition: Model, panel: Panel, judged: np.ndarray) -> Rival:
     """The present champion's log-odds for the judged rows, or why there are none."""
     try:
@@ -269,9 +278,15 @@ def champion(settings: Settings, definition: Model, panel: Panel, judged: np.nda
 
 
 def _register(
-    settings: Settings, definition: Model, result: Result, scratch: Path, trials: int | None, seed: int
+    settings: Settings,
+    definition: Model,
+    result: Result,
+    present: int | None,
+    scratch: Path,
+    trials: int | None,
+    seed: int,
 ) -> None:
-    """One run, one version, the alias challenger; champion when the gates hold."""
+    """One run, one version, the alias challenger; champion when the gates hold and `present` still is the champion."""
     from models import registry
     from training.promote import GATES, PASSED, promote_version
 
@@ -302,8 +317,11 @@ def _register(
     report["version"], report["run_id"] = version.version, version.run_id
     registry.set_alias(settings, definition.name, registry.CHALLENGER, version.version)
     if result.judgement.passed:
-        promote_version(settings, definition.name, version.version)
-        report["promoted"] = True
+        try:
+            promote_version(settings, definition.name, version.version, present)
+            report["promoted"] = True
+        except PromotionRefused as refused:
+            report["verdict"], report["why"] = "refused: another became champion meanwhile", [str(refused)]
     kept = settings.home / "runs" / definition.name / f"v{version.version}"
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(scratch / "scorer", kept / "scorer")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
 
 from features.audit import as_outcome
-from features.errors import Fault, UserMistake
+from features.errors import Fault
+from features.files import as_numbers, as_texts
 from features.signal import Phrase, Signal, Unit
 from training.errors import TrainingRefused
 from training.rows import Rows, make_rows
@@ -26,7 +24,6 @@ IDENTIFIER_SHARE = 0.5
 FEWEST_FOR_IDENTIFIER = 20
 NUMBER_SHARE = 0.95
 """A text column of which so many values are numbers is a number whose rest is missing."""
-NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 
 @dataclass(frozen=True)
@@ -39,31 +36,6 @@ class FlatTable:
     """Columns that are no signals, each with the reason."""
     unlabelled: int
     """Rows without a label; they are not learnt from."""
-
-
-def read_table(path: Path) -> pa.Table:
-    """Parquet, or CSV with a header (comma, semicolon or tab); empty text is missing."""
-    if not path.is_file():
-        raise UserMistake(f"no file {str(path)!r}: give a .parquet or .csv file with one row per lead or account")
-    if path.suffix.lower() in (".parquet", ".pq"):
-        return pyarrow.parquet.read_table(path)
-    if (
-        ".csv" not in path.suffixes
-        and ".tsv" not in path.suffixes
-        and path.suffix.lower() not in (".csv", ".tsv", ".gz")
-    ):
-        raise UserMistake(f"{str(path)!r} is neither .parquet nor .csv")
-    with pa.input_stream(path, compression="detect") as stream:
-        head = stream.read(65_536).split(b"\n", 1)[0]
-    delimiter = max((",", ";", "\t"), key=lambda d: head.count(d.encode()))
-    try:
-        return pyarrow.csv.read_csv(
-            path,
-            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=NULLS),
-        )
-    except pa.ArrowInvalid as error:
-        raise UserMistake(f"{str(path)!r} cannot be read as CSV: {error}; check the line that it names") from None
 
 
 def flat_rows(
@@ -204,29 +176,27 @@ def as_signal(column: pa.ChunkedArray) -> tuple[Unit, pa.ChunkedArray] | str:
     if pa.types.is_null(kind) or column.null_count == len(column):
         return "it has no value in any row"
     if pa.types.is_boolean(kind):
-        return "flag", pc.cast(pc.cast(column, pa.int8()), pa.float64())
+        return "flag", as_numbers(column)
     if pa.types.is_integer(kind):
         numbers = pc.drop_null(column)
         distinct = pc.count_distinct(numbers).as_py()
         span = pc.min_max(numbers).as_py()
         dense = distinct == len(numbers) > FEWEST_FOR_IDENTIFIER and span["max"] - span["min"] < 1.5 * distinct
-        return "a running number: it names the row" if dense else ("points", pc.cast(column, pa.float64()))
+        return "a running number: it names the row" if dense else ("points", as_numbers(column))
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        values = pc.cast(column, pa.float64())
-        return "points", pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
+        return "points", as_numbers(column)
     if pa.types.is_temporal(kind):
         return "a date: give the days between it and the moment of scoring as a number"
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return f"its type {kind} is neither a number, a flag nor a text"
-    texts = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
-    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    texts = as_texts(column)
     present = pc.drop_null(texts)
     if not len(present):
         return "it has no value in any row"
     distinct = pc.count_distinct(present).as_py()
-    numbers = pd.to_numeric(pd.Series(texts.to_pandas(), dtype=object), errors="coerce")
-    if distinct > FEWEST_FOR_IDENTIFIER and numbers.notna().sum() >= NUMBER_SHARE * len(present):
-        return "points", pa.chunked_array([pa.array(numbers.to_numpy(dtype=np.float64), from_pandas=True)])
+    numbers = as_numbers(texts)
+    if distinct > FEWEST_FOR_IDENTIFIER and len(numbers) - numbers.null_count >= NUMBER_SHARE * len(present):
+        return "points", numbers
     if distinct > MOST_WORDS or (len(present) > FEWEST_FOR_IDENTIFIER and distinct > IDENTIFIER_SHARE * len(present)):
         return f"{distinct:,} different texts in {len(present):,} rows: an identifier, not a category"
     return "category", texts

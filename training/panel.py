@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,10 @@ from training.rows import Rows, make_rows
 from training.split import Split, split_in_time, split_without_time
 
 FEWEST_DATES = 3
+RENEWAL = "days_to_renewal"
+WEEK_DAYS = 7
+DATES_AT_ONCE = 13
+"""Weekly panels held in memory together; of each, one row in about fifty is kept."""
 SILENT_EXPECTED = 15.0
 """A date at which so many outcomes were expected and none came is one at which they were not recorded."""
 ORDER_NOTE = (
@@ -56,7 +61,7 @@ def labelled_panel(
     horizon = definition.horizon_days * DAY_US
     dates = observation_dates(source, definition, outcomes, since)
     signals = [s for s in signals_of(source, definition.entity) if s.theme in definition.themes]
-    table = build_panel(source, definition.entity, dates, engine=engine, only=[s.name for s in signals])
+    table = _observed(source, definition, dates, [s.name for s in signals], engine)
     eligible = pc.equal(table["eligibility"], ELIGIBLE)
     left_out = Counter(table.filter(pc.invert(eligible))["eligibility"].to_pylist())
     table = table.filter(eligible)
@@ -105,9 +110,18 @@ def labelled_panel(
                 )
             ],
         )
-    newest = as_of[split.before_test].max() if not in_order else None
-    population = np.arange(len(y)) if newest is None else np.flatnonzero(as_of == newest)
+    if in_order:
+        population = np.arange(len(y))
+    elif definition.lead_days is not None:
+        population = split.before_test  # one date has few rows, whose renewals happen to fall into one week
+    else:
+        population = np.flatnonzero(as_of == as_of[split.before_test].max())
     notes = [split.note]
+    if definition.lead_days is not None:
+        notes.append(
+            f"Each account is observed once per term, {definition.lead_days} to {definition.lead_days + WEEK_DAYS - 1} days before "
+            "its renewal as known then; those without a renewal so far ahead are not among the rows."
+        )
     if begun:
         notes.append(
             f"Dates before {from_us(begun):%Y-%m-%d} are left out: no outcome is recorded there, though many were to be expected."
@@ -117,10 +131,39 @@ def labelled_panel(
     return Panel(rows, split, table, population, outcomes, tuple(d.date() for d in dates), counts, tuple(notes))
 
 
+def _observed(
+    source: Source, definition: Model, dates: Sequence[dt.datetime], only: list[str], engine: str
+) -> pa.Table:
+    """The panel at the observation dates; before renewals, only the rows whose renewal is as far away as the model's file says."""
+    if definition.lead_days is None:
+        return build_panel(source, definition.entity, dates, engine=engine, only=only)
+    if RENEWAL not in only:
+        raise TrainingRefused(
+            f"source {source.name!r} for {definition.name}",
+            [
+                Fault(
+                    f"source {source.name!r}",
+                    f"it offers no signal {RENEWAL}",
+                    f"{definition.name} observes accounts {definition.lead_days} days before their renewal",
+                    "add subscriptions.sql with term_end, or set lead_days to None in the model's file: a calendar grid",
+                )
+            ],
+        )
+    parts = []
+    for first in range(0, len(dates), DATES_AT_ONCE):
+        part = build_panel(source, definition.entity, dates[first : first + DATES_AT_ONCE], engine=engine, only=only)
+        away = part[RENEWAL]
+        due = pc.and_(pc.greater_equal(away, definition.lead_days), pc.less(away, definition.lead_days + WEEK_DAYS))
+        parts.append(part.filter(pc.fill_null(due, False)))
+    return pa.concat_tables(parts)
+
+
 def observation_dates(
     source: Source, definition: Model, outcomes: Outcomes, since: dt.datetime | None
 ) -> list[dt.datetime]:
-    """The dates at which entities are observed: a calendar grid between the warm-up and the last window that is over."""
+    """The dates at which entities are observed, between the warm-up and the last window that is over: a calendar grid, or
+    every week when each entity is observed so many days before its renewal (`_observed` keeps those that are due).
+    """
     first, last = history(source)
     if outcomes.snapshot is not None:
         return [dt.datetime(last.year, last.month, last.day, tzinfo=dt.UTC) + dt.timedelta(days=1)]
@@ -128,7 +171,8 @@ def observation_dates(
     horizon = dt.timedelta(days=definition.horizon_days)
     begin = max(first + dt.timedelta(days=definition.warm_up_days), since or first)
     end = from_us(outcomes.known_until_us) - horizon - settle
-    dates = grid(begin, end, definition.grid_days) if end > begin else []
+    step = definition.grid_days if definition.lead_days is None else WEEK_DAYS
+    dates = grid(begin, end, step) if end > begin else []
     if len(dates) >= FEWEST_DATES:
         return dates
     days = (last - begin).days

@@ -1,4 +1,8 @@
-"""Putting a version live, and taking it back: alias, export and pointer, one promotion at a time."""
+"""Putting a version live, and taking it back: alias, export and pointer, one promotion at a time.
+
+Who promotes says which champion it was measured against (the one that it saw before it waited for the lock). When another
+promotion came first, that comparison no longer holds, and the later one is refused: of two at once, one wins.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ def promote(settings: Settings, model: str, version: int | None = None) -> dict[
     Raises `PromotionRefused` (exit code 3) with the failed gates, `UserMistake` for an unknown version.
     """
     name = get_model(model).name
+    present = champion_version(settings, name)
     found = registry.get_version(settings, name, version)
     verdict = (found.tags or {}).get(GATES, "never judged")
     if verdict != PASSED:
@@ -30,18 +35,35 @@ def promote(settings: Settings, model: str, version: int | None = None) -> dict[
             f"version {found.version} of {name} is not promoted, its gates say: {verdict}. "
             f"The numbers are in its run {found.run_id} and in report.json; train a better one, or mend what the gate names"
         )
-    return promote_version(settings, name, found.version)
+    return promote_version(settings, name, found.version, present)
 
 
-def promote_version(settings: Settings, name: str, version: int) -> dict[str, object]:
+def champion_version(settings: Settings, name: str) -> int | None:
+    """The version that has the alias champion, None when there is none."""
+    found = registry.by_alias(settings, name, registry.CHAMPION)
+    return None if found is None else found.version
+
+
+def promote_version(settings: Settings, name: str, version: int, instead_of: int | None) -> dict[str, object]:
     """Alias, export and pointer under the lock; the gates are the caller's business.
 
-    The alias is set first and the pointer last: what breaks between the two is completed by `python -m serving sync`.
+    `instead_of` is the champion (None: none) that the version was compared with; raises `PromotionRefused` when another one
+    is champion by now. The alias is set first and the pointer last: what breaks between the two is completed by
+    `python -m serving sync`.
     """
     with pointer.locked(settings.home, name), tempfile.TemporaryDirectory() as scratch:
         directory = registry.download(settings, registry.get_version(settings, name, version), Path(scratch))
         Scorer.load(directory)
         before = registry.by_alias(settings, name, registry.CHAMPION)
+        if (None if before is None else before.version) not in (instead_of, version):
+            assert before is not None
+            said = f"refused: version {before.version} became champion meanwhile"
+            registry.tag_version(settings, name, version, "promotion", said)
+            raise PromotionRefused(
+                f"version {version} of {name} is not promoted: it was compared with "
+                f"{'no champion' if instead_of is None else f'champion {instead_of}'}, and version {before.version} became champion "
+                f"meanwhile; see python -m training compare {name}, then promote it again if it is the better one"
+            )
         if before is not None and before.version != version:
             registry.set_alias(settings, name, registry.PREVIOUS, before.version)
         registry.set_alias(settings, name, registry.CHAMPION, version)
@@ -65,9 +87,10 @@ def rollback(settings: Settings, model: str) -> dict[str, object]:
     Raises `UserMistake` when there is no previous champion.
     """
     name = get_model(model).name
+    present = champion_version(settings, name)
     before = registry.by_alias(settings, name, registry.PREVIOUS)
     if before is None:
         raise UserMistake(
             f"{name} has no previous champion to go back to: promote a version with python -m training promote {name} --version N"
         )
-    return promote_version(settings, name, before.version)
+    return promote_version(settings, name, before.version, present)

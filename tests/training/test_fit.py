@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from features.settings import Settings
@@ -53,6 +55,37 @@ class TestFit:
             settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path / name)})
             shas.add(fit_source("lead-fit", "sample", company, trials=1, settings=settings, register=False)["scorer"])
         assert len(shas) == 1
+
+
+class TestBeforeRenewal:
+    def test_each_account_once_per_term_with_time_to_act(self, company: Path) -> None:
+        definition = replace(get_model("churn-risk"), lead_days=60)
+        panel = labelled_panel(open_source("sample", company), definition)
+        away = panel.table["days_to_renewal"].to_numpy()
+        assert away.min() >= 60
+        assert away.max() < 67
+        rows = pd.DataFrame({"id": panel.rows.entity_id, "time": panel.rows.time}).sort_values(["id", "time"])
+        again = rows.groupby("id")["time"].diff().dropna()
+        assert (again > 60 * 86_400_000_000).all(), "a term is seen once"
+        assert len(panel.rows) > 60
+        assert "60 to 66 days before" in " ".join(panel.notes)
+        # The twin on the calendar grid sees renewals at any distance.
+        grid = (
+            labelled_panel(open_source("sample", company), get_model("churn-risk")).table["days_to_renewal"].to_numpy()
+        )
+        assert np.nanmin(grid) < 60
+
+    def test_a_horizon_that_ends_before_the_renewal_is_no_model(self) -> None:
+        with pytest.raises(ValueError, match=r"lead_days 85 is not in 0\.\.83"):
+            replace(get_model("churn-risk"), lead_days=85)
+
+    def test_a_source_without_terms_is_refused_with_the_next_step(self, tmp_path: Path) -> None:
+        accounts = [{"account_id": f"a{i}", "event_time": at("2023-01-01")} for i in range(40)]
+        labels = [{"account_id": "a1", "churned": True, "event_time": at("2024-01-05")}]
+        usage = [{"account_id": "a0", "event_time": at(d)} for d in ("2023-01-01", "2025-01-01")]
+        source = make_source(tmp_path / "s", {"accounts": accounts, "churn_labels": labels, "usage": usage})
+        with pytest.raises(TrainingRefused, match=r"offers no signal days_to_renewal.*set lead_days to None"):
+            labelled_panel(source, replace(get_model("churn-risk"), lead_days=30))
 
 
 class TestPanel:

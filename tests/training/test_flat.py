@@ -14,10 +14,11 @@ import pyarrow as pa
 import pytest
 
 from features.errors import UserMistake
+from features.files import read_table
 from models.scorer import Scorer
 from training.errors import TrainingRefused
 from training.fit import fit_table
-from training.flat import as_signal, flat_rows, moments, read_table
+from training.flat import as_signal, flat_rows, moments
 
 
 def table(n: int = 600, seed: int = 0) -> pd.DataFrame:

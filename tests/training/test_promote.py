@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from features.errors import UserMistake
 from features.settings import Settings
-from models import registry
+from models import pointer, registry
 from models.catalog import get_model
 from models.pointer import read_pointer
 from models.scorer import Scorer
+from serving.settings import ServingSettings
+from serving.sync import sync
 from tests.scorers import make_scorer
 from training.errors import PromotionRefused
-from training.promote import GATES, PASSED, promote, rollback
+from training.promote import GATES, PASSED, promote, promote_version, rollback
 
 MODEL = "churn-risk"
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
@@ -75,11 +79,55 @@ class TestPromotion:
         tags = registry.get_version(settings, MODEL, 3).tags or {}
         assert tags["promotion"] == "refused: failed: signal"
 
-    def test_two_at_once_leave_alias_and_pointer_agreed(self, made: tuple[Settings, list[tuple[int, str]]]) -> None:
-        settings, _ = made
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda version: promote(settings, MODEL, version), (1, 2)))
-        assert live(settings)[0] == alias(settings, "champion")
+    def test_two_processes_at_once_one_wins_and_none_is_half_done(
+        self, made: tuple[Settings, list[tuple[int, str]]]
+    ) -> None:
+        settings, versions = made
+        environment = {**os.environ, "ACCOUNTSCORE_HOME": str(settings.home)}
+        commands = [[sys.executable, "-m", "training", "promote", MODEL, "--version", str(v)] for v in (1, 2)]
+        running = [
+            subprocess.Popen(c, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for c in commands
+        ]
+        ended = [(process.communicate(timeout=240), process.returncode) for process in running]
+        codes = [code for _, code in ended]
+        # Whoever comes second either saw the first as champion and replaced it, or is refused with exit code 3.
+        assert 0 in codes, ended
+        assert set(codes) <= {0, 3}, ended
+        champion, sha = live(settings)
+        assert (champion, sha) in versions
+        assert champion == alias(settings, "champion")
+
+    def test_who_was_compared_with_another_champion_is_refused(
+        self, made: tuple[Settings, list[tuple[int, str]]]
+    ) -> None:
+        settings, versions = made
+        promote(settings, MODEL, 1)
+        with pytest.raises(
+            PromotionRefused, match=r"compared with no champion, and version 1 became champion meanwhile"
+        ):
+            promote_version(settings, MODEL, 2, instead_of=None)
+        assert live(settings) == versions[0]
+        assert alias(settings, "champion") == 1
+        promote_version(settings, MODEL, 2, instead_of=1)
+        assert live(settings) == versions[1]
+
+    def test_a_promotion_that_breaks_in_the_middle_leaves_the_old_one_serving(
+        self, made: tuple[Settings, list[tuple[int, str]]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings, versions = made
+        promote(settings, MODEL, 1)
+
+        def broken(*_: object) -> None:
+            raise OSError("disk full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(pointer, "put_live", broken)
+            with pytest.raises(OSError, match="disk full"):
+                promote(settings, MODEL, 2)
+        assert live(settings) == versions[0], "the pointer names a whole scorer, the old one"
+        sync(ServingSettings.from_env({"ACCOUNTSCORE_HOME": str(settings.home)}))
+        assert live(settings) == versions[1], "sync completes what was begun"
 
     def test_nothing_to_go_back_to(self, made: tuple[Settings, list[tuple[int, str]]]) -> None:
         settings, _ = made

@@ -1,0 +1,131 @@
+"""A flat file in, the same rows with their scores out: the numbers of the scorer, whatever the file's format."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from features.errors import BadInput, UserMistake
+from models.scorer import Scorer
+from serving.batch import flat
+from training.fit import fit_table
+
+
+def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:
+    """Leads with a number, a number that comes as text, a word with gaps, a flag, and a name that is no signal."""
+    rng = np.random.default_rng(seed)
+    size = np.round(rng.lognormal(3, 1, n), 1)
+    return pd.DataFrame(
+        {
+            "name": [f"firm {i}" for i in range(n)],
+            "size": size,
+            "as text": [f"{v:.2f}" if v < 80 else "" for v in size * 2],
+            "plan": np.array(["basic", " pro ", None], dtype=object)[rng.integers(0, 3, n)],
+            "trial": rng.random(n) < 0.5,
+            "won": rng.random(n) < 1 / (1 + np.exp(3.5 - np.log(size))),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def scorer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("flat")
+    frame().to_csv(folder / "train.csv", index=False)
+    fit_table(folder / "train.csv", "won", folder / "scorer", trials=1)
+    return folder / "scorer"
+
+
+def expected(directory: Path, rows: pd.DataFrame) -> np.ndarray:
+    """The scorer alone, fed by hand."""
+    scorer = Scorer.load(directory)
+    given = rows.assign(**{"as text": pd.to_numeric(rows["as text"], errors="coerce")})
+    given["plan"] = given["plan"].str.strip()
+    return scorer.probability(scorer.encode({name: given[name].tolist() for name in scorer.names}))
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+    def test_they_are_the_scorers_to_the_bit(self, scorer: Path, tmp_path: Path, suffix: str) -> None:
+        rows = frame(250, seed=1)
+        given, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+        rows.to_parquet(given) if suffix == ".parquet" else rows.to_csv(given, index=False)
+        done = flat.score_table(scorer, given, out)
+        found = pd.read_parquet(out) if suffix == ".parquet" else pd.read_csv(out)
+        assert done.rows == len(found) == 250
+        assert np.array_equal(found["probability"].to_numpy(), expected(scorer, rows))
+        assert found["name"].tolist() == rows["name"].tolist(), "rows keep their order and their own columns"
+        assert found["score"].between(1, 100).all()
+
+    def test_chunks_change_nothing(self, scorer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        frame(100, seed=2).to_parquet(tmp_path / "in.parquet")
+        flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "whole.parquet", reasons=2)
+        monkeypatch.setattr(flat, "CHUNK_ROWS", 7)
+        flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "parts.parquet", reasons=2)
+        assert pq.read_table(tmp_path / "whole.parquet").equals(pq.read_table(tmp_path / "parts.parquet"))
+
+    def test_a_word_never_seen_and_a_number_that_is_none(self, scorer: Path, tmp_path: Path) -> None:
+        rows = frame(3, seed=3).assign(plan=["gold", "basic", None], size=["12.0", "many", None])
+        rows.to_parquet(tmp_path / "in.parquet")
+        done = flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet")
+        assert done.no_numbers == {"size": 1}
+        assert pd.read_parquet(tmp_path / "out.parquet")["probability"].between(0, 1).all()
+
+
+class TestReasons:
+    def test_the_strongest_first_and_in_words(self, scorer: Path, tmp_path: Path) -> None:
+        rows = frame(20, seed=4)
+        rows.to_parquet(tmp_path / "in.parquet")
+        rows.to_csv(tmp_path / "in.csv", index=False)
+        flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet", reasons=3)
+        flat.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv", reasons=3)
+        told = pd.read_parquet(tmp_path / "out.parquet")["reasons"]
+        flat_texts = pd.read_csv(tmp_path / "out.csv")[["reason_1", "reason_2", "reason_3"]]
+        for own, texts in zip(told, flat_texts.to_numpy(), strict=True):
+            strength = [abs(r["effect"]) for r in own]
+            assert strength == sorted(strength, reverse=True)
+            assert [r["text"] for r in own] == [t for t in texts if isinstance(t, str)]
+
+
+class TestMistakes:
+    def test_every_missing_column_and_every_clash_at_once(self, scorer: Path, tmp_path: Path) -> None:
+        rows = frame(5).drop(columns=["size", "plan"]).assign(band="x")
+        rows.to_parquet(tmp_path / "in.parquet")
+        with pytest.raises(BadInput) as wrong:
+            flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet")
+        assert {f.where for f in wrong.value.faults} == {"column size", "column plan", "column band"}
+        assert list(tmp_path.iterdir()) == [tmp_path / "in.parquet"], "nothing is left behind"
+
+    def test_the_input_is_not_written_over(self, scorer: Path, tmp_path: Path) -> None:
+        frame(5).to_parquet(tmp_path / "in.parquet")
+        with pytest.raises(UserMistake, match="the input itself"):
+            flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "in.parquet")
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("nowhere", "in.csv", "out.csv"), "nowhere"),
+            (("{scorer}", "none.csv", "out.csv"), "no file"),
+            (("{scorer}", "in.csv", "out.xlsx"), "neither"),
+            (("{scorer}", "broken.parquet", "out.csv"), "cannot be read as Parquet"),
+        ],
+    )
+    def test_the_door_ends_with_2_and_no_trace(
+        self, scorer: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+    ) -> None:
+        frame(5).to_csv(tmp_path / "in.csv", index=False)
+        (tmp_path / "broken.parquet").write_text("no")
+        given = [a.format(scorer=scorer) for a in arguments]
+        done = subprocess.run(
+            [sys.executable, "-m", "serving", "score-table", *given], capture_output=True, text=True, timeout=120,
+            cwd=tmp_path, check=False, env={**os.environ, "PYTHONPATH": str(Path(flat.__file__).parents[2])},
+        )  # fmt: skip
+        assert done.returncode == 2, done.stderr
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
