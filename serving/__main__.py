@@ -11,6 +11,9 @@ import typer
 
 from features.cli import parse_as_of, run
 from features.errors import AccountscoreError, UserMistake
+from serving.keys.command import app as keys
+from serving.privacy.command import app as privacy
+from serving.privacy.command import retention
 from serving.settings import ServingSettings
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -202,6 +205,10 @@ def _set_up_store(settings: ServingSettings) -> None:
         if done.returncode:
             raise AccountscoreError(f"the store could not be set up: {done.stderr.strip().splitlines()[-1:]}")
 
+
+for name, group in (("keys", keys), ("privacy", privacy)):
+    app.add_typer(group, name=name)
+app.command()(retention)
 
 if __name__ == "__main__":
     run(app)

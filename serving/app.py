@@ -13,11 +13,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp
 
 from serving.champion import Champions
 from serving.clock import Clock, make_clock
 from serving.connections import load_connections
+from serving.door.door import Door
 from serving.health.endpoints import router as health
 from serving.history.endpoints import router as scores_of_entity
 from serving.http import ClientGone
@@ -37,8 +37,12 @@ from serving.webhooks.endpoints import router as webhooks
 log = logging.getLogger("serving")
 
 
-def create_app(settings: ServingSettings, clock: Clock | None = None) -> tuple[ASGIApp, FastAPI]:
-    """The app to serve (the hot path in front) and the FastAPI app behind it, which holds the lifespan.
+def create_app(
+    settings: ServingSettings, clock: Clock | None = None, *, open_on_loopback: bool = False
+) -> tuple[Door, FastAPI]:
+    """The app to serve (the door and the hot path in front) and the FastAPI app behind it, which holds the lifespan.
+
+    `open_on_loopback` lets anybody in until the first API key is made, for a server that only this machine reaches.
 
     Starting raises `UserMistake` when the store is not at this version's revision, `BadInput` for connections with faults.
     """
@@ -84,7 +88,7 @@ def create_app(settings: ServingSettings, clock: Clock | None = None) -> tuple[A
     for router in (health, scoring, scores_of_entity, webhooks):
         app.include_router(router)
     app.openapi = _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
-    return HotPath(app, app), app
+    return Door(HotPath(app, app), app, open_on_loopback=open_on_loopback), app
 
 
 def _openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:

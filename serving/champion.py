@@ -78,7 +78,7 @@ class Champions:
         try:
             return get_model(name)
         except AccountscoreError:
-            raise no_such("model", name, sorted(MODELS)) from None
+            raise no_such("model", sorted(MODELS)) from None
 
     def definitions(self) -> list[Model]:
         return [get_model(name) for name in MODELS]

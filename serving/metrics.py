@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+"""OpenTelemetry's buckets of http.server.request.duration, and two below for answers of a millisecond."""
 
 
 class Metrics:
@@ -10,6 +13,27 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "accountscore_http_requests_total", "Requests answered", ["method", "route", "status"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.request_seconds = Histogram(
+            "accountscore_http_request_seconds", "From a request's head to the end of its answer", ["method", "route"],
+            buckets=SECONDS, registry=self.registry,
+        )  # fmt: skip
+        self.signals_age = Gauge(
+            "accountscore_signals_age_seconds", "Since the moment that the newest stored signals are for", ["entity"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.inbox = Gauge(
+            "accountscore_inbox_events", "Events of CRMs that are not settled", ["state"], registry=self.registry
+        )
+        self.dirty = Gauge(
+            "accountscore_dirty_entities", "Entities that changed and wait for their score", registry=self.registry
+        )
+        self.outbox = Gauge(
+            "accountscore_outbox_messages", "Messages to CRMs that are not settled", ["state"], registry=self.registry
+        )
         self.scores = Counter(
             "accountscore_scores_total", "Scores given", ["model", "version", "band"], registry=self.registry
         )

@@ -29,6 +29,8 @@ class Problem(Exception):
     detail: str
     extra: Mapping[str, Any] = field(default_factory=dict)
     retry_after_seconds: int | None = None
+    challenge: str | None = None
+    """How to say who one is (`WWW-Authenticate`), with 401."""
 
     def body(self) -> bytes:
         return msgspec.json.encode(
@@ -46,6 +48,8 @@ class Problem(Exception):
         headers = {"cache-control": "no-store"}
         if self.retry_after_seconds is not None:
             headers["retry-after"] = str(self.retry_after_seconds)
+        if self.challenge is not None:
+            headers["www-authenticate"] = self.challenge
         return headers
 
 
@@ -53,10 +57,9 @@ def fault_json(fault: Fault) -> dict[str, str]:
     return {"where": fault.where, "found": fault.found, "rule": fault.rule, "next_step": fault.next_step}
 
 
-def no_such(kind: str, name: str, choices: list[str]) -> Problem:
+def no_such(kind: str, choices: list[str]) -> Problem:
     """404 that lists the choices."""
-    shown = name if len(name) <= 60 else name[:60] + "..."
-    return Problem(404, f"no_such_{kind}", f"no {kind} {shown!r}: one of {', '.join(choices)}", {"choices": choices})
+    return Problem(404, f"no_such_{kind}", f"no such {kind}: one of {', '.join(choices)}", {"choices": choices})
 
 
 def store_away() -> Problem:
@@ -90,7 +93,7 @@ SCHEMA: dict[str, Any] = {
         "type": {"type": "string", "description": "names the kind of problem", "examples": ["urn:accountscore:problem:no_such_model"]},
         "title": {"type": "string", "description": "the status in words", "examples": ["Not Found"]},
         "status": {"type": "integer", "description": "the HTTP status", "examples": [404]},
-        "detail": {"type": "string", "description": "what is wrong and the next step", "examples": ["no model 'x': one of churn-risk, lead-fit"]},
+        "detail": {"type": "string", "description": "what is wrong and the next step", "examples": ["no such model: one of churn-risk, lead-fit"]},
         "code": {"type": "string", "description": "stable name for programs", "examples": ["no_such_model"]},
     },
 }  # fmt: skip

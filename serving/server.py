@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import signal
 import socket
@@ -17,6 +18,7 @@ from granian.server.embed import Server
 
 from features.errors import UserMistake
 from serving.app import create_app
+from serving.door.door import Door
 from serving.settings import ServingSettings
 
 log = logging.getLogger("serving")
@@ -34,18 +36,54 @@ def serve(settings: ServingSettings, host: str, port: int) -> None:
 
 
 async def _serve(settings: ServingSettings, host: str, port: int) -> None:
-    front, app = create_app(settings)
+    local = _is_loopback(host)
+    front, app = create_app(settings, open_on_loopback=local)
     # The lifespan runs here and not in granian, so that a start that fails is an exception with its message.
     async with app.router.lifespan_context(app):
+        keys = app.state.serving.watched.keys
+        if not keys.needed and not local:
+            raise UserMistake(
+                f"{host} can be reached from elsewhere and no API key exists: run python -m serving keys create NAME first"
+            )
+        if not keys.needed:
+            log.warning("api.open reason=loopback_and_no_key_yet next=python -m serving keys create NAME")
         logging.getLogger("_granian").setLevel(logging.ERROR)
         server = Server(
             front, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False
         )
         loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, server.stop)
+            loop.add_signal_handler(number, stopping.set)
         log.info("api.listening address=http://%s:%d", host, port)
-        await server.serve()
+        draining = asyncio.create_task(_drain(front, stopping, server))
+        try:
+            await server.serve()
+        finally:
+            draining.cancel()
+
+
+async def _drain(front: Door, stopping: asyncio.Event, server: Server) -> None:
+    """Wait for the signal; then refuse what comes (503, readiness included), let what is at work end, and stop."""
+    await stopping.wait()
+    front.draining = True
+    log.info("api.draining in_flight=%d", front.in_flight)
+    end = asyncio.get_running_loop().time() + DRAIN_SECONDS
+    while front.in_flight and asyncio.get_running_loop().time() < end:
+        await asyncio.sleep(0.02)
+    server.stop()  # type: ignore[no-untyped-call]  # granian has no types for it
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what is bound to `host`.
+
+    >>> _is_loopback("127.0.0.1"), _is_loopback("::1"), _is_loopback("localhost"), _is_loopback("0.0.0.0")
+    (True, True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _check_free(host: str, port: int) -> None:

@@ -39,7 +39,7 @@ async def read_scores(
 ) -> Response:
     """Every score given over HTTP, by a webhook or in a nightly run, the newest `as_of` first."""
     if entity not in ENTITIES:
-        raise no_such("entity", entity, list(ENTITIES))
+        raise no_such("entity", list(ENTITIES))
     state = state_of(request)
     if model is not None:
         model = state.champions.definition(model).name

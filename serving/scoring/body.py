@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import msgspec
@@ -61,7 +60,7 @@ def _explain(body: bytes) -> tuple[Parsed, int]:
         found = f"a list of {len(records)}" if isinstance(records, list) else _kind(records)
         raise _shape("key records", found, f"a list of 1 to {MAX_RECORDS} records", "send more requests for more")
     if type(reasons) is not int or not 0 <= reasons <= MAX_REASONS:
-        raise _shape("key reasons", shown(reasons), f"a whole number from 0 to {MAX_REASONS}", "mend it")
+        raise _shape("key reasons", _kind(reasons), f"a whole number from 0 to {MAX_REASONS}", "mend it")
     return [_record(index, item) for index, item in enumerate(records)], reasons
 
 
@@ -75,11 +74,11 @@ def _record(index: int, item: Any) -> Record | RecordError:
         faults.append(FaultJson(f"{place}, key {key[:60]!r}", "no such key", rule, "put signals under signals"))
     entity_id = item.get("entity_id", "")
     if "entity_id" in item and not (isinstance(entity_id, str) and 1 <= len(entity_id) <= 256):
-        found = shown(entity_id) if not isinstance(entity_id, str) else f"{len(entity_id)} characters"
+        found = _kind(entity_id) if not isinstance(entity_id, str) else f"{len(entity_id)} characters"
         faults.append(FaultJson(f"{place}, entity_id", found, "a text of 1 to 256 characters", "write it in quotes"))
     value = item.get("value")
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
-        faults.append(FaultJson(f"{place}, value", shown(value), "a number from 0, or null", "mend it"))
+        faults.append(FaultJson(f"{place}, value", _kind(value), "a number from 0, or null", "mend it"))
     signals = item.get("signals", {})
     if not isinstance(signals, dict):
         faults.append(FaultJson(f"{place}, signals", _kind(signals), "an object, signal to value", "mend it"))
@@ -101,19 +100,8 @@ def error_of(index: int, entity_id: str | None, faults: list[FaultJson], code: s
     return RecordError(index, entity_id, code, faults)
 
 
-def shown(value: Any) -> str:
-    """A value for a message to the caller who sent it, short.
-
-    >>> shown("x" * 100)[-6:], shown(None), shown(True)
-    ('x...', 'null', 'true')
-    """
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def _kind(value: Any) -> str:
+    """What a value is, for a message: never the value, which may be somebody's name."""
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "nothing"}
     return names.get(type(value), "a number")
 

@@ -151,7 +151,7 @@ def _subject(
     if row is None:
         if given is None:
             fault = FaultJson(
-                f"record {index}, entity_id", repr(entity_id), f"an {champion.entity} whose signals are in the store"
+                f"record {index}, entity_id", "no signals are stored of it", f"an {champion.entity} whose signals are in the store"
                 if champion.entity == "account" else f"a {champion.entity} whose signals are in the store",
                 "give its signals, or run python -m serving batch, which fills the store",
             )  # fmt: skip

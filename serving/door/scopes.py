@@ -1,0 +1,30 @@
+"""Which right a request needs: one rule for the door and for the OpenAPI file. What no line names needs `admin`."""
+
+from __future__ import annotations
+
+OPEN = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect"})
+"""Say nothing of any account or lead."""
+_BY_END = {"override": "override", "objection": "privacy", "erasure": "privacy"}
+
+
+def scope_of(method: str, path: str) -> str | None:
+    """The scope that a key must have; None when no key is asked for.
+
+    >>> scope_of("POST", "/v1/churn-risk/score"), scope_of("GET", "/v1/account/acme/scores")
+    ('score', 'read')
+    >>> scope_of("PUT", "/v1/account/acme/override"), scope_of("GET", "/healthz"), scope_of("POST", "/v1/else")
+    ('override', None, 'admin')
+    """
+    if path in OPEN or path.startswith("/webhooks/"):  # webhooks carry their sender's signature
+        return None
+    if path == "/metrics":
+        return "metrics"
+    end = path.rpartition("/")[2]
+    if path.startswith("/v1/"):
+        if method == "POST" and end == "score":
+            return "score"
+        if end in _BY_END and method != "GET":
+            return _BY_END[end]
+        if method in ("GET", "HEAD"):
+            return "read"
+    return "admin"

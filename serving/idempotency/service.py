@@ -1,0 +1,84 @@
+"""`Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a repetition gets the first answer, scored once.
+
+The same key with another request is 422, while the first is at work 409. A refusal or a failure is not kept. When the
+process dies between the score's commit and the answer's, the repetition is scored again: the record is there twice then,
+and neither is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.door.inflate import once
+from serving.errors import StoreAway
+from serving.http import read_body
+from serving.idempotency import repository
+from serving.problems import Problem, store_away
+from serving.state import AppState
+
+LONGEST_KEY = 255
+
+
+async def repeatable(
+    app: ASGIApp, state: AppState, caller: str, key: bytes, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answer a request that has an Idempotency-Key. Raises `Problem`, before anything was sent."""
+    if not 1 <= len(key) <= LONGEST_KEY:
+        raise Problem(400, "bad_idempotency_key", f"Idempotency-Key has 1 to {LONGEST_KEY} characters")
+    body = await read_body(scope, receive, state.settings.max_body_bytes)
+    name = hashlib.sha256(b"%s\n%s" % (caller.encode(), key)).hexdigest()
+    request = b"%s %s\n" % (scope["method"].encode(), scope["path"].encode())
+    fingerprint = hashlib.sha256(request + body).hexdigest()
+    now_us = time.time_ns() // 1000
+    kept = await _write(state, lambda connection: repository.begin(connection, name, fingerprint, now_us))
+    if kept is not None:
+        await _again(kept, fingerprint, send)
+        return
+    held: list[Message] = []
+
+    async def hold(message: Message) -> None:
+        held.append(message)
+
+    try:
+        await app(scope, once(body), hold)
+    except BaseException:
+        await _write(state, lambda connection: repository.forget(connection, name))
+        raise
+    status = held[0]["status"]
+    answer = b"".join(message.get("body", b"") for message in held[1:])
+    if status < 300:
+        kind = dict(held[0]["headers"]).get(b"content-type", b"application/json").decode("latin-1")
+        await _write(state, lambda connection: repository.finish(connection, name, status, kind, answer))
+    else:
+        await _write(state, lambda connection: repository.forget(connection, name))
+    for message in held:
+        await send(message)
+
+
+async def _again(kept: repository.Kept, fingerprint: str, send: Send) -> None:
+    if kept.fingerprint != fingerprint:
+        raise Problem(422, "idempotency_key_reused", "this Idempotency-Key came with another request: take a new one")
+    if kept.status is None:
+        raise Problem(409, "still_at_work", "the first request with this Idempotency-Key is at work", {}, 1)
+    body = bytes(kept.body or b"")
+    headers = [
+        (b"content-type", (kept.content_type or "application/json").encode("latin-1")),
+        (b"content-length", b"%d" % len(body)),
+        (b"idempotent-replayed", b"true"),
+    ]
+    await send({"type": "http.response.start", "status": kept.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _write(state: AppState, job: Callable[[Connection], Any]) -> Any:
+    try:
+        return await asyncio.wrap_future(state.writer.submit(job))
+    except StoreAway:
+        raise store_away() from None

@@ -1,0 +1,84 @@
+"""`python -m serving keys`: who may ask the API."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from features.errors import UserMistake
+
+app = typer.Typer(help="API keys: make, list, revoke.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    name: Annotated[
+        str, typer.Argument(help="Who will hold it: a system or a person. Two keys of a name may be live.")
+    ],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What it may do, may be repeated: score, read, override, privacy, metrics, admin."),
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Days until it ends; without it, never.")] = None,
+    per_minute: Annotated[
+        int | None, typer.Option("--per-minute", min=1, help="Requests a minute; without it, the server's setting.")
+    ] = None,
+) -> None:
+    """Make a key and show it, once. Without --scope it may score and read."""
+    from serving.keys import service
+    from serving.settings import ServingSettings
+    from serving.store.connect import open_store
+
+    settings = ServingSettings.from_env()
+    store = open_store(settings.base.store_url)
+    store.require_revision()
+    pepper = service.read_pepper(settings.base.home)
+    with store.write() as connection:
+        token, key = service.create(
+            connection, pepper, name, scope or ["score", "read"], time.time_ns() // 1000, days, per_minute
+        )
+    store.close()
+    typer.echo(f"key {key.id} of {name} with {key.scopes}: it is shown this once", err=True)
+    typer.echo(token)
+
+
+@app.command("list")
+def list_keys() -> None:
+    """Every key: its id, holder, scopes, and whether it is live."""
+    from serving.clock import from_us, iso
+    from serving.keys import repository
+    from serving.settings import ServingSettings
+    from serving.store.connect import open_store
+
+    store = open_store(ServingSettings.from_env().base.store_url)
+    store.require_revision()
+    with store.read() as connection:
+        found = repository.all_of(connection)
+    store.close()
+    now_us = time.time_ns() // 1000
+    for key in found:
+        state = "live" if key.is_live(now_us) else "revoked" if key.revoked_at else "over"
+        until = "" if key.expires_at is None else f"  until {iso(from_us(key.expires_at))}"
+        rate = "" if key.requests_per_minute is None else f"  {key.requests_per_minute:,}/min"
+        typer.echo(f"{key.id}  {state:7}  {key.name}  [{key.scopes}]{rate}{until}")
+    if not found:
+        typer.echo("no key was ever made: the API answers on loopback only", err=True)
+
+
+@app.command()
+def revoke(key_id: Annotated[str, typer.Argument(help="The id that `keys list` shows.")]) -> None:
+    """End a key. Running servers refuse it within two seconds."""
+    from serving.keys import repository
+    from serving.settings import ServingSettings
+    from serving.store.connect import open_store
+
+    store = open_store(ServingSettings.from_env().base.store_url)
+    store.require_revision()
+    with store.write() as connection:
+        done = repository.revoke(connection, key_id, time.time_ns() // 1000)
+    store.close()
+    if not done:
+        raise UserMistake(f"no live key has the id {key_id!r}: see python -m serving keys list")
+    typer.echo(f"{key_id} is revoked")

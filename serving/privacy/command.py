@@ -1,0 +1,106 @@
+"""`python -m serving privacy` and `python -m serving retention`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from features.errors import UserMistake
+
+if TYPE_CHECKING:
+    from serving.store.connect import Store
+
+app = typer.Typer(help="Erasure and objections.", no_args_is_help=True)
+Kind = Annotated[str, typer.Argument(help="account, lead, or (to erase) contact.")]
+Name = Annotated[str, typer.Argument(help="Its id in the source.")]
+
+
+@app.command()
+def erase(kind: Kind, name: Name) -> None:
+    """Delete all that the store holds of it; neither a late event nor the next batch brings it back.
+
+    Published folders of batches are files of yours: the next run has no score of it, older ones are yours to delete.
+    """
+    from serving.clock import make_clock, to_us
+    from serving.connections import load_connections
+    from serving.privacy import service
+    from serving.privacy.repository import KINDS
+    from serving.settings import ServingSettings
+
+    _one_of(kind, KINDS)
+    settings = ServingSettings.from_env()
+    configs = load_connections(settings.base.connections, secrets_needed=False).values()
+    store = _open()
+    done = service.erase(store, configs, kind, name, to_us(make_clock()()))
+    store.close()
+    typer.echo("erased: " + ", ".join(f"{rows} of {table}" for table, rows in done.items()))
+
+
+@app.command()
+def admit(kind: Kind, name: Name) -> None:
+    """Take an erasure's mark away: it comes back with the next batch or event."""
+    from serving.privacy import repository
+
+    _one_of(kind, repository.KINDS)
+    _change(lambda connection, _now: repository.admit(connection, kind, name), "it was not erased")
+
+
+@app.command("object")
+def object_to(kind: Kind, name: Name) -> None:
+    """Stop scoring it."""
+    from features.tables import ENTITIES
+    from serving.privacy import repository
+
+    _one_of(kind, tuple(ENTITIES))
+    _change(lambda connection, now: repository.object_to(connection, kind, name, now), "it is not scored already")
+
+
+@app.command()
+def allow(kind: Kind, name: Name) -> None:
+    """Take an objection back."""
+    from features.tables import ENTITIES
+    from serving.privacy import repository
+
+    _one_of(kind, tuple(ENTITIES))
+    _change(lambda connection, _now: repository.allow(connection, kind, name), "there is no objection")
+
+
+def retention(
+    days: Annotated[int, typer.Option(min=1, max=36_500, help="Older records are deleted.")],
+) -> None:
+    """Delete decision records, settled events, ended overrides and kept answers that are older."""
+    from serving.clock import make_clock, to_us
+    from serving.privacy import repository
+
+    store = _open()
+    moment = to_us(make_clock()()) - days * 86_400_000_000
+    with store.write() as connection:
+        done = repository.forget_before(connection, moment)
+    store.close()
+    typer.echo("deleted: " + ", ".join(f"{rows:,} of {table}" for table, rows in done.items()))
+
+
+def _change(job: object, nothing: str) -> None:
+    from serving.clock import make_clock, to_us
+
+    assert callable(job)
+    store = _open()
+    with store.write() as connection:
+        done = job(connection, to_us(make_clock()()))
+    store.close()
+    typer.echo("done" if done else f"nothing to do: {nothing}")
+
+
+def _open() -> Store:
+    from serving.settings import ServingSettings
+    from serving.store.connect import open_store
+
+    store = open_store(ServingSettings.from_env().base.store_url)
+    store.require_revision()
+    return store
+
+
+def _one_of(kind: str, kinds: tuple[str, ...]) -> None:
+    if kind not in kinds:
+        raise UserMistake(f"{kind!r} is none: one of {', '.join(kinds)}")

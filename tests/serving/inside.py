@@ -1,0 +1,115 @@
+"""The app in this process, with a small live model: for what needs no process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import Connection
+
+from models import pointer
+from serving.app import create_app
+from serving.clock import make_clock
+from serving.door.door import Door
+from serving.keys import service as keys
+from serving.settings import ServingSettings
+from serving.state import AppState
+from serving.store.connect import open_store
+from serving.store.migrate import migrate
+from tests.scorers import make_scorer
+
+NOW = "2026-03-01T06:00:00Z"
+
+
+class Client:
+    """Asks an app whose event loop and lifespan run in a thread; to be used from any thread."""
+
+    def __init__(self, door: Door, app: FastAPI) -> None:
+        self._door, self._app = door, app
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._live(),), daemon=True)
+
+    def __enter__(self) -> Client:
+        self._thread.start()
+        assert self._ready.wait(60), "the app did not start"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(60)
+        self._loop.close()
+
+    async def _live(self) -> None:
+        transport = httpx.ASGITransport(self._door)
+        async with (
+            self._app.router.lifespan_context(self._app),
+            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as self._client,
+        ):
+            self._ready.set()
+            await self._stop.wait()
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return asyncio.run_coroutine_threadsafe(self._client.request(method, path, **more), self._loop).result(60)
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("GET", path, **more)
+
+    def post(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("POST", path, **more)
+
+
+@dataclass
+class Inside:
+    """One running app."""
+
+    client: Client
+    door: Door
+    state: AppState
+
+    def key(self, *scopes: str, name: str = "tester", **more: Any) -> dict[str, str]:
+        """A new key, as headers."""
+        with self.state.store.write() as connection:
+            token, _ = keys.create(
+                connection, keys.read_pepper(self.state.settings.base.home), name, scopes, now_us(), **more
+            )
+        self.state.watched.refresh()
+        return {"authorization": f"Bearer {token}"}
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        with self.state.store.write() as connection:
+            yield connection
+        self.state.watched.refresh()
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+@contextlib.contextmanager
+def running_inside(
+    home: Path, env: Mapping[str, str] | None = None, *, open_on_loopback: bool = True
+) -> Iterator[Inside]:
+    """The app until the block ends, on a store of its own; both models are live."""
+    settings = ServingSettings.from_env({"ACCOUNTSCORE_HOME": str(home), **(env or {})})
+    store = open_store(settings.base.store_url)
+    migrate(store)
+    store.close()
+    for seed, model in enumerate(("churn-risk", "lead-fit")):
+        if pointer.read_pointer(home, model) is None:
+            make_scorer(home / f"{model}.made", model=model, seed=seed, n=600)
+            with pointer.locked(home, model):
+                pointer.put_live(home, model, home / f"{model}.made", 1)
+    door, app = create_app(settings, make_clock(NOW), open_on_loopback=open_on_loopback)
+    with Client(door, app) as client:
+        yield Inside(client, door, app.state.serving)
