@@ -22,6 +22,11 @@ def from_us(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
+def system_us() -> int:
+    """The system's time, whatever moment scores are for: for attempts, pauses and the age of entries."""
+    return time.time_ns() // 1000
+
+
 def iso(moment: datetime) -> str:
     """`2026-11-23T06:00:00Z`, with microseconds only where there are some.
 

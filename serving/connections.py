@@ -17,6 +17,9 @@
     OPEN = "open"
     UNQUALIFIED = "disqualified"
 
+A property that is not in `columns` is kept under its own name as custom; it is a signal where the source has a custom column
+of that name. Where scores are written is said in `[writeback]`, see `serving/writeback/config.py`.
+
 The file's name, without `.toml`, is the name in `/webhooks/{connection}`.
 """
 
@@ -34,6 +37,7 @@ from urllib.parse import urlsplit
 from features.errors import BadInput, Fault
 from features.tables import TABLES
 from serving.webhooks.vendors import VENDORS
+from serving.writeback.config import WriteBack, read_writeback
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MIN_SECRET_CHARACTERS = 16
@@ -47,6 +51,7 @@ _KEYS = (
     "settle_seconds",
     "portal_ids",
     "objects",
+    "writeback",
 )
 _OBJECT_KEYS = ("table", "key", "columns", "values")
 
@@ -66,6 +71,18 @@ class Mapped:
     def key_of(self, object_id: str) -> str:
         return self.key.replace("{id}", object_id)
 
+    def id_of(self, key: str) -> str | None:
+        """The CRM's record id of a key of ours; None for a key that is not of the template.
+
+        >>> mapped = Mapped("leads", "lead_{id}", {}, {})
+        >>> mapped.id_of("lead_7"), mapped.id_of("x7"), mapped.id_of("lead_")
+        ('7', None, None)
+        """
+        before, _, after = self.key.partition("{id}")
+        if not (key.startswith(before) and key.endswith(after) and len(key) > len(before) + len(after)):
+            return None
+        return key[len(before) : len(key) - len(after)]
+
 
 @dataclass(frozen=True)
 class ConnectionConfig:
@@ -80,14 +97,19 @@ class ConnectionConfig:
     secrets: tuple[str, ...] = field(repr=False, default=())
     settle_seconds: float = 1.0
     portal_ids: frozenset[int] = frozenset()
+    writeback: WriteBack = field(default_factory=WriteBack)
 
 
 def load_connections(
-    folder: Path, environ: Mapping[str, str] | None = None, *, secrets_needed: bool = True
+    folder: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    secrets_needed: bool = True,
+    tokens_needed: bool = False,
 ) -> dict[str, ConnectionConfig]:
     """Every connection of a folder, by name; none when there is no folder.
 
-    The API needs the secrets, the worker does not. Raises `BadInput` with all faults of all files at once.
+    The API needs the secrets that CRMs sign with, the worker the tokens that it writes to them with. Raises `BadInput` with all faults of all files at once.
     """
     env = os.environ if environ is None else environ
     faults: list[Fault] = []
@@ -98,7 +120,7 @@ def load_connections(
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             faults.append(Fault(str(path), str(error), "a connection is a TOML file in UTF-8", "mend the line"))
             continue
-        reader = _Reader(path, content, env, secrets_needed)
+        reader = _Reader(path, content, env, secrets_needed, tokens_needed)
         connection = reader.read()
         faults += reader.faults
         if connection is not None:
@@ -111,8 +133,11 @@ def load_connections(
 class _Reader:
     """Reads one file and collects what is wrong with it."""
 
-    def __init__(self, path: Path, content: dict[str, Any], env: Mapping[str, str], secrets_needed: bool) -> None:
-        self.path, self.content, self.env, self.secrets_needed = path, content, env, secrets_needed
+    def __init__(
+        self, path: Path, content: dict[str, Any], env: Mapping[str, str], secrets_needed: bool, tokens_needed: bool
+    ) -> None:
+        self.path, self.content, self.env = path, content, env
+        self.secrets_needed, self.tokens_needed = secrets_needed, tokens_needed
         self.faults: list[Fault] = []
 
     def read(self) -> ConnectionConfig | None:
@@ -137,11 +162,15 @@ class _Reader:
         if not isinstance(portals, list) or not all(type(p) is int for p in portals):
             self._fault("key portal_ids", repr(portals), "a list of whole numbers", "write portal_ids = [62515]")
         url, secrets, objects = self._public_url(), self._secrets(), self._objects(str(vendor))
+        tables = {name: mapped.table for name, mapped in objects.items()}
+        writeback = read_writeback(
+            content.get("writeback"), str(vendor), tables, self.env, self._fault, token_needed=self.tokens_needed
+        )
         if self.faults:
             return None
         return ConnectionConfig(
             self.path.stem, str(vendor), url, str(source), Path(data) if data else None, objects, secrets,
-            float(settle), frozenset(portals),
+            float(settle), frozenset(portals), writeback,
         )  # fmt: skip
 
     def _public_url(self) -> str:

@@ -18,10 +18,12 @@ from serving.store.tables import (
     dirty,
     idempotency,
     inbox,
+    ledger,
     objections,
     overrides,
     signals,
     tombstones,
+    writebacks,
 )  # fmt: skip
 
 GENERATION = "privacy"
@@ -152,8 +154,13 @@ def erase(
         update(inbox).where(or_(inbox.c.id.in_(letters), of_entity, *unread)).values(_EMPTY)
     ).rowcount
     done = {"inbox": emptied, "changes": _delete(connection, changes, or_(of_row, owner))}
-    for table in (signals, decisions, overrides, objections, dirty):
+    for table in (signals, decisions, overrides, objections, dirty, writebacks):
         done[table.name] = _delete(connection, table, and_(table.c.entity == kind, table.c.entity_id == name))
+    ours = [
+        and_(ledger.c.connection == where, ledger.c.object_type == what, ledger.c.object_id == which)
+        for where, what, which in aliases
+    ]
+    done["ledger"] = _delete(connection, ledger, or_(false(), *ours))
     done["idempotency"] = _forget_answers(connection, name)
     row = {"kind": kind, "id_hash": mark_of(kind, name), "erased_at": now_us}
     insert_new(connection, tombstones, [row], unique=("kind", "id_hash"))
@@ -188,7 +195,7 @@ def forget_before(connection: Connection, moment_us: int) -> dict[str, int]:
     Signals and changes are the present state, not history: they stay until they are replaced or erased. What waits to be
     worked on stays too.
     """
-    settled = inbox.c.state.in_(("scored", "failed", "deferred", ERASED))
+    settled = inbox.c.state.in_(("scored", "kept", "echo", "failed", ERASED))
     return {
         "decisions": _delete(connection, decisions, decisions.c.recorded_at < moment_us),
         "inbox": _delete(connection, inbox, and_(inbox.c.received_at < moment_us, settled)),

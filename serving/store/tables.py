@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
@@ -79,10 +79,12 @@ inbox = Table(
     Column("object_id", Text, nullable=False),
     Column("property", Text),
     Column("value", Text),
-    Column("state", Text, nullable=False, comment="waiting, applied, scored, failed or deferred"),
+    Column("into", Text, comment="of a merge: the record that remains"),
+    Column("state", Text, nullable=False, comment="waiting, applied, scored, kept, echo or failed"),
     Column("detail", Text, comment="why it failed or was deferred; no values"),
     Column("entity", Text, comment="the entity it made dirty, set when applied"),
     Column("entity_id", Text),
+    Column("scored_as_of", BigInteger, comment="as_of of the decision that ended the work on it"),
     UniqueConstraint("connection", "dedupe_key", name="inbox_once"),
     Index("inbox_by_state", "state", "id"),
     Index("inbox_of_entity", "entity", "entity_id", "state"),
@@ -195,4 +197,41 @@ generations = Table(
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False, comment="counted up with every change"),
     comment="tells running processes that keys, overrides, objections or tombstones changed",
+)
+
+writebacks = Table(
+    "writebacks",
+    metadata,
+    Column("connection", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("entity_id", Text, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("object_type", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("score", Integer, comment="of the version that is to be written; null empties the field"),
+    Column("band", Text, comment="with hysteresis, so it may differ from the decision's"),
+    Column("content", LargeBinary, nullable=False, comment="JSON object: the score in our words"),
+    Column("generation", BigInteger, nullable=False, comment="counts versions; the idempotency key is made of it"),
+    Column("state", Text, nullable=False, comment="waiting, sent or dead"),
+    Column("attempts", Integer, nullable=False),
+    Column("queued_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False, comment="not sent before; system time"),
+    Column("sent_at", BigInteger),
+    Column("error", Text, comment="why the last attempt failed; no values"),
+    PrimaryKeyConstraint("connection", "model", "entity_id"),
+    Index("writebacks_by_due", "connection", "state", "due_at"),
+    comment="the newest score of each record that a CRM has or is to get: a later one takes the place of one that waits",
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("connection", Text, nullable=False),
+    Column("object_type", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("property", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("written_at", BigInteger, nullable=False, comment="system time of the last call that carried it"),
+    PrimaryKeyConstraint("connection", "object_type", "object_id", "property", "value"),
+    comment="what we wrote into CRMs, kept before the call is made: an event that tells us of it is our own echo",
 )

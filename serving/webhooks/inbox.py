@@ -89,12 +89,12 @@ def mark(
     connection.execute(update(inbox).where(inbox.c.id == letter_id).values(**values))
 
 
-def mark_scored(connection: Connection, entity: str, entity_ids: list[str], up_to: int) -> None:
-    """The applied letters of these entities, up to an id, are done."""
+def mark_scored(connection: Connection, entity: str, entity_ids: list[str], up_to: int, as_of_us: int) -> None:
+    """The applied letters of these entities, up to an id, are done: the decision of that moment has them in it."""
     for start in range(0, len(entity_ids), 500):
         part = entity_ids[start : start + 500]
         where = (inbox.c.entity == entity, inbox.c.entity_id.in_(part), inbox.c.state == APPLIED, inbox.c.id <= up_to)
-        connection.execute(update(inbox).where(*where).values(state=SCORED))
+        connection.execute(update(inbox).where(*where).values(state=SCORED, scored_as_of=as_of_us))
 
 
 def counts(connection: Connection) -> Mapping[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from features.panel import build_panel
 from features.source import Source
 from features.tables import ENTITIES
 from serving.champion import Champions
-from serving.clock import Clock, from_us, to_us
+from serving.clock import Clock, from_us, system_us, to_us
 from serving.connections import ConnectionConfig
 from serving.history import repository as history
 from serving.privacy import repository as privacy
@@ -27,6 +27,8 @@ from serving.webhooks import inbox as letters
 from serving.worker import changes
 from serving.worker.changes import Links
 from serving.worker.sources import Sources, overlaid
+from serving.writeback import queue
+from serving.writeback.queue import NewScore
 
 log = logging.getLogger("serving.worker")
 ENTITIES_A_ROUND = 2000
@@ -62,7 +64,8 @@ def score_dirty(
         found, lacking = _due(store, source_name, to_us(clock()), wanted)
         total = Scored(total.entities, total.scores, total.waiting_for_model + lacking)
         if found.generations:
-            scores = _score(store, sources.get(config), source_name, found, champions, clock)
+            of_source = [c for c in connections.values() if c.source == source_name]
+            scores = _score(store, sources.get(config), source_name, of_source, found, champions, clock)
             total = Scored(total.entities + len(found.generations), total.scores + scores, total.waiting_for_model)
     return total
 
@@ -91,8 +94,14 @@ def _due(store: Store, source_name: str, now_us: int, wanted: set[str]) -> tuple
 
 
 def _score(
-    store: Store, source: Source, source_name: str, found: _Round, champions: Champions, clock: Clock
-) -> int:  # fmt: skip
+    store: Store,
+    source: Source,
+    source_name: str,
+    connections: Sequence[ConnectionConfig],
+    found: _Round,
+    champions: Champions,
+    clock: Clock,
+) -> int:
     ids = {entity: sorted(i for e, i in found.generations if e == entity) for entity in ENTITIES}
     with store.read() as connection:
         quiet = {entity: privacy.not_to_score(connection, entity, wanted) for entity, wanted in ids.items()}
@@ -102,15 +111,20 @@ def _score(
     as_of = max(clock(), from_us(found.newest_known) + timedelta(microseconds=1))
     kept: list[dict[str, Any]] = []
     decided: list[dict[str, Any]] = []
+    to_write: list[NewScore] = []
     with overlaid(source, told) as above:
         for entity, wanted in ids.items():
             if wanted:
-                new_signals, new_decisions = _score_entity(above, entity, wanted, as_of, champions, quiet[entity])
+                new_signals, new_decisions, new_scores = _score_entity(
+                    above, entity, wanted, as_of, champions, quiet[entity]
+                )
                 kept += new_signals
                 decided += new_decisions
+                to_write += new_scores
     with store.write() as connection:
         stored.put(connection, kept)
         history.put(connection, decided)
+        queue.enqueue(connection, connections, to_write, system_us())
         for (entity, entity_id), generation in found.generations.items():
             # Only if no change came meanwhile: one that did is scored in the next round.
             connection.execute(
@@ -120,21 +134,27 @@ def _score(
                 )
             )  # fmt: skip
         for entity, wanted in ids.items():
-            letters.mark_scored(connection, entity, wanted, found.letters_up_to)
+            letters.mark_scored(connection, entity, wanted, found.letters_up_to, to_us(as_of))
     log.info("score.created cause=webhook entities=%d scores=%d", len(found.generations), len(decided))
     return len(decided)
 
 
 def _score_entity(
     source: Source, entity: str, ids: list[str], as_of: datetime, champions: Champions, quiet: set[str]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[NewScore]]:
     panel = build_panel(source, entity, [as_of], ids=ids)  # type: ignore[arg-type]  # a key of ENTITIES
     values = signal_rows(panel)
     columns = panel.select(["entity_id", "eligibility", "value"]).to_pydict()
     subjects = list(zip(columns["entity_id"], columns["eligibility"], columns["value"], values, strict=True))
     kept = [stored.row(entity, i, as_of, status, value, v, "worker") for i, status, value, v in subjects]
-    decided = []
+    decided, to_write = [], []
     for champion in champions.of_entity(entity):
         for result in score_panel(champion, panel, REASONS, values, quiet):
             decided.append(result.decision(champion, cause="webhook", run_id=None, recorded_at_us=to_us(as_of)))
-    return kept, decided
+            to_write.append(
+                NewScore(
+                    champion.name, result.entity_id, to_us(as_of), champion.version, result.score, result.band,
+                    result.probability, [reason.text for reason in result.reasons], result.no_score,
+                )
+            )  # fmt: skip
+    return kept, decided, to_write
