@@ -1,4 +1,4 @@
-"""`python -m training`: fit a model, learn from a flat table, put a version live, take it back."""
+"""`python -m training`: make a model, judge it, compare and replay it, put a version live, take it back."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ from features.errors import UserMistake
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 ModelArgument = Annotated[str, typer.Argument(help="lead-fit or churn-risk")]
+SourceOption = Annotated[
+    str, typer.Option(help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
+]
+DataOption = Annotated[Path | None, typer.Option(help="The directory that ${data} stands for.")]
+SinceOption = Annotated[str | None, typer.Option(help="Use observation dates from this date on.")]
+EngineOption = Annotated[str, typer.Option(help="duckdb, pandas or spark")]
 BudgetOption = Annotated[
     float, typer.Option(help="Seconds that the search may take at most; it ends earlier when it stops gaining.")
 ]
@@ -37,18 +43,38 @@ CapacityOption = Annotated[
 @app.command()
 def fit(
     model: ModelArgument,
-    source: Annotated[
-        str, typer.Option(help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
-    ],
-    data: Annotated[Path | None, typer.Option(help="The directory that ${data} stands for.")] = None,
+    source: SourceOption,
+    data: DataOption = None,
     budget: BudgetOption = 120.0,
     trials: TrialsOption = None,
     seed: SeedOption = 0,
-    since: Annotated[str | None, typer.Option(help="Use observation dates from this date on.")] = None,
+    since: SinceOption = None,
     capacity: CapacityOption = None,
-    engine: Annotated[str, typer.Option(help="duckdb, pandas or spark")] = "duckdb",
+    engine: EngineOption = "duckdb",
 ) -> None:
     """Train, judge and register a model; it becomes champion when its gates hold. Prints a JSON report last."""
+    _fit(model, source, data, budget, trials, seed, since, capacity, engine)
+
+
+@app.command()
+def tune(
+    model: ModelArgument,
+    source: SourceOption,
+    data: DataOption = None,
+    budget: Annotated[float, typer.Option(help="Seconds that the search takes.")] = 900.0,
+    seed: SeedOption = 0,
+    since: SinceOption = None,
+    capacity: CapacityOption = None,
+    engine: EngineOption = "duckdb",
+) -> None:
+    """As fit, but search on to the end of the budget: longer on purpose. Prints a JSON report last."""
+    _fit(model, source, data, budget, None, seed, since, capacity, engine, thorough=True)
+
+
+def _fit(
+    model: str, source: str, data: Path | None, budget: float, trials: int | None, seed: int, since: str | None,
+    capacity: str | None, engine: str, thorough: bool = False,
+) -> None:  # fmt: skip
     from training.fit import fit_source
 
     _check(budget, trials, capacity)
@@ -64,6 +90,7 @@ def fit(
             since=first,
             capacity=capacity,
             engine=engine,
+            thorough=thorough,
             progress=tell,
         )
     print(json.dumps(report))
@@ -118,6 +145,72 @@ def promote(
     from training.promote import promote as put_live
 
     print(json.dumps(put_live(Settings.from_env(), model, version), indent=2))
+
+
+@app.command()
+def compare(
+    model: ModelArgument,
+    source: SourceOption,
+    data: DataOption = None,
+    version: Annotated[int | None, typer.Option(help="The challenger, or the newest, when not given.")] = None,
+    against: Annotated[int | None, typer.Option(help="The champion when not given.")] = None,
+    since: SinceOption = None,
+    capacity: CapacityOption = None,
+    engine: EngineOption = "duckdb",
+) -> None:
+    """Two versions on the same rows that neither learnt from: differences with intervals. Prints a JSON report last."""
+    from features.settings import Settings
+    from training.compare import compare as put_beside
+    from training.tell import comparison
+
+    _check(1.0, None, capacity)
+    report = put_beside(
+        Settings.from_env(),
+        model,
+        source,
+        data,
+        version=version,
+        against=against,
+        since=parse_as_of(since) if since else None,
+        capacity=capacity,
+        engine=engine,
+    )
+    comparison(report)
+    print(json.dumps(report))
+
+
+@app.command()
+def backtest(
+    model: ModelArgument,
+    source: SourceOption,
+    data: DataOption = None,
+    months: Annotated[int, typer.Option(min=1, max=60, help="Moments to replay, 28 days apart.")] = 6,
+    trials: Annotated[int, typer.Option(min=1, help="Trials of the search at each moment.")] = 4,
+    seed: SeedOption = 0,
+    since: SinceOption = None,
+    capacity: CapacityOption = None,
+    engine: EngineOption = "duckdb",
+) -> None:
+    """Had this been live at each of the last six months: what would the list have caught? Prints a JSON report last."""
+    from training.backtest import backtest as replay
+    from training.tell import replayed
+
+    _check(1.0, None, capacity)
+    with _progress() as tell:
+        report = replay(
+            model,
+            source,
+            data,
+            months=months,
+            trials=trials,
+            seed=seed,
+            since=parse_as_of(since) if since else None,
+            capacity=capacity,
+            engine=engine,
+            progress=tell,
+        )
+    replayed(report)
+    print(json.dumps(report))
 
 
 @app.command()

@@ -163,11 +163,13 @@ def search(
     seed: int,
     budget_s: float | None,
     trials: int | None,
+    thorough: bool = False,
     progress: Progress = lambda text, share: None,
 ) -> Search:
     """The best settings of both parts by held-back log loss, and their held-back predictions.
 
-    With `trials` time plays no part; else the search of the trees ends with the budget, or when it stopped gaining.
+    With `trials` time plays no part; else the search of the trees ends with the budget, or, unless it is `thorough`, when it
+    stopped gaining.
     """
     began = clock.monotonic()
     sampled = _sample_folds(rows, folds, seed)
@@ -203,7 +205,7 @@ def search(
             return False
         longest = max((t.seconds for t in log if t.kind == "trees"), default=0.0)
         tight = budget_s is not None and clock.monotonic() - began + longest > budget_s * 0.6
-        return tight or stale >= STALE_TRIALS
+        return tight or (not thorough and stale >= STALE_TRIALS)
 
     _optuna(run, over, seed, lambda: progress("trees", min(0.2 + 0.8 * spent(), 1.0)))
     # The best of m trials is lucky by about sqrt(2 ln m) standard errors (the expected maximum of m normal variables);

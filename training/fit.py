@@ -62,6 +62,7 @@ def fit_source(
     since: dt.datetime | None = None,
     capacity: str | None = None,
     engine: str = "duckdb",
+    thorough: bool = False,
     settings: Settings | None = None,
     register: bool = True,
     progress: Progress = quiet,
@@ -78,7 +79,7 @@ def fit_source(
     learnt = learn(
         panel.rows,
         panel.split,
-        LearnSettings(budget, trials, seed),
+        LearnSettings(budget, trials, seed, thorough=thorough),
         lambda rows: directions(definition, rows),
         lambda text, share: progress(text, 0.1 + 0.7 * share),
     )

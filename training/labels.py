@@ -32,6 +32,10 @@ RETURN_DAYS = 30
 FOREVER_US = 2**62
 NEVER_US = FOREVER_US + 1
 PAYING = ("active", "notice")
+CONTRADICTED, CONTRADICTED_NOTE = 0.95, 0.5
+"""Share of the ready outcomes that the source's own events deny: above the first they are no outcomes of this company,
+above the second every report says so. RavenStack's events of leaving reach 0.88: its contracts run on."""
+FEWEST_TO_CONTRADICT = 20
 BEFORE_CREATION_SHARE = 0.1
 """Outcomes dated before their entity existed: above this share the labels belong to other data."""
 
@@ -51,6 +55,8 @@ class Outcomes:
     """The data end here: a later outcome would not be recorded."""
     settle_us: int
     """How long after an outcome it is certain (churn: nobody came back)."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the figures must know of the outcomes."""
     spells: pd.DataFrame | None = None
     """For churn from subscriptions: entity_id, start_us, end_us of time paid for, returns within 30 days joined."""
 
@@ -152,7 +158,9 @@ def _churn(source: Source) -> Outcomes:
         raise _no_outcome(source, "churn", "subscriptions (contracts with their end)", "churn_labels")
     columns = ["subscription_id", "account_id", "event_time", "known_time", "status", "mrr"]
     events, spells = churn_events(source.arrow("subscriptions", columns))
-    return Outcomes("account", "subscriptions", events, None, to_us(source.span[1]), RETURN_DAYS * DAY_US, spells)
+    return Outcomes(
+        "account", "subscriptions", events, None, to_us(source.span[1]), RETURN_DAYS * DAY_US, spells=spells
+    )
 
 
 def _conversion(source: Source) -> Outcomes:
@@ -251,16 +259,61 @@ def _ready(source: Source, entity: Entity, table: str, key: str, flag: str) -> O
                     "check the dates of both tables, and their time zones",
                 )
             )
+    denied, notes = contradictions(source, entity, positives, where)
+    faults += denied
     if faults:
         raise TrainingRefused(f"the outcomes of source {source.name!r}", faults)
     end = to_us(source.span[1])
     if not dated:
         values = rows.dropna(subset=flag).drop_duplicates("entity_id").set_index("entity_id")[flag].astype(float)
         return Outcomes(
-            entity, table, pd.DataFrame({"entity_id": [], "time_us": np.empty(0, np.int64)}), values, end, 0
+            entity, table, pd.DataFrame({"entity_id": [], "time_us": np.empty(0, np.int64)}), values, end, 0, notes
         )
     events = positives[positives["time_us"] < FOREVER_US][["entity_id", "time_us"]]
-    return Outcomes(entity, table, events.sort_values(["entity_id", "time_us"]).reset_index(drop=True), None, end, 0)
+    events = events.sort_values(["entity_id", "time_us"]).reset_index(drop=True)
+    return Outcomes(entity, table, events, None, end, 0, notes)
+
+
+def contradictions(
+    source: Source, entity: Entity, positives: pd.DataFrame, where: str
+) -> tuple[list[Fault], tuple[str, ...]]:
+    """Ready outcomes that the source's own events deny: a fault when nearly all are, a note when most are.
+
+    An account that left pays for nothing in the 30 days after (undated: at the end of the data); a lead that converted has
+    not lost every deal that it had. Outcomes of which the events say nothing are not counted.
+    """
+    if entity == "account" and source.has("subscriptions"):
+        columns = ["subscription_id", "account_id", "event_time", "known_time", "status", "mrr"]
+        _, spells = churn_events(source.arrow("subscriptions", columns))
+        dated = positives["time_us"] if "time_us" in positives else pd.Series(FOREVER_US, positives.index)
+        left = positives.assign(time_us=dated.where(dated < FOREVER_US, to_us(source.span[1])))
+        both = left.reset_index().merge(spells, on="entity_id")
+        begun = both[both["start_us"] <= both["time_us"]]
+        denied = (begun["end_us"] > begun["time_us"] + RETURN_DAYS * DAY_US).groupby(begun["index"]).any()
+        said, rows = "a paid contract runs on for more than 30 days after it", "departures"
+        instead = "leave out churn_labels.sql: the outcome is then read from subscriptions"
+    elif entity == "lead" and source.has("opportunities", "lead_id"):
+        deals = source.arrow("opportunities", ["lead_id", "status"]).to_pandas().dropna()
+        settled = (
+            deals[deals["status"].isin(["won", "lost"])].groupby("lead_id")["status"].agg(lambda s: "won" not in set(s))
+        )
+        denied = positives["entity_id"].map(settled).dropna().astype(bool)
+        said, rows = "every deal of the lead was lost", "conversions"
+        instead = "leave out lead_labels.sql: the outcome is then read from opportunities"
+    else:
+        return [], ()
+    if len(denied) < FEWEST_TO_CONTRADICT or denied.mean() < CONTRADICTED_NOTE:
+        return [], ()
+    found = f"{int(denied.sum()):,} of {len(denied):,} {rows} that can be checked are denied by the source's own events: {said}"
+    if denied.mean() < CONTRADICTED:
+        return [], (f"Of the labels, {found}. What the model predicts is the label, not what the events show.",)
+    fault = Fault(
+        where,
+        found,
+        f"labels and events tell of the same outcome; at most {CONTRADICTED:.0%} may differ",
+        f"check identifiers and dates of both tables, or {instead}",
+    )
+    return [fault], ()
 
 
 def created(source: Source, entity: Entity) -> pd.Series:

@@ -43,6 +43,8 @@ class Settings:
     trials: int | None = None
     seed: int = 0
     refit_on_all: bool = False
+    thorough: bool = False
+    """Use the whole budget, though the search stopped gaining."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def learn(
         seed=settings.seed,
         budget_s=settings.budget_s,
         trials=settings.trials,
+        thorough=settings.thorough,
         progress=lambda text, share: progress(text, 0.05 + 0.75 * share),
     )
     held = found.held

@@ -116,7 +116,7 @@ def labelled_panel(
         population = split.before_test  # one date has few rows, whose renewals happen to fall into one week
     else:
         population = np.flatnonzero(as_of == as_of[split.before_test].max())
-    notes = [split.note]
+    notes = [split.note, *outcomes.notes]
     if definition.lead_days is not None:
         notes.append(
             f"Each account is observed once per term, {definition.lead_days} to {definition.lead_days + WEEK_DAYS - 1} days before "
@@ -127,7 +127,7 @@ def labelled_panel(
             f"Dates before {from_us(begun):%Y-%m-%d} are left out: no outcome is recorded there, though many were to be expected."
         )
     if in_order:
-        notes = [ORDER_NOTE] if use_time else [ORDER_NOTE, split.note]
+        notes = [ORDER_NOTE, *([] if use_time else [split.note]), *outcomes.notes]
     return Panel(rows, split, table, population, outcomes, tuple(d.date() for d in dates), counts, tuple(notes))
 
 

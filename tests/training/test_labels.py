@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.source import to_us
+from features.source import Source, to_us
 from tests.company import Rows, at, make_source
 from training.errors import TrainingRefused
 from training.labels import DAY_US, FOREVER_US, Outcomes, label, read_outcomes
@@ -200,3 +200,53 @@ class TestReadyOutcomes:
         source = make_source(tmp_path / "bare", {"accounts": [{"account_id": "a", "event_time": at("2024-01-01")}]})
         with pytest.raises(TrainingRefused, match="a model of leads learns from the table 'leads'"):
             read_outcomes(source, "lead")
+
+
+class TestContradictions:
+    def company(self, folder: Path, left_on: str, contracts_end: bool) -> Source:
+        accounts = [{"account_id": f"a{i}", "event_time": at("2023-01-01")} for i in range(60)]
+        versions = [
+            {"subscription_id": f"s{i}", "account_id": f"a{i}", "event_time": at(when), "status": status, "mrr": mrr}
+            for i in range(60)
+            for when, status, mrr in [
+                ("2023-01-01", "active", 9.0),
+                *([(left_on, "ended", 0.0)] if contracts_end else []),
+            ]
+        ]
+        labels = [{"account_id": f"a{i}", "churned": True, "event_time": at(left_on)} for i in range(40)]
+        usage = [{"account_id": "a0", "event_time": at(d)} for d in ("2023-01-01", "2025-01-01")]
+        return make_source(
+            folder, {"accounts": accounts, "subscriptions": versions, "churn_labels": labels, "usage": usage}
+        )
+
+    def test_departures_after_which_the_contract_runs_on_are_refused(self, tmp_path: Path) -> None:
+        source = self.company(tmp_path / "s", "2024-01-01", contracts_end=False)
+        with pytest.raises(
+            TrainingRefused, match=r"40 of 40 departures .* a paid contract runs on.*leave out churn_labels"
+        ):
+            read_outcomes(source, "account")
+
+    def test_departures_that_the_contracts_confirm_are_taken(self, tmp_path: Path) -> None:
+        found = read_outcomes(self.company(tmp_path / "s", "2024-01-01", contracts_end=True), "account")
+        assert len(found.events) == 40
+        assert found.notes == ()
+
+    def test_conversions_whose_deals_were_all_lost_are_refused(self, tmp_path: Path) -> None:
+        leads = [{"lead_id": f"l{i}", "event_time": at("2024-01-01"), "status": "open"} for i in range(50)]
+        labels = [{"lead_id": f"l{i}", "converted": i < 25, "event_time": at("2024-02-01")} for i in range(50)]
+        deals = [
+            {
+                "opportunity_id": f"o{i}",
+                "lead_id": f"l{i}",
+                "event_time": at("2024-02-01"),
+                "status": "lost",
+                "stage": "x",
+            }
+            for i in range(50)
+        ]
+        source = make_source(tmp_path / "s", {"leads": leads, "lead_labels": labels, "opportunities": deals})
+        with pytest.raises(TrainingRefused, match=r"25 of 25 conversions .* every deal of the lead was lost"):
+            read_outcomes(source, "lead")
+        won = [{**deal, "status": "won" if i < 25 else "lost"} for i, deal in enumerate(deals)]
+        agreed = make_source(tmp_path / "t", {"leads": leads, "lead_labels": labels, "opportunities": won})
+        assert len(read_outcomes(agreed, "lead").events) == 25

@@ -1,0 +1,185 @@
+"""Two versions on the same rows: which one is better, by how much beyond noise, and whose scores move."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from features.errors import Fault, UserMistake
+from features.settings import Settings
+from features.source import open_source
+from models import registry
+from models.catalog import get_model
+from models.definition import Model
+from models.scorer import Scorer
+from training import curves, evaluate, worth
+from training.calibrate import sigmoid
+from training.capacity import share_of
+from training.errors import TrainingRefused
+from training.evaluate import Ranking
+from training.judgement import as_dicts
+from training.labels import DAY_US
+from training.panel import Panel, labelled_panel
+from training.promote import GATES
+
+BETTER, WORSE, LEVEL = "better beyond noise", "worse beyond noise", "level"
+
+
+def compare(
+    settings: Settings,
+    model: str,
+    source: str,
+    data: Path | None = None,
+    *,
+    version: int | None = None,
+    against: int | None = None,
+    since: dt.datetime | None = None,
+    capacity: str | None = None,
+    engine: str = "duckdb",
+    seed: int = 0,
+) -> dict[str, object]:
+    """A version (the challenger, else the newest) beside another (the champion), on rows that neither learnt from.
+
+    Raises `UserMistake` when there are no two versions, `TrainingRefused` when no labelled row is later than both.
+    """
+    definition = get_model(model)
+    one, other = _versions(settings, definition.name, version, against)
+    opened = open_source(source, data)
+    panel = labelled_panel(opened, definition, since, engine, seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        scorers = [Scorer.load(registry.download(settings, v, Path(scratch) / str(v.version))) for v in (one, other)]
+    rows, note = _unseen(definition, panel, scorers)
+    part = panel.table.take(rows)
+    z = []
+    for found, scorer in zip((one, other), scorers, strict=True):
+        absent = [name for name in scorer.names if name not in part.column_names]
+        if absent:
+            raise UserMistake(
+                f"version {found.version} needs signals that source {opened.name!r} does not offer: {', '.join(absent)}; "
+                "compare on the source that it was trained on"
+            )
+        z.append(scorer.log_odds(scorer.encode({name: part[name] for name in scorer.names})))
+    time = None if panel.rows.time is None or panel.outcomes.snapshot is not None else panel.rows.time[rows]
+    share = share_of(capacity, definition, time, dates_apart=definition.lead_days is None)
+    y, group, value = panel.rows.y[rows], panel.rows.group[rows], panel.rows.value[rows]
+    figures = beside(definition, y, sigmoid(z[0]), sigmoid(z[1]), group, value, share, seed)
+    bands = [scorer.band(sigmoid(own)) for scorer, own in zip(scorers, z, strict=True)]
+    return {
+        "model": definition.name,
+        "source": opened.name,
+        "version": _described(one),
+        "against": _described(other),
+        "rows": len(rows),
+        "with_outcome": int(y.sum()),
+        "capacity_share": round(share, 6),
+        **figures,
+        "band_moved": round(float(np.mean(np.array(bands[0]) != np.array(bands[1]))), 4),
+        "notes": [note],
+    }
+
+
+def beside(
+    definition: Model, y: np.ndarray, p: np.ndarray, other: np.ndarray, group: np.ndarray, value: np.ndarray, capacity: float,
+    seed: int = 0,
+) -> dict[str, object]:  # fmt: skip
+    """Both scores' measures, their paired differences with a verdict each, and how far they agree.
+
+    `same_list` is the share of the one's list at capacity that is on the other's, `rank_correlation` Spearman's.
+    """
+    from scipy.stats import spearmanr
+
+    mine, theirs = Ranking(y, p), Ranking(y, other)
+    pairs = {
+        "auc": (mine.auc, theirs.auc, 1),
+        "precision_at_capacity": (mine.precision_at(capacity), theirs.precision_at(capacity), 1),
+        "log_loss": (mine.log_loss, theirs.log_loss, -1),
+        "brier": (mine.brier, theirs.brier, -1),
+        "calibration_error": (mine.calibration_error, theirs.calibration_error, -1),
+    }
+    metrics = {f"{side} {name}": pair[n] for name, pair in pairs.items() for n, side in enumerate(("mine", "theirs"))}
+    draws = evaluate.resample(group, seed, metrics)  # type: ignore[arg-type]  # the third of a pair is its sign
+    differences = {}
+    for name, (a, b, sign) in pairs.items():
+        once = evaluate.point(a, len(y)) - evaluate.point(b, len(y))
+        found = evaluate.interval(once, draws[f"mine {name}"] - draws[f"theirs {name}"])
+        up, down = (found.low > 0, found.high < 0) if sign > 0 else (found.high < 0, found.low > 0)
+        differences[name] = {**found.as_dict(), "verdict": BETTER if up else WORSE if down else LEVEL}
+    chosen, others = curves.selected(p, capacity), curves.selected(other, capacity)
+    return {
+        "metrics": {
+            side: as_dicts(
+                evaluate.judge(y, own, group, capacity, seed) | worth.measures(definition, y, own, group, value, seed)
+            )
+            for side, own in (("version", p), ("against", other))
+        },
+        "differences": differences,
+        "same_list": round(float(np.minimum(chosen, others).sum() / max(chosen.sum(), 1e-9)), 4),
+        "rank_correlation": round(float(spearmanr(p, other).statistic), 4),
+    }
+
+
+def _versions(
+    settings: Settings, name: str, version: int | None, against: int | None
+) -> tuple[registry.Version, registry.Version]:
+    other = (
+        registry.get_version(settings, name, against)
+        if against is not None
+        else registry.by_alias(settings, name, registry.CHAMPION)
+    )
+    if other is None:
+        raise UserMistake(f"{name} has no champion to compare with: pass --against N, or promote a version first")
+    if version is not None:
+        return registry.get_version(settings, name, version), other
+    challenger = registry.by_alias(settings, name, registry.CHALLENGER)
+    if challenger is not None and challenger.version != other.version:
+        return challenger, other
+    rest = [v for v in registry.versions(settings, name) if v.version != other.version]
+    if not rest:
+        raise UserMistake(
+            f"{name} has version {other.version} only: train another with python -m training fit {name} --source ..."
+        )
+    return rest[0], other
+
+
+def _unseen(definition: Model, panel: Panel, scorers: list[Scorer]) -> tuple[np.ndarray, str]:
+    """Rows that neither scorer learnt from: later than both training windows and their outcomes."""
+    time, until = panel.rows.time, [scorer.spec.trained_to for scorer in scorers]
+    if time is None or panel.outcomes.snapshot is not None or None in until:
+        rows = panel.split.test if panel.split.in_time else np.arange(len(panel.rows))
+        return (
+            rows,
+            "The outcomes have no dates: one of the versions may have learnt from these rows, which favours it.",
+        )
+    newest = max(str(moment) for moment in until)
+    begin = np.datetime64(newest, "us").astype(np.int64) + definition.horizon_days * DAY_US
+    rows = np.flatnonzero(time >= begin)
+    y = panel.rows.y[rows]
+    if not 0 < y.sum() < len(y):
+        raise TrainingRefused(
+            f"the comparison of {definition.name}",
+            [
+                Fault(
+                    "rows that neither version learnt from",
+                    f"{len(y):,}, {int(y.sum()):,} with the outcome",
+                    f"rows observed {definition.horizon_days} days or more after {newest}, of both outcomes",
+                    "wait until newer outcomes are known, or train the challenger on an earlier period",
+                )
+            ],
+        )
+    return (
+        rows,
+        f"Judged on dates {definition.horizon_days} days or more after {newest}, the newest that either learnt from.",
+    )
+
+
+def _described(version: registry.Version) -> dict[str, object]:
+    tags = version.tags or {}
+    return {
+        "version": version.version,
+        "aliases": list(version.aliases),
+        "gates": tags.get(GATES, "never judged"),
+        "scorer": f"sha256:{tags.get('scorer_sha256', '')}",
+    }
