@@ -7,7 +7,7 @@ MODEL ?= churn-risk
 export ACCOUNTSCORE_DATA ?= $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check train promote rollback mlflow score serve bench-signals lock clean
+.PHONY: help setup demo test test-full check train tune compare backtest promote rollback mlflow score serve bench-quality bench-truth bench-signals lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,8 +35,17 @@ check: setup ## Lint, types, import rules
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 
-train: setup ## Train, judge and register MODEL on SOURCE (BUDGET=seconds)
-	$(RUN) -m training fit $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(if $(BUDGET),--budget $(BUDGET))
+train: setup ## Train, judge and register MODEL on SOURCE (BUDGET=seconds, or TRIALS=N; CAPACITY='40 per day')
+	$(RUN) -m training fit $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(CAPACITY),--capacity '$(CAPACITY)')
+
+tune: setup ## As train, but search on to the end of BUDGET (900 seconds)
+	$(RUN) -m training tune $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(if $(BUDGET),--budget $(BUDGET))
+
+compare: setup ## The challenger of MODEL beside its champion on rows of SOURCE that neither learnt from (VERSION, AGAINST)
+	$(RUN) -m training compare $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(if $(VERSION),--version $(VERSION)) $(if $(AGAINST),--against $(AGAINST))
+
+backtest: setup ## What would MODEL's list have caught at each of the last six months of SOURCE?
+	$(RUN) -m training backtest $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA))
 
 promote: setup ## Make the newest version of MODEL (or VERSION=N) champion, through its gates
 	$(RUN) -m training promote $(MODEL) $(if $(VERSION),--version $(VERSION))
@@ -53,6 +62,12 @@ serve: setup ## Start the API on loopback (PORT=8000)
 
 score: setup ## The nightly batch: AS_OF=DATE, OUT=DIR, SOURCE, DATA
 	$(RUN) -m serving batch --source $(SOURCE) $(if $(DATA),--data $(DATA)) --as-of $(AS_OF) --out $(or $(OUT),var/scores)
+
+bench-quality: setup ## Our fit-table beside plain LightGBM, plain logit and AutoML on the public datasets (ARGS='telco bank')
+	$(RUN) -m tests.benchmarks.bench_quality $(ARGS)
+
+bench-truth: setup ## Our AUC beside that of the true probabilities on sample companies of 500, 2,000 and 20,000 accounts
+	$(RUN) -m tests.benchmarks.bench_truth $(ARGS)
 
 bench-signals: setup ## Signals on 50 million events against plain DuckDB and pandas (ARGS='--events 500000000')
 	$(RUN) -m tests.benchmarks.bench_signals $(ARGS)
