@@ -120,3 +120,12 @@ def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Point
     found = read_pointer(home, model)
     assert found is not None
     return found
+
+
+def kept(home: Path, model: str, sha256: str) -> Path | None:
+    """The folder of a scorer that was live once, None when it is not there any more.
+
+    Scorers stay where they were put live: records of their scores are replayed and explained with them.
+    """
+    path = folder(home, model) / sha256[:16]
+    return path if len(sha256) == 64 and path.is_dir() else None

@@ -14,6 +14,7 @@ from features.errors import AccountscoreError, UserMistake
 from serving.keys.command import app as keys
 from serving.privacy.command import app as privacy
 from serving.privacy.command import retention
+from serving.replay.command import replay
 from serving.settings import ServingSettings
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -208,7 +209,8 @@ def _set_up_store(settings: ServingSettings) -> None:
 
 for name, group in (("keys", keys), ("privacy", privacy)):
     app.add_typer(group, name=name)
-app.command()(retention)
+for command in (retention, replay):
+    app.command()(command)
 
 if __name__ == "__main__":
     run(app)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from serving.champion import Champions
+from serving.change.endpoints import router as change
 from serving.clock import Clock, make_clock
 from serving.connections import load_connections
 from serving.door.door import Door
@@ -23,10 +22,13 @@ from serving.history.endpoints import router as scores_of_entity
 from serving.http import ClientGone
 from serving.keys.service import read_pepper
 from serving.metrics import Metrics
+from serving.openapi import openapi_of
+from serving.overrides.endpoints import router as overrides
+from serving.privacy.endpoints import router as privacy
 from serving.problems import Problem, fault, handle_problem, render
+from serving.replay.scorers import KeptScorers
 from serving.scoring.endpoints import HotPath
 from serving.scoring.endpoints import router as scoring
-from serving.scoring.schemas import openapi_schemas
 from serving.settings import ServingSettings
 from serving.state import AppState
 from serving.store.connect import open_store
@@ -59,7 +61,10 @@ def create_app(
         ticking = clock or make_clock()
         watched = Watched(store, read_pepper(settings.base.home), ticking)
         watched.refresh()
-        app.state.serving = AppState(settings, store, writer, champions, connections, metrics, ticking, watched)
+        app.state.serving = AppState(
+            settings, store, writer, champions, connections, metrics, ticking, watched,
+            KeptScorers(settings.base.home),
+        )  # fmt: skip
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
         log.info("api.started connections=%d", len(connections))
         try:
@@ -85,21 +90,10 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _handle_invalid)
     app.add_exception_handler(ClientGone, _handle_gone)
     app.add_exception_handler(Exception, _handle_fault)
-    for router in (health, scoring, scores_of_entity, webhooks):
+    for router in (health, scoring, scores_of_entity, change, overrides, privacy, webhooks):
         app.include_router(router)
-    app.openapi = _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return Door(HotPath(app, app), app, open_on_loopback=open_on_loopback), app
-
-
-def _openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    def build() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            schema.setdefault("components", {}).setdefault("schemas", {}).update(openapi_schemas())
-            app.openapi_schema = schema
-        return app.openapi_schema
-
-    return build
 
 
 async def _handle_http(_request: Request, error: Exception) -> Response:

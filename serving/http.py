@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
+from fastapi import Request, Response
 from starlette.types import Receive, Scope
 
 from serving.problems import Problem
+from serving.strict_json import NotStrict, loads
+
+T = TypeVar("T")
+LARGEST_JSON = 64 * 1024
+"""Bytes of a body that is about one thing; score requests have their own limit."""
 
 
 class ClientGone(Exception):
@@ -47,3 +54,24 @@ def header(scope: Scope, name: bytes) -> bytes | None:
 
 def too_large(limit: int) -> Problem:
     return Problem(413, "body_too_large", f"the body is larger than {limit:,} bytes: send fewer records at a time")
+
+
+async def read_json(request: Request, wanted: type[T]) -> T:
+    """The body as a msgspec type, strictly. Raises `Problem` 400, 413 or 422; none repeats what was sent."""
+    body = await read_body(request.scope, request.receive, LARGEST_JSON)
+    try:
+        return msgspec.convert(loads(body), wanted)
+    except NotStrict as error:
+        raise Problem(400, "not_strict_json", f"the body is no strict JSON: {error}") from None
+    except msgspec.ValidationError as error:
+        # msgspec names the place and the types, and of what was sent an unknown key alone.
+        raise Problem(422, "wrong_shape", f"{error}: see {wanted.__name__} in /openapi.json") from None
+
+
+def json_answer(content: object) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")
+
+
+def body_of(schema: str) -> dict[str, Any]:
+    """`content` of a request or an answer in the OpenAPI file, by the name of its schema."""
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}

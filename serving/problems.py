@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from features.errors import Fault
+from serving.errors import StoreAway
 
 log = logging.getLogger("serving")
 MEDIA_TYPE = "application/problem+json"
@@ -64,6 +66,15 @@ def no_such(kind: str, choices: list[str]) -> Problem:
 
 def store_away() -> Problem:
     return Problem(503, "store_away", "the store does not answer; nothing was changed: try again", {}, 5)
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """A store that is away becomes 503."""
+    try:
+        yield
+    except StoreAway:
+        raise store_away() from None
 
 
 def fault(error: Exception) -> Problem:

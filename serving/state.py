@@ -10,6 +10,7 @@ from serving.champion import Champions
 from serving.clock import Clock
 from serving.connections import ConnectionConfig
 from serving.metrics import Metrics
+from serving.replay.scorers import KeptScorers
 from serving.settings import ServingSettings
 from serving.store.connect import Store
 from serving.store.writer import GroupWriter
@@ -28,6 +29,7 @@ class AppState:
     metrics: Metrics
     clock: Clock
     watched: Watched
+    scorers: KeptScorers
 
 
 def state_of(request: Request) -> AppState:

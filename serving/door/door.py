@@ -56,31 +56,31 @@ class Door:
         # A caller's own number is taken when it is a number: words could be somebody's name, and it is logged.
         number = given if given and _OUR_ID.fullmatch(given) else b"%s%08x" % (self._start.encode(), next(self._count))
         request_id.set(number.decode())
-        began, status, caller = time.perf_counter(), 0, None
+        began, status, whole, caller = time.perf_counter(), 0, False, None
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, whole
             if message["type"] == "http.response.start":
                 status = message["status"]
                 more = [(b"x-request-id", number), (b"x-content-type-options", b"nosniff")]
                 message["headers"] = [*message["headers"], *more]
+            elif not message.get("more_body", False):
+                whole = True
             await send(message)
 
         self.in_flight += 1
         try:
-            try:
-                caller = self._let_in(state, scope, headers)
-                await self._pass(state, caller, headers, scope, receive, answer)
-            except (Problem, ClientGone):
-                raise
-            except Exception as error:
-                raise fault(error) from None
+            caller = self._let_in(state, scope, headers)
+            await self._pass(state, caller, headers, scope, receive, answer)
         except Problem as problem:
-            if status:  # the answer has begun: it can only be cut off
-                raise
             await _refuse(problem, answer)
         except ClientGone:
             status = 499
+        except Exception as error:
+            if status and not whole:  # it has begun: it can only be cut off
+                raise
+            if not status:  # Starlette answers 500 itself and raises all the same
+                await _refuse(fault(error), answer)
         finally:
             self.in_flight -= 1
             self._note(state, scope, caller, status, time.perf_counter() - began)

@@ -69,3 +69,36 @@ def newest(store: Store, entity: str, entity_id: str, model: str | None, limit: 
         query = query.where(decisions.c.model == model)
     with store.read() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def one(store: Store, record_id: int) -> dict[str, Any] | None:
+    """A record by its id. Raises `StoreAway`."""
+    if not 0 < record_id < 2**63:
+        return None
+    with store.read() as connection:
+        row = connection.execute(select(decisions).where(decisions.c.id == record_id)).mappings().first()
+    return None if row is None else dict(row)
+
+
+def newest_scored(
+    store: Store, model: str, entity: str, entity_id: str, up_to: int | None, not_id: int | None = None
+) -> dict[str, Any] | None:
+    """The newest record with a score whose `as_of` is at most `up_to`; None when there is none. Raises `StoreAway`."""
+    query = (
+        select(decisions)
+        .where(
+            decisions.c.entity == entity,
+            decisions.c.entity_id == entity_id,
+            decisions.c.model == model,
+            decisions.c.probability.is_not(None),
+        )
+        .order_by(decisions.c.as_of.desc(), decisions.c.id.desc())
+        .limit(1)
+    )
+    if up_to is not None:
+        query = query.where(decisions.c.as_of <= up_to)
+    if not_id is not None:
+        query = query.where(decisions.c.id != not_id)
+    with store.read() as connection:
+        row = connection.execute(query).mappings().first()
+    return None if row is None else dict(row)

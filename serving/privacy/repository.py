@@ -154,13 +154,16 @@ def erase(
         update(inbox).where(or_(inbox.c.id.in_(letters), of_entity, *unread)).values(_EMPTY)
     ).rowcount
     done = {"inbox": emptied, "changes": _delete(connection, changes, or_(of_row, owner))}
-    for table in (signals, decisions, overrides, objections, dirty, writebacks):
-        done[table.name] = _delete(connection, table, and_(table.c.entity == kind, table.c.entity_id == name))
+    written = select(writebacks.c.connection, writebacks.c.object_type, writebacks.c.object_id).where(
+        writebacks.c.entity == kind, writebacks.c.entity_id == name
+    )
     ours = [
         and_(ledger.c.connection == where, ledger.c.object_type == what, ledger.c.object_id == which)
-        for where, what, which in aliases
+        for where, what, which in {*aliases, *(tuple(row) for row in connection.execute(written))}
     ]
     done["ledger"] = _delete(connection, ledger, or_(false(), *ours))
+    for table in (signals, decisions, overrides, objections, dirty, writebacks):
+        done[table.name] = _delete(connection, table, and_(table.c.entity == kind, table.c.entity_id == name))
     done["idempotency"] = _forget_answers(connection, name)
     row = {"kind": kind, "id_hash": mark_of(kind, name), "erased_at": now_us}
     insert_new(connection, tombstones, [row], unique=("kind", "id_hash"))

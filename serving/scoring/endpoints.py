@@ -18,10 +18,11 @@ from serving.champion import Champion
 from serving.clock import to_us
 from serving.errors import StoreAway
 from serving.history import repository as history
-from serving.http import ClientGone, read_body
+from serving.http import ClientGone, body_of, json_answer, read_body
 from serving.problems import MEDIA_TYPE, Problem, documented, fault, store_away
 from serving.scoring import repository, service
 from serving.scoring.body import parse
+from serving.scoring.schemas import BandShown, ModelAnswer, SignalShown
 from serving.scoring.trend import DAY_US
 from serving.state import AppState, state_of
 
@@ -145,19 +146,27 @@ async def score(model: ModelName, request: Request) -> Response:
     return Response(content, status, media_type="application/json")
 
 
-@router.get("/v1/{model}", summary="What a model is", responses=documented(404, 503))
-async def describe(model: ModelName, request: Request) -> dict[str, Any]:
+@router.get(
+    "/v1/{model}",
+    summary="What a model is",
+    responses={200: {"description": "the live version", "content": body_of("ModelAnswer")}, **documented(404, 503)},
+)
+async def describe(model: ModelName, request: Request) -> Response:
     """The live version: its signals, how good it was on data that it had not seen, and since when it is live."""
     champion = state_of(request).champions.get(model)
     spec = champion.scorer.spec
-    return {
-        "model": champion.name,
-        "version": champion.version,
-        "scorer": f"sha256:{champion.sha256}",
-        "entity": champion.entity,
-        "horizon_days": champion.horizon_days,
-        "live_since": champion.pointer.promoted_at,
-        "base_rate": spec.base_rate,
-        "fit_themes": [theme for theme in FIT_THEMES if theme in {s.theme for s in spec.signals}],
-        **msgspec.to_builtins({"bands": spec.bands, "signals": spec.signals, "metrics": spec.metrics}),
-    }
+    themes = {signal.theme for signal in spec.signals}
+    answer = ModelAnswer(
+        champion.name, spec.title, champion.version, f"sha256:{champion.sha256}", champion.entity, champion.horizon_days,
+        spec.outcome, champion.pointer.promoted_at, spec.base_rate, spec.trained_from, spec.trained_to, spec.source,
+        [theme for theme in FIT_THEMES if theme in themes],
+        [BandShown(name, lowest) for name, lowest in spec.bands],
+        [
+            SignalShown(
+                s.name, s.theme, s.unit, s.label, s.window, s.missing, s.by_clock, s.missing_share, s.vocabulary, s.low, s.high
+            )
+            for s in spec.signals
+        ],
+        spec.metrics,
+    )  # fmt: skip
+    return json_answer(answer)

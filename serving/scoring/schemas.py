@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from serving.scoring.no_score import DETAILS
@@ -182,9 +181,47 @@ class ScoreAnswer(Struct):
     errors: list[RecordError]
 
 
-def openapi_schemas() -> dict[str, dict[str, object]]:
-    """JSON schemas of request and answer with every part they refer to, for the OpenAPI file."""
-    _, components = msgspec.json.schema_components(
-        [ScoreRequest, ScoreAnswer], ref_template="#/components/schemas/{name}"
-    )
-    return dict(components)
+class SignalShown(Struct):
+    """One signal that the live version reads."""
+
+    name: Annotated[str, Meta(examples=["active_users_28d"])]
+    theme: Annotated[str, Meta(examples=["usage"])]
+    unit: Annotated[str, Meta(examples=["count"])]
+    label: Annotated[str, Meta(examples=["active users in the last 28 days"])]
+    window: Annotated[str, Meta(description="half-open", examples=["[as_of - 28 d, as_of)"])]
+    missing: Annotated[str, Meta(description="what a missing value means", examples=["there was no usage"])]
+    by_clock: Annotated[bool, Meta(description="whether it moves by the passing of time alone")]
+    missing_share: Annotated[float, Meta(description="in training, 0 to 1")]
+    vocabulary: Annotated[list[str] | None, Meta(description="words seen in training; null for a number")]
+    low: Annotated[float | None, Meta(description="smallest number seen in training")]
+    high: Annotated[float | None, Meta(description="largest number seen in training")]
+
+
+class BandShown(Struct):
+    """A band and where it begins."""
+
+    name: Annotated[str, Meta(examples=["high"])]
+    lowest_score: Annotated[int, Meta(description="percentile", examples=[90])]
+
+
+class ModelAnswer(Struct):
+    """What a model is."""
+
+    model: Annotated[str, Meta(examples=["churn-risk"])]
+    title: Annotated[str, Meta(examples=["Churn risk"])]
+    version: int | None
+    scorer: Annotated[str, Meta(description="sha256 of the scorer", examples=["sha256:9c1f..."])]
+    entity: Annotated[str, Meta(description="account or lead", examples=["account"])]
+    horizon_days: Annotated[int, Meta(examples=[90])]
+    outcome: Annotated[str, Meta(description="what happened to those with the outcome", examples=["left"])]
+    live_since: Annotated[str, Meta(description="UTC", examples=["2026-11-23T06:00:00+00:00"])]
+    base_rate: Annotated[float, Meta(description="share of the outcome in training, 0 to 1", examples=[0.061])]
+    trained_from: str | None
+    trained_to: str | None
+    source: str | None
+    fit_themes: Annotated[
+        list[str], Meta(description="themes of fit; the others are intent", examples=[["firmographic"]])
+    ]
+    bands: list[BandShown]
+    signals: list[SignalShown]
+    metrics: Annotated[dict[str, Any], Meta(description="how good it was on data that it had not seen")]

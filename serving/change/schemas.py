@@ -1,0 +1,81 @@
+"""Why a score moved, as an answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from serving.scoring.schemas import Value
+
+Moment = Annotated[str, Meta(description="UTC", examples=["2026-11-23T06:00:00Z"])]
+
+
+class ScorePoint(msgspec.Struct):
+    """One end."""
+
+    id: Annotated[int, Meta(description="of the decision record", examples=[4711])]
+    as_of: Moment
+    version: int | None
+    scorer: Annotated[str, Meta(examples=["sha256:9c1f..."])]
+    log_odds: float
+    probability: Annotated[float, Meta(description="calibrated, 0 to 1", examples=[0.37])]
+    score: Annotated[int, Meta(description="percentile of the version's reference population, 1 to 100", examples=[94])]
+    band: Annotated[str, Meta(examples=["high"])]
+
+
+class Parts(msgspec.Struct):
+    """On the log-odds; they sum to the difference of the two."""
+
+    signals: Annotated[float, Meta(description="of signals that changed")]
+    time: Annotated[float, Meta(description="of signals that the clock alone moved")]
+    version: Annotated[float, Meta(description="of the new version on the new inputs; 0 for the same version")]
+
+
+class ScoreParts(msgspec.Struct):
+    """In percentiles; they sum to the difference of the two."""
+
+    signals: int
+    time: int
+    version: int
+    thresholds: Annotated[int, Meta(description="of the new version's reference population and bands")]
+
+
+class BandStep(msgspec.Struct):
+    """The band after a step."""
+
+    after: Literal["start", "signals", "time", "version", "thresholds"]
+    band: Annotated[str, Meta(examples=["medium"])]
+
+
+class MovedSignal(msgspec.Struct):
+    """One signal's share of a part; one that did not move can have one, because it weighs otherwise beside the others."""
+
+    signal: Annotated[str, Meta(examples=["active_users_28d"])]
+    theme: Annotated[str, Meta(examples=["usage"])]
+    part: Literal["signals", "time"]
+    before: Value
+    after: Value
+    effect: Annotated[float, Meta(description="on the log-odds; those of a part sum to it")]
+    text: Annotated[str, Meta(description="about the new value; can be read out by a salesperson")]
+
+
+class ChangeAnswer(msgspec.Struct):
+    """The difference of two scores, split without a remainder."""
+
+    model: Annotated[str, Meta(examples=["churn-risk"])]
+    entity: Annotated[str, Meta(examples=["account"])]
+    entity_id: Annotated[str, Meta(examples=["acme"])]
+    before: ScorePoint
+    after: ScorePoint
+    log_odds: Annotated[float, Meta(description="after minus before")]
+    parts: Parts
+    score: Annotated[int, Meta(description="percentile after minus before")]
+    score_parts: ScoreParts
+    bands: Annotated[list[BandStep], Meta(description="from the old band to the new one, step by step")]
+    signals: list[MovedSignal]
+    not_read: Annotated[
+        list[str],
+        Meta(description="signals that the new version does not read; the old one was asked with their old values"),
+    ]

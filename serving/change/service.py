@@ -1,0 +1,63 @@
+"""Which two scores are compared, and what is said of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from models.scorer import Scorer
+from serving.change.schemas import BandStep, ChangeAnswer, MovedSignal, Parts, ScoreParts, ScorePoint
+from serving.change.split import Split, split
+from serving.clock import from_us, iso
+from serving.history import repository as history
+from serving.problems import Problem
+from serving.replay.scorers import KeptScorers, ScorerGone
+from serving.store.connect import Store
+
+
+def change(
+    store: Store, scorers: KeptScorers, model: str, entity: str, entity_id: str, start: int | None, end: int | None
+) -> ChangeAnswer:
+    """The newest score up to `end` against the newest up to `start` (default: the one before it), microseconds.
+
+    Raises `Problem` 404 when there are no two scores or one's scorer is gone, `StoreAway`.
+    """
+    after = history.newest_scored(store, model, entity, entity_id, up_to=end)
+    if after is None:
+        raise Problem(404, "no_such_score", "no score of it is recorded up to then")
+    limit = after["as_of"] - 1 if start is None else min(start, after["as_of"])
+    before = history.newest_scored(store, model, entity, entity_id, up_to=limit, not_id=after["id"])
+    if before is None:
+        raise Problem(404, "no_such_score", "no earlier score of it is recorded: there is nothing to compare with")
+    try:
+        old, new = scorers.get(model, before["scorer"]), scorers.get(model, after["scorer"])
+    except ScorerGone as error:
+        raise Problem(404, "scorer_gone", str(error)) from None
+    found = split(
+        old, new, msgspec.json.decode(before["inputs"]), msgspec.json.decode(after["inputs"]),
+        after["as_of"] - before["as_of"],
+    )  # fmt: skip
+    return _answer(model, entity, entity_id, before, after, found, old, new)
+
+
+def _answer(
+    model: str, entity: str, entity_id: str, before: dict[str, Any], after: dict[str, Any], found: Split,
+    old: Scorer, new: Scorer,
+) -> ChangeAnswer:  # fmt: skip
+    was, now = _point(before, old), _point(after, new)
+    return ChangeAnswer(
+        model, entity, entity_id, was, now, found.total, Parts(**found.log_odds),
+        now.score - was.score, ScoreParts(**found.score),
+        [BandStep(step, band) for step, band in found.bands],  # type: ignore[arg-type]  # the names of the parts
+        [MovedSignal(s.signal, s.theme, s.part, s.before, s.after, s.effect, s.text) for s in found.shares],  # type: ignore[arg-type]  # as above
+        found.not_read,
+    )  # fmt: skip
+
+
+def _point(row: dict[str, Any], scorer: Scorer) -> ScorePoint:
+    x, _, _ = scorer.encode_records([msgspec.json.decode(row["inputs"])])
+    return ScorePoint(
+        row["id"], iso(from_us(row["as_of"])), row["version"], f"sha256:{row['scorer']}", float(scorer.log_odds(x)[0]),
+        row["probability"], row["score"], row["band"],
+    )  # fmt: skip

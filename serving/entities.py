@@ -1,0 +1,20 @@
+"""Path parameters of an account or a lead, shared by all endpoints that are about one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+
+from features.tables import ENTITIES
+from serving.problems import no_such
+
+EntityName = Annotated[str, Path(description="account or lead", examples=["account"])]
+EntityId = Annotated[str, Path(min_length=1, max_length=256, description="its id in the source", examples=["acme"])]
+
+
+def check_entity(entity: str) -> str:
+    """Raises `Problem` 404 for what is neither an account nor a lead."""
+    if entity not in ENTITIES:
+        raise no_such("entity", list(ENTITIES))
+    return entity

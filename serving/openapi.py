@@ -1,0 +1,123 @@
+"""The OpenAPI file: what FastAPI collects from the routes, the answers as msgspec has them, the signals of the catalog, and
+what the door asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from serving.change.schemas import ChangeAnswer
+from serving.door.scopes import scope_of
+from serving.history.schemas import ScoresAnswer
+from serving.keys.service import SCOPES
+from serving.overrides.schemas import OverrideAnswer, OverrideRequest
+from serving.privacy.schemas import ErasureAnswer, ObjectionAnswer
+from serving.problems import documented
+from serving.scoring.schemas import ModelAnswer, ScoreAnswer, ScoreRequest
+
+ANSWERS = (
+    ScoreRequest, ScoreAnswer, ModelAnswer, ScoresAnswer, ChangeAnswer, OverrideRequest, OverrideAnswer, ObjectionAnswer,
+    ErasureAnswer,
+)  # fmt: skip
+_REF = "#/components/schemas/{name}"
+_EXAMPLES = {
+    "category": "software", "flag": 1, "count": 12, "days": 41, "hours": 5, "months": 6, "years": 2, "share": 0.42,
+    "change": -0.42, "money": 48000, "rate": 2.5, "points": 7,
+}  # fmt: skip
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "of the caller's choice: a repetition with the same key and body gets the first answer, for 72 hours",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+
+
+def openapi_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    """FastAPI's documented way: a function that makes the file once."""
+
+    def build() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _build(app)
+        return app.openapi_schema
+
+    return build
+
+
+def _build(app: FastAPI) -> dict[str, Any]:
+    found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    components = found.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)  # ours are problems
+    _, ours = msgspec.json.schema_components(ANSWERS, ref_template=_REF)
+    schemas.update(ours)
+    _describe_records(schemas)
+    components["securitySchemes"] = {
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "an API key of `python -m serving keys create`; scopes: "
+            + "; ".join(f"{name}: {what}" for name, what in SCOPES.items()),
+        }
+    }
+    found["paths"] = {path.replace(":path}", "}"): methods for path, methods in found["paths"].items()}
+    for path, methods in found["paths"].items():
+        for method, operation in methods.items():
+            _describe_door(method.upper(), path, operation)
+    return found
+
+
+def _describe_door(method: str, path: str, operation: dict[str, Any]) -> None:
+    """The key that is needed, and the answers of the door."""
+    scope = scope_of(method, path)
+    if scope is None:
+        return
+    operation["security"] = [{"key": []}]
+    operation["description"] = f"{operation.get('description', '')}\n\nScope of the key: `{scope}`.".strip()
+    statuses = [401, 403, 429, 503]
+    if method in ("POST", "PUT", "PATCH"):
+        statuses += [400, 413, 415]
+    if path.endswith("/score"):
+        statuses += [409]
+        operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+    for status, described in documented(*statuses).items():
+        operation["responses"].setdefault(str(status), described)
+
+
+def _describe_records(schemas: dict[str, Any]) -> None:
+    """Signals by the catalog. A record that breaks the schema is answered in `errors`, so any is allowed in the list."""
+    from features.catalog import signals
+
+    for entity, name in (("account", "AccountSignals"), ("lead", "LeadSignals")):
+        schemas[name] = {
+            "title": name,
+            "type": "object",
+            "description": f"Signals of {'an account' if entity == 'account' else 'a lead'}; those that a source adds are taken "
+            "too. Which ones a live model reads: GET /v1/{model}.",
+            "properties": {s.name: _signal(s) for s in signals() if entity in s.entities},
+            "additionalProperties": {"type": ["number", "string", "boolean", "null"]},
+        }
+    record = schemas["Record"]["properties"]
+    record["signals"] = {
+        "anyOf": [{"$ref": _REF.format(name=name)} for name in ("AccountSignals", "LeadSignals")],
+        "description": record["signals"].get("description", ""),
+        "examples": record["signals"].get("examples", []),
+    }
+    records = schemas["ScoreRequest"]["properties"]["records"]
+    records["items"] = {"anyOf": [{"$ref": _REF.format(name="Record")}, {}]}
+    records["description"] += "; one that is no Record is answered in errors, and does not spoil the others"
+
+
+def _signal(signal: Any) -> dict[str, Any]:
+    kind = "string" if signal.is_category else "number"
+    return {
+        "type": [kind, "boolean", "null"] if signal.unit == "flag" else [kind, "null"],
+        "title": signal.label,
+        "description": f"Unit: {signal.unit}. Window: {signal.window}. Missing: {signal.missing}.",
+        "examples": [_EXAMPLES[signal.unit]],
+    }

@@ -1,0 +1,50 @@
+"""Putting and withdrawing a person's judgement."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from serving.champion import Champions
+from serving.clock import to_us
+from serving.overrides import repository
+from serving.overrides.repository import Override
+from serving.overrides.schemas import OverrideRequest
+from serving.problems import Problem
+from serving.store.connect import Store
+
+
+def put(
+    store: Store, champions: Champions, entity: str, entity_id: str, given: OverrideRequest, now_us: int
+) -> Override:  # fmt: skip
+    """Set it. Raises `Problem` 404 for a model that is none, 422 for a band, an entity or a time that does not fit."""
+    definition = champions.definition(given.model)
+    if definition.entity != entity:
+        raise _wrong("model", f"{definition.name} scores {definition.crowd}", f"write /v1/{definition.entity}/...")
+    bands = [name for name, _ in definition.bands]
+    if given.band not in bands:
+        raise _wrong("band", f"one of {', '.join(bands)}", "write one of them")
+    until = None if given.until is None else _moment(given.until)
+    if until is not None and until <= now_us:
+        raise _wrong("until", "a time to come", "leave it out, or write a later one")
+    override = Override(definition.name, entity, entity_id, given.band, given.reason, given.author, now_us, until)
+    with store.write() as connection:
+        repository.put(connection, override)
+    return override
+
+
+def withdraw(store: Store, model: str, entity: str, entity_id: str, now_us: int) -> bool:
+    with store.write() as connection:
+        return repository.withdraw(connection, model, entity, entity_id, now_us)
+
+
+def _moment(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+        return to_us(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC))
+    except (ValueError, OverflowError):
+        raise _wrong("until", "a UTC date or time, ISO 8601", "write 2026-12-31 or 2026-12-31T18:00:00Z") from None
+
+
+def _wrong(where: str, rule: str, next_step: str) -> Problem:
+    fault = {"where": where, "found": "something else", "rule": rule, "next_step": next_step}
+    return Problem(422, "bad_override", f"{where}: {rule}. Next: {next_step}.", {"faults": [fault]})

@@ -1,0 +1,81 @@
+"""`PUT`, `GET` and `DELETE /v1/{entity}/{entity_id}/objection`, and `POST /v1/{kind}/{entity_id}/erasure`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+
+from serving.clock import to_us
+from serving.entities import EntityId, EntityName, check_entity
+from serving.http import body_of, json_answer
+from serving.privacy import repository, service
+from serving.privacy.schemas import ErasureAnswer, ObjectionAnswer
+from serving.problems import documented, guarded, no_such
+from serving.state import AppState, state_of
+
+router = APIRouter(tags=["privacy"])
+OBJECTION = "/v1/{entity}/{entity_id:path}/objection"
+SHOWN: dict[int | str, dict[str, Any]] = {
+    200: {"description": "whether it objects", "content": body_of("ObjectionAnswer")}
+}
+
+
+@router.put(OBJECTION, summary="Stop scoring an account or a lead", responses={**SHOWN, **documented(404, 422, 503)})
+async def put_objection(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
+    """From now on it gets no score, over HTTP, by webhooks or in the nightly batch. Repeating it changes nothing."""
+    state, entity = state_of(request), check_entity(entity)
+    with guarded():
+        await asyncio.to_thread(_set, state, entity, entity_id, True)
+    return json_answer(ObjectionAnswer(entity, entity_id, True))
+
+
+@router.delete(OBJECTION, summary="Take an objection back", responses={**SHOWN, **documented(404, 422, 503)})
+async def withdraw_objection(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
+    """Repeating it changes nothing."""
+    state, entity = state_of(request), check_entity(entity)
+    with guarded():
+        await asyncio.to_thread(_set, state, entity, entity_id, False)
+    return json_answer(ObjectionAnswer(entity, entity_id, False))
+
+
+@router.get(OBJECTION, summary="Does it object to scoring?", responses={**SHOWN, **documented(404, 422)})
+async def read_objection(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
+    """As it was said by `PUT` or by command; an objection that the source itself tells is in its signals."""
+    objects = (check_entity(entity), entity_id) in state_of(request).watched.marks.objecting
+    return json_answer(ObjectionAnswer(entity, entity_id, objects))
+
+
+@router.post(
+    "/v1/{kind}/{entity_id:path}/erasure",
+    summary="Erase an account, a lead or a contact",
+    responses={
+        200: {"description": "what was deleted", "content": body_of("ErasureAnswer")}, **documented(404, 415, 422, 503)
+    },
+)  # fmt: skip
+async def erase(
+    request: Request,
+    kind: Annotated[str, Path(description="account, lead or contact", examples=["contact"])],
+    entity_id: EntityId,
+) -> Response:
+    """Deletes its signals, scores, changes, overrides and the content of its events, in one transaction. Neither a late
+    event nor the next batch brings it back. What batches published in files is not touched."""
+    if kind not in repository.KINDS:
+        raise no_such("kind", list(repository.KINDS))
+    state = state_of(request)
+    with guarded():
+        deleted = await asyncio.to_thread(
+            service.erase, state.store, state.connections.values(), kind, entity_id, to_us(state.clock())
+        )
+        await asyncio.to_thread(state.watched.refresh)
+    return json_answer(ErasureAnswer(kind, deleted))
+
+
+def _set(state: AppState, entity: str, entity_id: str, objects: bool) -> None:
+    with state.store.write() as connection:
+        if objects:
+            repository.object_to(connection, entity, entity_id, to_us(state.clock()))
+        else:
+            repository.allow(connection, entity, entity_id)
+    state.watched.refresh()

@@ -1,0 +1,35 @@
+"""`python -m serving replay ID`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from serving.errors import ServingError
+
+
+def replay(record_id: Annotated[int, typer.Argument(help="The id of a decision record.", metavar="ID")]) -> None:
+    """Score a decision record again and compare to the bit; exit code 1 when anything differs."""
+    from serving.clock import from_us, iso
+    from serving.replay import service
+    from serving.replay.scorers import KeptScorers
+    from serving.settings import ServingSettings
+    from serving.store.connect import open_store
+
+    settings = ServingSettings.from_env()
+    store = open_store(settings.base.store_url)
+    store.require_revision()
+    done = service.replay(store, KeptScorers(settings.base.home), record_id)
+    store.close()
+    record = done.record
+    typer.echo(
+        f"{record['model']} version {record['version']} scorer {record['scorer'][:16]} as of {iso(from_us(record['as_of']))}"
+    )
+    if record["no_score"]:
+        typer.echo(f"no score: {record['no_score']}")
+    typer.echo(f"recorded  probability {record['probability']!r}  score {record['score']}  band {record['band']}")
+    typer.echo(f"replayed  probability {done.probability!r}  score {done.score}  band {done.band}")
+    if not done.same:
+        raise ServingError("not the same: the record, its inputs or its scorer were changed")
+    typer.echo("the same to the bit")

@@ -1,0 +1,55 @@
+"""Scoring a decision record again: the same scorer and the same inputs give the same number, to the bit."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from features.errors import UserMistake
+from serving.history import repository
+from serving.replay.scorers import KeptScorers
+from serving.store.connect import Store
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A record beside its repetition."""
+
+    record: dict[str, Any]
+    probability: float | None
+    score: int | None
+    band: str | None
+    inputs_unchanged: bool
+
+    @property
+    def same(self) -> bool:
+        """Whether inputs and result are what they were, the probability to its last bit."""
+        was = (_bits(self.record["probability"]), self.record["score"], self.record["band"])
+        return self.inputs_unchanged and was == (_bits(self.probability), self.score, self.band)
+
+
+def replay(store: Store, scorers: KeptScorers, record_id: int) -> Replayed:
+    """Raises `UserMistake` for an id that no record has, `ScorerGone` when its scorer is not there any more."""
+    record = repository.one(store, record_id)
+    if record is None:
+        raise UserMistake(f"no decision record has the id {record_id}: GET /v1/ENTITY/ID/scores shows ids")
+    unchanged = hashlib.sha256(record["inputs"]).hexdigest() == record["inputs_sha256"]
+    if record["no_score"] is not None:
+        return Replayed(record, None, None, None, unchanged)
+    scorer = scorers.get(record["model"], record["scorer"])
+    x, faults, _ = scorer.encode_records([msgspec.json.decode(record["inputs"])])
+    if faults[0]:
+        return Replayed(record, None, None, None, unchanged)
+    probability = scorer.probability(x)
+    return Replayed(
+        record, float(probability[0]), int(scorer.percentile(probability)[0]), scorer.band(probability)[0], unchanged
+    )
+
+
+def _bits(number: float | None) -> bytes | None:
+    return None if number is None else struct.pack("<d", np.float64(number))

@@ -1,0 +1,317 @@
+"""What people do about scores over HTTP and by command: overrides, objections, erasure, retention, replay, why it moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from features.errors import UserMistake
+from serving.clock import to_us
+from serving.history import repository as history
+from serving.privacy import repository as privacy
+from serving.replay.scorers import KeptScorers, ScorerGone
+from serving.replay.service import replay
+from serving.scoring import repository as stored
+from serving.store.tables import changes, decisions, idempotency, inbox, ledger, signals, writebacks
+from tests.serving.inside import Inside, running_inside
+
+SCORE = "/v1/churn-risk/score"
+VALUES = {"number_0": 1.5, "number_1": None, "number_3": 2e2, "word_0": "beta"}
+DAY = 86_400_000_000
+
+
+@pytest.fixture(scope="module")
+def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    with running_inside(tmp_path_factory.mktemp("people") / "home") as running:
+        yield running
+
+
+def store_signals(inside: Inside, name: str, entity: str = "account", days_ago: int = 0, **values: Any) -> None:
+    import datetime as dt
+
+    moment = inside.state.clock() - dt.timedelta(days=days_ago)
+    with inside.writing() as connection:
+        stored.put(connection, [stored.row(entity, name, moment, "eligible", 10.0, {**VALUES, **values}, "worker")])
+
+
+def ask(inside: Inside, name: str, **more: Any) -> Any:
+    body = {"records": [{"entity_id": name, **more}], "reasons": 3}
+    answer = inside.client.post(SCORE, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["results"][0]
+
+
+def refused(answer: Any, status: int, code: str) -> bool:
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    return answer.headers["content-type"] == "application/problem+json"
+
+
+class TestOverride:
+    GIVEN: ClassVar = {"model": "churn-risk", "band": "low", "reason": "They signed.", "author": "j.doe"}
+
+    def test_it_is_shown_until_it_is_withdrawn(self, inside: Inside) -> None:
+        store_signals(inside, "o1")
+        alone = ask(inside, "o1")
+        put = inside.client.request("PUT", "/v1/account/o1/override", json=self.GIVEN)
+        assert put.status_code == 200
+        assert put.json()["override"]["reason"] == "They signed."
+        beside = ask(inside, "o1")
+        assert beside.pop("override")["band"] == "low"
+        assert beside == alone
+        assert inside.client.get("/v1/account/o1/scores").json()["overrides"]["churn-risk"]["author"] == "j.doe"
+        second = inside.client.request("PUT", "/v1/account/o1/override", json={**self.GIVEN, "band": "medium"})
+        assert second.json()["override"]["band"] == "medium"
+        where = "/v1/account/o1/override?model=churn-risk"
+        assert inside.client.get(where).json()["override"]["band"] == "medium"
+        for _ in range(2):
+            assert inside.client.request("DELETE", where).json()["override"] is None
+        assert "override" not in ask(inside, "o1")
+
+    @pytest.mark.parametrize(
+        ("change", "status", "code"),
+        [
+            ({"band": "purple"}, 422, "bad_override"), ({"model": "x"}, 404, "no_such_model"),
+            ({"model": "lead-fit"}, 422, "bad_override"), ({"until": "2020-01-01"}, 422, "bad_override"),
+            ({"until": "soon"}, 422, "bad_override"), ({"reason": ""}, 422, "wrong_shape"),
+            ({"reason": 1}, 422, "wrong_shape"), ({"color": 1}, 422, "wrong_shape"),
+            ({"until": "0001-01-01T00:00:00+23:59"}, 422, "bad_override"),
+        ],
+    )  # fmt: skip
+    def test_what_does_not_fit_is_refused(self, inside: Inside, change: dict[str, Any], status: int, code: str) -> None:
+        answer = inside.client.request("PUT", "/v1/account/o2/override", json={**self.GIVEN, **change})
+        assert refused(answer, status, code)
+
+    def test_what_is_no_json_is_400(self, inside: Inside) -> None:
+        answer = inside.client.request("PUT", "/v1/account/o2/override", content=b'{"a": 1, "a": 2}')
+        assert refused(answer, 400, "not_strict_json")
+        answer = inside.client.request("PUT", "/v1/account/o2/override", content=b" " * 70_000)
+        assert refused(answer, 413, "body_too_large")
+
+    def test_neither_account_nor_lead_is_404(self, inside: Inside) -> None:
+        assert refused(inside.client.get("/v1/person/x/override?model=churn-risk"), 404, "no_such_entity")
+
+
+class TestObjection:
+    def test_it_stops_scoring_until_it_is_taken_back(self, inside: Inside) -> None:
+        store_signals(inside, "j1")
+        assert "probability" in ask(inside, "j1")
+        assert inside.client.request("PUT", "/v1/account/j1/objection").json()["objects"] is True
+        assert ask(inside, "j1")["no_score"]["code"] == "opted_out"
+        assert ask(inside, "j1", signals={"number_0": 1})["no_score"]["code"] == "opted_out"
+        assert inside.client.get("/v1/account/j1/objection").json()["objects"] is True
+        with inside.state.store.read() as connection:
+            assert privacy.not_to_score(connection, "account", ["j1", "j2"]) == {"j1"}
+            assert privacy.not_to_score(connection, "lead", ["j1"]) == set()
+        assert inside.client.request("DELETE", "/v1/account/j1/objection").json()["objects"] is False
+        assert "probability" in ask(inside, "j1")
+
+
+class TestErasure:
+    def fill(self, inside: Inside, name: str) -> None:
+        store_signals(inside, name)
+        ask(inside, name)
+        inside.client.post(
+            SCORE, json={"records": [{"entity_id": name}]}, headers={"idempotency-key": f"key-of-{name}"}
+        )  # fmt: skip
+        inside.client.request("PUT", f"/v1/account/{name}/override", json=TestOverride.GIVEN)
+        letter = {
+            "connection": "main", "dedupe_key": str(hash(name)), "received_at": 2, "occurred_at": 1, "kind": "company.change",
+            "object_type": "company", "object_id": name, "property": "city", "value": f"home of {name}",
+            "state": "scored", "entity": "account", "entity_id": name,
+        }  # fmt: skip
+        row = {
+            "source": "s", "table_name": "subscriptions", "key": f"sub-{name}", "event_time": 1, "known_time": 1,
+            "columns": b'{"plan": "x"}', "account_id": name, "lead_id": None,
+        }  # fmt: skip
+        with inside.writing() as connection:
+            number = connection.execute(insert(inbox).values(**letter).returning(inbox.c.id)).scalar_one()
+            connection.execute(insert(changes), [{**row, "inbox_id": number}])
+            connection.execute(
+                insert(writebacks).values(
+                    connection="main", model="churn-risk", entity="account", entity_id=name, object_type="company",
+                    object_id=name, content=b"{}", generation=1, state="waiting", attempts=0, queued_at=1, due_at=1,
+                )
+            )  # fmt: skip
+            connection.execute(
+                insert(ledger).values(
+                    connection="main", object_type="company", object_id=name, property="score", value="9", written_at=1
+                )
+            )
+
+    def left(self, inside: Inside, name: str) -> list[str]:
+        """Tables in which the name still stands."""
+        with inside.state.store.read() as connection:
+            found = []
+            for table in inside_tables():
+                rows = connection.execute(select(table)).all()
+                if any(name in repr(tuple(row)) for row in rows):
+                    found.append(table.name)
+        return found
+
+    def test_nothing_of_it_stays_in_any_table(self, inside: Inside) -> None:
+        self.fill(inside, "gone-4711")
+        self.fill(inside, "stays-4711")
+        before = self.left(inside, "gone-4711")
+        assert {"signals", "decisions", "overrides", "inbox", "changes", "idempotency", "ledger"} <= set(before)
+        answer = inside.client.post("/v1/account/gone-4711/erasure")
+        assert answer.status_code == 200
+        deleted = answer.json()["deleted"]
+        assert all(
+            deleted[name] >= 1 for name in ("signals", "decisions", "overrides", "inbox", "changes", "idempotency")
+        )
+        assert self.left(inside, "gone-4711") == []
+        assert self.left(inside, "stays-4711") == self.left(inside, "stays-4711") != []
+
+    def test_it_does_not_come_back(self, inside: Inside) -> None:
+        self.fill(inside, "never-again")
+        inside.client.post("/v1/account/never-again/erasure")
+        store_signals(inside, "never-again")  # what the next batch and the worker do
+        with inside.writing() as connection:
+            row = {
+                "model": "churn-risk", "entity": "account", "entity_id": "never-again", "as_of": 1, "recorded_at": 1,
+                "cause": "batch", "scorer": "x", "reasons": b"[]", "inputs": b"{}", "inputs_sha256": "x",
+            }  # fmt: skip
+            history.put(connection, [row])
+        assert ask(inside, "never-again", signals={"number_0": 1})["no_score"]["code"] == "opted_out"
+        assert self.left(inside, "never-again") == []
+        with inside.writing() as connection:
+            history.put(connection, [row], checked=True)  # the sabotaged twin: a writer that does not look
+        assert self.left(inside, "never-again") == ["decisions"]
+        inside.client.post("/v1/account/never-again/erasure")
+        with inside.writing() as connection:
+            assert privacy.admit(connection, "account", "never-again") is True
+        store_signals(inside, "never-again")
+        assert "probability" in ask(inside, "never-again")
+
+    def test_a_contact_is_erased_with_its_events(self, inside: Inside) -> None:
+        with inside.writing() as connection:
+            letter = {
+                "connection": "main", "dedupe_key": "c", "received_at": 2, "occurred_at": 1, "kind": "contact.change",
+                "object_type": "contact", "object_id": "77", "property": "title", "value": "canary title",
+                "state": "scored", "entity": "account", "entity_id": "acme",
+            }  # fmt: skip
+            number = connection.execute(insert(inbox).values(**letter).returning(inbox.c.id)).scalar_one()
+            row = {
+                "source": "s", "table_name": "contacts", "key": "77", "event_time": 1, "known_time": 1,
+                "columns": b'{"title": "canary title"}', "account_id": "acme", "lead_id": None, "inbox_id": number,
+            }  # fmt: skip
+            connection.execute(insert(changes), [row])
+        deleted = inside.client.post("/v1/contact/77/erasure").json()["deleted"]
+        assert (deleted["inbox"], deleted["changes"]) == (1, 1)
+        assert self.left(inside, "canary title") == []
+
+    def test_another_kind_is_404(self, inside: Inside) -> None:
+        assert refused(inside.client.post("/v1/invoice/77/erasure"), 404, "no_such_kind")
+
+
+def inside_tables() -> list[Any]:
+    from serving.store.tables import metadata
+
+    return list(metadata.sorted_tables)
+
+
+class TestRetention:
+    def test_what_is_older_goes_and_what_waits_stays(self, inside: Inside) -> None:
+        store_signals(inside, "r1")
+        ask(inside, "r1")
+        ask(inside, "r1")
+        now = to_us(inside.state.clock())
+        with inside.writing() as connection:
+            first = connection.execute(select(func.min(decisions.c.id)).where(decisions.c.entity_id == "r1")).scalar()
+            connection.execute(update(decisions).where(decisions.c.id == first).values(recorded_at=now - 31 * DAY))
+            for key, state in (("w", "waiting"), ("s", "scored"), ("f", "failed")):
+                connection.execute(
+                    insert(inbox).values(
+                        connection="main", dedupe_key=key, received_at=now - 31 * DAY, occurred_at=1, kind="k",
+                        object_type="o", object_id="1", state=state,
+                    )
+                )  # fmt: skip
+            done = privacy.forget_before(connection, now - 30 * DAY)
+            assert done["decisions"] == 1
+            left = set(connection.execute(select(inbox.c.dedupe_key).where(inbox.c.object_type == "o")).scalars())
+            assert left == {"w"}
+            assert connection.execute(select(signals.c.entity_id).where(signals.c.entity_id == "r1")).all()
+        assert len(inside.client.get("/v1/account/r1/scores").json()["scores"]) == 1
+        with inside.state.store.read() as connection:
+            assert connection.execute(select(idempotency)).all() is not None
+
+
+class TestReplay:
+    def newest(self, inside: Inside, name: str) -> int:
+        return int(inside.client.get(f"/v1/account/{name}/scores").json()["scores"][0]["id"])
+
+    def test_a_record_gives_the_same_number_to_the_bit(self, inside: Inside) -> None:
+        store_signals(inside, "p1")
+        ask(inside, "p1", signals={"number_2": 0.1 + 0.2, "word_1": "never seen"})
+        scorers = KeptScorers(inside.state.settings.base.home)
+        number = self.newest(inside, "p1")
+        done = replay(inside.state.store, scorers, number)
+        assert done.same
+        assert done.probability is not None
+        sabotages: list[dict[str, Any]] = [
+            {"probability": float.fromhex(done.probability.hex()) + 1e-16}, {"score": (done.score or 0) + 1},
+            {"inputs": b"{}"}, {"band": "purple"},
+        ]  # fmt: skip
+        for values in sabotages:
+            with inside.writing() as connection:
+                kept = connection.execute(select(decisions).where(decisions.c.id == number)).mappings().one()
+                connection.execute(update(decisions).where(decisions.c.id == number).values(**values))
+            assert not replay(inside.state.store, scorers, number).same
+            with inside.writing() as connection:
+                connection.execute(update(decisions).where(decisions.c.id == number).values(**kept))
+
+    def test_what_is_not_there_is_told(self, inside: Inside, tmp_path: Path) -> None:
+        with pytest.raises(UserMistake, match="no decision record"):
+            replay(inside.state.store, KeptScorers(tmp_path), 10**12)
+        store_signals(inside, "p2")
+        ask(inside, "p2")
+        with pytest.raises(ScorerGone):
+            replay(inside.state.store, KeptScorers(tmp_path), self.newest(inside, "p2"))
+
+
+class TestChange:
+    def test_two_scores_are_compared(self, inside: Inside) -> None:
+        store_signals(inside, "c1", days_ago=28)
+        first = ask(inside, "c1")
+        store_signals(inside, "c1", number_3=-5e5)
+        second = ask(inside, "c1")
+        answer = inside.client.get("/v1/account/c1/change").json()
+        assert answer["before"]["probability"] == first["probability"]
+        assert answer["after"]["probability"] == second["probability"]
+        assert sum(answer["parts"].values()) == pytest.approx(answer["log_odds"], abs=1e-12)
+        assert sum(answer["score_parts"].values()) == answer["score"] == second["score"] - first["score"]
+        assert [step["after"] for step in answer["bands"]] == ["start", "signals", "time", "version", "thresholds"]
+        assert {each["signal"] for each in answer["signals"] if each["before"] != each["after"]} == {"number_3"}
+        same = inside.client.get("/v1/account/c1/change?from=2026-02-02&to=2026-03-02&model=churn_risk").json()
+        assert same == answer
+
+    def test_without_two_scores_there_is_nothing_to_compare(self, inside: Inside) -> None:
+        assert refused(inside.client.get("/v1/account/nobody/change"), 404, "no_such_score")
+        store_signals(inside, "c2")
+        ask(inside, "c2")
+        assert refused(inside.client.get("/v1/account/c2/change"), 404, "no_such_score")
+        assert refused(inside.client.get("/v1/account/c1/change?to=2020-01-01"), 404, "no_such_score")
+
+    @pytest.mark.parametrize("query", ["from=soon", "to=2026-02-30", "to=0001-01-01T00:00:00%2B23:00"])
+    def test_a_time_that_is_none_is_422(self, inside: Inside, query: str) -> None:
+        assert refused(inside.client.get(f"/v1/account/c1/change?{query}"), 422, "bad_parameters")
+
+
+def test_trend_is_read_with_the_signals(inside: Inside) -> None:
+    store_signals(inside, "t1", days_ago=40)
+    assert ask(inside, "t1")["trend"] == "not_enough"
+    store_signals(inside, "t1")
+    assert ask(inside, "t1")["trend"] == "steady"
+    with inside.writing() as connection:
+        connection.execute(
+            update(decisions).where(decisions.c.entity_id == "t1", decisions.c.as_of < to_us(inside.state.clock()) - DAY)
+            .values(score=200)
+        )  # fmt: skip
+    assert ask(inside, "t1")["trend"] == "improving"  # the risk was higher
+    with inside.writing() as connection:
+        connection.execute(update(decisions).where(decisions.c.entity_id == "t1").values(model="lead-fit"))
+    assert ask(inside, "t1")["trend"] == "not_enough"  # another model's scores say nothing
