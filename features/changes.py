@@ -56,13 +56,14 @@ def coerce(column: Column, value: Any) -> Any:
                     str(text).lower()
                 ]
             case "time":
-                return _time(text)
+                return time_us(text)
     except (ValueError, TypeError, KeyError, OverflowError):
         raise ValueError(f"{value!r} is no {column.type}") from None
     raise ValueError(f"{value!r} is no {column.type}")
 
 
-def _time(value: Any) -> int:
+def time_us(value: Any) -> int:
+    """Microseconds since 1970 of an ISO 8601 text (UTC where it names no zone) or of milliseconds; raises `ValueError`."""
     if isinstance(value, dt.datetime):
         moment = value
     elif isinstance(value, (int, float)) or str(value).lstrip("-").isdigit():

@@ -16,6 +16,7 @@ from serving.privacy.command import app as privacy
 from serving.privacy.command import retention
 from serving.replay.command import replay
 from serving.settings import ServingSettings
+from serving.writeback.cli import dead_letters, deliver
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -44,34 +45,39 @@ def api(
 def worker(
     once: Annotated[bool, typer.Option("--once", help="Drain the inbox, score what changed, and exit.")] = False,
 ) -> None:
-    """Work on the inbox: record changes, recompute signals, score, until SIGTERM."""
+    """Work on the inbox: record changes, recompute signals, score, write back, until SIGTERM."""
     from serving.champion import Champions
     from serving.clock import make_clock
     from serving.connections import load_connections
     from serving.log import configure
     from serving.store.connect import open_store
     from serving.worker.loop import Worker, only_one, stop_on_signals
+    from serving.writeback.deliver import Deliveries
 
     settings = ServingSettings.from_env()
     configure()
-    connections = load_connections(settings.base.connections, secrets_needed=False)
+    connections = load_connections(settings.base.connections, secrets_needed=False, tokens_needed=True)
     if not connections:
         folder = str(settings.base.connections)
         raise UserMistake(f"no connection in {folder!r}: put NAME.toml there, see serving/connections.py for its form")
     _set_up_store(settings)
     store = open_store(settings.base.store_url)
     store.require_revision()
-    with only_one(settings.base.home):
+    with only_one(settings.base.home), only_one(settings.base.home, "deliver"):
         champions = Champions(settings.base.home)
         champions.refresh()
         working = Worker(store, connections, champions, make_clock())
         working.check()
         stop_on_signals(working.stopping)
+        deliveries = Deliveries(store, connections)
         if once:
             letters, scores = working.once()
-            typer.echo(f"{letters:,} events worked on, {scores:,} scores")
+            sent = sum(done.sent for done in deliveries.once(working.stopping).values())
+            typer.echo(f"{letters:,} events worked on, {scores:,} scores, {sent:,} written back")
         else:
+            deliveries.start()
             working.run()
+        deliveries.close()
     store.close()
 
 
@@ -207,7 +213,8 @@ def _set_up_store(settings: ServingSettings) -> None:
             raise AccountscoreError(f"the store could not be set up: {done.stderr.strip().splitlines()[-1:]}")
 
 
-for name, group in (("keys", keys), ("privacy", privacy)):
+app.command()(deliver)
+for name, group in (("keys", keys), ("privacy", privacy), ("dead-letters", dead_letters)):
     app.add_typer(group, name=name)
 for command in (retention, replay):
     app.command()(command)

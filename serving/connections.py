@@ -7,6 +7,7 @@
     data = "var/sample"                           # what ${data} stands for (optional)
     settle_seconds = 1.0                          # changes to a record within this time are scored once (optional)
     portal_ids = [62515]                          # events of other portals are not wanted (optional)
+    older_signatures = false                      # also take HubSpot's v1 and v2, which can be replayed (optional)
 
     [objects.contact]                             # a contact there is a lead here
     table = "leads"
@@ -50,6 +51,7 @@ _KEYS = (
     "data",
     "settle_seconds",
     "portal_ids",
+    "older_signatures",
     "objects",
     "writeback",
 )
@@ -98,6 +100,7 @@ class ConnectionConfig:
     settle_seconds: float = 1.0
     portal_ids: frozenset[int] = frozenset()
     writeback: WriteBack = field(default_factory=WriteBack)
+    older_signatures: bool = False
 
 
 def load_connections(
@@ -161,6 +164,9 @@ class _Reader:
         portals = content.get("portal_ids", [])
         if not isinstance(portals, list) or not all(type(p) is int for p in portals):
             self._fault("key portal_ids", repr(portals), "a list of whole numbers", "write portal_ids = [62515]")
+        older = content.get("older_signatures", False)
+        if not isinstance(older, bool):
+            self._fault("key older_signatures", repr(older), "true or false", "write older_signatures = false")
         url, secrets, objects = self._public_url(), self._secrets(), self._objects(str(vendor))
         tables = {name: mapped.table for name, mapped in objects.items()}
         writeback = read_writeback(
@@ -170,7 +176,7 @@ class _Reader:
             return None
         return ConnectionConfig(
             self.path.stem, str(vendor), url, str(source), Path(data) if data else None, objects, secrets,
-            float(settle), frozenset(portals), writeback,
+            float(settle), frozenset(portals), writeback, bool(older),
         )  # fmt: skip
 
     def _public_url(self) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, false, or
 
 from serving.store.connect import insert_new
 from serving.store.generation import bump
+from serving.store.removed import removed_among
 from serving.store.tables import (
     changes,
     decisions,
@@ -101,15 +102,19 @@ def erased_among(connection: Connection, kind: str, ids: Iterable[str]) -> set[s
 
 
 def not_to_score(connection: Connection, entity: str, ids: Iterable[str]) -> set[str]:
-    """The ids that objected or were erased: the batch and the worker give them no score."""
+    """The ids that objected, were erased or are no longer in the CRM: the batch and the worker give them no score."""
     wanted = set(ids)
     objected = {each for _, each in objecting(connection, entity)}
-    return (wanted & objected) | erased_among(connection, entity, wanted)
+    return (wanted & objected) | erased_among(connection, entity, wanted) | removed_among(connection, entity, wanted)
 
 
 def without_erased(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The rows of `signals` or `decisions` whose entity was not erased: what writers of both store."""
+    """The rows of `signals` or `decisions` whose entity was not erased and is still in the CRM: what writers of both store."""
     kept = list(rows)
+    for kind in {row["entity"] for row in rows}:
+        gone = removed_among(connection, kind, {r["entity_id"] for r in rows if r["entity"] == kind and r["entity_id"]})
+        if gone:
+            kept = [r for r in kept if r["entity"] != kind or r["entity_id"] not in gone]
     if connection.execute(select(tombstones.c.kind).limit(1)).first() is None:
         return kept
     for kind in {row["entity"] for row in rows}:

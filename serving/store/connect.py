@@ -112,9 +112,10 @@ def upsert(
     rows: Sequence[Mapping[str, Any]],
     unique: Sequence[str],
     add: Sequence[str] = (),
+    keep: Sequence[str] = (),
     newest: str | None = None,
 ) -> None:
-    """Insert the rows or overwrite those there; columns in `add` are added up instead.
+    """Insert the rows or overwrite those there; columns in `add` are added up instead, those in `keep` stay.
 
     With `newest`, a row there stays when its column of that name is larger: a late writer does not undo a later one.
     Raises nothing for an empty list. Each row names the same columns, and no key twice.
@@ -123,7 +124,9 @@ def upsert(
         statement = _insert(connection)(table).values(list(part))
         new = statement.excluded
         setting = {
-            name: table.c[name] + new[name] if name in add else new[name] for name in part[0] if name not in unique
+            name: table.c[name] + new[name] if name in add else new[name]
+            for name in part[0]
+            if name not in (*unique, *keep)
         }
         where = (new[newest] >= table.c[newest]) if newest else None
         connection.execute(statement.on_conflict_do_update(index_elements=list(unique), set_=setting, where=where))

@@ -79,9 +79,10 @@ inbox = Table(
     Column("object_id", Text, nullable=False),
     Column("property", Text),
     Column("value", Text),
+    Column("effect", Text, nullable=False, server_default="change", comment="create, change, delete, merge or forget"),
     Column("into", Text, comment="of a merge: the record that remains"),
-    Column("state", Text, nullable=False, comment="waiting, applied, scored, kept, echo or failed"),
-    Column("detail", Text, comment="why it failed or was deferred; no values"),
+    Column("state", Text, nullable=False, comment="waiting, applied, scored, kept, echo, erased or failed"),
+    Column("detail", Text, comment="why it failed; no values"),
     Column("entity", Text, comment="the entity it made dirty, set when applied"),
     Column("entity_id", Text),
     Column("scored_as_of", BigInteger, comment="as_of of the decision that ended the work on it"),
@@ -234,4 +235,18 @@ ledger = Table(
     Column("written_at", BigInteger, nullable=False, comment="system time of the last call that carried it"),
     PrimaryKeyConstraint("connection", "object_type", "object_id", "property", "value"),
     comment="what we wrote into CRMs, kept before the call is made: an event that tells us of it is our own echo",
+)
+
+removals = Table(
+    "removals",
+    metadata,
+    Column("source", Text, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("entity_id", Text, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False, comment="of the newest event: one that is older changes nothing"),
+    Column("state", Text, nullable=False, comment="deleted, merged or present"),
+    Column("into", Text, comment="of a merge: the entity that remains"),
+    PrimaryKeyConstraint("source", "entity", "entity_id"),
+    Index("removals_of_entity", "entity", "entity_id"),
+    comment="entities that a CRM deleted, merged away or brought back",
 )

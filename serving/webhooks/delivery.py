@@ -19,7 +19,7 @@ class Delivery:
     body: bytes
 
 
-Effect = Literal["create", "change", "later"]
+Effect = Literal["create", "change", "delete", "merge", "forget"]
 
 
 @dataclass(frozen=True)
@@ -30,22 +30,28 @@ class Event:
     """Equal for two deliveries of one event."""
     kind: str
     effect: Effect
-    """create and change are worked on; later is kept in the inbox until merging and deleting are understood."""
+    """create also brings a deleted record back; forget is a deletion for privacy, for good."""
     object_type: str
     object_id: str
     occurred_at_us: int
     property: str | None = None
     value: str | None = None
     portal_id: int | None = None
+    into: str | None = None
+    """Of a merge: the record that remains; `object_id` is one that is gone."""
 
 
 class Vendor(Protocol):
     """What a vendor's module offers."""
 
     object_types: Sequence[str]
+    """Kinds of object there are; empty where the sender names them."""
 
-    def verify(self, delivery: Delivery, secrets: Sequence[str], now_ms: int) -> bool:
-        """Whether one of the secrets signed exactly this delivery, now. Never raises on what a stranger sends."""
+    def verify(self, delivery: Delivery, secrets: Sequence[str], now_ms: int, older: bool = False) -> bool:
+        """Whether one of the secrets signed exactly this delivery, now. Never raises on what a stranger sends.
 
-    def parse(self, body: bytes) -> list[Event | None]:
-        """The events of an authentic body, None for one that we have no use for. Raises `ValueError` when it is none."""
+        `older` also takes the vendor's older ways of signing, which say nothing of the time.
+        """
+
+    def parse(self, delivery: Delivery) -> list[Event | None]:
+        """The events of an authentic delivery, None for one that we have no use for. Raises `ValueError` when it is none."""

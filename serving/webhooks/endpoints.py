@@ -51,13 +51,14 @@ async def receive_webhook(connection: str, request: Request) -> Response:
         raise Problem(404, "no_such_connection", "no such connection: its name is that of its TOML file")
     body = await read_body(request.scope, request.receive, MAX_BODY_BYTES)
     vendor = VENDORS[config.vendor]
-    if not vendor.verify(_delivery(request.scope, config, body), config.secrets, time.time_ns() // 1_000_000):
+    delivery = _delivery(request.scope, config, body)
+    if not vendor.verify(delivery, config.secrets, time.time_ns() // 1_000_000, config.older_signatures):
         state.metrics.webhook_events.labels(config.name, "refused").inc()
         raise Problem(
             401, "bad_signature", "the signature is missing, malformed, not of the last 5 minutes or not ours"
         )
     try:
-        events = vendor.parse(body)
+        events = vendor.parse(delivery)
     except ValueError as error:
         raise Problem(400, "no_events", f"authentic, but no list of events: {error}") from None
     wanted = [event for event in events if event is not None and inbox.is_wanted(config, event)]

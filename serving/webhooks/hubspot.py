@@ -1,4 +1,4 @@
-"""HubSpot: signature v3 and the events of CRM objects.
+"""HubSpot: signatures v3 (and v1, v2 for connections that ask for them) and the events of CRM objects.
 
 Source: HubSpot, "Validating requests" and "Webhooks API". Its own SDK is not used to verify: it accepts signatures from
 the future, does not decode the address, and raises on what is not ASCII.
@@ -26,11 +26,12 @@ DECODED = {
 """The escapes, and the only ones, that are decoded in the address before it is signed."""
 _ESCAPE = re.compile("%(" + "|".join(DECODED) + ")", re.IGNORECASE)
 _ID = re.compile(r"[0-9]{1,20}")
+_HEX = re.compile(r"[0-9a-f]{64}")
 _TIMESTAMP = re.compile(r"[0-9]{1,16}")
 OBJECT_TYPE_IDS = {"0-1": "contact", "0-2": "company", "0-3": "deal", "0-5": "ticket"}
 _EFFECTS: dict[str, Effect] = {
     "creation": "create", "propertyChange": "change", "restore": "create",
-    "deletion": "later", "merge": "later", "privacyDeletion": "later",
+    "deletion": "delete", "merge": "merge", "privacyDeletion": "forget",
 }  # fmt: skip
 
 
@@ -39,7 +40,9 @@ class HubSpot:
 
     object_types: Sequence[str] = ("contact", "company", "deal", "ticket")
 
-    def verify(self, delivery: Delivery, secrets: Sequence[str], now_ms: int) -> bool:
+    def verify(self, delivery: Delivery, secrets: Sequence[str], now_ms: int, older: bool = False) -> bool:
+        if older and "x-hubspot-signature-v3" not in delivery.headers:  # one that is there must be good
+            return _verify_older(delivery, secrets)
         signature = delivery.headers.get("x-hubspot-signature-v3")
         timestamp = delivery.headers.get("x-hubspot-request-timestamp")
         if signature is None or timestamp is None or not _TIMESTAMP.fullmatch(timestamp):
@@ -59,14 +62,28 @@ class HubSpot:
             good |= hmac.compare_digest(expected, given)
         return good and canonical
 
-    def parse(self, body: bytes) -> list[Event | None]:
+    def parse(self, delivery: Delivery) -> list[Event | None]:
         try:
-            content = loads(body)
+            content = loads(delivery.body)
         except NotStrict as error:
             raise ValueError(str(error)) from None
         if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
             raise ValueError("the body is no list of events")
-        return [_event(item) for item in content]
+        return [event for item in content for event in _events(item)]
+
+
+def _verify_older(delivery: Delivery, secrets: Sequence[str]) -> bool:
+    """v1 signs secret and body, v2 also method and address; a plain SHA-256 in hex, which says nothing of the time."""
+    given = delivery.headers.get("x-hubspot-signature", "")
+    address = f"{delivery.method}{delivery.uri}".encode()
+    signed = {"v1": b"", "v2": address}.get(delivery.headers.get("x-hubspot-signature-version", "v1"))
+    if signed is None or not _HEX.fullmatch(given):
+        return False
+    good = False
+    for secret in secrets:
+        expected = hashlib.sha256(secret.encode() + signed + delivery.body).hexdigest()
+        good |= hmac.compare_digest(expected, given)
+    return good
 
 
 def decode_uri(uri: str) -> str:
@@ -78,7 +95,23 @@ def decode_uri(uri: str) -> str:
     return _ESCAPE.sub(lambda match: DECODED[match[1].upper()], uri)
 
 
-def _event(item: dict[str, Any]) -> Event | None:
+def _events(item: dict[str, Any]) -> list[Event | None]:
+    """One event, or one for each record that a merge took away."""
+    if not str(item.get("subscriptionType", item.get("eventType"))).endswith(".merge"):
+        return [_event(item)]
+    remains = item.get("newObjectId") or item.get("primaryObjectId")
+    merged = item.get("mergedObjectIds")
+    if not _is_id(remains) or not isinstance(merged, list) or not merged or not all(_is_id(each) for each in merged):
+        return [None]
+    gone = {str(each) for each in [*merged, item.get("primaryObjectId")] if _is_id(each)} - {str(remains)}
+    return [_event({**item, "objectId": each}, str(remains)) for each in sorted(gone)] or [None]
+
+
+def _is_id(value: Any) -> bool:
+    return type(value) is int or (isinstance(value, str) and _ID.fullmatch(value) is not None)
+
+
+def _event(item: dict[str, Any], into: str | None = None) -> Event | None:
     kind = item.get("subscriptionType", item.get("eventType"))
     if not isinstance(kind, str) or "." not in kind:
         return None
@@ -88,7 +121,7 @@ def _event(item: dict[str, Any]) -> Event | None:
     effect, object_id, occurred = _EFFECTS.get(verb), item.get("objectId"), item.get("occurredAt")
     if effect is None or object_type not in HubSpot.object_types:
         return None
-    if type(object_id) is not int and not (isinstance(object_id, str) and _ID.fullmatch(object_id)):
+    if not _is_id(object_id):
         return None
     if type(occurred) is not int or not 0 <= occurred < 10**14:
         return None
@@ -107,6 +140,7 @@ def _event(item: dict[str, Any]) -> Event | None:
         property=name if effect == "change" else None,
         value=None if value is None or effect != "change" else _text(value),
         portal_id=portal if type(portal) is int else None,
+        into=into,
     )  # fmt: skip
 
 

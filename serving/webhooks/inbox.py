@@ -13,9 +13,10 @@ from sqlalchemy import Connection, func, select, update
 from serving.connections import ConnectionConfig
 from serving.store.connect import insert_new
 from serving.store.tables import inbox
-from serving.webhooks.delivery import Event
+from serving.webhooks.delivery import Effect, Event
 
-WAITING, APPLIED, SCORED, FAILED, DEFERRED = "waiting", "applied", "scored", "failed", "deferred"
+WAITING, APPLIED, SCORED, KEPT, ECHO, FAILED = "waiting", "applied", "scored", "kept", "echo", "failed"
+"""kept: a property that is no signal; echo: our own write coming back."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,19 @@ class Letter:
     connection: str
     received_at: int
     occurred_at: int
+    effect: Effect
     object_type: str
     object_id: str
     property: str | None
     value: str | None
+    into: str | None
 
 
 def is_wanted(connection: ConnectionConfig, event: Event) -> bool:
     """Whether the connection has a use for the event; one without is answered 2xx and counted, else the vendor retries."""
     if connection.portal_ids and event.portal_id not in connection.portal_ids:
         return False
-    mapped = connection.objects.get(event.object_type)
-    if mapped is None:
-        return False
-    return event.effect != "change" or event.property in mapped.columns
+    return event.object_type in connection.objects
 
 
 def dedupe_key(event: Event) -> str:
@@ -59,8 +59,10 @@ def letters_of(connection: ConnectionConfig, events: Iterable[Event], received_a
             "object_id": event.object_id,
             "property": event.property,
             "value": event.value,
-            "state": DEFERRED if event.effect == "later" else WAITING,
-            "detail": "deleting and merging are not worked on yet" if event.effect == "later" else None,
+            "effect": event.effect,
+            "into": event.into,
+            "state": WAITING,
+            "detail": None,
         }
         for event in events
     ]

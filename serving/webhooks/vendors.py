@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serving.webhooks import hubspot
+from serving.webhooks import hubspot, standard
 from serving.webhooks.delivery import Vendor
 
-VENDORS: dict[str, Vendor] = {"hubspot": hubspot.HubSpot()}
+VENDORS: dict[str, Vendor] = {"hubspot": hubspot.HubSpot(), "standard-webhooks": standard.StandardWebhooks()}

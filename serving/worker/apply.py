@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from features.source import Source
 from serving.clock import Clock, to_us
 from serving.connections import ConnectionConfig
 from serving.privacy import repository as privacy
+from serving.privacy.service import aliases
 from serving.store.connect import Store, upsert
 from serving.store.tables import dirty
 from serving.webhooks import inbox
 from serving.worker import changes as rows
-from serving.worker.changes import CannotApply, Change, Entity, Links, change_of
+from serving.worker.changes import CannotApply, Change, Entity, Links, change_of, is_signal
+from serving.worker.removals import ENTITY_OF, Removal, moved_children, removal_of, take_away
 from serving.worker.sources import Sources
+from serving.writeback import ledger
 
 log = logging.getLogger("serving.worker")
 LETTERS_A_ROUND = 2000
@@ -30,6 +34,7 @@ class Applied:
 
     letters: int = 0
     failed: int = 0
+    echoes: int = 0
 
 
 def apply_letters(
@@ -38,58 +43,131 @@ def apply_letters(
     """Work on the oldest letters. Raises `StoreAway`; then nothing was changed."""
     with store.read() as connection:
         letters = inbox.waiting(connection, LETTERS_A_ROUND)
+        if not letters:
+            return Applied()
         erased = privacy.Erased.load(connection)
-    if not letters:
-        return Applied()
-    good: dict[str, list[Change]] = defaultdict(list)
-    by_source: dict[str, ConnectionConfig] = {}
-    failed: list[tuple[int, str]] = []
-    settle: dict[int, float] = {}
-    late: list[int] = []
+        ours = _echoes(connection, letters)
+    work = _Work()
     for letter in letters:
         config = connections.get(letter.connection)
         if erased.any([_subject_of(letter, config)]):
-            late.append(letter.id)
-            continue
-        try:
-            if config is None:
-                raise CannotApply("its connection is gone: put the TOML file back and set the letter to waiting")
-            change = change_of(letter, config)
-        except CannotApply as error:
-            failed.append((letter.id, str(error)))
-            continue
-        good[config.source].append(change)
-        by_source[config.source] = config
-        settle[letter.id] = config.settle_seconds
-
+            work.late.append(letter.id)
+        elif letter.id in ours:
+            work.settled[letter.id] = (inbox.ECHO, None)
+        elif config is None:
+            gone = "its connection is gone: put the TOML file back and set the letter to waiting"
+            work.settled[letter.id] = (inbox.FAILED, gone)
+        else:
+            work.take(letter, config)
     now = to_us(clock())
     with store.write() as connection:
-        for source_name, found in good.items():
-            links = Links(sources.get(by_source[source_name]), connection, source_name)
-            for table in {change.table for change in found}:
-                links.prepare(table, sorted({change.key for change in found if change.table == table}))
-            touched: dict[Entity, float] = {}
-            linked = []
-            for change in found:
-                account, lead, entities = links.follow(change)
-                if erased.any([("account", account), ("lead", lead)]):
-                    late.append(change.letter_id)
-                    continue
-                linked.append((change, account, lead))
-                entity, entity_id = _subject(change, entities)
-                inbox.mark(connection, change.letter_id, inbox.APPLIED, None, entity, entity_id)
-                for each in entities:
-                    touched[each] = max(touched.get(each, 0.0), settle[change.letter_id])
-            for each in links.leads_of([i for e, i in touched if e == "account"]):
-                touched.setdefault(each, 0.0)
-            rows.save(connection, source_name, linked)
-            mark_dirty(connection, source_name, touched, now)
-        privacy.empty_letters(connection, late)
-        for letter_id, why in failed:
-            inbox.mark(connection, letter_id, inbox.FAILED, why)
+        for source_name, config in work.by_source.items():
+            _apply(connection, sources.get(config), source_name, work, erased, now)
+        for letter in work.to_forget:
+            config = connections[letter.connection]
+            subject = _subject_of(letter, config)
+            assert subject is not None
+            privacy.erase(connection, *subject, now, aliases(connections.values(), *subject))
+        privacy.empty_letters(connection, work.late)
+        for letter_id, (state, why) in work.settled.items():
+            inbox.mark(connection, letter_id, state, why)
+    failed = [why for state, why in work.settled.values() if state == inbox.FAILED]
     if failed:
-        log.warning("letters.failed count=%d first=%s", len(failed), failed[0][1])
-    return Applied(len(letters), len(failed))
+        log.warning("letters.failed count=%d first=%s", len(failed), failed[0])
+    return Applied(len(letters), len(failed), len(ours))
+
+
+@dataclass
+class _Work:
+    """The letters of one round, sorted by what is to be done."""
+
+    by_source: dict[str, ConnectionConfig] = field(default_factory=dict)
+    changes: dict[str, list[Change]] = field(default_factory=lambda: defaultdict(list))
+    removals: dict[str, list[Removal]] = field(default_factory=lambda: defaultdict(list))
+    settle_seconds: dict[int, float] = field(default_factory=dict)
+    settled: dict[int, tuple[str, str | None]] = field(default_factory=dict)
+    """Letters that need no scoring: their last state, and why."""
+    late: list[int] = field(default_factory=list)
+    to_forget: list[inbox.Letter] = field(default_factory=list)
+
+    def take(self, letter: inbox.Letter, config: ConnectionConfig) -> None:
+        mapped = config.objects.get(letter.object_type)
+        if mapped is None:
+            unmapped = f"the connection has no [objects.{letter.object_type}] any more"
+            self.settled[letter.id] = (inbox.FAILED, unmapped)
+            return
+        if letter.effect == "forget":
+            if mapped.table in KIND_OF:
+                self.to_forget.append(letter)
+            else:
+                self.settled[letter.id] = (inbox.FAILED, f"a row of {mapped.table} is nobody to forget")
+            return
+        if letter.effect in ("delete", "merge", "create") and mapped.table in ENTITY_OF:
+            self.removals[config.source].append(removal_of(letter, mapped))
+            self.by_source[config.source] = config
+        if letter.effect in ("delete", "merge"):
+            why = None if mapped.table in ENTITY_OF else "taken over with the next reading of the source"
+            self.settled[letter.id] = (inbox.KEPT, why)
+            return
+        try:
+            change = change_of(letter, config)
+        except CannotApply as error:
+            self.settled[letter.id] = (inbox.FAILED, str(error))
+            return
+        self.changes[config.source].append(change)
+        self.by_source[config.source] = config
+        self.settle_seconds[letter.id] = config.settle_seconds
+
+
+def _apply(
+    connection: Connection, source: Source, source_name: str, work: _Work, erased: privacy.Erased, now_us: int
+) -> None:  # fmt: skip
+    removals = work.removals.get(source_name, [])
+    found = list(work.changes.get(source_name, ()))
+    for removal in removals:
+        found += moved_children(source, removal)
+    links = Links(source, connection, source_name)
+    for table in {change.table for change in found}:
+        links.prepare(table, sorted({change.key for change in found if change.table == table}))
+    touched: dict[Entity, float] = {}
+    linked = []
+    for change in found:
+        account, lead, entities = links.follow(change)
+        if erased.any([("account", account), ("lead", lead)]):
+            work.late.append(change.letter_id)
+            continue
+        linked.append((change, account, lead))
+        if not is_signal(source, change):
+            # Kept, for the day the source has a column of that name; nothing that is scored now changes.
+            work.settled[change.letter_id] = (inbox.KEPT, None)
+            continue
+        if change.letter_id in work.settle_seconds:
+            entity, entity_id = _subject(change, entities)
+            inbox.mark(connection, change.letter_id, inbox.APPLIED, None, entity, entity_id)
+        for each in entities:
+            settle = work.settle_seconds.get(change.letter_id, 0.0)
+            touched[each] = max(touched.get(each, 0.0), settle)
+    for removal in removals:
+        if removal.into is not None:
+            touched.setdefault((removal.entity, removal.into), 0.0)
+    for each in links.leads_of([i for e, i in touched if e == "account"]):
+        touched.setdefault(each, 0.0)
+    rows.save(connection, source_name, linked)
+    mark_dirty(connection, source_name, touched, now_us)
+    take_away(connection, source_name, removals)
+
+
+def _echoes(connection: Connection, letters: Sequence[inbox.Letter]) -> set[int]:
+    """Letters that tell us of our own writes."""
+    found: set[int] = set()
+    told = [letter for letter in letters if letter.effect == "change" and letter.property is not None]
+    for name in {letter.connection for letter in told}:
+        keys = {
+            x.id: (x.object_type, x.object_id, x.property or "", x.value or "") for x in told if x.connection == name
+        }
+        ours = ledger.echoes(connection, name, list(keys.values()))
+        found |= {letter_id for letter_id, key in keys.items() if key in ours}
+    return found
 
 
 def _subject_of(letter: inbox.Letter, config: ConnectionConfig | None) -> tuple[str, str] | None:
@@ -112,7 +190,8 @@ def mark_dirty(connection: Connection, source_name: str, entities: Mapping[Entit
         }
         for (entity, entity_id), seconds in sorted(entities.items())
     ]
-    upsert(connection, dirty, found, unique=("source", "entity", "entity_id"), add=("generation",))
+    # The first change of several says when: a record that never comes to rest is scored all the same.
+    upsert(connection, dirty, found, unique=("source", "entity", "entity_id"), add=("generation",), keep=("due_at",))
 
 
 def _subject(change: Change, entities: set[Entity]) -> tuple[str | None, str | None]:

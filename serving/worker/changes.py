@@ -48,24 +48,34 @@ def change_of(letter: Letter, connection: ConnectionConfig) -> Change:
         raise CannotApply(f"the connection has no [objects.{letter.object_type}] any more")
     columns: dict[str, str | None] = {}
     if letter.property is not None:
-        name = mapped.columns.get(letter.property)
-        if name is None:
-            raise CannotApply("the connection maps the property no more")
+        # A property that is not mapped is kept under its own name; canonical columns are set by mapping alone.
+        name = mapped.columns.get(letter.property, letter.property)
         value = letter.value
         if value is not None:
             value = mapped.values.get(name, {}).get(value, value)
-        column = TABLES[mapped.table].column(name)
-        assert column is not None
-        try:
-            read = coerce(column, value)
-        except ValueError:
-            raise CannotApply(f"{mapped.table}.{name}: the value is no {column.type}") from None
-        if read is None and column.required:
-            raise CannotApply(f"{mapped.table}.{name}: a value is required and there is none")
+        column = TABLES[mapped.table].column(name) if letter.property in mapped.columns else None
+        if column is None and TABLES[mapped.table].column(name) is not None:
+            name = f"crm_{name}"
+        if column is not None:
+            try:
+                read = coerce(column, value)
+            except ValueError:
+                raise CannotApply(f"{mapped.table}.{name}: the value is no {column.type}") from None
+            if read is None and column.required:
+                raise CannotApply(f"{mapped.table}.{name}: a value is required and there is none")
         columns[name] = value
     # Nothing happened after we learnt of it: a sender's clock that is ahead would hide its own event.
     event_us = min(letter.occurred_at, letter.received_at)
     return Change(mapped.table, mapped.key_of(letter.object_id), event_us, letter.received_at, columns, letter.id)
+
+
+def is_signal(source: Source, change: Change) -> bool:
+    """Whether the source has what changed: a canonical column, or a custom one of that name. A new row always counts."""
+    return not change.columns or any(_is_read(source, change.table, name) for name in change.columns)
+
+
+def _is_read(source: Source, table: str, name: str) -> bool:
+    return TABLES[table].column(name) is not None or name in source.custom.get(table, ())
 
 
 def save(
@@ -91,7 +101,7 @@ def save(
 
 
 def load(
-    connection: Connection, source_name: str, accounts: Sequence[str], leads: Sequence[str]
+    connection: Connection, source: Source, source_name: str, accounts: Sequence[str], leads: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """Every change that belongs to these accounts or leads, by table, as `Source.with_changes` takes them."""
     found: dict[int, tuple[str, dict[str, Any]]] = {}
@@ -115,7 +125,9 @@ def load(
             columns = msgspec.json.decode(row["columns"])
             known = {"event_time": from_us(row["event_time"]), "known_time": from_us(row["known_time"])}
             key = TABLES[row["table_name"]].key
-            found[row["id"]] = (row["table_name"], {str(key): row["key"], **known, **columns})
+            read = {n: v for n, v in columns.items() if _is_read(source, row["table_name"], n)}
+            if read or not columns:
+                found[row["id"]] = (row["table_name"], {str(key): row["key"], **known, **read})
     by_table: dict[str, list[dict[str, Any]]] = {}
     for _, (table, change) in sorted(found.items()):
         by_table.setdefault(table, []).append(change)

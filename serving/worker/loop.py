@@ -106,14 +106,15 @@ def stop_on_signals(stopping: threading.Event) -> None:
 
 
 @contextmanager
-def only_one(home: Path) -> Iterator[None]:
-    """Holds the worker's lock; raises `UserMistake` when another worker has it. The system frees it when we die."""
+def only_one(home: Path, what: str = "worker") -> Iterator[None]:
+    """Holds the lock of a worker (or of who delivers); raises `UserMistake` when another one has it. The system frees it
+    when we die."""
     home.mkdir(parents=True, exist_ok=True)
-    with (home / "worker.lock").open("w") as file:
+    with (home / f"{what}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserMistake(
-                f"a worker is running on {str(home)!r} already: one is enough, and two would score twice"
+                f"a {what} is running on {str(home)!r} already: one is enough, and two would do everything twice"
             ) from None
         yield

@@ -21,6 +21,7 @@ from serving.privacy import repository as privacy
 from serving.scoring import repository as stored
 from serving.scoring.panel import score_panel, signal_rows
 from serving.store.connect import Store
+from serving.store.removed import removed_among
 from serving.store.tables import changes as changes_table
 from serving.store.tables import dirty, inbox
 from serving.webhooks import inbox as letters
@@ -106,7 +107,11 @@ def _score(
     with store.read() as connection:
         quiet = {entity: privacy.not_to_score(connection, entity, wanted) for entity, wanted in ids.items()}
         accounts = Links(source, connection, source_name).accounts_of(ids["lead"])
-        told = changes.load(connection, source_name, sorted({*ids["account"], *accounts}), ids["lead"])
+        # Who was deleted or merged away has no score any more, whatever else is told of it.
+        for entity, wanted in ids.items():
+            gone = removed_among(connection, entity, wanted)
+            ids[entity] = [each for each in wanted if each not in gone]
+        told = changes.load(connection, source, source_name, sorted({*ids["account"], *accounts}), ids["lead"])
     # A row is visible strictly before as_of: what we were just told must be.
     as_of = max(clock(), from_us(found.newest_known) + timedelta(microseconds=1))
     kept: list[dict[str, Any]] = []
@@ -133,7 +138,8 @@ def _score(
                     dirty.c.generation == generation,
                 )
             )  # fmt: skip
-        for entity, wanted in ids.items():
+        for entity in ENTITIES:
+            wanted = [i for e, i in found.generations if e == entity]
             letters.mark_scored(connection, entity, wanted, found.letters_up_to, to_us(as_of))
     log.info("score.created cause=webhook entities=%d scores=%d", len(found.generations), len(decided))
     return len(decided)

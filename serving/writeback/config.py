@@ -109,7 +109,7 @@ def read_writeback(
         ca_file = None
     return WriteBack(
         mode, _models(content.get("models"), vendor, objects, fail), int(numbers["minimum_change"]), int(numbers["hysteresis"]),
-        float(numbers["requests_per_second"]), _url(content.get("url", URLS.get(vendor)), fail),
+        float(numbers["requests_per_second"]), _url(content.get("url", URLS.get(vendor)), fail, vendor != "standard-webhooks"),
         _token(content.get("token_env"), env, fail) if token_needed and mode == "on" else "",
         _networks(content.get("allow_networks", []), fail), Path(ca_file) if ca_file else None,
     )  # fmt: skip
@@ -145,7 +145,7 @@ def _models(content: Any, vendor: str, objects: Mapping[str, str], fail: Fail) -
     return found
 
 
-def _url(url: Any, fail: Fail) -> str:
+def _url(url: Any, fail: Fail, plain_at_home: bool) -> str:
     parts = urlsplit(url) if isinstance(url, str) else None
     try:
         host = parts.hostname if parts else None
@@ -153,7 +153,7 @@ def _url(url: Any, fail: Fail) -> str:
     except ValueError:
         host, port_good = None, False
     local = host in LOCAL
-    secure = parts is not None and (parts.scheme == "https" or (parts.scheme == "http" and local))
+    secure = parts is not None and (parts.scheme == "https" or (plain_at_home and parts.scheme == "http" and local))
     if parts is None or not secure or not host or not port_good or parts.fragment or parts.username or parts.password:
         fail("[writeback], key url", "none" if url is None else "is none", "an https:// address without a user in it", 'write url = "https://..."')  # fmt: skip
         return ""

@@ -139,12 +139,16 @@ class TestVerify:
         assert len(seen) == 2
 
 
+def parse(body: bytes) -> list[Event | None]:
+    return VENDOR.parse(Delivery("POST", URI, {}, body))
+
+
 def one(**changed: object) -> Event | None:
     item = {
         "eventId": 1, "subscriptionId": 12345, "portalId": 62515, "occurredAt": 1564113600000, "objectId": 123,
         "subscriptionType": "contact.propertyChange", "propertyName": "industry", "propertyValue": "software", "attemptNumber": 0,
     }  # fmt: skip
-    return VENDOR.parse(json.dumps([{**item, **changed}]).encode())[0]
+    return parse(json.dumps([{**item, **changed}]).encode())[0]
 
 
 class TestParse:
@@ -163,8 +167,8 @@ class TestParse:
         assert first.dedupe == again.dedupe != other.dedupe
 
     def test_the_older_name_of_the_type_and_the_generic_objects(self) -> None:
-        old = VENDOR.parse(b'[{"eventType": "company.creation", "objectId": 5, "occurredAt": 1}]')[0]
-        new = VENDOR.parse(
+        old = parse(b'[{"eventType": "company.creation", "objectId": 5, "occurredAt": 1}]')[0]
+        new = parse(
             b'[{"subscriptionType": "object.creation", "objectTypeId": "0-2", "objectId": "5", "occurredAt": 1}]'
         )[0]
         assert old is not None
@@ -192,13 +196,72 @@ class TestParse:
     def test_what_we_have_no_use_for_is_none(self, changed: dict[str, object]) -> None:
         assert one(**changed) is None
 
-    @pytest.mark.parametrize("verb", ["deletion", "merge", "privacyDeletion"])
-    def test_deleting_and_merging_are_kept_for_later(self, verb: str) -> None:
-        event = one(subscriptionType=f"contact.{verb}")
-        assert event is not None
-        assert event.effect == "later"
+    def test_deleting_and_forgetting(self) -> None:
+        deleted, forgotten = one(subscriptionType="contact.deletion"), one(subscriptionType="contact.privacyDeletion")
+        assert deleted is not None
+        assert forgotten is not None
+        assert (deleted.effect, forgotten.effect, deleted.object_id) == ("delete", "forget", "123")
+
+    def test_a_merge_is_an_event_of_each_record_that_is_gone(self) -> None:
+        body = [
+            {"subscriptionType": "contact.merge", "objectId": 9, "occurredAt": 5, "primaryObjectId": 9, "mergedObjectIds": [7, 8], "newObjectId": 9},
+            {"subscriptionType": "company.merge", "objectId": 1, "occurredAt": 5, "primaryObjectId": 1, "mergedObjectIds": [2], "newObjectId": 3},
+        ]  # fmt: skip
+        events = parse(json.dumps(body).encode())
+        assert [(e.object_type, e.object_id, e.into, e.effect) for e in events if e] == [
+            ("contact", "7", "9", "merge"), ("contact", "8", "9", "merge"),
+            ("company", "1", "3", "merge"), ("company", "2", "3", "merge"),
+        ]  # fmt: skip
+        assert parse(b'[{"subscriptionType": "contact.merge", "objectId": 9, "occurredAt": 5}]') == [None]
 
     @pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"[NaN]", b"\xff", b'[{"a":1,"a":2}]', b"[" * 100_000])
     def test_what_is_no_list_of_events(self, body: bytes) -> None:
         with pytest.raises(ValueError, match=r"."):
-            VENDOR.parse(body)
+            parse(body)
+
+
+def older(version: str, signature: str, body: bytes = BODY, method: str = "POST", uri: str = URI) -> Delivery:
+    headers = {"x-hubspot-signature": signature, "x-hubspot-signature-version": version}
+    return Delivery(method, uri, headers, body)
+
+
+class TestOlderSignatures:
+    """HubSpot's own examples, and its SDK."""
+
+    V1_BODY = (
+        b'[{"eventId":1,"subscriptionId":12345,"portalId":62515,"occurredAt":1564113600000,"subscriptionType":"contact.creation",'
+        b'"attemptNumber":0,"objectId":123,"changeSource":"CRM","changeFlag":"NEW","appId":54321}]'
+    )
+    V1 = "232db2615f3d666fe21a8ec971ac7b5402d33b9a925784df3ca654d05f4817de"
+    V2 = "9569219f8ba981ffa6f6f16aa0f48637d35d728c7e4d93d0d52efaa512af7900"
+    V2_GET = "eee2dddcc73c94d699f5e395f4b9d454a069a6855fbfa152e91e88823087200e"
+
+    def test_the_known_vectors(self) -> None:
+        assert VENDOR.verify(older("v1", self.V1, self.V1_BODY), [SECRET], NOW, True)
+        assert VENDOR.verify(older("v2", self.V2), [SECRET], NOW, True)
+        assert VENDOR.verify(older("v2", self.V2_GET, b"", "GET"), [SECRET], NOW, True)
+
+    def test_only_where_the_connection_asks_for_them(self) -> None:
+        assert not VENDOR.verify(older("v2", self.V2), [SECRET], NOW)
+
+    def test_one_version_does_not_pass_for_another(self) -> None:
+        assert not VENDOR.verify(older("v1", self.V2), [SECRET], NOW, True)
+        assert not VENDOR.verify(older("v9", self.V2), [SECRET], NOW, True)
+
+    def test_a_v3_signature_that_is_there_must_be_good(self) -> None:
+        sent = older("v2", self.V2)
+        bad = Delivery("POST", URI, {**sent.headers, "x-hubspot-signature-v3": "AAAA"}, BODY)
+        assert not VENDOR.verify(bad, [SECRET], NOW, True)
+
+    @pytest.mark.parametrize("version", ["v1", "v2"])
+    def test_a_thousand_mutations_and_none_is_accepted(self, version: str) -> None:
+        rng = random.Random(8)
+        good = Signature.get_signature(SECRET, BODY.decode(), version, URI, "POST")
+        assert VENDOR.verify(older(version, good), [SECRET], NOW, True)
+        accepted = 0
+        for _ in range(1000):
+            chars = list(good)
+            chars[rng.randrange(len(chars))] = chr(rng.randrange(256))
+            mutated = "".join(chars)
+            accepted += mutated != good and VENDOR.verify(older(version, mutated), [SECRET], NOW, True)
+        assert accepted == 0

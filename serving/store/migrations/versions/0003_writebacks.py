@@ -14,8 +14,13 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("inbox", sa.Column("scored_as_of", sa.BigInteger))
     op.add_column("inbox", sa.Column("into", sa.Text))
+    op.add_column("inbox", sa.Column("effect", sa.Text, nullable=False, server_default="change"))
+    op.execute("UPDATE inbox SET effect = 'create' WHERE kind LIKE '%.creation' OR kind LIKE '%.restore'")
+    op.execute("UPDATE inbox SET effect = 'delete' WHERE kind LIKE '%.deletion'")
+    op.execute("UPDATE inbox SET effect = 'forget' WHERE kind LIKE '%.privacyDeletion'")
     # What was put aside until deleting and merging are understood: now they are.
-    op.execute("UPDATE inbox SET state = 'waiting', detail = NULL WHERE state = 'deferred'")
+    op.execute("UPDATE inbox SET state = 'waiting', detail = NULL WHERE state = 'deferred' AND kind NOT LIKE '%.merge'")
+    op.execute("UPDATE inbox SET state = 'failed' WHERE state = 'deferred'")
     op.create_table(
         "writebacks",
         sa.Column("connection", sa.Text, nullable=False),
@@ -47,3 +52,14 @@ def upgrade() -> None:
         sa.Column("written_at", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("connection", "object_type", "object_id", "property", "value"),
     )
+    op.create_table(
+        "removals",
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("entity", sa.Text, nullable=False),
+        sa.Column("entity_id", sa.Text, nullable=False),
+        sa.Column("occurred_at", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("into", sa.Text),
+        sa.PrimaryKeyConstraint("source", "entity", "entity_id"),
+    )
+    op.create_index("removals_of_entity", "removals", ["entity", "entity_id"])

@@ -1,0 +1,87 @@
+"""What deleting, merging and bringing back do: signals, scores to be written, rows that change their owner.
+
+The newest event of an entity decides, whatever order they came in. Its history stays, as a record of what was said when;
+forgetting for privacy is `serving.privacy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, delete
+
+from features.source import Source
+from features.tables import TABLES
+from serving.connections import Mapped
+from serving.store.connect import upsert
+from serving.store.removed import PRESENT, removed_among
+from serving.store.tables import dirty, removals, signals, writebacks
+from serving.webhooks.inbox import Letter
+from serving.worker.changes import Change
+
+ENTITY_OF = {"accounts": "account", "leads": "lead"}
+STATES = {"delete": "deleted", "merge": "merged", "create": PRESENT}
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One entity is gone, or back."""
+
+    entity: str
+    entity_id: str
+    occurred_us: int
+    received_us: int
+    state: str
+    into: str | None
+    letter_id: int
+
+
+def removal_of(letter: Letter, mapped: Mapped) -> Removal:
+    into = None if letter.into is None else mapped.key_of(letter.into)
+    return Removal(
+        ENTITY_OF[mapped.table], mapped.key_of(letter.object_id), letter.occurred_at, letter.received_at,
+        STATES[letter.effect], into, letter.id,
+    )  # fmt: skip
+
+
+def moved_children(source: Source, removal: Removal) -> list[Change]:
+    """Rows that belonged to an entity that was merged away, now those of the one that remains. Events (usage, touches) have
+    no key to be told by: they follow when the source is read anew."""
+    if removal.into is None:
+        return []
+    owner = "account_id" if removal.entity == "account" else "lead_id"
+    event_us = min(removal.occurred_us, removal.received_us)
+    found = []
+    for table in TABLES.values():
+        if table.kind != "state" or table.key in (None, owner) or not source.has(table.name, owner):
+            continue
+        rows = source.connection.execute(
+            f"SELECT {table.key} FROM {table.name} GROUP BY 1 HAVING arg_max({owner}, event_us) = ?",
+            [removal.entity_id],
+        ).fetchall()
+        for (key,) in sorted(rows):
+            columns = {owner: removal.into}
+            found.append(Change(table.name, key, event_us, removal.received_us, columns, removal.letter_id))
+    return found
+
+
+def take_away(connection: Connection, source_name: str, found: Sequence[Removal]) -> None:
+    """Record removals in the caller's transaction and take away what a removed entity must not have any more."""
+    newest: dict[tuple[str, str], Removal] = {}
+    for removal in sorted(found, key=lambda r: r.occurred_us):
+        newest[removal.entity, removal.entity_id] = removal
+    rows = [
+        {
+            "source": source_name, "entity": r.entity, "entity_id": r.entity_id, "occurred_at": r.occurred_us,
+            "state": r.state, "into": r.into,
+        }
+        for r in newest.values()
+    ]  # fmt: skip
+    upsert(connection, removals, rows, unique=("source", "entity", "entity_id"), newest="occurred_at")
+    for entity in ENTITY_OF.values():
+        gone = sorted(removed_among(connection, entity, [i for e, i in newest if e == entity]))
+        for start in range(0, len(gone), 400):
+            part = gone[start : start + 400]
+            for table in (signals, writebacks, dirty):
+                connection.execute(delete(table).where(and_(table.c.entity == entity, table.c.entity_id.in_(part))))

@@ -1,0 +1,191 @@
+"""Delivering what is queued: at the connection's pace, in the vendor's batches, again after a failure, never without end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tenacity import RetryCallState, Retrying
+from tenacity.wait import wait_exponential_jitter
+
+from serving.clock import system_us
+from serving.connections import ConnectionConfig
+from serving.errors import StoreAway
+from serving.store.connect import Store
+from serving.writeback import ledger, queue
+from serving.writeback.sender import CallFailed, CallRefused, Outcome, Sender, Write
+from serving.writeback.vendors import make_sender
+
+log = logging.getLogger("serving.writeback")
+MAX_ATTEMPTS = 22
+"""With the pauses below, a write is given up after about 28 hours: as long as Svix and HubSpot try to reach us."""
+PAUSE = wait_exponential_jitter(initial=1, max=3 * 3600, jitter=1)
+POLL_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What a round did."""
+
+    sent: int = 0
+    again: int = 0
+    dead: int = 0
+
+    def __add__(self, other: Delivered) -> Delivered:
+        return Delivered(self.sent + other.sent, self.again + other.again, self.dead + other.dead)
+
+
+def pause_after(attempts: int, asked: float | None = None) -> float:
+    """Seconds until the next attempt; what the CRM asks for is the least."""
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number = max(1, attempts)
+    return max(PAUSE(state), asked or 0.0)
+
+
+class Delivery:
+    """One connection's deliverer. One per connection at a time, so that an older score never overtakes a newer one."""
+
+    def __init__(self, store: Store, config: ConnectionConfig, sender: Sender) -> None:
+        self._store, self._config, self._sender = store, config, sender
+        self._apart = 1.0 / config.writeback.requests_per_second
+        self._next_call = 0.0
+        self._not_before_us = 0
+
+    def round(self) -> Delivered:
+        """One call, if something is due. Raises `StoreAway`."""
+        now = system_us()
+        if now < self._not_before_us:
+            return Delivered()
+        with self._store.read() as connection:
+            found = queue.due(connection, self._config, now, self._sender.batch)
+        return self._send(found) if found else Delivered()
+
+    def once(self, stopping: threading.Event) -> Delivered:
+        """Until nothing is due any more; what failed and is to be tried later stays."""
+        total = Delivered()
+        while not stopping.is_set():
+            done = self.round()
+            if done == Delivered():
+                break
+            total += done
+        return total
+
+    def run(self, stopping: threading.Event) -> None:
+        """Until `stopping` is set. A store that is away is waited for, longer each time."""
+        pause = POLL_SECONDS
+        while not stopping.is_set():
+            try:
+                busy = self.round() != Delivered()
+                pause = POLL_SECONDS
+            except StoreAway:
+                busy, pause = False, min(2 * pause, LONGEST_PAUSE_SECONDS)
+            except Exception:
+                # A fault of ours must not end the thread in silence, nor be repeated a thousand times a second.
+                log.exception("writeback.fault connection=%s", self._config.name)
+                busy, pause = False, min(2 * pause, LONGEST_PAUSE_SECONDS)
+            if not busy:
+                stopping.wait(pause)
+
+    def _send(self, found: Sequence[tuple[Write, int, int]]) -> Delivered:
+        # Durable before the call: whatever happens to us in it, the echo will be known as one.
+        with self._store.write() as connection:
+            ledger.record(connection, self._config.name, [write for write, _, _ in found], system_us())
+        self._keep_pace()
+        try:
+            outcomes = self._sender.send([write for write, _, _ in found])
+        except CallRefused as error:
+            if len(found) > 1:  # one of them is bad: each is judged for itself
+                total = Delivered()
+                for one in found:
+                    total += self._send([one])
+                    if system_us() < self._not_before_us:
+                        break
+                return total
+            outcomes = [Outcome("dead", str(error))]
+        except CallFailed as error:
+            return self._all_again(found, error)
+        return self._settle(found, outcomes)
+
+    def _settle(self, found: Sequence[tuple[Write, int, int]], outcomes: Sequence[Outcome]) -> Delivered:
+        now, total = system_us(), Delivered()
+        with self._store.write() as connection:
+            for (write, generation, attempts), outcome in zip(found, outcomes, strict=True):
+                if outcome == Outcome("retry"):  # it was not in the call: neither tried nor failed
+                    total += Delivered(again=1)
+                    continue
+                tried = attempts + 1
+                state, due = queue.SENT, now
+                if outcome.state == "dead" or (outcome.state == "retry" and tried >= MAX_ATTEMPTS):
+                    state = queue.DEAD
+                elif outcome.state == "retry":
+                    state, due = queue.WAITING, now + int(1e6 * pause_after(tried))
+                total += Delivered(state == queue.SENT, state == queue.WAITING, state == queue.DEAD)
+                queue.settle(
+                    connection, self._config, write, generation, state=state, attempts=tried, due_at=due,
+                    sent_at=now if state == queue.SENT else None, error=outcome.why or None,
+                )  # fmt: skip
+            ledger.forget_old(connection, now)
+        if total.dead:
+            log.warning("writeback.dead connection=%s count=%d next=python -m serving dead-letters", self._config.name, total.dead)  # fmt: skip
+        return total
+
+    def _all_again(self, found: Sequence[tuple[Write, int, int]], error: CallFailed) -> Delivered:
+        now = system_us()
+        counted = 0 if error.paused else 1
+        attempts = max(tried for _, _, tried in found) + 1
+        wait = pause_after(attempts, error.retry_after)
+        self._not_before_us = now + int(1e6 * wait)
+        log.warning("writeback.failed connection=%s why=%s again_in_s=%.0f", self._config.name, error, wait)
+        dead = 0
+        with self._store.write() as connection:
+            for write, generation, tried in found:
+                gone = tried + counted >= MAX_ATTEMPTS
+                dead += gone
+                queue.settle(
+                    connection, self._config, write, generation, state=queue.DEAD if gone else queue.WAITING,
+                    attempts=tried + counted, due_at=self._not_before_us, error=str(error),
+                )  # fmt: skip
+        return Delivered(again=len(found) - dead, dead=dead)
+
+    def _keep_pace(self) -> None:
+        now = time.monotonic()
+        if now < self._next_call:
+            time.sleep(self._next_call - now)
+        self._next_call = max(now, self._next_call) + self._apart
+
+
+class Deliveries:
+    """The deliverers of all connections that are switched on, a thread each: one CRM that hangs holds up no other."""
+
+    def __init__(self, store: Store, connections: Mapping[str, ConnectionConfig]) -> None:
+        self._stopping = threading.Event()
+        self._senders = {
+            name: make_sender(config.vendor, config.writeback)
+            for name, config in connections.items()
+            if config.writeback.mode == "on"
+        }
+        self._deliveries = {name: Delivery(store, connections[name], sender) for name, sender in self._senders.items()}
+        self._threads = [
+            threading.Thread(target=each.run, args=(self._stopping,), name=f"deliver-{name}", daemon=True)
+            for name, each in self._deliveries.items()
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def once(self, stopping: threading.Event) -> dict[str, Delivered]:
+        return {name: delivery.once(stopping) for name, delivery in self._deliveries.items()}
+
+    def close(self) -> None:
+        """Ends each after its present call."""
+        self._stopping.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+        for sender in self._senders.values():
+            sender.close()

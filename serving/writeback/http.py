@@ -1,0 +1,80 @@
+"""What calls to a CRM have in common: a client that follows nothing, and what an answer means for the whole call."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from serving.clock import system_us, to_us
+from serving.writeback.config import WriteBack
+from serving.writeback.sender import CallFailed, CallRefused
+
+CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 30.0
+LONGEST_WAIT_SECONDS = 6 * 3600.0
+"""Of a Retry-After: one that is longer is not believed."""
+
+
+def make_client(
+    config: WriteBack, headers: Mapping[str, str], transport: httpx.BaseTransport | None = None
+) -> httpx.Client:
+    """Verifies certificates, follows no redirect, and takes no proxy or credentials from the environment."""
+    return httpx.Client(
+        headers={"User-Agent": "accountscore", **headers},
+        timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+        follow_redirects=False,
+        trust_env=False,
+        verify=trusted(config),
+        transport=transport,
+    )
+
+
+def trusted(config: WriteBack) -> ssl.SSLContext:
+    context = httpx.create_ssl_context(trust_env=False)
+    if config.ca_file is not None:
+        context.load_verify_locations(config.ca_file)
+    return context
+
+
+def judge(call: Callable[[], httpx.Response], locked: float = 0.0) -> httpx.Response:
+    """The answer when it is 2xx. Raises `CallFailed` where trying again can help, `CallRefused` where it cannot."""
+    try:
+        answer = call()
+    except httpx.HTTPError as error:
+        raise CallFailed(type(error).__name__) from None
+    status = answer.status_code
+    if 200 <= status < 300:
+        return answer
+    wait = retry_after(answer.headers.get("retry-after"))
+    why = f"HTTP {status}"
+    if status in (
+        401,
+        403,
+    ):  # the token is wrong for all of them: a person has to mend it, and nothing is lost till then
+        raise CallFailed(why, max(wait or 0.0, 60.0), paused=True)
+    if status == 429:
+        raise CallFailed(why, wait, paused=True)
+    if status == 423:
+        raise CallFailed(why, max(wait or 0.0, locked))
+    if status in (408, 425) or status >= 500:
+        raise CallFailed(why, wait)
+    raise CallRefused(why)  # 3xx among them: a redirect is followed by nobody
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds of a Retry-After, given as seconds or as a date; None for what is neither.
+
+    >>> retry_after("3"), retry_after("soon"), retry_after("Wed, 21 Oct 2015 07:28:00 GMT")
+    (3.0, None, 0.0)
+    """
+    if value is None:
+        return None
+    if value.isascii() and value.isdigit() and len(value) < 10:
+        return min(float(value), LONGEST_WAIT_SECONDS)
+    try:
+        moment = parsedate_to_datetime(value)
+        return min(max(0.0, (to_us(moment) - system_us()) / 1e6), LONGEST_WAIT_SECONDS) if moment.tzinfo else None
+    except (ValueError, TypeError, OverflowError):
+        return None
