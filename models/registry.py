@@ -17,6 +17,7 @@ from features.errors import UserMistake
 from features.settings import Settings
 from models.definition import Model
 from models.scorer import Scorer
+from models.spec import SignalSpec
 
 EXPERIMENT = "accountscore"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -76,9 +77,13 @@ def log_version(
     metrics: Mapping[str, float],
     tags: Mapping[str, str] | None = None,
     files: Sequence[Path] = (),
+    trials: Sequence[Mapping[str, object]] = (),
     description: str = "",
 ) -> Version:
-    """One run with the scorer, its figures and files, and one new version of the registered model."""
+    """One run with the scorer, its figures, files and data, and one new version of the registered model.
+
+    trials : what was tried while tuning, each with `loss`, `seconds` and its settings; each becomes a run inside the run
+    """
     loaded = Scorer.load(scorer)
     with _mlflow(settings) as mlflow:
         with mlflow.start_run(
@@ -86,7 +91,10 @@ def log_version(
         ) as run:
             mlflow.log_params(dict(parameters))
             mlflow.log_metrics({k: float(v) for k, v in metrics.items() if np.isfinite(v)})
-            mlflow.log_dict({"signals": [s.name for s in loaded.spec.signals]}, "signals.json")
+            mlflow.log_dict({"signals": [_described(s) for s in loaded.spec.signals]}, "signals.json")
+            _log_dataset(mlflow, loaded)
+            for number, trial in enumerate(trials):
+                _log_trial(mlflow, settings, number, trial)
             for file in files:
                 mlflow.log_artifact(str(file))
             example = _example(loaded)
@@ -108,6 +116,14 @@ def log_version(
         for key, value in (tags or {}).items():
             client.set_model_version_tag(definition.name, str(version), key, value)
         return Version(definition.name, version, run.info.run_id, (), dict(tags or {}))
+
+
+def attach(settings: Settings, run_id: str, files: Sequence[Path], folder: str | None = None) -> None:
+    """Add files to a run that is over, below `folder` of its artifacts."""
+    with _mlflow(settings) as mlflow:
+        client = mlflow.MlflowClient()
+        for file in files:
+            client.log_artifact(run_id, str(file), folder)
 
 
 def versions(settings: Settings, model: str) -> list[Version]:
@@ -175,6 +191,42 @@ def download(settings: Settings, version: Version, to: Path) -> Path:
                 f"version {version.version} of {version.model!r} holds {len(found)} scorers, expected one: train it again"
             )
         return found[0]
+
+
+def _described(signal: SignalSpec) -> dict[str, object]:
+    return {
+        "name": signal.name,
+        "theme": signal.theme,
+        "unit": signal.unit,
+        "window": signal.window,
+        "missing": signal.missing,
+        "label": signal.label,
+        "type": "number" if signal.vocabulary is None else "category",
+    }
+
+
+def _log_dataset(mlflow: Any, scorer: Scorer) -> None:
+    """The data by name and content fingerprint; their rows stay where they are."""
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    spec = scorer.spec
+    period = {"trained_from": spec.trained_from or "", "trained_to": spec.trained_to or ""}
+    source = CodeDatasetSource(tags={"accountscore.source": spec.source or "", **period})
+    digest = (spec.data_fingerprint or "unknown")[:36]  # MLflow keeps no longer one
+    data = MetaDataset(source, name=spec.source or "data", digest=digest)  # type: ignore[abstract]  # a slip in its types
+    mlflow.log_input(data, context="training")
+
+
+def _log_trial(mlflow: Any, settings: Settings, number: int, trial: Mapping[str, object]) -> None:
+    figures = {name: float(trial[name]) for name in ("loss", "seconds")}  # type: ignore[arg-type]  # numbers by contract
+    with mlflow.start_run(
+        experiment_id=_experiment(mlflow, settings),
+        run_name=f"trial {number + 1}: {trial.get('kind', '')}",
+        nested=True,
+    ):
+        mlflow.log_params({k: v for k, v in trial.items() if k not in figures})
+        mlflow.log_metrics(figures)
 
 
 def _example(scorer: Scorer) -> Any:

@@ -31,11 +31,13 @@ from training.labels import DAY_US
 from training.learn import Learnt, learn
 from training.learn import Settings as LearnSettings
 from training.panel import Panel, labelled_panel, period_text
+from training.report import page
+from training.report.signals import top_signals
+from training.report.speed import speed
 from training.rows import Rows
 from training.split import Split
 
 NO_SIGNAL = "no signal found"
-SPEED_ROWS = 2_000
 Progress = Callable[[str, float], None]
 
 
@@ -112,7 +114,7 @@ def fit_source(
         report["seconds"] = round(clock.monotonic() - began, 1)
         if register:
             progress("registering", 0.9)
-            _register(settings, definition, result, present, Path(scratch), trials, seed)
+            _register(settings, definition, result, learnt, present, Path(scratch), trials, seed)
     progress("done", 1.0)
     report["seconds"] = round(clock.monotonic() - began, 1)
     return report
@@ -160,6 +162,9 @@ def fit_table(
     report["left_out"] = [*report["left_out"], *({"signal": n, "why": why} for n, why in flat.left_out)]  # type: ignore[misc]
     report["notes"] = [flat.split.note, "The scorer was fitted on all rows after it was judged.", *_notes(learnt)]
     report["seconds"] = round(clock.monotonic() - began, 1)
+    beside = out.with_name(out.name + ".report")
+    report["page"] = str(beside / page.PAGE)
+    page.write(beside, definition, report)
     out.with_name(out.name + ".report.json").write_text(json.dumps(report, indent=2))
     return report
 
@@ -205,7 +210,7 @@ def _finish(
         "signals": len(learnt.rows.signals),
         "trees": len(model.bag) * model.recipe.tree_count if model.bag else 0,
         "tree_share": model.recipe.tree_share,
-        "speed": speed(scorer, learnt.rows.x[population[:SPEED_ROWS]]),
+        "speed": speed(scorer, learnt.rows.x[learnt.judged]),
         "candidates": {name: round(loss, 6) for name, loss in learnt.choice.losses.items()},
         "trials": len(learnt.found.trials),
         "calibration": {"slope": round(model.calibration.slope, 6), "level": round(model.calibration.level, 6)},
@@ -216,19 +221,9 @@ def _finish(
             for name in learnt.moved
         ],
         "worst_misses": worst_misses(everything, learnt),
+        "top_signals": top_signals(scorer, learnt.rows.x[learnt.judged], learnt.rows.y[learnt.judged]),
     }
     return Result(report, scorer, judgement)
-
-
-def speed(scorer: Scorer, x: np.ndarray) -> dict[str, float]:
-    """What the chosen size costs: microseconds a row on one core, in a batch of `x`, for the score and for all its reasons."""
-    found = {}
-    for name, work in (("score_us_a_row", scorer.probability), ("score_and_reasons_us_a_row", scorer.explain)):
-        work(x[:100])
-        began = clock.perf_counter()
-        work(x)
-        found[name] = round((clock.perf_counter() - began) / max(len(x), 1) * 1e6, 2)
-    return found
 
 
 def _learnt_from(learnt: Learnt) -> int:
@@ -295,6 +290,7 @@ def _register(
     settings: Settings,
     definition: Model,
     result: Result,
+    learnt: Learnt,
     present: int | None,
     scratch: Path,
     trials: int | None,
@@ -305,11 +301,6 @@ def _register(
     from training.promote import GATES, PASSED, promote_version
 
     report = result.report
-    files = []
-    for name in ("report",):
-        file = scratch / f"{name}.json"
-        file.write_text(json.dumps(report, indent=2))
-        files.append(file)
     metrics: dict[str, float] = {}
     for name, estimate in report["metrics"].items():  # type: ignore[attr-defined]
         metrics |= {name: estimate["value"], f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}
@@ -325,7 +316,7 @@ def _register(
         },
         metrics=metrics,
         tags={GATES: PASSED if result.judgement.passed else f"failed: {failed}", "verdict": str(report["verdict"])},
-        files=files,
+        trials=[{"kind": t.kind, "loss": t.loss, "seconds": t.seconds, **t.settings} for t in learnt.found.trials],
         description=_card(definition, report),
     )  # fmt: skip
     report["version"], report["run_id"] = version.version, version.run_id
@@ -339,8 +330,10 @@ def _register(
     kept = settings.home / "runs" / definition.name / f"v{version.version}"
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(scratch / "scorer", kept / "scorer")
+    report["files"], report["page"] = str(kept), str(kept / page.PAGE)
     (kept / "report.json").write_text(json.dumps(report, indent=2))
-    report["files"] = str(kept)
+    files = page.write(kept, definition, report)
+    registry.attach(settings, version.run_id, [kept / "report.json", *files])
 
 
 def _card(definition: Model, report: dict[str, object]) -> str:

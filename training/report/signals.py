@@ -1,0 +1,86 @@
+"""Which signals move the score, and how: what the page draws of the scorer on the judged rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.scorer import Scorer
+
+TOP = 8
+POINTS = 8
+WORDS = 6
+
+
+def top_signals(scorer: Scorer, x: np.ndarray, y: np.ndarray, count: int = TOP) -> list[dict[str, object]]:
+    """The signals with the largest mean absolute effect on the log-odds over encoded rows `x` (n, k), the largest first.
+
+    `signal`, `label`, `theme`, `importance` (log-odds), `share` of the importance of all signals, and `points`: up to
+    `POINTS` groups of equal count of a number (`from`, `to`) or the `WORDS` commonest words of a category (`word`), and one
+    with `missing` true, each with the mean `effect`, its 10 % and 90 % quantiles (`low`, `high`), the observed `rate` and `n`.
+    """
+    if not len(x):
+        return []
+    effects, _ = scorer.effects(x)
+    importance = np.abs(effects).mean(axis=0)
+    total = float(importance.sum()) or 1.0
+    found: list[dict[str, object]] = []
+    for j in np.argsort(-importance, kind="stable")[:count]:
+        if importance[j] == 0:
+            break
+        signal = scorer.spec.signals[j]
+        groups = _words(x[:, j], signal.vocabulary) if signal.vocabulary is not None else _numbers(x[:, j])
+        absent = np.isnan(x[:, j])
+        if absent.any():
+            groups.append(({"missing": True}, absent))
+        found.append(
+            {
+                "signal": signal.name,
+                "label": signal.label,
+                "theme": signal.theme,
+                "unit": signal.unit,
+                "importance": round(float(importance[j]), 6),
+                "share": round(float(importance[j]) / total, 4),
+                "points": [{**name, **_group(effects[rows, j], y[rows])} for name, rows in groups],
+            }
+        )
+    return found
+
+
+Groups = list[tuple[dict[str, object], np.ndarray]]
+
+
+def _numbers(column: np.ndarray) -> Groups:
+    known = column[~np.isnan(column)]
+    if not len(known):
+        return []
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, POINTS + 1)))
+    if len(edges) == 1:
+        return [({"from": float(edges[0]), "to": float(edges[0])}, column == edges[0])]
+    place = np.clip(np.searchsorted(edges, column, side="right") - 1, 0, len(edges) - 2)
+    groups: Groups = []
+    for n in range(len(edges) - 1):
+        rows = (place == n) & ~np.isnan(column)
+        if rows.any():
+            groups.append(({"from": float(column[rows].min()), "to": float(column[rows].max())}, rows))
+    return groups
+
+
+def _words(column: np.ndarray, vocabulary: list[str]) -> Groups:
+    counts = [(int((column == code).sum()), word, code) for code, word in enumerate(vocabulary)]
+    common = sorted((c for c in counts if c[0]), key=lambda c: (-c[0], c[1]))[:WORDS]
+    groups: Groups = [({"word": word}, column == code) for _, word, code in common]
+    shown = np.isin(column, [code for _, _, code in common]) | np.isnan(column)
+    if (~shown).any():
+        groups.append(({"word": "(others)"}, ~shown))
+    return groups
+
+
+def _group(effects: np.ndarray, y: np.ndarray) -> dict[str, object]:
+    low, high = np.quantile(effects, [0.1, 0.9])
+    return {
+        "effect": round(float(effects.mean()), 6),
+        "low": round(float(low), 6),
+        "high": round(float(high), 6),
+        "rate": round(float(y.mean()), 6),
+        "n": len(y),
+    }

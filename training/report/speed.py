@@ -1,0 +1,36 @@
+"""What the size of a scorer costs, measured where it was trained."""
+
+from __future__ import annotations
+
+import time as clock
+
+import numpy as np
+
+from models.scorer import Scorer
+
+ROWS = 5_000
+REPEATS = 60
+
+
+def speed(scorer: Scorer, x: np.ndarray) -> dict[str, float]:
+    """What the scorer's size costs here: microseconds of one row with all its reasons, and rows a second with and without."""
+    if not len(x):
+        return {}
+    rows = np.resize(x, (ROWS, x.shape[1]))
+    one = rows[:1]
+    scorer.explain(one)
+    times = []
+    for _ in range(REPEATS):
+        began = clock.perf_counter()
+        scorer.explain(one)
+        times.append(clock.perf_counter() - began)
+    began = clock.perf_counter()
+    scorer.probability(rows)
+    plain = clock.perf_counter() - began
+    began = clock.perf_counter()
+    scorer.explain(rows)
+    return {
+        "one_row_with_reasons_us": round(float(np.median(times)) * 1e6, 1),
+        "rows_per_s": round(ROWS / plain),
+        "rows_with_reasons_per_s": round(ROWS / (clock.perf_counter() - began)),
+    }

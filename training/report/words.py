@@ -1,0 +1,143 @@
+"""The report in sentences: what a sales director reads first, and what each technical name means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.definition import Model
+
+Report = dict[str, Any]
+
+LEFT_OUT = {
+    "not known yet": "their window is not over, so that nobody knows the outcome",
+    "already_leaving": "gave notice before, so that there is nothing to predict",
+    "internal": "our own, test or competitors' accounts",
+    "not_customer": "without an active paid subscription then",
+    "opted_out": "objected to being scored",
+    "closed": "won, lost or disqualified before",
+    "without a label": "no outcome in the data",
+    "too_little_history": "too new to be judged",
+}
+"""Keys of the report's `rows` that say who was left out, and why."""
+
+METRICS = {
+    "auc": ("ROC AUC", "chance that one with the outcome ranks above one without; 0.5 is a coin, 1 is perfect"),
+    "pr_auc": ("PR AUC", "precision averaged over the whole list; a coin has the base rate"),
+    "precision_at_capacity": ("precision at capacity", "of those acted upon, the share with the outcome"),
+    "lift_at_capacity": ("lift at capacity", "precision at capacity, in multiples of the base rate"),
+    "brier": ("Brier score", "mean squared error of the probabilities; lower is better"),
+    "log_loss": ("log loss", "surprise at the outcomes; lower is better"),
+    "calibration_error": (
+        "calibration error",
+        "mean distance of promised and observed share, ten groups of equal count",
+    ),
+    "empa": ("EMPA", "expected maximum profit of acquisition, per lead, in the source's currency"),
+    "empb": ("EMPB", "expected maximum profit of B2B churn prevention, per account, in the source's currency"),
+    "value_found_top_decile": (
+        "value in the top tenth",
+        "share of the value of all with the outcome in the best tenth",
+    ),
+}
+"""Metric -> the name that people use, and what it means."""
+
+
+def headline(definition: Model, report: Report) -> str:
+    """The answer in one sentence."""
+    if report["verdict"] == "no signal found":
+        return (
+            f"No signal found: these data do not tell who {definition.outcome}. "
+            f"Ranked by this model, the list is not reliably better than a draw."
+        )
+    precision, base = report["metrics"]["precision_at_capacity"], report["base_rate"]
+    return (
+        f"Of the {_percent(report['capacity_share'])} of {definition.crowd} that it puts first, "
+        f"{_percent(precision['value'])} {definition.outcome}{_within(definition)}: "
+        f"{report['metrics']['lift_at_capacity']['value']:.1f} times as many as in a random draw ({_percent(base)})."
+    )
+
+
+def standing(report: Report) -> str:
+    """Whether it is live."""
+    if report.get("promoted"):
+        return f"Version {report['version']} is live: all its gates held."
+    version = f"Version {report['version']}" if report.get("version") else "This scorer"
+    failed = [gate["name"] for gate in report["gates"] if not gate["passed"]]
+    return f"{version} is not live: {', '.join(failed) or report['verdict']}."
+
+
+def worth(report: Report) -> str | None:
+    """What acting on the list gained in the test period; None when no value is known."""
+    value = report.get("value")
+    if not value:
+        return None
+    gain = value["gain_at_capacity"]
+    return (
+        f"Acting on them at {value['contact_cost']:,.0f} each, of whom {_percent(value['accept_rate'])} are turned in time, would have "
+        f"gained about {_round(gain['value'])} ({_round(gain['low'])} to {_round(gain['high'])}) in the test period; the probabilities "
+        f"had promised {_round(value['expected_gain_at_capacity'])}. They held {_percent(value['share_found_at_capacity'])} of the value "
+        f"of all with the outcome."
+    )
+
+
+def beyond_rule(report: Report) -> str:
+    """Against the best rule that reads one signal."""
+    rule = report["one_column_rule"]
+    d = rule["difference"]
+    verb = "beats" if d["low"] > 0 else "is not reliably better than" if d["high"] > 0 else "is worse than"
+    return (
+        f"It {verb} the best rule with one column ({rule['signal']}, AUC {rule['auc']:.3f}): "
+        f"{d['value']:+.3f} AUC ({d['low']:+.3f} to {d['high']:+.3f})."
+    )
+
+
+def cautions(definition: Model, report: Report) -> list[str]:
+    """What it must not be used for, and where it is weak."""
+    people = "leads" if definition.entity == "lead" else "accounts"
+    found = [
+        f"Decisions with legal or similarly significant effects on a person: it ranks {people} for attention, no more.",
+        f"Causes: a reason says what goes with the outcome, not what would change it. It predicts who {definition.outcome}, not "
+        "whom a call would turn.",
+        "Those who were left out of the rows below: for them it says nothing, and answers no_score.",
+    ]
+    if definition.horizon_days:
+        found.append(f"Any other horizon than {definition.horizon_days} days from the date of the score.")
+    auc = report["metrics"]["auc"]
+    weak = [
+        s for s in report.get("by_segment") or [] if s.get("auc") and s["auc"]["high"] < auc["value"]
+    ]  # worse beyond its own noise
+    if weak:
+        found.append(
+            "It ranks worse than elsewhere in "
+            + "; ".join(f"{s['segment']} (AUC {s['auc']['value']:.2f}, {s['rows']:,} rows)" for s in weak[:5])
+            + "."
+        )
+    if not report.get("periods", {}).get("test"):
+        found.append("A promise about the future: the data have no time, so that the figures are optimistic.")
+    return found
+
+
+def left_out(report: Report) -> list[tuple[str, int, str]]:
+    """Who was left out: name, rows, why."""
+    return [(k.replace("_", " "), n, LEFT_OUT[k]) for k, n in report["rows"].items() if k in LEFT_OUT and n]
+
+
+def _within(definition: Model) -> str:
+    return f" within {definition.horizon_days} days" if definition.horizon_days else ""
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.1f} %"
+
+
+def _round(amount: float) -> str:
+    """Two digits that count, as people say sums.
+
+    >>> _round(129662.8), _round(-85.4), _round(0)
+    ('130,000', '-85', '0')
+    """
+    if not amount:
+        return "0"
+    import math
+
+    digits = 1 - math.floor(math.log10(abs(amount)))
+    return f"{round(amount, digits):,.0f}"
