@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from serving.champion import Champions
 from serving.change.endpoints import router as change
@@ -96,13 +97,17 @@ def create_app(
     return Door(HotPath(app, app), app, open_on_loopback=open_on_loopback), app
 
 
-async def _handle_http(_request: Request, error: Exception) -> Response:
+async def _handle_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     texts = {404: "no such path: see /openapi.json", 405: "the path does not take this method: see /openapi.json"}
     problem = Problem(error.status_code, "http", texts.get(error.status_code, "the request cannot be answered"))
     response = render(problem)
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
+    if error.status_code == 405:  # Starlette names the methods of the first route of a path alone
+        found = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
+        allowed = {method for route in found for method in getattr(route, "methods", None) or ()}
+        response.headers["allow"] = ", ".join(sorted(allowed - {"HEAD"}))
     return response
 
 

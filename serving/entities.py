@@ -10,7 +10,11 @@ from features.tables import ENTITIES
 from serving.problems import no_such
 
 EntityName = Annotated[str, Path(description="account or lead", examples=["account"])]
-EntityId = Annotated[str, Path(min_length=1, max_length=256, description="its id in the source", examples=["acme"])]
+EntityId = Annotated[
+    str,
+    Path(min_length=1, max_length=256, pattern=r"^[^\x00]*$", description="its id in the source", examples=["acme"]),
+]
+"""Postgres keeps no NUL in a text."""
 
 
 def check_entity(entity: str) -> str:

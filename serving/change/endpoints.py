@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -17,6 +17,9 @@ from serving.problems import Problem, documented, guarded
 from serving.state import state_of
 
 router = APIRouter(tags=["scores"])
+DATE_OR_TIME: dict[str, Any] = {
+    "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]
+}
 
 
 @router.get(
@@ -37,14 +40,14 @@ async def read_change(
     start: Annotated[
         str | None,
         Query(
-            alias="from", max_length=40, examples=["2026-10-01"],
+            alias="from", max_length=40, examples=["2026-10-01"], json_schema_extra=DATE_OR_TIME,
             description="UTC date or time: the newest score up to then; default: the score before the other",
         ),
     ] = None,
     end: Annotated[
         str | None,
         Query(
-            alias="to", max_length=40, examples=["2026-11-23T06:00:00Z"],
+            alias="to", max_length=40, examples=["2026-11-23T06:00:00Z"], json_schema_extra=DATE_OR_TIME,
             description="UTC date or time: the newest score up to then; default: the newest",
         ),
     ] = None,

@@ -19,7 +19,7 @@ class ScorePoint(msgspec.Struct):
     as_of: Moment
     version: int | None
     scorer: Annotated[str, Meta(examples=["sha256:9c1f..."])]
-    log_odds: float
+    log_odds: Annotated[float, Meta(description="of the probability")]
     probability: Annotated[float, Meta(description="calibrated, 0 to 1", examples=[0.37])]
     score: Annotated[int, Meta(description="percentile of the version's reference population, 1 to 100", examples=[94])]
     band: Annotated[str, Meta(examples=["high"])]
@@ -36,9 +36,9 @@ class Parts(msgspec.Struct):
 class ScoreParts(msgspec.Struct):
     """In percentiles; they sum to the difference of the two."""
 
-    signals: int
-    time: int
-    version: int
+    signals: Annotated[int, Meta(description="of signals that changed")]
+    time: Annotated[int, Meta(description="of signals that the clock alone moved")]
+    version: Annotated[int, Meta(description="of the new version, by the old one's reference population")]
     thresholds: Annotated[int, Meta(description="of the new version's reference population and bands")]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,15 +24,15 @@ from serving.idempotency import repository
 from serving.problems import Problem, store_away
 from serving.state import AppState
 
-LONGEST_KEY = 255
+_KEY = re.compile(rb"[!-~]{1,255}")
 
 
 async def repeatable(
     app: ASGIApp, state: AppState, caller: str, key: bytes, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Answer a request that has an Idempotency-Key. Raises `Problem`, before anything was sent."""
-    if not 1 <= len(key) <= LONGEST_KEY:
-        raise Problem(400, "bad_idempotency_key", f"Idempotency-Key has 1 to {LONGEST_KEY} characters")
+    if not _KEY.fullmatch(key):
+        raise Problem(400, "bad_idempotency_key", "Idempotency-Key has 1 to 255 visible ASCII characters, no blanks")
     body = await read_body(scope, receive, state.settings.max_body_bytes)
     name = hashlib.sha256(b"%s\n%s" % (caller.encode(), key)).hexdigest()
     request = b"%s %s\n" % (scope["method"].encode(), scope["path"].encode())

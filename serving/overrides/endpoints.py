@@ -12,9 +12,9 @@ from serving.entities import EntityId, EntityName, check_entity
 from serving.http import body_of, json_answer, read_json
 from serving.overrides import service
 from serving.overrides.schemas import OverrideAnswer, OverrideRequest
-from serving.problems import documented, guarded
+from serving.problems import Problem, documented, guarded
 from serving.scoring.service import shown_override
-from serving.state import AppState, state_of
+from serving.state import state_of
 
 router = APIRouter(tags=["overrides"])
 PATH = "/v1/{entity}/{entity_id:path}/override"
@@ -25,7 +25,7 @@ SHOWN: dict[int | str, dict[str, Any]] = {
 
 
 @router.put(
-    PATH, summary="Put a person's judgement beside a score", responses={**SHOWN, **documented(400, 404, 413, 415, 422, 503)},
+    PATH, summary="Put a person's judgement beside a score", responses={**SHOWN, **documented(400, 404, 409, 413, 415, 422, 503)},
     openapi_extra={"requestBody": {"required": True, "content": body_of("OverrideRequest")}},
 )  # fmt: skip
 async def put_override(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
@@ -42,23 +42,21 @@ async def put_override(request: Request, entity: EntityName, entity_id: EntityId
 
 @router.get(PATH, summary="The override that holds", responses={**SHOWN, **documented(404, 422)})
 async def read_override(request: Request, entity: EntityName, entity_id: EntityId, model: ModelQuery) -> Response:
-    """Null when none holds."""
-    state = state_of(request)
-    return _answer(state, check_entity(entity), entity_id, state.champions.definition(model).name)
+    """404 when none holds."""
+    state, entity = state_of(request), check_entity(entity)
+    name = state.champions.definition(model).name
+    found = state.watched.marks.override(name, entity_id, to_us(state.clock()))
+    if found is None or found.entity != entity:
+        raise Problem(404, "no_such_override", "no override of this model holds for it")
+    return json_answer(OverrideAnswer(name, entity, entity_id, shown_override(found)))
 
 
-@router.delete(PATH, summary="Withdraw an override", responses={**SHOWN, **documented(404, 422, 503)})
+@router.delete(PATH, summary="Withdraw an override", status_code=204, response_class=Response, responses=documented(404, 422, 503))  # fmt: skip
 async def withdraw_override(request: Request, entity: EntityName, entity_id: EntityId, model: ModelQuery) -> Response:
     """Repeating it changes nothing."""
-    state = state_of(request)
-    entity, name = check_entity(entity), state.champions.definition(model).name
+    state, entity = state_of(request), check_entity(entity)
+    name = state.champions.definition(model).name
     with guarded():
         await asyncio.to_thread(service.withdraw, state.store, name, entity, entity_id, to_us(state.clock()))
         await asyncio.to_thread(state.watched.refresh)
-    return _answer(state, entity, entity_id, name)
-
-
-def _answer(state: AppState, entity: str, entity_id: str, model: str) -> Response:
-    found = state.watched.marks.override(model, entity_id, to_us(state.clock()))
-    shown = shown_override(found) if found is not None and found.entity == entity else None
-    return json_answer(OverrideAnswer(model, entity, entity_id, shown))
+    return Response(status_code=204)

@@ -7,7 +7,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from models.catalog import MODELS
 from serving.scoring.schemas import OverrideShown
+
+TEXT = r"^[^\x00]*$"
+"""Postgres keeps no NUL in a text."""
 
 
 class OverrideRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -17,12 +21,26 @@ class OverrideRequest(msgspec.Struct, forbid_unknown_fields=True):
         str, Meta(max_length=60, description="the model whose score it stands beside", examples=["churn-risk"])
     ]
     band: Annotated[
-        str, Meta(max_length=60, description="one of the model's bands, see GET /v1/{model}", examples=["low"])
+        str,
+        Meta(
+            description="one of the model's bands, see GET /v1/{model}",
+            examples=["low"],
+            extra_json_schema={"enum": sorted({name for model in MODELS.values() for name, _ in model.bands})},
+        ),
     ]
     reason: Annotated[
-        str, Meta(min_length=3, max_length=1000, description="why, for colleagues", examples=["The renewal is signed."])
+        str,
+        Meta(
+            min_length=3,
+            max_length=1000,
+            pattern=TEXT,
+            description="why, for colleagues",
+            examples=["The renewal is signed."],
+        ),
     ]
-    author: Annotated[str, Meta(min_length=1, max_length=100, description="who says so", examples=["j.doe"])]
+    author: Annotated[
+        str, Meta(min_length=1, max_length=100, pattern=TEXT, description="who says so", examples=["j.doe"])
+    ]
     until: (
         Annotated[
             str,
@@ -30,6 +48,7 @@ class OverrideRequest(msgspec.Struct, forbid_unknown_fields=True):
                 max_length=40,
                 description="UTC date or time, ISO 8601, after which it no longer holds; null: until it is withdrawn",
                 examples=["2026-12-31"],
+                extra_json_schema={"anyOf": [{"format": "date"}, {"format": "date-time"}]},
             ),
         ]
         | None
@@ -37,9 +56,9 @@ class OverrideRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class OverrideAnswer(msgspec.Struct):
-    """The override that holds, null when none does."""
+    """The override that holds."""
 
     model: Annotated[str, Meta(examples=["churn-risk"])]
     entity: Annotated[str, Meta(examples=["account"])]
     entity_id: Annotated[str, Meta(examples=["acme"])]
-    override: OverrideShown | None
+    override: OverrideShown

@@ -9,23 +9,24 @@ from serving.clock import to_us
 from serving.overrides import repository
 from serving.overrides.repository import Override
 from serving.overrides.schemas import OverrideRequest
-from serving.problems import Problem
+from serving.problems import Problem, no_such
 from serving.store.connect import Store
 
 
 def put(
     store: Store, champions: Champions, entity: str, entity_id: str, given: OverrideRequest, now_us: int
 ) -> Override:  # fmt: skip
-    """Set it. Raises `Problem` 404 for a model that is none, 422 for a band, an entity or a time that does not fit."""
+    """Set it. Raises `Problem` 404 for a model that does not score such entities, 409 for a time that is over, 422 for a
+    band or a time that is none."""
     definition = champions.definition(given.model)
     if definition.entity != entity:
-        raise _wrong("model", f"{definition.name} scores {definition.crowd}", f"write /v1/{definition.entity}/...")
+        raise no_such("model", [each.name for each in champions.definitions() if each.entity == entity])
     bands = [name for name, _ in definition.bands]
     if given.band not in bands:
         raise _wrong("band", f"one of {', '.join(bands)}", "write one of them")
     until = None if given.until is None else _moment(given.until)
     if until is not None and until <= now_us:
-        raise _wrong("until", "a time to come", "leave it out, or write a later one")
+        raise Problem(409, "over_already", "until is over: leave it out, or write a time to come")
     override = Override(definition.name, entity, entity_id, given.band, given.reason, given.author, now_us, until)
     with store.write() as connection:
         repository.put(connection, override)

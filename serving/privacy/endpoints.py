@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
-from serving.clock import to_us
+from serving.clock import from_us, iso, to_us
 from serving.entities import EntityId, EntityName, check_entity
 from serving.http import body_of, json_answer
 from serving.privacy import repository, service
 from serving.privacy.schemas import ErasureAnswer, ObjectionAnswer
-from serving.problems import documented, guarded, no_such
+from serving.problems import Problem, documented, guarded, no_such
 from serving.state import AppState, state_of
 
 router = APIRouter(tags=["privacy"])
@@ -28,23 +28,26 @@ async def put_objection(request: Request, entity: EntityName, entity_id: EntityI
     state, entity = state_of(request), check_entity(entity)
     with guarded():
         await asyncio.to_thread(_set, state, entity, entity_id, True)
-    return json_answer(ObjectionAnswer(entity, entity_id, True))
+    since = state.watched.marks.objecting[entity, entity_id]
+    return json_answer(ObjectionAnswer(entity, entity_id, iso(from_us(since))))
 
 
-@router.delete(OBJECTION, summary="Take an objection back", responses={**SHOWN, **documented(404, 422, 503)})
+@router.delete(OBJECTION, summary="Take an objection back", status_code=204, response_class=Response, responses=documented(404, 422, 503))  # fmt: skip
 async def withdraw_objection(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
     """Repeating it changes nothing."""
     state, entity = state_of(request), check_entity(entity)
     with guarded():
         await asyncio.to_thread(_set, state, entity, entity_id, False)
-    return json_answer(ObjectionAnswer(entity, entity_id, False))
+    return Response(status_code=204)
 
 
 @router.get(OBJECTION, summary="Does it object to scoring?", responses={**SHOWN, **documented(404, 422)})
 async def read_objection(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
-    """As it was said by `PUT` or by command; an objection that the source itself tells is in its signals."""
-    objects = (check_entity(entity), entity_id) in state_of(request).watched.marks.objecting
-    return json_answer(ObjectionAnswer(entity, entity_id, objects))
+    """404 when nobody objected by `PUT` or by command; an objection that the source itself tells is in its signals."""
+    since = state_of(request).watched.marks.objecting.get((check_entity(entity), entity_id))
+    if since is None:
+        raise Problem(404, "no_such_objection", "there is no objection of it")
+    return json_answer(ObjectionAnswer(entity, entity_id, iso(from_us(since))))
 
 
 @router.post(

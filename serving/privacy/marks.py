@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -20,7 +20,8 @@ class Marks:
     """Immutable: a change makes a new one."""
 
     overrides: dict[tuple[str, str], Override] = field(default_factory=dict)
-    objecting: AbstractSet[tuple[str, str]] = frozenset()
+    objecting: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Since when, microseconds."""
     erased: Erased = field(default_factory=Erased)
 
     @classmethod

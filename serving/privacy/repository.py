@@ -56,12 +56,12 @@ def allow(connection: Connection, entity: str, entity_id: str) -> bool:
     return bool(gone.rowcount)
 
 
-def objecting(connection: Connection, entity: str | None = None) -> set[tuple[str, str]]:
-    """(entity, id) of all who objected."""
-    query = select(objections.c.entity, objections.c.entity_id)
+def objecting(connection: Connection, entity: str | None = None) -> dict[tuple[str, str], int]:
+    """(entity, id) of all who objected, and since when."""
+    query = select(objections.c.entity, objections.c.entity_id, objections.c.since)
     if entity is not None:
         query = query.where(objections.c.entity == entity)
-    return {(e, i) for e, i in connection.execute(query)}
+    return {(e, i): since for e, i, since in connection.execute(query)}
 
 
 # Tombstones

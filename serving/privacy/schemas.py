@@ -9,11 +9,11 @@ from msgspec import Meta
 
 
 class ObjectionAnswer(msgspec.Struct):
-    """Whether it is scored."""
+    """It objects: it gets no score, with the code opted_out."""
 
     entity: Annotated[str, Meta(examples=["account"])]
     entity_id: Annotated[str, Meta(examples=["acme"])]
-    objects: Annotated[bool, Meta(description="true: it gets no score, with the code opted_out")]
+    since: Annotated[str, Meta(description="UTC", examples=["2026-11-23T06:00:00Z"])]
 
 
 class ErasureAnswer(msgspec.Struct):

@@ -59,6 +59,8 @@ def _explain(body: bytes) -> tuple[Parsed, int]:
     if not isinstance(records, list) or not 1 <= len(records) <= MAX_RECORDS:
         found = f"a list of {len(records)}" if isinstance(records, list) else _kind(records)
         raise _shape("key records", found, f"a list of 1 to {MAX_RECORDS} records", "send more requests for more")
+    if isinstance(reasons, float) and reasons.is_integer():
+        reasons = int(reasons)  # 4.0 is an integer to JSON Schema
     if type(reasons) is not int or not 0 <= reasons <= MAX_REASONS:
         raise _shape("key reasons", _kind(reasons), f"a whole number from 0 to {MAX_REASONS}", "mend it")
     return [_record(index, item) for index, item in enumerate(records)], reasons

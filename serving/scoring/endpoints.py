@@ -31,7 +31,7 @@ INLINE_RECORDS = 8
 """So few records are scored on the event loop: a thread's turn costs about as much as their score."""
 _encode = msgspec.json.Encoder().encode
 ModelName = Annotated[
-    str, Path(description="churn-risk or lead-fit; an underscore is accepted", examples=["churn-risk"])
+    str, Path(max_length=60, description="churn-risk or lead-fit; an underscore is accepted", examples=["churn-risk"])
 ]
 
 
@@ -149,7 +149,10 @@ async def score(model: ModelName, request: Request) -> Response:
 @router.get(
     "/v1/{model}",
     summary="What a model is",
-    responses={200: {"description": "the live version", "content": body_of("ModelAnswer")}, **documented(404, 503)},
+    responses={
+        200: {"description": "the live version", "content": body_of("ModelAnswer")},
+        **documented(404, 422, 503),
+    },
 )
 async def describe(model: ModelName, request: Request) -> Response:
     """The live version: its signals, how good it was on data that it had not seen, and since when it is live."""

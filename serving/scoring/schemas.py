@@ -13,7 +13,7 @@ MAX_RECORDS = 1000
 MAX_REASONS = 20
 MAX_SIGNALS = 2000
 
-EntityId = Annotated[str, Meta(min_length=1, max_length=256, description="the account or lead, as in the source", examples=["acme"])]  # fmt: skip
+EntityId = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00]*$", description="the account or lead, as in the source", examples=["acme"])]  # fmt: skip
 
 
 class Record(Struct, forbid_unknown_fields=True):
@@ -60,8 +60,8 @@ class ScoreRequest(Struct, forbid_unknown_fields=True):
 class Reason(Struct):
     """One signal's part in a score."""
 
-    signal: str
-    theme: str
+    signal: Annotated[str, Meta(examples=["active_users_28d"])]
+    theme: Annotated[str, Meta(examples=["usage"])]
     value: Value
     direction: Annotated[Literal["up", "down"], Meta(description="whether it raises or lowers the probability")]
     effect: Annotated[float, Meta(description="on the log-odds; the effects of all signals and the base sum to them")]
@@ -73,7 +73,7 @@ class ValueAtRisk(Struct):
     """What an account's leaving would cost."""
 
     amount: Annotated[float, Meta(description="probability x arr")]
-    currency: str
+    currency: Annotated[str, Meta(description="ISO 4217", examples=["USD"])]
     arr: Annotated[float, Meta(description="yearly recurring revenue")]
 
 
@@ -81,7 +81,7 @@ class ExpectedValue(Struct):
     """What a lead is worth."""
 
     amount: Annotated[float, Meta(description="probability x deal")]
-    currency: str
+    currency: Annotated[str, Meta(description="ISO 4217", examples=["USD"])]
     deal: Annotated[float, Meta(description="expected size of the deal")]
 
 
@@ -113,7 +113,7 @@ class NoScore(Struct):
             extra_json_schema={"enum": sorted(DETAILS)},
         ),
     ]
-    detail: str
+    detail: Annotated[str, Meta(description="why, in words")]
 
 
 class Result(Struct, omit_defaults=False):
@@ -155,16 +155,16 @@ class Result(Struct, omit_defaults=False):
 class FaultJson(Struct):
     """One thing that is wrong."""
 
-    where: str
-    found: str
-    rule: str
-    next_step: str
+    where: Annotated[str, Meta(description="record, key or signal", examples=["record 0, signal mrr"])]
+    found: Annotated[str, Meta(description="what is there instead; never the value itself", examples=["a text"])]
+    rule: Annotated[str, Meta(examples=["a number (money) or null"])]
+    next_step: Annotated[str, Meta(examples=["send it without quotes"])]
 
 
 class RecordError(Struct):
     """A record that could not be scored; the others of the request are not touched by it."""
 
-    index: int
+    index: Annotated[int, Meta(description="position of the record in the request, from 0")]
     entity_id: str | None
     code: Annotated[str, Meta(examples=["bad_record", "unknown_entity"])]
     faults: list[FaultJson]
@@ -176,7 +176,7 @@ class ScoreAnswer(Struct):
     model: Annotated[str, Meta(examples=["churn-risk"])]
     version: int | None
     scorer: Annotated[str, Meta(description="sha256 of the scorer", examples=["sha256:9c1f..."])]
-    horizon_days: int
+    horizon_days: Annotated[int, Meta(description="days from as_of in which the outcome counts", examples=[90])]
     results: list[Result]
     errors: list[RecordError]
 

@@ -28,7 +28,7 @@ MAX_BODY_BYTES = 1024 * 1024
     "/webhooks/{connection}",
     status_code=204,
     summary="Deliver events of a CRM",
-    responses=documented(400, 401, 404, 413, 503),
+    responses=documented(400, 401, 404, 413, 422, 503),
     response_class=Response,
     openapi_extra={
         "requestBody": {

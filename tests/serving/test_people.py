@@ -68,14 +68,15 @@ class TestOverride:
         where = "/v1/account/o1/override?model=churn-risk"
         assert inside.client.get(where).json()["override"]["band"] == "medium"
         for _ in range(2):
-            assert inside.client.request("DELETE", where).json()["override"] is None
+            assert inside.client.request("DELETE", where).status_code == 204
+        assert refused(inside.client.get(where), 404, "no_such_override")
         assert "override" not in ask(inside, "o1")
 
     @pytest.mark.parametrize(
         ("change", "status", "code"),
         [
             ({"band": "purple"}, 422, "bad_override"), ({"model": "x"}, 404, "no_such_model"),
-            ({"model": "lead-fit"}, 422, "bad_override"), ({"until": "2020-01-01"}, 422, "bad_override"),
+            ({"model": "lead-fit"}, 404, "no_such_model"), ({"until": "2020-01-01"}, 409, "over_already"),
             ({"until": "soon"}, 422, "bad_override"), ({"reason": ""}, 422, "wrong_shape"),
             ({"reason": 1}, 422, "wrong_shape"), ({"color": 1}, 422, "wrong_shape"),
             ({"until": "0001-01-01T00:00:00+23:59"}, 422, "bad_override"),
@@ -99,14 +100,15 @@ class TestObjection:
     def test_it_stops_scoring_until_it_is_taken_back(self, inside: Inside) -> None:
         store_signals(inside, "j1")
         assert "probability" in ask(inside, "j1")
-        assert inside.client.request("PUT", "/v1/account/j1/objection").json()["objects"] is True
+        assert inside.client.request("PUT", "/v1/account/j1/objection").json()["since"].startswith("2026-03-01T")
         assert ask(inside, "j1")["no_score"]["code"] == "opted_out"
         assert ask(inside, "j1", signals={"number_0": 1})["no_score"]["code"] == "opted_out"
-        assert inside.client.get("/v1/account/j1/objection").json()["objects"] is True
+        assert inside.client.get("/v1/account/j1/objection").status_code == 200
         with inside.state.store.read() as connection:
             assert privacy.not_to_score(connection, "account", ["j1", "j2"]) == {"j1"}
             assert privacy.not_to_score(connection, "lead", ["j1"]) == set()
-        assert inside.client.request("DELETE", "/v1/account/j1/objection").json()["objects"] is False
+        assert inside.client.request("DELETE", "/v1/account/j1/objection").status_code == 204
+        assert refused(inside.client.get("/v1/account/j1/objection"), 404, "no_such_objection")
         assert "probability" in ask(inside, "j1")
 
 
