@@ -102,7 +102,8 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
     new = 0
     for part in _parts(rows):
         statement = _insert(connection)(table).values(list(part)).on_conflict_do_nothing(index_elements=list(unique))
-        new += connection.execute(statement).rowcount
+        # Counted by what comes back: psycopg's `rowcount` of such a statement is -1.
+        new += len(connection.execute(statement.returning(table.c[unique[0]])).all())
     return new
 
 

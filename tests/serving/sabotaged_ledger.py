@@ -1,0 +1,11 @@
+"""`python -m serving` that does not know its own writes: what the loop test must catch."""
+
+from __future__ import annotations
+
+from features.cli import run
+from serving.__main__ import app
+from serving.writeback import ledger
+
+if __name__ == "__main__":
+    ledger.echoes = lambda *_: set()  # type: ignore[assignment]
+    run(app)

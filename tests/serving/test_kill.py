@@ -1,0 +1,147 @@
+"""Webhooks are never lost and scores arrive once, whatever is killed and whoever is away. Real processes, real signals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from serving.store.tables import decisions, inbox
+from tests.serving.fake_hubspot import Wire, fake_hubspot
+from tests.serving.killing import (
+    DECEMBER_MS,
+    Request,
+    Sent,
+    check,
+    connect,
+    drain,
+    kill_at_random,
+    make_requests,
+    quiet,
+    under_way,
+)
+from tests.serving.postgres import postgres
+from tests.serving.running import Home, make_home, wait_for
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return make_home(tmp_path_factory.mktemp("kill"), accounts=120, leads=400, models=("lead-fit",))
+
+
+NEW = range(5_000_000, 5_000_300)
+"""Records that the CRM tells of and the source does not have yet."""
+
+
+def run(home: Home, folder: Path, events: int, kills: int, seed: int) -> None:
+    with fake_hubspot() as crm:
+        connect(home, crm)
+        requests = make_requests(events, NEW, seed)
+        with under_way(home, folder, requests) as (service, sender, store):
+            kill_at_random(service, sender, kills, seed)
+            drain(service, sender, store)
+            assert service.kills == kills
+            assert len(sender.acknowledged) == events
+            verdict = check(home, sender, store, crm)
+    assert verdict.clean, verdict
+    assert len({values["fit_score"] for values in crm.values.values()}) > 1
+
+
+class TestKilledAtRandom:
+    def test_twenty_times(self, home: Home, tmp_path: Path) -> None:
+        run(home, tmp_path, events=2_000, kills=20, seed=1)
+
+    @pytest.mark.slow
+    def test_two_hundred_times(self, home: Home, tmp_path: Path) -> None:
+        run(home, tmp_path, events=2_000, kills=200, seed=2)
+
+
+def test_answering_before_the_commit_is_caught(home: Home, tmp_path: Path) -> None:
+    """The sabotaged twin: an API that answers and stores later loses what it acknowledged when it is killed."""
+    with fake_hubspot() as crm:
+        connect(home, crm)
+        requests = [r for r in make_requests(60, NEW, 3) if not r.bad]
+        with under_way(home, tmp_path, requests, {"api": "tests.serving.sabotaged_early"}) as (service, sender, store):
+            sender.allowed = len(requests) // 2
+            wait_for(lambda: sender.done == sender.allowed)
+            service.kill("api")
+            service.modules["api"] = "serving"  # what comes after is stored as it should be
+            service.start("api")
+            sender.allowed = len(requests)
+            drain(service, sender, store)
+            verdict = check(home, sender, store, crm)
+    assert verdict.lost > 0
+    assert not verdict.clean
+
+
+class TestSomebodyIsAway:
+    """The registry is away in every test of this file: its address leads nowhere."""
+
+    def test_the_crm_is_away_and_comes_back(self, home: Home, tmp_path: Path) -> None:
+        with fake_hubspot() as crm:
+            connect(home, crm)
+            away = ["drop", (503, {}, b""), "lose"]
+            crm.misbehave = lambda call: away[call - 1] if call <= len(away) else None  # type: ignore[return-value]
+            requests = make_requests(200, NEW[:40], 4)
+            with under_way(home, tmp_path, requests) as (service, sender, store):
+                sender.allowed = len(requests)
+                drain(service, sender, store)
+                verdict = check(home, sender, store, crm)
+        assert verdict.clean, verdict
+        assert crm.calls > len(away)
+
+    def test_the_database_is_away_and_comes_back(self, home: Home, tmp_path: Path) -> None:
+        """On Postgres, which is stopped at once while events come; they are refused, and sent again by the CRM."""
+        with postgres(tmp_path / "pg") as server, fake_hubspot() as crm:
+            connect(home, crm)
+            requests = make_requests(400, NEW[:60], 5)
+            with under_way(home, tmp_path, requests, store_url=server.url) as (service, sender, store):
+                sender.allowed = len(requests) // 3
+                wait_for(lambda: sender.done == sender.allowed)
+                server.stop()
+                sender.allowed = len(requests)
+                wait_for(lambda: sender.statuses[503] > 0)
+                server.start()
+                drain(service, sender, store)
+                verdict = check(home, sender, store, crm)
+            assert len(sender.acknowledged) == 400
+        assert verdict.clean, verdict
+
+
+class TestLoop:
+    """Our write fires the CRM's webhook, and what it tells is an input of the score: employees, for the sake of the test."""
+
+    def scorings(self, home: Home, folder: Path, worker: str) -> tuple[int, int, int]:
+        """Decisions, writes, and events of our own writes that came back."""
+        echoes: list[Request] = []
+        with fake_hubspot() as crm:
+            connect(home, crm)
+            toml = home.path / "connections" / "crm.toml"
+            toml.write_text(toml.read_text().replace('revenue = "annual_revenue"', 'fit_score = "employees"'))
+            requests = [Request((Sent(1, NEW[0], "industry", "software", DECEMBER_MS),))]
+
+            def echo(wire: Wire, changed: bool) -> None:
+                if changed and len(echoes) < 3:  # without a ledger it would not end
+                    number = len(echoes) + 2
+                    event = Sent(number, NEW[0], "fit_score", wire.properties["fit_score"], DECEMBER_MS + number)
+                    echoes.append(Request((event,)))
+                    requests.append(echoes[-1])
+
+            crm.on_write = echo
+            with under_way(home, folder, requests, {"worker": worker}) as (_, sender, store):
+                sender.allowed = 10
+                wait_for(lambda: len(crm.writes) > 0)
+                wait_for(lambda: sender.done == len(requests) and sender.done > 1 and quiet(store))
+                with store.read() as connection:
+                    made = connection.execute(select(func.count()).select_from(decisions)).scalar_one()
+                    states = connection.execute(select(inbox.c.state).where(inbox.c.property == "fit_score")).scalars()
+                    assert set(states) == ({"echo"} if worker == "serving" else {"scored"})
+        return made, len(crm.writes), len(echoes)
+
+    def test_it_ends_after_one(self, home: Home, tmp_path: Path) -> None:
+        assert self.scorings(home, tmp_path, "serving") == (1, 1, 1)
+
+    def test_without_the_ledger_it_goes_on(self, home: Home, tmp_path: Path) -> None:
+        made, _, _ = self.scorings(home, tmp_path, "tests.serving.sabotaged_ledger")
+        assert made > 1
