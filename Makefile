@@ -7,7 +7,7 @@ MODEL ?= churn-risk
 export ACCOUNTSCORE_DATA ?= $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check train tune compare backtest promote rollback mlflow score serve bench-quality bench-truth bench-signals lock clean
+.PHONY: help setup demo test test-full check train tune compare backtest promote monitor rollback mlflow score serve bench-quality bench-truth bench-signals lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ backtest: setup ## What would MODEL's list have caught at each of the last six m
 
 promote: setup ## Make the newest version of MODEL (or VERSION=N) champion, through its gates
 	$(RUN) -m training promote $(MODEL) $(if $(VERSION),--version $(VERSION))
+
+monitor: setup ## Is MODEL still right? AS_OF=DATE, SOURCE, DATA; ends with 4 when someone should look
+	$(RUN) -m training monitor $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA)) --as-of $(AS_OF)
 
 rollback: setup ## Put the previous champion of MODEL back
 	$(RUN) -m training rollback $(MODEL)

@@ -159,10 +159,11 @@ class Source:
 
     @cached_property
     def span(self) -> tuple[dt.datetime, dt.datetime]:
-        """First and last `event_time` over all tables that have one; raises `UserMistake` when none has a row."""
+        """First and last `event_time` over all tables but the actions; raises `UserMistake` when none has a row."""
         ends = []
         for table in self.tables:
-            if "event_time" in self.columns[table]:
+            # Actions may be planned ahead: they do not say how far the data reach.
+            if "event_time" in self.columns[table] and TABLES[table].kind != "action":
                 ends.append(self.query(f"SELECT min(event_us), max(event_us) FROM {quote(table)}")[0])
         firsts = [first for first, _ in ends if first is not None]
         lasts = [last for _, last in ends if last is not None]

@@ -6,6 +6,9 @@ thing: its first row is its creation, each later row says how it was from `event
 `event_time`, then the newest `known_time`. So a fact that changes (a plan, a ticket's status, a notice of leaving)
 is read as it was known at `as_of`, and a source that only has final states writes one row per dated change.
 
+Besides these: *label* tables are ready outcomes, and the *action* table says whom people acted upon because of a score. No
+signal reads either: a model must not learn from what its own scores led to.
+
 Every table also takes `known_time` (we learnt of it; defaults to `event_time`). Columns beyond those listed are kept;
 those of the tables that hold an entity become custom signals.
 """
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Type = Literal["text", "integer", "number", "money", "boolean", "time"]
-Kind = Literal["event", "state", "label"]
+Kind = Literal["event", "state", "label", "action"]
 
 
 @dataclass(frozen=True)
@@ -235,6 +238,18 @@ _ALL = (
             Column(
                 "converted", "boolean", "true: it became a customer; false: it is known that it did not", required=True
             ),
+        ),
+    ),
+    Table(
+        "actions",
+        "action",
+        "what people did because of a score: read when a model is watched, never by a signal",
+        None,
+        (
+            _event_time("when somebody acted"),
+            Column("kind", "text", "call, offer, visit, campaign ...", required=True),
+            Column("account_id", "text", "company acted upon"),
+            Column("lead_id", "text", "lead acted upon"),
         ),
     ),
 )

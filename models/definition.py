@@ -34,6 +34,32 @@ class Gates:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """From when on someone should look at a model that serves. Noise alone reaches none of these limits: each is also held
+    to what chance does."""
+
+    max_psi: float = 0.25
+    """Population stability index of a signal, or of the score, against training: 0.1 is a shift, 0.25 a large one
+    (Siddiqi, 2006, "Credit Risk Scorecards")."""
+    min_weight: float = 0.03
+    """Share (0 to 1) of the effects of all signals from which on a signal's own drift counts."""
+    max_new_words: float = 0.05
+    """Rise of the share of entities whose word is none that the model knows."""
+    max_outside: float = 0.05
+    """Share of the entities whose number lies outside the range of training."""
+    max_missing_rise: float = 0.10
+    """Rise of the share of entities without a value."""
+    max_ratio: float = 1.25
+    """Observed outcomes over expected ones, or the reverse."""
+    min_expected: float = 10.0
+    """Fewest expected outcomes of a band that is held to this."""
+    max_auc_loss: float = 0.03
+    """AUC that came true below the one that the probabilities promised, or promised below the judged one."""
+    max_silent_days: float = 7.0
+    """Days between the newest row of the source and `as_of`."""
+
+
+@dataclass(frozen=True)
 class Retention:
     """Money of keeping an account: the parameters of EMPB, the expected maximum profit of B2B churn models.
 
@@ -117,6 +143,9 @@ class Model:
     """Share of the entities that people can act upon in one horizon."""
     contact_cost: float = 50.0
     """Cost of acting upon one entity, in the currency of the source."""
+    watch: Watch = field(default_factory=Watch)
+    holdout_share: float = 0.0
+    """Share of the entities (0 to 1) that nobody acts upon, so that what acting does can be told (`models.holdout`)."""
     profit: Retention | Acquisition | None = None
     """What acting is worth; None when nothing is known of it."""
 

@@ -68,7 +68,9 @@ def random_company(
         return {"event_time": event, "known_time": known(event), **values}
 
     some = rng.choice
-    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES if not name.endswith("_labels")}
+    tables: dict[str, list[dict[str, Any]]] = {
+        name: [] for name, table in TABLES.items() if table.kind in ("event", "state")
+    }
     names = [f"a{i}" for i in range(accounts)]
     for number, name in enumerate(names):
         firm = {

@@ -1,4 +1,4 @@
-"""`python -m training`: make a model, judge it, compare and replay it, put a version live, take it back."""
+"""`python -m training`: make a model, judge it, compare and replay it, put a version live, watch it, take it back."""
 
 from __future__ import annotations
 
@@ -211,6 +211,49 @@ def backtest(
         )
     replayed(report)
     print(json.dumps(report))
+
+
+@app.command()
+def monitor(
+    model: ModelArgument,
+    source: SourceOption,
+    as_of: Annotated[str, typer.Option(help="The moment to look at: YYYY-MM-DD or an ISO 8601 time.")],
+    data: DataOption = None,
+    version: Annotated[int | None, typer.Option(help="The champion when not given.")] = None,
+    capacity: CapacityOption = None,
+    holdout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Share that nobody acts upon; default from the model's file.", show_default=False
+        ),
+    ] = None,
+    engine: EngineOption = "duckdb",
+) -> None:
+    """Drift, what came true of what was expected, and what is to be expected; exit code 4 when someone should look."""
+    from features.settings import Settings
+    from training.errors import SomeoneShouldLook
+    from training.monitor.run import monitor as look_at
+    from training.monitor.tell import watched
+
+    _check(1.0, None, capacity)
+    with _progress() as tell:
+        report = look_at(
+            Settings.from_env(),
+            model,
+            source,
+            parse_as_of(as_of),
+            data,
+            version=version,
+            capacity=capacity,
+            holdout=holdout,
+            engine=engine,
+            progress=tell,
+        )
+    watched(report)
+    print(json.dumps(report), flush=True)
+    why: list[str] = report["why"]  # type: ignore[assignment]
+    if why:
+        raise SomeoneShouldLook(f"someone should look at {report['model']}:\n" + "\n".join(f"  - {w}" for w in why))
 
 
 @app.command()

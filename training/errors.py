@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from features.errors import BadInput, UserMistake
+from features.errors import AccountscoreError, BadInput, UserMistake
 
 
 class TrainingRefused(BadInput):
@@ -13,3 +13,9 @@ class PromotionRefused(UserMistake):
     """Raised when a gate keeps a version from becoming champion."""
 
     exit_code = 3
+
+
+class SomeoneShouldLook(AccountscoreError):
+    """Raised after a model was watched and something about it is beyond its limits; the report has been printed by then."""
+
+    exit_code = 4

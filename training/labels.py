@@ -212,7 +212,7 @@ def lead_companies(source: Source) -> pd.Series:
         accounts["domain"] = accounts["domain"].str.lower().str.strip()
         alone = accounts.groupby("domain")["account_id"].agg(["nunique", "first"])
         owner = alone.loc[(alone["nunique"] == 1) & ~alone.index.isin(FREE_MAIL), "first"]
-        domain = last["email"].str.lower().str.strip().str.rsplit("@", n=1).str[-1]
+        domain = last["email"].astype("string").str.lower().str.strip().str.rsplit("@", n=1).str[-1]
         found = found.where(found.notna(), domain.map(owner))
     return found.dropna().rename_axis("entity_id")
 

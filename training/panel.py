@@ -61,7 +61,7 @@ def labelled_panel(
     horizon = definition.horizon_days * DAY_US
     dates = observation_dates(source, definition, outcomes, since)
     signals = [s for s in signals_of(source, definition.entity) if s.theme in definition.themes]
-    table = _observed(source, definition, dates, [s.name for s in signals], engine)
+    table = observed(source, definition, dates, [s.name for s in signals], engine)
     eligible = pc.equal(table["eligibility"], ELIGIBLE)
     left_out = Counter(table.filter(pc.invert(eligible))["eligibility"].to_pylist())
     table = table.filter(eligible)
@@ -80,7 +80,7 @@ def labelled_panel(
     time, in_order = as_of, outcomes.snapshot is not None
     if in_order:
         time = pd.Series(ids).map(created(source, definition.entity)).to_numpy(dtype=np.int64)
-    group = _groups(source, definition, ids)
+    group = groups_of(source, definition, ids)
     use_time = not in_order or len(np.unique(time)) >= 20
     split = (
         split_in_time(time, y, 0 if in_order else horizon, group) if use_time else split_without_time(y, group, seed)
@@ -131,9 +131,7 @@ def labelled_panel(
     return Panel(rows, split, table, population, outcomes, tuple(d.date() for d in dates), counts, tuple(notes))
 
 
-def _observed(
-    source: Source, definition: Model, dates: Sequence[dt.datetime], only: list[str], engine: str
-) -> pa.Table:
+def observed(source: Source, definition: Model, dates: Sequence[dt.datetime], only: list[str], engine: str) -> pa.Table:
     """The panel at the observation dates; before renewals, only the rows whose renewal is as far away as the model's file says."""
     if definition.lead_days is None:
         return build_panel(source, definition.entity, dates, engine=engine, only=only)
@@ -162,7 +160,7 @@ def observation_dates(
     source: Source, definition: Model, outcomes: Outcomes, since: dt.datetime | None
 ) -> list[dt.datetime]:
     """The dates at which entities are observed, between the warm-up and the last window that is over: a calendar grid, or
-    every week when each entity is observed so many days before its renewal (`_observed` keeps those that are due).
+    every week when each entity is observed so many days before its renewal (`observed` keeps those that are due).
     """
     first, last = history(source)
     if outcomes.snapshot is not None:
@@ -246,7 +244,7 @@ def _silent_dates(subject: str, as_of: np.ndarray, y: np.ndarray) -> None:
     )
 
 
-def _groups(source: Source, definition: Model, ids: np.ndarray) -> np.ndarray:
+def groups_of(source: Source, definition: Model, ids: np.ndarray) -> np.ndarray:
     """Rows of one account share a number; leads go by their company, and alone when it is not known."""
     owners = pd.Series(ids)
     if definition.entity == "lead":

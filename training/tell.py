@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 
-def _console() -> Console:
+def console() -> Console:
     """Tables go to stderr: stdout is for the JSON line. A pipe has no width."""
     return Console(stderr=True, width=None if sys.stderr.isatty() else 140)
 
@@ -25,11 +25,11 @@ def comparison(report: dict[str, Any]) -> None:
         mine, theirs = (report["metrics"][side][name]["value"] for side in ("version", "against"))
         spread = f"{found['value']:+.4f} ({found['low']:+.4f} to {found['high']:+.4f})"
         table.add_row(name.replace("_", " "), f"{mine:.4f}", f"{theirs:.4f}", spread, found["verdict"])
-    console = _console()
-    console.print(table)
+    out = console()
+    out.print(table)
     for side in (one, other):
-        console.print(f"version {side['version']} ({', '.join(side['aliases']) or 'no alias'}): gates {side['gates']}")
-    console.print(
+        out.print(f"version {side['version']} ({', '.join(side['aliases']) or 'no alias'}): gates {side['gates']}")
+    out.print(
         f"{report['same_list']:.0%} of the list at capacity is the same, rank correlation {report['rank_correlation']:.3f}, "
         f"{report['band_moved']:.0%} change their band. {' '.join(report['notes'])}"
     )
@@ -54,9 +54,9 @@ def replayed(report: dict[str, Any]) -> None:
         _interval(whole.get("share_caught")), _interval(whole.get("precision")), f"{whole['caught_by_rule']:.0f}",
         f"{whole['value_caught']:,.0f} of {whole['value_with_outcome']:,.0f}",
     )  # fmt: skip
-    console = _console()
-    console.print(table)
-    console.print(f"By chance such lists catch {whole['caught_by_chance']:.0f}. {' '.join(report['notes'])}")
+    out = console()
+    out.print(table)
+    out.print(f"By chance such lists catch {whole['caught_by_chance']:.0f}. {' '.join(report['notes'])}")
 
 
 def _percent(share: float | None) -> str:

@@ -1,0 +1,73 @@
+"""Estimates from calibrated probabilities, against arithmetic and against draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.evaluate import auc
+from training.monitor import quality
+
+
+def probabilities(n: int, seed: int = 0) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.random.default_rng(seed).normal(-2.0, 1.3, n)))
+
+
+class TestExpectedAuc:
+    def test_by_all_pairs(self) -> None:
+        p = np.round(probabilities(60), 2)  # rounded, so that there are ties
+        won = pairs = 0.0
+        for i in range(len(p)):
+            for j in range(len(p)):
+                if i != j:
+                    chance = p[i] * (1 - p[j])
+                    pairs += chance
+                    won += chance * (1.0 if p[i] > p[j] else 0.5 if p[i] == p[j] else 0.0)
+        assert quality.expected_auc(p) == pytest.approx(won / pairs, abs=1e-12)
+
+    def test_what_comes_true_on_average(self) -> None:
+        p, rng = probabilities(3000), np.random.default_rng(1)
+        drawn = [auc((rng.random(3000) < p).astype(float), p) for _ in range(200)]
+        assert quality.expected_auc(p) == pytest.approx(np.mean(drawn), abs=4 * np.std(drawn) / np.sqrt(200) + 1e-3)
+
+    def test_one_row_has_none(self) -> None:
+        assert np.isnan(quality.expected_auc(np.array([0.3])))
+
+    def test_scores_that_do_not_rank(self) -> None:
+        assert quality.expected_auc(np.full(50, 0.2)) == pytest.approx(0.5)
+
+
+class TestIntervals:
+    def measures(self, shift: float, seed: int) -> set[str]:
+        """Measures outside the 99 % interval when the outcomes come at log-odds `shift` higher than said."""
+        p, rng = probabilities(1500, seed), np.random.default_rng(seed)
+        listed = (p >= np.quantile(p, 0.9)).astype(float)
+        true = 1 / (1 + np.exp(-(np.log(p / (1 - p)) + shift)))
+        y = (rng.random(len(p)) < true).astype(float)
+        draws = quality.if_calibrated(p, np.arange(len(p)), listed, {}, seed)
+        found = quality.came_true(y, p, listed)
+        ends = {name: quality.span(draws[name], quality.VERY_SURE) for name in found}
+        return {name for name, value in found.items() if not ends[name][0] <= value <= ends[name][1]}
+
+    def test_a_calibrated_model_stays_inside(self) -> None:
+        outside = [len(self.measures(0.0, seed)) for seed in range(25)]
+        # 100 looks at 1 in 100: six or more come once in two thousand times, correlation aside.
+        assert sum(outside) <= 5
+
+    def test_a_model_that_says_half_is_found_out(self) -> None:
+        assert all({"base_rate", "precision_at_capacity"} <= self.measures(0.8, seed) for seed in range(5))
+
+    def test_an_account_keeps_its_luck(self) -> None:
+        """Four looks at the same accounts are no four times as many: the interval must not shrink as if they were."""
+        p = np.tile(probabilities(400), 4)
+        once, apart = (
+            quality.promised(p, group, np.ones(len(p)))["base_rate"]
+            for group in (np.tile(np.arange(400), 4), np.arange(1600))
+        )
+        assert once.high - once.low > 1.6 * (apart.high - apart.low)
+
+    def test_counts_by_part(self) -> None:
+        p = probabilities(2000)
+        half = np.arange(2000) < 1000
+        draws = quality.if_calibrated(p, np.arange(2000), np.ones(2000), {"half": half})
+        assert draws["half"].mean() == pytest.approx(p[half].sum(), rel=0.02)

@@ -1,0 +1,238 @@
+"""On the sample company: what was estimated before labels ripened against what came true, with and without a change of regime.
+
+Two companies of one seed have the same rows until the change, so one model, made before it, serves both.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from features.errors import BadInput, UserMistake
+from features.simulate import simulate
+from features.source import SHIPPED, open_source
+from models import pointer
+from models.catalog import get_model
+from models.scorer import Scorer
+from models.writer import Origin
+from tests.company import at, make_source
+from training import artefact
+from training.fit import directions
+from training.learn import Settings, learn
+from training.monitor.observe import Watched, acted_upon, observe
+from training.monitor.run import report_on
+from training.panel import labelled_panel
+
+LEADS = get_model("lead-fit")
+END, CHANGE = dt.date(2026, 1, 1), dt.date(2025, 7, 3)
+NOW = dt.datetime(2025, 12, 18, tzinfo=dt.UTC)
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The companies `steady` and `changed`, and a champion that learnt from dates before the change."""
+    folder = tmp_path_factory.mktemp("home")
+    for name, change in (("steady", END), ("changed", CHANGE)):
+        simulate(folder / name, accounts=300, leads=5000, days=730, end=END, seed=7, usage_events=20_000, change=change)
+    panel = labelled_panel(open_source("sample", folder / "steady"), LEADS)
+    learnt = learn(panel.rows, panel.split, Settings(None, 1), lambda rows: directions(LEADS, rows))
+    assert panel.rows.time is not None
+    until = np.datetime64(int(panel.rows.time[panel.split.before_test].max()), "us").astype("datetime64[D]")
+    assert until + LEADS.horizon_days < np.datetime64(CHANGE) + 28
+    origin = Origin("sample", "0" * 64, "2024-01-01", str(until))
+    metrics: dict[str, object] = {"metrics": {"auc": {"value": 0.81, "low": 0.78, "high": 0.84}}}
+    artefact.write(folder / "scorer", LEADS, learnt, learnt.rows.x[panel.population], origin, metrics)
+    with pointer.locked(folder, LEADS.name):
+        pointer.put_live(folder, LEADS.name, folder / "scorer", 1)
+    return folder
+
+
+@functools.cache
+def watched(home: Path, company: str) -> Watched:
+    return observe(Scorer.load(home / "scorer"), LEADS, open_source("sample", home / company), NOW)
+
+
+def report(home: Path, company: str, rows: Watched | None = None, holdout: float = 0.0) -> dict[str, Any]:
+    source = open_source("sample", home / company)
+    rows = watched(home, company) if rows is None else rows
+    return report_on(Scorer.load(home / "scorer"), LEADS, source, rows, NOW, LEADS.capacity_share, holdout)
+
+
+def state(found: dict[str, Any], check: str) -> str:
+    return next(c["state"] for c in found["checks"] if c["name"] == check)
+
+
+class TestEstimatesAgainstWhatCameTrue:
+    def test_steady_every_estimate_holds(self, home: Path) -> None:
+        found = report(home, "steady")
+        for name, measure in found["ripe"]["quality"].items():
+            told = measure["promised"]
+            print(
+                f"{name}: {told['value']} ({told['low']} to {told['high']}) estimated, {measure['came_true']} came true"
+            )
+            assert not measure["beyond_chance"], name
+        assert (found["verdict"], found["why"]) == ("fine", [])
+
+    def test_changed_the_estimates_do_not_see_it_and_the_ripe_labels_do(self, home: Path) -> None:
+        found = report(home, "changed")
+        quality = found["ripe"]["quality"]
+        for name, measure in quality.items():
+            told = measure["promised"]
+            print(
+                f"{name}: {told['value']} ({told['low']} to {told['high']}) estimated, {measure['came_true']} came true"
+            )
+        assert quality["base_rate"]["beyond_chance"]
+        assert quality["precision_at_capacity"]["beyond_chance"]
+        assert found["verdict"] == "someone should look"
+        assert state(found, "calibration") == "look"
+        assert state(found, "estimated quality") == "fine", "the signals are as before: only what they mean has changed"
+
+    def test_both_are_the_same_before_the_change(self, home: Path) -> None:
+        same = [
+            (rows.p[rows.time == rows.time.min()].mean(), int((rows.time == rows.time.min()).sum()))
+            for rows in (watched(home, "steady"), watched(home, "changed"))
+        ]
+        assert same[0][1] == pytest.approx(same[1][1], rel=0.05)
+        assert same[0][0] == pytest.approx(same[1][0], rel=0.05)
+
+
+class TestRipeAndPending:
+    def test_kept_apart_by_the_horizon(self, home: Path) -> None:
+        rows = watched(home, "steady")
+        over = rows.time + LEADS.horizon_days * 86_400_000_000 <= rows.as_of_us
+        assert np.array_equal(rows.ripe, over)
+        assert np.array_equal(rows.pending, ~over)
+        found = report(home, "steady")
+        assert found["rows"]["ripe"] + found["rows"]["pending"] == len(rows.p)
+        assert found["ripe"]["rows"] == int(over.sum())
+        assert found["pending"]["rows"] == int((~over).sum())
+
+    def test_nothing_after_as_of_is_known(self, home: Path) -> None:
+        source = open_source("sample", home / "steady")
+        early = NOW - dt.timedelta(days=84)
+        rows = observe(Scorer.load(home / "scorer"), LEADS, source, early)
+        assert rows.so_far[rows.time == rows.time.max()].sum() == 0
+        assert rows.ripe.sum() < watched(home, "steady").ripe.sum()
+
+
+class TestWhatGoesWrong:
+    def test_a_feed_that_stops(self, home: Path) -> None:
+        rows = watched(home, "steady")
+        scorer = Scorer.load(home / "scorer")
+        name = "inbound_touches_28d"
+        x = rows.x.copy()
+        x[:, scorer.names.index(name)] = np.nan
+        found = report(home, "steady", replace(rows, x=x))
+        assert state(found, "missing values") == "look"
+        assert name in next(w for w in found["why"] if w.startswith("missing values"))
+
+    def test_scores_that_rank_no_more(self, home: Path) -> None:
+        rows = watched(home, "steady")
+        shuffled = np.random.default_rng(0).permutation(rows.p)
+        found = report(home, "steady", replace(rows, p=shuffled))
+        assert state(found, "ranking") == "look"
+
+    def test_a_source_that_lacks_a_signal_is_refused(self, home: Path, tmp_path: Path) -> None:
+        shutil.copytree(SHIPPED / "sample", tmp_path / "sample")
+        (tmp_path / "sample" / "touches.sql").unlink()
+        source = open_source(str(tmp_path / "sample"), home / "steady")
+        with pytest.raises(BadInput, match="no longer offers it"):
+            observe(Scorer.load(home / "scorer"), LEADS, source, NOW)
+
+    def test_before_the_end_of_training(self, home: Path) -> None:
+        with pytest.raises(UserMistake, match="give a later one"):
+            observe(Scorer.load(home / "scorer"), LEADS, open_source("sample", home / "steady"), at("2025-01-01"))
+
+
+class TestActions:
+    def test_those_acted_upon_stand_apart(self, home: Path) -> None:
+        """Half of the leads are acted upon with great success: no fault of the model. The twin that knows of no action calls."""
+        rows = watched(home, "steady")
+        acted = rows.group % 2 == 0
+        won = np.where(acted & rows.ripe & (rows.band != "low"), 1.0, rows.y)
+        found = report(home, "steady", replace(rows, y=won, acted=acted))
+        assert found["verdict"] == "fine"
+        assert found["by_action"]["acted_upon"]["bands"][0]["beyond_chance"]
+        assert not found["by_action"]["left_alone"]["bands"][0]["beyond_chance"]
+        assert state(report(home, "steady", replace(rows, y=won, acted=None)), "calibration") == "look"
+
+    def test_a_touched_holdout_calls(self, home: Path) -> None:
+        rows = watched(home, "steady")
+        held = rows.group % 10 == 0
+        untouched = report(home, "steady", replace(rows, acted=~held, held_out=held), holdout=0.1)
+        touched = report(home, "steady", replace(rows, acted=held, held_out=held), holdout=0.1)
+        assert (state(untouched, "holdout"), state(touched, "holdout")) == ("fine", "look")
+
+    def test_who_is_meant_and_when(self, tmp_path: Path) -> None:
+        """Within the window of the row, known by now; of a lead's company when the action names no lead."""
+        source = make_source(
+            tmp_path / "s",
+            {
+                "accounts": [{"account_id": a, "event_time": at("2024-01-01")} for a in ("a", "b", "c")],
+                "leads": [
+                    {"lead_id": f"l{a}", "account_id": a, "event_time": at("2024-01-01")} for a in ("a", "b", "c")
+                ],
+                "actions": [
+                    {"account_id": "a", "event_time": at("2025-03-10"), "kind": "call"},
+                    {"account_id": "b", "event_time": at("2025-01-10"), "kind": "call"},
+                    {"account_id": "c", "event_time": at("2025-03-10"), "known_time": at("2025-09-01"), "kind": "call"},
+                    {"account_id": "c", "lead_id": "lb", "event_time": at("2025-03-10"), "kind": "offer"},
+                ],
+            },
+        )
+        as_of, now = int(at("2025-03-01").timestamp() * 1e6), int(at("2025-08-01").timestamp() * 1e6)
+        times = np.full(3, as_of)
+
+        def meant(model: str, names: str, now: int = now) -> list[bool]:
+            found = acted_upon(source, get_model(model), np.array(names.split()), times, now)
+            assert found is not None
+            return [bool(v) for v in found]
+
+        assert meant("churn-risk", "a b c") == [True, False, True], "the offer to the lead of b names the account c"
+        assert meant("lead-fit", "la lb lc") == [True, True, False], "c's own call was not known by now"
+        assert meant("lead-fit", "la lb lc", now + 365 * 86_400_000_000) == [True, True, True]
+
+    def test_a_source_without_actions(self, home: Path) -> None:
+        assert watched(home, "steady").acted is None
+        assert report(home, "steady")["by_action"] == {}
+
+
+def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "training", "monitor", "lead-fit", "--source", "sample", *words], check=False,
+        capture_output=True, text=True, cwd=ROOT, timeout=300, env={**os.environ, "ACCOUNTSCORE_HOME": str(home)},
+    )  # fmt: skip
+
+
+class TestCommand:
+    def test_fine_is_0_and_json_comes_last(self, home: Path) -> None:
+        done = run(home, "--data", str(home / "steady"), "--as-of", "2025-12-18")
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout.splitlines()[-1])
+        assert (found["verdict"], found["version"]) == ("fine", 1)
+        assert json.loads(Path(found["file"]).read_text())["verdict"] == "fine"
+        assert "Expected and observed outcomes" in done.stderr
+
+    def test_look_is_4_and_says_why(self, home: Path) -> None:
+        done = run(home, "--data", str(home / "changed"), "--as-of", "2025-12-18")
+        assert done.returncode == 4, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["verdict"] == "someone should look"
+        assert "calibration: all bands:" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_no_champion_is_2(self, tmp_path: Path, home: Path) -> None:
+        done = run(tmp_path, "--data", str(home / "steady"), "--as-of", "2025-12-18")
+        assert done.returncode == 2
+        assert "has no champion to watch" in done.stderr

@@ -1,0 +1,138 @@
+"""`python -m training monitor`: a live model against the company as of a date."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from features.errors import UserMistake
+from features.settings import Settings
+from features.source import Source, open_source
+from models import registry
+from models.catalog import get_model
+from models.definition import Model
+from models.pointer import read_pointer
+from models.scorer import Scorer
+from training.capacity import share_of
+from training.monitor import quality, realised, verdict
+from training.monitor.drift import score_drift, signal_drifts
+from training.monitor.observe import Watched, observe
+
+FINE, LOOK = "fine", "someone should look"
+Progress = Callable[[str, float], None]
+
+
+def monitor(
+    settings: Settings,
+    model: str,
+    source: str,
+    as_of: dt.datetime,
+    data: Path | None = None,
+    *,
+    version: int | None = None,
+    capacity: str | None = None,
+    holdout: float | None = None,
+    engine: str = "duckdb",
+    seed: int = 0,
+    progress: Progress = lambda text, share: None,
+) -> dict[str, object]:
+    """Watch the champion, or a version: the report, also written to `<home>/monitor/<model>/<date>.json`.
+
+    Its `verdict` is `fine` or `someone should look`, `why` has a sentence for each check that says so. Raises `UserMistake`
+    when no scorer is there, when `as_of` lies before the end of its training, or when the source lacks its signals.
+    """
+    definition = get_model(model)
+    scorer, number = _scorer(settings, definition, version)
+    opened = open_source(source, data)
+    share = share_of(capacity, definition, None, dates_apart=definition.lead_days is None)
+    held = definition.holdout_share if holdout is None else holdout
+    watched = observe(scorer, definition, opened, as_of, capacity=share, holdout=held, engine=engine, progress=progress)
+    progress("comparing", 0.8)
+    report: dict[str, object] = {"model": definition.name, "version": number, "scorer": f"sha256:{scorer.sha256}"}
+    report |= report_on(scorer, definition, opened, watched, as_of, share, held, seed)
+    folder = settings.home / "monitor" / definition.name
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{as_of:%Y-%m-%d}.json"
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(report, indent=2))
+    partial.replace(file)
+    return report | {"file": str(file)}
+
+
+def report_on(
+    scorer: Scorer, definition: Model, source: Source, watched: Watched, as_of: dt.datetime, capacity: float, holdout: float,
+    seed: int = 0,
+) -> dict[str, object]:  # fmt: skip
+    """Everything that is said of the watched rows, JSON-ready, with the checks and the verdict."""
+    now, watch = watched.take(watched.now), definition.watch
+    signals, score = signal_drifts(scorer, now), score_drift(scorer, now.p)
+    alone = watched.ripe if watched.acted is None else watched.ripe & ~watched.acted
+    # A saved account looks like a wrong prediction: those acted upon say nothing of the model.
+    came = realised.ripe(definition, watched.take(alone), seed)
+    present = quality.promised(now.p, now.group, now.listed, seed)
+    checks = [
+        verdict.calibration(watch, came),
+        verdict.ranking(watch, came),
+        verdict.estimate(watch, present, realised.judged(scorer.spec.metrics, "auc")),
+        verdict.drift(watch, signals, score),
+        verdict.values(watch, signals),
+        verdict.missing(watch, signals),
+        verdict.freshness(watch, (as_of - source.span[1]) / dt.timedelta(days=1)),
+    ]
+    if watched.acted is not None and holdout > 0:
+        touched = int((watched.held_out & watched.acted).sum())
+        checks.append(verdict.holdout(touched, int(watched.held_out.sum()), holdout))
+    why = [f"{c.name}: {c.found} (limit: {c.limit})" for c in checks if c.state == "look"]
+    notes = list(watched.notes)
+    if watched.acted is not None:
+        notes.append("Expected and observed are compared on rows that nobody acted upon; those acted upon stand apart.")
+    return {
+        "source": source.name,
+        "as_of": as_of.isoformat(),
+        "trained_to": scorer.spec.trained_to,
+        "horizon_days": definition.horizon_days,
+        "capacity_share": round(capacity, 6),
+        "verdict": LOOK if why else FINE,
+        "why": why,
+        "checks": [c.as_dict() for c in checks],
+        "rows": {
+            "now": len(now.p),
+            "ripe": int(watched.ripe.sum()),
+            "pending": int(watched.pending.sum()),
+            "outcome not known": int((~watched.ripe & ~watched.pending).sum()),
+            "acted upon": None if watched.acted is None else int(watched.acted.sum()),
+            "held out": int(watched.held_out.sum()),
+        },
+        "ripe": realised.ripe_report(came),
+        "pending": realised.pending_report(definition, watched.take(watched.pending), seed),
+        "by_date": realised.by_date(watched),
+        "by_action": realised.by_action(definition, watched, seed),
+        "estimated_now": {name: realised.numbers(e) for name, e in present.items()},
+        "judged": {
+            name: realised.judged(scorer.spec.metrics, name) for name in ("auc", "precision_at_capacity", "brier")
+        },
+        "score_drift": score,
+        "signals": [s.as_dict() for s in signals],
+        "notes": notes,
+    }
+
+
+def _scorer(settings: Settings, definition: Model, version: int | None) -> tuple[Scorer, int | None]:
+    """The champion that the pointer names, or a version of the registry."""
+    if version is not None:
+        with tempfile.TemporaryDirectory() as scratch:
+            found = registry.get_version(settings, definition.name, version)
+            return Scorer.load(registry.download(settings, found, Path(scratch))), found.version
+    try:
+        pointer = read_pointer(settings.home, definition.name)
+    except ValueError as error:
+        raise UserMistake(f"the champion of {definition.name} cannot be read: {error}; promote it again") from None
+    if pointer is None:
+        raise UserMistake(
+            f"{definition.name} has no champion to watch: promote one with python -m training promote {definition.name}, "
+            "or pass --version N"
+        )
+    return Scorer.load(pointer.path), pointer.version
