@@ -7,7 +7,7 @@ MODEL ?= churn-risk
 export ACCOUNTSCORE_DATA ?= $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check train tune compare backtest promote monitor rollback mlflow score serve bench-quality bench-truth bench-signals lock clean
+.PHONY: help setup demo test test-full check train tune compare backtest promote monitor rollback mlflow score serve bench-quality bench-truth bench-serving bench-signals lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ bench-quality: setup ## Our fit-table beside plain LightGBM, plain logit and Aut
 
 bench-truth: setup ## Our AUC beside that of the true probabilities on sample companies of 500, 2,000 and 20,000 accounts
 	$(RUN) -m tests.benchmarks.bench_truth $(ARGS)
+
+bench-serving: setup ## A score over HTTP beside an echo and mlflow models serve (ARGS='--no-mlflow')
+	$(RUN) -m tests.benchmarks.bench_serving $(ARGS)
 
 bench-signals: setup ## Signals on 50 million events against plain DuckDB and pandas (ARGS='--events 500000000')
 	$(RUN) -m tests.benchmarks.bench_signals $(ARGS)

@@ -15,50 +15,55 @@ FEW = 48
 
 
 class Cells:
-    """Cell i of a signal holds cuts[i-1] <= x < cuts[i]; after the last one comes the cell of missing values.
+    """Cell i of a signal holds cuts[i-1] <= x < cuts[i]. The cells of missing values, one a signal, come after all others.
 
     >>> cells = Cells([np.array([0.0, 10.0]), np.array([1.0])])
     >>> cells.find(np.array([[-5.0, 0.0], [10.0, 1.0], [np.nan, np.nan]])).tolist()
-    [[0, 4], [2, 5], [3, 6]]
+    [[0, 3], [2, 4], [5, 6]]
     """
 
     def __init__(self, cuts: Sequence[np.ndarray]) -> None:
         self.cuts = [np.unique(np.asarray(own, dtype=np.float64)) for own in cuts]
         if not all(np.isfinite(own).all() for own in self.cuts):
             raise ValueError("a cut must be a finite number")
-        sizes = np.array([len(own) + 2 for own in self.cuts], dtype=np.int64)
-        self.count = int(sizes.sum())
+        sizes = np.array([len(own) + 1 for own in self.cuts], dtype=np.int64)
+        known, k = int(sizes.sum()), len(self.cuts)
+        self.count = known + k
         self.starts = np.concatenate([[0], np.cumsum(sizes)])[:-1].astype(np.int64)
-        self._signal = np.arange(len(cuts), dtype=np.float64)
-        self._missing = self._signal + 0.25
-        # Complex numbers are ordered by their real part (here the signal), then by their imaginary part (here the value), so
-        # that one binary search serves all signals. A missing value is (signal + 1/4, 0), between the two last marks.
-        self._marks = np.empty(self.count, dtype=np.complex128)
+        self._signal = np.arange(k, dtype=np.float64)
+        self._missing = known + np.arange(k)
+        # NumPy orders complex numbers by their real part (here the signal), then by the imaginary one (here the value), those
+        # whose imaginary part is NaN behind all others: one binary search serves all signals, missing values included.
+        marks = np.empty(self.count, dtype=np.complex128)
         for j, (own, start) in enumerate(zip(self.cuts, self.starts.tolist(), strict=True)):
-            mine = self._marks[start : start + len(own) + 2]
-            mine.real[: len(own)], mine.imag[: len(own)] = j, own
-            mine[len(own)], mine[len(own) + 1] = j + 0.125, j + 0.5
+            mine = marks[start : start + len(own) + 1]
+            mine.real, mine.imag[:1], mine.imag[1:] = j, -np.inf, own
+        marks[known:].real, marks[known:].imag = self._signal, np.nan
+        self._marks = marks[1:]  # without the first one, the number of marks not above a value is its cell
 
     def find(self, x: np.ndarray) -> np.ndarray:
         """(n, k) int64 cells of (n, k) values; cells are numbered through all signals."""
-        gone = np.isnan(x)
-        known = np.where(gone, 0.0, x)
         if len(x) <= FEW:
             key = np.empty(x.shape, dtype=np.complex128)
-            key.real = np.where(gone, self._missing, self._signal)
-            key.imag = known
+            key.real = self._signal
+            key.imag = x
             return self._marks.searchsorted(key, side="right")
-        found = np.empty(x.shape, dtype=np.int64)
+        found = np.empty(x.shape[::-1], dtype=np.int64)  # a signal's cells beside each other
         for j, own in enumerate(self.cuts):
-            found[:, j] = own.searchsorted(known[:, j], side="right") if len(own) else 0
-            found[gone[:, j], j] = len(own) + 1
-        found += self.starts
-        return found
+            found[j] = own.searchsorted(x[:, j], side="right") if len(own) else 0
+        found += self.starts[:, None]
+        np.copyto(found, self._missing[:, None], where=np.isnan(x.T))
+        return found.T
 
     def samples(self, j: int) -> np.ndarray:
-        """One value out of each cell of a signal, in their order; NaN for the cell of missing values."""
+        """One value out of each cell of a signal, in their order; at the end NaN, for the cell of missing values."""
         own = self.cuts[j]
         return np.concatenate([np.nextafter(own[:1], -np.inf) if len(own) else [0.0], own, [np.nan]])
+
+    def places(self, j: int) -> np.ndarray:
+        """The numbers of a signal's cells, in the order of `samples`."""
+        start = int(self.starts[j])
+        return np.append(np.arange(start, start + len(self.cuts[j]) + 1), self._missing[j])
 
     def within(self, finer: Cells) -> np.ndarray:
         """(finer.count,) the cell of this partition that each cell of a finer one lies in.
@@ -68,9 +73,9 @@ class Cells:
         for own, other in zip(self.cuts, finer.cuts, strict=True):
             if not np.isin(own, other).all():
                 raise ValueError("the other partition lacks a cut of this one")
-        parts = []
-        for j, start in enumerate(self.starts.tolist()):
-            place = self.cuts[j].searchsorted(finer.samples(j), side="right")
-            place[-1] = len(self.cuts[j]) + 1
-            parts.append(place + start)
-        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        found = np.empty(finer.count, dtype=np.int64)
+        for j in range(len(self.cuts)):
+            known = finer.samples(j)[:-1]
+            own = self.cuts[j].searchsorted(known, side="right") + self.starts[j]
+            found[finer.places(j)] = np.append(own, self._missing[j])
+        return found

@@ -23,9 +23,14 @@ class Linear:
         self._k = len(spec.shapes)
         own = Cells([cuts_of(shape) for shape in spec.shapes])
         pieces = [_pieces(shape) for shape in spec.shapes]
-        at, slope, origin = (np.concatenate([p[i] for p in pieces]) if pieces else np.empty(0) for i in range(3))
-        if len(at) != own.count:
-            raise ValueError("the knots of a shape are not ascending")
+        at, slope, origin = np.empty(own.count), np.empty(own.count), np.empty(own.count)
+        for j, piece in enumerate(pieces):
+            places = own.places(j)
+            if len(places) != len(piece[0]):
+                raise ValueError("the knots of a shape are not ascending")
+            at[places], slope[places], origin[places] = piece
+        self.is_flat = not (at.any() or slope.any() or self.means.any())
+        """Whether it is its bias alone: a model of trees."""
         self.cells = own if cells is None else cells
         if cells is not None:
             inside = own.within(cells)

@@ -100,7 +100,10 @@ def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Point
         artefact.write_files(partial, files)
         partial.rename(target)
         artefact.sync_directory(where)
-    present = read_pointer(home, model)
+    try:
+        present = read_pointer(home, model)
+    except ValueError:
+        present = None  # a damaged pointer is replaced; there is no way back from it
     previous: dict[str, object] | None = None
     if present is not None and present.sha256 != loaded.sha256:
         previous = {"version": present.version, "sha256": present.sha256, "path": present.path.name}

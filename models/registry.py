@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from features.errors import UserMistake
+from features.errors import AccountscoreError, UserMistake
 from features.settings import Settings
 from models.definition import Model
 from models.scorer import Scorer
@@ -132,8 +132,12 @@ def versions(settings: Settings, model: str) -> list[Version]:
         client = mlflow.MlflowClient()
         try:
             aliases = client.get_registered_model(model).aliases
-        except mlflow.exceptions.MlflowException:
-            return []
+        except mlflow.exceptions.MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return []
+            # A registry that is away must not look like one in which nothing was ever trained.
+            said = str(error).strip().splitlines() or [""]
+            raise AccountscoreError(f"the registry {_shown(settings)} does not answer: {said[0][:200]}") from None
         found = client.search_model_versions(f"name = '{model}'")
         held: dict[int, list[str]] = {}
         for alias, version in aliases.items():
@@ -145,6 +149,12 @@ def versions(settings: Settings, model: str) -> list[Version]:
             ),
             key=lambda v: -v.version,
         )
+
+
+def _shown(settings: Settings) -> str:
+    """Where the registry is, without the password that a URL may hold."""
+    scheme, _, rest = settings.tracking_uri.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def by_alias(settings: Settings, model: str, alias: str) -> Version | None:

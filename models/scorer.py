@@ -5,9 +5,11 @@ Needs numpy, msgspec and lignum alone: no pickle, no pandas, no registry, and Li
 
 from __future__ import annotations
 
+import bisect
 import io
 import math
 import struct
+import sys
 import tempfile
 import zipfile
 import zlib
@@ -22,11 +24,12 @@ from features.errors import AccountscoreError, BadInput, Fault
 from models import artefact
 from models.artefact import ScorerRefused
 from models.cells import Cells
+from models.columns import numbers, words
 from models.linear import Linear
 from models.linear import cuts_of as knots_of
 from models.spec import Golden, LinearSpec, ScorerSpec, SignalSpec
 from models.trees import NODES, OUTCOMES, Tables, TreeReasons, cuts_of, parse
-from models.words import Value, say
+from models.words import Speaker, Value
 
 __all__ = ["Reason", "Scorer", "ScorerRefused", "sigmoid"]
 
@@ -69,12 +72,19 @@ class Scorer:
         self._booster = booster
         self._reasons = reasons
         self.names = tuple(s.name for s in spec.signals)
+        self.sorted_names = tuple(sorted(self.names))
         self._codes: list[dict[str, float] | None] = [
             None if s.vocabulary is None else {word: float(code) for code, word in enumerate(s.vocabulary)}
             for s in spec.signals
         ]
         self._place = {name: j for j, name in enumerate(self.names)}
-        self._quantiles = np.array(spec.quantiles)
+        self._usual: dict[str, tuple[int, tuple[type, ...], float, float, dict[str, float] | None]] = {
+            name: (j, *_usual(signal), self._codes[j])
+            for j, (name, signal) in enumerate(zip(self.names, spec.signals, strict=True))
+        }
+        self._speakers = [Speaker(spec, signal) for signal in spec.signals]
+        self._quantiles = list(spec.quantiles)
+        self._bands = [next(name for name, lowest in spec.bands if p >= lowest) for p in range(1, 101)]
         self._themes = sorted({s.theme for s in spec.signals})
         self._theme_of = np.array([self._themes.index(s.theme) for s in spec.signals], dtype=np.int64)
         # Base of the effects: what the parts expect of the reference population.
@@ -111,6 +121,7 @@ class Scorer:
         for what, given, expected in (
             ("trees", self._tree_scores(x), golden.trees),
             ("log-odds", self.log_odds(x), golden.log_odds),
+            ("log-odds beside the reasons", self.explain(x)[0], golden.log_odds),
         ):
             wrong = np.flatnonzero(given != np.array(expected))
             if len(wrong):
@@ -146,7 +157,7 @@ class Scorer:
             )
         out: np.ndarray | None = None
         for j, (name, codes) in enumerate(zip(self.names, self._codes, strict=True)):
-            encoded = _numbers(name, columns[name]) if codes is None else _words(columns[name], codes)
+            encoded = numbers(name, columns[name]) if codes is None else words(columns[name], codes)
             if out is None:
                 out = np.empty((len(encoded), len(self.names)))
             out[:, j] = encoded
@@ -160,33 +171,45 @@ class Scorer:
         A signal that a record lacks is missing. Faults: an unknown signal, a text where a number belongs (or the reverse),
         NaN and infinity. Warnings: an unseen word, a number outside the range of training. A row with faults is all NaN.
         """
-        x = np.full((len(records), len(self.names)), np.nan)
-        faults: list[list[Fault]] = []
-        warnings: list[list[str]] = []
+        rows, faults, warnings = [], [], []
+        usual, nothing = self._usual.get, [math.nan] * len(self.names)
         for i, record in enumerate(records):
+            row: list[float] = nothing.copy()
             wrong: list[Fault] = []
             odd: list[str] = []
             for name, value in record.items():
-                j = self._place.get(name)
-                if j is None:
-                    wrong.append(
-                        Fault(
-                            f"record {i}, signal {name}",
-                            "no such signal",
-                            f"one of the signals of {self.spec.model}",
-                            f"see GET /v1/{self.spec.model} for their names",
-                        )
-                    )
-                elif value is not None:
-                    encoded, fault, warning = self._encode_one(i, j, value)
-                    x[i, j] = encoded
-                    wrong += [fault] if fault else []
-                    odd += [warning] if warning else []
-            if wrong:
-                x[i] = np.nan
+                known = usual(name)
+                if known is None:
+                    wrong.append(self._no_such(i, name))
+                    continue
+                if value is None:
+                    continue
+                j, kinds, low, high, codes = known
+                # What most values are takes this short way; the other one says what is odd about the rest.
+                kind: type = type(value)
+                if kind in kinds:
+                    if codes is None:
+                        if low <= value <= high:
+                            row[j] = value
+                            continue
+                    elif value in codes:
+                        row[j] = codes[value]
+                        continue
+                row[j], fault, warning = self._encode_one(i, j, value)
+                wrong += [fault] if fault else []
+                odd += [warning] if warning else []
+            rows.append(nothing if wrong else row)
             faults.append(wrong)
             warnings.append(odd)
-        return x, faults, warnings
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(nothing)), faults, warnings
+
+    def _no_such(self, i: int, name: str) -> Fault:
+        return Fault(
+            f"record {i}, signal {name}",
+            "no such signal",
+            f"one of the signals of {self.spec.model}",
+            f"see GET /v1/{self.spec.model} for their names",
+        )
 
     def _encode_one(self, i: int, j: int, value: Any) -> tuple[float, Fault | None, str | None]:
         signal, codes = self.spec.signals[j], self._codes[j]
@@ -237,25 +260,27 @@ class Scorer:
         return self._linear.total(self._linear.terms(x)) + self._tree_scores(x)
 
     def explain(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """((n,) log-odds, (n, k) effects), the same bits as `log_odds` and `effects`, for less than both."""
+        """((n,) log-odds, (n, k) effects), the same bits as `log_odds` and `effects`, for about the price of `log_odds`."""
         x = np.ascontiguousarray(x, dtype=np.float64)
         if len(x) <= TreeReasons.CHUNK:
-            terms, effects = self._parts(x)
-        else:
-            terms, effects = np.empty(x.shape), np.empty(x.shape)
-            for start in range(0, len(x), TreeReasons.CHUNK):
-                part = slice(start, start + TreeReasons.CHUNK)
-                terms[part], effects[part] = self._parts(x[part])
-        return self._linear.total(terms) + self._tree_scores(x), effects
+            return self._explain(x)
+        log_odds, effects = np.empty(len(x)), np.empty(x.shape)
+        for start in range(0, len(x), TreeReasons.CHUNK):
+            part = slice(start, start + TreeReasons.CHUNK)
+            log_odds[part], effects[part] = self._explain(x[part])
+        return log_odds, effects
 
-    def _parts(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """((n, k) terms of the linear part, (n, k) effects of both parts) of at most a chunk of rows."""
-        cells = self._linear.cells.find(x)
-        terms = self._linear.terms_at(x, cells)
-        effects = terms - self._linear.means
-        if self._reasons is not None:
-            self._reasons.add_effects(cells, effects)
-        return terms, effects
+    def _explain(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        linear = self._linear
+        cells = linear.cells.find(x)
+        raw, effects = (np.zeros(len(x)), np.zeros(x.shape)) if self._reasons is None else self._reasons.explain(cells)
+        if linear.is_flat:
+            return linear.bias + raw, effects
+        terms = linear.terms_at(x, cells)
+        log_odds = linear.total(terms) + raw
+        terms -= linear.means
+        terms += effects
+        return log_odds, terms
 
     def probability(self, x: np.ndarray) -> np.ndarray:
         """(n,) calibrated probability, 0 to 1."""
@@ -265,9 +290,14 @@ class Scorer:
         """(n,) 1..100: the share of the reference population at or below."""
         return np.searchsorted(self._quantiles, probability, side="right") + 1
 
+    def standing(self, probability: float) -> tuple[int, str]:
+        """(percentile, name of the band) of one probability."""
+        percentile = bisect.bisect_right(self._quantiles, probability) + 1
+        return percentile, self._bands[percentile - 1]
+
     def band(self, probability: np.ndarray) -> list[str]:
         """Name of the band of each probability."""
-        return [next(name for name, lowest in self.spec.bands if p >= lowest) for p in self.percentile(probability)]
+        return [self._bands[p - 1] for p in self.percentile(probability).tolist()]
 
     def _tree_scores(self, x: np.ndarray) -> np.ndarray:
         if self._booster is None or not len(x):
@@ -287,26 +317,24 @@ class Scorer:
         """
         strength = np.abs(effects)
         total = float(strength.sum())
-        order = np.argsort(-strength, kind="stable")[:k]
-        return [
-            self._reason(int(j), values.get(self.names[j]), float(effects[j]), total) for j in order if strength[j] > 0
-        ]
-
-    def _reason(self, j: int, value: Value, effect: float, total: float) -> Reason:
-        signal = self.spec.signals[j]
-        clean = (
-            None
-            if isinstance(value, float) and math.isnan(value)
-            else float(value)
-            if isinstance(value, bool)
-            else value
-        )
-        return Reason(signal.name, signal.theme, clean, effect, abs(effect) / total, say(self.spec, signal, clean))
+        order = (-strength).argsort(kind="stable")[:k]
+        found = []
+        for j, effect in zip(order.tolist(), effects[order].tolist(), strict=True):
+            if not effect:
+                break
+            signal, value = self.spec.signals[j], values.get(self.names[j])
+            if isinstance(value, float) and math.isnan(value):
+                value = None
+            elif isinstance(value, bool):
+                value = float(value)
+            text = self._speakers[j](value)
+            found.append(Reason(signal.name, signal.theme, value, effect, abs(effect) / total, text))
+        return found
 
     def by_theme(self, effects: np.ndarray) -> dict[str, float]:
         """Effects summed by theme."""
         sums = np.bincount(self._theme_of, weights=effects, minlength=len(self._themes))
-        return {theme: float(total) for theme, total in zip(self._themes, sums, strict=True)}
+        return dict(zip(self._themes, sums.tolist(), strict=True))
 
     def signal(self, name: str) -> SignalSpec:
         return self.spec.signals[self._place[name]]
@@ -355,46 +383,16 @@ class _LightGBM:
         return self._booster.predict(x, raw_score=raw_score, num_threads=n_jobs)
 
 
+def _usual(signal: SignalSpec) -> tuple[tuple[type, ...], float, float]:
+    """Types of the values that a signal usually has, and the range of those that are worth no warning."""
+    if signal.vocabulary is not None:
+        return (str,), 0.0, 0.0
+    if signal.low is None or signal.high is None:
+        return (float, int), -sys.float_info.max, sys.float_info.max
+    return (float, int), signal.low, signal.high
+
+
 def _kind(value: Any) -> str:
     return {str: "text", bool: "true/false", int: "number", float: "number", list: "list", dict: "object"}.get(
         type(value), "value"
     )
-
-
-def _numbers(name: str, column: Any) -> np.ndarray:
-    if hasattr(column, "to_numpy") and hasattr(column, "null_count"):
-        column = column.cast("double") if str(column.type) != "double" else column
-        column = (
-            column.combine_chunks() if hasattr(column, "combine_chunks") and hasattr(column, "num_chunks") else column
-        )
-        values = column.to_numpy(zero_copy_only=False)
-    else:
-        values = column
-    try:
-        found = np.array(
-            [np.nan if v is None else v for v in values] if isinstance(values, (list, tuple)) else values,
-            dtype=np.float64,
-        )
-    except (TypeError, ValueError):
-        raise BadInput(
-            "columns to score", [Fault(f"column {name}", "it holds texts", "numbers or null", "cast it")]
-        ) from None
-    return np.where(np.isinf(found), np.nan, found)
-
-
-def _words(column: Any, codes: Mapping[str, float]) -> np.ndarray:
-    unseen = float(len(codes))
-    if hasattr(column, "dictionary_encode"):
-        encoded = column.dictionary_encode()
-        chunks = encoded.chunks if hasattr(encoded, "chunks") else [encoded]
-        parts = []
-        for chunk in chunks:
-            table = np.array([codes.get(str(word), unseen) for word in chunk.dictionary.to_pylist()] + [np.nan])
-            indices = chunk.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)
-            parts.append(table[indices])
-        return np.concatenate(parts) if parts else np.empty(0)
-    return np.array([np.nan if _absent(word) else codes.get(str(word), unseen) for word in column], dtype=np.float64)
-
-
-def _absent(word: Any) -> bool:
-    return word is None or word != word  # noqa: PLR0124  NaN, which pandas has for a missing text

@@ -19,11 +19,41 @@ _PLURAL = re.compile(r"(?<![\d.,])1 (people|\w+[^\Ws]s)\b(?! and| or|,)")
 Value = float | int | bool | str | None
 
 
+class Speaker:
+    """Says one signal's values: what does not depend on the value is put together once, so that a sentence costs 1-2 us."""
+
+    def __init__(self, spec: ScorerSpec, signal: SignalSpec) -> None:
+        self._spec, self._signal = spec, signal
+        fixed: tuple[Value, ...] = (0.0,) if signal.vocabulary is None else tuple(signal.vocabulary)
+        self._fixed = {value: self._say(value) for value in (None, *fixed)}
+        bins = signal.bins
+        self._edges = bins.edges if bins else []
+        self._ends = [self._end(place) for place in range(len(bins.rates) if bins else 1)]
+
+    def __call__(self, value: Value) -> str:
+        """One sentence about a value, with how often the outcome came for entities like this."""
+        said = self._fixed.get(value)
+        if said is not None:
+            return said
+        if isinstance(value, str) or _is_missing(value):
+            return self._say(value)
+        place = bisect.bisect_right(self._edges, value)  # type: ignore[type-var]  # a number
+        sentence, end = _sentence(self._signal, value), self._ends[place]
+        return sentence[:-1] + end if end else sentence
+
+    def _end(self, place: int) -> str:
+        bins = self._signal.bins
+        found = None if bins is None else _like_this(self._spec, bins.rates[place], bins.counts[place])
+        return f"; {found}." if found else ""
+
+    def _say(self, value: Value) -> str:
+        sentence, comparison = _sentence(self._signal, value), _comparison(self._spec, self._signal, value)
+        return f"{sentence[:-1]}; {comparison}." if comparison else sentence
+
+
 def say(spec: ScorerSpec, signal: SignalSpec, value: Value) -> str:
     """One sentence about a value, with how often the outcome came for entities like this."""
-    sentence = _sentence(signal, value)
-    comparison = _comparison(spec, signal, value)
-    return f"{sentence[:-1]}; {comparison}." if comparison else sentence
+    return Speaker(spec, signal)(value)
 
 
 def _sentence(signal: SignalSpec, value: Value) -> str:
@@ -51,6 +81,8 @@ def _one(sentence: str) -> str:
     >>> _one("There were 1 visits to our site."), _one("1 people were in contact."), _one("1.1 days, 21 days, 1 day")
     ('There was 1 visit to our site.', '1 person was in contact.', '1.1 days, 21 days, 1 day')
     """
+    if "1 " not in sentence:
+        return sentence
     single = _PLURAL.sub(lambda found: f"1 {_ODD.get(found[1], found[1][:-1])}", sentence)
     if single == sentence:
         return sentence
@@ -87,6 +119,10 @@ def _comparison(spec: ScorerSpec, signal: SignalSpec, value: Value) -> str | Non
     else:
         place = bisect.bisect_right(bins.edges, float(value))  # type: ignore[arg-type]
         rate, count = bins.rates[place], bins.counts[place]
+    return _like_this(spec, rate, count)
+
+
+def _like_this(spec: ScorerSpec, rate: float, count: int) -> str | None:
     if count < FEWEST:
         return None
     return f"of {spec.crowd} like this {_rate(rate)} {spec.outcome} within {spec.horizon_days} days ({_rate(spec.base_rate)} overall)"

@@ -20,6 +20,7 @@ from serving.connections import load_connections
 from serving.door.door import Door
 from serving.health.endpoints import router as health
 from serving.history.endpoints import router as scores_of_entity
+from serving.history.recorder import Recorder
 from serving.http import ClientGone
 from serving.keys.service import read_pepper
 from serving.metrics import Metrics
@@ -64,7 +65,7 @@ def create_app(
         watched.refresh()
         app.state.serving = AppState(
             settings, store, writer, champions, connections, metrics, ticking, watched,
-            KeptScorers(settings.base.home),
+            KeptScorers(settings.base.home), Recorder(writer),
         )  # fmt: skip
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
         log.info("api.started connections=%d", len(connections))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from models.catalog import MODELS, get_model
 from models.definition import Model
 from models.pointer import Pointer, read_pointer
 from models.scorer import Scorer
+from serving import confirmed
+from serving.confirmed import Confirmed
 from serving.errors import ServingError
 from serving.metrics import Metrics
 from serving.problems import Problem, no_such
@@ -72,6 +75,7 @@ class Champions:
         self._home = home
         self._metrics = metrics
         self._standing: dict[str, Standing] = {name: Standing() for name in MODELS}
+        self._confirmed = {name: Confirmed() for name in MODELS}
 
     def definition(self, name: str) -> Model:
         """The model of a name, an underscore accepted; raises `Problem` 404 that lists the choices."""
@@ -101,6 +105,15 @@ class Champions:
         return standing.serves
 
     def refresh(self) -> None:
+        self._take_new()
+        now = dt.datetime.now(dt.UTC)
+        for name, standing in self._standing.items():
+            self._confirmed[name] = found = confirmed.read(self._home, name)
+            age = found.age_seconds(standing.serves.pointer.promoted_at if standing.serves else None, now)
+            if self._metrics and age is not None:
+                self._metrics.confirmed_age.labels(name).set(age)
+
+    def _take_new(self) -> None:
         """Look at the pointers, load what is new beside what serves, and swap. A scorer that is refused changes nothing
         but the reason, and is not tried again until its pointer changes."""
         for name, standing in self._standing.items():
@@ -115,10 +128,30 @@ class Champions:
                 champion = load(name, pointer)
             except (AccountscoreError, OSError, ValueError) as error:
                 self._refuse(name, standing, pointer, str(error))
+                if standing.serves is None:
+                    self._fall_back(name, pointer)
                 continue
             self._standing[name] = Standing(champion, None, pointer)
             log.info("champion.taken model=%s version=%s scorer=%s", name, pointer.version, champion.sha256[:16])
             self._count(name, "taken")
+
+    def _fall_back(self, name: str, pointer: Pointer) -> None:
+        """At a start whose champion is refused, the one before it is the last good model."""
+        if pointer.previous_path is None:
+            return
+        try:
+            scorer = Scorer.load(pointer.previous_path)
+            if scorer.spec.model != name or scorer.sha256[:16] != pointer.previous_path.name:
+                raise Refused("it is another scorer than its folder says")
+        except (AccountscoreError, OSError, ValueError) as error:
+            log.error("champion.previous_refused model=%s why=%s", name, error)
+            return
+        before = replace(
+            pointer, version=pointer.previous_version, sha256=scorer.sha256, path=pointer.previous_path,
+            previous_version=None, previous_path=None,
+        )  # fmt: skip
+        self._standing[name] = replace(self._standing[name], serves=Champion(get_model(name), before, scorer))
+        log.warning("champion.fell_back model=%s version=%s", name, before.version)
 
     async def watch(self) -> None:
         """Refresh until cancelled; loading happens beside the event loop."""
@@ -134,6 +167,7 @@ class Champions:
                 "version": s.serves.version if s.serves else None,
                 "scorer": f"sha256:{s.serves.sha256}" if s.serves else None,
                 "refused": s.refused,
+                "registry_failed": self._confirmed[name].failed,
             }
             for name, s in self._standing.items()
         }

@@ -15,3 +15,9 @@ class StoreAway(ServingError):
     """Raised when the store cannot be reached or does not answer in time; trying again later helps."""
 
     retryable = True
+
+
+class RegistryFailed(ServingError):
+    """Raised when the registry is away, slow or gives what does not verify; trying again later may help."""
+
+    retryable = True

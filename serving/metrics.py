@@ -54,3 +54,15 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self.ready = Gauge("accountscore_ready", "1 when some model serves", registry=self.registry)
+        self.confirmed_age = Gauge(
+            "accountscore_champion_confirmed_age_seconds", "Since the registry last agreed with the live model", ["model"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._scores: dict[tuple[str, int | None, str], Counter] = {}
+
+    def scored(self, model: str, version: int | None, band: str) -> None:
+        """Count one score; `labels` takes a lock and as long as a sentence of reasons, a dict does not."""
+        series = self._scores.get((model, version, band))
+        if series is None:
+            series = self._scores[model, version, band] = self.scores.labels(model, version, band)
+        series.inc()

@@ -47,20 +47,23 @@ async def _serve(settings: ServingSettings, host: str, port: int) -> None:
             )
         if not keys.needed:
             log.warning("api.open reason=loopback_and_no_key_yet next=python -m serving keys create NAME")
-        logging.getLogger("_granian").setLevel(logging.ERROR)
-        server = Server(
-            front, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False
-        )
-        loop = asyncio.get_running_loop()
-        stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
-        log.info("api.listening address=http://%s:%d", host, port)
-        draining = asyncio.create_task(_drain(front, stopping, server))
-        try:
-            await server.serve()
-        finally:
-            draining.cancel()
+        await listen(front, host, port)
+
+
+async def listen(front: Door, host: str, port: int) -> None:
+    """Answer with `front`, whose app is started, until SIGTERM or SIGINT; then let what is in flight end."""
+    logging.getLogger("_granian").setLevel(logging.ERROR)
+    server = Server(front, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    log.info("api.listening address=http://%s:%d", host, port)
+    draining = asyncio.create_task(_drain(front, stopping, server))
+    try:
+        await server.serve()
+    finally:
+        draining.cancel()
 
 
 async def _drain(front: Door, stopping: asyncio.Event, server: Server) -> None:

@@ -9,6 +9,7 @@ from fastapi import Request
 from serving.champion import Champions
 from serving.clock import Clock
 from serving.connections import ConnectionConfig
+from serving.history.recorder import Recorder
 from serving.metrics import Metrics
 from serving.replay.scorers import KeptScorers
 from serving.settings import ServingSettings
@@ -30,6 +31,8 @@ class AppState:
     clock: Clock
     watched: Watched
     scorers: KeptScorers
+    recorder: Recorder
+    """On the event loop alone."""
 
 
 def state_of(request: Request) -> AppState:

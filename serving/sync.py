@@ -3,22 +3,43 @@ load mlflow, in a process that ends."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
 from models import pointer, registry
 from models.catalog import MODELS
 from models.scorer import Scorer
+from serving import confirmed
+from serving.errors import RegistryFailed
 from serving.settings import ServingSettings
+
+WAIT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+"""A registry that is slow is given up after about half a minute, not after MLflow's quarter of an hour."""
 
 
 def sync(settings: ServingSettings) -> list[str]:
     """Put the registry's champion of each model live where the pointer says otherwise; one line a model of what was done.
 
-    A model without a champion keeps its pointer: taking a score away is a decision, not a repair. Raises
-    `ScorerRefused` when the registry's scorer does not verify; the pointer then stays as it was.
+    A model without a champion keeps its pointer: taking a score away is a decision, not a repair. Raises `RegistryFailed`
+    when the registry is away or slow, or when its scorer does not verify; the pointers then stay as they were, and the
+    API says that it is degraded (`serving.confirmed`).
     """
-    return [_sync(settings, name) for name in MODELS]
+    for name, value in WAIT.items():
+        os.environ.setdefault(name, value)
+    lines, failed = [], []
+    for name in MODELS:
+        try:
+            lines.append(_sync(settings, name))
+        except Exception as error:  # whatever MLflow and its store raise: the note is what matters
+            first = str(error).strip().splitlines()
+            failed.append(f"{name}: {first[0] if first else type(error).__name__}")
+            confirmed.note(settings.base.home, name, failed[-1])
+        else:
+            confirmed.note(settings.base.home, name)
+    if failed:
+        raise RegistryFailed(f"the registry could not be followed, the live models stay: {'; '.join(failed)}")
+    return lines
 
 
 def _sync(settings: ServingSettings, name: str) -> str:

@@ -35,7 +35,7 @@ async def readyz(request: Request) -> dict[str, Any]:
             {"models": models},
             RETRY_AFTER_SECONDS,
         )
-    degraded = sorted(name for name, model in models.items() if model["refused"])
+    degraded = sorted(name for name, model in models.items() if model["refused"] or model["registry_failed"])
     return {"status": "degraded" if degraded else "ready", "models": models}
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Dialect, delete, insert, select
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from serving.privacy.repository import without_erased
 from serving.store.connect import Store
@@ -49,7 +51,30 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]], *, checked: b
     if not checked:
         rows = without_erased(connection, rows)
     if rows:
-        connection.execute(insert(decisions), list(rows))
+        # Straight to the driver: SQLAlchemy's way through each value took as long as SQLite took to store it.
+        statement = _inserting(connection.dialect)
+        if not statement.positional:
+            connection.exec_driver_sql(str(statement), [{**_EMPTY, **row} for row in rows])
+            return
+        head, _, values = str(statement).partition(" VALUES ")
+        start = 0
+        while start < len(rows):
+            # Many rows a step: SQLite lets go of the interpreter's lock in each step, and has to wait for it after each.
+            count = next(size for size in _ROWS_A_STEP if size <= len(rows) - start)
+            bound = [row.get(name) for row in rows[start : start + count] for name in statement.positiontup or ()]
+            connection.exec_driver_sql(f"{head} VALUES {', '.join([values] * count)}", tuple(bound))
+            start += count
+
+
+_ROWS_A_STEP = (256, 64, 16, 4, 1)
+_EMPTY = dict.fromkeys(column.name for column in decisions.c if column.name != "id")
+
+
+@functools.lru_cache(maxsize=8)
+def _inserting(dialect: Dialect) -> SQLCompiler:
+    compiled = insert(decisions).compile(dialect=dialect, column_keys=list(_EMPTY))
+    assert isinstance(compiled, SQLCompiler)
+    return compiled
 
 
 def forget_run(connection: Connection, run_id: str, model: str) -> None:

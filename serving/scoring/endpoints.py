@@ -17,7 +17,6 @@ from features.signal import FIT_THEMES
 from serving.champion import Champion
 from serving.clock import to_us
 from serving.errors import StoreAway
-from serving.history import repository as history
 from serving.http import ClientGone, body_of, json_answer, read_body
 from serving.problems import MEDIA_TYPE, Problem, documented, fault, store_away
 from serving.scoring import repository, service
@@ -49,7 +48,7 @@ async def answer(state: AppState, model: str, body: bytes) -> tuple[int, bytes]:
     given = scored.answer
     for result in given.results:
         band = "none" if result.band is msgspec.UNSET else result.band
-        state.metrics.scores.labels(champion.name, champion.version, band).inc()
+        state.metrics.scored(champion.name, champion.version, band)
     if given.errors:
         state.metrics.record_errors.labels(champion.name).inc(len(given.errors))
     return 207 if given.errors else 200, _encode(given)
@@ -62,16 +61,16 @@ def _score(state: AppState, champion: Champion, records: Any, reasons: int, ids:
         raise store_away() from None
     days = state.settings.stale_after_days
     stale_after = None if days is None else days * DAY_US
-    terms = service.Terms(to_us(state.clock()), state.settings.currency, stale_after, state.watched.marks)
+    terms = service.Terms(
+        to_us(state.clock()), state.settings.currency, stale_after, state.watched.marks, state.settings.record_decisions
+    )
     return service.score(champion, records, reasons, stored, terms)
 
 
 async def _record(state: AppState, scored: service.Scored) -> None:
     """The answer leaves after the commit. A store that is away does not stop scoring: the answer says so."""
     try:
-        await asyncio.wrap_future(
-            state.writer.submit(lambda connection: history.put(connection, scored.decisions, checked=True))
-        )
+        await state.recorder.record(scored.decisions)
     except StoreAway:
         state.metrics.not_recorded.inc(len(scored.decisions))
         for result in scored.answer.results:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from msgspec import UNSET
 
 from features.signal import FIT_THEMES
+from models.scorer import sigmoid
 from serving.champion import Champion
 from serving.clock import from_us, iso
 from serving.history import repository as history
@@ -48,6 +48,8 @@ class Terms:
     stale_after_us: int | None = None
     """Stored signals that are older get no score; None for the model's horizon."""
     marks: Marks = field(default_factory=Marks)
+    record: bool = True
+    """Whether decision records are wanted."""
 
     def too_old(self, champion: Champion, as_of_us: int) -> bool:
         limit = champion.horizon_days * DAY_US if self.stale_after_us is None else self.stale_after_us
@@ -87,7 +89,7 @@ def ids_of(records: Parsed) -> list[str]:
 
 def score(champion: Champion, records: Parsed, reasons: int, stored: Stored, terms: Terms) -> Scored:
     """Score what can be scored; each record gets its result or its error, whatever the others are."""
-    known = {signal.name for signal in champion.scorer.spec.signals}
+    known = champion.scorer.sorted_names
     errors: list[RecordError] = []
     subjects: list[_Subject] = []
     for index, record in enumerate(records):
@@ -109,9 +111,11 @@ def score(champion: Champion, records: Parsed, reasons: int, stored: Stored, ter
                 ]
                 errors.append(error_of(subject.index, subject.entity_id, shown, "bad_signals"))
         good = [place for place, found_faults in enumerate(faults) if not found_faults]
+        if len(good) < len(to_score):
+            X = X[good]
         for place in good:
             to_score[place].warnings += warnings[place]
-        results += _numbers(champion, [to_score[p] for p in good], X[good], reasons, terms.currency)
+        results += _numbers(champion, [to_score[p] for p in good], X, reasons, terms.currency)
     for subject, result in results:
         override = subject.entity_id and terms.marks.override(champion.name, subject.entity_id, terms.now_us)
         if override:
@@ -126,12 +130,12 @@ def score(champion: Champion, records: Parsed, reasons: int, stored: Stored, ter
         [r for _, r in results],
         errors,
     )
-    decided = [_decision(champion, s, result, terms.now_us) for s, result in results if s.recorded]
+    decided = [_decision(champion, s, result, terms.now_us) for s, result in results if s.recorded and terms.record]
     return Scored(answer, decided)
 
 
 def _subject(
-    index: int, record: Record, stored: Stored, known: set[str], terms: Terms, champion: Champion
+    index: int, record: Record, stored: Stored, known: Sequence[str], terms: Terms, champion: Champion
 ) -> _Subject | RecordError:
     entity_id = None if record.entity_id is UNSET else record.entity_id
     given = None if record.signals is UNSET else record.signals
@@ -157,20 +161,20 @@ def _subject(
             )  # fmt: skip
             return error_of(index, entity_id, [fault], "unknown_entity")
         return _Subject(
-            index, entity_id, terms.now_us, value, given, "request", warnings=_absent(known - given.keys(), "request"),
+            index, entity_id, terms.now_us, value, given, "request", warnings=_absent(known, given, "request"),
             no_score=_too_little(known, given),
         )  # fmt: skip
-    values = {name: each for name, each in row.values.items() if name in known}
+    values = {name: row.values[name] for name in champion.scorer.names if name in row.values}
     subject = _Subject(
         index, entity_id, row.as_of_us, row.value if value is None else value, values, "store",
-        warnings=_absent(known - values.keys(), "store"), earlier_score=row.earlier_score,
+        warnings=_absent(known, values, "store"), earlier_score=row.earlier_score,
         no_score=None if row.eligibility == no_score.ELIGIBLE else row.eligibility,
     )  # fmt: skip
     if given:
         subject.values = {**values, **given}
-        subject.warnings = _absent(known - subject.values.keys(), "store and the request")
+        subject.warnings = _absent(known, subject.values, "store and the request")
         subject.signals_from, subject.overlaid, subject.as_of_us = "store+request", sorted(given), terms.now_us
-    if given and known <= given.keys():
+    if given and all(name in given for name in known):
         return subject  # nothing of what is stored is used, however old it is
     if subject.no_score is None and terms.too_old(champion, row.as_of_us):
         subject.no_score = no_score.STALE
@@ -182,17 +186,18 @@ def _subject(
     return subject
 
 
-def _too_little(known: set[str], values: Mapping[str, Any]) -> str | None:
+def _too_little(known: Sequence[str], values: Mapping[str, Any]) -> str | None:
     """A signal that the scorer does not know is a fault, told later; it is none of a history."""
-    if any(value is not None for value in values.values()) or values.keys() - known:
+    if any(value is not None for value in values.values()) or not values.keys() <= set(known):
         return None
     return no_score.TOO_LITTLE_HISTORY
 
 
-def _absent(names: set[str], where: str) -> list[str]:
+def _absent(known: Sequence[str], values: Mapping[str, Any], where: str) -> list[str]:
+    names = [name for name in known if name not in values]
     if not names:
         return []
-    some = ", ".join(sorted(names)[:3]) + (", ..." if len(names) > 3 else "")
+    some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     return [f"{len(names)} signals are not in the {where} and count as missing: {some}"]
 
 
@@ -200,14 +205,13 @@ def _numbers(
     champion: Champion, subjects: Sequence[_Subject], X: Any, reasons: int, currency: str
 ) -> list[tuple[_Subject, Result]]:
     scorer = champion.scorer
-    probability = scorer.probability(X)
-    scores, bands = scorer.percentile(probability), scorer.band(probability)
-    effects = scorer.effects(X)[0] if reasons else np.empty((len(subjects), 0))
+    log_odds, effects = scorer.explain(X)
+    probability = sigmoid(log_odds).tolist()
     found = []
     for place, subject in enumerate(subjects):
-        p = float(probability[place])
+        p = probability[place]
         result = _result(subject)
-        result.probability, result.score, result.band = p, int(scores[place]), bands[place]
+        result.probability, (result.score, result.band) = p, scorer.standing(p)
         result.base_rate = scorer.spec.base_rate
         amount = at_stake(p, subject.value)
         if subject.value is not None and amount is not None:

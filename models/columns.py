@@ -1,0 +1,49 @@
+"""Columns as float64: arrays, sequences or Arrow columns in, one number a row out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from features.errors import BadInput, Fault
+
+
+def numbers(name: str, column: Any) -> np.ndarray:
+    if hasattr(column, "to_numpy") and hasattr(column, "null_count"):
+        column = column.cast("double") if str(column.type) != "double" else column
+        column = (
+            column.combine_chunks() if hasattr(column, "combine_chunks") and hasattr(column, "num_chunks") else column
+        )
+        values = column.to_numpy(zero_copy_only=False)
+    else:
+        values = column
+    try:
+        found = np.array(
+            [np.nan if v is None else v for v in values] if isinstance(values, (list, tuple)) else values,
+            dtype=np.float64,
+        )
+    except (TypeError, ValueError):
+        raise BadInput(
+            "columns to score", [Fault(f"column {name}", "it holds texts", "numbers or null", "cast it")]
+        ) from None
+    return np.where(np.isinf(found), np.nan, found)
+
+
+def words(column: Any, codes: Mapping[str, float]) -> np.ndarray:
+    unseen = float(len(codes))
+    if hasattr(column, "dictionary_encode"):
+        encoded = column.dictionary_encode()
+        chunks = encoded.chunks if hasattr(encoded, "chunks") else [encoded]
+        parts = []
+        for chunk in chunks:
+            table = np.array([codes.get(str(word), unseen) for word in chunk.dictionary.to_pylist()] + [np.nan])
+            indices = chunk.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)
+            parts.append(table[indices])
+        return np.concatenate(parts) if parts else np.empty(0)
+    return np.array([np.nan if _absent(word) else codes.get(str(word), unseen) for word in column], dtype=np.float64)
+
+
+def _absent(word: Any) -> bool:
+    return word is None or word != word  # noqa: PLR0124  NaN, which pandas has for a missing text

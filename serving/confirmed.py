@@ -1,0 +1,54 @@
+"""When the registry last confirmed a champion: written by `serving sync`, read by the API, which never asks the registry.
+
+One small file per model beside its pointer. So a registry that is away, slow or wrong stops nobody, and is still seen: in
+readiness, and in a metric that says for how long.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import msgspec
+
+from models import pointer
+
+NAME = "registry.json"
+
+
+class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last looks at the registry gave."""
+
+    at: str | None = None
+    """ISO time of the last look that found the pointer right or put it right."""
+    failed: str | None = None
+    """Why the newest look failed; None when it did not."""
+
+    def age_seconds(self, promoted_at: str | None, now: dt.datetime) -> float | None:
+        """Since the registry last agreed: by a look of `sync` or by the promotion itself; None when never.
+
+        >>> noon = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+        >>> Confirmed(at="2026-01-01T11:00:00+00:00").age_seconds("2026-01-01T10:00:00+00:00", noon)
+        3600.0
+        """
+        known = [dt.datetime.fromisoformat(at) for at in (self.at, promoted_at) if at]
+        return max(0.0, (now - max(known)).total_seconds()) if known else None
+
+
+def read(home: Path, model: str) -> Confirmed:
+    """The note of a model; an empty one when there is none or it cannot be read: it decides nothing."""
+    try:
+        return msgspec.json.decode((pointer.folder(home, model) / NAME).read_bytes(), type=Confirmed)
+    except (OSError, msgspec.MsgspecError):
+        return Confirmed()
+
+
+def note(home: Path, model: str, failed: str | None = None) -> None:
+    """Note a look that succeeded, or why it failed; the time of the last success is kept then."""
+    at = read(home, model).at if failed else dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    where = pointer.folder(home, model)
+    where.mkdir(parents=True, exist_ok=True)
+    partial = where / f".{NAME}.{os.getpid()}.partial"
+    partial.write_bytes(msgspec.json.encode(Confirmed(at=at, failed=failed)))
+    partial.replace(where / NAME)

@@ -1,0 +1,324 @@
+"""The champion changes in place, nothing bad ever serves, and a registry that is away stops nobody: with real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from models import artefact, pointer
+from models.scorer import Scorer
+from serving import confirmed
+from serving.champion import Champions, Standing, load
+from tests.models.test_scorer import DAMAGE, rewrite_manifest
+from tests.scorers import make_scorer
+from tests.serving.inside import running_inside
+from tests.serving.running import Home, free_port, running_api, wait_for
+
+MODEL = "churn-risk"
+BODY = {"records": [{"signals": {"number_0": 1.0, "word_0": "gamma"}}], "reasons": 3}
+Expected = dict[tuple[int | None, str], float]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scorers 1 and 2 of churn-risk, which give other numbers, and one of lead-fit."""
+    folder = tmp_path_factory.mktemp("scorers")
+    for number in (1, 2):
+        make_scorer(folder / str(number), n=500, seed=number)
+    make_scorer(folder / "lead-fit", model="lead-fit", n=500)
+    return folder
+
+
+def put(home: Path, made: Path, version: int) -> None:
+    with pointer.locked(home, MODEL):
+        pointer.put_live(home, MODEL, made / str(version), version)
+
+
+def new_home(folder: Path, made: Path, *versions: int) -> Home:
+    home = Home(folder / "home", folder)
+    for version in versions:
+        put(home.path, made, version)
+    return home
+
+
+def expected(made: Path) -> Expected:
+    found = {}
+    for version in (1, 2):
+        scorer = Scorer.load(made / str(version))
+        x, _, _ = scorer.encode_records([BODY["records"][0]["signals"]])  # type: ignore[index]
+        found[version, f"sha256:{scorer.sha256}"] = float(scorer.probability(x)[0])
+    return found  # type: ignore[return-value]
+
+
+def judge(answer: httpx.Response, right: Expected) -> str:
+    """`good`, `failed`, or `mixed` when version, scorer and number are not of one model."""
+    if answer.status_code != 200:
+        return "failed"
+    given = answer.json()
+    number = right.get((given["version"], given["scorer"]))
+    return "good" if number == given["results"][0]["probability"] else "mixed"
+
+
+def standing(url: str) -> dict[str, object]:
+    models = httpx.get(f"{url}/readyz").json()["models"]
+    found: dict[str, object] = models[MODEL]
+    return found
+
+
+@contextlib.contextmanager
+def asking(url: str, right: Expected, threads: int = 3) -> Iterator[Counter[str]]:
+    """Ask without a pause until the block ends; counts what came."""
+    counts: Counter[str] = Counter()
+    lock, stop = threading.Lock(), threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(timeout=60) as client:
+            while not stop.is_set():
+                try:
+                    what = judge(client.post(f"{url}/v1/{MODEL}/score", json=BODY), right)
+                except httpx.HTTPError:
+                    what = "failed"
+                with lock:
+                    counts[what] += 1
+
+    running = [threading.Thread(target=ask) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    try:
+        yield counts
+    finally:
+        stop.set()
+        for thread in running:
+            thread.join()
+
+
+class TestSwap:
+    def test_20_swaps_under_load_lose_and_mix_no_answer(self, tmp_path: Path, made: Path) -> None:
+        right, home = expected(made), new_home(tmp_path, made, 1)
+        with running_api(home) as url, asking(url, right) as counts:
+            for swap in range(20):
+                version = 2 - swap % 2
+                before = counts["good"]
+                put(home.path, made, version)
+                wait_for(lambda version=version: standing(url)["version"] == version)  # type: ignore[misc]
+                wait_for(lambda before=before: counts["good"] > before)  # type: ignore[misc]
+        assert counts.keys() == {"good"}
+        assert counts["good"] >= 20
+
+    def test_a_number_of_one_model_under_the_name_of_the_other_is_seen(self, tmp_path: Path, made: Path) -> None:
+        """The sabotaged twins: a champion put together of two, and one that is away while the next one loads."""
+        right = expected(made)
+        with running_inside(tmp_path) as inside:
+            put(tmp_path, made, 1)
+            inside.state.champions.refresh()
+            assert judge(inside.client.post(f"/v1/{MODEL}/score", json=BODY), right) == "good"
+            serves = inside.state.champions.get(MODEL)
+            put(tmp_path, made, 2)
+            inside.state.champions.refresh()
+            object.__setattr__(inside.state.champions.get(MODEL), "scorer", serves.scorer)
+            assert judge(inside.client.post(f"/v1/{MODEL}/score", json=BODY), right) == "mixed"
+            inside.state.champions._standing[MODEL] = Standing(seen=inside.state.champions._standing[MODEL].seen)
+            assert judge(inside.client.post(f"/v1/{MODEL}/score", json=BODY), right) == "failed"
+
+
+def drop_a_signal(folder: Path) -> None:
+    spec = json.loads((folder / "scorer.json").read_text())
+    del spec["signals"][0]
+    (folder / "scorer.json").write_text(json.dumps(spec))
+    rewrite_manifest(folder, "scorer.json")
+
+
+def point_to(home: Path, folder: str, sha256: str, version: int = 9) -> None:
+    """What a broken tool or an intruder would write."""
+    where = pointer.folder(home, MODEL)
+    entry = {
+        "model": MODEL,
+        "version": version,
+        "sha256": sha256,
+        "path": folder,
+        "promoted_at": "2026-01-01T00:00:00Z",
+    }
+    (where / ".new").write_text(json.dumps(entry))
+    (where / ".new").replace(where / pointer.NAME)
+
+
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    **{name: DAMAGE[name] for name in (
+        "truncated", "flipped bit in scorer.json", "flipped bit in tables.npz", "golden rows fail", "pickle",
+        "pickle in the manifest", "traversal name", "link", "another format",
+    )},
+    "wrong signature": (drop_a_signal, "shapes, scorer.json"),
+}  # fmt: skip
+
+
+class TestBadArtefacts:
+    def test_each_is_refused_with_its_reason_and_never_serves(self, tmp_path: Path, made: Path) -> None:
+        right, home = expected(made), new_home(tmp_path, made, 1)
+        where = pointer.folder(home.path, MODEL)
+        with running_api(home) as url, asking(url, right, threads=1) as counts:
+
+            def refused(why: str) -> None:
+                wait_for(lambda: why in str(standing(url)["refused"]))
+                assert standing(url)["version"] == 1
+                assert httpx.get(f"{url}/readyz").json()["status"] == "degraded"
+
+            for number, (damage, why) in enumerate(BAD.values()):
+                folder = where / f"bad{number}"
+                shutil.copytree(made / "2", folder)
+                damage(folder)
+                manifest = folder / artefact.MANIFEST
+                point_to(home.path, folder.name, artefact.digest(manifest.read_bytes()), 10 + number)
+                refused(why)
+            shutil.copytree(made / "2", where / "other")
+            point_to(home.path, "other", "0" * 64)
+            refused("its pointer says 000")
+            shutil.copytree(made / "lead-fit", where / "lead")
+            point_to(home.path, "lead", Scorer.load(made / "lead-fit").sha256)
+            refused("of model 'lead-fit'")
+            point_to(home.path, "../../../2", "0" * 64)
+            refused("not a folder beside it")
+            put(home.path, made, 2)
+            wait_for(lambda: standing(url)["version"] == 2)
+            assert standing(url)["refused"] is None
+        assert counts.keys() == {"good"}
+
+    def test_golden_rows_are_what_catches_a_changed_leaf(
+        self, tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sabotaged twin: without the replay a scorer with a changed leaf would serve."""
+        home = new_home(tmp_path, made, 1).path
+        bad = pointer.folder(home, MODEL) / "bad"
+        shutil.copytree(made / "2", bad)
+        DAMAGE["golden rows fail"][0](bad)
+        point_to(home, "bad", artefact.digest((bad / artefact.MANIFEST).read_bytes()))
+        seen = pointer.read_pointer(home, MODEL)
+        assert seen is not None
+        with pytest.raises(artefact.ScorerRefused):
+            load(MODEL, seen)
+        monkeypatch.setattr(Scorer, "_replay", lambda *_: None)
+        assert load(MODEL, seen).version == 9
+
+
+class TestOutage:
+    def test_a_start_with_a_bad_champion_serves_the_one_before_it(self, tmp_path: Path, made: Path) -> None:
+        home = new_home(tmp_path, made, 1, 2)
+        live = pointer.read_pointer(home.path, MODEL)
+        assert live is not None
+        assert live.previous_path is not None
+        with (live.path / "booster.txt").open("ab") as file:
+            file.write(b"x")
+        with running_api(home) as url:
+            assert standing(url)["version"] == 1
+            assert "bytes, the manifest says" in str(standing(url)["refused"])
+            assert judge(httpx.post(f"{url}/v1/{MODEL}/score", json=BODY), expected(made)) == "good"
+        # The sabotaged twin: with the previous one gone too there is nothing verified, and it says so.
+        (live.previous_path / "booster.txt").unlink()
+        with running_api(home) as url:
+            answer = httpx.post(f"{url}/v1/{MODEL}/score", json=BODY)
+            assert answer.status_code == 503
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert int(answer.headers["retry-after"]) > 0
+            assert httpx.get(f"{url}/readyz").status_code == 503
+
+    def test_a_registry_that_is_away_slow_or_wrong_stops_nobody(self, tmp_path: Path, made: Path) -> None:
+        right = expected(made)
+        homes = {kind: new_home(tmp_path / kind, made, 1) for kind in ("away", "slow", "wrong")}
+        garbage = tmp_path / "garbage.db"
+        garbage.write_bytes(b"no database at all" * 100)
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            registries = {
+                "away": f"http://127.0.0.1:{free_port()}",
+                "slow": f"http://127.0.0.1:{silent.getsockname()[1]}",
+                "wrong": f"sqlite:///{garbage}",
+            }
+            quick = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+            environments = {
+                kind: home.environment({"ACCOUNTSCORE_TRACKING_URI": registries[kind], **quick})
+                for kind, home in homes.items()
+            }
+            # The API starts cold while the registry is away; it never asks.
+            with running_api(homes["away"], {"ACCOUNTSCORE_TRACKING_URI": registries["away"]}) as url:
+                assert httpx.get(f"{url}/readyz").json()["status"] == "ready"
+                syncs = {
+                    kind: subprocess.Popen(
+                        [sys.executable, "-m", "serving", "sync"],
+                        env=environments[kind],
+                        stderr=subprocess.PIPE,
+                        text=True,
+                    )
+                    for kind in homes
+                }
+                told = {kind: sync.communicate(timeout=240)[1] for kind, sync in syncs.items()}
+                for kind, sync in syncs.items():
+                    said = told[kind]
+                    assert sync.returncode == 1, kind
+                    assert "the live models stay" in said, kind
+                    assert "Traceback" not in said, kind
+                    assert confirmed.read(homes[kind].path, MODEL).failed, kind
+                    champions = Champions(homes[kind].path)
+                    champions.refresh()
+                    assert champions.get(MODEL).version == 1, kind
+                wait_for(lambda: httpx.get(f"{url}/readyz").json()["status"] == "degraded")
+                assert httpx.get(f"{url}/readyz").status_code == 200
+                assert judge(httpx.post(f"{url}/v1/{MODEL}/score", json=BODY), right) == "good"
+                line = f'accountscore_champion_confirmed_age_seconds{{model="{MODEL}"}} '
+                text = httpx.get(f"{url}/metrics").text
+                assert float(text.split(line)[1].split()[0]) >= 0
+                # The twin: a look that succeeds takes the warning away.
+                confirmed.note(homes["away"].path, MODEL)
+                confirmed.note(homes["away"].path, "lead-fit")
+                wait_for(lambda: httpx.get(f"{url}/readyz").json()["status"] == "ready")
+
+
+HEAVY = ("mlflow", "pandas", "sklearn", "scipy", "numba", "alembic", "lightgbm", "pyspark", "matplotlib", "optuna")
+ASK = """
+import asyncio, sys
+import httpx
+from serving.app import create_app
+from serving.settings import ServingSettings
+
+async def main():
+    door, app = create_app(ServingSettings.from_env(), open_on_loopback=True)
+    async with app.router.lifespan_context(app):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://127.0.0.1") as client:
+            for path in ("/readyz", "/metrics", "/openapi.json"):
+                assert (await client.get(path)).status_code == 200, path
+            answer = await client.post("/v1/churn-risk/score", json=BODY)
+            assert answer.status_code == 200, answer.text
+
+asyncio.run(main())
+import serving.server
+print(*sorted(set(HEAVY) & set(sys.modules)))
+"""
+
+
+class TestWhatIsImported:
+    def imported(self, home: Home, before: str = "") -> str:
+        code = f"{before}\nBODY, HEAVY = {BODY!r}, {HEAVY!r}\n{ASK}"
+        env = home.environment({"PYTHONPATH": os.getcwd()})
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def test_a_serving_process_loads_nothing_heavy(self, tmp_path: Path, made: Path) -> None:
+        home = new_home(tmp_path, made, 1)
+        assert home.run("serving", "migrate").returncode == 0
+        assert self.imported(home) == ""
+        # The sabotaged twin: one import of pandas is seen.
+        assert "pandas" in self.imported(home, "import pandas").split()
