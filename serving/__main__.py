@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from features.cli import parse_as_of, run
-from features.errors import AccountscoreError, UserMistake
+from features.cli import run
+from features.errors import UserMistake
+from serving.batch.command import batch
 from serving.keys.command import app as keys
 from serving.privacy.command import app as privacy
 from serving.privacy.command import retention
 from serving.replay.command import replay
 from serving.settings import ServingSettings
+from serving.store.ready import set_up
 from serving.writeback.cli import dead_letters, deliver
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-SourceOption = Annotated[
-    str, typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
-]
-DataOption = Annotated[Path | None, typer.Option("--data", help="The directory that ${data} stands for.")]
 
 
 @app.command()
@@ -37,7 +32,7 @@ def api(
 
     settings = ServingSettings.from_env()
     configure()
-    _set_up_store(settings)
+    set_up(settings)
     serve(settings, host, port)
 
 
@@ -60,7 +55,7 @@ def worker(
     if not connections:
         folder = str(settings.base.connections)
         raise UserMistake(f"no connection in {folder!r}: put NAME.toml there, see serving/connections.py for its form")
-    _set_up_store(settings)
+    set_up(settings)
     store = open_store(settings.base.store_url)
     store.require_revision()
     with only_one(settings.base.home), only_one(settings.base.home, "deliver"):
@@ -79,58 +74,6 @@ def worker(
             working.run()
         deliveries.close()
     store.close()
-
-
-@app.command()
-def batch(
-    source: SourceOption,
-    as_of: Annotated[str, typer.Option("--as-of", help="The moment to score for: a date or a time, UTC.")],
-    out: Annotated[Path, typer.Option(help="The folder to publish into.")],
-    data: DataOption = None,
-    reasons: Annotated[int, typer.Option(min=0, max=20, help="Reasons per score.")] = 5,
-    history: Annotated[
-        bool, typer.Option("--history/--no-history", help="Keep a decision record of each score in the store.")
-    ] = True,
-) -> None:
-    """Score every account and lead of a source with each live model; write Parquet and fill the store."""
-    from rich.progress import Progress
-
-    from features.source import open_source
-    from serving.batch.run import run as run_batch
-    from serving.champion import Champions
-    from serving.clock import make_clock
-    from serving.log import configure
-    from serving.store.connect import open_store
-
-    settings = ServingSettings.from_env()
-    configure()
-    moment = parse_as_of(as_of)
-    champions = Champions(settings.base.home)
-    champions.refresh()
-    for name, standing in champions.standing().items():
-        if standing["refused"] and standing["serves"] is None:
-            raise AccountscoreError(f"the champion of {name} is refused: {standing['refused']}")
-    opened = open_source(source, data)
-    _set_up_store(settings)
-    store = open_store(settings.base.store_url)
-    store.require_revision()
-    with Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
-        tasks: dict[str, object] = {}
-
-        def progress(model: str, done: int, rows: int) -> None:
-            if model not in tasks:
-                tasks[model] = bar.add_task(model, total=rows)
-            bar.update(tasks[model], completed=done)  # type: ignore[arg-type]  # what add_task returned
-
-        done = run_batch(
-            opened, moment, out, champions, store, make_clock(), reasons=reasons, record=history, progress=progress
-        )
-    store.close()
-    for model, rows in done.rows.items():
-        typer.echo(f"{model}: {done.scored[model]:,} scored, {rows - done.scored[model]:,} without a score")
-    for model in done.without_champion:
-        typer.echo(f"{model}: no champion, not scored; run python -m training fit {model} --source {source}", err=True)
-    typer.echo(f"run {done.run_id} -> {done.manifest}")
 
 
 @app.command()
@@ -197,26 +140,10 @@ def migrate() -> None:
     store.close()
 
 
-def _set_up_store(settings: ServingSettings) -> None:
-    """A store that is new is set up by a process of its own, so that alembic stays out of this one. One that has data at
-    an older revision is left to `serving migrate`: when that runs is for people to choose."""
-    from serving.store.connect import open_store
-
-    store = open_store(settings.base.store_url)
-    try:
-        is_new = store.revision() is None
-    finally:
-        store.close()
-    if is_new:
-        done = subprocess.run([sys.executable, "-m", "serving", "migrate"], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise AccountscoreError(f"the store could not be set up: {done.stderr.strip().splitlines()[-1:]}")
-
-
 app.command()(deliver)
 for name, group in (("keys", keys), ("privacy", privacy), ("dead-letters", dead_letters)):
     app.add_typer(group, name=name)
-for command in (retention, replay):
+for command in (batch, retention, replay):
     app.command()(command)
 
 if __name__ == "__main__":

@@ -21,3 +21,23 @@ class RegistryFailed(ServingError):
     """Raised when the registry is away, slow or gives what does not verify; trying again later may help."""
 
     retryable = True
+
+
+class BatchBusy(ServingError):
+    """Raised when another run is going on in the same folder (exit code 5)."""
+
+    retryable = True
+    exit_code = 5
+
+
+class StaleInput(ServingError):
+    """Raised when the newest row of a source is older than `--max-age` allows (exit code 6)."""
+
+    exit_code = 6
+
+
+class DiskTrouble(ServingError):
+    """Raised when the disk is full or fails; nothing was published (exit code 7)."""
+
+    retryable = True
+    exit_code = 7

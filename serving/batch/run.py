@@ -1,29 +1,37 @@
-"""The nightly job: every entity once, by each model that is live; published whole or not at all."""
+"""The nightly job: every entity once, by each model that is live; published whole or not at all, restartable anywhere."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.errors import UserMistake
 from features.panel import build_panel
+from features.signal import Entity
 from features.source import Source
 from features.tables import ENTITIES
-from serving.batch.publish import Publication
+from serving.batch import rows as published_rows
+from serving.batch.changes import Before
+from serving.batch.publish import is_whole, publish, published, read_manifest, scores_of
+from serving.batch.work import Plan, Work, forget_unfinished, only_one
 from serving.champion import Champion, Champions
 from serving.clock import Clock, iso, to_us
+from serving.connections import ConnectionConfig
 from serving.history import repository as history
 from serving.privacy import repository as privacy
+from serving.replay.scorers import KeptScorers
 from serving.scoring import repository as stored
 from serving.scoring.panel import ScoredRow, score_panel, signal_rows
+from serving.store import generation
 from serving.store.connect import Store
+from serving.writeback import queue
 
 log = logging.getLogger("serving.batch")
 CHUNK_ROWS = 10_000
@@ -42,64 +50,63 @@ class Done:
     rows: dict[str, int]
     scored: dict[str, int]
     without_champion: tuple[str, ...]
+    queued: int
+    """Write-backs to CRMs."""
+    resumed_chunks: int
+    """Chunks that an interrupted run had done."""
+
+
+@dataclass
+class Options:
+    """How a run is done."""
+
+    reasons: int = REASONS
+    record: bool = True
+    """Keep a decision record of each score."""
+    restart: bool = False
+    """Throw an unfinished run away."""
+    engine: str = "duckdb"
+    chunk_rows: int = CHUNK_ROWS
+    connections: Mapping[str, ConnectionConfig] = field(default_factory=dict)
+    progress: Progress = lambda _model, _done, _all: None
 
 
 def run(
-    source: Source, as_of: datetime, out: Path, champions: Champions, store: Store, clock: Clock, *,
-    reasons: int = REASONS, record: bool = True, progress: Progress = lambda _model, _done, _all: None,
+    source: Source, as_of: datetime, out: Path, champions: Champions, store: Store, clock: Clock, scorers: KeptScorers,
+    options: Options | None = None,
 ) -> Done:  # fmt: skip
     """Score every entity that the source knows as of a moment, with each model that has a champion.
 
-    Writes OUT/<run id>/<model>/scores.parquet and, last, OUT/manifest.json; fills the store, so that a request by
-    `entity_id` finds its signals. The same source, moment and champions are the same run, with the same bytes.
+    Writes OUT/<run id>/<model>/part-*.parquet and OUT/<run id>/signals/, and OUT/manifest.json last; fills the store, so that a
+    request by `entity_id` finds its signals; queues the write-backs of the connections. The same source, moment and champions
+    are the same run, with the same bytes: it goes on where it was stopped, and is done at once when it is published.
 
-    Raises `UserMistake` when no model is live for what the source has.
+    Raises `UserMistake` when no model is live for what the source has or an unfinished run does not fit, `BatchBusy` when one
+    is going on, `OSError` when the disk fails; nothing is published then.
     """
+    options = options or Options()
+    out = out.resolve()
     live, lacking = _live(source, champions)
     if not live:
         raise UserMistake(
             f"no model is live for what source {source.name!r} has: run python -m training fit {lacking[0]} --source ..., "
             f"then python -m training promote {lacking[0]}"
         )
-    run_id = run_identity(source.fingerprint, as_of, live)
-    panels: dict[str, tuple[pa.Table, list[Any]]] = {}
-    quiet: dict[str, set[str]] = {}
-    rows: dict[str, int] = {}
-    scored: dict[str, int] = {}
-    with Publication(out, run_id) as publication:
-        for champion in live:
-            if champion.entity not in panels:
-                panel = build_panel(source, champion.entity, [as_of])  # type: ignore[arg-type]  # a key of ENTITIES
-                panels[champion.entity] = (panel, signal_rows(panel))
-                with store.read() as connection:
-                    ids = panel["entity_id"].to_pylist()
-                    quiet[champion.entity] = privacy.not_to_score(connection, champion.entity, ids)
-                _store_signals(store, champion.entity, as_of, run_id, *panels[champion.entity])
-            panel, values = panels[champion.entity]
-            with publication.table(champion.name) as write:
-                rows[champion.name], scored[champion.name] = panel.num_rows, 0
-                if record:
-                    with store.write() as connection:
-                        history.forget_run(connection, run_id, champion.name)
-                for start in range(0, panel.num_rows, CHUNK_ROWS):
-                    part = score_panel(
-                        champion, panel.slice(start, CHUNK_ROWS), reasons, values[start : start + CHUNK_ROWS],
-                        quiet[champion.entity],
-                    )  # fmt: skip
-                    write(_table(champion, part))
-                    if record:
-                        _record(store, champion, part, run_id, to_us(clock()))
-                    scored[champion.name] += sum(row.no_score is None for row in part)
-                    progress(champion.name, start + len(part), panel.num_rows)
-        manifest = publication.publish(_manifest(source, as_of, run_id, live, rows, scored))
-    log.info("batch.published run=%s models=%d rows=%d", run_id, len(live), sum(rows.values()))
-    return Done(run_id, manifest, rows, scored, tuple(lacking))
-
-
-def run_identity(fingerprint: str, as_of: datetime, live: Sequence[Champion]) -> str:
-    """The name of a run: equal for equal content, moment and scorers."""
-    parts = [fingerprint, iso(as_of), *(f"{c.name} {c.sha256}" for c in live)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    with only_one(out):
+        plan = _plan(source, as_of, out, live, store, options)
+        resumed = 0
+        if not is_whole(out, plan.run_id):
+            work = Work.open(out, plan, options.restart)
+            resumed = _score(work, source, as_of, live, store, clock, scorers, options)
+            work.finish(_described(plan, live))
+        manifest = publish(out, plan.run_id)
+        forget_unfinished(out)
+        queued = _feed(out, live, store, clock, options)
+    about = read_manifest(out)
+    rows = {name: model["rows"] for name, model in about["models"].items()}
+    scored = {name: _scored(out, about, name) for name in rows}
+    log.info("batch.published run=%s models=%d rows=%d", plan.run_id, len(live), sum(rows.values()))
+    return Done(plan.run_id, manifest, rows, scored, tuple(lacking), queued, resumed)
 
 
 def _live(source: Source, champions: Champions) -> tuple[list[Champion], list[str]]:
@@ -115,105 +122,130 @@ def _live(source: Source, champions: Champions) -> tuple[list[Champion], list[st
     return live, lacking
 
 
-def _store_signals(store: Store, entity: str, as_of: datetime, run_id: str, panel: pa.Table, values: list[Any]) -> None:
-    fixed = panel.select(["entity_id", "eligibility", "value"]).to_pydict()
-    found = zip(fixed["entity_id"], fixed["eligibility"], fixed["value"], values, strict=True)
-    for part in _chunks([stored.row(entity, i, as_of, status, worth, v, run_id) for i, status, worth, v in found]):
-        with store.write() as connection:
-            stored.put(connection, part)
+def _plan(
+    source: Source, as_of: datetime, out: Path, live: Sequence[Champion], store: Store, options: Options
+) -> Plan:  # fmt: skip
+    before = published(out)
+    with store.read() as connection:
+        objections = generation.read(connection).get(privacy.GENERATION, 0)
+    plan = Plan(
+        source.name, source.fingerprint, iso(as_of), {c.name: c.sha256 for c in live}, options.reasons, objections,
+        before["run_id"] if before else None,
+    )  # fmt: skip
+    if plan.previous == plan.run_id and before is not None:
+        # The published run is damaged and is made again: it is compared with what it was compared with.
+        return Plan(**{**plan.__dict__, "previous": before["previous"]})
+    return plan
 
 
-def _record(store: Store, champion: Champion, rows: Sequence[ScoredRow], run_id: str, now_us: int) -> None:
-    records = [row.decision(champion, cause="batch", run_id=run_id, recorded_at_us=now_us) for row in rows]
+def _score(
+    work: Work, source: Source, as_of: datetime, live: Sequence[Champion], store: Store, clock: Clock,
+    scorers: KeptScorers, options: Options,
+) -> int:  # fmt: skip
+    """Write every chunk that is not there yet; returns how many were."""
+    there = 0
+    filled: set[str] = set()
+    before = _previous(work)
+    for champion in live:
+        panel = work.signals(champion.entity)
+        if panel is None:
+            carried = work.out / ".carried" / f"{source.name}-{champion.entity}"
+            entity: Entity = "account" if champion.entity == "account" else "lead"
+            kept = carried if options.engine == "duckdb" else None
+            panel = build_panel(source, entity, [as_of], engine=options.engine, carried=kept)
+            work.keep_signals(champion.entity, panel, options.chunk_rows)
+        compared = Before(work.out, before, champion, scorers)
+        for number, start in enumerate(range(0, panel.num_rows, options.chunk_rows)):
+            part = panel.slice(start, options.chunk_rows)
+            if work.has_part(champion.name, number):
+                there += 1
+            else:
+                scored = _chunk(
+                    champion, part, as_of, work.run_id, store, clock, options, champion.entity not in filled
+                )
+                work.keep_part(
+                    champion.name, number, published_rows.table(champion, scored, work.run_id, compared.compare(scored))
+                )
+            options.progress(champion.name, min(start + options.chunk_rows, panel.num_rows), panel.num_rows)
+        if not panel.num_rows:
+            work.keep_part(champion.name, 0, published_rows.table(champion, [], work.run_id, {}))
+        filled.add(champion.entity)
+    return there
+
+
+def _previous(work: Work) -> dict[str, Any] | None:
+    found = published(work.out)
+    return (
+        found
+        if found is not None and found["run_id"] == work.plan.previous and is_whole(work.out, found["run_id"])
+        else None
+    )
+
+
+def _chunk(
+    champion: Champion, part: pa.Table, as_of: datetime, run_id: str, store: Store, clock: Clock, options: Options,
+    fill: bool,
+) -> list[ScoredRow]:  # fmt: skip
+    """Score a chunk and store it, in one transaction; storing it again changes nothing."""
+    values = signal_rows(part)
+    ids = part["entity_id"].to_pylist()
+    with store.read() as connection:
+        quiet = privacy.not_to_score(connection, champion.entity, ids)
+    scored = score_panel(champion, part, options.reasons, values, quiet)
     with store.write() as connection:
-        history.put(connection, records)
+        if fill:
+            fixed = part.select(["eligibility", "value"]).to_pydict()
+            found = zip(ids, fixed["eligibility"], fixed["value"], values, strict=True)
+            stored.put(
+                connection,
+                [stored.row(champion.entity, i, as_of, status, worth, v, run_id) for i, status, worth, v in found],
+            )
+        if options.record:
+            history.forget_run(connection, run_id, champion.name, ids)
+            now_us = to_us(clock())
+            history.put(
+                connection, [r.decision(champion, cause="batch", run_id=run_id, recorded_at_us=now_us) for r in scored]
+            )
+    return scored
 
 
-def _chunks(rows: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
-    for start in range(0, len(rows), CHUNK_ROWS):
-        yield rows[start : start + CHUNK_ROWS]
+def _feed(out: Path, live: Sequence[Champion], store: Store, clock: Clock, options: Options) -> int:
+    """Queue what changed enough for the CRM connections; what was queued before is no news, so that repeating it is harmless."""
+    wanting = [c for c in options.connections.values() if c.writeback.queues]
+    if not wanting:
+        return 0
+    manifest, queued = read_manifest(out), 0
+    columns = ["entity_id", "as_of", "version", "score", "band", "probability", "no_score", "reasons"]
+    for champion in live:
+        for part in scores_of(out, manifest, champion.name, columns).to_batches(CHUNK_ROWS):
+            scores = [
+                queue.NewScore(
+                    champion.name, row["entity_id"], to_us(row["as_of"]), row["version"], row["score"], row["band"],
+                    row["probability"], [r["text"] for r in row["reasons"] or ()], row["no_score"],
+                )
+                for row in part.to_pylist()
+            ]  # fmt: skip
+            with store.write() as connection:
+                queued += queue.enqueue(connection, wanting, scores, to_us(clock()))
+    return queued
 
 
-REASON = pa.struct(
-    [
-        ("signal", pa.string()),
-        ("theme", pa.string()),
-        ("value", pa.float64()),
-        ("category", pa.string()),
-        ("effect", pa.float64()),
-        ("text", pa.string()),
-    ]
-)
-"""`value` holds numbers, `category` texts; both null when the signal was missing."""
-SCHEMA = pa.schema(
-    [
-        pa.field("entity_id", pa.string(), nullable=False),
-        pa.field("as_of", pa.timestamp("us", "UTC"), nullable=False),
-        pa.field("model", pa.string(), nullable=False),
-        pa.field("version", pa.int64()),
-        pa.field("scorer", pa.string(), nullable=False),
-        ("probability", pa.float64()),
-        ("score", pa.int64()),
-        ("band", pa.string()),
-        ("value", pa.float64()),
-        ("value_at_risk", pa.float64()),
-        ("no_score", pa.string()),
-        ("reasons", pa.list_(REASON)),
-        ("themes", pa.list_(pa.struct([("theme", pa.string()), ("effect", pa.float64())]))),
-    ]
-)
+def _scored(out: Path, manifest: dict[str, Any], model: str) -> int:
+    return int(pc.sum(pc.is_null(scores_of(out, manifest, model, ["no_score"])["no_score"])).as_py() or 0)
 
 
-def _table(champion: Champion, rows: Sequence[ScoredRow]) -> pa.Table:
-    return pa.Table.from_pylist([_published(champion, row) for row in rows], schema=SCHEMA)
-
-
-def _published(champion: Champion, row: ScoredRow) -> dict[str, Any]:
-    """A row as it is published: no wall clock in it."""
+def _described(plan: Plan, live: Sequence[Champion]) -> dict[str, Any]:
     return {
-        "entity_id": row.entity_id,
-        "as_of": row.as_of,
-        "model": champion.name,
-        "version": champion.version,
-        "scorer": champion.sha256,
-        "probability": row.probability,
-        "score": row.score,
-        "band": row.band,
-        "value": row.value,
-        "value_at_risk": row.at_stake,
-        "no_score": row.no_score,
-        "reasons": [
-            {
-                "signal": reason.signal,
-                "theme": reason.theme,
-                "value": None if reason.value is None or isinstance(reason.value, str) else float(reason.value),
-                "category": reason.value if isinstance(reason.value, str) else None,
-                "effect": reason.effect,
-                "text": reason.text,
-            }
-            for reason in row.reasons
-        ],
-        "themes": None if row.themes is None else [{"theme": t, "effect": e} for t, e in sorted(row.themes.items())],
-    }
-
-
-def _manifest(
-    source: Source, as_of: datetime, run_id: str, live: Sequence[Champion], rows: dict[str, int], scored: dict[str, int]
-) -> dict[str, Any]:
-    return {
-        "format": 1,
-        "run_id": run_id,
-        "as_of": iso(as_of),
-        "source": source.name,
-        "source_fingerprint": source.fingerprint,
+        "as_of": plan.as_of,
+        "source": plan.source,
+        "source_fingerprint": plan.source_fingerprint,
+        "previous": plan.previous,
         "models": {
             c.name: {
                 "entity": c.entity,
                 "version": c.version,
                 "scorer": c.sha256,
                 "horizon_days": c.horizon_days,
-                "rows": rows[c.name],
-                "scored": scored[c.name],
             }
             for c in live
         },

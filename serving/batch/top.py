@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from rich.table import Table as RichTable
 
 from features.errors import MissingExtra, UserMistake
-from serving.batch.publish import read_manifest
+from serving.batch.publish import read_manifest, read_scores
 
 By = Literal["probability", "value"]
 _ORDER: dict[By, tuple[str, str]] = {
@@ -42,19 +41,14 @@ def read_top(scores: Path, model: str, count: int, by: By = "probability") -> To
 
     Raises `UserMistake` when nothing was published there, or not by this model.
     """
-    manifest = read_manifest(scores)
-    described = manifest["models"].get(model)
-    if described is None:
-        raise UserMistake(
-            f"the run in {str(scores)!r} has no scores of {model!r}: it has {', '.join(manifest['models'])}"
-        )
-    table = pq.read_table(scores / described["file"])
+    table, manifest = read_scores(scores, model), read_manifest(scores)
+    described = manifest["models"][model]
     table = table.filter(pc.is_null(table["no_score"]))
     keys = [(name, "descending") for name in _ORDER[by]] + [("entity_id", "ascending")]
     # Nulls sort last either way: what is worth nothing known comes after what is.
     head = table.take(pc.sort_indices(table, sort_keys=keys)[:count])
     return Top(
-        model, described["entity"], described["horizon_days"], manifest["as_of"], described["scored"], head.to_pylist()
+        model, described["entity"], described["horizon_days"], manifest["as_of"], table.num_rows, head.to_pylist()
     )
 
 

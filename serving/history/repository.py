@@ -15,6 +15,8 @@ from serving.privacy.repository import without_erased
 from serving.store.connect import Store
 from serving.store.tables import decisions
 
+_PART = 500
+"""Bound values in one statement; older SQLite takes 999."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -77,9 +79,11 @@ def _inserting(dialect: Dialect) -> SQLCompiler:
     return compiled
 
 
-def forget_run(connection: Connection, run_id: str, model: str) -> None:
-    """Take a batch run's records out, before the same run writes them again."""
-    connection.execute(delete(decisions).where(decisions.c.run_id == run_id, decisions.c.model == model))
+def forget_run(connection: Connection, run_id: str, model: str, ids: Sequence[str]) -> None:
+    """Take a batch run's records of some entities out, before the same run writes them again."""
+    for start in range(0, len(ids), _PART):
+        own = (decisions.c.run_id == run_id, decisions.c.model == model)
+        connection.execute(delete(decisions).where(*own, decisions.c.entity_id.in_(ids[start : start + _PART])))
 
 
 def newest(store: Store, entity: str, entity_id: str, model: str | None, limit: int) -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import func, select
 
@@ -21,6 +20,7 @@ from features.panel import build_panel
 from features.source import open_source
 from models.pointer import read_pointer
 from models.scorer import Scorer
+from serving.batch.publish import read_scores
 from serving.store.connect import open_store
 from serving.store.tables import inbox
 from tests.serving.running import AS_OF, Home, make_home, running_api, same_bits
@@ -62,8 +62,7 @@ def api(home: Home, scores: Path) -> Iterator[str]:
 
 
 def published(scores: Path, model: str) -> list[dict[str, Any]]:
-    manifest = json.loads((scores / "manifest.json").read_text())
-    rows: list[dict[str, Any]] = pq.read_table(scores / manifest["models"][model]["file"]).to_pylist()
+    rows: list[dict[str, Any]] = read_scores(scores, model).to_pylist()
     return rows
 
 

@@ -1,0 +1,157 @@
+"""`python -m serving batch`: what a scheduler starts at night, and what it learns from the exit code."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.cli import parse_as_of
+from features.errors import AccountscoreError
+from serving.errors import DiskTrouble
+from serving.settings import ServingSettings
+
+SourceOption = Annotated[
+    str, typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
+]
+DataOption = Annotated[Path | None, typer.Option("--data", help="The directory that ${data} stands for.")]
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def batch(
+    source: SourceOption,
+    as_of: Annotated[str, typer.Option("--as-of", help="The moment to score for: a date or a time, UTC.")],
+    out: Annotated[Path, typer.Option(help="The folder to publish into.")],
+    data: DataOption = None,
+    reasons: Annotated[int, typer.Option(min=0, max=20, help="Reasons per score.")] = 5,
+    history: Annotated[
+        bool, typer.Option("--history/--no-history", help="Keep a decision record of each score in the store.")
+    ] = True,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw an unfinished run away instead of going on with it.")
+    ] = False,
+    max_age: Annotated[
+        str | None,
+        typer.Option("--max-age", help="Refuse a source whose newest row is older than this before --as-of: 36h, 2d."),
+    ] = None,
+    engine: Annotated[str, typer.Option(help="duckdb, pandas or spark: what computes the signals.")] = "duckdb",
+    summary: Annotated[
+        Path | None, typer.Option(help="Where to write what the run did, as JSON.", show_default="OUT/last_run.json")
+    ] = None,
+    metrics: Annotated[
+        Path | None, typer.Option(help="Where to write it for Prometheus' textfile collector (NAME.prom).")
+    ] = None,
+) -> None:
+    """Score every account and lead of a source with each live model; publish Parquet and fill the store.
+
+    Exit codes: 0 published; 2 a mistake in the command or the data; 5 another run is going on in OUT; 6 the source is older
+    than --max-age; 7 the disk is full or fails; 1 a fault. Whatever is not 0 published nothing, and the same command goes
+    on where it was stopped.
+    """
+    from serving.batch.report import Report
+
+    report = Report(source, as_of, time.time())
+    try:
+        _run(report, source, as_of, out, data, reasons, history, restart, max_age, engine)
+    except OSError as error:
+        full = error.errno in FULL
+        trouble = DiskTrouble(
+            f"{'the disk is full' if full else 'the disk failed'} ({error.strerror or error}), nothing was published: "
+            f"{'make room' if full else 'mend it'}, then repeat the command; it goes on where it was stopped"
+        )
+        report.failed(trouble)
+        _tell(report, out, summary, metrics)
+        raise trouble from None
+    except AccountscoreError as error:
+        report.failed(error)
+        _tell(report, out, summary, metrics)
+        raise
+    _tell(report, out, summary, metrics)
+    typer.echo(report.line())
+
+
+def _run(
+    report: object, source: str, as_of: str, out: Path, data: Path | None, reasons: int, history: bool, restart: bool,
+    max_age: str | None, engine: str,
+) -> None:  # fmt: skip
+    from features.source import open_source
+    from serving.batch.age import check_age, parse_age
+    from serving.batch.report import Report
+    from serving.batch.run import Options, run
+    from serving.champion import Champions
+    from serving.clock import make_clock
+    from serving.connections import load_connections
+    from serving.log import configure
+    from serving.replay.scorers import KeptScorers
+    from serving.store.connect import open_store
+    from serving.store.ready import set_up
+
+    assert isinstance(report, Report)
+    settings = ServingSettings.from_env()
+    configure()
+    moment = parse_as_of(as_of)
+    oldest: timedelta | None = None if max_age is None else parse_age(max_age)
+    champions = Champions(settings.base.home)
+    champions.refresh()
+    for name, standing in champions.standing().items():
+        if standing["refused"] and standing["serves"] is None:
+            raise AccountscoreError(f"the champion of {name} is refused: {standing['refused']}")
+    opened = open_source(source, data)
+    if oldest is not None:
+        check_age(opened, moment, oldest)
+    connections = load_connections(settings.base.connections, secrets_needed=False)
+    wanting = {name: c for name, c in connections.items() if c.source == source}
+    set_up(settings)
+    store = open_store(settings.base.store_url)
+    try:
+        store.require_revision()
+        with _progress() as progress:
+            options = Options(
+                reasons=reasons, record=history, restart=restart, engine=engine, connections=wanting, progress=progress
+            )
+            done = run(opened, moment, out, champions, store, make_clock(), KeptScorers(settings.base.home), options)
+    finally:
+        store.close()
+    report.finished(done)
+    for model, rows in done.rows.items():
+        typer.echo(f"{model}: {done.scored[model]:,} scored, {rows - done.scored[model]:,} without a score")
+    for model in done.without_champion:
+        typer.echo(f"{model}: no champion, not scored; run python -m training fit {model} --source {source}", err=True)
+
+
+class _progress:
+    """Bars with an estimate on a terminal, nothing in a pipe."""
+
+    def __enter__(self) -> Callable[[str, int, int], None]:
+        from rich.progress import Progress
+
+        self._bar = Progress(transient=True, disable=not sys.stderr.isatty())
+        self._bar.start()
+        tasks: dict[str, object] = {}
+
+        def progress(model: str, done: int, rows: int) -> None:
+            if model not in tasks:
+                tasks[model] = self._bar.add_task(model, total=rows)
+            self._bar.update(tasks[model], completed=done)  # type: ignore[arg-type]  # what add_task returned
+
+        return progress
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+
+def _tell(report: object, out: Path, summary: Path | None, metrics: Path | None) -> None:
+    """The run's own story for machines; that it cannot be told must not hide how the run ended."""
+    from serving.batch.report import Report
+
+    assert isinstance(report, Report)
+    try:
+        report.write(summary or out / "last_run.json", metrics)
+    except OSError as error:
+        typer.echo(f"the run's summary could not be written: {error}", err=True)

@@ -1,0 +1,63 @@
+"""Files that are whole or not there: written beside, synced, renamed, and the folder synced.
+
+Each step goes through this module, so that a test can stop the process at every one of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def write_parquet(path: Path, table: pa.Table, row_group_rows: int) -> None:
+    """The same table gives the same bytes. Raises `OSError` when the disk is full or fails; `path` is then untouched."""
+    partial = _beside(path)
+    pq.write_table(table, partial, compression="zstd", version="2.6", row_group_size=max(1, row_group_rows))
+    _put(partial, path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """As `write_parquet`."""
+    partial = _beside(path)
+    partial.write_text(text)
+    _put(partial, path)
+
+
+def move(folder: Path, to: Path) -> None:
+    """Rename a folder whose files are durable."""
+    sync(folder)
+    rename(folder, to)
+    sync(to.parent)
+
+
+def rename(old: Path, new: Path) -> None:
+    os.replace(old, new)
+
+
+def sync(path: Path) -> None:
+    """A rename is durable only when the file and its folder were synced."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _beside(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.partial")
+
+
+def _put(partial: Path, path: Path) -> None:
+    sync(partial)
+    rename(partial, path)
+    sync(path.parent)

@@ -1,0 +1,68 @@
+"""What a run did, for the one who watches it: a line, a JSON file, and Prometheus' textfile."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from features.errors import AccountscoreError
+from serving.batch import durable
+from serving.batch.run import Done
+
+
+class Report:
+    """Filled while a run goes on. It has wall-clock times; published rows have none."""
+
+    def __init__(self, source: str, as_of: str, started: float) -> None:
+        self._found: dict[str, Any] = {"source": source, "as_of": as_of, "started": started, "exit_code": 1}
+
+    def finished(self, done: Done) -> None:
+        self._found |= {
+            "exit_code": 0,
+            "run_id": done.run_id,
+            "manifest": str(done.manifest),
+            "rows": done.rows,
+            "scored": done.scored,
+            "without_champion": list(done.without_champion),
+            "queued_write_backs": done.queued,
+            "resumed_chunks": done.resumed_chunks,
+        }
+
+    def failed(self, error: AccountscoreError) -> None:
+        self._found |= {"exit_code": error.exit_code, "error": str(error)}
+
+    def line(self) -> str:
+        found = self._found
+        again = f", {found['resumed_chunks']} chunks were there already" if found["resumed_chunks"] else ""
+        return f"run {found['run_id']} -> {found['manifest']}{again}"
+
+    def write(self, path: Path, metrics: Path | None) -> None:
+        """Raises `OSError`."""
+        self._found["seconds"] = round(time.time() - self._found["started"], 3)
+        durable.write_text(path, json.dumps(self._found, indent=2, sort_keys=True) + "\n")
+        if metrics is not None:
+            self._write_metrics(metrics)
+
+    def _write_metrics(self, path: Path) -> None:
+        from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+
+        found, registry = self._found, CollectorRegistry()
+
+        def gauge(name: str, text: str, value: float, **labels: str) -> None:
+            if name not in gauges:
+                gauges[name] = Gauge(f"accountscore_batch_{name}", text, list(labels), registry=registry)
+            (gauges[name].labels(**labels) if labels else gauges[name]).set(value)
+
+        gauges: dict[str, Gauge] = {}
+        gauge("exit_code", "Exit code of the newest run", found["exit_code"])
+        gauge("seconds", "How long the newest run took", found["seconds"])
+        gauge("finished_timestamp_seconds", "When the newest run ended", found["started"] + found["seconds"])
+        for model, rows in found.get("rows", {}).items():
+            gauge("rows", "Entities of the newest run", rows, model=model)
+            gauge("scored_rows", "Entities with a score", found["scored"][model], model=model)
+        if found["exit_code"] == 0:
+            gauge("queued_write_backs", "Write-backs that the newest run queued", found["queued_write_backs"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_to_textfile(str(path), registry)

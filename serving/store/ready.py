@@ -1,0 +1,24 @@
+"""Setting up a store that is new, in a process of its own, so that alembic stays out of this one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from features.errors import AccountscoreError
+from serving.settings import ServingSettings
+
+
+def set_up(settings: ServingSettings) -> None:
+    """One that has data at an older revision is left to `serving migrate`: when that runs is for people to choose."""
+    from serving.store.connect import open_store
+
+    store = open_store(settings.base.store_url)
+    try:
+        is_new = store.revision() is None
+    finally:
+        store.close()
+    if is_new:
+        done = subprocess.run([sys.executable, "-m", "serving", "migrate"], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise AccountscoreError(f"the store could not be set up: {done.stderr.strip().splitlines()[-1:]}")
