@@ -4,8 +4,8 @@ One server process on one core, the load from another process on the other core 
 the echo of the same body, (a) probability alone, (b) with the 5 strongest reasons, (c) with a durable decision record. A ratio
 is taken within a round, and the median over the rounds counts, so that a busy machine slows both sides. The echo stands behind
 the same door as scoring (`tests.benchmarks.echo_server`). (a) and (b) run in a server that keeps no decision records, (c)
-in one that does, each beside its own echo. 64 different bodies would not fit one job of the load: the body is one, and no
-part of a request is remembered for the next.
+in one that does, each beside its own echo. All requests of a measurement have one body, which no part of the answer is
+remembered from. Beside the clock the processor time of the server is told, which a neighbour on its core does not take.
 
 The last line is one JSON object.
 """
