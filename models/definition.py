@@ -20,8 +20,12 @@ class Gates:
     """Lowest lower end of the 95 % interval of ROC AUC is 0.5; this is the lowest AUC itself."""
     max_calibration_error: float = 0.05
     """Mean distance of predicted and observed rate over 10 equal-count bins, unless inside the band of a perfect model."""
+    max_calibration_share: float = 0.3
+    """And at most this share of the observed rate: an error of 0.03 is little at a rate of 0.4, and half of everything at 0.06."""
     max_segment_error: float = 0.10
-    """The same within each large segment."""
+    """As `max_calibration_error`, within each large segment."""
+    max_segment_share: float = 0.5
+    """As `max_calibration_share`, within each large segment."""
     min_segment_rows: int = 200
     beat_rule: bool = True
     """AUC above that of the best one-column rule, or not below it beyond noise when the rule itself is strong."""

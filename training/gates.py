@@ -84,7 +84,9 @@ def check(gates: Gates, seen: Judged) -> list[Gate]:
         ),
         _rule(gates, seen),
         _champion(seen),
-        _calibrated(gates.max_calibration_error, seen.y, seen.p, seen.group, "calibration"),
+        _calibrated(
+            gates.max_calibration_error, gates.max_calibration_share, seen.y, seen.p, seen.group, "calibration"
+        ),
         _segments(gates, seen),
         Gate(
             "drift",
@@ -196,14 +198,16 @@ def _champion(seen: Judged) -> Gate:
     )
 
 
-def _calibrated(most: float, y: np.ndarray, p: np.ndarray, group: np.ndarray, name: str) -> Gate:
+def _calibrated(most: float, share: float, y: np.ndarray, p: np.ndarray, group: np.ndarray, name: str) -> Gate:
     error = evaluate.point(evaluate.Ranking(y, p).calibration_error, len(y))
     band = perfect_band(p, group)
+    # The rarer outcome: a rate of 0.94 is one of 0.06 seen from the other side.
+    limit = min(most, share * min(float(y.mean()), 1 - float(y.mean())))
     return Gate(
         name,
-        error <= max(most, band),
-        f"calibration error {error:.3f}; a perfect model of this size stays under {band:.3f} in 95 of 100 cases",
-        f"at most {most}, or what a perfect model may show",
+        error <= max(limit, band),
+        f"calibration error {error:.3f} at a rate of {y.mean():.3f}; a perfect model of this size stays under {band:.3f} in 95 of 100 cases",
+        f"at most {limit:.3f} ({most}, and {share:.0%} of the rate), or what a perfect model may show",
     )
 
 
@@ -211,7 +215,9 @@ def _segments(gates: Gates, seen: Judged) -> Gate:
     large = {name: mask for name, mask in seen.segments.items() if mask.sum() >= gates.min_segment_rows}
     wrong = []
     for name, mask in large.items():
-        gate = _calibrated(gates.max_segment_error, seen.y[mask], seen.p[mask], seen.group[mask], name)
+        gate = _calibrated(
+            gates.max_segment_error, gates.max_segment_share, seen.y[mask], seen.p[mask], seen.group[mask], name
+        )
         if not gate.passed:
             wrong.append(f"{name}: {gate.found}")
     return Gate(
@@ -220,7 +226,8 @@ def _segments(gates: Gates, seen: Judged) -> Gate:
         "; ".join(wrong)
         if wrong
         else f"{len(large)} segments of at least {gates.min_segment_rows} rows, all calibrated",
-        f"calibration error of at most {gates.max_segment_error} in each, or what a perfect model may show",
+        f"calibration error of at most {gates.max_segment_error}, and {gates.max_segment_share:.0%} of its rate, in each, or what a "
+        "perfect model may show",
     )
 
 

@@ -1,23 +1,26 @@
 """`make bench-quality`: our `fit-table` against plain LightGBM and plain logistic regression on the public datasets.
 
-`ACCOUNTSCORE_DATA` names the directory that holds them. Every contender sees the same training rows and is judged by the same
-test rows; ours sees the time of the training rows where there is one (`--time`), and no other help. Figures of AutoML tools
-on the rows of the first four sets, measured on 2 cores on 2026-11-23, stand beside them: flaml 2.7 with 45 s and
-AutoGluon 1.6 with 100 s. The last line is one JSON object: per dataset and contender auc, logloss, ece (10 equal-count bins)
-and s (seconds).
+`ACCOUNTSCORE_DATA` names the directory that holds them. Beside it, in `../quality`, stand the fixed splits (`splits.py`) and
+the figures of AutoML tools on the same rows (`anchors.md`); both are read from there when the benchmark runs, and
+`--quality DIR` names another place. Three more sets have their split here. Every contender sees the same training rows and
+is judged by the same test rows; ours sees the order of the training rows where it is one in time (`--time`), and no other
+help. The last line is one JSON object: per dataset and contender auc, logloss, ece (10 equal-count bins) and s (seconds).
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import lightgbm as lgb
 import numpy as np
@@ -28,7 +31,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
-from sklearn.model_selection import GroupShuffleSplit, train_test_split
+from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -37,12 +40,6 @@ from models.scorer import Scorer
 from training.gates import perfect_band
 
 LABEL, ORDER = "outcome_of_the_row", "order_of_the_row"
-AUTOML = {
-    "x_education": {"flaml": (0.8894, 0.590, 0.239, 45), "autogluon": (0.8999, 0.402, 0.068, 100)},
-    "telco": {"flaml": (0.8628, 0.399, 0.042, 45), "autogluon": (0.8620, 0.398, 0.030, 100)},
-    "bank": {"flaml": (0.6153, 0.701, 0.175, 45), "autogluon": (0.6596, 0.614, 0.140, 100)},
-    "salvirt": {"flaml": (0.8175, 0.522, 0.084, 45), "autogluon": (0.8642, 0.476, 0.104, 100)},
-}
 
 
 @dataclass(frozen=True)
@@ -66,41 +63,41 @@ def _quarter(y: np.ndarray) -> np.ndarray:
     return _mask(len(y), test)
 
 
-def x_education(data: Path) -> Task:
-    """Leads of an online school, newest 20 % by number; columns known only after contact are left out."""
-    d = pd.read_csv(data / "x_education_leads/Leads.csv.gz")
-    late = ["Tags", "Lead Quality", "Lead Profile", "Last Activity", "Last Notable Activity"]
-    late += [f"Asymmetrique {a} {b}" for a in ("Activity", "Profile") for b in ("Index", "Score")]
-    number = d["Lead Number"]
-    x = d.drop(columns=["Converted", "Prospect ID", "Lead Number", *late])
-    return Task(x, d.Converted.to_numpy(), (number.rank(pct=True) > 0.8).to_numpy(), number.to_numpy())
+def fixed(splits: ModuleType, name: str) -> Task:
+    """A set with a fixed split. Sets in time have their rows in its order, the newest first or last: where the test rows are."""
+    x, y, test, kind = splits.load(name)
+    order = np.arange(len(y)) if kind.startswith("time") else None
+    if order is not None and order[test].mean() < order[~test].mean():
+        order = order[::-1].copy()
+    return Task(x, np.asarray(y), np.asarray(test), order)
 
 
-def telco(data: Path) -> Task:
-    """Customers of a phone company, a random quarter: a snapshot without time."""
-    d = pd.read_csv(data / "ibm_telco_churn/Telco-Customer-Churn.csv")
-    d["TotalCharges"] = pd.to_numeric(d.TotalCharges, errors="coerce")
-    y = (d.Churn == "Yes").astype(int).to_numpy()
-    return Task(d.drop(columns=["customerID", "Churn"]), y, _quarter(y))
+def read_splits(folder: Path) -> ModuleType:
+    """`splits.py` of the benchmark's folder; it knows where the datasets lie."""
+    path = folder / "splits.py"
+    spec = importlib.util.spec_from_file_location("benchmark_splits", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise SystemExit(f"no {path}: pass --quality with the folder that holds splits.py and anchors.md")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def bank(data: Path) -> Task:
-    """Calls of a bank in date order, the last 30 %; the length of the call is known only after it."""
-    d = pd.read_csv(data / "uci_bank_marketing/bank-additional-full.csv.gz", sep=";")
-    order = np.arange(len(d))
-    return Task(
-        d.drop(columns=["y", "duration"]), (d.y == "yes").astype(int).to_numpy(), order >= int(0.7 * len(d)), order
-    )
-
-
-def salvirt(data: Path) -> Task:
-    """Deals of a consultancy, 30 % of the distinct rows, exact copies on one side."""
-    d = pd.read_csv(next((data / "salvirt_b2b_deals").glob("*.csv")), sep=";")
-    y = (d.Status == "Won").astype(int).to_numpy()
-    x = d.drop(columns="Status")
-    group = pd.factorize(x.astype(str).agg("|".join, axis=1))[0]
-    _, test = next(GroupShuffleSplit(1, test_size=0.3, random_state=7).split(x, y, group))
-    return Task(x, y, _mask(len(y), test))
+def read_anchors(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """`anchors.md`: dataset -> contender -> figures, from its table "AUC / log loss / ECE" under "name (seconds)"."""
+    lines = [line for line in (folder / "anchors.md").read_text().splitlines() if line.startswith("|")]
+    header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for row in rows:
+        for title, cell in zip(header, row, strict=True):
+            name = re.fullmatch(r"(\w+) \((?:< )?(\d+) s\)", title)
+            figures = [float(part) for part in re.findall(r"\d+\.\d+", cell)]
+            if name and len(figures) == 3:
+                auc, loss, ece = figures
+                found.setdefault(row[0], {})[f"{name[1]}, anchor"] = {
+                    "auc": auc, "logloss": loss, "ece": ece, "s": float(name[2]),
+                }  # fmt: skip
+    return found
 
 
 def ceu(data: Path) -> Task:
@@ -156,9 +153,7 @@ def ravenstack(data: Path) -> Task:
     return Task(d.drop(columns=["account_id", "account_name", "signup_date", "churn_flag"]), y, _quarter(y))
 
 
-TASKS: dict[str, Callable[[Path], Task]] = {
-    f.__name__: f for f in (x_education, telco, bank, salvirt, ceu, maven, ravenstack)
-}
+OWN: dict[str, Callable[[Path], Task]] = {f.__name__: f for f in (ceu, maven, ravenstack)}
 
 
 def calibration_error(y: np.ndarray, p: np.ndarray) -> float:
@@ -219,7 +214,7 @@ def logit(task: Task) -> np.ndarray:
     model = make_pipeline(
         make_column_transformer(
             (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
-            (OneHotEncoder(handle_unknown="ignore"), words),
+            (OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=10), words),
         ),
         LogisticRegression(C=0.5, max_iter=2000),
     )
@@ -237,51 +232,59 @@ def figures(y: np.ndarray, p: np.ndarray, seconds: float) -> dict[str, float]:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("datasets", nargs="*", choices=[[], *TASKS], help="all when none is named")
-    names = arguments.parse_args().datasets or list(TASKS)
+    arguments.add_argument("datasets", nargs="*", help="all when none is named")
+    arguments.add_argument(
+        "--quality", type=Path, help="folder of splits.py and anchors.md; beside the data by default"
+    )
+    given = arguments.parse_args()
     data = Settings.from_env().data
     if data is None:
         raise SystemExit("set ACCOUNTSCORE_DATA to the directory that holds the public datasets")
-    console = Console(stderr=True)
+    quality = given.quality or data.resolve().parent / "quality"
+    splits, anchors = read_splits(quality), read_anchors(quality)
+    known = [*splits.ALL, *OWN]
+    unknown = sorted(set(given.datasets) - set(known))
+    if unknown:
+        raise SystemExit(f"no dataset {', '.join(unknown)}: one of {', '.join(known)}")
+    console = Console(stderr=True, width=140)
     result: dict[str, dict[str, object]] = {}
-    for name in names:
-        task = TASKS[name](data)
-        y = task.y[task.test]
-        lines: dict[str, object] = {}
-        with tempfile.TemporaryDirectory() as folder:
-            began = time.perf_counter()
-            p, report = ours(task, Path(folder))
-            lines["accountscore"] = {
-                **figures(y, p, time.perf_counter() - began),
-                "perfect_band": round(perfect_band(p, np.arange(len(p))), 4),
-                "verdict": report["verdict"],
-                "refused_by": [gate["name"] for gate in report["gates"] if not gate["passed"]],  # type: ignore[attr-defined]
-            }
-        for contender in (lightgbm, logit):
-            began = time.perf_counter()
-            lines[contender.__name__] = figures(y, contender(task), time.perf_counter() - began)
-        for tool, known in AUTOML.get(name, {}).items():
-            lines[tool] = dict(zip(("auc", "logloss", "ece", "s"), known, strict=True))
-        result[name] = lines
-        table = Table(
-            "contender",
-            "AUC",
-            "log loss",
-            "ECE",
-            "s",
-            "verdict",
-            title=f"{name}: {(~task.test).sum():,} / {len(y):,} rows",
-        )
-        for contender_name, row in lines.items():
-            assert isinstance(row, dict)
-            verdict = (
-                f"{row['verdict']} {row['refused_by'] or ''} (perfect: ECE < {row['perfect_band']})"
-                if "verdict" in row
-                else ""
-            )
-            table.add_row(contender_name, *[str(row[k]) for k in ("auc", "logloss", "ece", "s")], verdict)
-        console.print(table)
+    for name in given.datasets or known:
+        task = OWN[name](data) if name in OWN else fixed(splits, name)
+        result[name] = compare(task) | anchors.get(name, {})
+        console.print(as_table(name, task, result[name]))
     print(json.dumps(result))
+
+
+def compare(task: Task) -> dict[str, object]:
+    """Every contender that runs here; ours with its verdict and the ECE that a perfect model stays under in 95 of 100."""
+    y = task.y[task.test]
+    lines: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        p, report = ours(task, Path(folder))
+        lines["accountscore"] = {
+            **figures(y, p, time.perf_counter() - began),
+            "perfect_band": round(perfect_band(p, np.arange(len(p))), 4),
+            "verdict": report["verdict"],
+            "refused_by": [gate["name"] for gate in report["gates"] if not gate["passed"]],  # type: ignore[attr-defined]
+        }
+    for contender in (lightgbm, logit):
+        began = time.perf_counter()
+        lines[contender.__name__] = figures(y, contender(task), time.perf_counter() - began)
+    return lines
+
+
+def as_table(name: str, task: Task, lines: Mapping[str, object]) -> Table:
+    rates = task.y[~task.test].mean(), task.y[task.test].mean()
+    title = f"{name}: {(~task.test).sum():,} / {task.test.sum():,} rows, base rate {rates[0]:.3f} -> {rates[1]:.3f}"
+    table = Table("contender", "AUC", "log loss", "ECE", "s", "verdict", title=title)
+    for contender, row in lines.items():
+        assert isinstance(row, dict)
+        said = ""
+        if "verdict" in row:
+            said = f"{row['verdict']} {', '.join(row['refused_by'])} (perfect: ECE < {row['perfect_band']})"
+        table.add_row(contender, *[str(row[k]) for k in ("auc", "logloss", "ece", "s")], said)
+    return table
 
 
 if __name__ == "__main__":

@@ -64,12 +64,22 @@ class TestEachGateIsThereForOneThing:
         wild = 1 / (1 + np.exp(-3 * np.log(seen.p / (1 - seen.p))))
         assert refused(replace(seen, p=wild)) == ["calibration", "calibration in segments"]
 
+    def test_overconfidence_about_a_rare_outcome(self) -> None:
+        """At a rate of 0.03 an error of 0.02 is within every absolute limit, and half of all that there is to know."""
+        rng = np.random.default_rng(4)
+        z = rng.normal(-4, 1.0, 20_000)
+        y = (rng.random(20_000) < 1 / (1 + np.exp(-z))).astype(float)
+        wild = 1 / (1 + np.exp(-(1.6 * (z + 4) - 4.1)))
+        seen = replace(good(), y=y, p=wild, group=np.arange(20_000), segments={})
+        assert refused(seen) == ["calibration"]
+        assert refused(seen, Gates(max_calibration_share=1.0)) == [], "the twin with the absolute limit alone lets it pass"
+
     def test_one_segment_that_is_wrong_though_all_together_are_right(self) -> None:
         seen = good()
         north = seen.segments["region = north"]
         assert np.isclose(north.mean(), 0.4, atol=0.03)
         tilted = np.where(north, np.minimum(seen.p + 0.15, 1), np.maximum(seen.p - 0.1, 0))
-        names = refused(replace(seen, p=tilted), Gates(max_calibration_error=0.5))
+        names = refused(replace(seen, p=tilted), Gates(max_calibration_error=0.5, max_calibration_share=1.0))
         assert names == ["calibration in segments"]
 
     def test_a_jump_of_the_base_rate(self) -> None:
