@@ -86,7 +86,9 @@ def measure(company: Path, name: str, trials: int) -> dict[str, object]:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("sizes", nargs="*", type=int, help="accounts; 500, 2,000 and 20,000 when none is given")
-    arguments.add_argument("--trials", type=int, default=8, help="of the search, so that the figures do not depend on the machine")
+    arguments.add_argument(
+        "--trials", type=int, default=8, help="of the search, so that the figures do not depend on the machine"
+    )
     arguments.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     arguments.add_argument("--seed", type=int, default=7, help="of the company")
     given = arguments.parse_args()

@@ -72,7 +72,9 @@ class TestEachGateIsThereForOneThing:
         wild = 1 / (1 + np.exp(-(1.6 * (z + 4) - 4.1)))
         seen = replace(good(), y=y, p=wild, group=np.arange(20_000), segments={})
         assert refused(seen) == ["calibration"]
-        assert refused(seen, Gates(max_calibration_share=1.0)) == [], "the twin with the absolute limit alone lets it pass"
+        assert refused(seen, Gates(max_calibration_share=1.0)) == [], (
+            "the twin with the absolute limit alone lets it pass"
+        )
 
     def test_one_segment_that_is_wrong_though_all_together_are_right(self) -> None:
         seen = good()
