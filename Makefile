@@ -29,11 +29,12 @@ test: setup ## All tests but the long sweeps, under 10 minutes on 2 cores
 test-full: setup ## All tests, the long kill sweeps included
 	$(RUN) -m pytest
 
-check: setup ## Lint, types, import rules
+check: setup ## Lint, types, import rules, bandit
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
+	$(RUN) -m bandit -q -c pyproject.toml -r features models training serving
 
 train: setup ## Train, judge and register MODEL on SOURCE (BUDGET=seconds, or TRIALS=N; CAPACITY='40 per day')
 	$(RUN) -m training fit $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(CAPACITY),--capacity '$(CAPACITY)')

@@ -19,6 +19,8 @@ def set_up(settings: ServingSettings) -> None:
     finally:
         store.close()
     if is_new:
-        done = subprocess.run([sys.executable, "-m", "serving", "migrate"], capture_output=True, text=True, check=False)
+        done = subprocess.run(  # nosec B603
+            [sys.executable, "-m", "serving", "migrate"], capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise AccountscoreError(f"the store could not be set up: {done.stderr.strip().splitlines()[-1:]}")

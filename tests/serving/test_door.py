@@ -19,6 +19,7 @@ from serving.door.inflate import inflate
 from serving.door.rate import Buckets
 from serving.keys import repository as keys
 from serving.problems import Problem
+from tests.serving.conftest import DATABASES, store_url
 from tests.serving.inside import Inside, now_us, running_inside
 
 BODY = {"records": [{"signals": {"number_0": 1.0}}]}
@@ -38,9 +39,10 @@ def keyed(home: Path) -> Iterator[Inside]:
         yield inside
 
 
-@pytest.fixture
-def keyless(tmp_path: Path) -> Iterator[Inside]:
-    with running_inside(tmp_path / "keyless") as inside:
+@pytest.fixture(params=DATABASES)
+def keyless(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Inside]:
+    """An app in which none was made; on both databases, for what it keeps in them."""
+    with running_inside(tmp_path, {"ACCOUNTSCORE_STORE_URL": store_url(request, tmp_path)}) as inside:
         yield inside
 
 

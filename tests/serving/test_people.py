@@ -17,6 +17,7 @@ from serving.replay.scorers import KeptScorers, ScorerGone
 from serving.replay.service import replay
 from serving.scoring import repository as stored
 from serving.store.tables import changes, decisions, idempotency, inbox, ledger, signals, writebacks
+from tests.serving.conftest import DATABASES, store_url
 from tests.serving.inside import Inside, running_inside
 
 SCORE = "/v1/churn-risk/score"
@@ -24,9 +25,11 @@ VALUES = {"number_0": 1.5, "number_1": None, "number_3": 2e2, "word_0": "beta"}
 DAY = 86_400_000_000
 
 
-@pytest.fixture(scope="module")
-def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
-    with running_inside(tmp_path_factory.mktemp("people") / "home") as running:
+@pytest.fixture(scope="module", params=DATABASES)
+def inside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    home = tmp_path_factory.mktemp("people") / "home"
+    home.mkdir()
+    with running_inside(home, {"ACCOUNTSCORE_STORE_URL": store_url(request, home)}) as running:
         yield running
 
 

@@ -15,14 +15,12 @@ from serving.store.connect import Store, insert_new, open_store, upsert
 from serving.store.migrate import migrate
 from serving.store.tables import REVISION, dirty, inbox, metadata, signals
 from serving.store.writer import GroupWriter
-
-URLS = {"sqlite": "sqlite:///{folder}/store.db"}
-"""Postgres joins here with a URL of its own."""
+from tests.serving.conftest import DATABASES, store_url
 
 
-@pytest.fixture(params=sorted(URLS))
+@pytest.fixture(params=DATABASES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(URLS[request.param].format(folder=tmp_path))
+    opened = open_store(store_url(request, tmp_path))
     migrate(opened)
     yield opened
     opened.close()
@@ -53,10 +51,11 @@ class TestMigrate:
 
         def difference() -> list[object]:
             with store.read() as connection:
-                return compare_metadata(MigrationContext.configure(connection), metadata)
+                found = compare_metadata(MigrationContext.configure(connection), metadata)
+            flat = [each for item in found for each in (item if isinstance(item, list) else [item])]
+            return [each for each in flat if "comment" not in each[0]]  # they are for readers of the code
 
-        comments = ("add_table_comment", "remove_table_comment", "modify_comment")
-        assert [d for d in difference() if not str(d).startswith(tuple(f"('{c}" for c in comments))] == []
+        assert difference() == []
         with store.write() as connection:  # the sabotaged twin: a table that nobody migrated
             connection.execute(text("CREATE TABLE stray (id INTEGER)"))
         assert difference()

@@ -1,0 +1,139 @@
+"""Backup and restore. A backup is one SQLite file, a whole store, whichever database it came from: consistent as of one
+moment while everything runs, and restored into either database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection, delete, func, insert, select, text
+
+from features.errors import UserMistake
+from serving.store.connect import Store, open_store
+from serving.store.generation import read as read_generations
+from serving.store.migrate import migrate
+from serving.store.tables import generations, metadata
+
+ROWS_AT_A_TIME = 1000
+_CHECKED = "the file is no backup, or it is damaged"
+
+
+def backup(store: Store, file: Path) -> int:
+    """Write the store into a new file and return its size in bytes. Raises `UserMistake` when the file is there already,
+    `StoreAway`; then no file is left."""
+    if file.exists():
+        raise UserMistake(f"{str(file)!r} is there already: name a new file")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    try:
+        if store.dialect == "sqlite":
+            _copy_file(store, partial)
+        else:
+            _copy_rows_out(store, partial)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.rename(file)
+    finally:
+        for left in partial.parent.glob(f"{partial.name}*"):
+            left.unlink()
+    return file.stat().st_size
+
+
+def restore(store: Store, file: Path, *, overwrite: bool = False) -> dict[str, int]:
+    """Put a backup's rows into a migrated store, in one transaction; rows by table.
+
+    A backup of an older revision is migrated on the way. Raises `UserMistake` for a file that is no backup and, without
+    `overwrite`, for a store that has rows.
+    """
+    if not file.is_file():
+        raise UserMistake(f"there is no file {str(file)!r}")
+    with tempfile.TemporaryDirectory(dir=file.parent) as scratch:
+        copy = Path(scratch) / "store.db"
+        shutil.copyfile(file, copy)
+        _check(copy)
+        source = open_store(f"sqlite:///{copy}")
+        try:
+            migrate(source)
+            with source.read() as there, store.write() as here:
+                return _replace(there, here, overwrite)
+        finally:
+            source.close()
+
+
+def _copy_file(store: Store, partial: Path) -> None:
+    """SQLite's own online backup."""
+    with store.read() as connection:
+        source = cast(sqlite3.Connection, connection.connection.driver_connection)
+        target = sqlite3.connect(partial)
+        try:
+            source.backup(target)
+        finally:
+            target.close()
+    _one_file(partial)
+
+
+def _copy_rows_out(store: Store, partial: Path) -> None:
+    target = open_store(f"sqlite:///{partial}")
+    try:
+        migrate(target)
+        with store.read() as there, target.write() as here:
+            _replace(there.execution_options(isolation_level="REPEATABLE READ"), here, True)
+    finally:
+        target.close()
+    _one_file(partial)
+
+
+def _one_file(partial: Path) -> None:
+    """Nothing beside it that would have to be copied too."""
+    connection = sqlite3.connect(partial)
+    try:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    finally:
+        connection.close()
+
+
+def _check(copy: Path) -> None:
+    connection = sqlite3.connect(copy)
+    try:
+        found = connection.execute("PRAGMA integrity_check").fetchone()[0]
+        connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.DatabaseError:
+        raise UserMistake(_CHECKED) from None
+    finally:
+        connection.close()
+    if found != "ok":
+        raise UserMistake(_CHECKED)
+
+
+def _replace(there: Connection, here: Connection, overwrite: bool) -> dict[str, int]:
+    counted: dict[str, int] = {}
+    before = read_generations(here)
+    for table in metadata.sorted_tables:
+        if table is not generations and not overwrite and here.execute(select(table).limit(1)).first() is not None:
+            raise UserMistake(f"the store has rows in {table.name}: --overwrite puts the backup in their place")
+        here.execute(delete(table))
+        counted[table.name] = 0
+        rows = there.execution_options(yield_per=ROWS_AT_A_TIME).execute(select(table)).mappings()
+        for part in rows.partitions():
+            here.execute(insert(table), [dict(row) for row in part])
+            counted[table.name] += len(part)
+        _count_on(here, table)
+    for name in {*before, *read_generations(here)}:  # running processes read all anew
+        value = max(before.get(name, 0), read_generations(here).get(name, 0)) + 1
+        here.execute(delete(generations).where(generations.c.name == name))
+        here.execute(insert(generations), [{"name": name, "value": value}])
+    return counted
+
+
+def _count_on(here: Connection, table: Any) -> None:
+    """Postgres counts keys up by a sequence, which rows that bring their own do not move."""
+    key = table.autoincrement_column
+    if here.dialect.name == "postgresql" and key is not None:
+        newest = here.execute(select(func.max(key))).scalar()
+        if newest is not None:
+            sequence = text("SELECT setval(pg_get_serial_sequence(:table, :key), :newest)")
+            here.execute(sequence, {"table": table.name, "key": key.name, "newest": newest})
