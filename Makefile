@@ -7,7 +7,7 @@ MODEL ?= churn-risk
 export ACCOUNTSCORE_DATA ?= $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check train tune compare backtest promote monitor rollback mlflow score serve bench-quality bench-truth bench-serving bench-signals lock clean
+.PHONY: help setup demo test test-full check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-quality bench-truth bench-serving bench-signals lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -56,6 +56,10 @@ monitor: setup ## Is MODEL still right? AS_OF=DATE, SOURCE, DATA; ends with 4 wh
 
 rollback: setup ## Put the previous champion of MODEL back
 	$(RUN) -m training rollback $(MODEL)
+
+notebooks: setup ## Run the three notebooks (MODEL, SOURCE); the results are in var/notebooks/
+	mkdir -p var/notebooks
+	PYTHONPATH=$(CURDIR) ACCOUNTSCORE_HOME=$(abspath $(or $(ACCOUNTSCORE_HOME),var)) MODEL=$(MODEL) SOURCE=$(SOURCE) $(VENV)/bin/jupyter execute notebooks/*.ipynb --output "../var/notebooks/{notebook_name}"
 
 mlflow: setup ## The MLflow page, on loopback (MLFLOW_PORT=5000)
 	$(VENV)/bin/mlflow ui --host 127.0.0.1 --port $(or $(MLFLOW_PORT),5000) --backend-store-uri $(or $(ACCOUNTSCORE_TRACKING_URI),sqlite:///$(or $(ACCOUNTSCORE_HOME),var)/mlflow.db)

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from features.errors import BadInput, Fault, UserMistake
-from features.source import Source, internal, quote, to_us, versions
+from features.source import Source, configure, internal, quote, to_us, versions
 from features.tables import KNOWN_TIME, TABLES, Column, Table
 
 _NUMBER = itertools.count(1)
@@ -108,9 +108,7 @@ def overlay(source: Source, table: str, changes: Sequence[Mapping[str, Any]]) ->
         **source.columns,
         table: tuple(dict.fromkeys((*source.columns[table], *_given(changes, definition)))),
     }
-    above.connection.execute(
-        "SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET preserve_insertion_order = false"
-    )
+    configure(above.connection)
     above.connection.execute(f"CREATE SCHEMA {schema}")
     above.connection.register("changed_rows", pa.Table.from_pylist(rows, schema=held.schema))
     above.connection.execute(

@@ -14,6 +14,7 @@ a comparison of integers:
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import importlib.util
@@ -108,9 +109,7 @@ class Source:
     def __init__(self, name: str, folder: Path, data: Path | None) -> None:
         self.name, self.folder, self.data = name, folder, data
         self.connection = duckdb.connect()
-        self.connection.execute(
-            "SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET preserve_insertion_order = false"
-        )
+        configure(self.connection)
         self.columns: dict[str, tuple[str, ...]] = {}
         """Per table the canonical columns that the source delivers."""
         self.custom: dict[str, tuple[str, ...]] = {}
@@ -371,6 +370,14 @@ class Source:
             for count, (name, _, found, rule) in zip(counts, tests, strict=True)
             if count
         ]
+
+
+def configure(connection: duckdb.DuckDBPyConnection) -> None:
+    """UTC, no progress bar, rows in any order."""
+    connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+    # In a notebook without ipywidgets the bar is off, and DuckDB refuses to be told so.
+    with contextlib.suppress(duckdb.InvalidInputException):
+        connection.execute("SET enable_progress_bar = false")
 
 
 def to_us(moment: dt.datetime) -> int:
