@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from serving.health.depth import measure
 from serving.problems import Problem, documented
 from serving.state import state_of
 
@@ -41,5 +43,7 @@ async def readyz(request: Request) -> dict[str, Any]:
 
 @router.get("/metrics", summary="Counters in Prometheus' text format", response_class=Response)
 async def metrics(request: Request) -> Response:
-    """Requests and scores of this process since it started."""
-    return Response(generate_latest(state_of(request).metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    """Requests and scores of this process since it started; what waits and how old the signals are, as of now."""
+    state = state_of(request)
+    await asyncio.to_thread(measure, state)
+    return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -320,3 +320,18 @@ def test_trend_is_read_with_the_signals(inside: Inside) -> None:
     with inside.writing() as connection:
         connection.execute(update(decisions).where(decisions.c.entity_id == "t1").values(model="lead-fit"))
     assert ask(inside, "t1")["trend"] == "not_enough"  # another model's scores say nothing
+
+
+def test_metrics_say_what_waits_and_how_old_the_signals_are(inside: Inside) -> None:
+    store_signals(inside, "m1")
+    letter = {
+        "connection": "main", "dedupe_key": "m", "received_at": 2, "occurred_at": 1, "kind": "company.change",
+        "object_type": "company", "object_id": "m", "state": "failed",
+    }  # fmt: skip
+    with inside.writing() as connection:
+        connection.execute(insert(inbox).values(**letter))
+    page = inside.client.get("/metrics").text
+    assert 'accountscore_inbox_events{state="failed"} 1.0' in page
+    assert 'accountscore_outbox_messages{state="dead"} 0.0' in page
+    assert 'accountscore_signals_age_seconds{entity="account"}' in page
+    assert "accountscore_dirty_entities 0.0" in page

@@ -1,0 +1,39 @@
+"""How much waits and how old the signals are, read from the store when somebody scrapes."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from features.tables import ENTITIES
+from serving.clock import to_us
+from serving.errors import StoreAway
+from serving.state import AppState
+from serving.store.tables import dirty, inbox, signals, writebacks
+from serving.webhooks.inbox import APPLIED, FAILED, WAITING
+
+INBOX, OUTBOX = (WAITING, APPLIED, FAILED), ("waiting", "dead")
+
+
+def measure(state: AppState) -> None:
+    """Set the gauges. While the store is away they keep what they said last."""
+    metrics = state.metrics
+    try:
+        with state.store.read() as connection:
+            by_state = select(inbox.c.state, func.count()).where(inbox.c.state.in_(INBOX)).group_by(inbox.c.state)
+            letters = {name: count for name, count in connection.execute(by_state)}
+            by_state = select(writebacks.c.state, func.count()).group_by(writebacks.c.state)
+            messages = {name: count for name, count in connection.execute(by_state)}
+            changed = connection.execute(select(func.count()).select_from(dirty)).scalar_one()
+            newest_of = select(signals.c.entity, func.max(signals.c.as_of)).group_by(signals.c.entity)
+            newest = {entity: as_of for entity, as_of in connection.execute(newest_of)}
+    except StoreAway:
+        return
+    for name in INBOX:
+        metrics.inbox.labels(name).set(letters.get(name, 0))
+    for name in OUTBOX:
+        metrics.outbox.labels(name).set(messages.get(name, 0))
+    metrics.dirty.set(changed)
+    now_us = to_us(state.clock())
+    for entity in ENTITIES:
+        if entity in newest:
+            metrics.signals_age.labels(entity).set((now_us - newest[entity]) / 1e6)
