@@ -8,16 +8,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import narwhals as nw
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import MissingExtra, UserMistake
-from features.source import Source
+from features.source import Source, quote
 
 Since = tuple[int, int | None]
+How = Literal["sum", "min", "max", "bits"]
 ENGINES = ("duckdb", "pandas", "spark")
 
 
@@ -39,6 +40,14 @@ class Engine(Protocol):
 
     def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         """Compute a result that is used more than once."""
+        ...
+
+    def roll_up(self, frame: nw.LazyFrame[Any], keys: Sequence[str], how: Mapping[str, How]) -> nw.LazyFrame[Any]:
+        """Integer columns put together per key (keys are never null), as int64.
+
+        `bits` is for a column of small numbers, 0 to 47 or null: the integer in which the bits of those numbers that occur
+        are set, 0 when there are none.
+        """
         ...
 
     def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table: ...
@@ -76,6 +85,29 @@ def _select(
     return relation
 
 
+def _roll_up(
+    engine: Engine, frame: nw.LazyFrame[Any], keys: Sequence[str], how: Mapping[str, How]
+) -> nw.LazyFrame[Any]:
+    """For engines without an OR of bits that Narwhals knows: different numbers first, then the sum of their powers of two."""
+    plain = {name: way for name, way in how.items() if way != "bits"}
+    aggregates = [getattr(nw.col(name), way)() for name, way in plain.items()]
+    found = frame.group_by(*keys).agg(*aggregates) if plain else frame.select(*keys).unique()
+    for name in how.keys() - plain.keys():
+        numbers = frame.filter(~nw.col(name).is_null()).select(*keys, name).unique()
+        powers = engine.small({name: list(range(48)), "power": [2**n for n in range(48)]})
+        words = numbers.join(powers, on=name, how="inner").group_by(*keys).agg(nw.col("power").sum())
+        found = found.join(words.rename({"power": name}), on=list(keys), how="left")
+    zero = nw.lit(0, nw.Int64)
+    return found.with_columns(
+        *[
+            (nw.when(nw.col(n).is_null()).then(zero).otherwise(nw.col(n)) if way == "bits" else nw.col(n))
+            .cast(nw.Int64)
+            .alias(n)
+            for n, way in how.items()
+        ]
+    ).select(*keys, *how)
+
+
 class DuckDBEngine:
     """Embedded and out of core; the default."""
 
@@ -101,6 +133,14 @@ class DuckDBEngine:
         frame.to_native().create(name)
         self._kept.append(name)
         return nw.from_native(self._source.connection.table(name))
+
+    def roll_up(self, frame: nw.LazyFrame[Any], keys: Sequence[str], how: Mapping[str, How]) -> nw.LazyFrame[Any]:
+        # One pass and one small hash table; `_roll_up` would first make a row for each key and number: on 50 million
+        # events 8.9 million for users and weeks instead of 0.3 million for users.
+        form = {"bits": "coalesce(bit_or(1::BIGINT << {0}::INTEGER), 0)"}
+        items = [f"{form.get(way, way + '({0})::BIGINT').format(quote(n))} AS {quote(n)}" for n, way in how.items()]
+        by = ", ".join(map(quote, keys))
+        return nw.from_native(frame.to_native().aggregate(", ".join([by, *items]), by))
 
     def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         return frame.to_native().to_arrow_table()
@@ -130,6 +170,9 @@ class PandasEngine:
 
     def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         return frame
+
+    def roll_up(self, frame: nw.LazyFrame[Any], keys: Sequence[str], how: Mapping[str, How]) -> nw.LazyFrame[Any]:
+        return _roll_up(self, frame, keys, how)
 
     def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         return pa.Table.from_pandas(frame.to_native(), preserve_index=False)
@@ -189,6 +232,9 @@ class SparkEngine:
         kept = frame.to_native().persist()
         self._kept.append(kept)
         return nw.from_native(kept)
+
+    def roll_up(self, frame: nw.LazyFrame[Any], keys: Sequence[str], how: Mapping[str, How]) -> nw.LazyFrame[Any]:
+        return _roll_up(self, frame, keys, how)
 
     def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         return frame.to_native().toArrow()

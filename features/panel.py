@@ -21,6 +21,7 @@ from features.custom import LeftOut, custom_definitions
 from features.definition import Definition, money
 from features.engines import Engine, Since, make_engine
 from features.errors import UserMistake
+from features.lattice import KEYS, Lattice, Memory, lattices
 from features.measures import (
     DEPTH_WEEKS,
     WEEK_US,
@@ -28,6 +29,7 @@ from features.measures import (
     Earliest,
     Latest,
     LongestSilence,
+    MemberWeeks,
     State,
     Wanted,
     base_column,
@@ -36,11 +38,12 @@ from features.measures import (
     where,
     window_column,
 )
+from features.members import LATE_SUFFIX
 from features.signal import Entity, Signal
 from features.source import Source, to_us
 from features.states import state_frames
 from features.tables import ENTITIES, TABLES
-from features.windows import KEYS, LATE_SUFFIX, LIFETIME, Lattice, Memory, lattices, window_frames
+from features.windows import LIFETIME, window_frames
 
 Frame = nw.LazyFrame[Any]
 
@@ -291,7 +294,9 @@ def _fill(wide: Frame, wanted: Wanted, own: str) -> Frame:
     for measure, windows in wanted.windows.items():
         for window in windows:
             name = window_column(measure, window)
-            filled[name] = full(name) + full(name + LATE_SUFFIX) if type(measure) is Distinct else full(name)
+            filled[name] = (
+                full(name) + full(name + LATE_SUFFIX) if type(measure) in (Distinct, MemberWeeks) else full(name)
+            )
         if not windows and not isinstance(measure, (Latest, Earliest, LongestSilence)):
             filled[base_column(measure)] = full(base_column(measure))
     for measure, weights in wanted.weighted.items():

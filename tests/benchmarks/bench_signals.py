@@ -137,7 +137,17 @@ def measure(name: str, data: Path, scratch: Path, rounds: int) -> dict[str, floa
     """Median seconds and largest peak of some rounds."""
     found = []
     for _ in range(rounds):
-        command = [sys.executable, __file__, "--step", name, "--data", str(data), "--scratch", str(scratch)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.bench_signals",
+            "--step",
+            name,
+            "--data",
+            str(data),
+            "--scratch",
+            str(scratch),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"step {name} failed:\n{done.stderr[-2000:]}")
