@@ -9,45 +9,21 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from features.audit_command import audit_command
+from features.check_command import check_command
 from features.cli import parse_as_of, run
 from features.errors import UserMistake
 from features.simulate import simulate_command
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("simulate")(simulate_command)
+app.command("audit")(audit_command)
+app.command("check")(check_command)
 
 SourceOption = Annotated[
     str, typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
 ]
 DataOption = Annotated[Path | None, typer.Option("--data", help="The directory that ${data} stands for.")]
-
-
-@app.command()
-def check(source: SourceOption, data: DataOption = None) -> None:
-    """Open a source, check every table, and show what it offers."""
-    from features.panel import offered
-    from features.source import open_source
-    from features.tables import ENTITIES, TABLES
-
-    opened = open_source(source, data)
-    console = Console()
-    table = RichTable("table", "rows", "canonical columns", "custom columns", title=f"source {opened.name}")
-    for name in opened.tables:
-        table.add_row(
-            name,
-            f"{opened.rows(name):,}",
-            f"{len(opened.columns[name])} of {len(TABLES[name].columns) + 1}",
-            ", ".join(opened.custom[name]) or "-",
-        )
-    console.print(table)
-    first, last = opened.span
-    console.print(f"events from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC)")
-    for entity, held_by in ENTITIES.items():
-        if opened.has(held_by):
-            definitions, left_out = offered(opened, entity)  # type: ignore[arg-type]
-            console.print(f"{entity}: {len(definitions)} signals")
-            for column in left_out:
-                console.print(f"  not offered: {column.table}.{column.column}: {column.why}")
 
 
 @app.command()

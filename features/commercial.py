@@ -7,7 +7,7 @@ from typing import Any
 import narwhals as nw
 
 from features.definition import AS_OF, Definition, Formula, change, days_since, define, flag, money, number
-from features.measures import DAY_US, Latest, State, Total, chosen, where
+from features.measures import DAY_US, Latest, State, Total, Wanted, chosen, where
 
 _paid = nw.col("status").is_in(["active", "notice"]) & (nw.col("mrr") > 0)
 _T = "subscriptions"
@@ -49,6 +49,23 @@ def _commercial(name: str, formula: Formula, **words: Any) -> Definition:
 
 def _changed(measure: State, days: int) -> Formula:
     return lambda get: change(get(measure), get(measure, ago=days))
+
+
+STEPS = ((0, 28), (28, 56), (56, 84))
+"""Days ago: what was paid at the one against the other."""
+
+
+def _moves(up: bool) -> Formula:
+    """Number of four-week steps at whose end a paying account paid more (or less, but not nothing)."""
+
+    def formula(get: Wanted) -> nw.Expr:
+        found = []
+        for now, before in STEPS:
+            new, old = get(mrr, ago=now), get(mrr, ago=before)
+            found.append(where((old > 0) & ((new > old) if up else (new > 0) & (new < old))))
+        return number(nw.sum_horizontal(*found))
+
+    return formula
 
 
 def _contract() -> list[Definition]:
@@ -181,6 +198,28 @@ def _movement() -> list[Definition]:
             some="Paid seats rose by {size} in the last 84 days.",
             zero="Paid seats stayed level in the last 84 days.",
             negative="Paid seats fell by {size} in the last 84 days.",
+        ),
+        _commercial(
+            "expansions_84d",
+            _moves(up=True),
+            unit="count",
+            good=1,
+            window="at as_of against as_of - 28 d, - 56 d and - 84 d",
+            label="four-week steps of the last 84 days in which recurring revenue rose",
+            missing="never: without a paid contract it is 0",
+            some="Recurring revenue rose in {value} of the last 3 four-week periods.",
+            zero="Recurring revenue did not rise in the last 84 days.",
+        ),
+        _commercial(
+            "contractions_84d",
+            _moves(up=False),
+            unit="count",
+            good=-1,
+            window="at as_of against as_of - 28 d, - 56 d and - 84 d",
+            label="four-week steps of the last 84 days in which recurring revenue fell",
+            missing="never: without a paid contract it is 0",
+            some="Recurring revenue fell in {value} of the last 3 four-week periods.",
+            zero="Recurring revenue did not fall in the last 84 days.",
         ),
         _commercial(
             "contract_changes_84d",

@@ -13,6 +13,7 @@ WEB = ["web_visit", "pricing_view"]
 MAIL = ["email_open", "email_click", "email_reply"]
 CONTENT = ["content_download", "webinar", "event"]
 TALK = ["call", "meeting"]
+ALL = (7, 28, 84)
 FROM_US = ["email_sent"]
 """Kinds that are ours even when a source does not say the direction."""
 
@@ -37,13 +38,13 @@ def _outbound() -> nw.Expr:
 def _counts(entity: Entity, key: str) -> list[Definition]:
     definitions = []
     families: tuple[tuple[str, Value, tuple[int, ...], str, int], ...] = (
-        ("inbound_touches", _inbound, (7, 28, 84), "contacts from their side", 1),
-        ("outbound_touches", _outbound, (28,), "contacts from our side", 0),
-        ("web_visits", _kind(WEB), (28,), "visits to our site", 1),
-        ("mail_responses", _kind(MAIL), (28,), "opened, clicked or answered mails", 1),
-        ("content_touches", _kind(CONTENT), (84,), "downloads, webinars and events", 1),
-        ("talks", _kind(TALK), (28, 84), "calls and meetings", 1),
-        ("high_intent_acts", _kind(HIGH_INTENT), (7, 28, 84), "acts of high intent (demo, pricing, form, meeting)", 1),
+        ("inbound_touches", _inbound, ALL, "contacts from their side", 1),
+        ("outbound_touches", _outbound, ALL, "contacts from our side", 0),
+        ("web_visits", _kind(WEB), ALL, "visits to our site", 1),
+        ("mail_responses", _kind(MAIL), ALL, "opened, clicked or answered mails", 1),
+        ("content_touches", _kind(CONTENT), ALL, "downloads, webinars and events", 1),
+        ("talks", _kind(TALK), ALL, "calls and meetings", 1),
+        ("high_intent_acts", _kind(HIGH_INTENT), ALL, "acts of high intent (demo, pricing, form, meeting)", 1),
     )
     for name, value, windows, label, good in families:
         measure = Total(name, "touches", (key,), value=value)
@@ -160,7 +161,7 @@ def _shape(entity: Entity, key: str) -> list[Definition]:
     ]
     if entity == "account":
         people = Distinct("people", "touches", (key, "contact_id"), member="contact_id", value=_inbound)
-        for days in (28, 84):
+        for days in ALL:
             definitions.append(
                 define(
                     f"people_engaged_{days}d",

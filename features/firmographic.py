@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import narwhals as nw
 
 from features.definition import AS_OF, Definition, define, flag, money, number, ratio
-from features.measures import DAY_US, State, chosen, where
+from features.measures import DAY_US, State, Value, chosen, one, where
 from features.signal import Entity
 
 FREE_MAIL = (
@@ -109,6 +111,83 @@ def _company(entity: Entity, table: str) -> list[Definition]:
             )
         )
     return definitions
+
+
+def _domain() -> list[Definition]:
+    name = nw.col("domain").str.to_lowercase().str.strip_chars()
+    business = State(
+        "business_domain",
+        "accounts",
+        ("domain",),
+        how="max",
+        value=lambda: chosen(name.str.contains(".", literal=True), 1 - where(name.is_in(FREE_MAIL))),
+    )
+    return [
+        define(
+            "has_business_domain",
+            lambda get: flag(get(business)),
+            unit="flag",
+            theme="firmographic",
+            label="the company has a domain of its own",
+            some="The company has a domain of its own.",
+            zero="The company uses the domain of a free mail provider.",
+            missing="no domain is recorded",
+            unknown="The company's domain is not known.",
+        )
+    ]
+
+
+def _company_committee() -> list[Definition]:
+    """The buying committee of a lead's company, when the lead is linked to one."""
+
+    def people(name: str, needs: tuple[str, ...], value: Value, how: Literal["sum", "distinct"] = "sum") -> State:
+        return State(name, "contacts", ("account_id", *needs), value=value, how=how, via_account=True)
+
+    known = people("known", (), one)
+    senior = people("senior", ("seniority",), lambda: where(nw.col("seniority").is_in(SENIOR)))
+    deciders = people("deciders", ("is_decision_maker",), lambda: where(nw.col("is_decision_maker")))
+    departments = people("departments", ("department",), lambda: nw.col("department"), "distinct")
+    words: dict[str, Any] = {
+        "entity": "lead", "theme": "firmographic", "good": 1, "missing": "the lead is not linked to a company",
+    }  # fmt: skip
+    return [
+        define(
+            "company_contacts_known",
+            lambda get: number(get(known)),
+            unit="count",
+            label="people known at the lead's company",
+            some="We know {value} people at the company.",
+            zero="We know nobody else at the company.",
+            **words,
+        ),
+        define(
+            "company_departments_known",
+            lambda get: number(get(departments)),
+            unit="count",
+            label="departments of the lead's company with a known contact",
+            some="We know people in {value} departments of the company.",
+            zero="We know no department of the company.",
+            **words,
+        ),
+        define(
+            "company_senior_contacts",
+            lambda get: number(get(senior)),
+            unit="count",
+            label="directors and above known at the lead's company",
+            some="We know {value} directors or above at the company.",
+            zero="We know no director or above at the company.",
+            **words,
+        ),
+        define(
+            "company_has_decision_maker",
+            lambda get: flag(get(deciders)),
+            unit="flag",
+            label="a decision maker is known at the lead's company",
+            some="We know a decision maker at the company.",
+            zero="We know no decision maker at the company.",
+            **words,
+        ),
+    ]
 
 
 def _committee() -> list[Definition]:
@@ -251,6 +330,8 @@ def _person() -> list[Definition]:
 DEFINITIONS: tuple[Definition, ...] = (
     *_company("account", "accounts"),
     *_company("lead", "leads"),
+    *_domain(),
     *_committee(),
+    *_company_committee(),
     *_person(),
 )

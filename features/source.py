@@ -68,13 +68,14 @@ _NEXT_STEP = {
 }
 
 
-def open_source(name_or_dir: str, data: Path | None = None) -> Source:
+def open_source(name_or_dir: str, data: Path | None = None, keep_going: bool = False) -> Source:
     """Open a shipped source by name or a folder by path, and check every table against its definition.
 
     `data` stands for `${data}`: the folder itself, or the one folder in it whose name starts with the source's name.
     Without it, `sample` reads `ACCOUNTSCORE_HOME/sample` and others read `ACCOUNTSCORE_DATA`.
 
-    Raises `BadInput` with all faults of all files at once.
+    Raises `BadInput` with all faults of all files at once; with `keep_going` the tables without a fault are there, and
+    `Source.faults` says what is wrong with the others.
     """
     folder = Path(name_or_dir) if Path(name_or_dir).is_dir() else SHIPPED / name_or_dir
     if not folder.is_dir() or (not any(folder.glob("*.sql")) and not any(folder.glob("*.py"))):
@@ -82,7 +83,7 @@ def open_source(name_or_dir: str, data: Path | None = None) -> Source:
         raise UserMistake(
             f"no source {name_or_dir!r}: give a folder with one <table>.sql per table, or one of {shipped}"
         )
-    return Source(folder.resolve().name, folder, _data_folder(folder.resolve().name, folder, data))
+    return Source(folder.resolve().name, folder, _data_folder(folder.resolve().name, folder, data), keep_going)
 
 
 def _data_folder(name: str, folder: Path, data: Path | None) -> Path | None:
@@ -106,7 +107,7 @@ def _data_folder(name: str, folder: Path, data: Path | None) -> Path | None:
 class Source:
     """The checked canonical tables of one company, each a DuckDB table or view named as in `features.tables`."""
 
-    def __init__(self, name: str, folder: Path, data: Path | None) -> None:
+    def __init__(self, name: str, folder: Path, data: Path | None, keep_going: bool = False) -> None:
         self.name, self.folder, self.data = name, folder, data
         self.connection = duckdb.connect()
         configure(self.connection)
@@ -118,7 +119,9 @@ class Source:
         """Per table that stays where it is: its SELECT, the type of its event_time, whether it has a known_time."""
         self.schemas: dict[str, str] = {}
         """Per table the DuckDB schema that holds it: `main`, or that of an overlay (`features.changes`)."""
-        self._load()
+        self.faults: tuple[Fault, ...] = ()
+        """What is wrong, when it was opened all the same."""
+        self._load(keep_going)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -206,7 +209,7 @@ class Source:
 
         return overlay(self, table, list(changes))
 
-    def _load(self) -> None:
+    def _load(self, keep_going: bool) -> None:
         faults: list[Fault] = []
         for path in sorted(self.folder.iterdir()):
             if path.suffix not in (".sql", ".py") or path.name.startswith("_"):
@@ -234,7 +237,11 @@ class Source:
                     Fault(str(path), f"{type(error).__name__}: {error}", "rows(data) returns Arrow", "mend the file")
                 )
                 continue
-            faults += self._canonicalise(path, table)
+            here = self._canonicalise(path, table)
+            if here:
+                self.columns.pop(table.name, None)
+                self.custom.pop(table.name, None)
+            faults += here
         if not faults and not any(t in self.columns for t in ("accounts", "leads")):
             faults.append(
                 Fault(
@@ -244,7 +251,8 @@ class Source:
                     "add accounts.sql or leads.sql",
                 )
             )
-        if faults:
+        self.faults = tuple(faults)
+        if faults and not keep_going:
             raise BadInput(f"source {self.name!r}", faults)
 
     def _read(self, path: Path, table: Table) -> None:
@@ -318,7 +326,6 @@ class Source:
         try:
             self.connection.execute(f"CREATE OR REPLACE {what} {quote(table.name)} AS {select}")
         except duckdb.Error as error:
-            del self.columns[table.name], self.custom[table.name]
             return [_reading_fault(path, error)]
         return self._value_faults(path, table)
 

@@ -1,0 +1,15 @@
+"""Can this input know the outcome? The report that a careful colleague would write about one table with a label.
+
+Every finding has a code, a severity, the columns, the evidence in numbers, and what to do. Two kinds: *proofs*
+(`copy_of_outcome`, `presence_gives_outcome`, and of a source `signal_leaks`) are facts about the data and gate promotion;
+the others are heuristics and advise. No rule knows a column by its name.
+
+The strength of one column alone is its ROC AUC when its values are replaced by the mean outcome of the same value
+(quantile bins for numbers, missing as a value of its own), computed out of fold, so that an identifier scores 0.5.
+"""
+
+from features.audit.finding import PROOFS, Finding, Table
+from features.audit.leaks import presence, strong_columns
+from features.audit.table import as_outcome, audit_table, read_flat
+
+__all__ = ["PROOFS", "Finding", "Table", "as_outcome", "audit_table", "presence", "read_flat", "strong_columns"]

@@ -1,0 +1,253 @@
+"""The audit of a whole source for one model: the proof as of time, the tables, and the signals beside the outcome.
+
+The proof: the signals of some entities are computed twice, once from the source as it is and once from a copy in which
+nothing exists that was not known before `as_of`. A signal that differs has looked ahead, by whatever way.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.audit import leaks, moments, shape
+from features.audit.finding import MIN_ROWS, Finding, Rule, Table
+from features.audit.outcome import Question, answerable, answers, is_snapshot
+from features.audit.table import by_gravity, findings_of
+from features.errors import UserMistake
+from features.panel import ELIGIBLE, FIXED, build_panel, grid, signals_of
+from features.source import Source, quote, to_us, versions
+from features.tables import ENTITIES, TABLES
+
+MOST_DATES = 6
+PROVED_ENTITIES = 200
+"""Entities whose signals are computed twice for the proof."""
+SLOW_DAYS = 7.0
+WARM_UP_DAYS = 84
+ENDINGS = {
+    "subscriptions": ("ended",),
+    "tickets": ("closed",),
+    "opportunities": ("won", "lost"),
+    "invoices": ("paid", "void"),
+    "leads": ("converted", "disqualified"),
+}
+"""Statuses in which a thing of a canonical table is over."""
+RULES: Sequence[Rule] = (
+    leaks.strong_columns, leaks.presence, leaks.deciding_values, moments.order_in_time, moments.drift, moments.input_drift,
+    shape.constants, shape.copies,
+)  # fmt: skip
+_NUMBER = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class SourceAudit:
+    """What was audited, and what was found."""
+
+    findings: list[Finding]
+    rows: int
+    dates: tuple[dt.datetime, ...]
+    positives: int
+
+
+def audit_source(source: Source, question: Question) -> SourceAudit:
+    """Every finding about a source's tables and signals for a model; raises `UserMistake` when it cannot tell the outcome."""
+    lacking = answerable(source, question)
+    if lacking:
+        raise UserMistake(f"source {source.name!r} cannot be audited for {question.model}: {lacking}")
+    found = table_findings(source)
+    dates = _dates(source, question)
+    table = _labelled(source, question, dates)
+    if dates:
+        found += leaking_signals(source, question, dates[-1])
+    if table is not None:
+        found += findings_of(table, RULES)
+    rows = 0 if table is None else len(table.outcome)
+    return SourceAudit(by_gravity(found), rows, tuple(dates), 0 if table is None else int(table.outcome.sum()))
+
+
+def _dates(source: Source, question: Question) -> list[dt.datetime]:
+    """The newest dates of the grid whose outcome is known; for a snapshot the end of the data."""
+    first, last = source.span
+    if is_snapshot(source, question):
+        return [last + dt.timedelta(microseconds=1)]
+    known = last - dt.timedelta(days=question.horizon_days + 30)
+    # Before its windows are filled an entity looks silent; short histories have no choice.
+    warm = grid(first + dt.timedelta(days=WARM_UP_DAYS), known)
+    return (warm or grid(first, known))[-MOST_DATES:]
+
+
+def _labelled(source: Source, question: Question, dates: list[dt.datetime]) -> Table | None:
+    """One row per entity, at one of the dates: its rows at other dates would say the same again."""
+    if not dates:
+        return None
+    panel = build_panel(source, question.entity, dates)
+    panel = panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))
+    ids = panel["entity_id"].to_numpy(zero_copy_only=False)
+    as_of = pc.cast(panel["as_of"], pa.int64()).to_numpy()
+    y = answers(source, question, ids, as_of)
+    mixed = np.random.default_rng(0).permutation(len(ids))
+    mixed = mixed[~np.isnan(y[mixed])]
+    rows = np.sort(mixed[np.unique(ids[mixed].astype(str), return_index=True)[1]])
+    outcome = y[rows].astype(int)
+    if min(outcome.sum(), len(outcome) - outcome.sum()) < 10:
+        return None
+    frame = panel.drop_columns(list(FIXED)).take(pa.array(rows)).to_pandas()
+    dated = len(dates) > 1
+    moment = pd.Series(pd.to_datetime(as_of[rows], unit="us"))
+    return Table(frame, outcome, as_of[rows] if dated else np.arange(len(rows)), dated, question.model, moment)
+
+
+def as_known(source: Source, as_of: dt.datetime, entity_key: str, ids: Sequence[str]) -> Source:
+    """A copy of the source in which only the given entities exist, and of them only what was visible before `as_of`."""
+    as_of_us = to_us(as_of)
+    schema = f"known_{next(_NUMBER)}"
+    source.connection.execute(f"CREATE SCHEMA {schema}")
+    source.connection.register("proved_ids", pa.table({"proved": pa.array(list(ids), pa.string())}))
+    known = copy.copy(source)
+    for cached in ("fingerprint", "span"):
+        known.__dict__.pop(cached, None)
+    known.connection = source.connection.cursor()
+    known.schemas, known._scans = dict(source.schemas), {}
+    for name in source.tables:
+        definition = TABLES[name]
+        if definition.kind == "label":
+            continue
+        whole = f"{quote(source.schemas[name])}.{quote(name)}"
+        described = [row[0] for row in source.query(f"DESCRIBE {whole}")]
+        derived = ("from_us", "until_us", "created_us") if definition.kind == "state" else ()
+        columns = ", ".join(quote(c) for c in described if c not in derived)
+        select = f"SELECT {columns} FROM {whole} WHERE visible_us < {as_of_us}"
+        if entity_key in described and name != "leads":
+            select += f" AND {quote(entity_key)} IN (SELECT proved FROM proved_ids)"
+        if definition.kind == "state":
+            select = versions(select, quote(definition.key or ""))
+        source.connection.execute(f"CREATE TABLE {schema}.{quote(name)} AS {select}")
+        known.schemas[name] = schema
+    known.connection.execute(f"SET search_path = '{schema},main'")
+    return known
+
+
+def leaking_signals(source: Source, question: Question, as_of: dt.datetime) -> list[Finding]:
+    """Signals that are not the same when nothing later is there."""
+    key = f"{question.entity}_id"
+    table = ENTITIES[question.entity]
+    ids = [
+        row[0]
+        for row in source.query(
+            f"SELECT DISTINCT {key} FROM {quote(table)} WHERE visible_us < {to_us(as_of)} ORDER BY hash({key}), 1 LIMIT {PROVED_ENTITIES}"
+        )
+    ]
+    if not ids:
+        return []
+    whole = build_panel(source, question.entity, [as_of], ids=ids)
+    known = as_known(source, as_of, key, ids)
+    # The signals of the whole source: a custom column may have no value before as_of, and would not be offered then.
+    names = [n for n in whole.column_names if n not in FIXED]
+    both = [n for n in names if n in {s.name for s in signals_of(known, question.entity)}]
+    before = build_panel(known, question.entity, [as_of], ids=ids, only=both)
+    found = []
+    for name in both:
+        left, right = whole[name].to_pylist(), before[name].to_pylist()
+        wrong = sum(a != b for a, b in itertools.zip_longest(left, right))
+        if wrong:
+            found.append(
+                Finding(
+                    "signal_leaks",
+                    "high",
+                    (name,),
+                    f"at {as_of:%Y-%m-%d} it differs for {wrong:,} of {len(ids):,} entities when nothing known later is there",
+                    "it looks ahead: mend its definition or the source, and do not put a model live that uses it",
+                    {"entities": wrong},
+                )
+            )
+    return found
+
+
+def table_findings(source: Source) -> list[Finding]:
+    """What the tables show by themselves: rows that come late, repeat, or know how the thing ended."""
+    found: list[Finding] = []
+    for name in source.tables:
+        definition = TABLES[name]
+        if definition.kind == "label" or not source.rows(name):
+            continue
+        found += _late(source, name) + _repeated(source, name)
+        if name in ENDINGS:
+            found += _born_ended(source, name)
+    return found
+
+
+def _late(source: Source, name: str) -> list[Finding]:
+    if "known_time" not in source.columns[name]:
+        return []
+    late, rows, days = source.query(
+        f"SELECT count(*) FILTER (known_us > event_us), count(*), "
+        f"quantile_cont((known_us - event_us) / 86400e6, 0.95) FILTER (known_us > event_us) FROM {quote(name)}"
+    )[0]
+    if not late:
+        return []
+    slow = days > SLOW_DAYS and late > 0.05 * rows
+    return [
+        Finding(
+            "arrives_late",
+            "medium" if slow else "low",
+            (name,),
+            f"{late / rows:.1%} of its {rows:,} rows are known after they happened, 95 % of them within {days:.1f} days",
+            "counts over the last days run low at first; known_time keeps training honest about it",
+            {"share": late / rows, "days": float(days)},
+        )
+    ]
+
+
+def _repeated(source: Source, name: str) -> list[Finding]:
+    derived = {"from_us", "until_us", "created_us"}
+    columns = [quote(row[0]) for row in source.query(f"DESCRIBE {quote(name)}") if row[0] not in derived]
+    # By hash, so that a table of any size is counted in one pass; two different rows of one hash are 1 in 10^19.
+    rows, different = source.query(
+        f"SELECT count(*), approx_count_distinct(h) FROM (SELECT hash({', '.join(columns)}) AS h FROM {quote(name)})"
+    )[0]
+    if different > 0.9 * rows:
+        return []
+    different = source.query(
+        f"SELECT count(DISTINCT h) FROM (SELECT hash({', '.join(columns)}) AS h FROM {quote(name)})"
+    )[0][0]
+    share = 1 - different / rows
+    if share < 0.01:
+        return []
+    return [
+        Finding(
+            "repeated_rows",
+            "medium",
+            (name,),
+            f"{rows - different:,} of its {rows:,} rows ({share:.1%}) are exact copies of another",
+            "SELECT DISTINCT when they are one thing delivered twice; copies count twice and may lie on both sides of a split",
+            {"rows": rows - different, "share": share},
+        )
+    ]
+
+
+def _born_ended(source: Source, name: str) -> list[Finding]:
+    key = quote(TABLES[name].key or "")
+    ends = ", ".join(f"'{status}'" for status in ENDINGS[name])
+    born, things = source.query(
+        f"SELECT count(*) FILTER (first_status IN ({ends})), count(*) FROM "
+        f"(SELECT arg_min(status, event_us) AS first_status FROM {quote(name)} GROUP BY {key})"
+    )[0]
+    if born < MIN_ROWS or born < 0.2 * things:
+        return []
+    return [
+        Finding(
+            "ended_from_the_start",
+            "high",
+            (f"{name}.status",),
+            f"{born:,} of {things:,} have an end ({', '.join(ENDINGS[name])}) in their first version",
+            "the source holds last states only: write one row per dated change, the end with the time at which it came",
+            {"things": born, "share": born / things},
+        )
+    ]

@@ -1,0 +1,130 @@
+"""The audit of one flat table with a label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.audit import leaks, moments, shape
+from features.audit.finding import MIN_ROWS, Finding, Rule, Table
+from features.errors import UserMistake
+
+
+def audit_table(frame: pd.DataFrame, label: str, time: str | None = None, group: str | None = None) -> list[Finding]:
+    """Every finding about a flat table, the gravest first.
+
+    `frame` has one row per entity, `label` holds two values (the rarer is the outcome when they are not 0/1, true/false
+    or yes/no), `time` the moment that the row stands for. Rows without a label are left out. Raises `UserMistake` for a
+    column that is not there, a label without two values, or a time that holds none.
+    """
+    unknown = [c for c in (label, time, group) if c is not None and c not in frame.columns]
+    if unknown:
+        raise UserMistake(f"no column {', '.join(map(repr, unknown))}: one of {', '.join(map(str, frame.columns))}")
+    label_column = settled(frame[label])
+    still_open = _says_closed(frame.drop(columns=[c for c in (label, time, group) if c]), frame[label], label_column)
+    labelled = frame.assign(**{label: label_column})[label_column.notna()].reset_index(drop=True)
+    outcome = as_outcome(labelled[label])
+    moment = _moment(labelled[time]) if time else None
+    order = np.arange(len(labelled)) if moment is None else moment.to_numpy().astype("int64")
+    inputs = labelled.drop(columns=[c for c in (label, time, group) if c])
+    inputs.columns = inputs.columns.map(str)
+    return by_gravity([*still_open, *findings_of(Table(inputs, outcome, order, time is not None, str(label), moment))])
+
+
+def findings_of(table: Table, rules: Sequence[Rule] | None = None) -> list[Finding]:
+    """What the rules (all by default) find, the gravest first, proofs before heuristics."""
+    return by_gravity([f for rule in rules or RULES for f in rule(table)])
+
+
+def by_gravity(findings: Sequence[Finding]) -> list[Finding]:
+    rank = {"high": 0, "medium": 1, "low": 2}
+    return sorted(findings, key=lambda f: (rank[f.severity], not f.is_proof, f.code, f.columns))
+
+
+def _moment(column: pd.Series[Any]) -> pd.Series[Any]:
+    if pd.api.types.is_numeric_dtype(column):
+        # Months or years as numbers: only their order and their distance count.
+        return pd.Series(pd.to_datetime(column.astype(float), unit="D"))
+    found = pd.to_datetime(column, errors="coerce", utc=True).dt.tz_localize(None)
+    if found.isna().any():
+        bad = column[found.isna()]
+        raise UserMistake(
+            f"column {column.name!r} holds no time in {len(bad):,} rows (such as {bad.iloc[0]!r}): name one that is filled in everywhere"
+        )
+    return found
+
+
+def read_flat(path: Path) -> pd.DataFrame:
+    """A CSV (any delimiter, compressed or not) or Parquet file; empty text and NA are missing."""
+    import duckdb
+
+    if not path.is_file():
+        raise UserMistake(f"no file {str(path)!r}: give a .csv or .parquet file with one row per lead or account")
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            return connection.read_parquet(str(path)).df()
+        nulls = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
+        return connection.read_csv(str(path), na_values=nulls, sample_size=-1).df()
+    except duckdb.Error as error:
+        raise UserMistake(f"{str(path)!r} cannot be read as a table: {str(error).splitlines()[0]}") from None
+
+
+POSITIVE = {"1", "1.0", "true", "yes", "y", "won", "churned", "converted", "t", "win", "closed won", "left"}
+NEGATIVE = {"0", "0.0", "false", "no", "n", "lost", "stayed", "retained", "f", "loss", "closed lost", "not converted"}
+
+
+def settled(column: pd.Series[Any]) -> pd.Series[Any]:
+    """The label with cases that are still open as missing: other values beside one that says yes and one that says no.
+
+    >>> settled(pd.Series(["Won", "Prospecting", "Lost"])).tolist()
+    ['Won', nan, 'Lost']
+    """
+    values = [v for v in column.unique() if not pd.isna(v)]
+    ends = [v for v in values if str(v).strip().lower() in POSITIVE | NEGATIVE]
+    if len(values) <= 2 or len(ends) != 2 or len({str(v).strip().lower() in POSITIVE for v in ends}) != 2:
+        return column
+    return column.where(column.isin(ends))
+
+
+def _says_closed(inputs: pd.DataFrame, given: pd.Series[Any], label: pd.Series[Any]) -> list[Finding]:
+    """Columns whose gaps occur in open cases alone: being filled in says that the case is closed."""
+    is_open = (given.notna() & label.isna()).to_numpy()
+    if is_open.sum() < MIN_ROWS:
+        return []
+    found = []
+    for name in inputs.columns:
+        gone = inputs[name].isna().to_numpy()
+        n, share = int(gone.sum()), float(is_open.mean())
+        if n >= MIN_ROWS and bool(is_open[gone].all()) and n * np.log10(share) < -9:
+            evidence = f"where it is missing ({n:,} rows) the case is always open ({share:.1%} overall)"
+            advice = "it is filled in on the way to the end: leave it out, also as a flag, for cases that are open"
+            found.append(Finding("says_closed", "medium", (str(name),), evidence, advice, {"rows": n}))
+    return found
+
+
+def as_outcome(column: pd.Series[Any]) -> np.ndarray:
+    """0/1 from a column of two values.
+
+    >>> as_outcome(pd.Series(["No", "Yes", "No"])).tolist()
+    [0, 1, 0]
+    """
+    values = [v for v in column.unique() if not pd.isna(v)]
+    if len(values) != 2:
+        shown = ", ".join(map(str, values[:5])) + (" ..." if len(values) > 5 else "")
+        raise UserMistake(f"column {column.name!r} holds {len(values)} different values ({shown}): a label has two")
+    yes = [v for v in values if str(v).strip().lower() in POSITIVE]
+    chosen = yes[0] if len(yes) == 1 else min(values, key=lambda v: int((column == v).sum()))
+    return (column == chosen).to_numpy().astype(int)
+
+
+RULES: Sequence[Rule] = (
+    leaks.strong_columns, leaks.presence, leaks.deciding_values, leaks.arrive_together, leaks.twin_vocabularies,
+    leaks.named_like_outcome, moments.dates, moments.set_later, moments.lengths, moments.order_in_time, moments.drift,
+    moments.input_drift, shape.identifiers, shape.constants, shape.placeholders, shape.copies,
+)  # fmt: skip

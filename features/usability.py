@@ -1,0 +1,299 @@
+"""Can this source be used, for which model, and what is missing? The report of `python -m features check`.
+
+Every line names table, column, rows, the rule, what was found, what is needed, how grave it is, and what to do. `blocks`
+stops reading or training, `weakens` costs quality, `info` is worth knowing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.audit.outcome import QUESTIONS, Question, answerable, answers, is_snapshot
+from features.errors import Fault
+from features.measures import DAY_US
+from features.panel import ELIGIBLE, build_panel, grid, offered
+from features.source import Source, internal, quote, to_us
+from features.tables import ENTITIES, TABLES, Table
+
+Severity = Literal["blocks", "weakens", "info"]
+ACTIVE_SHARE, ACTIVE_DAYS = 0.5, 84
+"""Share of the eligible entities with an event in the last 84 days below which behaviour says little."""
+ORPHAN_SHARE, EMPTY_SHARE = 0.05, 0.5
+WORDS = {
+    ("subscriptions", "status"): ("trial", "active", "notice", "ended"),
+    ("tickets", "status"): ("open", "pending", "reopened", "closed"),
+    ("invoices", "status"): ("open", "failed", "paid", "void"),
+    ("opportunities", "status"): ("open", "won", "lost"),
+    ("leads", "status"): ("open", "working", "qualified", "converted", "disqualified"),
+    ("accounts", "kind"): ("customer", "prospect", "partner", "internal", "test", "competitor"),
+    ("usage", "kind"): ("action", "admin", "error"),
+    ("touches", "direction"): ("in", "out"),
+}
+"""Columns in which other words count for nothing."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was checked and is worth telling; `rows` is None where no rows are counted."""
+
+    severity: Severity
+    table: str
+    column: str
+    rows: int | None
+    rule: str
+    found: str
+    needed: str
+    what_to_do: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def usability(source: Source) -> list[Line]:
+    """The whole report, the gravest first; works on a source with faults (`open_source(..., keep_going=True)`)."""
+    lines = [_of_fault(fault) for fault in source.faults]
+    for name in source.tables:
+        lines += table_lines(source, name)
+    for question in QUESTIONS.values():
+        lines += model_lines(source, question)
+    rank = {"blocks": 0, "weakens": 1, "info": 2}
+    return sorted(lines, key=lambda line: rank[line.severity])
+
+
+def _of_fault(fault: Fault) -> Line:
+    place, _, column = fault.where.partition(", column ")
+    table = (
+        place.rsplit(", table ", maxsplit=1)[-1].rsplit("/", maxsplit=1)[-1].removesuffix(".sql").removesuffix(".py")
+    )
+    counted, _, rest = fault.found.partition(" rows where it ")
+    rows = int(counted.replace(",", "")) if rest else None
+    return Line("blocks", table, column, rows, fault.rule, rest or fault.found, fault.rule, fault.next_step)
+
+
+def table_lines(source: Source, name: str) -> Iterable[Line]:
+    """What a table that could be read lacks: rows, known owners, words that are understood, filled columns."""
+    definition = TABLES[name]
+    rows = source.rows(name)
+    if not rows:
+        yield Line(
+            "weakens", name, "", 0, "a table has rows", "none", "at least one", "check the SELECT and its filter"
+        )
+        return
+    yield from _owners(source, definition, rows)
+    for (table, spoken), words in WORDS.items():
+        if table == name and source.has(name, spoken):
+            listed = ", ".join(f"'{word}'" for word in words)
+            strange = source.query(
+                f"SELECT {quote(spoken)}, count(*) FROM {quote(name)} WHERE {quote(spoken)} NOT IN ({listed}) GROUP BY 1 ORDER BY 2 DESC, 1"
+            )
+            if strange:
+                n = sum(row[1] for row in strange)
+                shown = ", ".join(repr(row[0]) for row in strange[:5]) + (" ..." if len(strange) > 5 else "")
+                gravity: Severity = "blocks" if n == rows and spoken == "status" else "weakens"
+                yield Line(
+                    gravity,
+                    name,
+                    spoken,
+                    n,
+                    "its words are those of the canonical table",
+                    shown,
+                    ", ".join(words),
+                    "translate them with CASE in the SELECT",
+                )
+    labels = definition.kind == "label"  # a snapshot of outcomes has no times, and needs none
+    held = [c for c in definition.columns if c.name in source.columns[name] and not (c.required or labels)]
+    if held:
+        counts = source.query(
+            "SELECT "
+            + ", ".join(f"count({internal(c.name) if c.type == 'time' else quote(c.name)})" for c in held)
+            + f" FROM {quote(name)}"
+        )[0]
+        for column, filled in zip(held, counts, strict=True):
+            if filled < (1 - EMPTY_SHARE) * rows:
+                yield Line(
+                    "weakens" if filled == 0 else "info",
+                    name,
+                    column.name,
+                    rows - filled,
+                    "a delivered column is filled in",
+                    f"missing in {1 - filled / rows:.0%} of the rows",
+                    f"at most {EMPTY_SHARE:.0%}",
+                    "fill it, or leave the column out",
+                )
+    lacking = [c.name for c in definition.columns if c.name not in source.columns[name] and not c.required]
+    if lacking:
+        yield Line(
+            "info",
+            name,
+            ", ".join(lacking),
+            None,
+            "columns beyond the required ones bring signals",
+            "not delivered",
+            "none of them is required",
+            "add those that you have to the SELECT",
+        )
+
+
+def _owners(source: Source, definition: Table, rows: int) -> Iterable[Line]:
+    """Rows of accounts or leads that the source does not know reach no signal."""
+    for holder in ENTITIES.values():
+        key = TABLES[holder].key or ""
+        if definition.name == holder or not source.has(holder) or not source.has(definition.name, key):
+            continue
+        lost = source.query(
+            f"SELECT count(*) FROM {quote(definition.name)} WHERE {key} IS NOT NULL AND {key} NOT IN (SELECT {key} FROM {quote(holder)})"
+        )[0][0]
+        if lost:
+            gravity: Severity = "blocks" if lost == rows else "weakens" if lost > ORPHAN_SHARE * rows else "info"
+            yield Line(
+                gravity,
+                definition.name,
+                key,
+                lost,
+                f"it names a row of {holder}",
+                f"{lost / rows:.1%} of the rows name none",
+                f"at most {ORPHAN_SHARE:.0%}",
+                f"deliver these {holder}, or the same ids in both tables",
+            )
+
+
+def model_lines(source: Source, question: Question) -> Iterable[Line]:
+    """What the minimum is for a model, and how far the source is from it."""
+    model, table = question.model, ENTITIES[question.entity]
+    if not source.has(table):
+        yield Line(
+            "info",
+            table,
+            "",
+            None,
+            f"{model} needs the table {table}",
+            "it is not there",
+            "one SELECT",
+            f"write {table}.sql if you want {model}",
+        )
+        return
+    lacking = answerable(source, question)
+    if lacking:
+        yield Line(
+            "blocks",
+            question.labels,
+            "",
+            None,
+            f"{model} needs an outcome",
+            lacking,
+            "a ready outcome or the tables that tell it",
+            f"write {question.labels}.sql, or the tables that tell it",
+        )
+        return
+    first, last = source.span
+    days, needed = (last - first).days, 2 * question.horizon_days
+    snapshot = is_snapshot(source, question)
+    if not snapshot:
+        yield _measured(
+            days >= needed,
+            table,
+            "event_time",
+            f"{model}: history of at least twice the horizon of {question.horizon_days} days",
+            f"{days} days",
+            f"{needed} days",
+            f"deliver {max(needed - days, 0)} more days of history",
+        )
+    known = last - dt.timedelta(days=question.horizon_days + 30)
+    dates = [last + dt.timedelta(microseconds=1)] if snapshot else grid(first, known)
+    if not dates:
+        return
+    panel = build_panel(source, question.entity, dates, only=[])
+    panel = panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))
+    ids = panel["entity_id"].to_numpy(zero_copy_only=False)
+    y = answers(source, question, ids, pc.cast(panel["as_of"], pa.int64()).to_numpy())
+    # An outcome is counted once, at the last date before it: at the others it is the same one.
+    positives, negatives = len(set(ids[y == 1])), len(set(ids[y == 0]))
+    yield _measured(
+        positives >= question.min_positives,
+        question.labels,
+        "",
+        f"{model}: {table} with the outcome",
+        f"{positives:,}",
+        f"{question.min_positives:,}",
+        f"{max(question.min_positives - positives, 0):,} more are needed: more history, or more {table}",
+        positives,
+    )
+    yield _measured(
+        negatives >= question.min_negatives,
+        question.labels,
+        "",
+        f"{model}: {table} without it",
+        f"{negatives:,}",
+        f"{question.min_negatives:,}",
+        f"{max(question.min_negatives - negatives, 0):,} more are needed: more history, or more {table}",
+        negatives,
+    )
+    yield _active(
+        source,
+        question,
+        set(ids[pc.equal(panel["as_of"], panel["as_of"][-1]).to_numpy()] if len(ids) else []),
+        dates[-1],
+    )
+    signals, left_out = offered(source, question.entity)
+    yield Line(
+        "info",
+        table,
+        "",
+        None,
+        f"{model}: signals that the tables allow",
+        f"{len(signals):,}",
+        "as many as you have tables for",
+        "see: python -m features catalog",
+    )
+    for column in left_out:
+        yield Line(
+            "info",
+            column.table,
+            column.column,
+            None,
+            "a column beyond the canonical ones is a signal",
+            column.why,
+            "a number, a time, or a vocabulary",
+            "leave it out of the SELECT, or make it one",
+        )
+
+
+def _measured(
+    enough: bool, table: str, column: str, rule: str, found: str, needed: str, todo: str, rows: int | None = None
+) -> Line:
+    return Line("info" if enough else "blocks", table, column, rows, rule, found, needed, "nothing" if enough else todo)
+
+
+def _active(source: Source, question: Question, eligible: set[str], as_of: dt.datetime) -> Line:
+    key = f"{question.entity}_id"
+    end = to_us(as_of)
+    places = [t for t in source.tables if TABLES[t].kind == "event" and source.has(t, key)]
+    active: set[str] = set()
+    for table in places:
+        found = source.query(
+            f"SELECT DISTINCT {key} FROM {quote(table)} WHERE visible_us < {end} AND event_us >= {end - ACTIVE_DAYS * DAY_US}"
+        )
+        active |= {row[0] for row in found} & eligible
+    share = len(active) / len(eligible) if eligible else 0.0
+    enough = share >= ACTIVE_SHARE
+    return Line(
+        "info" if enough else "weakens", " + ".join(places) or "usage", key, len(eligible),
+        f"{question.model}: share of eligible {ENTITIES[question.entity]} with an event in {ACTIVE_DAYS} days", f"{share:.0%}", f"{ACTIVE_SHARE:.0%}",
+        "nothing" if enough else "deliver usage or touches, or the same ids in them",
+    )  # fmt: skip
+
+
+def verdict(lines: Iterable[Line], question: Question) -> str:
+    """`ready`, or how many things stand in the way of a model."""
+    blocking = [line for line in lines if line.severity == "blocks" and not _of_other_model(line, question)]
+    return "ready" if not blocking else f"not yet: {len(blocking)} thing{'s' if len(blocking) > 1 else ''} to mend"
+
+
+def _of_other_model(line: Line, question: Question) -> bool:
+    return any(line.rule.startswith(f"{other}") for other in QUESTIONS if other != question.model)
