@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,64 @@ class TestPlantedLeaks:
         table["begin"], table["end"] = begin, begin + pd.to_timedelta(rng.poisson(14 + 40 * table.outcome), unit="D")
         assert "length_knows" in codes_of(audit_table(table, "outcome"), "end")
 
+    def test_dates_set_after_the_row_and_lengths_to_them(self) -> None:
+        rng = np.random.default_rng(7)
+        table = clean()
+        table["at"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, len(table)), unit="D")
+        hours = rng.integers(2, 400, len(table))
+        table["until"], table["hours"] = table["at"] + pd.to_timedelta(hours, unit="h"), hours
+        table["term"] = table["at"] + pd.to_timedelta(rng.choice([30, 90, 365], len(table)), unit="D")
+        found = audit_table(table, "outcome", "at")
+        assert "set_later" in codes_of(found, "until")
+        assert codes_of(found, "hours") == {"is_a_length"}
+        assert "set_later" not in codes_of(found, "term"), "agreed terms come in a few lengths"
+
+    def test_a_gap_that_says_open(self) -> None:
+        table = clean()
+        state = np.where(np.arange(len(table)) % 4 == 0, "open", np.where(table.outcome == 1, "Won", "Lost"))
+        table = table.drop(columns="outcome").assign(stage=state)
+        table["x"] = table.noise.where(table.stage != "open")
+        found = audit_table(table, "stage")
+        assert codes_of(found, "x") == {"says_closed"}
+
+    def test_a_name_that_says_the_outcome(self) -> None:
+        found = audit_table(clean().rename(columns={"outcome": "churned", "noise": "churn_flag"}), "churned")
+        assert codes_of(found, "churn_flag") == {"named_like_outcome"}
+
+    def test_the_day_of_the_extraction(self) -> None:
+        table = clean()
+        rng = np.random.default_rng(8)
+        days = pd.Timestamp("2024-06-30") - pd.to_timedelta(
+            rng.integers(0, 90, len(table)) * (rng.random(len(table)) < 0.3), unit="D"
+        )
+        assert "extraction_date" in codes_of(audit_table(table.assign(updated=days), "outcome"), "updated")
+
+    def test_inputs_that_drift(self) -> None:
+        table = clean()
+        table["at"] = pd.date_range("2024-01-01", periods=len(table), freq="h")
+        table["x"] = np.where(np.arange(len(table)) > 2_400, table.noise + 3, table.noise)
+        assert "input_drifts" in codes_of(audit_table(table, "outcome", "at"), "x")
+
+    def test_rows_of_one_thing_are_no_copy_of_the_outcome(self) -> None:
+        table = clean().sort_values("outcome").reset_index(drop=True)
+        table["firm"] = [f"f{n // 6}" for n in range(len(table))]
+        found = audit_table(table.sample(frac=1, random_state=0), "outcome")
+        assert codes_of(found, "firm") == {"groups_rows"}
+
+    def test_strong_inputs_that_agree_are_no_alarm(self) -> None:
+        """Each of three honest views of one strong cause ranks above 0.8, and no better than the others together."""
+        rng = np.random.default_rng(9)
+        cause = rng.normal(size=4_000)
+        y = (rng.random(4_000) < 1 / (1 + np.exp(-2.0 * cause))).astype(int)
+        views = {f"v{n}": cause + rng.normal(scale=0.5, size=4_000) for n in range(3)}
+        found = audit_table(pd.DataFrame({**views, "y": y}), "y")
+        assert {f.severity for f in found} == {"medium"}
+        assert {f.code for f in found} == {"strong_alone"}
+
+    def test_a_column_that_is_not_there(self) -> None:
+        with pytest.raises(UserMistake, match="no column 'when': one of size"):
+            audit_table(clean(), "outcome", "when")
+
     def test_repeated_rows(self) -> None:
         table = pd.concat([clean(500), clean(500)])
         assert any(f.code == "repeated_rows" for f in audit_table(table, "outcome"))
@@ -156,9 +215,56 @@ class TestPublicDatasets:
         closed = audit_table(pipeline[pipeline.deal_stage.isin(["Won", "Lost"])], "deal_stage")
         assert {"close_value", "close_date"} <= {c for f in closed for c in f.columns}
         assert any(f.code == "length_knows" for f in closed)
+        as_it_is = audit_table(pipeline, "deal_stage")
+        assert {"account", "close_date", "close_value"} <= {
+            c for f in as_it_is if f.code == "says_closed" for c in f.columns
+        }
+        assert {c for f in as_it_is if f.severity == "high" for c in f.columns} == {"close_value"}
         everything = audit_table(pipeline.assign(won=pipeline.deal_stage == "Won").drop(columns="deal_stage"), "won")
         assert "presence_gives_outcome" in codes_of(everything, "account")
 
     def test_ravenstack_subscriptions(self, datasets: Path) -> None:
         found = audit_table(pd.read_csv(datasets / "ravenstack_saas/ravenstack_subscriptions.csv"), "churn_flag")
         assert {"presence_gives_outcome"} <= codes_of(found, "end_date")
+
+    def test_ravenstack_tickets_and_churn_events(self, datasets: Path) -> None:
+        folder = datasets / "ravenstack_saas"
+        tickets = pd.read_csv(folder / "ravenstack_support_tickets.csv")
+        found = audit_table(tickets, "escalation_flag", "submitted_at")
+        assert "set_later" in codes_of(found, "closed_at")
+        assert "is_a_length" in codes_of(found, "resolution_time_hours")
+        accounts = pd.read_csv(folder / "ravenstack_accounts.csv")
+        events = pd.read_csv(folder / "ravenstack_churn_events.csv").drop_duplicates("account_id")
+        both = accounts.merge(events, on="account_id", how="left")
+        found = audit_table(both.assign(churned=both.churn_date.notna()), "churned")
+        proved = {c for f in found if f.is_proof for c in f.columns}
+        assert set(events.columns) - {"account_id"} <= proved
+        assert "named_like_outcome" in codes_of(found, "churn_flag")
+        assert {c for f in found if f.severity == "high" for c in f.columns} <= set(events.columns) | {"signup_date"}
+
+    def test_activity_by_month(self, datasets: Path) -> None:
+        """Active in month m, and not in the three months after: what is known in m raises no alarm."""
+        activity = pd.read_csv(datasets / "ceu_saas_activity/activity.csv.gz", sep=";")
+        seen = set(zip(activity.id, activity.activity_month, strict=True))
+        rows = activity[activity.activity_month.between(4, 18)].copy()
+        later = zip(rows.id, rows.activity_month, strict=True)
+        rows["left"] = [not any((who, month + n) in seen for n in (1, 2, 3)) for who, month in later]
+        found = audit_table(rows, "left", "activity_month")
+        assert [f for f in found if f.severity == "high"] == []
+
+    @pytest.mark.parametrize(
+        "module", sorted((Path(__file__).parents[2] / "features/audit").glob("*.py")), ids=lambda p: p.name
+    )
+    def test_no_rule_knows_a_column(self, datasets: Path, module: Path) -> None:
+        names: set[str] = set()
+        for path in datasets.rglob("*.csv*"):
+            head = pd.read_csv(path, sep=None, engine="python", nrows=1).columns
+            names |= {name.lower() for name in head if len(name) > 8}
+        ours = {
+            "account_id",
+            "subscription_id",
+            "churn_flag",
+            "converted",
+        }  # canonical columns, and the word of a doctest
+        words = set(re.findall(r"[a-z_]+(?: [a-z_]+)*", module.read_text().lower()))
+        assert (names - ours) & words == set()

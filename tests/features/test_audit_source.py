@@ -1,0 +1,180 @@
+"""The audit of a source: its proof catches signals that look ahead, and it stays quiet on the sample company."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from typer.testing import CliRunner
+
+from features.__main__ import app
+from features.audit.outcome import QUESTIONS, answers
+from features.audit.source import audit_source, leaking_signals, table_findings
+from features.errors import UserMistake
+from features.measures import DAY_US
+from features.panel import ELIGIBLE, build_panel, grid
+from features.simulate import simulate
+from features.source import Source, open_source
+from tests.company import at, make_source, random_company
+
+CHURN, FIT = QUESTIONS["churn-risk"], QUESTIONS["lead-fit"]
+AS_OF = at("2024-05-16")
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    folder = tmp_path_factory.mktemp("sample")
+    simulate(folder, accounts=1000, leads=3000, usage_events=300_000)
+    return open_source("sample", folder)
+
+
+@pytest.fixture(scope="module")
+def tied(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """A company in which every table has rows exactly at `AS_OF` and after."""
+    tables = random_company(3, accounts=8)
+    for rows in tables.values():
+        rows += [row | {"event_time": AS_OF, "known_time": None} for row in rows[::3]]
+    return make_source(tmp_path_factory.mktemp("tied"), tables)
+
+
+class TestSampleCompany:
+    @pytest.mark.parametrize("question", [CHURN, FIT], ids=lambda q: q.model)
+    def test_raises_no_alarm_of_high_severity(self, sample: Source, question: Any) -> None:
+        audited = audit_source(sample, question)
+        assert audited.rows > 300
+        assert [f for f in audited.findings if f.severity == "high"] == []
+
+    @pytest.mark.parametrize("question", [CHURN, FIT], ids=lambda q: q.model)
+    def test_its_outcome_is_that_of_training(self, sample: Source, question: Any) -> None:
+        from training.labels import label, read_outcomes
+
+        as_ofs = grid(at("2025-01-01"), at("2025-08-01"))
+        panel = build_panel(sample, question.entity, as_ofs, only=[])
+        panel = panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))
+        ids, as_of = panel["entity_id"].to_numpy(zero_copy_only=False), pc.cast(panel["as_of"], pa.int64()).to_numpy()
+        asked = answers(sample, question, ids, as_of)
+        learnt = label(read_outcomes(sample, question.entity), ids, as_of, question.horizon_days * DAY_US)
+        both = ~np.isnan(asked) & ~np.isnan(learnt)
+        assert both.sum() > 1000
+        assert (asked[both] == learnt[both]).mean() > 0.995
+        assert (asked[both] == 1).sum() > 50
+
+
+class TestProofAsOfTime:
+    @pytest.mark.parametrize("question", [CHURN, FIT], ids=lambda q: q.model)
+    def test_holds_for_every_signal(self, tied: Source, question: Any) -> None:
+        assert leaking_signals(tied, question, AS_OF) == []
+
+    def test_catches_a_window_that_is_closed_at_as_of(self, tied: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Sabotage: `event_time <= as_of`, by moving every event of the engine a microsecond back."""
+        import narwhals as nw
+
+        from features.engines import DuckDBEngine
+
+        strict = DuckDBEngine.table
+
+        def closed(self: Any, name: str, *more: Any) -> Any:
+            frame = strict(self, name, *more)
+            return frame.with_columns(event_us=nw.col("event_us") - 1, visible_us=nw.col("visible_us") - 1)
+
+        monkeypatch.setattr(DuckDBEngine, "table", closed)
+        caught = {f.columns[0] for f in leaking_signals(tied, CHURN, AS_OF)}
+        assert {"events_28d", "inbound_touches_28d"} <= caught
+        assert all(f.is_proof and f.severity == "high" for f in leaking_signals(tied, CHURN, AS_OF))
+
+    def test_catches_an_end_that_is_read_early(self, tied: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Sabotage: a contract is read as it turned out, not as it was known."""
+        import narwhals as nw
+
+        from features import states
+
+        def as_it_turned_out(engine: Any, versions: Any, as_ofs: Any, ago: int = 0) -> Any:
+            at_moments = {"epoch_us": list(as_ofs), "as_of_us": [a - ago * DAY_US for a in as_ofs]}
+            rows = versions.join(engine.small(at_moments), how="cross")
+            return rows.filter((nw.col("created_us") < nw.col("as_of_us")) & (nw.col("until_us") == 2**62))
+
+        monkeypatch.setattr(states, "states_at", as_it_turned_out)
+        assert "mrr" in {f.columns[0] for f in leaking_signals(tied, CHURN, AS_OF)}
+
+
+class TestTables:
+    def test_last_states_are_told_from_dated_changes(self, tmp_path: Path) -> None:
+        accounts = [{"account_id": f"a{n}", "event_time": at("2023-01-01")} for n in range(100)]
+        begun = [
+            {"subscription_id": f"s{n}", "account_id": f"a{n}", "event_time": at("2024-01-01"), "status": "active", "mrr": 9.0}
+            for n in range(100)
+        ]  # fmt: skip
+        ended = [c | {"event_time": at("2024-03-01"), "status": "ended"} for c in begun]
+        honest = make_source(tmp_path / "honest", {"accounts": accounts, "subscriptions": begun + ended[:60]})
+        final = [c | {"status": "ended"} for c in begun[:60]] + begun[60:]
+        leaking = make_source(tmp_path / "leaking", {"accounts": accounts, "subscriptions": final})
+        assert table_findings(honest) == []
+        found = table_findings(leaking)
+        assert [(f.code, f.severity, f.columns) for f in found] == [
+            ("ended_from_the_start", "high", ("subscriptions.status",))
+        ]
+
+    def test_late_and_repeated_rows(self, tmp_path: Path) -> None:
+        event = {"account_id": "a", "feature": "x"}
+        usage = [event | {"event_time": at("2024-01-01") + dt.timedelta(hours=n)} for n in range(200)]
+        usage += [u | {"known_time": u["event_time"] + dt.timedelta(days=20)} for u in usage[:50]]
+        tables = {"accounts": [{"account_id": "a", "event_time": at("2023-01-01")}], "usage": usage + usage[:100]}
+        found = {f.code: f for f in table_findings(make_source(tmp_path, tables))}
+        assert found["arrives_late"].severity == "medium"
+        assert found["arrives_late"].numbers["days"] == 20.0
+        assert found["repeated_rows"].numbers["rows"] == 100
+
+    def test_a_source_without_an_outcome(self, tmp_path: Path) -> None:
+        source = make_source(tmp_path, {"accounts": [{"account_id": "a", "event_time": at("2024-01-01")}]})
+        with pytest.raises(UserMistake, match="which tell the outcome"):
+            audit_source(source, CHURN)
+
+
+class TestCommand:
+    def test_flat_table(self, tmp_path: Path) -> None:
+        rng = np.random.default_rng(0)
+        y = rng.integers(0, 2, 500)
+        lines = "\n".join(f"{n};{v};{'kept' if v else 'gone'}" for n, v in enumerate(y))
+        (tmp_path / "t.csv").write_text("n;y;note\n" + lines)
+        done = CliRunner().invoke(app, ["audit", "--table", str(tmp_path / "t.csv"), "--label", "y", "--json"])
+        said = json.loads(done.stdout)
+        assert said["rows"] == 500
+        first = said["findings"][0]
+        assert (first["code"], first["severity"], first["columns"], first["proof"]) == (
+            "copy_of_outcome", "high", ["note"], True,
+        )  # fmt: skip
+        assert first["evidence"]
+        assert first["advice"]
+        shown = CliRunner().invoke(app, ["audit", "--table", str(tmp_path / "t.csv"), "--label", "y"])
+        assert "1 high" in shown.stdout
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ([], "give --source and --model"),
+            (["--source", "sample"], "--model NAME"),
+            (["--table", "none.csv"], "--label COLUMN"),
+            (["--table", "none.csv", "--label", "y"], "no file"),
+            (["--source", "ravenstack", "--model", "fraud"], "churn-risk, lead-fit"),
+        ],
+    )
+    def test_mistakes(self, given: list[str], said: str) -> None:
+        done = CliRunner().invoke(app, ["audit", *given])
+        assert isinstance(done.exception, UserMistake)
+        assert said in str(done.exception)
+
+    @pytest.mark.parametrize(("source", "model"), [("ravenstack", "churn-risk"), ("x_education", "lead-fit")])
+    def test_shipped_sources(self, source: str, model: str) -> None:
+        if not os.environ.get("ACCOUNTSCORE_DATA"):
+            pytest.skip("ACCOUNTSCORE_DATA is not set: the public datasets are needed")
+        done = CliRunner().invoke(app, ["audit", "--source", source, "--model", model, "--json"])
+        said = json.loads(done.stdout)
+        assert said["positives"] > 50
+        assert [f for f in said["findings"] if f["severity"] == "high"] == []

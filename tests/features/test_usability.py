@@ -1,0 +1,109 @@
+"""`check` says everything at once: what is there, what is wrong, and how far each model is from ready."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from features.__main__ import app
+from features.audit.outcome import QUESTIONS
+from features.simulate import simulate
+from features.source import open_source
+from features.usability import Line, usability, verdict
+from tests.company import at, make_source, random_company
+
+
+def lines_of(found: list[Line], table: str, column: str) -> list[Line]:
+    return [line for line in found if line.table == table and line.column == column]
+
+
+class TestUsability:
+    def test_a_source_with_faults_is_reported_all_the_same(self, tmp_path: Path) -> None:
+        (tmp_path / "accounts.sql").write_text("SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time")
+        (tmp_path / "usage.sql").write_text("SELECT 'a' AS account_id, 'yesterday' AS event_time")
+        (tmp_path / "touches.sql").write_text(
+            "SELECT unnest(['call', NULL]) AS kind, 'a' AS account_id, TIMESTAMP '2024-02-01' AS event_time"
+        )
+        found = usability(open_source(str(tmp_path), keep_going=True))
+        wrong = lines_of(found, "usage", "event_time")[0]
+        assert (wrong.severity, wrong.found) == ("blocks", "its type is VARCHAR")
+        assert lines_of(found, "touches", "kind")[0].rows == 1
+        assert "CAST" in wrong.what_to_do
+
+    def test_words_and_owners(self, tmp_path: Path) -> None:
+        contract = {"event_time": at("2024-02-01"), "mrr": 1.0, "status": "Active"}
+        tables = {
+            "accounts": [{"account_id": "a", "event_time": at("2024-01-01")}],
+            "subscriptions": [
+                contract | {"subscription_id": "s", "account_id": "a"},
+                contract | {"subscription_id": "t", "account_id": "nobody"},
+            ],
+        }
+        found = usability(make_source(tmp_path, tables))
+        words = lines_of(found, "subscriptions", "status")[0]
+        assert (words.severity, words.rows, words.found) == ("blocks", 2, "'Active'")
+        owners = lines_of(found, "subscriptions", "account_id")[0]
+        assert (owners.severity, owners.rows) == ("weakens", 1)
+
+    def test_says_how_far_a_model_is_from_its_minimum(self, tmp_path: Path) -> None:
+        found = usability(make_source(tmp_path, random_company(1)))
+        labels = next(line for line in found if line.rule == "churn-risk: accounts with the outcome")
+        assert labels.severity == "blocks"
+        assert labels.needed == "60"
+        assert int(labels.found) < 60
+        assert f"{60 - int(labels.found)} more" in labels.what_to_do
+        assert verdict(found, QUESTIONS["churn-risk"]).startswith("not yet")
+
+    def test_a_short_history(self, tmp_path: Path) -> None:
+        found = usability(make_source(tmp_path, random_company(1, days=60)))
+        history = next(line for line in found if line.rule.startswith("churn-risk: history"))
+        assert (history.severity, history.needed) == ("blocks", "180 days")
+
+    def test_the_sample_company_is_ready(self, tmp_path: Path) -> None:
+        """The twin: the same rules are silent about a company that has what they ask for."""
+        simulate(tmp_path, accounts=1200, leads=1500)
+        found = usability(open_source("sample", tmp_path))
+        assert [line for line in found if line.severity != "info"] == []
+        assert [verdict(found, q) for q in QUESTIONS.values()] == ["ready", "ready"]
+
+    def test_minima_are_those_of_the_models(self) -> None:
+        from models import churn_risk, lead_fit
+
+        for model in (churn_risk.MODEL, lead_fit.MODEL):
+            question = QUESTIONS[model.name]
+            assert (question.entity, question.horizon_days) == (model.entity, model.horizon_days)
+            assert (question.min_positives, question.min_negatives) == (
+                model.gates.min_positives,
+                model.gates.min_negatives,
+            )
+
+
+class TestCommand:
+    def test_json_and_exit_code(self, tmp_path: Path) -> None:
+        rows: list[dict[str, Any]] = [
+            {"account_id": f"a{i}", "event_time": at("2024-01-01"), "Tier": "gold" if i % 2 else "tin"}
+            for i in range(30)
+        ]
+        make_source(tmp_path, {"accounts": rows})
+        done = CliRunner().invoke(app, ["check", "--source", str(tmp_path), "--data", str(tmp_path), "--json"])
+        said = json.loads(done.stdout)
+        assert done.exit_code == 0
+        assert said["custom_signals"] == [{"table": "accounts", "signal": "tier", "type": "text, a vocabulary"}]
+        assert said["tables"] == {"accounts": 30}
+        (tmp_path / "usage.sql").write_text("SELEKT")
+        done = CliRunner().invoke(app, ["check", "--source", str(tmp_path), "--data", str(tmp_path)])
+        assert done.exit_code == 2
+        assert "usage" in done.stdout
+
+    @pytest.mark.parametrize("source", ["ravenstack", "x_education"])
+    def test_shipped_sources(self, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        import os
+
+        if not os.environ.get("ACCOUNTSCORE_DATA"):
+            pytest.skip("ACCOUNTSCORE_DATA is not set: the public datasets are needed")
+        done = CliRunner().invoke(app, ["check", "--source", source, "--json"])
+        assert list(json.loads(done.stdout)["models"].values()) == ["ready"]
