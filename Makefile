@@ -7,7 +7,7 @@ MODEL ?= churn-risk
 export ACCOUNTSCORE_DATA ?= $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-quality bench-truth bench-serving bench-signals lock clean
+.PHONY: help setup demo test test-full check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-quality bench-truth bench-serving bench-signals bench-webhooks backfill lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -82,6 +82,12 @@ bench-serving: setup ## A score over HTTP beside an echo and mlflow models serve
 
 bench-signals: setup ## Signals on 50 million events against plain DuckDB and pandas (ARGS='--events 500000000')
 	$(RUN) -m tests.benchmarks.bench_signals $(ARGS)
+
+bench-webhooks: setup ## Webhooks acknowledged a second and time to the write-back, on SQLite and Postgres
+	$(RUN) -W ignore -m tests.benchmarks.bench_webhooks $(ARGS)
+
+backfill: setup ## Score all records that a new connection has already: CONNECTION=NAME
+	$(RUN) -m serving backfill $(CONNECTION)
 
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url -o requirements.lock

@@ -78,6 +78,45 @@ def worker(
 
 
 @app.command()
+def backfill(
+    connection: Annotated[str, typer.Argument(help="The connection, new to this service.")],
+) -> None:
+    """Score all records that a connection's source has already, once; killed, it goes on where it was.
+
+    What is worth it is queued for the CRM: the worker writes it, or `deliver`. The worker must not be running.
+    """
+    from rich.progress import Progress
+
+    from serving.champion import Champions
+    from serving.clock import make_clock
+    from serving.connections import load_connections
+    from serving.log import configure
+    from serving.store.connect import open_store
+    from serving.worker.backfill import backfill as fill
+    from serving.worker.loop import only_one
+    from serving.worker.sources import Sources
+
+    settings = ServingSettings.from_env()
+    configure()
+    connections = load_connections(settings.base.connections, secrets_needed=False)
+    if connection not in connections:
+        raise UserMistake(f"no connection {connection!r}: one of {', '.join(connections) or '(there is none)'}")
+    _set_up_store(settings)
+    store = open_store(settings.base.store_url)
+    store.require_revision()
+    with only_one(settings.base.home), Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
+        champions = Champions(settings.base.home)
+        champions.refresh()
+        task = bar.add_task(connection, total=None)
+        done = fill(
+            store, Sources(), connections[connection], champions, make_clock(),
+            lambda done, records: bar.update(task, completed=done, total=records),
+        )  # fmt: skip
+    store.close()
+    typer.echo(f"{connection}: {done.scored:,} records scored, {done.before:,} were before")
+
+
+@app.command()
 def top(
     model: Annotated[str, typer.Option(help="churn-risk or lead-fit")],
     scores: Annotated[Path, typer.Option(help="The folder that the batch published into.")],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from features.panel import build_panel
 from features.source import Source
@@ -46,8 +46,8 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class _Round:
-    """The dirty entities of one source as they were at one moment."""
+class Round:
+    """Entities of one source as they were at one moment: what is dirty, or a part of a backlog."""
 
     generations: Mapping[tuple[str, str], int]
     letters_up_to: int
@@ -66,7 +66,7 @@ def score_dirty(
         total = Scored(total.entities, total.scores, total.waiting_for_model + lacking)
         if found.generations:
             of_source = [c for c in connections.values() if c.source == source_name]
-            scores = _score(store, sources.get(config), source_name, of_source, found, champions, clock)
+            scores = score_round(store, sources.get(config), source_name, of_source, found, champions, clock)
             total = Scored(total.entities + len(found.generations), total.scores + scores, total.waiting_for_model)
     return total
 
@@ -77,7 +77,7 @@ def next_due(store: Store) -> int | None:
         return connection.execute(select(func.min(dirty.c.due_at))).scalar()
 
 
-def _due(store: Store, source_name: str, now_us: int, wanted: set[str]) -> tuple[_Round, int]:
+def _due(store: Store, source_name: str, now_us: int, wanted: set[str]) -> tuple[Round, int]:
     due = (dirty.c.source == source_name, dirty.c.due_at <= now_us)
     with store.read() as connection:
         rows = connection.execute(
@@ -88,21 +88,28 @@ def _due(store: Store, source_name: str, now_us: int, wanted: set[str]) -> tuple
         ).all()
         lacking = connection.execute(select(func.count()).where(*due, dirty.c.entity.not_in(wanted))).scalar_one()
         up_to = connection.execute(select(func.max(inbox.c.id)).where(inbox.c.state == letters.APPLIED)).scalar()
-        known = connection.execute(
-            select(func.max(changes_table.c.known_time)).where(changes_table.c.source == source_name)
-        ).scalar()
-    return _Round({(e, i): g for e, i, g in rows}, up_to or 0, known or 0), lacking
+        known = newest_known(connection, source_name)
+    return Round({(e, i): g for e, i, g in rows}, up_to or 0, known), lacking
 
 
-def _score(
+def newest_known(connection: Connection, source_name: str) -> int:
+    """When we were last told of a change, microseconds; 0 when never."""
+    query = select(func.max(changes_table.c.known_time)).where(changes_table.c.source == source_name)
+    return connection.execute(query).scalar() or 0
+
+
+def score_round(
     store: Store,
     source: Source,
     source_name: str,
     connections: Sequence[ConnectionConfig],
-    found: _Round,
+    found: Round,
     champions: Champions,
     clock: Clock,
+    cause: str = "webhook",
+    run_id: str | None = None,
 ) -> int:
+    """Score some entities of a source and commit signals, decisions and write-backs together; returns the decisions."""
     ids = {entity: sorted(i for e, i in found.generations if e == entity) for entity in ENTITIES}
     with store.read() as connection:
         quiet = {entity: privacy.not_to_score(connection, entity, wanted) for entity, wanted in ids.items()}
@@ -121,7 +128,7 @@ def _score(
         for entity, wanted in ids.items():
             if wanted:
                 new_signals, new_decisions, new_scores = _score_entity(
-                    above, entity, wanted, as_of, champions, quiet[entity]
+                    above, entity, wanted, as_of, champions, quiet[entity], cause, run_id
                 )
                 kept += new_signals
                 decided += new_decisions
@@ -141,12 +148,19 @@ def _score(
         for entity in ENTITIES:
             wanted = [i for e, i in found.generations if e == entity]
             letters.mark_scored(connection, entity, wanted, found.letters_up_to, to_us(as_of))
-    log.info("score.created cause=webhook entities=%d scores=%d", len(found.generations), len(decided))
+    log.info("score.created cause=%s entities=%d scores=%d", cause, len(found.generations), len(decided))
     return len(decided)
 
 
 def _score_entity(
-    source: Source, entity: str, ids: list[str], as_of: datetime, champions: Champions, quiet: set[str]
+    source: Source,
+    entity: str,
+    ids: list[str],
+    as_of: datetime,
+    champions: Champions,
+    quiet: set[str],
+    cause: str,
+    run_id: str | None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[NewScore]]:
     panel = build_panel(source, entity, [as_of], ids=ids)  # type: ignore[arg-type]  # a key of ENTITIES
     values = signal_rows(panel)
@@ -156,7 +170,7 @@ def _score_entity(
     decided, to_write = [], []
     for champion in champions.of_entity(entity):
         for result in score_panel(champion, panel, REASONS, values, quiet):
-            decided.append(result.decision(champion, cause="webhook", run_id=None, recorded_at_us=to_us(as_of)))
+            decided.append(result.decision(champion, cause=cause, run_id=run_id, recorded_at_us=to_us(as_of)))
             to_write.append(
                 NewScore(
                     champion.name, result.entity_id, to_us(as_of), champion.version, result.score, result.band,

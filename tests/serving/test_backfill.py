@@ -1,0 +1,170 @@
+"""The backlog at first connection, and what deleting, merging and forgetting do. One company, real worker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from features.source import open_source
+from serving.champion import Champions
+from serving.clock import make_clock, to_us
+from serving.connections import ConnectionConfig, Mapped
+from serving.privacy.repository import Erased
+from serving.store.connect import Store, open_store
+from serving.store.migrate import migrate
+from serving.store.tables import changes, decisions, inbox, signals, writebacks
+from serving.webhooks import inbox as letters
+from serving.webhooks.delivery import Effect, Event
+from serving.worker import backfill as module
+from serving.worker.backfill import backfill
+from serving.worker.loop import Worker
+from serving.worker.sources import Sources
+from serving.writeback.config import Target, WriteBack
+from tests.serving.running import AS_OF, Home, make_home
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return make_home(tmp_path_factory.mktemp("backfill"), accounts=120, leads=400)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(f"sqlite:///{tmp_path}/store.db")
+    migrate(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def config(home: Home) -> ConnectionConfig:
+    objects = {
+        "contact": Mapped("leads", "lead_{id}", {"industry": "industry"}, {}),
+        "company": Mapped("accounts", "acc_{id}", {"industry": "industry"}, {}),
+    }
+    back = WriteBack("dry-run", {"lead-fit": Target("contact", {"score": "fit"})}, minimum_change=1)
+    return ConnectionConfig("crm", "hubspot", "https://x.example", "sample", home.company, objects, writeback=back)
+
+
+@pytest.fixture
+def champions(home: Home) -> Champions:
+    made = Champions(home.path)
+    made.refresh()
+    return made
+
+
+def all_of(store: Store, table: object) -> list[dict[str, object]]:
+    with store.read() as connection:
+        return [dict(row) for row in connection.execute(select(table)).mappings()]  # type: ignore[call-overload]
+
+
+class TestBackfill:
+    def test_every_record_once_and_what_has_a_score_is_queued(
+        self, store: Store, config: ConnectionConfig, champions: Champions, home: Home
+    ) -> None:
+        source = open_source("sample", home.company)
+        leads = source.query("SELECT count(DISTINCT lead_id) FROM leads")[0][0]
+        accounts = source.query("SELECT count(DISTINCT account_id) FROM accounts")[0][0]
+        done = backfill(store, Sources(), config, champions, make_clock(AS_OF))
+        assert (done.scored, done.before) == (leads + accounts, 0)
+        made = all_of(store, decisions)
+        assert set(Counter((d["model"], d["entity_id"]) for d in made).values()) == {1}
+        assert len(made) == leads + accounts
+        with_score = {d["entity_id"] for d in made if d["score"] is not None and d["model"] == "lead-fit"}
+        assert {row["entity_id"] for row in all_of(store, writebacks)} == with_score
+        assert with_score
+        again = backfill(store, Sources(), config, champions, make_clock(AS_OF))
+        assert (again.scored, again.before) == (0, leads + accounts)
+        assert len(all_of(store, decisions)) == len(made)
+
+    def test_interrupted_it_goes_on_where_it_was(
+        self, store: Store, config: ConnectionConfig, champions: Champions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "ENTITIES_A_ROUND", 100)
+        rounds = []
+
+        def stop_in_the_third(done: int, _all: int) -> None:
+            rounds.append(done)
+            if len(rounds) == 3:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            backfill(store, Sources(), config, champions, make_clock(AS_OF), stop_in_the_third)
+        assert len(all_of(store, decisions)) == 200
+        done = backfill(store, Sources(), config, champions, make_clock(AS_OF))
+        assert done.before == 200
+        assert set(Counter((d["model"], d["entity_id"]) for d in all_of(store, decisions)).values()) == {1}
+
+
+class TestRemoval:
+    def tell(self, store: Store, config: ConnectionConfig, champions: Champions, *events: Event) -> None:
+        clock = make_clock(AS_OF)
+        with store.write() as connection:
+            letters.put(connection, letters.letters_of(config, events, to_us(clock())))
+        worker = Worker(store, {"crm": replace(config, settle_seconds=0.0)}, champions, clock)
+        worker.once()
+
+    def event(self, number: int, effect: Effect, record: str, kind: str = "contact", into: str | None = None) -> Event:
+        change = effect == "change"
+        moment = 1_764_547_200_000_000 + number
+        return Event((number,), f"{kind}.{effect}", effect, kind, record, moment, "industry" if change else None, "software" if change else None, into=into)  # fmt: skip
+
+    def newest(self, store: Store, entity_id: str) -> set[str]:
+        return {str(row["entity_id"]) for row in all_of(store, signals) if row["entity_id"] == entity_id}
+
+    def test_a_deleted_record_has_no_signals_and_no_score_to_write_until_it_is_back(
+        self, store: Store, config: ConnectionConfig, champions: Champions
+    ) -> None:
+        self.tell(store, config, champions, self.event(1, "change", "77"))
+        assert self.newest(store, "lead_77")
+        assert [row["entity_id"] for row in all_of(store, writebacks)] == ["lead_77"]
+        history = len(all_of(store, decisions))
+        self.tell(store, config, champions, self.event(5, "delete", "77"))
+        assert not self.newest(store, "lead_77")
+        assert all_of(store, writebacks) == []
+        self.tell(store, config, champions, self.event(6, "change", "77"))
+        assert len(all_of(store, decisions)) == history  # what was said stays on record, and nothing is added
+        self.tell(
+            store, config, champions, self.event(3, "create", "77")
+        )  # older than the deletion: it changes nothing
+        assert not self.newest(store, "lead_77")
+        self.tell(store, config, champions, self.event(9, "create", "77"))
+        assert self.newest(store, "lead_77")
+
+    def test_a_merge_moves_what_belonged_to_the_one_that_is_gone(
+        self, store: Store, config: ConnectionConfig, champions: Champions, home: Home
+    ) -> None:
+        source = open_source("sample", home.company)
+        gone, into = (
+            row[0] for row in source.connection.execute(
+                "SELECT account_id FROM subscriptions GROUP BY 1 HAVING count(DISTINCT subscription_id) > 0 ORDER BY 1 LIMIT 2"
+            ).fetchall()
+        )  # fmt: skip
+        contracts = source.query(
+            f"SELECT count(DISTINCT subscription_id) FROM subscriptions WHERE account_id = '{gone}'"
+        )[0][0]
+        merge = self.event(1, "merge", gone.removeprefix("acc_"), "company", into.removeprefix("acc_"))
+        self.tell(store, config, champions, merge)
+        moved = [row for row in all_of(store, changes) if row["table_name"] == "subscriptions"]
+        assert len(moved) == contracts
+        assert {row["account_id"] for row in moved} == {into}
+        scored = {row["entity_id"] for row in all_of(store, decisions) if row["model"] == "churn-risk"}
+        assert into in scored
+        assert gone not in scored
+
+    def test_forgetting_leaves_nothing_and_a_late_event_brings_nothing_back(
+        self, store: Store, config: ConnectionConfig, champions: Champions
+    ) -> None:
+        self.tell(store, config, champions, self.event(1, "change", "77"))
+        self.tell(store, config, champions, self.event(2, "forget", "77"), self.event(3, "delete", "77"))
+        self.tell(store, config, champions, self.event(4, "change", "77"))
+        for table in (signals, decisions, changes, writebacks):
+            assert all("77" not in str(row) for row in all_of(store, table) if row.get("entity_id") or row.get("key"))
+        assert {row["object_id"] for row in all_of(store, inbox)} == {""}
+        with store.read() as connection:
+            assert Erased.load(connection).has("lead", "lead_77")
