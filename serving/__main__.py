@@ -101,7 +101,7 @@ def backfill(
     connections = load_connections(settings.base.connections, secrets_needed=False)
     if connection not in connections:
         raise UserMistake(f"no connection {connection!r}: one of {', '.join(connections) or '(there is none)'}")
-    _set_up_store(settings)
+    set_up(settings)
     store = open_store(settings.base.store_url)
     store.require_revision()
     with only_one(settings.base.home), Progress(transient=True, disable=not sys.stderr.isatty()) as bar:

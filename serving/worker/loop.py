@@ -60,6 +60,7 @@ class Worker:
         """Drain: work until no letter waits and nothing that can be scored is dirty. Returns (letters, scores)."""
         letters = scores = 0
         while not self.stopping.is_set():
+            looked = to_us(self._clock())
             done, scored = self.round()
             letters, scores = letters + done, scores + scored.scores
             if done == LETTERS_A_ROUND or scored.entities:
@@ -68,9 +69,10 @@ class Worker:
                 if inbox.has_waiting(connection):
                     continue
             due = next_due(self._store)
-            if due is None or due <= to_us(self._clock()):  # what is due and was not scored waits for its model
+            # What was due when the round began and was not scored waits for its model; what became due since does not.
+            if due is None or due <= looked:
                 break
-            self.stopping.wait(min(POLL_SECONDS, (due - to_us(self._clock())) / 1e6))
+            self.stopping.wait(min(POLL_SECONDS, max(0, due - to_us(self._clock())) / 1e6))
         return letters, scores
 
     def run(self) -> None:
