@@ -4,6 +4,7 @@ acknowledged and without effect is lost; two effects of one event is twice; an e
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import random
@@ -176,6 +177,7 @@ class Service:
     """What `python -m` runs for each; a test that sabotages one puts its own module here."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     kills: int = 0
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def url(self) -> str:
@@ -183,10 +185,13 @@ class Service:
 
     def start(self, name: str) -> None:
         more = ["--port", str(self.port)] if name == "api" else []
+        # One clock for all, that goes on when a process starts again: else two rounds could have one moment.
+        now = dt.datetime.fromisoformat(AS_OF) + dt.timedelta(seconds=time.monotonic() - self.began)
+        env = {**self.env, "ACCOUNTSCORE_NOW": f"{now.isoformat()}Z"}
         with (self.home.path / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", self.modules[name], name, *more],
-                env=self.home.environment(self.env), stdout=log, stderr=log,
+                env=self.home.environment(env), stdout=log, stderr=log,
             )  # fmt: skip
 
     def kill(self, name: str) -> None:
