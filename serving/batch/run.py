@@ -22,7 +22,7 @@ from serving.batch.changes import Before
 from serving.batch.publish import is_whole, publish, published, read_manifest, scores_of
 from serving.batch.work import Plan, Work, forget_unfinished, only_one
 from serving.champion import Champion, Champions
-from serving.clock import Clock, iso, to_us
+from serving.clock import Clock, iso, system_us, to_us
 from serving.connections import ConnectionConfig
 from serving.history import repository as history
 from serving.privacy import repository as privacy
@@ -101,7 +101,7 @@ def run(
             work.finish(_described(plan, live))
         manifest = publish(out, plan.run_id)
         forget_unfinished(out)
-        queued = _feed(out, live, store, clock, options)
+        queued = _feed(out, live, store, options)
     about = read_manifest(out)
     rows = {name: model["rows"] for name, model in about["models"].items()}
     scored = {name: _scored(out, about, name) for name in rows}
@@ -209,7 +209,7 @@ def _chunk(
     return scored
 
 
-def _feed(out: Path, live: Sequence[Champion], store: Store, clock: Clock, options: Options) -> int:
+def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options) -> int:
     """Queue what changed enough for the CRM connections; what was queued before is no news, so that repeating it is harmless."""
     wanting = [c for c in options.connections.values() if c.writeback.queues]
     if not wanting:
@@ -226,7 +226,7 @@ def _feed(out: Path, live: Sequence[Champion], store: Store, clock: Clock, optio
                 for row in part.to_pylist()
             ]  # fmt: skip
             with store.write() as connection:
-                queued += queue.enqueue(connection, wanting, scores, to_us(clock()))
+                queued += queue.enqueue(connection, wanting, scores, system_us())
     return queued
 
 
