@@ -151,7 +151,9 @@ def _tell(report: object, out: Path, summary: Path | None, metrics: Path | None)
     from serving.batch.report import Report
 
     assert isinstance(report, Report)
+    if summary is None and out.is_dir():  # a command that was refused makes no folder
+        summary = out / "last_run.json"
     try:
-        report.write(summary or out / "last_run.json", metrics)
+        report.write(summary, metrics)
     except OSError as error:
         typer.echo(f"the run's summary could not be written: {error}", err=True)

@@ -38,10 +38,11 @@ class Report:
         again = f", {found['resumed_chunks']} chunks were there already" if found["resumed_chunks"] else ""
         return f"run {found['run_id']} -> {found['manifest']}{again}"
 
-    def write(self, path: Path, metrics: Path | None) -> None:
+    def write(self, path: Path | None, metrics: Path | None) -> None:
         """Raises `OSError`."""
         self._found["seconds"] = round(time.time() - self._found["started"], 3)
-        durable.write_text(path, json.dumps(self._found, indent=2, sort_keys=True) + "\n")
+        if path is not None:
+            durable.write_text(path, json.dumps(self._found, indent=2, sort_keys=True) + "\n")
         if metrics is not None:
             self._write_metrics(metrics)
 

@@ -300,6 +300,11 @@ class TestChange:
 
 
 class TestScheduler:
+    def test_a_command_that_is_refused_makes_no_folder(self, home: Home, tmp_path: Path) -> None:
+        done = home.run("serving", "batch", *home.source, "--as-of", "2026-02-30", "--out", str(tmp_path / "out"))
+        assert done.returncode == 2
+        assert not (tmp_path / "out").exists()
+
     def test_stale_input_has_its_own_exit_code(self, home: Home, tmp_path: Path) -> None:
         done = home.run(
             "serving", "batch", *home.source, "--as-of", "2026-03-01", "--out", str(tmp_path), "--max-age", "2d"
