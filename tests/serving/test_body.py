@@ -91,13 +91,18 @@ class TestParse:
         assert isinstance(none, RecordError)
         assert all(f.rule and f.next_step and f.found for f in bad.faults)
 
+    def test_an_id_with_a_null_character_is_an_error_of_its_record(self) -> None:
+        records, _ = parse(b'{"records": [{"entity_id": "a\\u0000"}, {"entity_id": "b"}]}')  # Postgres cannot hold it
+        assert isinstance(records[0], RecordError)
+        assert records[1] == Record("b")
+
     @settings(max_examples=300, deadline=None)
     @given(
         st.lists(
             st.fixed_dictionaries(
                 {},
                 optional={
-                    "entity_id": st.text(min_size=1, max_size=5),
+                    "entity_id": st.text(st.characters(exclude_characters="\x00"), min_size=1, max_size=5),
                     "signals": st.dictionaries(st.text(max_size=4), st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4), max_size=4),
                     "value": st.none() | st.floats(0, 1e12),
                 },
