@@ -125,35 +125,37 @@ def test_mlflow_models_serve_gives_the_scorers_bits(server: str, scorer: Scorer)
     assert [p["probability"] for p in predictions] == scorer.probability(x).tolist()
 
 
+SPARK = """
+import sys
+import mlflow, pandas as pd
+from pyspark.sql import SparkSession
+
+uri, given, out = sys.argv[1:]
+rows = pd.read_parquet(given)
+builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").config("spark.sql.shuffle.partitions", "1")
+spark = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1").getOrCreate()
+mlflow.set_tracking_uri(uri)
+mlflow.set_registry_uri(uri)
+score = mlflow.pyfunc.spark_udf(
+    spark, "models:/churn-risk@champion", result_type="probability double, score long, band string", env_manager="local"
+)
+numbered = spark.createDataFrame(rows.assign(number=range(len(rows))))
+answers = numbered.withColumn("answer", score(*rows.columns)).select("number", "answer.*").collect()
+pd.DataFrame([row.asDict() for row in answers]).sort_values("number").to_parquet(out)
+spark.stop()
+"""
+
+
 @pytest.mark.spark
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs a Java runtime (java on the PATH)")
-def test_spark_udf_gives_the_scorers_bits(settings: Settings, scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    import mlflow
-    from pyspark.sql import SparkSession
-
-    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    monkeypatch.setenv("PYSPARK_DRIVER_PYTHON", sys.executable)
+def test_spark_udf_gives_the_scorers_bits(settings: Settings, scorer: Scorer, tmp_path: Path) -> None:
+    """In a process of its own: a session that another test left open would keep its own Python."""
     rows, x = frame()
-    spark = (
-        SparkSession.builder.master("local[1]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.sql.shuffle.partitions", "1")
-        .getOrCreate()
-    )
-    try:
-        mlflow.set_tracking_uri(settings.tracking_uri)
-        mlflow.set_registry_uri(settings.tracking_uri)
-        udf = mlflow.pyfunc.spark_udf(
-            spark,
-            "models:/churn-risk@champion",
-            result_type="probability double, score long, band string",
-            env_manager="local",
-        )
-        given = rows.assign(number=range(len(rows)))
-        scored = spark.createDataFrame(given).withColumn("answer", udf(*rows.columns)).select("number", "answer.*")
-        answers = sorted(scored.collect(), key=lambda row: row["number"])
-        assert [row["probability"] for row in answers] == scorer.probability(x).tolist()
-    finally:
-        spark.stop()
+    rows.to_parquet(tmp_path / "given.parquet")
+    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SPARK, settings.tracking_uri, tmp_path / "given.parquet", tmp_path / "out.parquet"],
+        env=environment, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert pd.read_parquet(tmp_path / "out.parquet")["probability"].tolist() == scorer.probability(x).tolist()
