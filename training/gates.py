@@ -15,6 +15,10 @@ from training.evaluate import Estimate
 
 STRONG_RULE_AUC = 0.75
 """Above this a one-column rule is hard to beat beyond noise; then being above it is enough."""
+LUCK = 0.05
+"""How often a perfectly calibrated model may be refused, over all segments together."""
+TAIL = 8
+"""So many of the simulated errors lie beyond the band, that it does not hang on the largest one."""
 DRIFT = 0.5
 """Log-odds between the predicted and the observed base rate of the test period: the odds are off by a factor of 1.65."""
 
@@ -198,15 +202,20 @@ def _champion(seen: Judged) -> Gate:
     )
 
 
-def _calibrated(most: float, share: float, y: np.ndarray, p: np.ndarray, group: np.ndarray, name: str) -> Gate:
+def _calibrated(
+    most: float, share: float, y: np.ndarray, p: np.ndarray, group: np.ndarray, name: str, looks: int = 1
+) -> Gate:  # fmt: skip
+    """`looks`: among how many such gates this one stands; one of twenty is beyond a 95 % band by luck alone (Bonferroni)."""
     error = evaluate.point(evaluate.Ranking(y, p).calibration_error, len(y))
-    band = perfect_band(p, group)
+    level = 1 - LUCK / looks
+    band = perfect_band(p, group, level=level)
     # The rarer outcome: a rate of 0.94 is one of 0.06 seen from the other side.
     limit = min(most, share * min(float(y.mean()), 1 - float(y.mean())))
     return Gate(
         name,
         error <= max(limit, band),
-        f"calibration error {error:.3f} at a rate of {y.mean():.3f}; a perfect model of this size stays under {band:.3f} in 95 of 100 cases",
+        f"calibration error {error:.3f} at a rate of {y.mean():.3f}; a perfect model of this size stays under {band:.3f} in "
+        f"{100 * level:.4g} of 100 cases",
         f"at most {limit:.3f} ({most}, and {share:.0%} of the rate), or what a perfect model may show",
     )
 
@@ -216,7 +225,13 @@ def _segments(gates: Gates, seen: Judged) -> Gate:
     wrong = []
     for name, mask in large.items():
         gate = _calibrated(
-            gates.max_segment_error, gates.max_segment_share, seen.y[mask], seen.p[mask], seen.group[mask], name
+            gates.max_segment_error,
+            gates.max_segment_share,
+            seen.y[mask],
+            seen.p[mask],
+            seen.group[mask],
+            name,
+            len(large),
         )
         if not gate.passed:
             wrong.append(f"{name}: {gate.found}")
@@ -231,12 +246,13 @@ def _segments(gates: Gates, seen: Judged) -> Gate:
     )
 
 
-def perfect_band(p: np.ndarray, group: np.ndarray, seed: int = 0, resamples: int = 400) -> float:
-    """95th percentile of the calibration error that a perfectly calibrated model with these probabilities would show.
+def perfect_band(p: np.ndarray, group: np.ndarray, seed: int = 0, level: float = 1 - LUCK) -> float:
+    """The calibration error that a perfectly calibrated model with these probabilities stays under in `level` (0 to 1) of cases.
 
     Rows of one account share their luck: their windows overlap, so that one departure is seen from several dates.
     """
     rng = np.random.default_rng(seed)
+    resamples = max(400, int(np.ceil(TAIL / (1 - level))))
     place = np.unique(group, return_inverse=True)[1].reshape(-1)
     order = np.argsort(p, kind="stable")
     ordered, owner = p[order], place[order]
@@ -246,4 +262,4 @@ def perfect_band(p: np.ndarray, group: np.ndarray, seed: int = 0, resamples: int
     for n in range(resamples):
         hits = rng.random(int(place.max()) + 1)[owner] < ordered
         found[n] = np.abs(np.add.reduceat(hits.astype(float), starts) - expected).sum()
-    return float(np.quantile(found / len(p), 0.95))
+    return float(np.quantile(found / len(p), level))

@@ -9,7 +9,7 @@ import pytest
 
 from features.audit import Finding
 from models.definition import Gates
-from training import evaluate
+from training import evaluate, gates
 from training.gates import Judged, check, selection_rates
 
 N = 4000
@@ -36,8 +36,28 @@ def good(seed: int = 0) -> Judged:
     )  # fmt: skip
 
 
-def refused(seen: Judged, gates: Gates | None = None) -> list[str]:
-    return [gate.name for gate in check(gates or Gates(), seen) if not gate.passed]
+def refused(seen: Judged, wanted: Gates | None = None) -> list[str]:
+    return [gate.name for gate in check(wanted or Gates(), seen) if not gate.passed]
+
+
+class TestManySegments:
+    def test_a_perfect_model_is_not_refused_for_having_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One of twenty segments lies beyond a 95 % band by luck alone."""
+
+        def refusals() -> int:
+            found = 0
+            for seed in range(6):
+                seen = replace(good(seed), group=np.arange(N))  # its rows are independent
+                place = np.random.default_rng(seed + 100).integers(0, 20, N)
+                many = {f"industry = {n}": place == n for n in range(20)}
+                strict = Gates(min_segment_rows=100, max_segment_error=0.0)
+                found += "calibration in segments" in refused(replace(seen, segments=many), strict)
+            return found
+
+        assert refusals() <= 1
+        # The sabotaged twin: each segment held to the band of a single one.
+        monkeypatch.setattr(gates, "LUCK", 20 * gates.LUCK)
+        assert refusals() >= 3
 
 
 class TestEachGateIsThereForOneThing:
