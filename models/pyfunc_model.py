@@ -16,13 +16,14 @@ from models.scorer import Scorer
 
 
 class ScorerModel(PythonModel):
-    """predict(DataFrame of signals) -> DataFrame with probability, score, band."""
+    """predict(DataFrame of signals) -> DataFrame with probability, score, band. An absent column counts as missing."""
 
     def load_context(self, context: Any) -> None:
         self._scorer = Scorer.load(Path(context.artifacts["scorer"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        columns = {name: model_input[name] for name in self._scorer.names if name in model_input}
+        absent = [None] * len(model_input)  # the signature says that every signal is optional
+        columns = {name: model_input.get(name, absent) for name in self._scorer.names}
         x = self._scorer.encode(columns)
         probability = self._scorer.probability(x)
         return pd.DataFrame(

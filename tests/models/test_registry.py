@@ -67,3 +67,7 @@ class TestRegistry:
         mlflow.set_tracking_uri(settings.tracking_uri)
         loaded = mlflow.pyfunc.load_model(f"models:/churn-risk/{version.version}")
         assert np.array_equal(loaded.predict(frame)["probability"].to_numpy(), scorer.probability(x))
+        x[:, 1] = np.nan
+        x[:, -1] = np.nan
+        fewer = loaded.predict(frame.drop(columns=[names[1], names[-1]]))  # optional, as the signature says
+        assert np.array_equal(fewer["probability"].to_numpy(), scorer.probability(x))
