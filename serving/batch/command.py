@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from features.cli import parse_as_of
 from features.errors import AccountscoreError
 from serving.errors import DiskTrouble
 from serving.settings import ServingSettings
+
+if TYPE_CHECKING:  # it brings pyarrow, which `--help` does not need
+    from serving.batch.report import Report
 
 SourceOption = Annotated[
     str, typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
@@ -77,12 +80,11 @@ def batch(
 
 
 def _run(
-    report: object, source: str, as_of: str, out: Path, data: Path | None, reasons: int, history: bool, restart: bool,
+    report: Report, source: str, as_of: str, out: Path, data: Path | None, reasons: int, history: bool, restart: bool,
     max_age: str | None, engine: str,
 ) -> None:  # fmt: skip
     from features.source import open_source
     from serving.batch.age import check_age, parse_age
-    from serving.batch.report import Report
     from serving.batch.run import Options, run
     from serving.champion import Champions
     from serving.clock import make_clock
@@ -92,7 +94,6 @@ def _run(
     from serving.store.connect import open_store
     from serving.store.ready import set_up
 
-    assert isinstance(report, Report)
     settings = ServingSettings.from_env()
     configure()
     moment = parse_as_of(as_of)
@@ -146,11 +147,8 @@ class _progress:
         self._bar.stop()
 
 
-def _tell(report: object, out: Path, summary: Path | None, metrics: Path | None) -> None:
+def _tell(report: Report, out: Path, summary: Path | None, metrics: Path | None) -> None:
     """The run's own story for machines; that it cannot be told must not hide how the run ended."""
-    from serving.batch.report import Report
-
-    assert isinstance(report, Report)
     if summary is None and out.is_dir():  # a command that was refused makes no folder
         summary = out / "last_run.json"
     try:
