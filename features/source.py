@@ -180,6 +180,14 @@ class Source:
         """All rows of a query; a result is never left unfinished, which would block the connection."""
         return self.connection.execute(sql).fetchall()
 
+    def statement(self, table: str) -> str | None:
+        """The SELECT of a table, with the folder in the place of `${data}`; None when Python makes it."""
+        path = self.folder / f"{table}.sql"
+        if not path.is_file():
+            return None
+        text = path.read_text().strip().rstrip(";")
+        return text if self.data is None else text.replace("${data}", str(self.data).replace("'", "''"))
+
     def recent(self, table: str, since_us: int, known_since_us: int | None) -> str:
         """SQL of an event table's rows from `since_us` on, and of older ones that became known from `known_since_us` on.
 
@@ -257,10 +265,8 @@ class Source:
 
     def _read(self, path: Path, table: Table) -> None:
         raw = quote(f"raw_{table.name}")
-        if path.suffix == ".sql":
-            query = path.read_text().strip().rstrip(";")
-            if self.data is not None:
-                query = query.replace("${data}", str(self.data).replace("'", "''"))
+        query = self.statement(table.name)
+        if query is not None:
             self.connection.execute(f"CREATE VIEW {raw} AS {query}")
             counted = self.query(f"SELECT count(*) FROM {raw}")[0]
             if counted[0] <= VIEW_ABOVE_ROWS:

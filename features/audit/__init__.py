@@ -4,6 +4,9 @@ Every finding has a code, a severity, the columns, the evidence in numbers, and 
 (`copy_of_outcome`, `presence_gives_outcome`, and of a source `signal_leaks`) are facts about the data and gate promotion;
 the others are heuristics and advise. No rule knows a column by its name.
 
+Besides what the outcome shows, `lifecycle` has what a row shows by itself: columns filled in after its begin. The audit of a
+source (`source`) looks at the signals and at the files behind them (`raw`), whatever the SELECTs leave out.
+
 The strength of one column alone is its ROC AUC when its values are replaced by the mean outcome of the same value
 (quantile bins for numbers, missing as a value of its own), computed out of fold, so that an identifier scores 0.5.
 """

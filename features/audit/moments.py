@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from features.audit.finding import MIN_ROWS, Finding, Table, is_date, strength
+from features.audit.finding import Finding, Table, is_date, strength
 from features.audit.leaks import TOO_GOOD_AUC, is_key
-
-FEWEST_LENGTHS = 20
-"""Agreed terms come in a few lengths (30, 90, 365 days); what happens has many."""
-
-
-def parsed(table: Table) -> dict[str, pd.Series[Any]]:
-    """The columns that hold dates, as naive UTC times."""
-    return {
-        name: pd.to_datetime(table.inputs[name], errors="coerce", utc=True).dt.tz_localize(None)
-        for name in table.names
-        if is_date(table.inputs[name].dropna())
-    }
+from features.audit.lifecycle import parsed, spans
 
 
 def dates(table: Table) -> list[Finding]:
@@ -48,69 +34,22 @@ def dates(table: Table) -> list[Finding]:
     return found
 
 
-def set_later(table: Table) -> list[Finding]:
-    """Dates after the time of the row, at lengths that nobody agreed upon: the column was filled in later."""
-    if table.moment is None:
-        return []
-    found = []
-    for name, values in parsed(table).items():
-        length = (values - table.moment).dt.total_seconds() / 86_400
-        later = length[length > 0]
-        hours = (later * 24).round()
-        share = len(later) / max(int(length.notna().sum()), 1)
-        if len(later) >= MIN_ROWS and share > 0.05 and hours.nunique() >= FEWEST_LENGTHS:
-            found.append(
-                Finding(
-                    "set_later",
-                    "medium",
-                    (name,),
-                    f"{share:.0%} of its dates lie after the time of the row, {later.median():.0f} days in the median",
-                    "it was not known at the time of the row: leave it out, with all that was filled in with it",
-                    {"share": share, "days": float(later.median())},
-                )
-            )
-    return found
-
-
 def lengths(table: Table) -> list[Finding]:
-    """Lengths between two dates that rank the outcome, and numbers that are such a length."""
-    moments = parsed(table)
-    if table.moment is not None:
-        moments = {"the time of the row": table.moment, **moments}
+    """Lengths between two dates that rank the outcome."""
     found = []
-    for left, right in itertools.combinations(moments, 2):
-        length = (moments[right] - moments[left]).dt.total_seconds() / 86_400
-        held = length.notna()
-        if held.sum() < MIN_ROWS or (length * 24).round().nunique() <= 5:
-            continue
-        columns = tuple(n for n in (left, right) if n in table.names)
-        auc = strength(length.round(), table.outcome)
-        if auc >= 0.55 + 1 / np.sqrt(held.sum()):
+    for left, right, days in spans(table):
+        auc = strength(days.round(), table.outcome)
+        if auc >= 0.55 + 1 / np.sqrt(days.notna().sum()):
             found.append(
                 Finding(
                     "length_knows",
                     "high" if auc >= TOO_GOOD_AUC else "medium",
-                    columns,
+                    tuple(n for n in (left, right) if n in table.names),
                     f"the days from {left} to {right} rank the outcome with an AUC of {auc:.3f}",
                     "one of the two is set by the outcome: leave that one and the length out",
                     {"auc": auc},
                 )
             )
-        for name in table.names:
-            number = table.inputs[name]
-            if not pd.api.types.is_numeric_dtype(number) or pd.api.types.is_bool_dtype(number) or number.nunique() <= 5:
-                continue
-            both = held & number.notna()
-            if both.sum() >= MIN_ROWS and abs(np.corrcoef(length[both], number[both].astype(float))[0, 1]) > 0.999:
-                found.append(
-                    Finding(
-                        "is_a_length",
-                        "medium",
-                        (name,),
-                        f"it is the time from {left} to {right}",
-                        "it is known when the later of the two is: leave it out unless both are before the outcome",
-                    )
-                )
     return found
 
 

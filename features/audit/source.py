@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from features.audit import leaks, moments, shape
 from features.audit.finding import MIN_ROWS, Finding, Rule, Table
 from features.audit.outcome import Question, answerable, answers, is_snapshot
+from features.audit.raw import raw_findings
 from features.audit.table import by_gravity, findings_of
 from features.errors import UserMistake
 from features.panel import ELIGIBLE, FIXED, build_panel, grid, signals_of
@@ -63,7 +64,9 @@ def audit_source(source: Source, question: Question) -> SourceAudit:
         raise UserMistake(f"source {source.name!r} cannot be audited for {question.model}: {lacking}")
     found = table_findings(source)
     dates = _dates(source, question)
-    table = _labelled(source, question, dates)
+    known = _labelled(source, question, dates)
+    table, entities = known or (None, None)
+    found += raw_findings(source, question, entities)
     if dates:
         found += leaking_signals(source, question, dates[-1])
     if table is not None:
@@ -83,8 +86,8 @@ def _dates(source: Source, question: Question) -> list[dt.datetime]:
     return (warm or grid(first, known))[-MOST_DATES:]
 
 
-def _labelled(source: Source, question: Question, dates: list[dt.datetime]) -> Table | None:
-    """One row per entity, at one of the dates: its rows at other dates would say the same again."""
+def _labelled(source: Source, question: Question, dates: list[dt.datetime]) -> tuple[Table, pd.DataFrame] | None:
+    """One row per entity, at one of the dates (its rows at other dates would say the same again): signals, and outcome."""
     if not dates:
         return None
     panel = build_panel(source, question.entity, dates)
@@ -101,7 +104,9 @@ def _labelled(source: Source, question: Question, dates: list[dt.datetime]) -> T
     frame = panel.drop_columns(list(FIXED)).take(pa.array(rows)).to_pandas()
     dated = len(dates) > 1
     moment = pd.Series(pd.to_datetime(as_of[rows], unit="us"))
-    return Table(frame, outcome, as_of[rows] if dated else np.arange(len(rows)), dated, question.model, moment)
+    order = as_of[rows] if dated else np.arange(len(rows))
+    entities = pd.DataFrame({"entity_id": ids[rows], "as_of_us": as_of[rows], "y": outcome})
+    return Table(frame, outcome, order, dated, question.model, moment), entities
 
 
 def as_known(source: Source, as_of: dt.datetime, entity_key: str, ids: Sequence[str]) -> Source:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.audit import leaks, moments, shape
+from features.audit import leaks, lifecycle, moments, shape
 from features.audit.finding import MIN_ROWS, Finding, Rule, Table
 from features.errors import UserMistake
 
@@ -125,6 +125,7 @@ def as_outcome(column: pd.Series[Any]) -> np.ndarray:
 
 RULES: Sequence[Rule] = (
     leaks.strong_columns, leaks.presence, leaks.deciding_values, leaks.arrive_together, leaks.twin_vocabularies,
-    leaks.named_like_outcome, moments.dates, moments.set_later, moments.lengths, moments.order_in_time, moments.drift,
+    leaks.named_like_outcome, moments.dates, lifecycle.completed_later,
+    lifecycle.measured_lengths, moments.lengths, moments.order_in_time, moments.drift,
     moments.input_drift, shape.identifiers, shape.constants, shape.placeholders, shape.copies,
 )  # fmt: skip
