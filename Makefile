@@ -7,7 +7,7 @@ MODEL ?= churn-risk
 export ACCOUNTSCORE_DATA ?= $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-quality bench-truth bench-serving bench-signals bench-webhooks backfill lock clean
+.PHONY: help setup demo test test-full check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-batch bench-quality bench-truth bench-serving bench-signals bench-webhooks backfill lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ bench-truth: setup ## Our AUC beside that of the true probabilities on sample co
 
 bench-serving: setup ## A score over HTTP beside an echo and mlflow models serve (ARGS='--no-mlflow')
 	$(RUN) -m tests.benchmarks.bench_serving $(ARGS)
+
+bench-batch: setup ## 5 million rows x 60 signals, Parquet to Parquet, beside Booster.predict, pred_contrib and pandas (ARGS='--rows 50000000')
+	$(RUN) -m tests.benchmarks.bench_batch $(ARGS)
 
 bench-signals: setup ## Signals on 50 million events against plain DuckDB and pandas (ARGS='--events 500000000')
 	$(RUN) -m tests.benchmarks.bench_signals $(ARGS)

@@ -10,7 +10,6 @@ import io
 import math
 import struct
 import sys
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,9 @@ from models.cells import Cells
 from models.columns import numbers, words
 from models.linear import Linear
 from models.linear import cuts_of as knots_of
+from models.reader import read_booster
 from models.spec import Golden, LinearSpec, ScorerSpec, SignalSpec
+from models.told import Told, tell
 from models.trees import NODES, OUTCOMES, Tables, TreeReasons, cuts_of, parse
 from models.words import Speaker, Value
 
@@ -84,9 +85,10 @@ class Scorer:
         }
         self._speakers = [Speaker(spec, signal) for signal in spec.signals]
         self._quantiles = list(spec.quantiles)
-        self._bands = [next(name for name, lowest in spec.bands if p >= lowest) for p in range(1, 101)]
-        self._themes = sorted({s.theme for s in spec.signals})
-        self._theme_of = np.array([self._themes.index(s.theme) for s in spec.signals], dtype=np.int64)
+        self.band_names = [next(name for name, lowest in spec.bands if p >= lowest) for p in range(1, 101)]
+        """By percentile - 1."""
+        self.themes = sorted({s.theme for s in spec.signals})
+        self.theme_of = np.array([self.themes.index(s.theme) for s in spec.signals], dtype=np.int64)
         # Base of the effects: what the parts expect of the reference population.
         self.base = linear.bias + float(np.add.accumulate(linear.means)[-1] if len(linear.means) else 0.0)
         self.base += reasons.base if reasons else 0.0
@@ -257,6 +259,8 @@ class Scorer:
     def log_odds(self, x: np.ndarray) -> np.ndarray:
         """(n,) calibrated log-odds of encoded rows; any batch gives a row the same bits."""
         x = np.ascontiguousarray(x, dtype=np.float64)
+        if self._linear.is_flat:
+            return self._linear.bias + self._tree_scores(x)
         return self._linear.total(self._linear.terms(x)) + self._tree_scores(x)
 
     def explain(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -293,11 +297,11 @@ class Scorer:
     def standing(self, probability: float) -> tuple[int, str]:
         """(percentile, name of the band) of one probability."""
         percentile = bisect.bisect_right(self._quantiles, probability) + 1
-        return percentile, self._bands[percentile - 1]
+        return percentile, self.band_names[percentile - 1]
 
     def band(self, probability: np.ndarray) -> list[str]:
         """Name of the band of each probability."""
-        return [self._bands[p - 1] for p in self.percentile(probability).tolist()]
+        return [self.band_names[p - 1] for p in self.percentile(probability).tolist()]
 
     def _tree_scores(self, x: np.ndarray) -> np.ndarray:
         if self._booster is None or not len(x):
@@ -331,10 +335,14 @@ class Scorer:
             found.append(Reason(signal.name, signal.theme, value, effect, abs(effect) / total, text))
         return found
 
+    def tell(self, x: np.ndarray, effects: np.ndarray, k: int) -> Told:
+        """What `reasons` says of each of many rows, as flat arrays: encoded rows (n, k) and their effects, both float64."""
+        return tell(self._speakers, x, effects, k)
+
     def by_theme(self, effects: np.ndarray) -> dict[str, float]:
         """Effects summed by theme."""
-        sums = np.bincount(self._theme_of, weights=effects, minlength=len(self._themes))
-        return dict(zip(self._themes, sums.tolist(), strict=True))
+        sums = np.bincount(self.theme_of, weights=effects, minlength=len(self.themes))
+        return dict(zip(self.themes, sums.tolist(), strict=True))
 
     def signal(self, name: str) -> SignalSpec:
         return self.spec.signals[self._place[name]]
@@ -347,7 +355,7 @@ def _parts(files: Mapping[str, bytes], shapes: LinearSpec, signals: int) -> tupl
     if "booster.txt" not in files:
         return None, Linear(shapes), None
     text = files["booster.txt"]
-    booster = _reader(text)
+    booster = read_booster(text)
     with np.load(io.BytesIO(files["tables.npz"]), allow_pickle=False) as stored:
         tables = Tables(stored["slots"], stored["values"], float(stored["base"]))
     trees = parse(text.decode())
@@ -356,31 +364,6 @@ def _parts(files: Mapping[str, bytes], shapes: LinearSpec, signals: int) -> tupl
     asked = cuts_of(trees, signals)
     cells = Cells([np.concatenate([knots_of(s), own]) for s, own in zip(shapes.shapes, asked, strict=True)])
     return booster, Linear(shapes, cells), TreeReasons(trees, tables, signals, cells)
-
-
-def _reader(text: bytes) -> Any:
-    """What gives the trees' raw scores: lignum, or LightGBM itself where lignum is not to be had; the same bits."""
-    try:
-        import lignum
-    except ImportError:
-        return _LightGBM(text.decode())
-    with tempfile.NamedTemporaryFile(suffix=".txt") as copy:
-        # From the verified bytes, not from the path: the file may have changed since it was checked.
-        copy.write(text)
-        copy.flush()
-        return lignum.load(copy.name)
-
-
-class _LightGBM:
-    """LightGBM's own booster with lignum's way of calling it."""
-
-    def __init__(self, text: str) -> None:
-        import lightgbm as lgb
-
-        self._booster = lgb.Booster(model_str=text)
-
-    def predict(self, x: np.ndarray, *, raw_score: bool, n_jobs: int) -> Any:
-        return self._booster.predict(x, raw_score=raw_score, num_threads=n_jobs)
 
 
 def _usual(signal: SignalSpec) -> tuple[tuple[type, ...], float, float]:

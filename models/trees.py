@@ -289,8 +289,9 @@ class TreeReasons:
     Values are added from the first tree to the last, as LightGBM adds them, so that their sum has its bits.
     """
 
-    CHUNK = 1024
-    """Rows at a time: one tree's gathered values of a chunk stay in the cache."""
+    CHUNK = 8192
+    """Rows at a time. For 900 trees and 60 signals a row takes 9.0 us at 2,048, 7.6 at 4,096, 7.1 at 8,192 and 7.9 at 16,384;
+    on two threads 8.8, 7.9, 4.3 and 5.3, because each step holds the interpreter's lock for a moment."""
     FEW = 64
     """Rows up to which one by one is faster than tree by tree: 10 us a row against 1 ms and 3 us a row (168 trees)."""
 
@@ -327,12 +328,16 @@ class TreeReasons:
                 # bincount adds one after the other.
                 sums[i] = np.bincount(self._place, lines.ravel(), self._signals + 2)
             return sums[:, self._signals + 1], sums[:, : self._signals]
-        outcomes = self._questions.outcomes(cells).T.astype(np.intp)
+        outcomes = np.ascontiguousarray(self._questions.outcomes(cells).T)
         found, raw = np.zeros((self._signals, len(cells))), np.zeros(len(cells))
-        for outcome, columns, signals in zip(outcomes, self._columns, self._of_tree, strict=True):
-            values = columns.take(outcome, axis=1)
+        by_signal, outcome = list(found), np.empty(len(cells), dtype=np.intp)
+        block = np.empty((NODES + 1, len(cells)))
+        for answers, columns, signals in zip(outcomes, self._columns, self._of_tree, strict=True):
+            outcome[:] = answers
+            values = block[: len(columns)]
+            columns.take(outcome, axis=1, out=values, mode="clip")  # an outcome is below 128; "raise" would copy
             for value, j in zip(values, signals, strict=False):  # the last row is the tree's value
-                found[j] += value
+                np.add(by_signal[j], value, out=by_signal[j])
             raw += values[-1]
         return raw, np.ascontiguousarray(found.T)
 

@@ -6,6 +6,8 @@ import bisect
 import math
 import re
 
+import numpy as np
+
 from models.spec import ScorerSpec, SignalSpec
 
 FEWEST = 50
@@ -17,6 +19,18 @@ _ODD = {"people": "person"}
 _PLURAL = re.compile(r"(?<![\d.,])1 (people|\w+[^\Ws]s)\b(?! and| or|,)")
 
 Value = float | int | bool | str | None
+KEPT = 5_000
+"""Sentences that a speaker remembers: with 60 signals at most 60 MB, and usually far less."""
+PERCENT = ("share", "change")
+"""Units that are shown as percent."""
+WHOLE = ("count", "days", "months", "years", "flag")
+"""Units that are shown without decimals."""
+_FIXED_KEY, _ALONE_KEY = -(2**63), -(2**63) + 16
+_LAST_ALONE_KEY = -(2**62)
+_LARGE = 2.0**40
+HALF = 1e-6
+"""How near to a half the last digit shown is told from the number itself."""
+_TENS = np.array([1.0, 10.0, 100.0])
 
 
 class Speaker:
@@ -29,6 +43,10 @@ class Speaker:
         bins = signal.bins
         self._edges = bins.edges if bins else []
         self._ends = [self._end(place) for place in range(len(bins.rates) if bins else 1)]
+        self._known: dict[int, str] = {}
+        # By code: each word, any word that was never seen, and nothing.
+        words = signal.vocabulary
+        self._by_code = None if words is None else [*map(self, words), self("".join(words) + "?"), self(None)]
 
     def __call__(self, value: Value) -> str:
         """One sentence about a value, with how often the outcome came for entities like this."""
@@ -40,6 +58,56 @@ class Speaker:
         place = bisect.bisect_right(self._edges, value)  # type: ignore[type-var]  # a number
         sentence, end = _sentence(self._signal, value), self._ends[place]
         return sentence[:-1] + end if end else sentence
+
+    def many(self, values: np.ndarray) -> tuple[np.ndarray, list[str]]:
+        """((m,) int64 places, texts) of (m,) encoded values: `texts[places[i]]` is what a call says of value i.
+
+        Only values that read alike share a text, and each text is put together once.
+        """
+        if self._by_code is not None:
+            unseen = len(self._by_code) - 2
+            codes = np.where(np.isnan(values), unseen + 1, np.minimum(values, unseen)).astype(np.int64)
+            used, places = np.unique(codes, return_inverse=True)
+            return places, [self._by_code[code] for code in used.tolist()]
+        keys, first, places = np.unique(self._keys(values), return_index=True, return_inverse=True)
+        return places, [self._keep(key, v) for key, v in zip(keys.tolist(), values[first].tolist(), strict=True)]
+
+    def _keep(self, key: int, value: float) -> str:
+        if key < _LAST_ALONE_KEY:  # not a key of its own meaning: it numbers the odd values of one call
+            return self(value)
+        said = self._known.get(key)
+        if said is None:
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            said = self._known[key] = self(value)
+        return said
+
+    def _keys(self, values: np.ndarray) -> np.ndarray:
+        """(m,) int64: values with the same key read alike, because they are shown with the same digits and lie in one bin."""
+        gone = np.isnan(values)
+        number = np.where(gone, 0.0, values)
+        shown, decimals = number, np.zeros(len(number), dtype=np.int64)
+        if self._signal.unit in PERCENT:
+            shown = 100 * np.clip(number, -1e300, 1e300)
+            decimals[(np.abs(shown) < 1) & (shown != 0)] = 1
+        elif self._signal.unit == "money":
+            decimals[np.abs(number) < 100] = 2
+        elif self._signal.unit not in WHOLE:
+            decimals[(np.abs(number) < 100) & (number != np.trunc(number))] = 1
+        scaled = shown * _TENS[decimals]
+        digits = np.rint(scaled)
+        # Python rounds the decimals of the exact number; scaling rounds once more, which tells only next to a half.
+        halves = (decimals > 0) & (np.abs(np.abs(scaled - np.trunc(scaled)) - 0.5) < HALF)
+        alone = (np.abs(digits) >= _LARGE) | halves
+        place = np.searchsorted(self._edges, number, side="right") if self._edges else 0
+        keys = np.where(alone, 0, digits).astype(np.int64)
+        # 2^40 digits, 3 ways to show them, 2 signs and the bins fit into 62 bits.
+        keys = ((keys * 3 + decimals) * 2 + (number < 0)) * (len(self._edges) + 1) + place
+        if alone.any():
+            keys[alone] = _ALONE_KEY + np.unique(number[alone], return_inverse=True)[1]
+        keys[number == 0] = _FIXED_KEY + 1
+        keys[gone] = _FIXED_KEY
+        return keys
 
     def _end(self, place: int) -> str:
         bins = self._signal.bins
@@ -95,10 +163,10 @@ def amount(number: float, unit: str) -> str:
     >>> amount(0.42, "share"), amount(17760.0, "money"), amount(2.25, "rate"), amount(41.0, "days")
     ('42 %', '17,760', '2.2', '41')
     """
-    if unit in ("share", "change"):
+    if unit in PERCENT:
         percent = 100 * number
         return f"{percent:.0f} %" if abs(percent) >= 1 or percent == 0 else f"{percent:.1f} %"
-    if unit in ("count", "days", "months", "years", "flag") or abs(number) >= 100:
+    if unit in WHOLE or abs(number) >= 100:
         return f"{number:,.0f}"
     if unit == "money":
         return f"{number:,.2f}"

@@ -15,9 +15,13 @@ import pyarrow.parquet
 
 from features.errors import BadInput, Fault, UserMistake
 from features.files import as_numbers, as_texts, is_parquet, read_table
-from models.scorer import Scorer
+from models.scorer import Scorer, sigmoid
+from serving.batch.columnar import chosen, in_order, lists, plain_leaves, ranks, signal_and_theme
 
-CHUNK_ROWS = 10_000
+CHUNK_ROWS = 32_768
+"""Rows that are read, scored and written at a time."""
+BUFFER_BYTES = 2**18
+"""Read ahead of each column, so that memory does not hang on the size of the file's row groups."""
 ADDED = ("probability", "score", "band")
 REASON = pa.struct([("signal", pa.string()), ("theme", pa.string()), ("effect", pa.float64()), ("text", pa.string())])
 
@@ -54,15 +58,19 @@ def score_table(directory: Path, source: Path, out: Path, reasons: int = 0) -> D
     _check(scorer, schema, source, [field.name for field in added])
     wanted = pa.schema([*schema, *added])
     rows, lost = 0, dict.fromkeys(scorer.names, 0)
+
+    def work(batch: pa.RecordBatch) -> tuple[pa.Table, dict[str, int]]:
+        table = pa.Table.from_batches([batch])
+        columns, dropped = _columns(scorer, table)
+        scored = _scores(scorer, scorer.encode(columns), reasons, to_parquet)
+        return pa.table([*table.columns, *scored], schema=wanted), dropped
+
     with _writer(out, wanted, to_parquet) as write:
-        for batch in batches:
-            table = pa.Table.from_batches([batch])
-            columns, dropped = _columns(scorer, table)
+        for table, dropped in in_order(work, batches):
+            write(table)
+            rows += len(table)
             for name, count in dropped.items():
                 lost[name] += count
-            scored = _scores(scorer, scorer.encode(columns), columns, reasons, to_parquet)
-            write(pa.table([*table.columns, *scored], schema=wanted))
-            rows += len(table)
     return Done(rows, {name: count for name, count in lost.items() if count})
 
 
@@ -71,7 +79,7 @@ def _read(source: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         table = read_table(source)
         return table.schema, iter(table.to_batches(CHUNK_ROWS))
     try:
-        opened = pyarrow.parquet.ParquetFile(source)
+        opened = pyarrow.parquet.ParquetFile(source, buffer_size=BUFFER_BYTES)
     except pa.ArrowInvalid as error:
         raise UserMistake(f"{str(source)!r} cannot be read as Parquet: {error}; write it again") from None
     return opened.schema_arrow, opened.iter_batches(CHUNK_ROWS)
@@ -115,27 +123,21 @@ def _columns(scorer: Scorer, table: pa.Table) -> tuple[dict[str, Any], dict[str,
     return found, lost
 
 
-def _scores(scorer: Scorer, x: np.ndarray, columns: Mapping[str, Any], reasons: int, to_parquet: bool) -> list[Any]:
-    probability = scorer.probability(x)
-    arrays: list[Any] = [
-        pa.array(probability),
-        pa.array(scorer.percentile(probability).astype(np.int64)),
-        pa.array(scorer.band(probability), pa.string()),
-    ]
+def _scores(scorer: Scorer, x: np.ndarray, reasons: int, to_parquet: bool) -> list[Any]:
     if not reasons:
-        return arrays
-    effects, _ = scorer.effects(x)
-    values = {name: column.to_pylist() for name, column in columns.items()}
-    told = [
-        scorer.reasons({name: values[name][i] for name in scorer.names}, effects[i], reasons) for i in range(len(x))
-    ]
-    if to_parquet:
-        rows = [
-            [{"signal": r.signal, "theme": r.theme, "effect": r.effect, "text": r.text} for r in own] for own in told
-        ]
-        return [*arrays, pa.array(rows, pa.list_(REASON))]
-    texts = [[own[k].text if k < len(own) else None for own in told] for k in range(reasons)]
-    return [*arrays, *(pa.array(column, pa.string()) for column in texts)]
+        return _standing(scorer, scorer.probability(x))
+    log_odds, effects = scorer.explain(x)
+    told = scorer.tell(x, effects, reasons)
+    arrays = _standing(scorer, sigmoid(log_odds))
+    if not to_parquet:
+        return [*arrays, *ranks(told, reasons)]
+    children = [*signal_and_theme(scorer, told), pa.array(told.effects), chosen(told.texts, told.places)]
+    return [*arrays, lists(told.counts, list(REASON), children)]
+
+
+def _standing(scorer: Scorer, probability: np.ndarray) -> list[Any]:
+    percentile = scorer.percentile(probability).astype(np.int64)
+    return [pa.array(probability), pa.array(percentile), chosen(scorer.band_names, percentile - 1)]
 
 
 def _added(reasons: int, to_parquet: bool) -> list[pa.Field]:
@@ -153,7 +155,7 @@ def _writer(out: Path, schema: pa.Schema, to_parquet: bool) -> Iterator[Any]:
     partial = out.with_name(f".{out.name}.partial")
     try:
         if to_parquet:
-            with pyarrow.parquet.ParquetWriter(partial, schema) as writer:
+            with pyarrow.parquet.ParquetWriter(partial, schema, use_dictionary=plain_leaves(schema)) as writer:
                 yield writer.write_table
         else:
             with pyarrow.csv.CSVWriter(partial, schema) as writer:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import pytest
 from features.errors import BadInput, UserMistake
 from models.scorer import Scorer
 from serving.batch import flat
+from serving.batch.columnar import in_order
 from training.fit import fit_table
 
 
@@ -91,6 +94,45 @@ class TestReasons:
             strength = [abs(r["effect"]) for r in own]
             assert strength == sorted(strength, reverse=True)
             assert [r["text"] for r in own] == [t for t in texts if isinstance(t, str)]
+
+    def test_they_are_those_of_each_record_to_the_bit(self, scorer: Path, tmp_path: Path) -> None:
+        frame(200, seed=5).assign(plan=["gold", "basic", None, "pro"] * 50).to_parquet(tmp_path / "in.parquet")
+        flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet", reasons=4)
+        loaded = Scorer.load(scorer)
+        rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
+        for row in rows:
+            number = row["as text"].strip()
+            record = {**row, "as text": float(number) if number else None}
+            record = {name: record[name] for name in loaded.names}
+            x, faults, _ = loaded.encode_records([record])
+            assert faults == [[]]
+            alone = loaded.reasons(record, loaded.effects(x)[0][0], 4)
+            assert row["reasons"] == [
+                {"signal": r.signal, "theme": r.theme, "effect": r.effect, "text": r.text} for r in alone
+            ]
+            assert row["probability"] == loaded.probability(x)[0]
+            assert (row["score"], row["band"]) == loaded.standing(row["probability"])
+
+
+class TestBesideEachOther:
+    def test_results_keep_their_order(self) -> None:
+        def work(item: int) -> int:
+            time.sleep(0.02 * (item % 3 == 0))  # the first of three ends last
+            return item
+
+        assert list(in_order(work, range(20), threads=3)) == list(range(20))
+
+    def test_few_wait_and_an_error_ends_it(self) -> None:
+        taken = []
+
+        def items() -> Iterator[int]:
+            for item in range(100):
+                taken.append(item)
+                yield item
+
+        with pytest.raises(ZeroDivisionError):
+            list(in_order(lambda item: 1 // (3 - item), items(), threads=2))
+        assert len(taken) <= 7
 
 
 class TestMistakes:

@@ -1,0 +1,88 @@
+"""Columns of many rows at once: reasons as Arrow lists, and chunks that are worked on beside each other."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from models.scorer import Scorer
+from models.told import Told
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+MOST_WORKERS = 4
+"""More would wait for the interpreter's lock, and each has a chunk in memory."""
+
+
+def workers() -> int:
+    """Threads that score beside each other: one per processor that this process may use."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, MOST_WORKERS)
+
+
+def in_order(work: Callable[[Item], Made], items: Iterable[Item], threads: int | None = None) -> Iterator[Made]:
+    """`work(item)` of each item, in their order; `threads` work at a time, and one more result may wait.
+
+    The first error ends it.
+    """
+    threads = threads or workers()
+    pool = ThreadPoolExecutor(threads, "batch")
+    waiting: deque[Future[Made]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def chosen(texts: Sequence[str], places: np.ndarray) -> pa.Array:
+    """(m,) texts by their place."""
+    return pa.array(texts, pa.string()).take(pa.array(places))
+
+
+def lists(counts: np.ndarray, fields: Sequence[pa.Field], children: Sequence[pa.Array]) -> pa.ListArray:
+    """Flat columns as one list of structs a row, `counts` long."""
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.StructArray.from_arrays(children, fields=list(fields)))
+
+
+def signal_and_theme(scorer: Scorer, told: Told) -> tuple[pa.Array, pa.Array]:
+    """(m,) names and themes of the reasons' signals."""
+    return chosen(scorer.names, told.signals), chosen(scorer.themes, scorer.theme_of[told.signals])
+
+
+def ranks(told: Told, k: int) -> Iterator[pa.Array]:
+    """The sentences of the first reasons of all rows, then of the second ones, to the k-th; null where a row has fewer."""
+    ends = np.cumsum(told.counts)
+    for place in range(k):
+        there = told.counts > place
+        at = np.where(there, ends - told.counts + place, 0)
+        yield pa.array(told.texts, pa.string()).take(pa.array(told.places[at] if len(told.places) else at, mask=~there))
+
+
+def plain_leaves(schema: pa.Schema) -> list[str]:
+    """Parquet's names of the columns that hold no floating-point numbers: those gain nothing by a dictionary, and take twice the time."""
+    found: list[str] = []
+
+    def walk(name: str, kind: pa.DataType) -> None:
+        if pa.types.is_list(kind):
+            walk(f"{name}.list.element", kind.value_type)
+        elif pa.types.is_struct(kind):
+            for field in kind:
+                walk(f"{name}.{field.name}", field.type)
+        elif not pa.types.is_floating(kind):
+            found.append(name)
+
+    for field in schema:
+        walk(field.name, field.type)
+    return found
