@@ -1,4 +1,7 @@
-"""Which scorer is live: one small file per model, replaced whole under a lock. No registry is asked."""
+"""Which scorer is live: one small file per model, replaced whole under a lock. No registry is asked.
+
+What it says is kept in a second file too: one that is damaged takes no score away, at a start of the API least of all.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from models.catalog import get_model
 from models.scorer import Scorer
 
 NAME = "champion.json"
+COPY = "champion.copy.json"
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,14 +53,25 @@ def folder(home: Path, model: str) -> Path:
 
 def read_pointer(home: Path, model: str) -> Pointer | None:
     """The pointer of a model, None when nothing was ever promoted. Raises `ValueError` when the file is damaged."""
-    where = folder(home, model)
+    return _read(folder(home, model), NAME)
+
+
+def read_copy(home: Path, model: str) -> Pointer | None:
+    """What the pointer of a model said when it was last written, for when it is damaged; None when nobody knows."""
     try:
-        raw = (where / NAME).read_bytes()
+        return _read(folder(home, model), COPY)
+    except (OSError, ValueError):
+        return None
+
+
+def _read(where: Path, name: str) -> Pointer | None:
+    try:
+        raw = (where / name).read_bytes()
     except FileNotFoundError:
         return None
     entry = msgspec.json.decode(raw, type=_Entry)
     if "/" in entry.path or entry.path in ("", ".", ".."):
-        raise ValueError(f"{NAME} points to {entry.path!r}, which is not a folder beside it")
+        raise ValueError(f"{name} points to {entry.path!r}, which is not a folder beside it")
     before = entry.previous or {}
     old = before.get("path")
     version = before.get("version")
@@ -103,7 +118,7 @@ def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Point
     try:
         present = read_pointer(home, model)
     except ValueError:
-        present = None  # a damaged pointer is replaced; there is no way back from it
+        present = read_copy(home, model)  # a damaged pointer is replaced
     previous: dict[str, object] | None = None
     if present is not None and present.sha256 != loaded.sha256:
         previous = {"version": present.version, "sha256": present.sha256, "path": present.path.name}
@@ -113,12 +128,14 @@ def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Point
     entry = _Entry(
         model=loaded.spec.model, version=version, sha256=loaded.sha256, path=name, promoted_at=now, previous=previous
     )
-    partial = where / f".{NAME}.{os.getpid()}.partial"
-    with partial.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(entry)))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(where / NAME)
+    content = msgspec.json.format(msgspec.json.encode(entry))
+    for kept_as in (NAME, COPY):  # the copy second: it never tells of what was not put live
+        partial = where / f".{kept_as}.{os.getpid()}.partial"
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(where / kept_as)
     artefact.sync_directory(where)
     found = read_pointer(home, model)
     assert found is not None

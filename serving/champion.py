@@ -12,7 +12,7 @@ from typing import Any
 from features.errors import AccountscoreError
 from models.catalog import MODELS, get_model
 from models.definition import Model
-from models.pointer import Pointer, read_pointer
+from models.pointer import Pointer, read_copy, read_pointer
 from models.scorer import Scorer
 from serving import confirmed
 from serving.confirmed import Confirmed
@@ -120,7 +120,10 @@ class Champions:
             try:
                 pointer = read_pointer(self._home, name)
             except (AccountscoreError, OSError, ValueError) as error:
-                self._refuse(name, standing, None, f"its pointer cannot be read: {error}")
+                why = f"its pointer cannot be read: {error}"
+                self._refuse(name, standing, None, why)
+                if standing.serves is None and standing.refused != why:
+                    self._take_copy(name)
                 continue
             if pointer is None or pointer == standing.seen:
                 continue
@@ -134,6 +137,20 @@ class Champions:
             self._standing[name] = Standing(champion, None, pointer)
             log.info("champion.taken model=%s version=%s scorer=%s", name, pointer.version, champion.sha256[:16])
             self._count(name, "taken")
+
+    def _take_copy(self, name: str) -> None:
+        """At a start whose pointer is damaged, what it said before is the last good model."""
+        copy = read_copy(self._home, name)
+        if copy is None:
+            return
+        try:
+            champion = load(name, copy)
+        except (AccountscoreError, OSError, ValueError) as error:
+            log.error("champion.copy_refused model=%s version=%s why=%s", name, copy.version, error)
+            self._fall_back(name, copy)
+            return
+        self._standing[name] = replace(self._standing[name], serves=champion)
+        log.warning("champion.fell_back model=%s version=%s", name, copy.version)
 
     def _fall_back(self, name: str, pointer: Pointer) -> None:
         """At a start whose champion is refused, the one before it is the last good model."""

@@ -106,7 +106,7 @@ def running_inside(
     migrate(store)
     store.close()
     for seed, model in enumerate(("churn-risk", "lead-fit")):
-        if pointer.read_pointer(home, model) is None:
+        if not (pointer.folder(home, model) / pointer.NAME).exists():
             make_scorer(home / f"{model}.made", model=model, seed=seed, n=600)
             with pointer.locked(home, model):
                 pointer.put_live(home, model, home / f"{model}.made", 1)

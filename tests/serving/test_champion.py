@@ -21,6 +21,7 @@ from models import artefact, pointer
 from models.scorer import Scorer
 from serving import confirmed
 from serving.champion import Champions, Standing, load
+from serving.problems import Problem
 from tests.models.test_scorer import DAMAGE, rewrite_manifest
 from tests.scorers import make_scorer
 from tests.serving.inside import running_inside
@@ -231,6 +232,48 @@ class TestOutage:
             assert answer.headers["content-type"] == "application/problem+json"
             assert int(answer.headers["retry-after"]) > 0
             assert httpx.get(f"{url}/readyz").status_code == 503
+
+    @pytest.mark.parametrize("damage", [b"", b"{", b'{"model": "churn-risk"}', b"\xff\x00", b'{"path": "../elsewhere"}'])
+    def test_a_start_with_a_damaged_pointer_serves_what_it_said_before(
+        self, tmp_path: Path, made: Path, damage: bytes
+    ) -> None:
+        home = new_home(tmp_path, made, 1, 2)
+        where = pointer.folder(home.path, MODEL)
+        (where / pointer.NAME).write_bytes(damage)
+        with running_inside(home.path) as inside:
+            answer = inside.client.post(f"/v1/{MODEL}/score", json=BODY)
+            assert judge(answer, expected(made)) == "good"
+            assert answer.json()["version"] == 2
+            ready = inside.client.get("/readyz").json()
+            assert ready["status"] == "degraded"
+            assert "its pointer cannot be read" in ready["models"][MODEL]["refused"]
+            inside.state.champions.refresh()  # a second look changes nothing
+            assert inside.state.champions.get(MODEL).version == 2
+            put(home.path, made, 1)  # what mends it: a promotion, or `serving sync`
+            inside.state.champions.refresh()
+            assert inside.state.champions.get(MODEL).version == 1
+            assert inside.client.get("/readyz").json()["models"][MODEL]["refused"] is None
+        live = pointer.read_pointer(home.path, MODEL)
+        assert live is not None
+        assert live.previous_version == 2  # the way back outlived the damage
+
+    def test_of_a_damaged_pointer_nothing_that_does_not_verify_serves(self, tmp_path: Path, made: Path) -> None:
+        home = new_home(tmp_path, made, 1, 2)
+        live = pointer.read_pointer(home.path, MODEL)
+        assert live is not None
+        (pointer.folder(home.path, MODEL) / pointer.NAME).write_bytes(b"{")
+        (live.path / "booster.txt").unlink(missing_ok=True)
+        champions = Champions(home.path)
+        champions.refresh()
+        assert champions.get(MODEL).version == 1  # the one before it
+        # The sabotaged twin: without the copy nobody knows what was live, and it says so.
+        (pointer.folder(home.path, MODEL) / pointer.COPY).unlink()
+        champions = Champions(home.path)
+        champions.refresh()
+        with pytest.raises(Problem) as caught:
+            champions.get(MODEL)
+        assert caught.value.status == 503
+        assert "its pointer cannot be read" in caught.value.detail
 
     def test_a_registry_that_is_away_slow_or_wrong_stops_nobody(self, tmp_path: Path, made: Path) -> None:
         right = expected(made)
