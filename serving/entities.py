@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Query
 
 from features.tables import ENTITIES
 from serving.problems import no_such
@@ -15,6 +15,13 @@ EntityId = Annotated[
     Path(min_length=1, max_length=256, pattern=r"^[^\x00]*$", description="its id in the source", examples=["acme"]),
 ]
 """Postgres keeps no NUL in a text."""
+WhatIf = Annotated[
+    bool,
+    Query(
+        description="also records of requests that laid signals over the stored ones: answers to 'what if', not what was so",
+        examples=[False],
+    ),
+]
 
 
 def check_entity(entity: str) -> str:

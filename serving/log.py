@@ -24,6 +24,16 @@ class OneLine(logging.Formatter):
         return f"{line} request={number}" if number else line
 
 
+def place_of(error: BaseException) -> str:
+    """`type=... at=FILE:LINE` of an error that was not foreseen. Its message stays out: it may hold what a request or a row
+    held."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "unknown"
+    return f"type={type(error).__name__} at={where}"
+
+
 def configure(level: int = logging.INFO) -> None:
     """Called by the commands, never by an import."""
     handler = logging.StreamHandler(sys.stderr)

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from features.errors import Fault
 from serving.errors import StoreAway
+from serving.log import place_of
 
 log = logging.getLogger("serving")
 MEDIA_TYPE = "application/problem+json"
@@ -78,12 +79,8 @@ def guarded() -> Iterator[None]:
 
 
 def fault(error: Exception) -> Problem:
-    """500 for what was not foreseen. The log gets the type and the place: its message may hold what the request held."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "unknown"
-    log.error("request.failed type=%s at=%s", type(error).__name__, where)
+    """500 for what was not foreseen; the log gets its type and its place."""
+    log.error("request.failed %s", place_of(error))
     return Problem(500, "fault", "something of ours failed; it is in the log")
 
 

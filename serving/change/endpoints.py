@@ -11,7 +11,7 @@ from features.cli import parse_as_of
 from features.errors import UserMistake
 from serving.change import service
 from serving.clock import to_us
-from serving.entities import EntityId, EntityName, check_entity
+from serving.entities import EntityId, EntityName, WhatIf, check_entity
 from serving.http import body_of, json_answer
 from serving.problems import Problem, documented, guarded
 from serving.state import state_of
@@ -51,6 +51,7 @@ async def read_change(
             description="UTC date or time: the newest score up to then; default: the newest",
         ),
     ] = None,
+    what_if: WhatIf = False,
 ) -> Response:  # fmt: skip
     """Splits the difference of two recorded scores into changed signals, passing of time, model version and, in
     percentiles, the reference population; the parts sum to the whole."""
@@ -62,7 +63,7 @@ async def read_change(
     bounds = _moment("from", start), _moment("to", end)
     with guarded():
         answer = await asyncio.to_thread(
-            service.change, state.store, state.scorers, definition.name, entity, entity_id, *bounds
+            service.change, state.store, state.scorers, definition.name, entity, entity_id, *bounds, what_if
         )
     return json_answer(answer)
 

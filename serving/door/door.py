@@ -76,7 +76,7 @@ class Door:
             await _refuse(problem, answer)
         except ClientGone:
             status = 499
-        except Exception as error:
+        except Exception as error:  # the last resort: a mistake of ours becomes problem+json, logged without contents
             if status and not whole:  # it has begun: it can only be cut off
                 raise
             if not status:  # Starlette answers 500 itself and raises all the same

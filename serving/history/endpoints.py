@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from serving.clock import to_us
-from serving.entities import EntityId, EntityName, check_entity
+from serving.entities import EntityId, EntityName, WhatIf, check_entity
 from serving.history import repository
 from serving.history.schemas import ScoresAnswer, shown_record
 from serving.http import body_of, json_answer
@@ -38,14 +38,15 @@ async def read_scores(
         str | None, Query(max_length=60, description="scores of this model only", examples=["churn-risk"])
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="how many at most", examples=[20])] = 20,
+    what_if: WhatIf = False,
 ) -> Response:
     """Every score given over HTTP, by a webhook or in a nightly run, the newest `as_of` first, and what people put beside
-    the present ones."""
+    the present ones. A score of signals that a request laid over the stored ones is an answer to "what if": only on demand."""
     state, entity = state_of(request), check_entity(entity)
     if model is not None:
         model = state.champions.definition(model).name
     with guarded():
-        rows = await asyncio.to_thread(repository.newest, state.store, entity, entity_id, model, limit)
+        rows = await asyncio.to_thread(repository.newest, state.store, entity, entity_id, model, limit, what_if)
     now_us, marks = to_us(state.clock()), state.watched.marks
     names = [d.name for d in state.champions.definitions() if d.entity == entity and model in (None, d.name)]
     held = {name: marks.override(name, entity_id, now_us) for name in names}

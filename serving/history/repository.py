@@ -15,6 +15,9 @@ from serving.privacy.repository import without_erased
 from serving.store.connect import Store
 from serving.store.tables import decisions
 
+WHAT_IF = "what_if"
+"""Cause of a record whose request laid signals over the stored ones: kept for replay, and no part of an entity's story
+unless somebody asks for it."""
 _PART = 500
 """Bound values in one statement; older SQLite takes 999."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -86,8 +89,10 @@ def forget_run(connection: Connection, run_id: str, model: str, ids: Sequence[st
         connection.execute(delete(decisions).where(*own, decisions.c.entity_id.in_(ids[start : start + _PART])))
 
 
-def newest(store: Store, entity: str, entity_id: str, model: str | None, limit: int) -> list[dict[str, Any]]:
-    """Records of one entity, the newest `as_of` first. Raises `StoreAway`."""
+def newest(
+    store: Store, entity: str, entity_id: str, model: str | None, limit: int, what_if: bool = False
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Records of one entity, the newest `as_of` first, those of what-ifs on demand. Raises `StoreAway`."""
     query = (
         select(decisions)
         .where(decisions.c.entity == entity, decisions.c.entity_id == entity_id)
@@ -96,6 +101,8 @@ def newest(store: Store, entity: str, entity_id: str, model: str | None, limit: 
     )
     if model is not None:
         query = query.where(decisions.c.model == model)
+    if not what_if:
+        query = query.where(decisions.c.cause != WHAT_IF)
     with store.read() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -110,9 +117,11 @@ def one(store: Store, record_id: int) -> dict[str, Any] | None:
 
 
 def newest_scored(
-    store: Store, model: str, entity: str, entity_id: str, up_to: int | None, not_id: int | None = None
-) -> dict[str, Any] | None:
-    """The newest record with a score whose `as_of` is at most `up_to`; None when there is none. Raises `StoreAway`."""
+    store: Store, model: str, entity: str, entity_id: str, up_to: int | None, not_id: int | None = None, *,
+    what_if: bool = False,
+) -> dict[str, Any] | None:  # fmt: skip
+    """The newest record with a score whose `as_of` is at most `up_to`, a what-if on demand; None when there is none. Raises
+    `StoreAway`."""
     query = (
         select(decisions)
         .where(
@@ -124,6 +133,8 @@ def newest_scored(
         .order_by(decisions.c.as_of.desc(), decisions.c.id.desc())
         .limit(1)
     )
+    if not what_if:
+        query = query.where(decisions.c.cause != WHAT_IF)
     if up_to is not None:
         query = query.where(decisions.c.as_of <= up_to)
     if not_id is not None:

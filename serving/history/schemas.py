@@ -25,7 +25,13 @@ class RecordedScore(msgspec.Struct):
     scorer: Annotated[str, Meta(description="sha256 of the scorer", examples=["sha256:9c1f..."])]
     as_of: Annotated[str, Meta(description="the moment the score is for, UTC", examples=["2026-11-23T06:00:00Z"])]
     recorded_at: Annotated[str, Meta(description="UTC", examples=["2026-11-23T06:00:01Z"])]
-    cause: Annotated[str, Meta(description="request, webhook, batch or backfill", examples=["batch"])]
+    cause: Annotated[
+        str,
+        Meta(
+            description="request, webhook, batch, backfill, or what_if: a request that laid signals over the stored ones",
+            examples=["batch"],
+        ),
+    ]
     probability: Annotated[float, Meta(description="calibrated, 0 to 1")] | UnsetType = UNSET
     score: Annotated[int, Meta(description="percentile of the reference population, 1 to 100")] | UnsetType = UNSET
     band: Annotated[str, Meta(examples=["high"])] | UnsetType = UNSET

@@ -1,8 +1,8 @@
 """`Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a repetition gets the first answer, scored once.
 
-The same key with another request is 422, while the first is at work 409. A refusal or a failure is not kept. When the
-process dies between the score's commit and the answer's, the repetition is scored again: the record is there twice then,
-and neither is wrong.
+The same key with another request is 422, while the first is at work 409. A refusal or a failure is not kept. The key is
+reserved first, and the answer is kept in the transaction of its decision records: a process that dies leaves both or neither.
+In the latter case a repetition is 409 for a minute, and is scored then.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from serving.door.inflate import once
 from serving.errors import StoreAway
 from serving.http import read_body
 from serving.idempotency import repository
+from serving.idempotency.keep import Keep, with_keep
 from serving.problems import Problem, store_away
 from serving.state import AppState
 
@@ -42,23 +43,24 @@ async def repeatable(
     if kept is not None:
         await _again(kept, fingerprint, send)
         return
+    keep = Keep(name)
     held: list[Message] = []
 
     async def hold(message: Message) -> None:
         held.append(message)
 
     try:
-        await app(scope, once(body), hold)
+        await app(with_keep(scope, keep), once(body), hold)
     except BaseException:
         await _write(state, lambda connection: repository.forget(connection, name))
         raise
     status = held[0]["status"]
     answer = b"".join(message.get("body", b"") for message in held[1:])
-    if status < 300:
+    if status >= 300:
+        await _write(state, lambda connection: repository.forget(connection, name))
+    elif not keep.done:  # it had nothing to record
         kind = dict(held[0]["headers"]).get(b"content-type", b"application/json").decode("latin-1")
         await _write(state, lambda connection: repository.finish(connection, name, status, kind, answer))
-    else:
-        await _write(state, lambda connection: repository.forget(connection, name))
     for message in held:
         await send(message)
 

@@ -11,13 +11,16 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy import Connection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.signal import FIT_THEMES
 from serving.champion import Champion
 from serving.clock import to_us
 from serving.errors import StoreAway
+from serving.history import repository as history
 from serving.http import ClientGone, body_of, json_answer, read_body
+from serving.idempotency.keep import Keep, keep_of
 from serving.problems import MEDIA_TYPE, Problem, documented, fault, store_away
 from serving.scoring import repository, service
 from serving.scoring.body import parse
@@ -34,8 +37,11 @@ ModelName = Annotated[
 ]
 
 
-async def answer(state: AppState, model: str, body: bytes) -> tuple[int, bytes]:
-    """Status and body of a score request: 200, or 207 when some records have errors. Raises `Problem` for the whole."""
+async def answer(state: AppState, model: str, body: bytes, keep: Keep | None = None) -> tuple[int, bytes]:
+    """Status and body of a score request: 200, or 207 when some records have errors. Raises `Problem` for the whole.
+
+    With `keep` the answer is kept for a repetition in the transaction of its decision records.
+    """
     champion = state.champions.get(model)
     records, reasons = parse(body)
     ids = service.ids_of(records)
@@ -43,15 +49,19 @@ async def answer(state: AppState, model: str, body: bytes) -> tuple[int, bytes]:
         scored = await asyncio.to_thread(_score, state, champion, records, reasons, ids)
     else:
         scored = _score(state, champion, records, reasons, ids)
-    if state.settings.record_decisions and scored.decisions:
-        await _record(state, scored)
     given = scored.answer
+    status = 207 if given.errors else 200
+    if state.settings.record_decisions and scored.decisions:
+        if keep is None:
+            await _record(state, scored)
+        else:
+            await _record_and_keep(state, scored, keep, status)
     for result in given.results:
         band = "none" if result.band is msgspec.UNSET else result.band
         state.metrics.scored(champion.name, champion.version, band)
     if given.errors:
         state.metrics.record_errors.labels(champion.name).inc(len(given.errors))
-    return 207 if given.errors else 200, _encode(given)
+    return status, _encode(given)
 
 
 def _score(state: AppState, champion: Champion, records: Any, reasons: int, ids: list[str]) -> service.Scored:
@@ -77,6 +87,20 @@ async def _record(state: AppState, scored: service.Scored) -> None:
             result.warnings = [*result.warnings, "the store is away: this score was not recorded"]
 
 
+async def _record_and_keep(state: AppState, scored: service.Scored, keep: Keep, status: int) -> None:
+    """Both or neither: a repetition finds the answer exactly when the records are there."""
+    content = _encode(scored.answer)
+
+    def job(connection: Connection) -> None:
+        history.put(connection, scored.decisions, checked=True)
+        keep(connection, status, "application/json", content)
+
+    try:
+        await asyncio.wrap_future(state.writer.submit(job))
+    except StoreAway:
+        raise store_away() from None
+
+
 class HotPath:
     """Plain ASGI in front of an app: answers score requests itself and hands everything else on."""
 
@@ -97,10 +121,10 @@ class HotPath:
         try:
             try:
                 body = await read_body(scope, receive, state.settings.max_body_bytes)
-                status, content = await answer(state, model, body)
+                status, content = await answer(state, model, body, keep_of(scope))
             except (Problem, ClientGone):
                 raise
-            except Exception as error:
+            except Exception as error:  # the last resort: Starlette's is behind us; logged by its type and place alone
                 raise fault(error) from None
         except Problem as problem:
             status, content, kind = problem.status, problem.body(), MEDIA_TYPE.encode()
@@ -141,7 +165,7 @@ async def score(model: ModelName, request: Request) -> Response:
     """
     state = state_of(request)
     body = await read_body(request.scope, request.receive, state.settings.max_body_bytes)
-    status, content = await answer(state, model, body)
+    status, content = await answer(state, model, body, keep_of(request.scope))
     return Response(content, status, media_type="application/json")
 
 

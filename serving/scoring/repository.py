@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select
 
 from serving.clock import to_us
+from serving.history.repository import WHAT_IF
 from serving.privacy.repository import without_erased
 from serving.scoring.trend import EARLIEST_US, LATEST_US
 from serving.store.connect import Store, upsert
@@ -27,6 +28,7 @@ _earlier = (
         decisions.c.as_of.between(signals.c.as_of - EARLIEST_US, signals.c.as_of - LATEST_US),
         decisions.c.model == bindparam("model"),
         decisions.c.score.is_not(None),
+        decisions.c.cause != WHAT_IF,
     )
     .order_by(decisions.c.as_of.desc(), decisions.c.id.desc())
     .limit(1)

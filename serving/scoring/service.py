@@ -254,7 +254,7 @@ def _result(subject: _Subject, **more: Any) -> Result:
 def _decision(champion: Champion, subject: _Subject, result: Result, now_us: int) -> dict[str, Any]:
     return history.decision(
         model=champion.name, entity=champion.entity, entity_id=subject.entity_id, as_of_us=subject.as_of_us,
-        recorded_at_us=now_us, cause="request", run_id=None, version=champion.version, scorer=champion.sha256,
+        recorded_at_us=now_us, cause="request" if subject.overlaid is None else history.WHAT_IF, run_id=None, version=champion.version, scorer=champion.sha256,
         probability=None if result.probability is UNSET else result.probability,
         score=None if result.score is UNSET else result.score,
         band=None if result.band is UNSET else result.band,

@@ -84,13 +84,16 @@ def open_store(url: str) -> Store:
         if not parsed.database or parsed.database == ":memory:":
             raise UserMistake("ACCOUNTSCORE_STORE_URL names no file: write sqlite:////path/store.db")
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+        waiting = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+        engine = create_engine(parsed, connect_args=waiting, hide_parameters=True)  # no row in an error's message
         event.listen(engine, "connect", _sqlite_settings)
         event.listen(engine, "begin", _sqlite_begin)
         return Store(engine)
     if backend == "postgresql":
         try:
-            engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_timeout=5)
+            engine = create_engine(
+                parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_timeout=5, hide_parameters=True
+            )
         except (ModuleNotFoundError, NoSuchModuleError):
             raise MissingExtra("postgres", "a store on Postgres") from None
         return Store(engine)

@@ -49,7 +49,7 @@ decisions = Table(
     Column("entity_id", Text, comment="null when a request gave signals alone"),
     Column("as_of", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
-    Column("cause", Text, nullable=False, comment="request, webhook, batch or backfill"),
+    Column("cause", Text, nullable=False, comment="request, what_if, webhook, batch or backfill"),
     Column("run_id", Text, comment="the batch run, else null"),
     Column("version", Integer),
     Column("scorer", Text, nullable=False, comment="sha256 of the scorer's manifest"),

@@ -14,6 +14,7 @@ from tenacity.wait import wait_exponential_jitter
 from serving.clock import system_us
 from serving.connections import ConnectionConfig
 from serving.errors import StoreAway
+from serving.log import place_of
 from serving.store.connect import Store
 from serving.writeback import ledger, queue
 from serving.writeback.sender import CallFailed, CallRefused, Outcome, Sender, Write
@@ -83,9 +84,9 @@ class Delivery:
                 pause = POLL_SECONDS
             except StoreAway:
                 busy, pause = False, min(2 * pause, LONGEST_PAUSE_SECONDS)
-            except Exception:
+            except Exception as error:
                 # A fault of ours must not end the thread in silence, nor be repeated a thousand times a second.
-                log.exception("writeback.fault connection=%s", self._config.name)
+                log.error("writeback.fault connection=%s %s", self._config.name, place_of(error))
                 busy, pause = False, min(2 * pause, LONGEST_PAUSE_SECONDS)
             if not busy:
                 stopping.wait(pause)

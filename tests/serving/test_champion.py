@@ -233,7 +233,9 @@ class TestOutage:
             assert int(answer.headers["retry-after"]) > 0
             assert httpx.get(f"{url}/readyz").status_code == 503
 
-    @pytest.mark.parametrize("damage", [b"", b"{", b'{"model": "churn-risk"}', b"\xff\x00", b'{"path": "../elsewhere"}'])
+    @pytest.mark.parametrize(
+        "damage", [b"", b"{", b'{"model": "churn-risk"}', b"\xff\x00", b'{"path": "../elsewhere"}']
+    )
     def test_a_start_with_a_damaged_pointer_serves_what_it_said_before(
         self, tmp_path: Path, made: Path, damage: bytes
     ) -> None:

@@ -247,7 +247,7 @@ class TestRetention:
 
 class TestReplay:
     def newest(self, inside: Inside, name: str) -> int:
-        return int(inside.client.get(f"/v1/account/{name}/scores").json()["scores"][0]["id"])
+        return int(inside.client.get(f"/v1/account/{name}/scores?what_if=true").json()["scores"][0]["id"])
 
     def test_a_record_gives_the_same_number_to_the_bit(self, inside: Inside) -> None:
         store_signals(inside, "p1")
@@ -335,3 +335,50 @@ def test_metrics_say_what_waits_and_how_old_the_signals_are(inside: Inside) -> N
     assert 'accountscore_outbox_messages{state="dead"} 0.0' in page
     assert 'accountscore_signals_age_seconds{entity="account"}' in page
     assert "accountscore_dirty_entities 0.0" in page
+
+
+class TestWhatIf:
+    """Signals that a request lays over the stored ones: recorded for replay, and no part of the story of an account."""
+
+    def ids(self, inside: Inside, name: str, query: str = "") -> list[tuple[str, str]]:
+        page = inside.client.get(f"/v1/account/{name}/scores{query}").json()
+        return [(score["cause"], score["as_of"]) for score in page["scores"]]
+
+    def test_it_is_recorded_and_replays(self, inside: Inside) -> None:
+        store_signals(inside, "w1", days_ago=1)
+        ask(inside, "w1")
+        asked = ask(inside, "w1", signals={"number_3": -5e5})
+        assert asked["signals_from"] == "store+request"
+        assert [cause for cause, _ in self.ids(inside, "w1")] == ["request"]
+        assert [cause for cause, _ in self.ids(inside, "w1", "?what_if=true")] == ["what_if", "request"]
+        page = inside.client.get("/v1/account/w1/scores?what_if=true&limit=1").json()
+        assert page["scores"][0]["probability"] == asked["probability"]
+        done = replay(inside.state.store, KeptScorers(inside.state.settings.base.home), page["scores"][0]["id"])
+        assert done.same
+
+    def test_it_is_no_end_of_a_change_unless_it_is_asked_for(self, inside: Inside) -> None:
+        store_signals(inside, "w2", days_ago=28)
+        first = ask(inside, "w2")
+        asked = ask(inside, "w2", signals={"number_3": -5e5})
+        assert refused(inside.client.get("/v1/account/w2/change"), 404, "no_such_score")
+        what_if = inside.client.get("/v1/account/w2/change?what_if=true").json()
+        assert what_if["before"]["probability"] == first["probability"]
+        assert what_if["after"]["probability"] == asked["probability"]
+        store_signals(inside, "w2")
+        second = ask(inside, "w2")
+        assert inside.client.get("/v1/account/w2/change").json()["after"]["probability"] == second["probability"]
+
+    def test_it_is_no_part_of_a_trend(self, inside: Inside) -> None:
+        store_signals(inside, "w3", days_ago=40)
+        ask(inside, "w3")
+        with inside.writing() as connection:  # as if it had been asked then
+            connection.execute(update(decisions).where(decisions.c.entity_id == "w3").values(cause="what_if"))
+        store_signals(inside, "w3")
+        assert ask(inside, "w3")["trend"] == "not_enough"
+        with inside.writing() as connection:  # the twin: as a record of what was so it counts
+            connection.execute(update(decisions).where(decisions.c.entity_id == "w3").values(cause="request"))
+        assert ask(inside, "w3")["trend"] == "steady"
+
+    def test_signals_alone_are_what_is_known_of_it(self, inside: Inside) -> None:
+        assert ask(inside, "w4", signals={"number_0": 1.0})["signals_from"] == "request"
+        assert [cause for cause, _ in self.ids(inside, "w4")] == ["request"]

@@ -57,7 +57,8 @@ def url(home: Home, key: str) -> Iterator[str]:
             body = {"records": [{"entity_id": "acme", "signals": signals}], "reasons": 3}
             answer = httpx.post(f"{address}/v1/churn-risk/score", json=body, headers=headers)
             assert answer.status_code == 200, answer.text
-        assert httpx.get(f"{address}/v1/account/acme/change", headers=headers).status_code == 200
+        change = httpx.get(f"{address}/v1/account/acme/change?what_if=true", headers=headers)
+        assert change.status_code == 200, change.text
         yield address
 
 
