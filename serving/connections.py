@@ -8,6 +8,7 @@
     settle_seconds = 1.0                          # changes to a record within this time are scored once (optional)
     portal_ids = [62515]                          # events of other portals are not wanted (optional)
     older_signatures = false                      # also take HubSpot's v1 and v2, which can be replayed (optional)
+    organizations = ["00D30000000XxXx"]           # who may send, for vendors that sign nothing (salesforce)
 
     [objects.contact]                             # a contact there is a lead here
     table = "leads"
@@ -52,6 +53,7 @@ _KEYS = (
     "settle_seconds",
     "portal_ids",
     "older_signatures",
+    "organizations",
     "objects",
     "writeback",
 )
@@ -101,6 +103,8 @@ class ConnectionConfig:
     portal_ids: frozenset[int] = frozenset()
     writeback: WriteBack = field(default_factory=WriteBack)
     older_signatures: bool = False
+    organizations: tuple[str, ...] = ()
+    """Of a vendor whose events name the organisation that sends: those that may."""
 
 
 def load_connections(
@@ -167,6 +171,7 @@ class _Reader:
         older = content.get("older_signatures", False)
         if not isinstance(older, bool):
             self._fault("key older_signatures", repr(older), "true or false", "write older_signatures = false")
+        organizations = self._organizations(str(vendor))
         url, secrets, objects = self._public_url(), self._secrets(), self._objects(str(vendor))
         tables = {name: mapped.table for name, mapped in objects.items()}
         writeback = read_writeback(
@@ -176,7 +181,7 @@ class _Reader:
             return None
         return ConnectionConfig(
             self.path.stem, str(vendor), url, str(source), Path(data) if data else None, objects, secrets,
-            float(settle), frozenset(portals), writeback, bool(older),
+            float(settle), frozenset(portals), writeback, bool(older), organizations,
         )  # fmt: skip
 
     def _public_url(self) -> str:
@@ -208,6 +213,22 @@ class _Reader:
                 self._fault(f"environment variable {shown}", state, rule, "set it to the CRM app's client secret")
             secrets.append(secret)
         return tuple(secrets)
+
+    def _organizations(self, vendor: str) -> tuple[str, ...]:
+        found = self.content.get("organizations", [])
+        if vendor not in VENDORS:
+            return ()
+        form = VENDORS[vendor].organization
+        if form is None:
+            if found:
+                rule = "only for vendors that sign nothing"
+                self._fault("key organizations", f"is there for {vendor}", rule, "remove it")
+            return ()
+        if not isinstance(found, list) or not found or not all(isinstance(o, str) and form.fullmatch(o) for o in found):
+            rule = f"a list of the ids of the organisations that may send, each {form.pattern}"
+            self._fault("key organizations", repr(found), rule, "copy the id from the organisation's settings")
+            return ()
+        return tuple(VENDORS[vendor].same(each) for each in found)
 
     def _objects(self, vendor: str) -> dict[str, Mapped]:
         objects = self.content.get("objects")

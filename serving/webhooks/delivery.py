@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -19,6 +20,15 @@ class Delivery:
     body: bytes
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a vendor wants to hear once its events are durable."""
+
+    status: int = 204
+    body: bytes = b""
+    media_type: str | None = None
+
+
 Effect = Literal["create", "change", "delete", "merge", "forget"]
 
 
@@ -33,19 +43,33 @@ class Event:
     """create also brings a deleted record back; forget is a deletion for privacy, for good."""
     object_type: str
     object_id: str
-    occurred_at_us: int
+    occurred_at_us: int | None
+    """None when the vendor does not say: then it is when it arrived."""
     property: str | None = None
     value: str | None = None
     portal_id: int | None = None
     into: str | None = None
     """Of a merge: the record that remains; `object_id` is one that is gone."""
+    organization: str | None = None
+    """The customer at the vendor, where the vendor's word for it is all that says who sends."""
+    incomplete: str | None = None
+    """Why the event lacks what happened; it is kept as failed with this reason."""
 
 
 class Vendor(Protocol):
     """What a vendor's module offers."""
 
-    object_types: Sequence[str]
+    object_types: Sequence[str] = ()
     """Kinds of object there are; empty where the sender names them."""
+    answer: Answer = Answer()
+    largest_body: int = 1024 * 1024
+    """Bytes; a delivery of HubSpot has at most 100 events of some hundred bytes."""
+    organization: re.Pattern[str] | None = None
+    """The form of an organisation's id, for vendors whose events name one; a connection then lists those that may send."""
+
+    def same(self, organization: str) -> str:
+        """The one spelling of an organisation's id that has several."""
+        return organization
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now_ms: int, older: bool = False) -> bool:
         """Whether one of the secrets signed exactly this delivery, now. Never raises on what a stranger sends.

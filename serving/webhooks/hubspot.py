@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from serving.strict_json import NotStrict, loads
-from serving.webhooks.delivery import Delivery, Effect, Event
+from serving.webhooks.delivery import Delivery, Effect, Event, Vendor
 
 WINDOW_MS = 300_000
 """A signature is good for five minutes, before and after: HubSpot's rule, made two-sided."""
@@ -35,7 +35,7 @@ _EFFECTS: dict[str, Effect] = {
 }  # fmt: skip
 
 
-class HubSpot:
+class HubSpot(Vendor):
     """See `serving.webhooks.delivery.Vendor`."""
 
     object_types: Sequence[str] = ("contact", "company", "deal", "ticket")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,6 +43,16 @@ def is_wanted(connection: ConnectionConfig, event: Event) -> bool:
     return event.object_type in connection.objects
 
 
+def may_send(connection: ConnectionConfig, event: Event) -> bool:
+    """Whether the event is of an organisation that the connection lists, where its vendor has such; in constant time."""
+    if not connection.organizations:
+        return True
+    given, good = (event.organization or "").encode(), False
+    for listed in connection.organizations:
+        good |= hmac.compare_digest(listed.encode(), given)
+    return good
+
+
 def dedupe_key(event: Event) -> str:
     return hashlib.sha256(json.dumps([event.kind, *event.dedupe]).encode()).hexdigest()
 
@@ -53,7 +64,7 @@ def letters_of(connection: ConnectionConfig, events: Iterable[Event], received_a
             "connection": connection.name,
             "dedupe_key": dedupe_key(event),
             "received_at": received_at_us,
-            "occurred_at": event.occurred_at_us,
+            "occurred_at": received_at_us if event.occurred_at_us is None else event.occurred_at_us,
             "kind": event.kind,
             "object_type": event.object_type,
             "object_id": event.object_id,
@@ -61,8 +72,8 @@ def letters_of(connection: ConnectionConfig, events: Iterable[Event], received_a
             "value": event.value,
             "effect": event.effect,
             "into": event.into,
-            "state": WAITING,
-            "detail": None,
+            "state": FAILED if event.incomplete else WAITING,
+            "detail": event.incomplete,
         }
         for event in events
     ]

@@ -20,7 +20,7 @@ from typing import Any
 
 from features.changes import time_us
 from serving.strict_json import NotStrict, loads
-from serving.webhooks.delivery import Delivery, Effect, Event
+from serving.webhooks.delivery import Delivery, Effect, Event, Vendor
 
 WINDOW_SECONDS = 300
 PREFIX = "whsec_"
@@ -62,10 +62,8 @@ def _digest(key: bytes, message_id: str, seconds: str, body: bytes) -> bytes:
     return hmac.digest(key, f"{message_id}.{seconds}.".encode() + body, hashlib.sha256)
 
 
-class StandardWebhooks:
+class StandardWebhooks(Vendor):
     """See `serving.webhooks.delivery.Vendor`."""
-
-    object_types: Sequence[str] = ()
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now_ms: int, older: bool = False) -> bool:
         names = ("webhook-id", "webhook-timestamp", "webhook-signature")

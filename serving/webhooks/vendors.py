@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from serving.webhooks import hubspot, standard
+from serving.webhooks import hubspot, salesforce, standard
 from serving.webhooks.delivery import Vendor
 
-VENDORS: dict[str, Vendor] = {"hubspot": hubspot.HubSpot(), "standard-webhooks": standard.StandardWebhooks()}
+VENDORS: dict[str, Vendor] = {
+    "hubspot": hubspot.HubSpot(),
+    "salesforce": salesforce.Salesforce(),
+    "standard-webhooks": standard.StandardWebhooks(),
+}
