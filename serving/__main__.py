@@ -16,6 +16,7 @@ from serving.privacy.command import app as privacy
 from serving.privacy.command import retention
 from serving.replay.command import replay
 from serving.settings import ServingSettings
+from serving.star.command import export
 from serving.store.command import backup, restore
 from serving.store.ready import set_up
 from serving.writeback.cli import dead_letters, deliver
@@ -184,7 +185,7 @@ def migrate() -> None:
 app.command()(deliver)
 for name, group in (("keys", keys), ("privacy", privacy), ("dead-letters", dead_letters)):
     app.add_typer(group, name=name)
-for command in (batch, retention, replay, backup, restore):
+for command in (batch, export, retention, replay, backup, restore):
     app.command()(command)
 
 if __name__ == "__main__":

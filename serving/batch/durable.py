@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,6 +26,18 @@ def write_text(path: Path, text: str) -> None:
     """As `write_parquet`."""
     partial = _beside(path)
     partial.write_text(text)
+    _put(partial, path)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A path to write to, which becomes `path` when the block ends well; as `write_parquet` otherwise."""
+    partial = _beside(path)
+    try:
+        yield partial
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
     _put(partial, path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,13 @@ from rich.table import Table as RichTable
 
 from features.errors import MissingExtra, UserMistake
 from serving.batch.publish import read_manifest, read_scores
+from serving.star.cells import harmless
 
 By = Literal["probability", "value"]
 _ORDER: dict[By, tuple[str, str]] = {
     "probability": ("probability", "value_at_risk"),
     "value": ("value_at_risk", "probability"),
 }
-_FORMULA = re.compile(r"^[=+\-@\t\r\n\0]")
 TITLES = {"account": "accounts most at risk", "lead": "best leads"}
 STAKES = {"account": "revenue at risk", "lead": "expected value"}
 
@@ -109,12 +108,3 @@ def write_call_list(top: Top, path: Path, currency: str) -> None:
     sheet.autofilter(0, 0, max(1, len(top.rows)), len(heads) - 1)
     sheet.set_column(5, 5, 100)
     book.close()
-
-
-def harmless(text: str) -> str:
-    """A cell that no spreadsheet runs: what starts like a formula is quoted (OWASP, CSV injection).
-
-    >>> harmless("=1+1"), harmless("acme")
-    ("'=1+1", 'acme')
-    """
-    return f"'{text}" if _FORMULA.match(text) else text

@@ -1,0 +1,34 @@
+"""`python -m serving export`: published scores as a star for BI tools and warehouses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serving.settings import ServingSettings
+
+
+def export(
+    scores: Annotated[Path, typer.Option(help="The folder that the batch published into.")],
+    to: Annotated[str, typer.Option(help="A folder for Parquet.")],
+    source: Annotated[
+        str | None, typer.Option("--source", help="The source that was scored: accounts then have their names.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="The directory that ${data} stands for.")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Keep TO/csv as well, safe to open in a spreadsheet.")] = False,
+) -> None:
+    """Add the published run to a star that BI tools and warehouses read: facts, dimensions, ARR at risk.
+
+    Runs gather there, night by night; a run of the same moment takes the place of an earlier one. The same export again
+    changes nothing.
+    """
+    from features.source import open_source
+    from serving.replay.scorers import KeptScorers
+    from serving.star.export import export as add
+
+    settings = ServingSettings.from_env()
+    opened = None if source is None else open_source(source, data)
+    for line in add(scores, to, KeptScorers(settings.base.home), opened, csv).lines():
+        typer.echo(line)

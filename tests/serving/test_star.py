@@ -1,0 +1,405 @@
+"""The star: what BI tools read is what was published, it gathers night by night, and the same export changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from features.errors import UserMistake
+from features.source import Source, open_source
+from serving.batch import durable
+from serving.batch.publish import read_manifest, read_scores
+from serving.errors import BatchBusy
+from serving.replay.scorers import KeptScorers
+from serving.star import rows, schema
+from serving.star.export import Exported, export
+from serving.star.folder import Folder
+from tests.serving.running import AS_OF, Home, make_home
+
+EARLIER = "2025-12-04"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    made = make_home(tmp_path_factory.mktemp("star"))
+    assert made.run("serving", "migrate").returncode == 0
+    return made
+
+
+@pytest.fixture(scope="module")
+def source(home: Home) -> Source:
+    return open_source("sample", home.company)
+
+
+@pytest.fixture(scope="module")
+def nights(home: Home) -> dict[str, Path]:
+    """OUT as it was after each of three runs: an earlier moment, `AS_OF`, and `AS_OF` again with fewer reasons."""
+    out, found = home.path.parent / "out", {}
+    for name, as_of, more in (("first", EARLIER, []), ("second", AS_OF, []), ("again", AS_OF, ["--reasons", "2"])):
+        done = home.run("serving", "batch", *home.source, "--as-of", as_of, "--out", str(out), *more)
+        assert done.returncode == 0, done.stderr
+        found[name] = home.path.parent / name
+        shutil.copytree(out, found[name])
+    return found
+
+
+@pytest.fixture(scope="module")
+def add(home: Home, source: Source) -> Any:
+    def add(scores: Path, to: Path | str, **more: Any) -> Exported:
+        return export(scores, str(to), KeptScorers(home.path), **{"source": source, **more})
+
+    return add
+
+
+@pytest.fixture(scope="module")
+def star(nights: dict[str, Path], add: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two nights."""
+    folder = tmp_path_factory.mktemp("gathered") / "star"
+    for night in ("first", "second"):
+        add(nights[night], folder)
+    return folder
+
+
+@pytest.fixture
+def ask(star: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        for table in schema.TABLES:
+            if (star / table.name).is_dir():
+                connection.execute(f"CREATE VIEW {table.name} AS FROM '{star}/{table.name}/*.parquet'")
+        yield connection
+
+
+def bytes_of(folder: Path) -> dict[str, str]:
+    files = [f for f in folder.rglob("*") if f.is_file() and f.name != ".lock"]
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+class TestFacts:
+    def test_are_the_published_scores_to_the_bit(self, nights: dict[str, Path], ask: duckdb.DuckDBPyConnection) -> None:
+        run = read_manifest(nights["second"])["run_id"]
+        for model in ("churn-risk", "lead-fit"):
+            published = read_scores(nights["second"], model)
+            facts = ask.sql(
+                f"SELECT * FROM score_fact WHERE run_id = '{run}' AND model = '{model}' ORDER BY entity_id"
+            ).to_arrow_table()
+            assert len(facts) > 400
+            for name in (
+                "entity_id",
+                "as_of",
+                "probability",
+                "score",
+                "band",
+                "value_at_risk",
+                "no_score",
+                "previous_score",
+            ):
+                assert facts[name].to_pylist() == published[name].to_pylist(), name
+
+    def test_reasons_are_ranked_as_they_were_told(
+        self, nights: dict[str, Path], ask: duckdb.DuckDBPyConnection
+    ) -> None:
+        run = read_manifest(nights["second"])["run_id"]
+        told = ask.sql(
+            "SELECT entity_id, list(struct_pack(rank, signal, effect, text) ORDER BY rank) FROM reason_fact JOIN score_fact "
+            f"USING (score_key) WHERE score_fact.run_id = '{run}' AND model = 'churn-risk' GROUP BY 1"
+        ).fetchall()
+        published = {
+            row["entity_id"]: row["reasons"]
+            for row in read_scores(nights["second"], "churn-risk").to_pylist()
+            if row["reasons"]
+        }
+        assert len(told) == len(published) > 100
+        for entity_id, reasons in told:
+            assert [r["rank"] for r in reasons] == list(range(1, len(reasons) + 1))
+            expected = [(r["signal"], r["effect"], r["text"]) for r in published[entity_id]]
+            assert [(r["signal"], r["effect"], r["text"]) for r in reasons] == expected
+
+    def test_all_of_them_join(self, star: Path, ask: duckdb.DuckDBPyConnection) -> None:
+        """In DuckDB and in pandas: every score finds its run, its model and its account, every reason its score."""
+        joined = ask.execute(
+            "SELECT count(*) FROM score_fact JOIN run_dim USING (run_id) JOIN model_dim USING (model_key) "
+            "JOIN account_dim USING (account_key) JOIN reason_fact USING (score_key)"
+        ).fetchone()
+        read = {
+            table: pd.read_parquet(star / table) for table in ("score_fact", "account_dim", "model_dim", "reason_fact")
+        }
+        found = (
+            read["score_fact"].merge(read["model_dim"], on="model_key").merge(read["account_dim"], on="account_key")
+            .merge(read["reason_fact"], on="score_key")
+        )  # fmt: skip
+        told = read["reason_fact"]["score_key"].str.contains("/churn-risk/").sum()
+        assert joined == (len(found),) == (told,)
+        alone = "SELECT count(*) FROM score_fact ANTI JOIN lead_dim USING (lead_key) ANTI JOIN account_dim USING (account_key)"
+        assert ask.execute(alone).fetchone() == (0,)
+
+    def test_keys_are_keys(self, ask: duckdb.DuckDBPyConnection) -> None:
+        for table in schema.TABLES:
+            if table is not schema.OUTCOME_FACT:
+                key = ", ".join(table.key)
+                twice = ask.execute(
+                    f"SELECT count(*) FROM (FROM {table.name} SELECT {key} GROUP BY ALL HAVING count(*) > 1)"
+                )
+                assert twice.fetchone() == (0,), table.name
+
+
+def test_the_page_describes_every_column() -> None:
+    page = (Path(schema.__file__).parent / "README.md").read_text()
+    assert page.endswith(f"\n## Tables\n\n{schema.described()}\n"), (
+        "paste serving.star.schema.described() into the page"
+    )
+
+
+class TestAccounts:
+    def test_are_as_they_were_at_each_run(self, ask: duckdb.DuckDBPyConnection) -> None:
+        """The same account has a row per run, and what changed between them differs."""
+        moved = ask.execute(
+            "SELECT count(*) FROM account_dim a JOIN account_dim b USING (account_id) WHERE a.as_of < b.as_of "
+            "AND a.tenure_days + 28 = b.tenure_days AND a.renewal_date IS DISTINCT FROM b.renewal_date"
+        ).fetchone()
+        assert moved is not None
+        assert moved[0] > 10
+
+    def test_the_renewal_is_the_contract_s(self, source: Source, ask: duckdb.DuckDBPyConnection) -> None:
+        """The day of `term_end` of accounts with one paid contract, read from the source itself."""
+        us = int(dt.datetime(2026, 1, 1, tzinfo=dt.UTC).timestamp()) * 1_000_000
+        ends = dict(
+            source.query(
+                "SELECT account_id, make_timestamp(min(term_end_us))::DATE FROM subscriptions WHERE status IN ('active', 'notice') "
+                f"AND mrr > 0 AND from_us < {us} AND until_us >= {us} GROUP BY 1"
+            )
+        )
+        found = dict(
+            ask.sql(
+                f"SELECT account_id, renewal_date FROM account_dim WHERE as_of = '{AS_OF}' AND renewal_date IS NOT NULL"
+            ).fetchall()
+        )
+        assert len(found) > 100
+        assert found == {account: end for account, end in ends.items() if end is not None}
+
+    def test_have_names_when_the_source_is_given(
+        self, nights: dict[str, Path], add: Any, star: Path, tmp_path: Path
+    ) -> None:
+        assert pd.read_parquet(star / "account_dim")["name"].notna().all()
+        add(nights["second"], tmp_path, source=None)
+        assert pd.read_parquet(tmp_path / "account_dim")["name"].isna().all()
+
+
+class TestArrAtRisk:
+    def test_adds_up_to_the_facts(self, ask: duckdb.DuckDBPyConnection) -> None:
+        """By another way: DuckDB over the facts, in decimals."""
+        money = "sum(round({}, 2)::DECIMAL(18, 2))"
+        by_facts = ask.sql(
+            f"SELECT coalesce(renewal_month, '(not on record)') AS m, coalesce(region, '(not on record)') AS r, count(*), "
+            f"{money.format('arr')}, {money.format('coalesce(value_at_risk, 0)')}, "
+            f"{money.format('CASE WHEN probability IS NULL THEN 0 ELSE arr END')} "
+            f"FROM score_fact JOIN account_dim USING (account_key) WHERE score_fact.as_of = '{AS_OF}' AND arr > 0 GROUP BY 1, 2 ORDER BY 1, 2"
+        ).fetchall()
+        by_table = ask.execute(
+            f"SELECT renewal_month, region, sum(accounts), {money.format('arr')}, {money.format('arr_at_risk')}, {money.format('arr_scored')} "
+            f"FROM arr_at_risk WHERE as_of = '{AS_OF}' GROUP BY 1, 2 ORDER BY 1, 2"
+        ).fetchall()
+        assert by_table == by_facts
+        assert len(by_facts) > 20
+
+    def test_every_euro_is_in_one_of_three(self, ask: duckdb.DuckDBPyConnection) -> None:
+        wrong = "SELECT count(*) FROM arr_at_risk WHERE abs(arr - arr_scored - arr_leaving - arr_not_scored) > 1e-6"
+        assert ask.execute(wrong).fetchone() == (0,)
+        leaving = ask.execute("SELECT sum(arr_leaving), sum(arr_at_risk) FROM arr_at_risk").fetchone()
+        assert leaving is not None
+        assert leaving[0] > 0
+        assert leaving[1] > 0
+
+    def test_accounts_beside_the_scores_of_others_are_refused(self, star: Path) -> None:
+        """The sabotaged twin: one row apart, the sums would still look well."""
+        file = sorted((star / "account_dim").iterdir())[-1]
+        accounts = pq.read_table(file)
+        scores = pq.read_table(star / "score_fact" / file.name).slice(0, len(accounts))
+        rows.AtRisk().add(accounts, scores)
+        with pytest.raises(ValueError, match="row for row"):
+            rows.AtRisk().add(accounts.slice(1), scores.slice(0, len(accounts) - 1))
+
+
+class Stop(Exception):
+    """The test's own."""
+
+
+class TestGathering:
+    def test_again_changes_nothing(self, nights: dict[str, Path], add: Any, tmp_path: Path) -> None:
+        first = add(nights["second"], tmp_path)
+        before = {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*.parquet")}
+        again = add(nights["second"], tmp_path)
+        assert first.added.rows["score_fact"] > 1_000
+        assert again.added.rows == {}
+        assert {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*.parquet")} == before
+
+    def test_elsewhere_it_gives_the_same_bytes(self, nights: dict[str, Path], add: Any, tmp_path: Path) -> None:
+        for place in ("one", "two"):
+            add(nights["second"], tmp_path / place, csv=True)
+        assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
+
+    def test_a_run_of_the_same_moment_takes_the_place_of_the_one_before(
+        self, nights: dict[str, Path], add: Any, tmp_path: Path
+    ) -> None:
+        add(nights["first"], tmp_path, csv=True)
+        add(nights["second"], tmp_path)
+        done = add(nights["again"], tmp_path)
+        assert done.added.replaced == 1
+        runs = {read_manifest(nights[night])["run_id"] for night in ("first", "again")}
+        for table in ("run_dim", "score_fact", "reason_fact", "account_dim", "lead_dim", "arr_at_risk"):
+            assert set(pd.read_parquet(tmp_path / table)["run_id"]) == runs, table
+            assert {f.stem for f in (tmp_path / "csv" / table).iterdir()} == {
+                f.stem for f in (tmp_path / table).iterdir()
+            }
+        assert pd.read_parquet(tmp_path / "reason_fact")["rank"].max() == 5
+        assert len(pd.read_parquet(tmp_path / "model_dim")) == 2
+
+    def test_stopped_at_any_file_it_shows_whole_runs_only(
+        self, nights: dict[str, Path], add: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert _stopped_everywhere(nights, add, tmp_path, monkeypatch) >= 8
+
+    def test_a_run_s_own_row_written_first_would_be_caught(
+        self, nights: dict[str, Path], add: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sabotaged twin."""
+        from serving.star.published import PublishedRun
+
+        right = PublishedRun.tables
+        monkeypatch.setattr(PublishedRun, "tables", lambda self: reversed(list(right(self))))
+        with pytest.raises(AssertionError, match="not whole"):
+            _stopped_everywhere(nights, add, tmp_path, monkeypatch)
+
+    def test_a_damaged_run_and_a_file_for_a_folder_are_refused(
+        self, nights: dict[str, Path], add: Any, tmp_path: Path
+    ) -> None:
+        shutil.copytree(nights["second"], tmp_path / "out")
+        victim = tmp_path / "out" / read_manifest(tmp_path / "out")["signals"]["account"]["file"]
+        victim.write_bytes(victim.read_bytes()[:-1])
+        with pytest.raises(UserMistake, match="damaged"):
+            add(tmp_path / "out", tmp_path / "star")
+        with pytest.raises(UserMistake, match="is a file"):
+            add(nights["second"], victim)
+
+    def test_two_at_once(self, nights: dict[str, Path], add: Any, tmp_path: Path) -> None:
+        with Folder.opened(tmp_path), pytest.raises(BatchBusy, match="another export"):
+            add(nights["second"], tmp_path)
+        add(nights["second"], tmp_path)
+
+
+def _stopped_everywhere(nights: dict[str, Path], add: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Stop at each file in turn; every run that `run_dim` names must have all its rows. Returns how many files there are."""
+    add(nights["second"], folder / "whole")
+    expected, step = bytes_of(folder / "whole"), 0
+    rename = durable.rename
+    while True:
+        step += 1
+        star, left = folder / f"stopped-{step}", [step]
+
+        def stopping(old: Path, new: Path, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Stop
+            rename(old, new)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(durable, "rename", stopping)
+            try:
+                add(nights["second"], star)
+                return step - 1
+            except Stop:
+                pass
+        if (star / "run_dim").is_dir() and list((star / "run_dim").glob("*.parquet")):
+            assert bytes_of(star) == expected, f"file {step}: the star shows a run that is not whole"
+        add(nights["second"], star)
+        assert bytes_of(star) == expected
+
+
+class TestCsv:
+    def test_no_cell_is_a_formula_and_numbers_are_numbers(
+        self, nights: dict[str, Path], source: Source, add: Any, tmp_path: Path
+    ) -> None:
+        hostile = [
+            "=HYPERLINK(1)",
+            "+1+2",
+            "-2+3",
+            "@SUM(1)",
+            "\t=1",
+            "\r=1",
+            "＝1",
+            'a "quoted", name',
+            "two\nlines",
+            "-12.5",
+        ]
+        ids = [row[0] for row in source.query("SELECT DISTINCT account_id FROM accounts ORDER BY 1 LIMIT 10")]
+        moment = dt.datetime(2025, 12, 31, tzinfo=dt.UTC)
+        changed = source.with_changes(
+            "accounts",
+            [
+                {"account_id": i, "event_time": moment, "known_time": moment, "name": name}
+                for i, name in zip(ids, hostile, strict=True)
+            ],
+        )
+        add(nights["second"], tmp_path, source=changed, csv=True)
+        file = next((tmp_path / "csv" / "account_dim").iterdir())
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            read = {row["account_id"]: row["name"] for row in csv.DictReader(opened)}
+        for entity, name in zip(ids, hostile, strict=True):
+            kept = name in ('a "quoted", name', "two\nlines", "-12.5")
+            assert read[entity] == (name if kept else f"'{name.strip()}")  # a source trims its texts
+        parquet = pd.read_parquet(tmp_path / "account_dim").set_index("account_id")["name"]
+        assert parquet[ids].tolist() == [name.strip() for name in hostile], "what is no spreadsheet's is as it was"
+        reasons = pd.read_csv(next((tmp_path / "csv" / "reason_fact").iterdir()))
+        whole = pd.read_parquet(tmp_path / "reason_fact")
+        assert reasons["effect"].dtype == float
+        assert (reasons["effect"] < 0).any()
+        assert reasons["effect"].tolist() == whole["effect"].tolist(), "to the bit, minus signs included"
+
+    def test_as_it_is_it_would_be_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The sabotaged twin of the rule itself: a formula behind a sign that was forgotten."""
+        from serving.star import cells
+
+        table = pa.table({"name": ["@SUM(1)", "\t=1", "\r=1", None], "n": [-1, 0, 1, None]})
+        assert cells.harmless_table(table).to_pydict() == {
+            "name": ["'@SUM(1)", "'\t=1", "'\r=1", None],
+            "n": [-1, 0, 1, None],
+        }
+        monkeypatch.setattr(cells, "_FORMULA", "^[=+-]")
+        assert cells.harmless_table(table)["name"].to_pylist() == table["name"].to_pylist()
+
+    def test_duckdb_and_pandas_read_it(self, nights: dict[str, Path], add: Any, tmp_path: Path) -> None:
+        add(nights["second"], tmp_path, csv=True)
+        for table in schema.TABLES:
+            if table is not schema.OUTCOME_FACT:
+                count = sum(pq.read_metadata(f).num_rows for f in (tmp_path / table.name).iterdir())
+                file = next((tmp_path / "csv" / table.name).iterdir())
+                assert pd.read_csv(file).columns.tolist() == [c.name for c in table.columns]
+                if len(list((tmp_path / table.name).iterdir())) == 1:
+                    assert duckdb.sql(f"SELECT count(*) FROM '{file}'").fetchall() == [(count,)]
+
+
+class TestDoor:
+    def test_the_command_says_what_it_did_and_that_it_was_done(
+        self, home: Home, nights: dict[str, Path], tmp_path: Path
+    ) -> None:
+        command = ("export", "--scores", str(nights["second"]), "--to", str(tmp_path / "star"))
+        first, again = home.run("serving", *command), home.run("serving", *command)
+        assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+        assert "474 account_dim" in first.stdout
+        assert "already" in again.stdout
+
+    def test_nothing_published_is_a_mistake(self, home: Home, tmp_path: Path) -> None:
+        done = home.run("serving", "export", "--scores", str(tmp_path), "--to", str(tmp_path / "star"))
+        assert done.returncode == 2
+        assert "no run was published there" in done.stderr
+        assert not (tmp_path / "star").exists()
