@@ -9,9 +9,9 @@ from serving.clock import to_us
 from serving.errors import StoreAway
 from serving.state import AppState
 from serving.store.tables import dirty, inbox, signals, writebacks
-from serving.webhooks.inbox import APPLIED, FAILED, WAITING
+from serving.webhooks.inbox import APPLIED, CUT, FAILED, WAITING
 
-INBOX, OUTBOX = (WAITING, APPLIED, FAILED), ("waiting", "dead")
+INBOX, OUTBOX = (WAITING, APPLIED, FAILED, CUT), ("waiting", "dead")
 
 
 def measure(state: AppState) -> None:

@@ -52,8 +52,8 @@ class Event:
     """Of a merge: the record that remains; `object_id` is one that is gone."""
     organization: str | None = None
     """The customer at the vendor, where the vendor's word for it is all that says who sends."""
-    incomplete: str | None = None
-    """Why the event lacks what happened; it is kept as failed with this reason."""
+    cut: bool = False
+    """What happened was too large to be told: the record is to be read from the CRM."""
 
 
 class Vendor(Protocol):

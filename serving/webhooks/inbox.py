@@ -18,6 +18,8 @@ from serving.webhooks.delivery import Effect, Event
 
 WAITING, APPLIED, SCORED, KEPT, ECHO, FAILED = "waiting", "applied", "scored", "kept", "echo", "failed"
 """kept: a property that is no signal; echo: our own write coming back."""
+CUT = "cut"
+"""Too large for the CRM to tell: the record is to be read from it."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ def letters_of(connection: ConnectionConfig, events: Iterable[Event], received_a
             "value": event.value,
             "effect": event.effect,
             "into": event.into,
-            "state": FAILED if event.incomplete else WAITING,
-            "detail": event.incomplete,
+            "state": CUT if event.cut else WAITING,
+            "detail": None,
         }
         for event in events
     ]

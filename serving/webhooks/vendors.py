@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from serving.webhooks import hubspot, salesforce, standard
+from serving.webhooks import dynamics, hubspot, salesforce, standard
 from serving.webhooks.delivery import Vendor
 
 VENDORS: dict[str, Vendor] = {
+    "dynamics": dynamics.Dynamics(),
     "hubspot": hubspot.HubSpot(),
     "salesforce": salesforce.Salesforce(),
     "standard-webhooks": standard.StandardWebhooks(),

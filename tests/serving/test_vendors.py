@@ -32,6 +32,7 @@ from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import inbox
 from serving.webhooks.vendors import VENDORS
+from tests.serving import dataverse
 
 PUBLIC = "https://scores.example.com"
 ORGANIZATION = "00D30000000XxXxEAK"
@@ -134,6 +135,16 @@ _SALESFORCE_MORE: dict[str, Any] = {
     "timed": False, "signs_body": False, "more": f'organizations = ["00D300000000OTH", "{ORGANIZATION[:15]}"]\n',
     "mapped": '[objects.Lead]\ntable = "leads"\ncolumns = { Industry = "industry" }\n',
 }  # fmt: skip
+_DYNAMICS = (
+    "k" * 36,
+    "l" * 36,
+    dataverse.as_sent(dataverse.changed(dataverse.guid(7), {"industrycode": dataverse.choice(7)})),
+)
+_NOT_WANTED = dataverse.as_sent(dataverse.changed(dataverse.guid(7), {"subject": "x"}, entity="task"))
+_DYNAMICS_MORE: dict[str, Any] = {
+    "timed": False, "signs_body": False, "more": f'organizations = ["{dataverse.ORGANIZATION}"]\n',
+    "mapped": '[objects.lead]\ntable = "leads"\ncolumns = { industrycode = "industry" }\n',
+}  # fmt: skip
 CASES = [
     Case("hubspot", "v3", *_HUBSPOT, hubspot("v3"), _hubspot_body(portal=1)),
     Case("hubspot", "v2", *_HUBSPOT, hubspot("v2"), _hubspot_body(kind="deal.creation"), timed=False, more=_OLDER),
@@ -144,6 +155,9 @@ CASES = [
     ),
     Case("salesforce", "query", *_SALESFORCE, in_query, salesforce_body("Idea"), query="key", **_SALESFORCE_MORE),
     Case("salesforce", "header", *_SALESFORCE, in_header, salesforce_body("Idea"), **_SALESFORCE_MORE),
+    Case("dynamics", "code", *_DYNAMICS, in_query, _NOT_WANTED, query="code", **_DYNAMICS_MORE),
+    Case("dynamics", "query", *_DYNAMICS, in_query, _NOT_WANTED, query="key", **_DYNAMICS_MORE),
+    Case("dynamics", "header", *_DYNAMICS, in_header, _NOT_WANTED, **_DYNAMICS_MORE),
 ]  # fmt: skip
 
 
