@@ -28,7 +28,7 @@ from models.linear import Linear
 from models.linear import cuts_of as knots_of
 from models.reader import read_booster
 from models.spec import Golden, LinearSpec, ScorerSpec, SignalSpec
-from models.told import Told, tell
+from models.told import Told, say_all, tell
 from models.trees import NODES, OUTCOMES, Tables, TreeReasons, cuts_of, parse
 from models.words import Speaker, Value
 
@@ -338,6 +338,10 @@ class Scorer:
     def tell(self, x: np.ndarray, effects: np.ndarray, k: int) -> Told:
         """What `reasons` says of each of many rows, as flat arrays: encoded rows (n, k) and their effects, both float64."""
         return tell(self._speakers, x, effects, k)
+
+    def say(self, signals: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, list[str]]:
+        """((m,) places, texts): the sentence about each of (m,) encoded values of (m,) signals is `texts[place]`."""
+        return say_all(self._speakers, signals, values)
 
     def by_theme(self, effects: np.ndarray) -> dict[str, float]:
         """Effects summed by theme."""

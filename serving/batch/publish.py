@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,19 @@ def read_scores(out: Path, model: str, columns: Sequence[str] | None = None) -> 
 
 def scores_of(out: Path, manifest: dict[str, Any], model: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The scores of a model in one run."""
+    return pa.concat_tables(parts_of(out, manifest, model, columns))
+
+
+def parts_of(
+    out: Path, manifest: dict[str, Any], model: str, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """The same part by part, for runs of any size."""
     described = manifest["models"].get(model)
     if described is None:
         raise UserMistake(f"the run in {str(out)!r} has no scores of {model!r}: it has {', '.join(manifest['models'])}")
     wanted = list(columns) if columns is not None else None
-    return pa.concat_tables([pq.read_table(out / file["file"], columns=wanted) for file in described["files"]])
+    for file in described["files"]:
+        yield pq.read_table(out / file["file"], columns=wanted)
 
 
 def _sweep(out: Path, kept: set[str | None]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from features.errors import UserMistake
 from features.panel import build_panel
@@ -19,7 +19,8 @@ from features.source import Source
 from features.tables import ENTITIES
 from serving.batch import rows as published_rows
 from serving.batch.changes import Before
-from serving.batch.publish import is_whole, publish, published, read_manifest, scores_of
+from serving.batch.publish import is_whole, parts_of, publish, published, read_manifest
+from serving.batch.scored import Scored, score_columns
 from serving.batch.work import Plan, Work, forget_unfinished, only_one
 from serving.champion import Champion, Champions
 from serving.clock import Clock, iso, system_us, to_us
@@ -28,7 +29,7 @@ from serving.history import repository as history
 from serving.privacy import repository as privacy
 from serving.replay.scorers import KeptScorers
 from serving.scoring import repository as stored
-from serving.scoring.panel import ScoredRow, score_panel, signal_rows
+from serving.scoring.panel import signal_rows
 from serving.store import generation
 from serving.store.connect import Store
 from serving.writeback import queue
@@ -147,30 +148,41 @@ def _score(
     filled: set[str] = set()
     before = _previous(work)
     for champion in live:
-        panel = work.signals(champion.entity)
-        if panel is None:
-            carried = work.out / ".carried" / f"{source.name}-{champion.entity}"
-            entity: Entity = "account" if champion.entity == "account" else "lead"
-            kept = carried if options.engine == "duckdb" else None
-            panel = build_panel(source, entity, [as_of], engine=options.engine, carried=kept)
-            work.keep_signals(champion.entity, panel, options.chunk_rows)
         compared = Before(work.out, before, champion, scorers)
-        for number, start in enumerate(range(0, panel.num_rows, options.chunk_rows)):
-            part = panel.slice(start, options.chunk_rows)
-            if work.has_part(champion.name, number):
-                there += 1
-            else:
-                scored = _chunk(
-                    champion, part, as_of, work.run_id, store, clock, options, champion.entity not in filled
-                )
-                work.keep_part(
-                    champion.name, number, published_rows.table(champion, scored, work.run_id, compared.compare(scored))
-                )
-            options.progress(champion.name, min(start + options.chunk_rows, panel.num_rows), panel.num_rows)
-        if not panel.num_rows:
-            work.keep_part(champion.name, 0, published_rows.table(champion, [], work.run_id, {}))
+        with _signals(work, source, as_of, champion.entity, options) as signals:
+            rows, done = signals.metadata.num_rows, 0
+            for number in range(signals.num_row_groups if rows else 0):
+                if work.has_part(champion.name, number):
+                    there += 1
+                else:
+                    part = signals.read_row_group(number)
+                    scored = _chunk(
+                        champion, part, as_of, work.run_id, store, clock, options, champion.entity not in filled
+                    )
+                    work.keep_part(
+                        champion.name,
+                        number,
+                        published_rows.table(champion, scored, work.run_id, compared.compare(scored)),
+                    )
+                done += signals.metadata.row_group(number).num_rows
+                options.progress(champion.name, done, rows)
+        if not rows:
+            work.keep_part(champion.name, 0, published_rows.SCHEMA.empty_table())
         filled.add(champion.entity)
     return there
+
+
+def _signals(work: Work, source: Source, as_of: datetime, entity: str, options: Options) -> pq.ParquetFile:
+    found = work.signals(entity)
+    if found is None:
+        carried = work.out / ".carried" / f"{source.name}-{entity}"
+        kind: Entity = "account" if entity == "account" else "lead"
+        kept = carried if options.engine == "duckdb" else None
+        panel = build_panel(source, kind, [as_of], engine=options.engine, carried=kept)
+        work.keep_signals(entity, panel, options.chunk_rows)
+        found = work.signals(entity)
+    assert found is not None
+    return found
 
 
 def _previous(work: Work) -> dict[str, Any] | None:
@@ -185,13 +197,13 @@ def _previous(work: Work) -> dict[str, Any] | None:
 def _chunk(
     champion: Champion, part: pa.Table, as_of: datetime, run_id: str, store: Store, clock: Clock, options: Options,
     fill: bool,
-) -> list[ScoredRow]:  # fmt: skip
+) -> Scored:  # fmt: skip
     """Score a chunk and store it, in one transaction; storing it again changes nothing."""
-    values = signal_rows(part)
     ids = part["entity_id"].to_pylist()
     with store.read() as connection:
         quiet = privacy.not_to_score(connection, champion.entity, ids)
-    scored = score_panel(champion, part, options.reasons, values, quiet)
+    scored = score_columns(champion, part, options.reasons, quiet)
+    values = signal_rows(part) if fill or options.record else []
     with store.write() as connection:
         if fill:
             fixed = part.select(["eligibility", "value"]).to_pydict()
@@ -203,8 +215,9 @@ def _chunk(
         if options.record:
             history.forget_run(connection, run_id, champion.name, ids)
             now_us = to_us(clock())
+            rows = scored.rows(champion, values)
             history.put(
-                connection, [r.decision(champion, cause="batch", run_id=run_id, recorded_at_us=now_us) for r in scored]
+                connection, [r.decision(champion, cause="batch", run_id=run_id, recorded_at_us=now_us) for r in rows]
             )
     return scored
 
@@ -217,7 +230,7 @@ def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options) -
     manifest, queued = read_manifest(out), 0
     columns = ["entity_id", "as_of", "version", "score", "band", "probability", "no_score", "reasons"]
     for champion in live:
-        for part in scores_of(out, manifest, champion.name, columns).to_batches(CHUNK_ROWS):
+        for part in parts_of(out, manifest, champion.name, columns):
             scores = [
                 queue.NewScore(
                     champion.name, row["entity_id"], to_us(row["as_of"]), row["version"], row["score"], row["band"],
@@ -231,7 +244,7 @@ def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options) -
 
 
 def _scored(out: Path, manifest: dict[str, Any], model: str) -> int:
-    return int(pc.sum(pc.is_null(scores_of(out, manifest, model, ["no_score"])["no_score"])).as_py() or 0)
+    return sum(part["no_score"].null_count for part in parts_of(out, manifest, model, ["no_score"]))
 
 
 def _described(plan: Plan, live: Sequence[Champion]) -> dict[str, Any]:

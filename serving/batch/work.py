@@ -91,10 +91,10 @@ class Work:
             durable.write_text(work._folder / "plan.json", json.dumps(asdict(plan), sort_keys=True))
         return work
 
-    def signals(self, entity: str) -> pa.Table | None:
-        """The panel of an entity, None when it is not built yet."""
+    def signals(self, entity: str) -> pq.ParquetFile | None:
+        """The panel of an entity, a row group for each chunk; None when it is not built yet."""
         path = self._folder / "signals" / f"{entity}.parquet"
-        return pq.read_table(path) if path.is_file() else None
+        return pq.ParquetFile(path) if path.is_file() else None
 
     def keep_signals(self, entity: str, panel: pa.Table, chunk_rows: int) -> None:
         durable.write_parquet(self._folder / "signals" / f"{entity}.parquet", panel, chunk_rows)

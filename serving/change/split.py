@@ -64,16 +64,31 @@ def split(old: Scorer, new: Scorer, before: Inputs, after: Inputs, elapsed_us: i
     x = _encoded(old, [before, middle, carried])
     z, effects = old.explain(x)
     z_new = new.log_odds(_encoded(new, [after]))[0] if new.sha256 != old.sha256 else z[2]
+    parts = parts_of(z, z_new)
+    found = shares_of(old, before, middle, carried, effects, parts)
+    return Split(float(z_new - z[0]), parts, *_on_the_way(old, new, np.array([*z, z_new])), found, not_read)
+
+
+def parts_of(z: np.ndarray, z_new: float) -> dict[str, float]:
+    """What each step adds to the log-odds: (3,) of the old version before, without and with the clock, and the new one's."""
     total = float(z_new - z[0])
     parts = {"signals": float(z[1] - z[0]), "time": float(z[2] - z[1]), "version": float(z_new - z[2])}
     # Differences of rounded numbers miss the rounded difference by some 1e-16: the largest part takes it.
     largest = max(parts, key=lambda part: abs(parts[part]))
     parts[largest] += total - math.fsum(parts.values())
-    shares = [
-        *_shares(old, "signals", before, middle, effects[1] - effects[0], parts["signals"]),
-        *_shares(old, "time", middle, carried, effects[2] - effects[1], parts["time"]),
-    ]
-    return Split(total, parts, *_on_the_way(old, new, np.array([*z, z_new])), _sorted(shares), not_read)
+    return parts
+
+
+def shares_of(
+    old: Scorer, before: Inputs, middle: Inputs, carried: Inputs, effects: np.ndarray, parts: Mapping[str, float]
+) -> list[Share]:
+    """The signals' shares of the first two parts, the largest first; `effects` (3, signals) are of the three inputs."""
+    return _sorted(
+        [
+            *_shares(old, "signals", before, middle, effects[1] - effects[0], parts["signals"]),
+            *_shares(old, "time", middle, carried, effects[2] - effects[1], parts["time"]),
+        ]
+    )
 
 
 def same(left: Value, right: Value) -> bool:
@@ -94,12 +109,13 @@ def moved_by_clock(scorer: Scorer, name: str, before: Inputs, after: Inputs, ela
     if signal.unit == "days" and signal.window == "before as_of":
         old, now = before.get(name), after.get(name)
         return isinstance(old, (int, float)) and isinstance(now, (int, float)) and abs(abs(now - old) - elapsed) < 1
-    ages = [after.get(each.name) for each in scorer.spec.signals if each.theme == signal.theme and _is_last(each)]
+    ages = [after.get(each.name) for each in scorer.spec.signals if each.theme == signal.theme and is_last(each)]
     known = [age for age in ages if isinstance(age, (int, float))]
     return bool(known) and min(known) >= math.floor(elapsed) > 0
 
 
-def _is_last(signal: SignalSpec) -> bool:
+def is_last(signal: SignalSpec) -> bool:
+    """Whether it says how long ago something last happened."""
     name = signal.name
     return signal.by_clock and signal.unit == "days" and name.startswith("days_since_") and "first" not in name
 

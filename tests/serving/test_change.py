@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from features.signal import Phrase, Signal
 from models.scorer import Scorer
+from serving.change.many import split_many
 from serving.change.split import Split, moved_by_clock, split
 from tests.scorers import WORDS, make_scorer, make_signals
 
@@ -138,3 +139,64 @@ class TestMovedByClock:
         self, scorers: tuple[Scorer, Scorer], name: str, after: dict[str, Any], expected: bool
     ) -> None:
         assert moved_by_clock(scorers[0], name, inputs(), inputs(**after), 28 * DAY) is expected
+
+
+class TestMany:
+    """Columns of changes are the changes of each row."""
+
+    def rows(self, n: int, seed: int) -> list[dict[str, Any]]:
+        rng = np.random.default_rng(seed)
+        found = []
+        for _ in range(n):
+            some = {
+                AGE: float(rng.integers(0, 40)),
+                LAST: float(rng.integers(0, 60)),
+                WINDOW: float(rng.integers(0, 9)),
+            }
+            words = {f"word_{i}": rng.choice([*WORDS, "gold", None]) for i in range(2)}
+            numbers = {f"number_{i}": rng.normal() * 10.0 ** (i * rng.integers(0, 2)) for i in range(3, 6)}
+            row = inputs(**some, **words, **numbers)
+            found.append({name: None if rng.random() < 0.1 else value for name, value in row.items()})
+        return found
+
+    def both(
+        self, old: Scorer, new: Scorer, days: float = 28.0
+    ) -> tuple[list[tuple[dict[str, int], list[str]]], list[tuple[dict[str, int], list[str]]]]:
+        before, after = self.rows(300, 1), self.rows(300, 2)
+        for i in range(0, 300, 3):  # a third moved by the clock alone, or not at all
+            after[i] = {**before[i], AGE: (before[i][AGE] or 0.0) + days * (i % 2)}
+        x = [old.encode_records(rows)[0] for rows in (before, after)]
+        found = split_many(old, new, *x, new.log_odds(new.encode_records(after)[0]), round(days * DAY), 3)
+        ends = found.counts.cumsum().tolist()
+        texts = [found.texts[place] for place in found.places.tolist()]
+        many = [
+            ({part: int(points[i]) for part, points in found.score.items()}, texts[end - count : end])
+            for i, (end, count) in enumerate(zip(ends, found.counts.tolist(), strict=True))
+        ]
+        one = []
+        for left, right in zip(before, after, strict=True):
+            alone = split(old, new, left, right, round(days * DAY))
+            one.append((alone.score, [share.text for share in alone.shares[:3]]))
+        return many, one
+
+    @pytest.mark.parametrize("same", [True, False])
+    @pytest.mark.parametrize("days", [0.5, 7.0, 28.0])
+    def test_they_are_those_of_each_row(self, scorers: tuple[Scorer, Scorer], same: bool, days: float) -> None:
+        many, one = self.both(scorers[0], scorers[0] if same else scorers[1], days)
+        assert many == one
+        assert any(parts["time"] for parts, _ in one) or days < 1
+
+    def test_close_effects_are_put_in_order_as_each_row_is(
+        self, scorers: tuple[Scorer, Scorer], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("serving.change.many.CLOSE", 1.0)  # now every row is told as `split` tells it
+        many, one = self.both(*scorers)
+        assert many == one
+
+    def test_forgetting_the_clock_would_be_seen(
+        self, scorers: tuple[Scorer, Scorer], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sabotaged twin: what the clock moved counts as moved by somebody."""
+        monkeypatch.setattr("serving.change.many._by_clock", lambda _s, before, _a, _e: np.zeros(before.shape, bool))
+        many, one = self.both(*scorers)
+        assert many != one

@@ -1,0 +1,195 @@
+"""The columns that a nightly run publishes are what each record's own score says, to the bit."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from models import pointer
+from models.catalog import get_model
+from models.pointer import Pointer
+from serving.batch import changes, rows, scored
+from serving.batch.changes import Before
+from serving.batch.scored import score_columns, stakes
+from serving.champion import Champion
+from serving.change.split import split
+from serving.replay.scorers import KeptScorers
+from serving.scoring.panel import ScoredRow, at_stake, score_panel, signal_rows
+from tests.scorers import WORDS, make_scorer, random_rows
+
+AS_OF = dt.datetime(2026, 1, 29, tzinfo=dt.UTC)
+EARLIER = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+RUN = "0123456789abcdef"
+
+
+def put_live(home: Path, folder: Path, version: int, **more: Any) -> Champion:
+    scorer = make_scorer(folder, n=800, **more)
+    with pointer.locked(home, "churn-risk"):
+        pointer.put_live(home, "churn-risk", folder, version)
+    return Champion(
+        get_model("churn-risk"), Pointer("churn-risk", version, scorer.sha256, Path(), "2026-01-01"), scorer
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def champions(home: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Champion, Champion]:
+    folder = tmp_path_factory.mktemp("scorers")
+    return put_live(home, folder / "one", 1), put_live(home, folder / "two", 2, seed=7)
+
+
+def make_panel(as_of: dt.datetime, n: int = 400, seed: int = 3, **more: Any) -> pa.Table:
+    """Accounts in the order of their ids; some have no score, no value, unseen words, or nothing at all."""
+    x, _ = random_rows(n, seed=seed)
+    rng = np.random.default_rng(seed)
+    columns: dict[str, Any] = {
+        "entity_id": pa.array([f"acc_{i:05}" for i in range(n)]),
+        "as_of": pa.array([as_of] * n, pa.timestamp("us", "UTC")),
+        "eligibility": pa.array(rng.choice(["eligible", "eligible", "eligible", "not_customer"], n).tolist()),
+        "value": pa.array([None if rng.random() < 0.1 else round(rng.lognormal(8), 2) for _ in range(n)], pa.float64()),
+    }
+    for j in range(6):
+        columns[f"number_{j}"] = pa.array(x[:, j].copy(), from_pandas=j % 2 == 0)  # NaN stays NaN in every second one
+    for j in (6, 7):
+        words = [None if math.isnan(v) else [*WORDS, "gold"][int(v)] for v in x[:, j]]
+        columns[f"word_{j - 6}"] = pa.array([("gold" if w and rng.random() < 0.05 else w) for w in words])
+    return pa.table({**columns, **more})
+
+
+def one_by_one(champion: Champion, panel: pa.Table, reasons: int, quiet: set[str]) -> list[ScoredRow]:
+    return score_panel(champion, panel, reasons, signal_rows(panel), quiet)
+
+
+def published(champion: Champion, row: ScoredRow) -> dict[str, Any]:
+    """A record's own answer in the shape of the published table."""
+    reasons = [
+        {
+            "signal": r.signal, "theme": r.theme, "value": None if isinstance(r.value, str) else r.value,
+            "category": r.value if isinstance(r.value, str) else None, "effect": r.effect, "text": r.text,
+        }
+        for r in row.reasons
+    ]  # fmt: skip
+    themes = None if row.themes is None else [{"theme": t, "effect": e} for t, e in sorted(row.themes.items())]
+    return {
+        "entity_id": row.entity_id, "as_of": row.as_of, "run_id": RUN, "model": champion.name, "version": champion.version,
+        "scorer": champion.sha256, "probability": row.probability, "score": row.score, "band": row.band, "value": row.value,
+        "value_at_risk": row.at_stake, "no_score": row.no_score, "reasons": reasons, "themes": themes,
+        "previous_probability": None, "previous_score": None, "previous_band": None, "change": None, "change_texts": None,
+    }  # fmt: skip
+
+
+class TestTable:
+    @pytest.mark.parametrize("reasons", [0, 1, 5, 20])
+    def test_it_is_each_records_own_answer(self, champions: tuple[Champion, Champion], reasons: int) -> None:
+        panel, quiet = make_panel(AS_OF), {"acc_00007", "acc_00011"}
+        found = rows.table(champions[1], score_columns(champions[1], panel, reasons, quiet), RUN)
+        assert found.schema == rows.SCHEMA
+        assert found.to_pylist() == [
+            published(champions[1], r) for r in one_by_one(champions[1], panel, reasons, quiet)
+        ]
+
+    @pytest.mark.parametrize("eligibility", ["not_customer", "eligible", None])
+    def test_all_alike_or_nobody(self, champions: tuple[Champion, Champion], eligibility: str | None) -> None:
+        panel = make_panel(AS_OF, n=3, eligibility=pa.array([eligibility] * 3, pa.string()))
+        found = rows.table(champions[0], score_columns(champions[0], panel, 3), RUN)
+        assert found["probability"].null_count == (0 if eligibility == "eligible" else 3)
+        assert rows.table(champions[0], score_columns(champions[0], panel.slice(0, 0), 3), RUN).num_rows == 0
+
+    def test_the_objects_for_the_store_are_the_same(self, champions: tuple[Champion, Champion]) -> None:
+        panel, quiet = make_panel(AS_OF), {"acc_00007"}
+        values = signal_rows(panel)
+        found = score_columns(champions[0], panel, 5, quiet).rows(champions[0], values)
+        assert found == one_by_one(champions[0], panel, 5, quiet)
+
+    def test_amounts_beside_half_a_cent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        rng = np.random.default_rng(0)
+        p = np.concatenate([np.full(4_000, 0.5), rng.random(4_000)])
+        value = np.concatenate([np.round(rng.lognormal(4, 2, 4_000), 2), rng.lognormal(8, 6, 4_000)])
+        expected = [at_stake(a, b) for a, b in zip(p.tolist(), value.tolist(), strict=True)]
+        assert stakes(p, value).tolist() == expected
+        monkeypatch.setattr(scored, "HALF", 0.0)  # the sabotaged twin
+        assert stakes(p, value).tolist() != expected
+
+
+def write_run(out: Path, champion: Champion, panel: pa.Table, group_rows: int) -> dict[str, Any]:
+    """What a run leaves behind, as far as the next one reads it."""
+    folder = out / "earlier"
+    folder.mkdir()
+    found = rows.table(champion, score_columns(champion, panel, 0), RUN)
+    files = []
+    for number, start in enumerate(range(0, panel.num_rows, group_rows)):
+        pq.write_table(found.slice(start, group_rows), folder / f"part-{number}.parquet")
+        files.append({"file": f"earlier/part-{number}.parquet"})
+    pq.write_table(panel, folder / "account.parquet", row_group_size=group_rows)
+    model = {"files": files, "scorer": champion.sha256}
+    return {
+        "models": {"churn-risk": model}, "as_of": "2026-01-01T00:00:00Z",
+        "signals": {"account": {"file": "earlier/account.parquet"}},
+    }  # fmt: skip
+
+
+class TestChanges:
+    @pytest.mark.parametrize("same", [True, False])
+    def test_they_are_those_of_each_record(
+        self, home: Path, champions: tuple[Champion, Champion], tmp_path: Path, same: bool
+    ) -> None:
+        old, new = champions[0], champions[0] if same else champions[1]
+        panel = make_panel(EARLIER, seed=4)
+        kept = panel.filter(pa.array([i % 10 != 3 for i in range(panel.num_rows)]))  # every tenth is new since
+        manifest = write_run(tmp_path, old, kept, 64)
+        before = Before(tmp_path, manifest, new, KeptScorers(home))
+        now = make_panel(AS_OF, seed=5)
+        was = {row.entity_id: row for row in one_by_one(old, kept, 0, set())}
+        compared = 0
+        for start in range(0, now.num_rows, 90):  # other borders than the run before
+            part = now.slice(start, 90)
+            given = score_columns(new, part, 3)
+            told = rows.table(new, given, RUN, before.compare(given)).to_pylist()
+            for row, own in zip(told, one_by_one(new, part, 3, set()), strict=True):
+                earlier = was.get(own.entity_id)
+                expected = (None, None, None) if earlier is None else (earlier.probability, earlier.score, earlier.band)
+                assert (row["previous_probability"], row["previous_score"], row["previous_band"]) == expected
+                if earlier is None or earlier.probability is None or own.probability is None:
+                    assert row["change"] is row["change_texts"] is None
+                    continue
+                elapsed = (AS_OF - EARLIER) // dt.timedelta(microseconds=1)
+                causes = split(old.scorer, new.scorer, earlier.inputs, own.inputs, elapsed)
+                assert row["change"] == causes.score
+                assert row["change_texts"] == [share.text for share in causes.shares[: changes.TEXTS]]
+                compared += 1
+        assert compared > 150
+
+    def test_a_row_group_is_read_once(
+        self, home: Path, champions: tuple[Champion, Champion], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        panel = make_panel(EARLIER)
+        manifest = write_run(tmp_path, champions[0], panel, 64)
+        before = Before(tmp_path, manifest, champions[0], KeptScorers(home))
+        read: list[int] = []
+        plain = pq.ParquetFile.read_row_group
+        monkeypatch.setattr(pq.ParquetFile, "read_row_group", lambda s, i, **m: read.append(i) or plain(s, i, **m))
+        for start in range(0, panel.num_rows, 90):
+            before.compare(score_columns(champions[0], make_panel(AS_OF).slice(start, 90), 3))
+        assert len(read) == 2 * len(manifest["models"]["churn-risk"]["files"])  # of the scores, and of the signals
+
+    def test_a_scorer_that_is_gone_leaves_the_scores(
+        self, champions: tuple[Champion, Champion], tmp_path: Path
+    ) -> None:
+        panel = make_panel(EARLIER)
+        manifest = write_run(tmp_path, champions[0], panel, 64)
+        before = Before(tmp_path, manifest, champions[0], KeptScorers(tmp_path / "empty"))
+        given = score_columns(champions[0], make_panel(AS_OF), 3)
+        found = rows.table(champions[0], given, RUN, before.compare(given))
+        assert found["previous_score"].null_count < found.num_rows / 2
+        assert found["change"].null_count == found.num_rows
