@@ -10,13 +10,14 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from serving import glossary
 from serving.change.schemas import ChangeAnswer
 from serving.door.scopes import scope_of
 from serving.history.schemas import ScoresAnswer
 from serving.keys.service import SCOPES
 from serving.overrides.schemas import OverrideAnswer, OverrideRequest
 from serving.privacy.schemas import ErasureAnswer, ObjectionAnswer
-from serving.problems import documented
+from serving.problems import SCHEMA, documented
 from serving.scoring.schemas import ModelAnswer, ScoreAnswer, ScoreRequest
 
 ANSWERS = (
@@ -55,8 +56,9 @@ def _build(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)  # ours are problems
     _, ours = msgspec.json.schema_components(ANSWERS, ref_template=_REF)
-    schemas.update(ours)
+    schemas.update(ours, Problem=SCHEMA)
     _describe_records(schemas)
+    glossary.describe(schemas)
     components["securitySchemes"] = {
         "key": {
             "type": "http",

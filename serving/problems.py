@@ -93,9 +93,10 @@ async def handle_problem(_request: Request, error: Exception) -> Response:
     return render(error)
 
 
-# The same model documents every error answer in the OpenAPI file.
 SCHEMA: dict[str, Any] = {
+    "title": "Problem",
     "type": "object",
+    "description": "Why there is no answer (RFC 9457). It repeats nothing of what was sent but names of keys.",
     "required": ["type", "title", "status", "detail", "code"],
     "properties": {
         "type": {"type": "string", "description": "names the kind of problem", "examples": ["urn:accountscore:problem:no_such_model"]},
@@ -103,13 +104,23 @@ SCHEMA: dict[str, Any] = {
         "status": {"type": "integer", "description": "the HTTP status", "examples": [404]},
         "detail": {"type": "string", "description": "what is wrong and the next step", "examples": ["no such model: one of churn-risk, lead-fit"]},
         "code": {"type": "string", "description": "stable name for programs", "examples": ["no_such_model"]},
+        "faults": {
+            "type": "array", "description": "each thing that is wrong with what was sent, where one can say so",
+            "items": {"$ref": "#/components/schemas/FaultJson"},
+        },
+        "choices": {
+            "type": "array", "description": "what there is in the place of what was asked for", "items": {"type": "string"},
+            "examples": [["churn-risk", "lead-fit"]],
+        },
+        "models": {"type": "object", "description": "how each model stands, where none serves"},
     },
 }  # fmt: skip
+REF = {"$ref": "#/components/schemas/Problem"}
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a FastAPI route for these error statuses."""
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
+        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": REF}}}
         for status in statuses
     }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from starlette.types import Scope
 
 from serving.clock import to_us
@@ -22,6 +22,9 @@ from serving.webhooks.vendors import VENDORS
 router = APIRouter(tags=["webhooks"])
 SMALL_BODY_BYTES = 64 * 1024
 """Parsed at once; what is larger (100 records of Salesforce take 20 ms and more) does not hold up the others."""
+ConnectionName = Annotated[
+    str, Path(max_length=63, description="the connection's name, that of its TOML file", examples=["crm"])
+]
 
 
 @router.post(
@@ -38,7 +41,7 @@ SMALL_BODY_BYTES = 64 * 1024
         }
     },
 )
-async def receive_webhook(connection: str, request: Request) -> Response:
+async def receive_webhook(connection: ConnectionName, request: Request) -> Response:
     """Stores the authentic events that the connection has a use for and answers 204 when they are durable (what the vendor
     asks for, where that is something else: Salesforce 200 with its `Ack`).
 

@@ -37,17 +37,29 @@ class Client:
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._live(),), daemon=True)
+        self._failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Client:
         self._thread.start()
         assert self._ready.wait(60), "the app did not start"
+        if self._failed is not None:
+            self._thread.join(60)
+            self._loop.close()
+            raise self._failed
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(60)
         self._loop.close()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._live())
+        except BaseException as error:
+            self._failed = error
+            self._ready.set()
 
     async def _live(self) -> None:
         transport = httpx.ASGITransport(self._door)

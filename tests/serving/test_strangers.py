@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 
 from models import pointer
@@ -121,15 +123,28 @@ class TestOpenAPI:
                     assert signal.unit in text["description"]
                     assert text["examples"]
 
-    def test_every_property_is_described_or_shown_by_an_example(self, url: str) -> None:
+    def test_every_property_is_described_and_every_plain_one_has_an_example_that_fits(self, url: str) -> None:
         file = httpx.get(f"{url}/openapi.json").json()
-        bare = [
-            f"{name}.{key}"
-            for name, schema in file["components"]["schemas"].items()
-            for key, value in schema.get("properties", {}).items()
-            if not {"description", "examples", "$ref", "enum", "anyOf", "items", "title"} & value.keys()
-        ]
-        assert bare == []
+        bare, plain, misfits = [], [], []
+        for name, schema in file["components"]["schemas"].items():
+            for key, value in schema.get("properties", {}).items():
+                where = f"{name}.{key}"
+                if not value.get("description"):
+                    bare.append(where)
+                if not value.get("examples") and not {"$ref", "enum"} & value.keys() and value.get("type") != "array":
+                    plain.append(where)
+                whole = jsonschema_rs.validator_for({**value, "components": file["components"]})
+                misfits += [(where, each) for each in value.get("examples", []) if not whole.is_valid(each)]
+        assert (bare, plain, misfits) == ([], [], [])
+
+    def test_examples_name_signals_of_the_catalog(self) -> None:
+        from features.catalog import signals
+        from serving.glossary import WORDS
+
+        known = {s.name for s in signals()}
+        named = set(re.findall(r"\b\w+_\d+d\b", repr([example for _, example in WORDS.values()])))
+        assert named
+        assert named <= known
 
     def test_every_operation_says_which_refusals_there_are(self, url: str) -> None:
         file = httpx.get(f"{url}/openapi.json").json()
