@@ -22,7 +22,9 @@ class Cells:
     [[0, 3], [2, 4], [5, 6]]
     """
 
-    def __init__(self, cuts: Sequence[np.ndarray]) -> None:
+    def __init__(self, cuts: Sequence[np.ndarray], columns: Sequence[int] | None = None) -> None:
+        """`columns` says which columns of a matrix the axes are, when they are not all of them."""
+        self.columns = None if columns is None else np.array(columns, dtype=np.int64)
         self.cuts = [np.unique(np.asarray(own, dtype=np.float64)) for own in cuts]
         if not all(np.isfinite(own).all() for own in self.cuts):
             raise ValueError("a cut must be a finite number")
@@ -42,7 +44,9 @@ class Cells:
         self._marks = marks[1:]  # without the first one, the number of marks not above a value is its cell
 
     def find(self, x: np.ndarray) -> np.ndarray:
-        """(n, k) int64 cells of (n, k) values; cells are numbered through all signals."""
+        """(n, k) int64 cells of (n, k) values, or of the chosen columns of them; cells are numbered through all signals."""
+        if self.columns is not None:
+            x = x.take(self.columns, axis=1)
         if len(x) <= FEW:
             key = np.empty(x.shape, dtype=np.complex128)
             key.real = self._signal

@@ -9,7 +9,6 @@ import bisect
 import io
 import math
 import struct
-import sys
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -27,10 +26,11 @@ from models.columns import numbers, words
 from models.linear import Linear
 from models.linear import cuts_of as knots_of
 from models.reader import read_booster
+from models.records import Encoder
 from models.spec import Golden, LinearSpec, ScorerSpec, SignalSpec
 from models.told import Told, say_all, tell
 from models.trees import NODES, OUTCOMES, Tables, TreeReasons, cuts_of, parse
-from models.words import Speaker, Value
+from models.words import Reason, Speaker, Value
 
 __all__ = ["Reason", "Scorer", "ScorerRefused", "sigmoid"]
 
@@ -48,19 +48,6 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-np.ascontiguousarray(z, dtype=np.float64)))
 
 
-class Reason(msgspec.Struct, frozen=True):
-    """Why a score is what it is, one signal."""
-
-    signal: str
-    theme: str
-    value: float | str | None
-    effect: float
-    """On the log-odds; over all signals and the base it sums to the score's."""
-    share: float
-    """Of the sum of the absolute effects of all signals, 0 to 1."""
-    text: str
-
-
 class Scorer:
     """A model that scores. Make one with `Scorer.load`; it never changes."""
 
@@ -74,21 +61,17 @@ class Scorer:
         self._reasons = reasons
         self.names = tuple(s.name for s in spec.signals)
         self.sorted_names = tuple(sorted(self.names))
-        self._codes: list[dict[str, float] | None] = [
-            None if s.vocabulary is None else {word: float(code) for code, word in enumerate(s.vocabulary)}
-            for s in spec.signals
-        ]
+        self._encoder = Encoder(spec)
         self._place = {name: j for j, name in enumerate(self.names)}
-        self._usual: dict[str, tuple[int, tuple[type, ...], float, float, dict[str, float] | None]] = {
-            name: (j, *_usual(signal), self._codes[j])
-            for j, (name, signal) in enumerate(zip(self.names, spec.signals, strict=True))
-        }
         self._speakers = [Speaker(spec, signal) for signal in spec.signals]
+        self._tellers = [(s.name, s.theme, say) for s, say in zip(spec.signals, self._speakers, strict=True)]
         self._quantiles = list(spec.quantiles)
         self.band_names = [next(name for name, lowest in spec.bands if p >= lowest) for p in range(1, 101)]
         """By percentile - 1."""
         self.themes = sorted({s.theme for s in spec.signals})
         self.theme_of = np.array([self.themes.index(s.theme) for s in spec.signals], dtype=np.int64)
+        self._by_theme = self.theme_of.argsort(kind="stable")
+        self._theme_starts = self.theme_of[self._by_theme].searchsorted(np.arange(len(self.themes)))
         # Base of the effects: what the parts expect of the reference population.
         self.base = linear.bias + float(np.add.accumulate(linear.means)[-1] if len(linear.means) else 0.0)
         self.base += reasons.base if reasons else 0.0
@@ -158,7 +141,7 @@ class Scorer:
                 ],
             )
         out: np.ndarray | None = None
-        for j, (name, codes) in enumerate(zip(self.names, self._codes, strict=True)):
+        for j, (name, codes) in enumerate(zip(self.names, self._encoder.codes, strict=True)):
             encoded = numbers(name, columns[name]) if codes is None else words(columns[name], codes)
             if out is None:
                 out = np.empty((len(encoded), len(self.names)))
@@ -173,86 +156,11 @@ class Scorer:
         A signal that a record lacks is missing. Faults: an unknown signal, a text where a number belongs (or the reverse),
         NaN and infinity. Warnings: an unseen word, a number outside the range of training. A row with faults is all NaN.
         """
-        rows, faults, warnings = [], [], []
-        usual, nothing = self._usual.get, [math.nan] * len(self.names)
-        for i, record in enumerate(records):
-            row: list[float] = nothing.copy()
-            wrong: list[Fault] = []
-            odd: list[str] = []
-            for name, value in record.items():
-                known = usual(name)
-                if known is None:
-                    wrong.append(self._no_such(i, name))
-                    continue
-                if value is None:
-                    continue
-                j, kinds, low, high, codes = known
-                # What most values are takes this short way; the other one says what is odd about the rest.
-                kind: type = type(value)
-                if kind in kinds:
-                    if codes is None:
-                        if low <= value <= high:
-                            row[j] = value
-                            continue
-                    elif value in codes:
-                        row[j] = codes[value]
-                        continue
-                row[j], fault, warning = self._encode_one(i, j, value)
-                wrong += [fault] if fault else []
-                odd += [warning] if warning else []
-            rows.append(nothing if wrong else row)
-            faults.append(wrong)
-            warnings.append(odd)
-        return np.array(rows, dtype=np.float64).reshape(len(rows), len(nothing)), faults, warnings
+        return self._encoder(records)
 
-    def _no_such(self, i: int, name: str) -> Fault:
-        return Fault(
-            f"record {i}, signal {name}",
-            "no such signal",
-            f"one of the signals of {self.spec.model}",
-            f"see GET /v1/{self.spec.model} for their names",
-        )
-
-    def _encode_one(self, i: int, j: int, value: Any) -> tuple[float, Fault | None, str | None]:
-        signal, codes = self.spec.signals[j], self._codes[j]
-        where = f"record {i}, signal {signal.name}"
-        if codes is not None:
-            if not isinstance(value, str):
-                return (
-                    math.nan,
-                    Fault(
-                        where, f"a {_kind(value)}", "a text or null", "send one of the words that it was trained with"
-                    ),
-                    None,
-                )
-            code = codes.get(value)
-            if code is None:
-                return float(len(codes)), None, f"{signal.name}: a word that was never seen in training"
-            return code, None, None
-        if isinstance(value, bool):
-            return float(value), None, None
-        if not isinstance(value, (int, float)):
-            return (
-                math.nan,
-                Fault(where, f"a {_kind(value)}", f"a number ({signal.unit}) or null", "send it without quotes"),
-                None,
-            )
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if not math.isfinite(number):
-            return (
-                math.nan,
-                Fault(
-                    where, "not a finite number", f"a number ({signal.unit}) or null", "send null when it is not known"
-                ),
-                None,
-            )
-        low, high = signal.low, signal.high
-        if low is not None and high is not None and not low <= number <= high:
-            return number, None, f"{signal.name}: outside the range of training ({low:g} to {high:g})"
-        return number, None, None
+    def absent(self, given: tuple[str, ...]) -> list[str]:
+        """The signals, by name, that are not among the given names."""
+        return self._encoder.absent(given)
 
     # Scores
 
@@ -275,11 +183,14 @@ class Scorer:
         return log_odds, effects
 
     def _explain(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        linear = self._linear
-        cells = linear.cells.find(x)
-        raw, effects = (np.zeros(len(x)), np.zeros(x.shape)) if self._reasons is None else self._reasons.explain(cells)
+        linear, trees = self._linear, self._reasons
         if linear.is_flat:
+            if trees is None:
+                return np.full(len(x), linear.bias), np.zeros(x.shape)
+            raw, effects = trees.explain(trees.cells.find(x))
             return linear.bias + raw, effects
+        cells = linear.cells.find(x)
+        raw, effects = (np.zeros(len(x)), np.zeros(x.shape)) if trees is None else trees.explain(cells)
         terms = linear.terms_at(x, cells)
         log_odds = linear.total(terms) + raw
         terms -= linear.means
@@ -319,20 +230,34 @@ class Scorer:
 
         `values` are the record's signals by name, `effects` its row of `effects`.
         """
+        return self.reasons_of([values], effects.reshape(1, -1), k)[0]
+
+    def reasons_of(self, records: Sequence[Mapping[str, Value]], effects: np.ndarray, k: int) -> list[list[Reason]]:
+        """`reasons` of each record; `effects` (n, k)."""
         strength = np.abs(effects)
-        total = float(strength.sum())
-        order = (-strength).argsort(kind="stable")[:k]
+        totals = strength.sum(axis=1).tolist()
+        order = (-strength).argsort(axis=1, kind="stable")[:, :k]
+        picked = effects.ravel().take(order + (np.arange(len(effects)) * effects.shape[1])[:, None])
+        return [self._reasons_of(*row) for row in zip(records, order.tolist(), picked.tolist(), totals, strict=True)]
+
+    def _reasons_of(
+        self, values: Mapping[str, Value], order: list[int], effects: list[float], total: float
+    ) -> list[Reason]:
         found = []
-        for j, effect in zip(order.tolist(), effects[order].tolist(), strict=True):
+        for j, effect in zip(order, effects, strict=True):
             if not effect:
                 break
-            signal, value = self.spec.signals[j], values.get(self.names[j])
-            if isinstance(value, float) and math.isnan(value):
+            name, theme, say = self._tellers[j]
+            value = values.get(name)
+            if value.__class__ is not float:
+                if isinstance(value, bool):
+                    value = float(value)
+            elif math.isnan(value):
                 value = None
-            elif isinstance(value, bool):
-                value = float(value)
-            text = self._speakers[j](value)
-            found.append(Reason(signal.name, signal.theme, value, effect, abs(effect) / total, text))
+            if effect > 0:
+                found.append(Reason(name, theme, value, "up", effect, effect / total, say(value)))
+            else:
+                found.append(Reason(name, theme, value, "down", effect, -effect / total, say(value)))
         return found
 
     def tell(self, x: np.ndarray, effects: np.ndarray, k: int) -> Told:
@@ -345,8 +270,15 @@ class Scorer:
 
     def by_theme(self, effects: np.ndarray) -> dict[str, float]:
         """Effects summed by theme."""
-        sums = np.bincount(self.theme_of, weights=effects, minlength=len(self.themes))
-        return dict(zip(self.themes, sums.tolist(), strict=True))
+        return self.by_themes(effects.reshape(1, -1))[0]
+
+    def by_themes(self, effects: np.ndarray) -> list[dict[str, float]]:
+        """`by_theme` of each row of (n, k) effects."""
+        return [dict(zip(self.themes, row, strict=True)) for row in self.theme_sums(effects).tolist()]
+
+    def theme_sums(self, effects: np.ndarray) -> np.ndarray:
+        """(n, themes): (n, k) effects summed by theme; any batch gives a row the same bits."""
+        return np.add.reduceat(effects.take(self._by_theme, axis=1), self._theme_starts, axis=1)
 
     def signal(self, name: str) -> SignalSpec:
         return self.spec.signals[self._place[name]]
@@ -365,21 +297,9 @@ def _parts(files: Mapping[str, bytes], shapes: LinearSpec, signals: int) -> tupl
     trees = parse(text.decode())
     if tables.values.shape != (len(trees), OUTCOMES, NODES) or tables.slots.shape != (len(trees), NODES):
         raise ValueError("the reason tables are those of other trees")
+    linear = Linear(shapes)
+    if linear.is_flat:
+        return booster, linear, TreeReasons(trees, tables, signals)
     asked = cuts_of(trees, signals)
     cells = Cells([np.concatenate([knots_of(s), own]) for s, own in zip(shapes.shapes, asked, strict=True)])
     return booster, Linear(shapes, cells), TreeReasons(trees, tables, signals, cells)
-
-
-def _usual(signal: SignalSpec) -> tuple[tuple[type, ...], float, float]:
-    """Types of the values that a signal usually has, and the range of those that are worth no warning."""
-    if signal.vocabulary is not None:
-        return (str,), 0.0, 0.0
-    if signal.low is None or signal.high is None:
-        return (float, int), -sys.float_info.max, sys.float_info.max
-    return (float, int), signal.low, signal.high
-
-
-def _kind(value: Any) -> str:
-    return {str: "text", bool: "true/false", int: "number", float: "number", list: "list", dict: "object"}.get(
-        type(value), "value"
-    )

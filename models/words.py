@@ -5,8 +5,11 @@ from __future__ import annotations
 import bisect
 import math
 import re
+from collections.abc import Callable
+from typing import Annotated, Literal
 
 import numpy as np
+from msgspec import Meta, Struct
 
 from models.spec import ScorerSpec, SignalSpec
 
@@ -33,8 +36,20 @@ HALF = 1e-6
 _TENS = np.array([1.0, 10.0, 100.0])
 
 
+class Reason(Struct, frozen=True, gc=False):
+    """One signal's part in a score."""
+
+    signal: Annotated[str, Meta(examples=["active_users_28d"])]
+    theme: Annotated[str, Meta(examples=["usage"])]
+    value: Value
+    direction: Annotated[Literal["up", "down"], Meta(description="whether it raises or lowers the probability")]
+    effect: Annotated[float, Meta(description="on the log-odds; the effects of all signals and the base sum to them")]
+    share: Annotated[float, Meta(description="of the sum of the absolute effects of all signals, 0 to 1")]
+    text: Annotated[str, Meta(description="can be read out by a salesperson")]
+
+
 class Speaker:
-    """Says one signal's values: what does not depend on the value is put together once, so that a sentence costs 1-2 us."""
+    """Says one signal's values: what does not depend on the value is put together once, so that a sentence costs 1 us."""
 
     def __init__(self, spec: ScorerSpec, signal: SignalSpec) -> None:
         self._spec, self._signal = spec, signal
@@ -43,6 +58,9 @@ class Speaker:
         bins = signal.bins
         self._edges = bins.edges if bins else []
         self._ends = [self._end(place) for place in range(len(bins.rates) if bins else 1)]
+        self._amount = _WRITERS.get(signal.unit, _plain)
+        said = signal.words
+        self._above, self._below = _Template.of(said.some), _Template.of(said.negative or said.some)
         self._known: dict[int, str] = {}
         # By code: each word, any word that was never seen, and nothing.
         words = signal.vocabulary
@@ -53,11 +71,18 @@ class Speaker:
         said = self._fixed.get(value)
         if said is not None:
             return said
-        if isinstance(value, str) or _is_missing(value):
+        if isinstance(value, str) or value is None or math.isnan(value):
             return self._say(value)
-        place = bisect.bisect_right(self._edges, value)  # type: ignore[type-var]  # a number
-        sentence, end = _sentence(self._signal, value), self._ends[place]
-        return sentence[:-1] + end if end else sentence
+        end = self._ends[bisect.bisect_right(self._edges, value)]
+        template = self._below if value < 0 else self._above
+        if template is None:
+            sentence = _sentence(self._signal, value)
+            return sentence[:-1] + end if end else sentence
+        written = self._amount(abs(value) if template.is_size else value)
+        if written in _ONE:
+            sentence = _sentence(self._signal, value)
+            return sentence[:-1] + end if end else sentence
+        return f"{template.head}{written}{template.rest}{end or template.last}"
 
     def many(self, values: np.ndarray) -> tuple[np.ndarray, list[str]]:
         """((m,) int64 places, texts) of (m,) encoded values: `texts[places[i]]` is what a call says of value i.
@@ -163,14 +188,52 @@ def amount(number: float, unit: str) -> str:
     >>> amount(0.42, "share"), amount(17760.0, "money"), amount(2.25, "rate"), amount(41.0, "days")
     ('42 %', '17,760', '2.2', '41')
     """
-    if unit in PERCENT:
-        percent = 100 * number
-        return f"{percent:.0f} %" if abs(percent) >= 1 or percent == 0 else f"{percent:.1f} %"
-    if unit in WHOLE or abs(number) >= 100:
-        return f"{number:,.0f}"
-    if unit == "money":
-        return f"{number:,.2f}"
-    return f"{number:,.1f}" if float(number) != int(number) else f"{number:,.0f}"
+    return _WRITERS.get(unit, _plain)(number)
+
+
+def _percent(number: float) -> str:
+    percent = 100 * number
+    return f"{percent:.0f} %" if abs(percent) >= 1 or percent == 0 else f"{percent:.1f} %"
+
+
+def _whole(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _money(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:,.2f}"
+
+
+def _plain(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= 100 or number == int(number) else f"{number:,.1f}"
+
+
+_WRITERS: dict[str, Callable[[float], str]] = {
+    **dict.fromkeys(PERCENT, _percent),
+    **dict.fromkeys(WHOLE, _whole),
+    "money": _money,
+}
+_ONE = ("1", "-1")
+"""What the words around may have to follow (`_one`)."""
+
+
+class _Template(Struct, frozen=True):
+    """A sentence about a number: what stands before it and behind it."""
+
+    head: str
+    rest: str
+    last: str
+    """Its last character, in whose place the comparison comes."""
+    is_size: bool
+    """Whether it says the number without its sign."""
+
+    @classmethod
+    def of(cls, text: str) -> _Template | None:
+        """None for one whose words depend on the number, or that has none or several of them."""
+        found = re.fullmatch(r"([^{}]*)\{(value|size)\}([^{}]+)", text)
+        if found is None or "1 " in text or found[1].endswith("1"):
+            return None
+        return cls(_capital(found[1]), found[3][:-1], found[3][-1], found[2] == "size")
 
 
 def _comparison(spec: ScorerSpec, signal: SignalSpec, value: Value) -> str | None:

@@ -15,7 +15,7 @@ from starlette.routing import Match
 
 from serving.champion import Champions
 from serving.change.endpoints import router as change
-from serving.clock import Clock, make_clock
+from serving.clock import Clock, make_clock, to_us
 from serving.connections import load_connections
 from serving.door.door import Door
 from serving.health.endpoints import router as health
@@ -31,6 +31,8 @@ from serving.problems import Problem, fault, handle_problem, render
 from serving.replay.scorers import KeptScorers
 from serving.scoring.endpoints import HotPath
 from serving.scoring.endpoints import router as scoring
+from serving.scoring.service import Terms, score_together
+from serving.scoring.together import Together
 from serving.settings import ServingSettings
 from serving.state import AppState
 from serving.store.connect import open_store
@@ -63,9 +65,16 @@ def create_app(
         ticking = clock or make_clock()
         watched = Watched(store, read_pepper(settings.base.home), ticking)
         watched.refresh()
+
+        def terms() -> Terms:
+            return Terms(
+                to_us(ticking()), settings.currency, settings.stale_after_us, watched.marks, settings.record_decisions
+            )
+
         app.state.serving = AppState(
             settings, store, writer, champions, connections, metrics, ticking, watched,
-            KeptScorers(settings.base.home), Recorder(writer),
+            KeptScorers(settings.base.home), Recorder(writer), terms,
+            Together(lambda champion, asked: score_together(champion, asked, {}, terms())),
         )  # fmt: skip
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
         log.info("api.started connections=%d", len(connections))

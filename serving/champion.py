@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import logging
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,10 @@ class Champion:
     @property
     def sha256(self) -> str:
         return self.scorer.sha256
+
+    @cached_property
+    def scorer_name(self) -> str:
+        return f"sha256:{self.sha256}"
 
 
 @dataclass(frozen=True)

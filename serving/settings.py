@@ -30,6 +30,10 @@ class ServingSettings:
     log_requests: bool
     """`ACCOUNTSCORE_LOG_REQUESTS`: yes logs every request, no (default) those that were refused or failed."""
 
+    @property
+    def stale_after_us(self) -> int | None:
+        return None if self.stale_after_days is None else self.stale_after_days * 86_400_000_000
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> ServingSettings:
         """Raises `BadInput` with every setting that breaks its rule."""

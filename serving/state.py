@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -12,6 +13,8 @@ from serving.connections import ConnectionConfig
 from serving.history.recorder import Recorder
 from serving.metrics import Metrics
 from serving.replay.scorers import KeptScorers
+from serving.scoring.service import Terms
+from serving.scoring.together import Together
 from serving.settings import ServingSettings
 from serving.store.connect import Store
 from serving.store.writer import GroupWriter
@@ -32,6 +35,10 @@ class AppState:
     watched: Watched
     scorers: KeptScorers
     recorder: Recorder
+    """On the event loop alone."""
+    terms: Callable[[], Terms]
+    """What a request that is scored now is answered under."""
+    together: Together
     """On the event loop alone."""
 
 

@@ -70,7 +70,11 @@ class Scored:
             signal = scorer.spec.signals[j]
             value = inputs[at[place]][signal.name]
             value = float(value) if isinstance(value, bool) else value
-            found[place].append(Reason(signal.name, signal.theme, value, effect, share, told.texts[text]))
+            found[place].append(
+                Reason(
+                    signal.name, signal.theme, value, "up" if effect > 0 else "down", effect, share, told.texts[text]
+                )
+            )
         return found
 
 
@@ -92,9 +96,7 @@ def score_columns(champion: Champion, panel: pa.Table, reasons: int, quiet: Set[
     if reasons:
         log_odds, effects = scorer.explain(x)
         told = scorer.tell(x, effects, reasons)
-        themes = np.zeros((len(x), len(scorer.themes)))
-        for j, theme in enumerate(scorer.theme_of.tolist()):
-            themes[:, theme] += effects[:, j]  # in the signals' order, as `Scorer.by_theme` adds
+        themes = scorer.theme_sums(effects)
     else:
         log_odds = scorer.log_odds(x)
     probability = sigmoid(log_odds)

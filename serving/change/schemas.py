@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from serving.scoring.schemas import Value
+from models.words import Value
 
 Moment = Annotated[str, Meta(description="UTC", examples=["2026-11-23T06:00:00Z"])]
 

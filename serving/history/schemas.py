@@ -8,12 +8,22 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from models import scorer as models
+from models.words import Reason, Value
 from serving.clock import from_us, iso
 from serving.scoring.no_score import detail
-from serving.scoring.schemas import NoScore, OverrideShown, Reason
+from serving.scoring.schemas import NoScore, OverrideShown
 
-_reasons = msgspec.json.Decoder(list[models.Reason]).decode
+
+class _Kept(msgspec.Struct):
+    signal: str
+    theme: str
+    value: Value
+    effect: float
+    share: float
+    text: str
+
+
+_reasons = msgspec.json.Decoder(list[_Kept]).decode
 
 
 class RecordedScore(msgspec.Struct):

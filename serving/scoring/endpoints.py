@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.signal import FIT_THEMES
 from serving.champion import Champion
-from serving.clock import to_us
 from serving.errors import StoreAway
 from serving.history import repository as history
 from serving.http import ClientGone, body_of, json_answer, read_body
@@ -25,12 +24,11 @@ from serving.problems import MEDIA_TYPE, Problem, documented, fault, store_away
 from serving.scoring import repository, service
 from serving.scoring.body import parse
 from serving.scoring.schemas import BandShown, ModelAnswer, SignalShown
-from serving.scoring.trend import DAY_US
 from serving.state import AppState, state_of
 
 router = APIRouter(tags=["scores"])
 INLINE_RECORDS = 8
-"""So few records are scored on the event loop: a thread's turn costs about as much as their score."""
+"""So few records are scored on the event loop, with those of other requests: a thread's turn costs as much as their score."""
 _encode = msgspec.json.Encoder().encode
 ModelName = Annotated[
     str, Path(max_length=60, description="churn-risk or lead-fit; an underscore is accepted", examples=["churn-risk"])
@@ -48,7 +46,7 @@ async def answer(state: AppState, model: str, body: bytes, keep: Keep | None = N
     if ids or len(records) > INLINE_RECORDS:
         scored = await asyncio.to_thread(_score, state, champion, records, reasons, ids)
     else:
-        scored = _score(state, champion, records, reasons, ids)
+        scored = await state.together.score(champion, (records, reasons))
     given = scored.answer
     status = 207 if given.errors else 200
     if state.settings.record_decisions and scored.decisions:
@@ -69,12 +67,7 @@ def _score(state: AppState, champion: Champion, records: Any, reasons: int, ids:
         stored = repository.fetch(state.store, champion.entity, ids, champion.name) if ids else {}
     except StoreAway:
         raise store_away() from None
-    days = state.settings.stale_after_days
-    stale_after = None if days is None else days * DAY_US
-    terms = service.Terms(
-        to_us(state.clock()), state.settings.currency, stale_after, state.watched.marks, state.settings.record_decisions
-    )
-    return service.score(champion, records, reasons, stored, terms)
+    return service.score(champion, records, reasons, stored, state.terms())
 
 
 async def _record(state: AppState, scored: service.Scored) -> None:

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from models.words import Reason, Value
 from serving.scoring.no_score import DETAILS
 
-Value = float | int | bool | str | None
 MAX_RECORDS = 1000
 MAX_REASONS = 20
 MAX_SIGNALS = 2000
@@ -55,18 +55,6 @@ class ScoreRequest(Struct, forbid_unknown_fields=True):
     reasons: (
         Annotated[int, Meta(ge=0, le=MAX_REASONS, description="reasons per record, strongest first", examples=[3])] | UnsetType
     ) = UNSET  # fmt: skip
-
-
-class Reason(Struct):
-    """One signal's part in a score."""
-
-    signal: Annotated[str, Meta(examples=["active_users_28d"])]
-    theme: Annotated[str, Meta(examples=["usage"])]
-    value: Value
-    direction: Annotated[Literal["up", "down"], Meta(description="whether it raises or lowers the probability")]
-    effect: Annotated[float, Meta(description="on the log-odds; the effects of all signals and the base sum to them")]
-    share: Annotated[float, Meta(description="of the sum of the absolute effects of all signals, 0 to 1")]
-    text: Annotated[str, Meta(description="can be read out by a salesperson")]
 
 
 class ValueAtRisk(Struct):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from msgspec import UNSET
 
 from features.signal import FIT_THEMES
-from models.scorer import sigmoid
+from models.scorer import Scorer, sigmoid
+from models.words import Reason
 from serving.champion import Champion
 from serving.clock import from_us, iso
 from serving.history import repository as history
@@ -25,7 +27,6 @@ from serving.scoring.schemas import (
     FitIntent,
     NoScore,
     OverrideShown,
-    Reason,
     Record,
     RecordError,
     Result,
@@ -51,12 +52,17 @@ class Terms:
     record: bool = True
     """Whether decision records are wanted."""
 
+    @cached_property
+    def now(self) -> str:
+        """`now_us`, UTC, in words."""
+        return iso(from_us(self.now_us))
+
     def too_old(self, champion: Champion, as_of_us: int) -> bool:
         limit = champion.horizon_days * DAY_US if self.stale_after_us is None else self.stale_after_us
         return self.now_us - as_of_us > limit
 
 
-@dataclass
+@dataclass(slots=True)
 class _Subject:
     """One record on its way through."""
 
@@ -74,7 +80,7 @@ class _Subject:
     """Whether a decision record is kept: not of what was erased."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Scored:
     """An answer, and the decision records that belong to it."""
 
@@ -89,54 +95,79 @@ def ids_of(records: Parsed) -> list[str]:
 
 def score(champion: Champion, records: Parsed, reasons: int, stored: Stored, terms: Terms) -> Scored:
     """Score what can be scored; each record gets its result or its error, whatever the others are."""
-    known = champion.scorer.sorted_names
-    errors: list[RecordError] = []
-    subjects: list[_Subject] = []
-    for index, record in enumerate(records):
-        found = record if isinstance(record, RecordError) else _subject(index, record, stored, known, terms, champion)
-        if isinstance(found, RecordError):
-            errors.append(found)
-        else:
-            subjects.append(found)
-    to_score = [s for s in subjects if s.no_score is None]
-    results: list[tuple[_Subject, Result]] = [
-        (s, _result(s, no_score=NoScore(s.no_score, no_score.detail(s.no_score)))) for s in subjects if s.no_score
-    ]
+    return score_together(champion, [(records, reasons)], stored, terms)[0]
+
+
+def score_together(
+    champion: Champion, asked: Sequence[tuple[Parsed, int]], stored: Stored, terms: Terms
+) -> list[Scored]:
+    """`score` of several requests (records, reasons wanted) in one go: their rows share the calls of NumPy."""
+    answers: list[tuple[list[tuple[_Subject, Result]], list[RecordError]]] = []
+    to_score: list[tuple[_Subject, int]] = []
+    for number, (records, _) in enumerate(asked):
+        results: list[tuple[_Subject, Result]] = []
+        errors: list[RecordError] = []
+        answers.append((results, errors))
+        for index, record in enumerate(records):
+            found = record if isinstance(record, RecordError) else _subject(index, record, stored, terms, champion)
+            if isinstance(found, RecordError):
+                errors.append(found)
+            elif found.no_score is None:
+                to_score.append((found, number))
+            else:
+                shown = NoScore(found.no_score, no_score.detail(found.no_score))
+                results.append((found, _result(found, terms, no_score=shown)))
     if to_score:
-        X, faults, warnings = champion.scorer.encode_records([s.values for s in to_score])
-        for subject, found_faults in zip(to_score, faults, strict=True):
-            if found_faults:
-                shown = [
-                    FaultJson(f"record {subject.index}, {f.where}", f.found, f.rule, f.next_step) for f in found_faults
+        X, faults, warnings = champion.scorer.encode_records([s.values for s, _ in to_score])
+        good = []
+        for place, (subject, number) in enumerate(to_score):
+            if faults[place]:
+                shown_faults = [
+                    FaultJson(_where(subject.index, f.where), f.found, f.rule, f.next_step) for f in faults[place]
                 ]
-                errors.append(error_of(subject.index, subject.entity_id, shown, "bad_signals"))
-        good = [place for place, found_faults in enumerate(faults) if not found_faults]
-        if len(good) < len(to_score):
-            X = X[good]
-        for place in good:
-            to_score[place].warnings += warnings[place]
-        results += _numbers(champion, [to_score[p] for p in good], X, reasons, terms.currency)
+                answers[number][1].append(error_of(subject.index, subject.entity_id, shown_faults, "bad_signals"))
+            else:
+                good.append(place)
+                subject.warnings += warnings[place]
+        if good:
+            chosen = [(to_score[p][0], asked[to_score[p][1]][1]) for p in good]
+            numbers = _numbers(champion, chosen, X if len(good) == len(X) else X[good], terms)
+            for place, result in zip(good, numbers, strict=True):
+                subject, number = to_score[place]
+                answers[number][0].append((subject, result))
+    return [_scored(champion, results, errors, terms) for results, errors in answers]
+
+
+def _where(index: int, where: str) -> str:
+    """The scorer's place of a fault (`record N, signal NAME`, counted among those that are scored) by the request's count."""
+    return f"record {index}, {where.partition(', ')[2]}"
+
+
+def _scored(
+    champion: Champion, results: list[tuple[_Subject, Result]], errors: list[RecordError], terms: Terms
+) -> Scored:
     for subject, result in results:
         override = subject.entity_id and terms.marks.override(champion.name, subject.entity_id, terms.now_us)
         if override:
             result.override = shown_override(override)
-    results.sort(key=lambda pair: pair[0].index)
-    errors.sort(key=lambda error: error.index)
+    if len(results) > 1:
+        results.sort(key=lambda pair: pair[0].index)
+        errors.sort(key=lambda error: error.index)
     answer = ScoreAnswer(
         champion.name,
         champion.version,
-        f"sha256:{champion.sha256}",
+        champion.scorer_name,
         champion.horizon_days,
         [r for _, r in results],
         errors,
     )
-    decided = [_decision(champion, s, result, terms.now_us) for s, result in results if s.recorded and terms.record]
-    return Scored(answer, decided)
+    if not terms.record:
+        return Scored(answer, [])
+    return Scored(answer, [_decision(champion, s, result, terms.now_us) for s, result in results if s.recorded])
 
 
-def _subject(
-    index: int, record: Record, stored: Stored, known: Sequence[str], terms: Terms, champion: Champion
-) -> _Subject | RecordError:
+def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion: Champion) -> _Subject | RecordError:
+    scorer = champion.scorer
     entity_id = None if record.entity_id is UNSET else record.entity_id
     given = None if record.signals is UNSET else record.signals
     value = None if record.value is UNSET else record.value
@@ -161,82 +192,90 @@ def _subject(
             )  # fmt: skip
             return error_of(index, entity_id, [fault], "unknown_entity")
         return _Subject(
-            index, entity_id, terms.now_us, value, given, "request", warnings=_absent(known, given, "request"),
-            no_score=_too_little(known, given),
+            index, entity_id, terms.now_us, value, given, "request", warnings=_absent(scorer, given, "request"),
+            no_score=_too_little(scorer, given),
         )  # fmt: skip
-    values = {name: row.values[name] for name in champion.scorer.names if name in row.values}
+    values = {name: row.values[name] for name in scorer.names if name in row.values}
     subject = _Subject(
         index, entity_id, row.as_of_us, row.value if value is None else value, values, "store",
-        warnings=_absent(known, values, "store"), earlier_score=row.earlier_score,
+        warnings=_absent(scorer, values, "store"), earlier_score=row.earlier_score,
         no_score=None if row.eligibility == no_score.ELIGIBLE else row.eligibility,
     )  # fmt: skip
     if given:
         subject.values = {**values, **given}
-        subject.warnings = _absent(known, subject.values, "store and the request")
+        subject.warnings = _absent(scorer, subject.values, "store and the request")
         subject.signals_from, subject.overlaid, subject.as_of_us = "store+request", sorted(given), terms.now_us
-    if given and all(name in given for name in known):
+    if given and all(name in given for name in scorer.names):
         return subject  # nothing of what is stored is used, however old it is
     if subject.no_score is None and terms.too_old(champion, row.as_of_us):
         subject.no_score = no_score.STALE
     elif subject.no_score is None:
-        subject.no_score = _too_little(known, subject.values)
+        subject.no_score = _too_little(scorer, subject.values)
     if terms.now_us - row.as_of_us > FRESH_US:
         days = (terms.now_us - row.as_of_us) // DAY_US
         subject.warnings.append(f"the stored signals are {days} days old: see that python -m serving batch runs")
     return subject
 
 
-def _too_little(known: Sequence[str], values: Mapping[str, Any]) -> str | None:
+def _too_little(scorer: Scorer, values: Mapping[str, Any]) -> str | None:
     """A signal that the scorer does not know is a fault, told later; it is none of a history."""
-    if any(value is not None for value in values.values()) or not values.keys() <= set(known):
-        return None
-    return no_score.TOO_LITTLE_HISTORY
+    for value in values.values():
+        if value is not None:
+            return None
+    return no_score.TOO_LITTLE_HISTORY if values.keys() <= set(scorer.names) else None
 
 
-def _absent(known: Sequence[str], values: Mapping[str, Any], where: str) -> list[str]:
-    names = [name for name in known if name not in values]
+def _absent(scorer: Scorer, values: Mapping[str, Any], where: str) -> list[str]:
+    names = scorer.absent(tuple(values))
     if not names:
         return []
     some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     return [f"{len(names)} signals are not in the {where} and count as missing: {some}"]
 
 
-def _numbers(
-    champion: Champion, subjects: Sequence[_Subject], X: Any, reasons: int, currency: str
-) -> list[tuple[_Subject, Result]]:
+def _numbers(champion: Champion, subjects: Sequence[tuple[_Subject, int]], X: Any, terms: Terms) -> list[Result]:
+    """The results of subjects, each with how many reasons are wanted of it; `X` has a row for each."""
     scorer = champion.scorer
     log_odds, effects = scorer.explain(X)
     probability = sigmoid(log_odds).tolist()
+    most = max(wanted for _, wanted in subjects)
+    told: Sequence[list[Reason]] = ()
+    themes: Sequence[dict[str, float]] = ()
+    if most:
+        told, themes = scorer.reasons_of([s.values for s, _ in subjects], effects, most), scorer.by_themes(effects)
     found = []
-    for place, subject in enumerate(subjects):
+    for place, (subject, wanted) in enumerate(subjects):
         p = probability[place]
-        result = _result(subject)
+        result = _result(subject, terms)
         result.probability, (result.score, result.band) = p, scorer.standing(p)
         result.base_rate = scorer.spec.base_rate
-        amount = at_stake(p, subject.value)
-        if subject.value is not None and amount is not None:
+        if subject.value is not None:
+            amount = at_stake(p, subject.value)
+            assert amount is not None
             if champion.entity == "account":
-                result.value_at_risk = ValueAtRisk(amount, currency, subject.value)
+                result.value_at_risk = ValueAtRisk(amount, terms.currency, subject.value)
             else:
-                result.expected_value = ExpectedValue(amount, currency, subject.value)
-        if reasons:
-            result.reasons = [
-                Reason(r.signal, r.theme, r.value, "up" if r.effect > 0 else "down", r.effect, r.share, r.text)
-                for r in scorer.reasons(subject.values, effects[place], reasons)
-            ]
-            result.themes = scorer.by_theme(effects[place])
+                result.expected_value = ExpectedValue(amount, terms.currency, subject.value)
+        if wanted:
+            result.reasons = told[place] if wanted == most else told[place][:wanted]
+            result.themes = themes[place]
             result.fit_intent = fit_intent(result.themes)
             result.base = scorer.base
         if subject.entity_id is not None:
             result.trend = trend(result.score, subject.earlier_score, champion.definition.sign)
-        found.append((subject, result))
+        found.append(result)
     return found
 
 
 def fit_intent(themes: Mapping[str, float]) -> FitIntent:
     """Two sums of the sums by theme."""
-    fit = sum(effect for theme, effect in themes.items() if theme in FIT_THEMES)
-    return FitIntent(fit, sum(effect for theme, effect in themes.items() if theme not in FIT_THEMES))
+    fit = intent = 0.0
+    for theme, effect in themes.items():
+        if theme in FIT_THEMES:
+            fit += effect
+        else:
+            intent += effect
+    return FitIntent(fit, intent)
 
 
 def shown_override(override: Override) -> OverrideShown:
@@ -244,9 +283,10 @@ def shown_override(override: Override) -> OverrideShown:
     return OverrideShown(override.band, override.reason, override.author, iso(from_us(override.set_at)), until)
 
 
-def _result(subject: _Subject, **more: Any) -> Result:
+def _result(subject: _Subject, terms: Terms, **more: Any) -> Result:
+    as_of = terms.now if subject.as_of_us == terms.now_us else iso(from_us(subject.as_of_us))
     return Result(
-        subject.index, subject.entity_id, iso(from_us(subject.as_of_us)), signals_from=subject.signals_from,
+        subject.index, subject.entity_id, as_of, signals_from=subject.signals_from,
         overlaid=UNSET if subject.overlaid is None else subject.overlaid, warnings=subject.warnings, **more,
     )  # fmt: skip
 

@@ -88,9 +88,9 @@ class TestEdges:
 
 class TestAnyBatch:
     def test_effects_have_the_same_bits(self, scorer: Scorer) -> None:
-        x, _ = random_rows(400, seed=5)
+        x, _ = random_rows(1_200, seed=5)
         together = scorer.effects(x)[0]
-        for size in (1, 7, FEW, FEW + 1, TreeReasons.CHUNK, TreeReasons.CHUNK + 1):
+        for size in (1, 7, TreeReasons.FEW + 1, FEW + 1, TreeReasons.MANY - 1, TreeReasons.MANY, TreeReasons.CHUNK + 1):
             parts = [scorer.effects(x[i : i + size])[0] for i in range(0, len(x), size)]
             assert np.array_equal(np.concatenate(parts), together)
 

@@ -1,0 +1,166 @@
+"""From records by signal name to the numbers that a scorer reads, and what is wrong or odd about them."""
+
+from __future__ import annotations
+
+import math
+import sys
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from features.errors import Fault
+from models.spec import ScorerSpec, SignalSpec
+
+Codes = dict[str, float]
+Record = Mapping[str, Any]
+Signal = tuple[int, float, float, Codes | None]
+"""Column, range of the numbers that are worth no warning, codes of the words."""
+SHAPES = 256
+"""Shapes that are remembered; callers send few."""
+
+
+class Encoder:
+    """Encodes records of one scorer. What depends on the names alone is worked out once for each shape."""
+
+    def __init__(self, spec: ScorerSpec) -> None:
+        self._spec = spec
+        self._names = [signal.name for signal in spec.signals]
+        self.codes: list[Codes | None] = [
+            None if s.vocabulary is None else {word: float(code) for code, word in enumerate(s.vocabulary)}
+            for s in spec.signals
+        ]
+        self._signals: dict[str, Signal] = {
+            name: (j, *_usual(signal), self.codes[j])
+            for j, (name, signal) in enumerate(zip(self._names, spec.signals, strict=True))
+        }
+        self._nothing = array("d", [math.nan] * len(self._names))
+        self._shapes: dict[tuple[str, ...], list[Signal]] = {}
+        self._absent: dict[tuple[str, ...], list[str]] = {}
+
+    def __call__(self, records: Sequence[Record]) -> tuple[np.ndarray, list[list[Fault]], list[list[str]]]:
+        """(n, k) float64, and per record its faults and its warnings; a row with faults is all NaN."""
+        rows, faults, warnings = [], [], []
+        for i, record in enumerate(records):
+            wrong: list[Fault] = []
+            odd: list[str] = []
+            row = self._row(i, record, wrong, odd)
+            rows.append(self._nothing if wrong else row)
+            faults.append(wrong)
+            warnings.append(odd)
+        return np.frombuffer(bytearray().join(rows)).reshape(len(rows), len(self._names)), faults, warnings
+
+    def absent(self, names: tuple[str, ...]) -> list[str]:
+        """The signals, by name, that are not among `names`."""
+        found = self._absent.get(names)
+        if found is None:
+            given = set(names)
+            found = sorted(name for name in self._names if name not in given)
+            self._remember(self._absent, names, found)
+        return found
+
+    def _remember(self, memory: dict[tuple[str, ...], Any], names: tuple[str, ...], found: Any) -> None:
+        """Nothing of names that are none of ours: they may be anything, and of any length."""
+        if all(name in self._signals for name in names):
+            if len(memory) >= SHAPES:
+                memory.clear()
+            memory[names] = found
+
+    def _shape(self, names: tuple[str, ...]) -> list[Signal] | None:
+        """The signals of a record, as records of one caller name them again and again; None when one is unknown."""
+        found = self._shapes.get(names)
+        if found is None and all(name in self._signals for name in names):
+            found = [self._signals[name] for name in names]
+            self._remember(self._shapes, names, found)
+        return found
+
+    def _row(self, i: int, record: Record, wrong: list[Fault], odd: list[str]) -> array[float]:
+        row = self._nothing[:]
+        shape = self._shape(tuple(record))
+        unknown: list[str] = []
+        if shape is None:
+            unknown = [name for name in record if name not in self._signals]
+            record = {name: value for name, value in record.items() if name in self._signals}
+            shape = [self._signals[name] for name in record]
+        for (j, low, high, codes), value in zip(shape, record.values(), strict=True):
+            if value is None:
+                continue
+            # What most values are takes this short way; the other one says what is odd about the rest.
+            kind = value.__class__
+            if kind is float or kind is int:
+                if codes is None and low <= value <= high:
+                    row[j] = value
+                    continue
+            elif kind is str and codes is not None:
+                code = codes.get(value)
+                if code is not None:
+                    row[j] = code
+                    continue
+            row[j], fault, warning = self._value(i, j, value)
+            wrong += [fault] if fault else []
+            odd += [warning] if warning else []
+        wrong += [self._no_such(i, name) for name in unknown]
+        return row
+
+    def _no_such(self, i: int, name: str) -> Fault:
+        return Fault(
+            f"record {i}, signal {name}",
+            "no such signal",
+            f"one of the signals of {self._spec.model}",
+            f"see GET /v1/{self._spec.model} for their names",
+        )
+
+    def _value(self, i: int, j: int, value: Any) -> tuple[float, Fault | None, str | None]:
+        signal, codes = self._spec.signals[j], self.codes[j]
+        where = f"record {i}, signal {signal.name}"
+        if codes is not None:
+            if not isinstance(value, str):
+                return (
+                    math.nan,
+                    Fault(
+                        where, f"a {_kind(value)}", "a text or null", "send one of the words that it was trained with"
+                    ),
+                    None,
+                )
+            code = codes.get(value)
+            if code is None:
+                return float(len(codes)), None, f"{signal.name}: a word that was never seen in training"
+            return code, None, None
+        if isinstance(value, bool):
+            return float(value), None, None
+        if not isinstance(value, (int, float)):
+            return (
+                math.nan,
+                Fault(where, f"a {_kind(value)}", f"a number ({signal.unit}) or null", "send it without quotes"),
+                None,
+            )
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            return (
+                math.nan,
+                Fault(
+                    where, "not a finite number", f"a number ({signal.unit}) or null", "send null when it is not known"
+                ),
+                None,
+            )
+        low, high = signal.low, signal.high
+        if low is not None and high is not None and not low <= number <= high:
+            return number, None, f"{signal.name}: outside the range of training ({low:g} to {high:g})"
+        return number, None, None
+
+
+def _usual(signal: SignalSpec) -> tuple[float, float]:
+    """The range of the numbers that are worth no warning."""
+    if signal.low is None or signal.high is None:
+        return -sys.float_info.max, sys.float_info.max
+    return signal.low, signal.high
+
+
+def _kind(value: Any) -> str:
+    return {str: "text", bool: "true/false", int: "number", float: "number", list: "list", dict: "object"}.get(
+        type(value), "value"
+    )

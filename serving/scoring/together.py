@@ -1,0 +1,58 @@
+"""Requests that are ready in the same turn of the event loop are scored together.
+
+Under load several are: their rows share the calls of NumPy, each of which costs more than the arithmetic of one row, and each
+of which may hand the interpreter to another thread. Nobody waits for a later request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from serving.champion import Champion
+from serving.scoring.body import Parsed
+from serving.scoring.service import Scored
+
+Asked = tuple[Parsed, int]
+"""The records of a request, and how many reasons are wanted of each."""
+_Waiting = tuple[Champion, Asked, "asyncio.Future[Scored]"]
+
+
+class Together:
+    """On one event loop. `score` is given requests to one champion."""
+
+    def __init__(self, score: Callable[[Champion, Sequence[Asked]], list[Scored]]) -> None:
+        self._score_all = score
+        self._waiting: list[_Waiting] = []
+
+    def score(self, champion: Champion, asked: Asked) -> asyncio.Future[Scored]:
+        """Done in the next turn."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Scored] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._turn)
+        self._waiting.append((champion, asked, done))
+        return done
+
+    def _turn(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        # A swap may fall between two requests: each is answered by the champion that it began with.
+        by_champion: dict[int, list[_Waiting]] = {}
+        for one in waiting:
+            by_champion.setdefault(id(one[0]), []).append(one)
+        for group in by_champion.values():
+            self._answer(group)
+
+    def _answer(self, group: list[_Waiting]) -> None:
+        try:
+            scored = self._score_all(group[0][0], [asked for _, asked, _ in group])
+        except Exception as error:
+            if len(group) > 1:  # what one request brought about does not spoil its neighbours
+                for one in group:
+                    self._answer([one])
+            elif not group[0][2].done():
+                group[0][2].set_exception(error)
+            return
+        for (_, _, done), found in zip(group, scored, strict=True):
+            if not done.done():  # else the request was cancelled
+                done.set_result(found)
