@@ -18,13 +18,13 @@ from features.errors import Fault
 from features.source import from_us, open_source
 from models.catalog import get_model
 from models.definition import Model
+from models.labels import DAY_US
 from training import evaluate
 from training.calibrate import sigmoid
 from training.capacity import share_of
 from training.curves import selected
 from training.errors import TrainingRefused
 from training.flat import too_few
-from training.labels import DAY_US
 from training.learn import Settings, learn
 from training.panel import Panel, labelled_panel
 from training.rows import Rows

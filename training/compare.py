@@ -14,6 +14,7 @@ from features.source import open_source
 from models import registry
 from models.catalog import get_model
 from models.definition import Model
+from models.labels import DAY_US
 from models.scorer import Scorer
 from training import curves, evaluate, worth
 from training.calibrate import sigmoid
@@ -21,7 +22,6 @@ from training.capacity import share_of
 from training.errors import TrainingRefused
 from training.evaluate import Ranking
 from training.judgement import as_dicts
-from training.labels import DAY_US
 from training.panel import Panel, labelled_panel
 from training.promote import GATES
 

@@ -19,6 +19,7 @@ from features.settings import Settings
 from features.source import Source, open_source
 from models.catalog import get_model
 from models.definition import Model
+from models.labels import DAY_US
 from models.pointer import read_pointer
 from models.scorer import Scorer, ScorerRefused
 from models.writer import Origin
@@ -27,7 +28,6 @@ from training.capacity import share_of
 from training.errors import PromotionRefused
 from training.flat import flat_rows
 from training.judgement import NO_RIVAL, Judgement, Rival, judge, worst_misses
-from training.labels import DAY_US
 from training.learn import Learnt, learn
 from training.learn import Settings as LearnSettings
 from training.panel import Panel, labelled_panel, period_text

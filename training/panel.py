@@ -17,9 +17,9 @@ from features.panel import ELIGIBLE, build_panel, grid, signals_of
 from features.source import Source, from_us
 from features.tables import TABLES
 from models.definition import Model
+from models.labels import DAY_US, Outcomes, created, label, lead_companies, read_outcomes
 from training.errors import TrainingRefused
 from training.flat import too_few
-from training.labels import DAY_US, Outcomes, created, label, lead_companies, read_outcomes
 from training.rows import Rows, make_rows
 from training.split import Split, split_in_time, split_without_time
 

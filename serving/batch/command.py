@@ -18,7 +18,9 @@ from serving.errors import DiskTrouble
 from serving.settings import ServingSettings
 
 if TYPE_CHECKING:  # it brings pyarrow, which `--help` does not need
+    from features.source import Source
     from serving.batch.report import Report
+    from serving.replay.scorers import KeptScorers
 
 SourceOption = Annotated[
     str, typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
@@ -44,6 +46,10 @@ def batch(
         typer.Option("--max-age", help="Refuse a source whose newest row is older than this before --as-of: 36h, 2d."),
     ] = None,
     engine: Annotated[str, typer.Option(help="duckdb, pandas or spark: what computes the signals.")] = "duckdb",
+    export: Annotated[
+        list[str] | None,
+        typer.Option(help="Then add the run to a star for BI tools: a folder or a database; may be repeated."),
+    ] = None,
     summary: Annotated[
         Path | None, typer.Option(help="Where to write what the run did, as JSON.", show_default="OUT/last_run.json")
     ] = None,
@@ -61,7 +67,7 @@ def batch(
 
     report = Report(source, as_of, time.time())
     try:
-        _run(report, source, as_of, out, data, reasons, history, restart, max_age, engine)
+        _run(report, source, as_of, out, data, reasons, history, restart, max_age, engine, export or [])
     except OSError as error:
         full = error.errno in FULL
         trouble = DiskTrouble(
@@ -81,7 +87,7 @@ def batch(
 
 def _run(
     report: Report, source: str, as_of: str, out: Path, data: Path | None, reasons: int, history: bool, restart: bool,
-    max_age: str | None, engine: str,
+    max_age: str | None, engine: str, export: list[str],
 ) -> None:  # fmt: skip
     from features.source import open_source
     from serving.batch.age import check_age, parse_age
@@ -124,6 +130,23 @@ def _run(
         typer.echo(f"{model}: {done.scored[model]:,} scored, {rows - done.scored[model]:,} without a score")
     for model in done.without_champion:
         typer.echo(f"{model}: no champion, not scored; run python -m training fit {model} --source {source}", err=True)
+    for to in export:
+        _export(out, to, KeptScorers(settings.base.home), opened)
+
+
+def _export(out: Path, to: str, scorers: KeptScorers, source: Source) -> None:
+    """What goes wrong here comes after the run was published: the same command again goes on with this."""
+    from serving.star.export import export
+
+    try:
+        done = export(out, to, scorers, source)
+    except OSError as error:
+        raise DiskTrouble(
+            f"the run is published, but not in {to!r}: the disk failed or is full ({error.strerror or error}); "
+            "mend it, then repeat the command"
+        ) from None
+    for line in done.lines():
+        typer.echo(line)
 
 
 class _progress:

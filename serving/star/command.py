@@ -12,17 +12,20 @@ from serving.settings import ServingSettings
 
 def export(
     scores: Annotated[Path, typer.Option(help="The folder that the batch published into.")],
-    to: Annotated[str, typer.Option(help="A folder for Parquet.")],
+    to: Annotated[
+        str,
+        typer.Option(help="A folder for Parquet, or a database: sqlite:////path/bi.db, postgresql://user@host/name."),
+    ],
     source: Annotated[
-        str | None, typer.Option("--source", help="The source that was scored: accounts then have their names.")
+        str | None, typer.Option("--source", help="The source that was scored: for names, and outcomes as they ripen.")
     ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="The directory that ${data} stands for.")] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Keep TO/csv as well, safe to open in a spreadsheet.")] = False,
 ) -> None:
     """Add the published run to a star that BI tools and warehouses read: facts, dimensions, ARR at risk.
 
-    Runs gather there, night by night; a run of the same moment takes the place of an earlier one. The same export again
-    changes nothing.
+    Runs gather there, night by night; a run of the same moment takes the place of an earlier one. With --source what came
+    true of earlier runs is filled in. The same export again changes nothing.
     """
     from features.source import open_source
     from serving.replay.scorers import KeptScorers

@@ -6,11 +6,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 from features.errors import UserMistake
 from features.source import Source
 from serving.replay.scorers import KeptScorers
+from serving.star.database import Database
 from serving.star.destination import Added, Destination
 from serving.star.folder import Folder
+from serving.star.outcomes import Ripened, ripen
 from serving.star.published import PublishedRun
 
 
@@ -21,33 +25,50 @@ class Exported:
     run_id: str
     to: str
     added: Added
+    ripened: Ripened | None
 
     def lines(self) -> list[str]:
-        if not self.added.rows:
-            return [f"run {self.run_id} is in {self.to} already"]
+        """For people."""
         rows = ", ".join(f"{count:,} {name}" for name, count in self.added.rows.items())
         replaced = f" in the place of {self.added.replaced} of the same moment" if self.added.replaced else ""
-        return [f"run {self.run_id} -> {self.to}{replaced}: {rows}"]
+        here = (
+            f"run {self.run_id} -> {self.to}{replaced}: {rows}"
+            if rows
+            else f"run {self.run_id} is in {self.to} already"
+        )
+        if self.ripened is None:
+            return [here]
+        ripe = ", ".join(f"{count:,} of {model}" for model, count in self.ripened.rows.items()) or "none new"
+        return [here, f"outcomes: {ripe}; {self.ripened.waiting:,} windows are not over", *self.ripened.notes]
 
 
 def export(scores: Path, to: str, scorers: KeptScorers, source: Source | None = None, csv: bool = False) -> Exported:
     """Add the run that was published in `scores` to the star in `to`: a folder, or the URL of a database.
 
-    With `source` accounts have names. `csv` mirrors a folder as CSV; a mirror that is there is kept in line. The same export
+    With `source` accounts have names, and the outcomes of earlier runs are filled in as their windows end. `csv` mirrors a folder as CSV; a mirror that is there is kept in line. The same export
     again changes nothing. Raises `UserMistake` when no whole run was published, or `to` cannot hold a star; `BatchBusy` when
     another export goes on there; `OSError` when the disk fails: what the star had before is as it was.
     """
+    if csv and _is_url(to):
+        raise UserMistake("--csv is for a folder: --to names a database")
     run = PublishedRun(scores, scorers, source)
     with destination(to) as star:
         added = star.add(run)
-        if isinstance(star, Folder):
-            if csv or star.has_csv:
-                star.mirror_csv()
-        elif csv:
-            raise UserMistake(f"--csv is for a folder, and --to {to!r} is a database")
-        return Exported(run.run_id, to, added)
+        ripened = None if source is None else ripen(star, source)
+        if isinstance(star, Folder) and (csv or star.has_csv):
+            star.mirror_csv()
+    return Exported(run.run_id, _shown(to), added, ripened)
 
 
 def destination(to: str) -> AbstractContextManager[Destination]:
     """The star at a place; its changes hold when the block ends well."""
-    return Folder.opened(Path(to))
+    return Database.opened(to) if _is_url(to) else Folder.opened(Path(to))
+
+
+def _is_url(to: str) -> bool:
+    return "://" in to
+
+
+def _shown(to: str) -> str:
+    """Without the password."""
+    return make_url(to).render_as_string(hide_password=True) if _is_url(to) else to

@@ -67,8 +67,8 @@ class Store:
         self.engine.dispose()
 
 
-def open_store(url: str) -> Store:
-    """Open the store by SQLAlchemy URL; the folder of a SQLite file is made. Nothing is read yet.
+def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL") -> Store:
+    """Open the store by SQLAlchemy URL, which came from what is `named`; the folder of a SQLite file is made. Nothing is read yet.
 
     Raises `UserMistake` for a URL that is none or another database, `MissingExtra` when Postgres' driver is absent.
     """
@@ -77,12 +77,12 @@ def open_store(url: str) -> Store:
     except ArgumentError:
         # The URL may hold a password: it is not repeated.
         raise UserMistake(
-            "ACCOUNTSCORE_STORE_URL is no SQLAlchemy URL: write sqlite:////path/store.db or postgresql://user@host/name"
+            f"{named} is no SQLAlchemy URL: write sqlite:////path/store.db or postgresql://user@host/name"
         ) from None
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
-            raise UserMistake("ACCOUNTSCORE_STORE_URL names no file: write sqlite:////path/store.db")
+            raise UserMistake(f"{named} names no file: write sqlite:////path/store.db")
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         waiting = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
         engine = create_engine(parsed, connect_args=waiting, hide_parameters=True)  # no row in an error's message
@@ -95,9 +95,9 @@ def open_store(url: str) -> Store:
                 parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_timeout=5, hide_parameters=True
             )
         except (ModuleNotFoundError, NoSuchModuleError):
-            raise MissingExtra("postgres", "a store on Postgres") from None
+            raise MissingExtra("postgres", "a database on Postgres") from None
         return Store(engine)
-    raise UserMistake(f"ACCOUNTSCORE_STORE_URL names {backend!r}: the store is on sqlite or postgresql")
+    raise UserMistake(f"{named} names {backend!r}: it is on sqlite or postgresql")
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], unique: Sequence[str]) -> int:

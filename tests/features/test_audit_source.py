@@ -53,7 +53,7 @@ class TestSampleCompany:
 
     @pytest.mark.parametrize("question", [CHURN, FIT], ids=lambda q: q.model)
     def test_its_outcome_is_that_of_training(self, sample: Source, question: Any) -> None:
-        from training.labels import label, read_outcomes
+        from models.labels import label, read_outcomes
 
         as_ofs = grid(at("2025-01-01"), at("2025-08-01"))
         panel = build_panel(sample, question.entity, as_ofs, only=[])

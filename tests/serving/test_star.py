@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import hashlib
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 
 from features.errors import UserMistake
 from features.source import Source, open_source
@@ -23,10 +25,15 @@ from serving.batch.publish import read_manifest, read_scores
 from serving.errors import BatchBusy
 from serving.replay.scorers import KeptScorers
 from serving.star import rows, schema
+from serving.star.database import TABLES, Database
 from serving.star.export import Exported, export
 from serving.star.folder import Folder
+from serving.store.connect import open_store
+from tests.serving.conftest import DATABASES
 from tests.serving.running import AS_OF, Home, make_home
 
+RIPE = "2025-08-14"
+"""A horizon, and the 30 days in which a customer may come back, before the end of the data."""
 EARLIER = "2025-12-04"
 
 
@@ -44,10 +51,11 @@ def source(home: Home) -> Source:
 
 @pytest.fixture(scope="module")
 def nights(home: Home) -> dict[str, Path]:
-    """OUT as it was after each of three runs: an earlier moment, `AS_OF`, and `AS_OF` again with fewer reasons."""
+    """OUT as it was after each of four runs: two earlier moments, `AS_OF`, and `AS_OF` again with fewer reasons."""
     out, found = home.path.parent / "out", {}
-    for name, as_of, more in (("first", EARLIER, []), ("second", AS_OF, []), ("again", AS_OF, ["--reasons", "2"])):
-        done = home.run("serving", "batch", *home.source, "--as-of", as_of, "--out", str(out), *more)
+    runs = (("ripe", RIPE, []), ("first", EARLIER, []), ("second", AS_OF, []), ("again", AS_OF, ["--reasons", "2"]))
+    for name, as_of, more in runs:
+        done = home.run("serving", "batch", *home.source, "--as-of", as_of, "--out", str(out), "--no-history", *more)
         assert done.returncode == 0, done.stderr
         found[name] = home.path.parent / name
         shutil.copytree(out, found[name])
@@ -64,9 +72,9 @@ def add(home: Home, source: Source) -> Any:
 
 @pytest.fixture(scope="module")
 def star(nights: dict[str, Path], add: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two nights."""
+    """Three nights."""
     folder = tmp_path_factory.mktemp("gathered") / "star"
-    for night in ("first", "second"):
+    for night in ("ripe", "first", "second"):
         add(nights[night], folder)
     return folder
 
@@ -128,8 +136,8 @@ class TestFacts:
     def test_all_of_them_join(self, star: Path, ask: duckdb.DuckDBPyConnection) -> None:
         """In DuckDB and in pandas: every score finds its run, its model and its account, every reason its score."""
         joined = ask.execute(
-            "SELECT count(*) FROM score_fact JOIN run_dim USING (run_id) JOIN model_dim USING (model_key) "
-            "JOIN account_dim USING (account_key) JOIN reason_fact USING (score_key)"
+            "SELECT count(*), count(happened), count(DISTINCT region) FROM score_fact JOIN run_dim USING (run_id) JOIN model_dim USING (model_key) "
+            "JOIN account_dim USING (account_key) JOIN reason_fact USING (score_key) LEFT JOIN outcome_fact USING (score_key)"
         ).fetchone()
         read = {
             table: pd.read_parquet(star / table) for table in ("score_fact", "account_dim", "model_dim", "reason_fact")
@@ -139,18 +147,19 @@ class TestFacts:
             .merge(read["reason_fact"], on="score_key")
         )  # fmt: skip
         told = read["reason_fact"]["score_key"].str.contains("/churn-risk/").sum()
-        assert joined == (len(found),) == (told,)
+        outcomes = found.merge(pd.read_parquet(star / "outcome_fact")[["score_key", "happened"]], on="score_key")
+        assert joined == (told, outcomes["happened"].notna().sum(), found["region"].nunique())
+        assert len(found) == told > len(outcomes) > 500
         alone = "SELECT count(*) FROM score_fact ANTI JOIN lead_dim USING (lead_key) ANTI JOIN account_dim USING (account_key)"
         assert ask.execute(alone).fetchone() == (0,)
 
     def test_keys_are_keys(self, ask: duckdb.DuckDBPyConnection) -> None:
         for table in schema.TABLES:
-            if table is not schema.OUTCOME_FACT:
-                key = ", ".join(table.key)
-                twice = ask.execute(
-                    f"SELECT count(*) FROM (FROM {table.name} SELECT {key} GROUP BY ALL HAVING count(*) > 1)"
-                )
-                assert twice.fetchone() == (0,), table.name
+            key = ", ".join(table.key)
+            twice = ask.execute(
+                f"SELECT count(*) FROM (FROM {table.name} SELECT {key} GROUP BY ALL HAVING count(*) > 1)"
+            )
+            assert twice.fetchone() == (0,), table.name
 
 
 def test_the_page_describes_every_column() -> None:
@@ -228,6 +237,176 @@ class TestArrAtRisk:
         rows.AtRisk().add(accounts, scores)
         with pytest.raises(ValueError, match="row for row"):
             rows.AtRisk().add(accounts.slice(1), scores.slice(0, len(accounts) - 1))
+
+
+class TestOutcomes:
+    def test_come_when_the_window_and_the_return_are_over(self, ask: duckdb.DuckDBPyConnection) -> None:
+        told = dict(
+            ask.execute(
+                "SELECT DISTINCT as_of::DATE::VARCHAR || ' ' || model, window_end::DATE::VARCHAR FROM outcome_fact"
+            ).fetchall()
+        )
+        assert told == {f"{RIPE} churn-risk": "2025-11-12", f"{RIPE} lead-fit": "2025-10-13"}
+        scored = ask.execute(
+            f"SELECT count(*) FROM score_fact WHERE as_of = '{RIPE}' AND probability IS NOT NULL"
+        ).fetchone()
+        assert ask.execute("SELECT count(*) FROM outcome_fact JOIN score_fact USING (score_key)").fetchone() == scored
+
+    def test_are_what_the_contracts_say(self, source: Source, ask: duckdb.DuckDBPyConnection) -> None:
+        """By another way than the labels': no paid contract at some moment of the window, and none within 30 days after it."""
+        found = ask.execute(
+            "SELECT entity_id, epoch_us(happened_at), epoch_us(window_end), epoch_us(as_of) FROM outcome_fact WHERE model = 'churn-risk' AND happened"
+        ).fetchall()
+        assert len(found) >= 5
+        for account, us, end, as_of in found:
+            assert as_of <= us < end
+            paid = (
+                "SELECT count(*) FROM subscriptions WHERE account_id = '{}' AND status IN ('active', 'notice') AND mrr > 0 "
+                "AND event_us {} {} AND event_us <= {}"
+            )
+            after = source.query(paid.format(account, ">=", us, us + 30 * 86_400_000_000))
+            before = source.query(paid.format(account, ">=", 0, us))
+            assert (after, before[0][0] > 0) == ([(0,)], True)
+
+    def test_the_likelier_ones_happen_more(self, ask: duckdb.DuckDBPyConnection) -> None:
+        likely, others = ask.execute(
+            "SELECT avg(happened::INT) FILTER (WHERE band = 'high'), avg(happened::INT) FILTER (WHERE band = 'low') "
+            "FROM score_fact JOIN outcome_fact USING (score_key)"
+        ).fetchone()  # type: ignore[misc]
+        assert likely > others
+
+    def test_without_the_source_none_is_written_and_later_it_is(
+        self, nights: dict[str, Path], add: Any, star: Path, tmp_path: Path
+    ) -> None:
+        add(nights["ripe"], tmp_path, source=None)
+        assert not (tmp_path / "outcome_fact").exists()
+        done = add(nights["first"], tmp_path)
+        assert done.ripened.rows == pd.read_parquet(star / "outcome_fact")["model"].value_counts().to_dict()
+        assert done.ripened.waiting == 2
+        assert bytes_of(tmp_path / "outcome_fact") == bytes_of(star / "outcome_fact")
+
+    def test_a_window_that_is_open_would_be_seen(
+        self, nights: dict[str, Path], add: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sabotaged twin: not waiting writes outcomes of open windows, and nothing in them is known."""
+        from serving.star import outcomes
+
+        monkeypatch.setattr(outcomes, "ripe", lambda *_: True)
+        add(nights["second"], tmp_path)
+        assert pd.read_parquet(tmp_path / "outcome_fact")["happened"].isna().all()
+
+
+class TestDatabase:
+    @pytest.fixture(params=DATABASES)
+    def url(self, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+        if request.param == "sqlite":
+            return f"sqlite:///{tmp_path}/bi.db"
+        return str(request.getfixturevalue("postgres")("template0"))
+
+    @staticmethod
+    def dump(url: str) -> dict[str, list[Any]]:
+        store = open_store(url)
+        with store.read() as connection:
+            found = {
+                name: sorted(map(tuple, connection.execute(table.select()).all()), key=repr)
+                for name, table in TABLES.items()
+            }
+        store.close()
+        return found
+
+    def test_it_has_what_the_folder_has_to_the_bit(
+        self, url: str, nights: dict[str, Path], add: Any, star: Path
+    ) -> None:
+        for night in ("ripe", "first", "second"):
+            add(nights[night], url)
+        held = self.dump(url)
+        for table in schema.TABLES:
+            rows = pd.read_parquet(star / table.name)
+            assert len(held[table.name]) == len(rows) > 0, table.name
+        columns = [c.name for c in schema.SCORE_FACT.columns]
+        by_key = {row[0]: dict(zip(columns, row, strict=True)) for row in held["score_fact"]}
+        for row in pq.read_table(star / "score_fact").to_pylist():
+            assert {**by_key[row["score_key"]], "as_of": None} == {**row, "as_of": None}
+        happened = {row[0]: (row[5], row[4]) for row in held["outcome_fact"]}
+        told = pq.read_table(star / "outcome_fact").to_pylist()
+        assert happened == {row["score_key"]: (row["happened"], row["entity_id"]) for row in told}
+
+    def test_again_changes_nothing_and_the_same_moment_takes_its_place(
+        self, url: str, nights: dict[str, Path], add: Any
+    ) -> None:
+        add(nights["ripe"], url)
+        add(nights["second"], url)
+        before = self.dump(url)
+        assert add(nights["second"], url).added.rows == {}
+        assert self.dump(url) == before
+        assert add(nights["again"], url).added.replaced == 1
+        after = self.dump(url)
+        assert len(after["run_dim"]) == 2
+        assert len(after["score_fact"]) == len(before["score_fact"])
+        assert len(after["reason_fact"]) < len(before["reason_fact"])
+        assert after["outcome_fact"] == before["outcome_fact"]
+
+    def test_stopped_in_the_middle_nothing_is_there(
+        self, url: str, nights: dict[str, Path], add: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The new run and the taking away of the old one are one transaction; committing early would show half of it."""
+        add(nights["second"], url)
+        before = self.dump(url)
+        insert = Database._insert
+
+        def stopping(self: Database, table: Any, parts: Any) -> int:
+            if table.name == "reason_fact":
+                raise Stop
+            return insert(self, table, parts)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Database, "_insert", stopping)
+            with pytest.raises(Stop):
+                add(nights["again"], url)
+            assert self.dump(url) == before
+            patch.setattr(Database, "_copy" if url.startswith("p") else "_many", _committing(url))
+            with pytest.raises((Stop, sa.exc.SQLAlchemyError)):
+                add(nights["again"], url)
+        assert self.dump(url) != before, "the sabotaged twin"
+
+    def test_a_table_of_others_is_not_touched(self, url: str, nights: dict[str, Path], add: Any) -> None:
+        store = open_store(url)
+        with store.write() as connection:
+            connection.execute(sa.text("CREATE TABLE score_fact (mine integer)"))
+        with pytest.raises(UserMistake, match="'score_fact' that is not the star's"):
+            add(nights["second"], url)
+        with store.read() as connection:
+            assert set(sa.inspect(connection).get_table_names()) == {"score_fact"}
+        store.close()
+
+    def test_csv_and_other_databases_are_mistakes(self, nights: dict[str, Path], add: Any, tmp_path: Path) -> None:
+        with pytest.raises(UserMistake, match="--csv is for a folder"):
+            add(nights["second"], f"sqlite:///{tmp_path}/bi.db", csv=True)
+        with pytest.raises(UserMistake, match="--to names 'mysql'"):
+            add(nights["second"], "mysql://host/bi")
+
+    def test_a_reader_of_one_file_needs_nothing_beside_it(
+        self, nights: dict[str, Path], add: Any, tmp_path: Path
+    ) -> None:
+        add(nights["second"], f"sqlite:///{tmp_path}/bi.db")
+        assert [f.name for f in tmp_path.iterdir()] == ["bi.db"]
+        with sqlite3.connect(f"file:{tmp_path}/bi.db?mode=ro&immutable=1", uri=True) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        connection.close()
+
+
+def _committing(url: str) -> Any:
+    """Writes as the right one, and commits too early."""
+    right = Database._copy if url.startswith("p") else Database._many
+
+    def early(self: Database, table: Any, part: pa.Table) -> None:
+        right(self, table, part)
+        driver = self._connection.connection.driver_connection
+        driver.commit() if url.startswith("p") else driver.execute("COMMIT")  # type: ignore[union-attr]
+        if url.startswith("s"):
+            driver.execute("BEGIN")  # type: ignore[union-attr]
+
+    return early
 
 
 class Stop(Exception):
@@ -397,6 +576,23 @@ class TestDoor:
         assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
         assert "474 account_dim" in first.stdout
         assert "already" in again.stdout
+
+    def test_the_batch_does_it_itself_and_goes_on_with_it(self, home: Home, star: Path, tmp_path: Path) -> None:
+        """A place that fails is told after the run was published; the same command again adds it there."""
+        command = ("batch", *home.source, "--as-of", AS_OF, "--out", str(tmp_path / "out"), "--no-history")
+        blocked = tmp_path / "blocked"
+        blocked.write_text("a file")
+        export = ("--export", str(tmp_path / "star"), "--export", str(blocked / "deeper"))
+        failed = home.run("serving", *command, *export)
+        assert failed.returncode == 7, failed.stdout + failed.stderr
+        assert "is published, but not in" in failed.stderr
+        assert "Traceback" not in failed.stderr
+        assert read_manifest(tmp_path / "out")["models"]
+        blocked.unlink()
+        assert home.run("serving", *command, *export).returncode == 0
+        one, two = bytes_of(tmp_path / "star"), bytes_of(blocked / "deeper")
+        assert one == two
+        assert any(name.startswith("arr_at_risk/") for name in one)
 
     def test_nothing_published_is_a_mistake(self, home: Home, tmp_path: Path) -> None:
         done = home.run("serving", "export", "--scores", str(tmp_path), "--to", str(tmp_path / "star"))

@@ -12,11 +12,11 @@ import pytest
 from features.simulate import simulate
 from features.source import open_source
 from models.catalog import get_model
+from models.labels import DAY_US
 from tests.company import at, make_source
 from training import backtest
 from training.backtest import Moment, line, replay, total
 from training.errors import TrainingRefused
-from training.labels import DAY_US
 from training.panel import Panel, labelled_panel
 
 LEADS = get_model("lead-fit")

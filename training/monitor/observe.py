@@ -20,11 +20,10 @@ from features.panel import ELIGIBLE, signals_of
 from features.source import Source, from_us, to_us
 from models.definition import Model
 from models.holdout import held_out
+from models.labels import DAY_US, FOREVER_US, Outcomes, OutcomesRefused, label, lead_companies, read_outcomes
 from models.scorer import Scorer
 from training.calibrate import sigmoid
 from training.curves import selected
-from training.errors import TrainingRefused
-from training.labels import DAY_US, FOREVER_US, Outcomes, label, lead_companies, read_outcomes
 from training.panel import RENEWAL, WEEK_DAYS, groups_of, observed
 
 MOST_DAYS = 365
@@ -187,7 +186,7 @@ def _outcomes(
     nothing = np.full(n, np.nan), np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
     try:
         found = read_outcomes(source, definition.entity)
-    except TrainingRefused as refused:
+    except OutcomesRefused as refused:
         return (*nothing, [f"Nothing ripens, the source tells of no outcome: {refused.faults[0].found}."])
     if found.snapshot is not None:
         return (*nothing, ["Nothing ripens: the outcomes of this source have no dates."])

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from features.source import Source, to_us
+from models.labels import DAY_US, FOREVER_US, Outcomes, OutcomesRefused, label, read_outcomes
 from tests.company import Rows, at, make_source
-from training.errors import TrainingRefused
-from training.labels import DAY_US, FOREVER_US, Outcomes, label, read_outcomes
 
 HORIZON = 90 * DAY_US
 
@@ -179,26 +178,26 @@ class TestReadyOutcomes:
 
     def test_contradicting_labels_are_refused(self, tmp_path: Path) -> None:
         both = [{"lead_id": "direct", "converted": value} for value in (True, False)]
-        with pytest.raises(TrainingRefused, match="1 entities are both converted and not, such as 'direct'"):
+        with pytest.raises(OutcomesRefused, match="1 entities are both converted and not, such as 'direct'"):
             leads(tmp_path, lead_labels=both)
 
     def test_labels_of_strangers_are_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(TrainingRefused, match="none of its 1 lead_id is in the table of its entity"):
+        with pytest.raises(OutcomesRefused, match="none of its 1 lead_id is in the table of its entity"):
             leads(tmp_path, lead_labels=[{"lead_id": "nobody", "converted": True}])
 
     def test_outcomes_before_their_entity_existed_are_refused(self, tmp_path: Path) -> None:
         early = {"lead_id": "direct", "converted": True, "event_time": at("2023-01-01")}
-        with pytest.raises(TrainingRefused, match="100% of the outcomes are dated before"):
+        with pytest.raises(OutcomesRefused, match="100% of the outcomes are dated before"):
             leads(tmp_path, lead_labels=[early])
 
     def test_a_source_without_an_outcome_says_what_would_do(self, tmp_path: Path) -> None:
         source = make_source(tmp_path / "bare", {"accounts": [{"account_id": "a", "event_time": at("2024-01-01")}]})
-        with pytest.raises(TrainingRefused, match=r"no table tells of churn; it has accounts.*add churn_labels\.sql"):
+        with pytest.raises(OutcomesRefused, match=r"no table tells of churn; it has accounts.*add churn_labels\.sql"):
             read_outcomes(source, "account")
 
     def test_a_source_without_the_entity_is_refused(self, tmp_path: Path) -> None:
         source = make_source(tmp_path / "bare", {"accounts": [{"account_id": "a", "event_time": at("2024-01-01")}]})
-        with pytest.raises(TrainingRefused, match="a model of leads learns from the table 'leads'"):
+        with pytest.raises(OutcomesRefused, match="a model of leads learns from the table 'leads'"):
             read_outcomes(source, "lead")
 
 
@@ -222,7 +221,7 @@ class TestContradictions:
     def test_departures_after_which_the_contract_runs_on_are_refused(self, tmp_path: Path) -> None:
         source = self.company(tmp_path / "s", "2024-01-01", contracts_end=False)
         with pytest.raises(
-            TrainingRefused, match=r"40 of 40 departures .* a paid contract runs on.*leave out churn_labels"
+            OutcomesRefused, match=r"40 of 40 departures .* a paid contract runs on.*leave out churn_labels"
         ):
             read_outcomes(source, "account")
 
@@ -245,7 +244,7 @@ class TestContradictions:
             for i in range(50)
         ]
         source = make_source(tmp_path / "s", {"leads": leads, "lead_labels": labels, "opportunities": deals})
-        with pytest.raises(TrainingRefused, match=r"25 of 25 conversions .* every deal of the lead was lost"):
+        with pytest.raises(OutcomesRefused, match=r"25 of 25 conversions .* every deal of the lead was lost"):
             read_outcomes(source, "lead")
         won = [{**deal, "status": "won" if i < 25 else "lost"} for i, deal in enumerate(deals)]
         agreed = make_source(tmp_path / "t", {"leads": leads, "lead_labels": labels, "opportunities": won})

@@ -19,12 +19,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.errors import Fault
+from features.errors import BadInput, Fault
 from features.firmographic import FREE_MAIL
 from features.signal import Entity
 from features.source import Source, to_us
 from features.tables import ENTITIES
-from training.errors import TrainingRefused
 
 DAY_US = 86_400_000_000
 RETURN_DAYS = 30
@@ -38,6 +37,10 @@ above the second every report says so. RavenStack's events of leaving reach 0.88
 FEWEST_TO_CONTRADICT = 20
 BEFORE_CREATION_SHARE = 0.1
 """Outcomes dated before their entity existed: above this share the labels belong to other data."""
+
+
+class OutcomesRefused(BadInput):
+    """Raised when a source tells of no outcome, or tells of it in a way that cannot be true; holds every reason at once."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,16 @@ def label(
     return y
 
 
+def ripe(outcomes: Outcomes, as_of_us: int, horizon_us: int) -> bool:
+    """Whether what came true of `[as_of, as_of + horizon)` is certain by now; never of a snapshot, whose outcomes have no date."""
+    return outcomes.snapshot is None and as_of_us + horizon_us + outcomes.settle_us <= outcomes.known_until_us
+
+
+def came_at(outcomes: Outcomes, entity_id: Sequence[str] | np.ndarray, as_of_us: np.ndarray) -> np.ndarray:
+    """(n,) int64 microseconds: each entity's first outcome at or after `as_of`; `NEVER_US` when there is none."""
+    return _first_at_or_after(outcomes.events, pd.Series(entity_id), np.asarray(as_of_us, dtype=np.int64))
+
+
 def _first_at_or_after(events: pd.DataFrame, ids: pd.Series, moments: np.ndarray) -> np.ndarray:
     """Time of each entity's first event at or after a moment; NEVER_US when there is none."""
     if events.empty:
@@ -100,7 +113,7 @@ def _first_at_or_after(events: pd.DataFrame, ids: pd.Series, moments: np.ndarray
 
 
 def read_outcomes(source: Source, entity: Entity) -> Outcomes:
-    """The outcomes of a source; raises `TrainingRefused` when it records none or its labels contradict themselves."""
+    """The outcomes of a source; raises `OutcomesRefused` when it records none or its labels contradict themselves."""
     table = ENTITIES[entity]
     if not source.has(table):
         wanted = f"a model of {table} learns from the table {table!r}"
@@ -110,7 +123,7 @@ def read_outcomes(source: Source, entity: Entity) -> Outcomes:
             wanted,
             f"add {table}.sql, or fit another model",
         )
-        raise TrainingRefused(f"source {source.name!r}", [fault])
+        raise OutcomesRefused(f"source {source.name!r}", [fault])
     return _churn(source) if entity == "account" else _conversion(source)
 
 
@@ -262,7 +275,7 @@ def _ready(source: Source, entity: Entity, table: str, key: str, flag: str) -> O
     denied, notes = contradictions(source, entity, positives, where)
     faults += denied
     if faults:
-        raise TrainingRefused(f"the outcomes of source {source.name!r}", faults)
+        raise OutcomesRefused(f"the outcomes of source {source.name!r}", faults)
     end = to_us(source.span[1])
     if not dated:
         values = rows.dropna(subset=flag).drop_duplicates("entity_id").set_index("entity_id")[flag].astype(float)
@@ -323,8 +336,8 @@ def created(source: Source, entity: Entity) -> pd.Series:
     return rows.groupby(key, sort=True)["time_us"].min().rename_axis("entity_id")
 
 
-def _no_outcome(source: Source, what: str, needed: str, ready: str) -> TrainingRefused:
-    return TrainingRefused(
+def _no_outcome(source: Source, what: str, needed: str, ready: str) -> OutcomesRefused:
+    return OutcomesRefused(
         f"source {source.name!r}",
         [
             Fault(
