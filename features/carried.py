@@ -38,6 +38,8 @@ class Carried:
         except (FileNotFoundError, json.JSONDecodeError):
             return cls(folder, None)
         fresh = held["source"] == source.name and held["at_us"] <= as_of_us and held["tables"] == _columns(source)
+        # Who was erased or merged since stands in it too.
+        fresh = fresh and held.get("left_out", "") == source.left_out.digest
         if not fresh or any(_rows_before(source, table, held["at_us"]) != n for table, n in held["rows"].items()):
             return cls(folder, None)
         return cls(folder, held["at_us"])
@@ -60,6 +62,7 @@ class Carried:
             "source": source.name,
             "at_us": as_of_us,
             "tables": _columns(source),
+            "left_out": source.left_out.digest,
             "rows": {table: _rows_before(source, table, as_of_us) for table in tables},
         }
         (partial / "state.json").write_text(json.dumps(state))

@@ -28,6 +28,7 @@ import duckdb
 import pyarrow as pa
 
 from features.errors import BadInput, Fault, UserMistake
+from features.removed import LeftOut, Marks, Removed
 from features.settings import Settings
 from features.tables import KNOWN_TIME, TABLES, Column, Table
 
@@ -68,11 +69,14 @@ _NEXT_STEP = {
 }
 
 
-def open_source(name_or_dir: str, data: Path | None = None, keep_going: bool = False) -> Source:
+def open_source(
+    name_or_dir: str, data: Path | None = None, keep_going: bool = False, home: Path | None = None
+) -> Source:
     """Open a shipped source by name or a folder by path, and check every table against its definition.
 
     `data` stands for `${data}`: the folder itself, or the one folder in it whose name starts with the source's name.
-    Without it, `sample` reads `ACCOUNTSCORE_HOME/sample` and others read `ACCOUNTSCORE_DATA`.
+    Without it, `sample` reads `ACCOUNTSCORE_HOME/sample` and others read `ACCOUNTSCORE_DATA`. Who is gone by
+    `ACCOUNTSCORE_HOME/removed.json` (or that of `home`) is in no table (`features.removed`).
 
     Raises `BadInput` with all faults of all files at once; with `keep_going` the tables without a fault are there, and
     `Source.faults` says what is wrong with the others.
@@ -83,7 +87,9 @@ def open_source(name_or_dir: str, data: Path | None = None, keep_going: bool = F
         raise UserMistake(
             f"no source {name_or_dir!r}: give a folder with one <table>.sql per table, or one of {shipped}"
         )
-    return Source(folder.resolve().name, folder, _data_folder(folder.resolve().name, folder, data), keep_going)
+    name = folder.resolve().name
+    gone = Removed.load(home or Settings.from_env().home).of(name)
+    return Source(name, folder, _data_folder(name, folder, data), keep_going, gone)
 
 
 def _data_folder(name: str, folder: Path, data: Path | None) -> Path | None:
@@ -107,10 +113,13 @@ def _data_folder(name: str, folder: Path, data: Path | None) -> Path | None:
 class Source:
     """The checked canonical tables of one company, each a DuckDB table or view named as in `features.tables`."""
 
-    def __init__(self, name: str, folder: Path, data: Path | None, keep_going: bool = False) -> None:
+    def __init__(
+        self, name: str, folder: Path, data: Path | None, keep_going: bool = False, gone: Marks | None = None
+    ) -> None:
         self.name, self.folder, self.data = name, folder, data
         self.connection = duckdb.connect()
         configure(self.connection)
+        self.left_out = LeftOut(self.connection, gone or {})
         self.columns: dict[str, tuple[str, ...]] = {}
         """Per table the canonical columns that the source delivers."""
         self.custom: dict[str, tuple[str, ...]] = {}
@@ -294,6 +303,7 @@ class Source:
         faults = _schema_faults(path, canonical, types)
         if faults:
             return faults
+        self.left_out.take_out(quote("raw_" + table.name), table, types)
         self.columns[table.name] = tuple(c.name for c in canonical if c.name in types)
         self.schemas[table.name] = "main"
         extra = {name: _slug(name) for name in types if name not in {c.name for c in canonical}}

@@ -93,6 +93,7 @@ def backfill(
     from serving.clock import make_clock
     from serving.connections import load_connections
     from serving.log import configure
+    from serving.privacy import gone
     from serving.store.connect import open_store
     from serving.worker.backfill import backfill as fill
     from serving.worker.loop import only_one
@@ -107,11 +108,12 @@ def backfill(
     store = open_store(settings.base.store_url)
     store.require_revision()
     with only_one(settings.base.home), Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
+        gone.publish(store, settings.base.home)
         champions = Champions(settings.base.home)
         champions.refresh()
         task = bar.add_task(connection, total=None)
         done = fill(
-            store, Sources(), connections[connection], champions, make_clock(),
+            store, Sources(settings.base.home), connections[connection], champions, make_clock(),
             lambda done, records: bar.update(task, completed=done, total=records),
         )  # fmt: skip
     store.close()

@@ -77,7 +77,7 @@ class Champions:
     """The live model of each name. `refresh` may run in a thread; readers see the old one or the new one."""
 
     def __init__(self, home: Path, metrics: Metrics | None = None) -> None:
-        self._home = home
+        self.home = home
         self._metrics = metrics
         self._standing: dict[str, Standing] = {name: Standing() for name in MODELS}
         self._confirmed = {name: Confirmed() for name in MODELS}
@@ -113,7 +113,7 @@ class Champions:
         self._take_new()
         now = dt.datetime.now(dt.UTC)
         for name, standing in self._standing.items():
-            self._confirmed[name] = found = confirmed.read(self._home, name)
+            self._confirmed[name] = found = confirmed.read(self.home, name)
             age = found.age_seconds(standing.serves.pointer.promoted_at if standing.serves else None, now)
             if self._metrics and age is not None:
                 self._metrics.confirmed_age.labels(name).set(age)
@@ -123,7 +123,7 @@ class Champions:
         but the reason, and is not tried again until its pointer changes."""
         for name, standing in self._standing.items():
             try:
-                pointer = read_pointer(self._home, name)
+                pointer = read_pointer(self.home, name)
             except (AccountscoreError, OSError, ValueError) as error:
                 why = f"its pointer cannot be read: {error}"
                 self._refuse(name, standing, None, why)

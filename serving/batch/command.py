@@ -96,6 +96,7 @@ def _run(
     from serving.clock import make_clock
     from serving.connections import load_connections
     from serving.log import configure
+    from serving.privacy import gone
     from serving.replay.scorers import KeptScorers
     from serving.store.connect import open_store
     from serving.store.ready import set_up
@@ -109,15 +110,16 @@ def _run(
     for name, standing in champions.standing().items():
         if standing["refused"] and standing["serves"] is None:
             raise AccountscoreError(f"the champion of {name} is refused: {standing['refused']}")
-    opened = open_source(source, data)
-    if oldest is not None:
-        check_age(opened, moment, oldest)
     connections = load_connections(settings.base.connections, secrets_needed=False)
     wanting = {name: c for name, c in connections.items() if c.source == source}
     set_up(settings)
     store = open_store(settings.base.store_url)
     try:
         store.require_revision()
+        gone.publish(store, settings.base.home)  # before the source is read, which heeds it
+        opened = open_source(source, data)
+        if oldest is not None:
+            check_age(opened, moment, oldest)
         with _progress() as progress:
             options = Options(
                 reasons=reasons, record=history, restart=restart, engine=engine, connections=wanting, progress=progress

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from features.errors import UserMistake
 from serving.batch import durable
+from serving.privacy.repository import Erased
 
 MANIFEST = "manifest.json"
 RUN = "run.json"
@@ -26,6 +27,21 @@ def publish(out: Path, run_id: str) -> Path:
     if before is None or before["run_id"] != run_id:
         _sweep(out, {run_id, before["run_id"] if before else None})
     return out / MANIFEST
+
+
+def forget_erased(out: Path, erased: Erased) -> list[str]:
+    """Take away every run but the published one that has somebody who was erased; returns their ids.
+
+    A reader that has one of its files open reads it to its end.
+    """
+    current = published(out)
+    found = []
+    for folder in sorted(run for run in _runs(out) if current is None or run.name != current["run_id"]):
+        ids = ((path.stem, pq.read_table(path, columns=["entity_id"])) for path in folder.glob("signals/*.parquet"))
+        if any(erased.has(entity, name) for entity, rows in ids for name in rows["entity_id"].to_pylist()):
+            shutil.rmtree(folder)
+            found.append(folder.name)
+    return found
 
 
 def read_manifest(out: Path) -> dict[str, Any]:
@@ -88,7 +104,10 @@ def parts_of(
 
 def _sweep(out: Path, kept: set[str | None]) -> None:
     """Nothing else in OUT is touched: runs are folders whose name is a run id."""
-    for folder in out.iterdir():
-        is_run = folder.is_dir() and len(folder.name) == 16 and not set(folder.name) - set("0123456789abcdef")
-        if is_run and folder.name not in kept:
+    for folder in _runs(out):
+        if folder.name not in kept:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(out: Path) -> list[Path]:
+    return [f for f in out.iterdir() if f.is_dir() and len(f.name) == 16 and not set(f.name) - set("0123456789abcdef")]

@@ -19,7 +19,7 @@ from features.source import Source
 from features.tables import ENTITIES
 from serving.batch import rows as published_rows
 from serving.batch.changes import Before
-from serving.batch.publish import is_whole, parts_of, publish, published, read_manifest
+from serving.batch.publish import forget_erased, is_whole, parts_of, publish, published, read_manifest
 from serving.batch.scored import Scored, score_columns
 from serving.batch.work import Plan, Work, forget_unfinished, only_one
 from serving.champion import Champion, Champions
@@ -102,6 +102,8 @@ def run(
             work.finish(_described(plan, live))
         manifest = publish(out, plan.run_id)
         forget_unfinished(out)
+        with store.read() as connection:
+            forget_erased(out, privacy.Erased.load(connection))
         queued = _feed(out, live, store, options)
     about = read_manifest(out)
     rows = {name: model["rows"] for name, model in about["models"].items()}

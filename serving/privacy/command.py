@@ -18,9 +18,9 @@ Name = Annotated[str, typer.Argument(help="Its id in the source.")]
 
 @app.command()
 def erase(kind: Kind, name: Name) -> None:
-    """Delete all that the store holds of it; neither a late event nor the next batch brings it back.
+    """Delete all that the store holds of it; neither a late event nor the next batch brings it back, no training sees it.
 
-    Published folders of batches are files of yours: the next run has no score of it, older ones are yours to delete.
+    What batches published: the next run into a folder is without it, and takes away the older ones that have it.
     """
     from serving.clock import make_clock, to_us
     from serving.connections import load_connections
@@ -32,7 +32,7 @@ def erase(kind: Kind, name: Name) -> None:
     settings = ServingSettings.from_env()
     configs = load_connections(settings.base.connections, secrets_needed=False).values()
     store = _open()
-    done = service.erase(store, configs, kind, name, to_us(make_clock()()))
+    done = service.erase(store, configs, kind, name, to_us(make_clock()()), settings.base.home)
     store.close()
     typer.echo("erased: " + ", ".join(f"{rows} of {table}" for table, rows in done.items()))
 
@@ -44,6 +44,21 @@ def admit(kind: Kind, name: Name) -> None:
 
     _one_of(kind, repository.KINDS)
     _change(lambda connection, _now: repository.admit(connection, kind, name), "it was not erased")
+    publish()
+
+
+@app.command()
+def publish() -> None:
+    """Write anew who is gone (erased, deleted, merged) into ACCOUNTSCORE_HOME/removed.json, which every reader of a source heeds.
+
+    The API, the worker and the batch do so by themselves; on a machine that only trains, do it before training.
+    """
+    from serving.privacy import gone
+    from serving.settings import ServingSettings
+
+    store = _open()
+    gone.publish(store, ServingSettings.from_env().base.home)
+    store.close()
 
 
 @app.command("object")

@@ -63,14 +63,16 @@ async def erase(
     entity_id: EntityId,
 ) -> Response:
     """Deletes its signals, scores, changes, overrides and the content of its events, in one transaction. Neither a late
-    event nor the next batch brings it back. What batches published in files is not touched."""
+    event nor the next batch brings it back, and no training sees it any more. The next batch into a folder takes away the runs
+    that have it."""
     if kind not in repository.KINDS:
         raise no_such("kind", list(repository.KINDS))
     state = state_of(request)
     with guarded():
         deleted = await asyncio.to_thread(
-            service.erase, state.store, state.connections.values(), kind, entity_id, to_us(state.clock())
-        )
+            service.erase, state.store, state.connections.values(), kind, entity_id, to_us(state.clock()),
+            state.settings.base.home,
+        )  # fmt: skip
         await asyncio.to_thread(state.watched.refresh)
     return json_answer(ErasureAnswer(kind, deleted))
 

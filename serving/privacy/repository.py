@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, false, or_, select, update
 
+from features.removed import mark_of
 from serving.store.connect import insert_new
 from serving.store.generation import bump
 from serving.store.removed import removed_among
@@ -65,11 +65,6 @@ def objecting(connection: Connection, entity: str | None = None) -> dict[tuple[s
 
 
 # Tombstones
-
-
-def mark_of(kind: str, name: str) -> str:
-    """What a tombstone keeps of an id."""
-    return hashlib.sha256(f"{kind}:{name}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from serving.connections import ConnectionConfig
-from serving.privacy import repository
+from serving.privacy import gone, repository
 from serving.privacy.repository import Alias
 from serving.store.connect import Store
 
 
 def erase(
-    store: Store, connections: Iterable[ConnectionConfig], kind: str, name: str, now_us: int
+    store: Store, connections: Iterable[ConnectionConfig], kind: str, name: str, now_us: int, home: Path
 ) -> dict[str, int]:  # fmt: skip
-    """Delete what the store holds, in one transaction; rows by table. Raises `StoreAway`; then nothing was changed."""
+    """Delete what the store holds, in one transaction, and tell all who read sources; rows by table.
+
+    Raises `StoreAway`; then it is to be asked for again.
+    """
     with store.write() as connection:
-        return repository.erase(connection, kind, name, now_us, aliases(connections, kind, name))
+        done = repository.erase(connection, kind, name, now_us, aliases(connections, kind, name))
+    gone.publish(store, home)
+    return done
 
 
 def aliases(connections: Iterable[ConnectionConfig], kind: str, name: str) -> list[Alias]:

@@ -28,13 +28,16 @@ def restore(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Put it in the place of what the store has.")] = False,
 ) -> None:
     """Put a backup into the store, in one transaction; the store is set up first when it is new."""
+    from serving.privacy import gone
     from serving.settings import ServingSettings
     from serving.store.backup import restore as read
     from serving.store.connect import open_store
     from serving.store.migrate import migrate
 
-    store = open_store(ServingSettings.from_env().base.store_url)
+    settings = ServingSettings.from_env()
+    store = open_store(settings.base.store_url)
     migrate(store)
     done = read(store, file, overwrite=overwrite)
+    gone.publish(store, settings.base.home)
     store.close()
     typer.echo("restored: " + ", ".join(f"{rows:,} of {table}" for table, rows in done.items()))

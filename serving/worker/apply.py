@@ -35,6 +35,8 @@ class Applied:
     letters: int = 0
     failed: int = 0
     echoes: int = 0
+    removals: int = 0
+    """Deleted, merged, brought back or erased."""
 
 
 def apply_letters(
@@ -74,7 +76,8 @@ def apply_letters(
     failed = [why for state, why in work.settled.values() if state == inbox.FAILED]
     if failed:
         log.warning("letters.failed count=%d first=%s", len(failed), failed[0])
-    return Applied(len(letters), len(failed), len(ours))
+    removals = sum(map(len, work.removals.values())) + len(work.to_forget)
+    return Applied(len(letters), len(failed), len(ours), removals)
 
 
 @dataclass

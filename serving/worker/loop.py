@@ -16,6 +16,7 @@ from serving.champion import Champions
 from serving.clock import Clock, to_us
 from serving.connections import ConnectionConfig
 from serving.errors import StoreAway
+from serving.privacy import gone
 from serving.store.connect import Store
 from serving.webhooks import inbox
 from serving.worker.apply import LETTERS_A_ROUND, apply_letters
@@ -35,17 +36,21 @@ class Worker:
         self, store: Store, connections: Mapping[str, ConnectionConfig], champions: Champions, clock: Clock
     ) -> None:
         self._store, self._connections, self._champions, self._clock = store, connections, champions, clock
-        self._sources = Sources()
+        self._home = champions.home
+        self._sources = Sources(self._home)
         self._lacking = 0
         self.stopping = threading.Event()
 
     def check(self) -> None:
         """Open the sources; raises `BadInput` for what the connections ask and a source lacks."""
+        gone.publish(self._store, self._home)  # killed after a removal it would not have been told
         self._sources.check(self._connections)
 
     def round(self) -> tuple[int, Scored]:
         """Work on the letters that wait and on the entities that are due; returns what was done."""
         applied = apply_letters(self._store, self._sources, self._connections, self._clock)
+        if applied.removals:
+            gone.publish(self._store, self._home)
         scored = Scored()
         due = next_due(self._store)
         if due is not None and due <= to_us(self._clock()):

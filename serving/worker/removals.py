@@ -47,7 +47,7 @@ def removal_of(letter: Letter, mapped: Mapped) -> Removal:
 
 def moved_children(source: Source, removal: Removal) -> list[Change]:
     """Rows that belonged to an entity that was merged away, now those of the one that remains. Events (usage, touches) have
-    no key to be told by: they follow when the source is read anew."""
+    no key to be told by: they follow with the source, which is read anew at once (`serving.privacy.gone`)."""
     if removal.into is None:
         return []
     owner = "account_id" if removal.entity == "account" else "lead_id"

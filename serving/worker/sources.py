@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import BadInput, Fault
+from features.removed import FILE, Marks, Removed
 from features.source import Source, open_source
 from serving.connections import ConnectionConfig
 
@@ -18,17 +19,40 @@ Stamp = tuple[tuple[str, int, int], ...]
 class Sources:
     """Open sources by name and data folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._read: tuple[tuple[int, int, int] | None, Removed] | None = None
         self._open: dict[tuple[str, Path | None], tuple[Source, Stamp]] = {}
 
     def get(self, connection: ConnectionConfig) -> Source:
-        """The source of a connection as its files are now."""
+        """The source of a connection as its files are now, with what was merged where it belongs now."""
         key = (connection.source, connection.data)
         held = self._open.get(key)
-        if held is None or stamp(held[0]) != held[1]:
-            source = open_source(*key)
+        if held is None or stamp(held[0]) != held[1] or self._was_merged(held[0]):
+            source = open_source(*key, home=self._home)
             self._open[key] = (source, stamp(source))
         return self._open[key][0]
+
+    def _was_merged(self, source: Source) -> bool:
+        """Whether rows changed their owner since it was opened, or a person at an account is gone. Who is deleted or erased as a
+        whole gets no score, whatever its rows say: the source need not be read anew for that."""
+
+        def of_others(marks: Marks) -> object:
+            moved = {kind: {m: to for m, to in of_kind.items() if to is not None} for kind, of_kind in marks.items()}
+            return {kind: found for kind, found in moved.items() if found}, marks.get("contact")
+
+        return of_others(self._gone().of(source.name)) != of_others(source.left_out.marks)
+
+    def _gone(self) -> Removed:
+        """Read when the file changed: there may be many, and this is asked every round."""
+        try:
+            status = os.stat(self._home / FILE)
+            told = (status.st_ino, status.st_mtime_ns, status.st_size)
+        except FileNotFoundError:
+            told = None
+        if self._read is None or self._read[0] != told:
+            self._read = told, Removed.load(self._home)
+        return self._read[1]
 
     def check(self, connections: Mapping[str, ConnectionConfig]) -> None:
         """Raises `BadInput` when a connection maps an object to a table that its source does not have."""

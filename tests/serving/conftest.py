@@ -22,9 +22,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
     """Gives the URL of a new, migrated database with every call."""
     # No test here is about power loss.
     with server_of.postgres(tmp_path_factory.mktemp("postgres") / "server", durable=False) as server:
-        admin = create_engine(
-            server.url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT"
-        )
+        admin = create_engine(server.url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
         numbers = itertools.count()
 
         def make(name: str, template: str) -> str:

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from msgspec import UNSET
 
+from features.removed import mark_of
 from models.catalog import get_model
 from models.pointer import Pointer
 from serving.champion import Champion
 from serving.clock import to_us
 from serving.overrides.repository import Override
 from serving.privacy.marks import Marks
-from serving.privacy.repository import Erased, mark_of
+from serving.privacy.repository import Erased
 from serving.scoring.body import parse
 from serving.scoring.repository import StoredSignals
 from serving.scoring.service import Scored, Terms, score

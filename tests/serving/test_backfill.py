@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
+from features.catalog import signals as signals_of_all
+from features.panel import build_panel
 from features.source import open_source
 from serving.champion import Champions
-from serving.clock import make_clock, to_us
+from serving.clock import from_us, make_clock, to_us
 from serving.connections import ConnectionConfig, Mapped
 from serving.privacy.repository import Erased
+from serving.scoring.panel import signal_rows
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import changes, decisions, inbox, signals, writebacks
@@ -70,7 +74,7 @@ class TestBackfill:
         source = open_source("sample", home.company)
         leads = source.query("SELECT count(DISTINCT lead_id) FROM leads")[0][0]
         accounts = source.query("SELECT count(DISTINCT account_id) FROM accounts")[0][0]
-        done = backfill(store, Sources(), config, champions, make_clock(AS_OF))
+        done = backfill(store, Sources(home.path), config, champions, make_clock(AS_OF))
         assert (done.scored, done.before) == (leads + accounts, 0)
         made = all_of(store, decisions)
         assert set(Counter((d["model"], d["entity_id"]) for d in made).values()) == {1}
@@ -78,12 +82,12 @@ class TestBackfill:
         with_score = {d["entity_id"] for d in made if d["score"] is not None and d["model"] == "lead-fit"}
         assert {row["entity_id"] for row in all_of(store, writebacks)} == with_score
         assert with_score
-        again = backfill(store, Sources(), config, champions, make_clock(AS_OF))
+        again = backfill(store, Sources(home.path), config, champions, make_clock(AS_OF))
         assert (again.scored, again.before) == (0, leads + accounts)
         assert len(all_of(store, decisions)) == len(made)
 
     def test_interrupted_it_goes_on_where_it_was(
-        self, store: Store, config: ConnectionConfig, champions: Champions, monkeypatch: pytest.MonkeyPatch
+        self, store: Store, config: ConnectionConfig, champions: Champions, home: Home, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "ENTITIES_A_ROUND", 100)
         rounds = []
@@ -94,9 +98,9 @@ class TestBackfill:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            backfill(store, Sources(), config, champions, make_clock(AS_OF), stop_in_the_third)
+            backfill(store, Sources(home.path), config, champions, make_clock(AS_OF), stop_in_the_third)
         assert len(all_of(store, decisions)) == 200
-        done = backfill(store, Sources(), config, champions, make_clock(AS_OF))
+        done = backfill(store, Sources(home.path), config, champions, make_clock(AS_OF))
         assert done.before == 200
         assert set(Counter((d["model"], d["entity_id"]) for d in all_of(store, decisions)).values()) == {1}
 
@@ -156,6 +160,15 @@ class TestRemoval:
         scored = {row["entity_id"] for row in all_of(store, decisions) if row["model"] == "churn-risk"}
         assert into in scored
         assert gone not in scored
+        # Usage has no key to be moved by: the worker read the source anew, in which it belongs to the one that remains.
+        (kept,) = [row for row in all_of(store, signals) if row["entity_id"] == into]
+        moment = from_us(int(str(kept["as_of"])))
+        names = [s.name for s in signals_of_all() if s.theme == "usage" and s.tables == ("usage",)]
+        before = signal_rows(build_panel(source, "account", [moment], ids=[into]))[0]
+        merged = open_source("sample", home.company, home=home.path)
+        now = signal_rows(build_panel(merged, "account", [moment], ids=[into]))[0]
+        stored = msgspec.json.decode(bytes(kept["signals"]))  # type: ignore[call-overload]
+        assert {n: stored[n] for n in names} == {n: now[n] for n in names} != {n: before[n] for n in names}
 
     def test_forgetting_leaves_nothing_and_a_late_event_brings_nothing_back(
         self, store: Store, config: ConnectionConfig, champions: Champions

@@ -44,6 +44,7 @@ def run(home: Home, folder: Path, events: int, kills: int, seed: int) -> None:
             assert service.kills == kills
             assert len(sender.acknowledged) == events
             verdict = check(home, sender, store, crm)
+            print(f"{kills} kills, {dict(sender.statuses)}, {len(crm.writes)} writes on the wire: {verdict}")
     assert verdict.clean, verdict
     assert len({values["fit_score"] for values in crm.values.values()}) > 1
 

@@ -1,0 +1,66 @@
+"""Who is gone, told to every reader of a source: the nightly batch and the next training, which know nothing of the store."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlalchemy import select
+
+from features.removed import Removed, mark_of
+from serving.store.connect import Store
+from serving.store.removed import PRESENT
+from serving.store.tables import removals, tombstones
+
+_States = Mapping[tuple[str, str], tuple[str, str | None]]
+
+
+def publish(store: Store, home: Path) -> None:
+    """Write what the store knows of erased, deleted and merged entities into `home` (`features.removed`).
+
+    To be called after each such change; repeating it changes nothing, and the worker does it when it starts. Raises `StoreAway`.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    # Read and written under one lock: a slow writer must not put an older state in the place of a newer one.
+    with (home / ".removed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        read(store).save(home)
+
+
+def read(store: Store) -> Removed:
+    """What the store knows, in the form that sources read."""
+    with store.read() as connection:
+        erased: dict[str, dict[str, str | None]] = {}
+        for kind, mark in connection.execute(select(tombstones.c.kind, tombstones.c.id_hash)):
+            erased.setdefault(kind, {})[mark] = None
+        states: dict[str, dict[tuple[str, str], tuple[str, str | None]]] = {}
+        query = select(
+            removals.c.source, removals.c.entity, removals.c.entity_id, removals.c.state, removals.c.into
+        ).order_by(removals.c.source)
+        for source, entity, entity_id, state, into in connection.execute(query):
+            states.setdefault(source, {})[entity, entity_id] = (state, into)
+    sources: dict[str, dict[str, dict[str, str | None]]] = {}
+    for source, here in states.items():
+        of_source = sources.setdefault(Path(source).resolve().name, {})
+        for (entity, entity_id), (state, _) in here.items():
+            if state != PRESENT:
+                remains = _remains(entity, entity_id, here, erased.get(entity, {}))
+                of_source.setdefault(entity, {})[mark_of(entity, entity_id)] = remains
+    return Removed(erased, sources)
+
+
+def _remains(entity: str, entity_id: str, states: _States, erased: Mapping[str, object]) -> str | None:
+    """Who has what belonged to it, however often it was merged on; None where the last one is gone too."""
+    seen: set[str] = set()
+    while entity_id not in seen:
+        seen.add(entity_id)
+        state, into = states.get((entity, entity_id), (PRESENT, None))
+        if mark_of(entity, entity_id) in erased:
+            return None
+        if state == PRESENT:
+            return entity_id
+        if into is None:
+            return None
+        entity_id = into
+    return None
