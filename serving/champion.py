@@ -145,7 +145,7 @@ class Champions:
 
     def _take_copy(self, name: str) -> None:
         """At a start whose pointer is damaged, what it said before is the last good model."""
-        copy = read_copy(self._home, name)
+        copy = read_copy(self.home, name)
         if copy is None:
             return
         try:
