@@ -2,11 +2,13 @@
 
 [writeback]
 mode = "on"                           # off (default), dry-run (queued and shown, never sent) or on
-token_env = "HUBSPOT_TOKEN"           # environment variable with the token (hubspot) or the signing secret
+token_env = "HUBSPOT_TOKEN"           # environment variable with the token, or the secret (of client_id, of standard-webhooks)
+client_id = "3MVG9..."                # salesforce, dynamics: log in as this application; else the token is an access token
+token_url = "https://login..."        # where it logs in (dynamics; salesforce does at its own url)
 minimum_change = 3                    # points of the score, 1 to 100, that are worth a write (default 3)
 hysteresis = 3                        # points below its threshold at which a band is left (default 3)
 requests_per_second = 10.0            # default 10
-url = "https://api.hubapi.com"        # the CRM's address, or that of the callback (standard-webhooks)
+url = "https://api.hubapi.com"        # the CRM's address (salesforce, dynamics: the organisation's own), or the callback's
 allow_networks = ["10.0.0.0/8"]       # private addresses that a callback may reach (default none)
 ca_file = "/etc/ssl/our-ca.pem"       # certificates to trust beside the usual ones (optional)
 
@@ -14,6 +16,7 @@ ca_file = "/etc/ssl/our-ca.pem"       # certificates to trust beside the usual o
 object = "contact"                    # the object that gets this model's score
 score = "fit_score"                   # property for each of: score, band, probability, reasons, scored_at, version
 band = "fit_band"
+external_id = "Accountscore_Id__c"    # salesforce: find the record by this field, which holds our key, not by its id (optional)
 """
 
 from __future__ import annotations
@@ -33,10 +36,13 @@ FIELDS = ("score", "band", "probability", "reasons", "scored_at", "version")
 ENTITY_TABLE = {"account": "accounts", "lead": "leads"}
 URLS = {"hubspot": "https://api.hubapi.com"}
 """Where a vendor's API is when the connection does not say."""
+LOGINS = {"salesforce": "/services/oauth2/token", "dynamics": ""}
+"""Vendors that an application logs in to, and where under the organisation's address when the connection does not say."""
 LOCAL = ("127.0.0.1", "localhost", "::1")
 MIN_TOKEN_CHARACTERS = 16
 _KEYS = (
     "mode", "token_env", "minimum_change", "hysteresis", "requests_per_second", "url", "allow_networks", "ca_file", "models",
+    "client_id", "token_url",
 )  # fmt: skip
 
 
@@ -47,6 +53,8 @@ class Target:
     object_type: str
     properties: Mapping[str, str]
     """Part of the score (one of `FIELDS`) to the CRM's property."""
+    external_id: str | None = None
+    """The CRM's field that holds our key, where a record is found by it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,9 @@ class WriteBack:
     token: str = field(repr=False, default="")
     allow_networks: tuple[str, ...] = ()
     ca_file: Path | None = None
+    client_id: str = ""
+    """Of the application that the token is the secret of; empty where the token is sent as it is."""
+    token_url: str = ""
 
     @property
     def queues(self) -> bool:
@@ -107,11 +118,13 @@ def read_writeback(
     if ca_file is not None and not (isinstance(ca_file, str) and Path(ca_file).is_file()):
         fail("[writeback], key ca_file", repr(ca_file), "a file of certificates", "mend the path")
         ca_file = None
+    client_id, token_url = _login(content, vendor, fail)
     return WriteBack(
         mode, _models(content.get("models"), vendor, objects, fail), int(numbers["minimum_change"]), int(numbers["hysteresis"]),
         float(numbers["requests_per_second"]), _url(content.get("url", URLS.get(vendor)), fail, vendor != "standard-webhooks"),
         _token(content.get("token_env"), env, fail) if token_needed and mode == "on" else "",
         _networks(content.get("allow_networks", []), fail), Path(ca_file) if ca_file else None,
+        client_id, token_url,
     )  # fmt: skip
 
 
@@ -133,19 +146,21 @@ def _models(content: Any, vendor: str, objects: Mapping[str, str], fail: Fail) -
         if described.get("object") not in choices:
             rule = f"an object of [objects] that is {table}: {', '.join(choices) or 'there is none'}"
             fail(f"{where}, key object", repr(described.get("object")), rule, "write one of them")
-        for key in described.keys() - {"object", *FIELDS}:
-            fail(f"{where}, key {key}", "no such key", f"one of object, {', '.join(FIELDS)}", "mend its name")
+        keys = ("object", *FIELDS, *(["external_id"] if vendor == "salesforce" else []))
+        for key in described.keys() - set(keys):
+            fail(f"{where}, key {key}", "no such key", f"one of {', '.join(keys)}", "mend its name")
         properties = {part: described[part] for part in FIELDS if part in described}
-        for part, to in properties.items():
+        external = described.get("external_id")
+        for part, to in [*properties.items(), *([("external_id", external)] if external is not None else [])]:
             if not isinstance(to, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,99}", to):
                 fail(f"{where}, key {part}", repr(to), "the name of a property", f'write {part} = "fit_{part}"')
         if not properties and vendor != "standard-webhooks":
             fail(where, "names no property", f"one of {', '.join(FIELDS)}", 'write score = "fit_score"')
-        found[str(name)] = Target(str(described.get("object")), properties)
+        found[str(name)] = Target(str(described.get("object")), properties, external)
     return found
 
 
-def _url(url: Any, fail: Fail, plain_at_home: bool) -> str:
+def _url(url: Any, fail: Fail, plain_at_home: bool, key: str = "url") -> str:
     parts = urlsplit(url) if isinstance(url, str) else None
     try:
         host = parts.hostname if parts else None
@@ -155,9 +170,25 @@ def _url(url: Any, fail: Fail, plain_at_home: bool) -> str:
     local = host in LOCAL
     secure = parts is not None and (parts.scheme == "https" or (plain_at_home and parts.scheme == "http" and local))
     if parts is None or not secure or not host or not port_good or parts.fragment or parts.username or parts.password:
-        fail("[writeback], key url", "none" if url is None else "is none", "an https:// address without a user in it", 'write url = "https://..."')  # fmt: skip
+        fail(f"[writeback], key {key}", "none" if url is None else "is none", "an https:// address without a user in it", f'write {key} = "https://..."')  # fmt: skip
         return ""
     return str(url).rstrip("/")
+
+
+def _login(content: dict[str, Any], vendor: str, fail: Fail) -> tuple[str, str]:
+    """Client id and address of the login; two empty texts where the token is sent as it is."""
+    client_id, token_url = content.get("client_id"), content.get("token_url")
+    if client_id is None and token_url is None:
+        return "", ""
+    if vendor not in LOGINS:
+        fail("[writeback], key client_id", f"is there for {vendor}", f"only for {', '.join(LOGINS)}", "remove it")
+        return "", ""
+    if not isinstance(client_id, str) or not client_id.isascii() or not client_id.isprintable() or not client_id:
+        fail("[writeback], key client_id", repr(client_id), "the id of the application", "copy it from the CRM")
+        return "", ""
+    if token_url is None and LOGINS[vendor]:
+        return client_id, f"{str(content.get('url')).rstrip('/')}{LOGINS[vendor]}"
+    return client_id, _url(token_url, fail, True, "token_url")
 
 
 def _token(name: Any, env: Mapping[str, str], fail: Fail) -> str:

@@ -123,13 +123,16 @@ class Delivery:
                 if outcome.state == "dead" or (outcome.state == "retry" and tried >= MAX_ATTEMPTS):
                     state = queue.DEAD
                 elif outcome.state == "retry":
-                    state, due = queue.WAITING, now + int(1e6 * pause_after(tried))
+                    state, due = queue.WAITING, now + int(1e6 * pause_after(tried, outcome.wait))
                 total += Delivered(state == queue.SENT, state == queue.WAITING, state == queue.DEAD)
                 queue.settle(
                     connection, self._config, write, generation, state=state, attempts=tried, due_at=due,
                     sent_at=now if state == queue.SENT else None, error=outcome.why or None,
                 )  # fmt: skip
             ledger.forget_old(connection, now)
+        waits = [outcome.wait for outcome in outcomes if outcome.wait]
+        if waits:  # said for one, meant for all of the connection
+            self._not_before_us = now + int(1e6 * max(waits))
         if total.dead:
             log.warning("writeback.dead connection=%s count=%d next=python -m serving dead-letters", self._config.name, total.dead)  # fmt: skip
         return total

@@ -18,7 +18,10 @@ LONGEST_WAIT_SECONDS = 6 * 3600.0
 
 
 def make_client(
-    config: WriteBack, headers: Mapping[str, str], transport: httpx.BaseTransport | None = None
+    config: WriteBack,
+    headers: Mapping[str, str],
+    transport: httpx.BaseTransport | None = None,
+    auth: httpx.Auth | None = None,
 ) -> httpx.Client:
     """Verifies certificates, follows no redirect, and takes no proxy or credentials from the environment."""
     return httpx.Client(
@@ -28,6 +31,7 @@ def make_client(
         trust_env=False,
         verify=trusted(config),
         transport=transport,
+        auth=auth,
     )
 
 

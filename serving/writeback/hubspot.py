@@ -13,7 +13,7 @@ import httpx
 
 from serving.writeback.config import WriteBack
 from serving.writeback.http import judge, make_client
-from serving.writeback.sender import CallFailed, Outcome, Write
+from serving.writeback.sender import CallFailed, Outcome, Write, one_call
 
 PATHS = {"contact": "contacts", "company": "companies", "deal": "deals", "ticket": "tickets"}
 GONE_FOR_GOOD = (
@@ -39,15 +39,9 @@ class HubSpot:
         self._url = config.url
 
     def send(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        # One call is for one type of object, and names an object once.
-        first = writes[0].object_type
-        chosen: dict[str, Write] = {}
-        for write in writes:
-            if write.object_type == first:
-                chosen.setdefault(write.object_id, write)
-        together = [w for w in writes if w.object_type == first and chosen[w.object_id].key == w.key]
+        together = one_call(writes)
         inputs = [{"id": w.object_id, "objectWriteTraceId": w.key, "properties": dict(w.properties)} for w in together]
-        url = f"{self._url}/crm/v3/objects/{PATHS[first]}/batch/update"
+        url = f"{self._url}/crm/v3/objects/{PATHS[together[0].object_type]}/batch/update"
         answer = judge(lambda: self._client.post(url, json={"inputs": inputs}), locked=LOCKED_SECONDS)
         outcomes = dict(zip((w.key for w in together), _outcomes(together, answer), strict=True))
         # The others were not in this call and wait for the next one.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from serving.errors import ServingError
+from serving.writeback.config import Target
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Outcome:
     state: Literal["sent", "retry", "dead"]
     why: str = ""
     """Of a failure: the vendor's code, never a value."""
+    wait: float | None = None
+    """Seconds that the CRM asked us to wait, where it said so for this one."""
 
 
 class CallFailed(ServingError):
@@ -66,6 +69,25 @@ class Sender(Protocol):
         """One call; an outcome per write, in their order. Raises `CallFailed` or `CallRefused`."""
 
     def close(self) -> None: ...
+
+
+def one_call(writes: Sequence[Write]) -> list[Write]:
+    """Those that fit into one call: of the first one's object type, and each object once. The others wait for the next."""
+    first = writes[0].object_type
+    chosen: dict[str, Write] = {}
+    for write in writes:
+        if write.object_type == first:
+            chosen.setdefault(write.object_id, write)
+    return list(chosen.values())
+
+
+def values_of(write: Write, target: Target | None) -> dict[str, str | int | float | None]:
+    """The properties with values of their own kind, for CRMs that are strict about it: a number is no text, and nothing
+    is no empty text. Nothing where the model is not written any more."""
+    if target is None:
+        return {}
+    content = {to: write.content[part] for part, to in target.properties.items()}
+    return {to: "\n".join(value) if isinstance(value, list) else value for to, value in content.items()}  # type: ignore[misc]
 
 
 def write_key(connection: str, model: str, entity_id: str, generation: int) -> str:

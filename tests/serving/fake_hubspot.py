@@ -4,49 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hubspot.crm.contacts import ApiClient, BatchInputSimplePublicObjectBatchInput
 from hubspot.crm.contacts.models import BatchResponseSimplePublicObject, BatchResponseSimplePublicObjectWithErrors
 
-Answer = tuple[int, dict[str, str], bytes]
+from tests.serving.fake_crm import Answer, FakeCrm, Wire, running_crm
+
+__all__ = ["FakeHubSpot", "Wire", "fake_hubspot"]
 
 
 @dataclass
-class Wire:
-    """One record of one call, as it arrived."""
-
-    key: str
-    object_id: str
-    properties: dict[str, str]
-
-
-@dataclass
-class FakeHubSpot:
-    url: str = ""
-    writes: list[Wire] = field(default_factory=list)
-    values: dict[str, dict[str, str]] = field(default_factory=dict)
-    calls: int = 0
-    calls_at_once: list[int] = field(default_factory=list)
-    unknown: set[str] = field(default_factory=set)
-    """Record ids that there are not."""
-    invalid: set[str] = field(default_factory=set)
-    """Record ids whose presence makes the whole call a 400, as an invalid property does."""
-    misbehave: Callable[[int], Answer | str | None] = lambda _call: None
-    """Given the number of the call: an answer to give in the place of work, "drop" to hang up before, "lose" to work and
-    hang up before answering, None to behave."""
-    on_write: Callable[[Wire, bool], None] = lambda _wire, _changed: None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+class FakeHubSpot(FakeCrm):
+    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
+        return self.answer(path, body, headers.get("authorization", "")) if method == "POST" else (405, {}, b"{}")
 
     def answer(self, path: str, body: bytes, authorization: str) -> Answer | None:
-        with self.lock:
-            self.calls += 1
-            call = self.calls
-        bad = self.misbehave(call)
+        bad = self.begin()
         if bad == "drop":
             return None
         if isinstance(bad, tuple):
@@ -71,12 +47,8 @@ class FakeHubSpot:
                     context = {"ids": [one.id]}
                     errors.append({"status": "error", "category": "OBJECT_NOT_FOUND", "message": "no such", "context": context, "links": {}})  # fmt: skip
                     continue
-                wire = Wire(one.object_write_trace_id, one.id, dict(one.properties))
-                self.writes.append(wire)
-                before = dict(self.values.get(one.id, {}))
-                self.values.setdefault(one.id, {}).update(wire.properties)
+                self.keep(Wire(one.object_write_trace_id, one.id, dict(one.properties)))
                 results.append({"id": one.id, "properties": self.values[one.id], "createdAt": _T, "updatedAt": _T, "archived": False})  # fmt: skip
-                self.on_write(wire, self.values[one.id] != before)
         if bad == "lose":
             return None
         answer: dict[str, Any] = {"status": "COMPLETE", "results": results, "startedAt": _T, "completedAt": _T}
@@ -102,45 +74,5 @@ def _as_the_sdk_reads(body: bytes, model: Any) -> Any:
 @contextlib.contextmanager
 def fake_hubspot(port: int = 0) -> Iterator[FakeHubSpot]:
     """Runs until the block ends."""
-    fake = FakeHubSpot()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            length = int(self.headers["content-length"])
-            body = self.rfile.read(length)
-            if len(body) < length:  # who asked was killed in the middle of it
-                self.close_connection = True
-                return
-            answer = fake.answer(self.path, body, self.headers.get("authorization", ""))
-            if answer is None:
-                self.close_connection = True
-                return
-            status, headers, content = answer
-            with contextlib.suppress(OSError):  # who asked may have been killed
-                self.send_response(status)
-                for name, value in {**headers, "content-length": str(len(content))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
-
-        def handle(self) -> None:
-            with contextlib.suppress(OSError):
-                super().handle()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with running_crm(FakeHubSpot(), port) as fake:
         yield fake
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ extra = 1
             load(tmp_path, bad, "Bad Name", {**ENV, "SHORT": "1234"})
         text = str(caught.value)
         for part in (
-            "broken.toml", "'Bad Name'", "key colour", "'sapphire'", "one of hubspot",
+            "broken.toml", "'Bad Name'", "key colour", "'sapphire'", "one of dynamics, hubspot",
             "key source", "key portal_ids", "key settle_seconds", "key public_url", "environment variable SHORT: has 4 characters",
             "[objects.contact], key table: 'usage'", "[objects.company], key key", "columns.city: 'town'", "columns.id",
             "values.town", "key extra",
@@ -86,3 +87,52 @@ extra = 1
     def test_an_object_that_the_vendor_does_not_have(self, tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="one of contact, company, deal, ticket"):
             load(tmp_path, GOOD.replace("objects.contact", "objects.contract"))
+
+
+LOGIN = """
+[writeback]
+mode = "on"
+token_env = "CRM_SECRET"
+url = "https://example.crm4.dynamics.com"
+client_id = "an application"
+token_url = "https://login.microsoftonline.com/tenant/oauth2/v2.0/token"
+[writeback.models.lead-fit]
+object = "contact"
+score = "new_fit"
+"""
+DYNAMICS = GOOD.replace('"hubspot"', '"dynamics"').replace(
+    "portal_ids = [62515]", 'organizations = ["6042BEB1-a93a-4f8e-8e4b-00224802c699"]'
+)
+
+
+class TestLogin:
+    def test_an_application_logs_in_where_it_is_said(self, tmp_path: Path) -> None:
+        found = load(tmp_path, DYNAMICS + LOGIN, tokens_needed=True)["main"]
+        assert found.organizations == ("6042beb1-a93a-4f8e-8e4b-00224802c699",)
+        assert found.writeback.client_id == "an application"
+        assert found.writeback.token_url == "https://login.microsoftonline.com/tenant/oauth2/v2.0/token"
+
+    def test_salesforce_does_at_the_organisations_own_address(self, tmp_path: Path) -> None:
+        text = (DYNAMICS + LOGIN).replace('"dynamics"', '"salesforce"').replace("6042BEB1-a93a-4f8e-8e4b-00224802c699", "00D30000000XxXx")  # fmt: skip
+        found = load(tmp_path, re.sub(r"token_url.*\n", "", text), tokens_needed=True)["main"]
+        assert found.organizations == ("00D30000000XxXxEAK",)
+        assert found.writeback.token_url == "https://example.crm4.dynamics.com/services/oauth2/token"
+
+    @pytest.mark.parametrize(
+        ("old", "new", "said"),
+        [
+            (r"token_url = .*", "", "key token_url: none"),
+            (r"token_url = .*", 'token_url = "http://login.example.com"', "key token_url: is none"),
+            (r"client_id = .*", "client_id = 5", "key client_id"),
+            (r"client_id = .*", "", "key client_id"),
+            (r"score = ", 'external_id = "x"\nscore = ', "key external_id: no such key"),
+            (r"url = .*dynamics.com.*", "", "key url: none"),
+        ],
+    )
+    def test_faults(self, tmp_path: Path, old: str, new: str, said: str) -> None:
+        with pytest.raises(BadInput, match=said):
+            load(tmp_path, re.sub(old, new, DYNAMICS + LOGIN, count=1), tokens_needed=True)
+
+    def test_nobody_logs_in_to_hubspot(self, tmp_path: Path) -> None:
+        with pytest.raises(BadInput, match="only for salesforce, dynamics"):
+            load(tmp_path, GOOD + LOGIN, tokens_needed=True)

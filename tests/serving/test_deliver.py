@@ -5,28 +5,73 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
-from serving.connections import ConnectionConfig
+from serving.connections import ConnectionConfig, Mapped
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import ledger, writebacks
 from serving.writeback import deliver, queue
+from serving.writeback.config import Target, WriteBack
 from serving.writeback.deliver import Delivered, Delivery, pause_after
+from serving.writeback.dynamics import Dynamics
 from serving.writeback.http import retry_after
 from serving.writeback.hubspot import HubSpot
-from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
-from tests.serving.test_writeback_queue import config, new
+from serving.writeback.salesforce import Salesforce
+from serving.writeback.sender import Sender
+from tests.serving.dataverse import guid
+from tests.serving.fake_crm import FakeCrm
+from tests.serving.fake_dataverse import fake_dataverse
+from tests.serving.fake_hubspot import fake_hubspot
+from tests.serving.fake_salesforce import fake_salesforce
+from tests.serving.soap import lead_id
+from tests.serving.test_writeback_queue import new
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """One CRM of the suite: its fake, our sender, and what they call things."""
+
+    name: str
+    fake: Callable[[], AbstractContextManager[FakeCrm]]
+    sender: Callable[[WriteBack], Sender]
+    object_type: str
+    properties: dict[str, str]
+    identity: Callable[[int], str]
+    batch: int
+    gone: str
+    """What is said of a record that there is not."""
+
+    def entity(self, number: int) -> str:
+        return f"lead_{self.identity(number)}"
+
+    def written(self, score: object, band: object) -> dict[str, object]:
+        """The properties of a score, as the CRM must have them."""
+        texts = self.name == "hubspot"
+        return {self.properties["score"]: str(score) if texts else score, self.properties["band"]: band}
+
+
+VENDORS = [
+    Vendor("hubspot", fake_hubspot, HubSpot, "contact", {"score": "fit", "band": "fit_band"}, str, 100, "OBJECT_NOT_FOUND"),
+    Vendor("salesforce", fake_salesforce, Salesforce, "Lead", {"score": "Fit__c", "band": "Fit_Band__c"}, lead_id, 200, "ENTITY_IS_DELETED"),
+    Vendor("dynamics", fake_dataverse, Dynamics, "lead", {"score": "new_fit", "band": "new_fitband"}, guid, 100, "HTTP 404 0x80040217"),
+]  # fmt: skip
+
+
+@pytest.fixture(params=VENDORS, ids=[vendor.name for vendor in VENDORS])
+def vendor(request: pytest.FixtureRequest) -> Vendor:
+    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def crm() -> Iterator[FakeHubSpot]:
-    with fake_hubspot() as fake:
+def crm(vendor: Vendor) -> Iterator[FakeCrm]:
+    with vendor.fake() as fake:
         yield fake
 
 
@@ -38,17 +83,19 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def connection_to(crm: FakeHubSpot, **more: object) -> ConnectionConfig:
-    conf = config(requests_per_second=1000.0)
-    return replace(conf, writeback=replace(conf.writeback, url=crm.url, token="t" * 20, **more))  # type: ignore[arg-type]
+def connection_to(vendor: Vendor, crm: FakeCrm | None = None, **more: object) -> ConnectionConfig:
+    models = {"lead-fit": Target(vendor.object_type, vendor.properties)}
+    back = WriteBack("on", models, requests_per_second=1000.0, url=crm.url if crm else "", token="t" * 20, **more)  # type: ignore[arg-type]
+    objects = {vendor.object_type: Mapped("leads", "lead_{id}", {}, {})}
+    return ConnectionConfig("crm", vendor.name, "https://x.example", "sample", None, objects, writeback=back)
 
 
-_senders: list[HubSpot] = []
+_senders: list[Sender] = []
 
 
-def delivery(store: Store, crm: FakeHubSpot) -> Delivery:
-    conf = connection_to(crm)
-    _senders.append(HubSpot(conf.writeback))
+def delivery(store: Store, vendor: Vendor, crm: FakeCrm, **more: object) -> Delivery:
+    conf = connection_to(vendor, crm, **more)
+    _senders.append(vendor.sender(conf.writeback))
     return Delivery(store, conf, _senders[-1])
 
 
@@ -59,14 +106,18 @@ def close_senders() -> Iterator[None]:
         _senders.pop().close()
 
 
-def put(store: Store, *ids: str, score: int = 50) -> None:
+def put(store: Store, vendor: Vendor, *numbers: int, score: int | None = 50) -> None:
+    band = None if score is None else "low"
     with store.write() as connection:
-        queue.enqueue(connection, [config()], [new(i, score) for i in ids], 10)
+        scores = [new(vendor.entity(n), score, band) for n in numbers]
+        queue.enqueue(connection, [connection_to(vendor)], scores, 10)
 
 
-def rows(store: Store) -> dict[str, dict[str, object]]:
+def rows(store: Store, vendor: Vendor) -> dict[int, dict[str, object]]:
+    """Of the records 0 to 300, by number."""
+    numbers = {vendor.entity(n): n for n in range(300)}
     with store.read() as connection:
-        return {row["entity_id"]: dict(row) for row in connection.execute(select(writebacks)).mappings()}
+        return {numbers[row["entity_id"]]: dict(row) for row in connection.execute(select(writebacks)).mappings()}
 
 
 def make_due(store: Store) -> None:
@@ -75,33 +126,43 @@ def make_due(store: Store) -> None:
         connection.execute(update(writebacks).values(due_at=10))
 
 
-class TestHubSpot:
-    def test_a_hundred_to_a_call_and_no_value_is_left_behind(self, store: Store, crm: FakeHubSpot) -> None:
-        put(store, *(f"lead_{n}" for n in range(250)))
-        assert delivery(store, crm).once(threading.Event()) == Delivered(sent=250)
-        assert crm.calls_at_once == [100, 100, 50]
-        assert crm.values["7"] == {"fit": "50", "fit_band": "low"}
-        assert {row["state"] for row in rows(store).values()} == {"sent"}
+class TestEveryVendor:
+    def test_a_hundred_to_a_call_and_no_value_is_left_behind(self, store: Store, vendor: Vendor, crm: FakeCrm) -> None:
+        put(store, vendor, *range(250))
+        assert delivery(store, vendor, crm).once(threading.Event()) == Delivered(sent=250)
+        assert crm.calls_at_once == ([100, 100, 50] if vendor.batch == 100 else [200, 50])
+        assert crm.values[vendor.identity(7)] == vendor.written(50, "low")
+        assert {row["state"] for row in rows(store, vendor).values()} == {"sent"}
 
-    def test_what_was_sent_is_not_sent_again(self, store: Store, crm: FakeHubSpot) -> None:
-        put(store, "lead_1")
+    def test_a_score_that_is_gone_empties_the_fields(self, store: Store, vendor: Vendor, crm: FakeCrm) -> None:
+        put(store, vendor, 1)
+        delivery(store, vendor, crm).once(threading.Event())
+        put(store, vendor, 1, score=None)
+        assert delivery(store, vendor, crm).once(threading.Event()) == Delivered(sent=1)
+        nothing = "" if vendor.name == "hubspot" else None
+        assert crm.values[vendor.identity(1)] == vendor.written(*[nothing] * 2)
+
+    def test_what_was_sent_is_not_sent_again(self, store: Store, vendor: Vendor, crm: FakeCrm) -> None:
+        put(store, vendor, 1)
         for _ in range(3):
-            delivery(store, crm).once(threading.Event())
+            delivery(store, vendor, crm).once(threading.Event())
         assert len(crm.writes) == 1
 
-    def test_a_207_is_read_row_by_row(self, store: Store, crm: FakeHubSpot) -> None:
-        crm.unknown = {"2"}
-        put(store, "lead_1", "lead_2", "lead_3")
-        assert delivery(store, crm).once(threading.Event()) == Delivered(sent=2, dead=1)
-        assert rows(store)["lead_2"]["state"] == "dead"
-        assert rows(store)["lead_2"]["error"] == "OBJECT_NOT_FOUND"
+    def test_an_answer_is_read_row_by_row(self, store: Store, vendor: Vendor, crm: FakeCrm) -> None:
+        crm.unknown = {vendor.identity(2)}
+        put(store, vendor, 1, 2, 3)
+        assert delivery(store, vendor, crm).once(threading.Event()) == Delivered(sent=2, dead=1)
+        assert rows(store, vendor)[2]["state"] == "dead"
+        assert rows(store, vendor)[2]["error"] == vendor.gone
 
-    def test_one_bad_row_of_a_400_does_not_hold_back_the_others(self, store: Store, crm: FakeHubSpot) -> None:
-        crm.invalid = {"2"}
-        put(store, "lead_1", "lead_2", "lead_3")
-        assert delivery(store, crm).once(threading.Event()) == Delivered(sent=2, dead=1)
-        assert rows(store)["lead_2"]["error"] == "HTTP 400"
-        assert set(crm.values) == {"1", "3"}
+    def test_one_bad_row_of_a_400_does_not_hold_back_the_others(
+        self, store: Store, vendor: Vendor, crm: FakeCrm
+    ) -> None:
+        crm.invalid = {vendor.identity(2)}
+        put(store, vendor, 1, 2, 3)
+        assert delivery(store, vendor, crm).once(threading.Event()) == Delivered(sent=2, dead=1)
+        assert rows(store, vendor)[2]["error"] == "HTTP 400"
+        assert set(crm.values) == {vendor.identity(1), vendor.identity(3)}
 
     @pytest.mark.parametrize(
         ("bad", "least_s", "attempts"),
@@ -118,44 +179,46 @@ class TestHubSpot:
         ],
     )
     def test_what_is_tried_again_and_when(
-        self, store: Store, crm: FakeHubSpot, bad: object, least_s: int, attempts: int
+        self, store: Store, vendor: Vendor, crm: FakeCrm, bad: object, least_s: int, attempts: int
     ) -> None:
         crm.misbehave = lambda call: bad if call == 1 else None  # type: ignore[return-value]
-        put(store, "lead_1")
-        first = delivery(store, crm)
+        put(store, vendor, 1)
+        first = delivery(store, vendor, crm)
         assert first.round() == Delivered(again=1)
-        row = rows(store)["lead_1"]
+        row = rows(store, vendor)[1]
         assert (row["state"], row["attempts"]) == ("waiting", attempts)
         pause = (int(str(row["due_at"])) - deliver.system_us()) / 1e6
         assert least_s - 5 < pause < least_s + 5
         assert first.round() == Delivered()  # the connection rests
         make_due(store)
-        assert delivery(store, crm).once(threading.Event()) == Delivered(sent=1)
+        assert delivery(store, vendor, crm).once(threading.Event()) == Delivered(sent=1)
 
     def test_a_write_whose_answer_was_lost_is_sent_again_with_the_same_key_and_value(
-        self, store: Store, crm: FakeHubSpot
+        self, store: Store, vendor: Vendor, crm: FakeCrm
     ) -> None:
         crm.misbehave = lambda call: "lose" if call == 1 else None
-        put(store, "lead_1")
-        delivery(store, crm).round()
+        put(store, vendor, 1)
+        delivery(store, vendor, crm).round()
         make_due(store)
-        delivery(store, crm).round()
+        delivery(store, vendor, crm).round()
         assert len(crm.writes) == 2
         assert crm.writes[0] == crm.writes[1]
 
-    def test_after_the_last_attempt_it_is_dead_and_can_be_replayed(self, store: Store, crm: FakeHubSpot) -> None:
+    def test_after_the_last_attempt_it_is_dead_and_can_be_replayed(
+        self, store: Store, vendor: Vendor, crm: FakeCrm
+    ) -> None:
         crm.misbehave = lambda call: "drop" if call <= deliver.MAX_ATTEMPTS else None
-        put(store, "lead_1")
+        put(store, vendor, 1)
         for _ in range(deliver.MAX_ATTEMPTS):
-            assert rows(store)["lead_1"]["state"] == "waiting"
+            assert rows(store, vendor)[1]["state"] == "waiting"
             make_due(store)
-            delivery(store, crm).round()
-        assert rows(store)["lead_1"]["state"] == "dead"
+            delivery(store, vendor, crm).round()
+        assert rows(store, vendor)[1]["state"] == "dead"
         with store.write() as connection:
             assert queue.replay(connection, "crm", 10) == 1
-        assert delivery(store, crm).once(threading.Event()) == Delivered(sent=1)
+        assert delivery(store, vendor, crm).once(threading.Event()) == Delivered(sent=1)
 
-    def test_the_ledger_has_it_before_the_call(self, store: Store, crm: FakeHubSpot) -> None:
+    def test_the_ledger_has_it_before_the_call(self, store: Store, vendor: Vendor, crm: FakeCrm) -> None:
         seen: list[int] = []
 
         def look(_call: int) -> None:
@@ -163,16 +226,19 @@ class TestHubSpot:
                 seen.append(len(connection.execute(select(ledger)).all()))
 
         crm.misbehave = look  # type: ignore[assignment]
-        put(store, "lead_1")
-        delivery(store, crm).round()
+        put(store, vendor, 1)
+        delivery(store, vendor, crm).round()
         assert seen == [2]
 
-    def test_a_newer_score_during_the_call_is_sent_after_it(self, store: Store, crm: FakeHubSpot) -> None:
-        crm.on_write = lambda wire, _changed: put(store, "lead_1", score=80) if wire.properties["fit"] == "50" else None
-        put(store, "lead_1")
-        delivery(store, crm).once(threading.Event())
-        assert [wire.properties["fit"] for wire in crm.writes] == ["50", "80"]
-        assert rows(store)["lead_1"]["state"] == "sent"
+    def test_a_newer_score_during_the_call_is_sent_after_it(self, store: Store, vendor: Vendor, crm: FakeCrm) -> None:
+        fit = vendor.properties["score"]
+        crm.on_write = lambda wire, _changed: (
+            put(store, vendor, 1, score=80) if str(wire.properties[fit]) == "50" else None
+        )
+        put(store, vendor, 1)
+        delivery(store, vendor, crm).once(threading.Event())
+        assert [str(wire.properties[fit]) for wire in crm.writes] == ["50", "80"]
+        assert rows(store, vendor)[1]["state"] == "sent"
 
 
 def test_pauses_grow_and_cover_a_day() -> None:
@@ -188,8 +254,9 @@ def test_a_retry_after_that_nobody_would_wait_for_is_cut() -> None:
 
 
 @pytest.mark.parametrize("properties", [{}, {"properties": {"fit": 5}}])
-def test_the_fake_can_say_no(crm: FakeHubSpot, properties: dict[str, object]) -> None:
+def test_the_fake_hubspot_can_say_no(properties: dict[str, object]) -> None:
     body = json.dumps({"inputs": [{"id": "1", **properties}]}).encode()
-    answer = crm.answer("/crm/v3/objects/contacts/batch/update", body, "Bearer x")
+    with fake_hubspot() as crm:
+        answer = crm.answer("/crm/v3/objects/contacts/batch/update", body, "Bearer x")
     assert answer is not None
     assert answer[0] == 400

@@ -32,6 +32,7 @@ from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import inbox
 from serving.webhooks.vendors import VENDORS
+from serving.writeback.vendors import make_sender
 from tests.serving import dataverse
 
 PUBLIC = "https://scores.example.com"
@@ -354,7 +355,7 @@ def examples() -> dict[str, str]:
 
 class TestThePage:
     def test_its_connections_are_good_and_every_vendor_with_a_key_has_one(self, tmp_path: Path) -> None:
-        names = set()
+        names: set[str] = set()
         for vendor, block in examples().items():
             (tmp_path / f"{vendor}.toml").write_text(block)
             names |= set(re.findall(r'"([A-Z][A-Z0-9_]+)"', block))
@@ -362,6 +363,18 @@ class TestThePage:
         assert {config.vendor for config in found.values()} >= {
             name for name, vendor in VENDORS.items() if vendor.organization
         }
+
+    def test_they_can_be_switched_on(self, tmp_path: Path) -> None:
+        for vendor, block in examples().items():
+            folder = tmp_path / vendor
+            folder.mkdir()
+            (folder / f"{vendor}.toml").write_text(block.replace('"dry-run"', '"on"'))
+            names = re.findall(r'"([A-Z][A-Z0-9_]+)"', block)
+            config = load_connections(folder, dict.fromkeys(names, "k" * 36), tokens_needed=True)[vendor]
+            sender = make_sender(vendor, config.writeback)
+            sender.close()
+            assert config.writeback.token == "k" * 36
+            assert config.writeback.token_url.startswith("https://")
 
     def test_an_organisation_is_asked_for(self, tmp_path: Path) -> None:
         for vendor, block in examples().items():
