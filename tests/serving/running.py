@@ -17,11 +17,13 @@ from pathlib import Path
 import httpx
 import numpy as np
 
+from features.catalog import signals
 from features.simulate import simulate
 from features.source import open_source
 from models import pointer
 from models.catalog import MODELS, get_model
 from models.writer import Origin
+from tests.scorers import make_scorer
 from training import artefact
 from training.fit import directions
 from training.learn import Settings, learn
@@ -86,6 +88,21 @@ def make_home(folder: Path, accounts: int = 350, leads: int = 1_200, models: tup
         artefact.write(scorer, definition, learnt, learnt.rows.x[panel.population], origin, {})
         with pointer.locked(home.path, name):
             pointer.put_live(home.path, name, scorer, 1)
+    return home
+
+
+def quick_home(folder: Path) -> Home:
+    """As `make_home`, in a tenth of the time: live models that learnt nothing true, over some signals of the catalog."""
+    home = Home(folder / "home", folder / "company")
+    simulate(home.company, accounts=40, leads=120, days=200, end=END, usage_events=4_000)
+    for name in MODELS:
+        entity = get_model(name).entity
+        offered = [s for s in signals() if entity in s.entities]
+        numbers = [s for s in offered if not s.is_category][:6]
+        words = [s for s in offered if s.is_category and s.name != "plan"][:2]
+        make_scorer(folder / f"{name}.scorer", model=name, signals=[*numbers, *words], n=600)
+        with pointer.locked(home.path, name):
+            pointer.put_live(home.path, name, folder / f"{name}.scorer", 1)
     return home
 
 
