@@ -95,6 +95,7 @@ def create_app(
         version="1",
         lifespan=lifespan,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would lose a body or a key with some clients, and repeat the Host that was sent
     )
     app.add_exception_handler(Problem, handle_problem)
     app.add_exception_handler(HTTPException, _handle_http)
@@ -109,9 +110,12 @@ def create_app(
 
 async def _handle_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    texts = {404: "no such path: see /openapi.json", 405: "the path does not take this method: see /openapi.json"}
-    problem = Problem(error.status_code, "http", texts.get(error.status_code, "the request cannot be answered"))
-    response = render(problem)
+    known = {
+        404: ("no_such_path", "no such path: /docs and /openapi.json show those that there are"),
+        405: ("no_such_method", "the path does not take this method: see allow, and /docs"),
+    }
+    code, detail = known.get(error.status_code, ("http", "the request cannot be answered"))
+    response = render(Problem(error.status_code, code, detail))
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
     if error.status_code == 405:  # Starlette names the methods of the first route of a path alone

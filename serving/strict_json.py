@@ -25,6 +25,8 @@ def loads(body: bytes) -> Any:
     Traceback (most recent call last):
     serving.strict_json.NotStrict: NaN is no JSON number
     """
+    if not body.strip():
+        raise NotStrict("it is empty")
     try:
         value = json.loads(
             body.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_no_constant, parse_float=_finite

@@ -168,7 +168,7 @@ def _check_type(given: bytes | None) -> None:
         return
     kind, _, parameter = given.decode("latin-1").lower().partition(";")
     if kind.strip() != "application/json" or parameter.replace(" ", "") not in ("", "charset=utf-8", 'charset="utf-8"'):
-        raise Problem(415, "not_json", "Content-Type is application/json, in UTF-8")
+        raise Problem(415, "not_json", "send JSON in UTF-8, and say so: Content-Type: application/json")
 
 
 async def _refuse(problem: Problem, send: Send) -> None:

@@ -54,7 +54,8 @@ def _explain(body: bytes) -> tuple[Parsed, int]:
         raise _shape("the body", _kind(content), "an object with records", 'write {"records": [...]}')
     unknown = sorted(content.keys() - {"records", "reasons"})
     if unknown:
-        raise _shape(f"key {unknown[0][:60]!r}", "no such key", "records and reasons", "remove it")
+        next_step = "put it into a record" if unknown[0] in Record.__struct_fields__ else "remove it"
+        raise _shape(f"key {unknown[0][:60]!r}", "no such key", "the body has records and reasons", next_step)
     records, reasons = content.get("records"), content.get("reasons", 0)
     if not isinstance(records, list) or not 1 <= len(records) <= MAX_RECORDS:
         found = f"a list of {len(records)}" if isinstance(records, list) else _kind(records)

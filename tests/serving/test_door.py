@@ -325,3 +325,30 @@ def test_the_local_host_pattern_is_whole() -> None:
         assert door_module._LOCAL_HOST.fullmatch(good)
     for bad in (b"", b"128.0.0.1", b"localhost:", b"localhost:1x", b"[::2]"):
         assert not door_module._LOCAL_HOST.fullmatch(bad)
+
+
+class TestMistakesOfBeginners:
+    """Each is told what is wrong and what to do."""
+
+    @pytest.mark.parametrize(
+        ("method", "path", "more", "status", "code", "said"),
+        [
+            ("GET", SCORE, {}, 405, "no_such_method", "see allow"),
+            ("GET", "/", {}, 404, "no_such_path", "/docs"),
+            ("POST", f"{SCORE}/", {"json": BODY}, 404, "no_such_path", "/docs"),
+            ("POST", "/v1/churn/score", {"json": BODY}, 404, "no_such_model", "churn-risk, lead-fit"),
+            ("POST", SCORE, {}, 400, "not_strict_json", "it is empty"),
+            ("POST", SCORE, {"content": b"{'records': []}"}, 400, "not_strict_json", "double quotes at line 1, column 2"),
+            ("POST", SCORE, {"data": BODY}, 415, "not_json", "Content-Type: application/json"),
+            ("POST", SCORE, {"content": b"<a/>", "headers": {"content-type": "text/xml"}}, 415, "not_json", "send JSON"),
+            ("POST", SCORE, {"json": {"entity_id": "acme"}}, 422, "wrong_shape", "put it into a record"),
+            ("POST", SCORE, {"json": {**BODY, "reasons": "3"}}, 422, "wrong_shape", "a whole number from 0 to 20"),
+        ],
+    )  # fmt: skip
+    def test_is_answered_with_the_next_step(
+        self, keyed: Inside, method: str, path: str, more: dict[str, Any], status: int, code: str, said: str
+    ) -> None:
+        headers = {**keyed.key("score", "read", "admin", name=f"{code} {said}"[:60]), **more.pop("headers", {})}
+        answer = keyed.client.request(method, path, headers=headers, **more)
+        assert is_problem(answer, status, code)
+        assert said in answer.json()["detail"]

@@ -93,6 +93,32 @@ def test_keys_by_command_are_asked_for_and_refused_soon_after_they_are_revoked(h
     assert token not in log
 
 
+def test_retention_backup_and_restore_by_command(home: Home, tmp_path: Path) -> None:
+    """As the README writes them, beside a server that goes on."""
+    backup = tmp_path / "backup.db"
+
+    def records(url: str) -> list[int]:
+        page = httpx.get(f"{url}/v1/account/acme/scores").json()
+        return [score["id"] for score in page["scores"]]
+
+    with running_api(home) as url:
+        body = {"records": [{"entity_id": "acme", "signals": {"number_0": 1.0}}]}
+        assert httpx.post(f"{url}/v1/churn-risk/score", json=body).status_code == 200
+        kept = home.run("serving", "retention", "--days", "730")
+        assert kept.stdout.startswith("deleted: 0 of decisions"), kept.stderr
+        before = records(url)
+        assert len(before) == 1
+        assert home.run("serving", "backup", str(backup)).returncode == 0
+        assert home.run("serving", "backup", str(backup)).returncode == 2  # never over a file that is there
+        later = {"ACCOUNTSCORE_NOW": "2028-01-05T00:00:00Z"}
+        assert home.run("serving", "retention", "--days", "730", env=later).stdout.startswith("deleted: 1 of decisions")
+        assert records(url) == []
+        assert home.run("serving", "restore", str(backup), "--overwrite").returncode == 0
+        assert records(url) == before
+        assert home.run("serving", "replay", str(before[0])).stdout.endswith("the same to the bit\n")
+        assert home.run("serving", "retention", "--days", "0").returncode == 2
+
+
 def test_an_address_that_others_reach_needs_a_key_first(tmp_path: Path) -> None:
     bare = Home(tmp_path / "bare", tmp_path)
     done = bare.run("serving", "api", "--host", "0.0.0.0", "--port", str(free_port()))
