@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from features.cli import run
 from features.errors import UserMistake
 from serving.batch.command import batch
+from serving.errors import StoreAway
 from serving.keys.command import app as keys
 from serving.privacy.command import app as privacy
 from serving.privacy.command import retention
@@ -35,7 +37,8 @@ def api(
 
     settings = ServingSettings.from_env()
     configure()
-    set_up(settings)
+    with contextlib.suppress(StoreAway):  # the app says what it does without
+        set_up(settings)
     serve(settings, host, port)
 
 

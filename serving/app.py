@@ -51,20 +51,20 @@ def create_app(
     `open_on_loopback` lets anybody in until the first API key is made, for a server that only this machine reaches.
 
     Starting raises `UserMistake` when the store is not at this version's revision, `BadInput` for connections with faults.
+    A store on Postgres that is away is waited for: until then what brings its signals is scored, and webhooks are answered 503.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         connections = load_connections(settings.base.connections)
         store = open_store(settings.base.store_url)
-        store.require_revision()
         metrics = Metrics()
         champions = Champions(settings.base.home, metrics)
         champions.refresh()
         writer = GroupWriter(store)
         ticking = clock or make_clock()
-        watched = Watched(store, read_pepper(settings.base.home), ticking)
-        watched.refresh()
+        watched = Watched(store, read_pepper(settings.base.home), ticking, settings.base.home)
+        watched.start()
 
         def terms() -> Terms:
             return Terms(

@@ -41,11 +41,12 @@ async def _serve(settings: ServingSettings, host: str, port: int) -> None:
     # The lifespan runs here and not in granian, so that a start that fails is an exception with its message.
     async with app.router.lifespan_context(app):
         keys = app.state.serving.watched.keys
-        if not keys.needed and not local:
+        needed = keys is None or keys.needed
+        if not needed and not local:
             raise UserMistake(
                 f"{host} can be reached from elsewhere and no API key exists: run python -m serving keys create NAME first"
             )
-        if not keys.needed:
+        if not needed:
             log.warning("api.open reason=loopback_and_no_key_yet next=python -m serving keys create NAME")
         await listen(front, host, port)
 

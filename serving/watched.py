@@ -6,10 +6,13 @@ import asyncio
 import logging
 import threading
 import time
+from pathlib import Path
 
+from features.errors import UserMistake
 from serving.clock import Clock, to_us
 from serving.errors import StoreAway
 from serving.keys import repository as keys
+from serving.keys.kept import keep, kept
 from serving.keys.service import KeyRing
 from serving.privacy import marks
 from serving.privacy.marks import Marks
@@ -22,25 +25,48 @@ WATCH_SECONDS = 1.0
 
 
 class Watched:
-    """`keys` and `marks` are replaced whole; whoever reads one sees it before a change or after."""
+    """`keys` and `marks` are replaced whole; whoever reads one sees it before a change or after.
 
-    def __init__(self, store: Store, pepper: bytes, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    `keys` is None in a process that started while the store was away and has none kept (`serving.keys.kept`).
+    """
+
+    def __init__(self, store: Store, pepper: bytes, clock: Clock, home: Path) -> None:
+        self._store, self._clock, self._home, self._pepper = store, clock, home, pepper
         self._seen: dict[str, int] | None = None
         self._lock = threading.Lock()
-        self._away = False
-        self.keys = KeyRing(pepper)
+        self.away = False
+        """Whether the last look failed."""
+        self.keys = kept(home, pepper)
         self.marks = Marks()
+
+    @property
+    def seen(self) -> bool:
+        """Whether this process ever reached the store: until then nobody's objection or erasure is known."""
+        return self._seen is not None
+
+    def start(self) -> None:
+        """The first look. Raises `UserMistake` when the store is at another revision; one that is away is waited for."""
+        try:
+            self.refresh()
+        except StoreAway as error:
+            if self._store.dialect == "sqlite":
+                raise  # a file that cannot be opened does not come back by itself
+            self.away = True
+            known = "none" if self.keys is None else "as they were last"
+            log.error("store.away %s; keys=%s, scored is what brings its signals", error, known)
 
     def refresh(self) -> None:
         """Look at the counters and load what changed. Raises `StoreAway`; then all stays as it was."""
+        if not self.seen:
+            self._store.require_revision()
         with self._lock, self._store.read() as connection:
             found = generation.read(connection)
             if found == self._seen:
                 return
             before = self._seen
             if before is None or before.get(keys.GENERATION) != found.get(keys.GENERATION):
-                self.keys = KeyRing.load(connection, self.keys.pepper, time.time_ns() // 1000)
+                self.keys = KeyRing.load(connection, self._pepper, time.time_ns() // 1000)
+                keep(self.keys, self._home)
             if before is None or any(before.get(name) != found.get(name) for name in marks.GENERATIONS):
                 self.marks = Marks.load(connection, to_us(self._clock()))
             self._seen = found
@@ -51,11 +77,11 @@ class Watched:
             await asyncio.sleep(WATCH_SECONDS)
             try:
                 await asyncio.to_thread(self.refresh)
-            except StoreAway as error:
-                if not self._away:
+            except (StoreAway, UserMistake) as error:
+                if not self.away:
                     log.error("store.away %s", error)
-                self._away = True
+                self.away = True
             else:
-                if self._away:
+                if self.away:
                     log.info("store.back")
-                self._away = False
+                self.away = False

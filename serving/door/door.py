@@ -19,9 +19,9 @@ from serving.door.rate import Buckets
 from serving.door.scopes import scope_of
 from serving.http import ClientGone
 from serving.idempotency.service import repeatable
-from serving.keys.service import SCOPES, Caller
+from serving.keys.service import SCOPES, Caller, KeyRing
 from serving.log import request_id
-from serving.problems import MEDIA_TYPE, Problem, fault
+from serving.problems import MEDIA_TYPE, Problem, fault, store_away
 from serving.state import AppState
 
 log = logging.getLogger("serving.door")
@@ -93,13 +93,16 @@ class Door:
         if needed is None:
             return None
         keys = state.watched.keys
+        # Before the store was reached once nobody's erasure or objection is known, and perhaps no key.
+        if keys is None or not (state.watched.seen or needed in ("score", "metrics")):
+            raise store_away()
         if self._open_on_loopback and not keys.needed:
             # A page in a browser on this machine can reach loopback under a name of its own.
             if not _LOCAL_HOST.fullmatch(headers.get(b"host", b"localhost")):
                 raise Problem(403, "not_local", "no API key was made yet: until then only localhost is answered")
             caller = ANYBODY
         else:
-            caller = self._caller(state, headers)
+            caller = self._caller(keys, headers)
             if not caller.may(needed):
                 raise Problem(403, "scope_missing", f"the key lacks the scope {needed!r}: make one that has it")
             limit = caller.requests_per_minute or state.settings.requests_per_minute
@@ -110,11 +113,11 @@ class Door:
             _check_type(headers.get(b"content-type"))
         return caller
 
-    def _caller(self, state: AppState, headers: dict[bytes, bytes]) -> Caller:
+    def _caller(self, keys: KeyRing, headers: dict[bytes, bytes]) -> Caller:
         kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         found = None
         if kind.lower() == "bearer":
-            found = state.watched.keys.caller(token.strip(), time.time_ns() // 1000)
+            found = keys.caller(token.strip(), time.time_ns() // 1000)
         if found is None:
             raise Problem(
                 401,

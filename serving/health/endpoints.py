@@ -24,7 +24,8 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Can it answer now?", responses=documented(503))
 async def readyz(request: Request) -> dict[str, Any]:
-    """Ready when at least one model is live and verified; says of each model how it stands."""
+    """Ready when at least one model is live and verified; says of each model how it stands, and whether the store is reached: without it
+    only what brings its signals is scored."""
     state = state_of(request)
     models = state.champions.standing()
     ready = any(model["serves"] for model in models.values())
@@ -38,7 +39,8 @@ async def readyz(request: Request) -> dict[str, Any]:
             RETRY_AFTER_SECONDS,
         )
     degraded = sorted(name for name, model in models.items() if model["refused"] or model["registry_failed"])
-    return {"status": "degraded" if degraded else "ready", "models": models}
+    store = "away" if state.watched.away else "reached"
+    return {"status": "degraded" if degraded or state.watched.away else "ready", "models": models, "store": store}
 
 
 @router.get("/metrics", summary="Counters in Prometheus' text format", response_class=Response)

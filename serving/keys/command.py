@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from features.errors import UserMistake
+
+if TYPE_CHECKING:
+    from serving.store.connect import Store
 
 app = typer.Typer(help="API keys: make, list, revoke.", no_args_is_help=True)
 
@@ -39,6 +43,7 @@ def create(
         token, key = service.create(
             connection, pepper, name, scope or ["score", "read"], time.time_ns() // 1000, days, per_minute
         )
+    _keep(store, settings.base.home)
     store.close()
     typer.echo(f"key {key.id} of {name} with {key.scopes}: it is shown this once", err=True)
     typer.echo(token)
@@ -74,11 +79,21 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id that `keys list` s
     from serving.settings import ServingSettings
     from serving.store.connect import open_store
 
-    store = open_store(ServingSettings.from_env().base.store_url)
+    settings = ServingSettings.from_env()
+    store = open_store(settings.base.store_url)
     store.require_revision()
     with store.write() as connection:
         done = repository.revoke(connection, key_id, time.time_ns() // 1000)
+    _keep(store, settings.base.home)
     store.close()
     if not done:
         raise UserMistake(f"no live key has the id {key_id!r}: see python -m serving keys list")
     typer.echo(f"{key_id} is revoked")
+
+
+def _keep(store: Store, home: Path) -> None:
+    """For a server that starts while the store is away."""
+    from serving.keys import kept, service
+
+    with store.read() as connection:
+        kept.keep(service.KeyRing.load(connection, service.read_pepper(home), time.time_ns() // 1000), home)

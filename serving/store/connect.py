@@ -92,8 +92,9 @@ def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL") -> Store:
     if backend == "postgresql":
         try:
             engine = create_engine(
-                parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_timeout=5, hide_parameters=True
-            )
+                parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_timeout=5, hide_parameters=True,
+                connect_args={"connect_timeout": 5},
+            )  # fmt: skip
         except (ModuleNotFoundError, NoSuchModuleError):
             raise MissingExtra("postgres", "a database on Postgres") from None
         return Store(engine)

@@ -1,4 +1,4 @@
-"""Webhooks are never lost and scores arrive once, whatever is killed and whoever is away. Real processes, real signals."""
+"""Webhooks are never lost and scores arrive once, whatever is killed. Real processes, real signals; the registry is away."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from tests.serving.killing import (
     quiet,
     under_way,
 )
-from tests.serving.postgres import postgres
 from tests.serving.running import Home, make_home, wait_for
 
 
@@ -74,40 +73,6 @@ def test_answering_before_the_commit_is_caught(home: Home, tmp_path: Path) -> No
             verdict = check(home, sender, store, crm)
     assert verdict.lost > 0
     assert not verdict.clean
-
-
-class TestSomebodyIsAway:
-    """The registry is away in every test of this file: its address leads nowhere."""
-
-    def test_the_crm_is_away_and_comes_back(self, home: Home, tmp_path: Path) -> None:
-        with fake_hubspot() as crm:
-            connect(home, crm)
-            away = ["drop", (503, {}, b""), "lose"]
-            crm.misbehave = lambda call: away[call - 1] if call <= len(away) else None  # type: ignore[return-value]
-            requests = make_requests(200, NEW[:40], 4)
-            with under_way(home, tmp_path, requests) as (service, sender, store):
-                sender.allowed = len(requests)
-                drain(service, sender, store)
-                verdict = check(home, sender, store, crm)
-        assert verdict.clean, verdict
-        assert crm.calls > len(away)
-
-    def test_the_database_is_away_and_comes_back(self, home: Home, tmp_path: Path) -> None:
-        """On Postgres, which is stopped at once while events come; they are refused, and sent again by the CRM."""
-        with postgres(tmp_path / "pg") as server, fake_hubspot() as crm:
-            connect(home, crm)
-            requests = make_requests(400, NEW[:60], 5)
-            with under_way(home, tmp_path, requests, store_url=server.url) as (service, sender, store):
-                sender.allowed = len(requests) // 3
-                wait_for(lambda: sender.done == sender.allowed)
-                server.stop()
-                sender.allowed = len(requests)
-                wait_for(lambda: sender.statuses[503] > 0)
-                server.start()
-                drain(service, sender, store)
-                verdict = check(home, sender, store, crm)
-            assert len(sender.acknowledged) == 400
-        assert verdict.clean, verdict
 
 
 class TestLoop:

@@ -1,0 +1,222 @@
+"""Registry, CRM and database away in turn, under the same stream of events: nothing is lost, and twins that fail. And a start
+of the API while the database is away."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from serving.store.connect import open_store
+from serving.store.tables import decisions, dirty, inbox
+from tests.serving.fake_hubspot import fake_hubspot
+from tests.serving.killing import (
+    DECEMBER_MS,
+    Sent,
+    check,
+    connect,
+    drain,
+    environment,
+    make_requests,
+    quiet,
+    signed,
+    under_way,
+)
+from tests.serving.postgres import Postgres, postgres
+from tests.serving.running import Home, make_home, running_api, wait_for
+
+NEW = range(5_000_000, 5_000_040)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return make_home(tmp_path_factory.mktemp("away"), accounts=120, leads=400, models=("lead-fit",))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with postgres(tmp_path_factory.mktemp("pg") / "server") as running:
+        yield running
+
+
+class TestTheCRM:
+    """Away for the first calls: it hangs up, says 503, and hangs up after it worked."""
+
+    def verdict(self, home: Home, folder: Path, worker: str) -> Any:
+        away = ["drop", (503, {}, b""), "lose"]
+        with fake_hubspot() as crm:
+            connect(home, crm)
+            crm.misbehave = lambda call: away[call - 1] if call <= len(away) else None  # type: ignore[return-value]
+            requests = make_requests(200, NEW, 4)
+            with under_way(home, folder, requests, {"worker": worker}) as (service, sender, store):
+                sender.allowed = len(requests)
+                drain(service, sender, store)
+                verdict = check(home, sender, store, crm)
+            if worker == "serving":
+                assert crm.calls > len(away)
+        return verdict
+
+    def test_it_comes_back(self, home: Home, tmp_path: Path) -> None:
+        verdict = self.verdict(home, tmp_path, "serving")
+        assert verdict.clean, verdict
+
+    def test_the_twin_that_takes_it_for_done_is_caught(self, home: Home, tmp_path: Path) -> None:
+        verdict = self.verdict(home, tmp_path, "tests.serving.sabotaged_sent")
+        assert verdict.wrong_at_the_crm > 0, verdict
+
+
+class TestTheRegistry:
+    """Its address leads nowhere, in all tests of this file and of the kill tests."""
+
+    def test_the_twin_that_asks_it_first_is_caught(self, home: Home, tmp_path: Path) -> None:
+        with fake_hubspot() as crm:
+            connect(home, crm)
+            requests = [r for r in make_requests(60, NEW, 6) if not r.bad]
+            modules = {"worker": "tests.serving.sabotaged_registry"}
+            with under_way(home, tmp_path, requests, modules) as (_, sender, store):
+                sender.allowed = len(requests)
+
+                def applied() -> bool:
+                    with store.read() as connection:
+                        waiting = select(func.count()).select_from(inbox).where(inbox.c.state == "waiting")
+                        waits = connection.execute(select(func.count()).select_from(dirty)).scalar_one()
+                        left = connection.execute(waiting).scalar_one()
+                    return sender.done == len(requests) and not left and waits > 0
+
+                wait_for(applied)
+                verdict = check(home, sender, store, crm)
+        assert verdict.lost > 0, verdict
+
+
+class TestTheDatabase:
+    def test_it_is_stopped_and_comes_back(self, home: Home, tmp_path: Path, server: Postgres) -> None:
+        """Events are refused, and sent again by the CRM."""
+        with fake_hubspot() as crm, new_database(server, "back") as url:
+            connect(home, crm)
+            requests = make_requests(400, NEW, 5)
+            with under_way(home, tmp_path, requests, store_url=url) as (service, sender, store):
+                sender.allowed = len(requests) // 3
+                wait_for(lambda: sender.done == sender.allowed)
+                server.stop()
+                sender.allowed = len(requests)
+                wait_for(lambda: sender.statuses[503] > 0)
+                server.start()
+                drain(service, sender, store)
+                verdict = check(home, sender, store, crm)
+            assert len(sender.acknowledged) == 400
+        assert verdict.clean, verdict
+
+    def test_the_twin_that_answers_first_is_caught(self, home: Home, tmp_path: Path, server: Postgres) -> None:
+        with fake_hubspot() as crm, new_database(server, "twin") as url:
+            connect(home, crm)
+            requests = [r for r in make_requests(60, NEW, 7) if not r.bad]
+            modules = {"api": "tests.serving.sabotaged_early"}
+            with under_way(home, tmp_path, requests, modules, url) as (service, sender, store):
+                wait_for(lambda: service.processes["api"].poll() is None and answers(service.url))
+                server.stop()
+                sender.allowed = len(requests)
+                wait_for(lambda: sender.done == len(requests))
+                server.start()
+                wait_for(lambda: reached(url) and quiet(store))
+                verdict = check(home, sender, store, crm)
+        assert verdict.lost > 0, verdict
+
+
+class TestStartedWithoutTheDatabase:
+    """The last good model is on the disk: what brings its signals is scored, all else waits for the store."""
+
+    SCORE: Mapping[str, Any] = {"records": [{"signals": {"seniority": "vp", "industry": "software"}}]}
+
+    def test_it_comes_up_scores_and_takes_the_store_up_when_it_is_back(self, home: Home, tmp_path: Path, server: Postgres) -> None:  # fmt: skip
+        body, headers = signed([Sent(1, NEW[0], "industry", "software", DECEMBER_MS).wire()])
+        with fake_hubspot() as crm, new_database(server, "start") as url:
+            connect(home, crm)
+            env = environment(home, tmp_path, url)
+            assert home.run("serving", "migrate", env=env).returncode == 0
+            made = home.run("serving", "keys", "create", "crm", env=env)
+            assert made.returncode == 0, made.stderr
+            key = {"authorization": f"Bearer {made.stdout.strip()}"}
+            server.stop()
+            with running_api(home, env) as api:
+                ready = httpx.get(f"{api}/readyz").json()
+                assert (ready["status"], ready["store"]) == ("degraded", "away")
+                scored = httpx.post(f"{api}/v1/lead-fit/score", json=self.SCORE, headers=key)
+                assert scored.status_code == 200, scored.text
+                result = scored.json()["results"][0]
+                assert 0 < result["probability"] < 1
+                assert any("store is away" in warning for warning in result["warnings"])
+                # Whose signals are in the store, who objected, what was said: nobody knows now.
+                by_id = {"records": [{"entity_id": "lead_1"}]}
+                assert httpx.post(f"{api}/v1/lead-fit/score", json=by_id, headers=key).status_code == 503
+                assert httpx.get(f"{api}/v1/lead/lead_1/objection", headers=key).status_code == 503
+                assert httpx.post(f"{api}/webhooks/crm", content=body, headers=headers).status_code == 503
+                # A key is asked for as before; a wrong one does not pass.
+                assert httpx.post(f"{api}/v1/lead-fit/score", json=self.SCORE).status_code == 401
+                server.start()
+                wait_for(lambda: httpx.get(f"{api}/readyz").json()["store"] == "reached")
+                assert httpx.get(f"{api}/readyz").json()["status"] == "ready"
+                body, headers = signed([Sent(1, NEW[0], "industry", "software", DECEMBER_MS).wire()])
+                assert httpx.post(f"{api}/webhooks/crm", content=body, headers=headers).status_code == 204
+                again = httpx.post(f"{api}/v1/lead-fit/score", json=self.SCORE, headers=key).json()["results"][0]
+                assert again["probability"] == result["probability"]
+                assert not any("store is away" in warning for warning in again.get("warnings", []))
+                assert httpx.get(f"{api}/v1/lead/lead_1/objection", headers=key).status_code == 404
+            store = open_store(url)
+            with store.read() as connection:
+                assert connection.execute(select(func.count()).select_from(inbox)).scalar_one() == 1
+                assert connection.execute(select(func.count()).select_from(decisions)).scalar_one() == 1
+            store.close()
+
+    def test_without_kept_keys_nobody_is_let_in(self, home: Home, tmp_path: Path, server: Postgres) -> None:
+        """The door stays shut: "no key was ever made" cannot be told from "not known"."""
+        with fake_hubspot() as crm, new_database(server, "shut") as url:
+            connect(home, crm)
+            fresh = Home(tmp_path / "home", home.company)
+            fresh.path.mkdir()
+            env = {**environment(home, tmp_path, url), "ACCOUNTSCORE_CONNECTIONS": str(home.path / "connections")}
+            server.stop()
+            with running_api(fresh, env) as api:
+                assert httpx.post(f"{api}/v1/lead-fit/score", json=self.SCORE).status_code == 503
+                kept = {"needed": False, "keys": {}}
+            (fresh.path / "api-keys.json").write_text(
+                json.dumps(kept)
+            )  # the sabotaged twin: a door that takes it for none
+            with running_api(fresh, env) as api:
+                answer = httpx.post(f"{api}/v1/lead-fit/score", json=self.SCORE)
+                assert answer.json()["code"] == "no_model"
+            server.start()
+
+
+@contextlib.contextmanager
+def new_database(server: Postgres, name: str) -> Iterator[str]:
+    from sqlalchemy import create_engine, text
+
+    admin = create_engine(server.url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    yield server.url_of(name)
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+    return False
+
+
+def reached(url: str) -> bool:
+    from serving.errors import StoreAway
+
+    store = open_store(url)
+    try:
+        return store.revision() is not None
+    except StoreAway:
+        return False
+    finally:
+        store.close()
