@@ -21,7 +21,7 @@ from serving.settings import ServingSettings
 from serving.star.command import export
 from serving.store.command import backup, restore
 from serving.store.ready import set_up
-from serving.writeback.cli import dead_letters, deliver
+from serving.writeback.command import dead_letters, deliver
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

@@ -13,13 +13,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from features.errors import Fault
 from serving.errors import StoreAway
 from serving.log import place_of
 
 log = logging.getLogger("serving")
 MEDIA_TYPE = "application/problem+json"
-Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass
@@ -54,10 +52,6 @@ class Problem(Exception):
         if self.challenge is not None:
             headers["www-authenticate"] = self.challenge
         return headers
-
-
-def fault_json(fault: Fault) -> dict[str, str]:
-    return {"where": fault.where, "found": fault.found, "rule": fault.rule, "next_step": fault.next_step}
 
 
 def no_such(kind: str, choices: list[str]) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -28,9 +29,7 @@ async def readyz(request: Request) -> dict[str, Any]:
     only what brings its signals is scored."""
     state = state_of(request)
     models = state.champions.standing()
-    ready = any(model["serves"] for model in models.values())
-    state.metrics.ready.set(ready)
-    if not ready:
+    if not _serves(models):
         raise Problem(
             503,
             "not_ready",
@@ -47,5 +46,11 @@ async def readyz(request: Request) -> dict[str, Any]:
 async def metrics(request: Request) -> Response:
     """Requests and scores of this process since it started; what waits and how old the signals are, as of now."""
     state = state_of(request)
+    state.metrics.ready.set(_serves(state.champions.standing()))
     await asyncio.to_thread(measure, state)
     return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _serves(models: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether some model answers."""
+    return any(model["serves"] for model in models.values())

@@ -335,6 +335,7 @@ def test_metrics_say_what_waits_and_how_old_the_signals_are(inside: Inside) -> N
     assert 'accountscore_outbox_messages{state="dead"} 0.0' in page
     assert 'accountscore_signals_age_seconds{entity="account"}' in page
     assert "accountscore_dirty_entities 0.0" in page
+    assert "accountscore_ready 1.0" in page  # nobody asked /readyz
 
 
 class TestWhatIf:
