@@ -38,6 +38,7 @@ class Encoder:
         self._nothing = array("d", [math.nan] * len(self._names))
         self._shapes: dict[tuple[str, ...], list[Signal]] = {}
         self._absent: dict[tuple[str, ...], list[str]] = {}
+        self._packs: dict[tuple[str, ...], tuple[str, list[int]]] = {}
 
     def __call__(self, records: Sequence[Record]) -> tuple[np.ndarray, list[list[Fault]], list[list[str]]]:
         """(n, k) float64, and per record its faults and its warnings; a row with faults is all NaN."""
@@ -59,6 +60,29 @@ class Encoder:
             found = sorted(name for name in self._names if name not in given)
             self._remember(self._absent, names, found)
         return found
+
+    def pack(self, record: Record) -> list[Any]:
+        """A record of known names without them: which signals it has, a bit each in hexadecimal, and their values in the
+        scorer's order. A third of the size, and `unpack` gives it back."""
+        names, values = tuple(record), list(record.values())
+        found = self._packs.get(names)
+        if found is None:
+            columns = [self._signals[name][0] for name in names]
+            order = sorted(range(len(columns)), key=columns.__getitem__)
+            found = f"{sum(1 << j for j in columns):x}", order
+            self._remember(self._packs, names, found)
+        held, order = found
+        return [held, *[values[place] for place in order]]
+
+    def unpack(self, packed: Sequence[Any]) -> dict[str, Any]:
+        """The record, its signals in the scorer's order. Raises `ValueError` for what `pack` of this scorer did not make."""
+        if not (packed and isinstance(packed[0], str)):
+            raise ValueError("it is no packed record")
+        held = int(packed[0], 16)
+        if held >> len(self._names):
+            raise ValueError("it has signals that the scorer does not know")
+        names = [name for j, name in enumerate(self._names) if held >> j & 1]
+        return dict(zip(names, packed[1:], strict=True))
 
     def _remember(self, memory: dict[tuple[str, ...], Any], names: tuple[str, ...], found: Any) -> None:
         """Nothing of names that are none of ours: they may be anything, and of any length."""

@@ -158,6 +158,14 @@ class Scorer:
         """
         return self._encoder(records)
 
+    def pack(self, record: Mapping[str, Any]) -> list[Any]:
+        """A record that this scorer encodes, without the names: to be kept beside the scorer's sha256."""
+        return self._encoder.pack(record)
+
+    def unpack(self, packed: Sequence[Any]) -> dict[str, Any]:
+        """The record again. Raises `ValueError` for one of another scorer."""
+        return self._encoder.unpack(packed)
+
     def absent(self, given: tuple[str, ...]) -> list[str]:
         """The signals, by name, that are not among the given names."""
         return self._encoder.absent(given)

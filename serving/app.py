@@ -62,6 +62,7 @@ def create_app(
         champions = Champions(settings.base.home, metrics)
         champions.refresh()
         writer = GroupWriter(store)
+        recorder = Recorder(writer)
         ticking = clock or make_clock()
         watched = Watched(store, read_pepper(settings.base.home), ticking, settings.base.home)
         watched.start()
@@ -73,8 +74,8 @@ def create_app(
 
         app.state.serving = AppState(
             settings, store, writer, champions, connections, metrics, ticking, watched,
-            KeptScorers(settings.base.home), Recorder(writer), terms,
-            Together(lambda champion, asked: score_together(champion, asked, {}, terms())),
+            KeptScorers(settings.base.home), recorder, terms,
+            Together(lambda champion, asked: score_together(champion, asked, {}, terms()), recorder),
         )  # fmt: skip
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
         log.info("api.started connections=%d", len(connections))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from models.scorer import Scorer
 from serving.change.schemas import BandStep, ChangeAnswer, MovedSignal, Parts, ScoreParts, ScorePoint
 from serving.change.split import Split, split
@@ -37,7 +35,7 @@ def change(
     except ScorerGone as error:
         raise Problem(404, "scorer_gone", str(error)) from None
     found = split(
-        old, new, msgspec.json.decode(before["inputs"]), msgspec.json.decode(after["inputs"]),
+        old, new, history.inputs_of(before, old), history.inputs_of(after, new),
         after["as_of"] - before["as_of"],
     )  # fmt: skip
     return _answer(model, entity, entity_id, before, after, found, old, new)
@@ -58,7 +56,7 @@ def _answer(
 
 
 def _point(row: dict[str, Any], scorer: Scorer) -> ScorePoint:
-    x, _, _ = scorer.encode_records([msgspec.json.decode(row["inputs"])])
+    x, _, _ = scorer.encode_records([history.inputs_of(row, scorer)])
     return ScorePoint(
         row["id"], iso(from_us(row["as_of"])), row["version"], f"sha256:{row['scorer']}", float(scorer.log_odds(x)[0]),
         row["probability"], row["score"], row["band"],

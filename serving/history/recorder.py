@@ -7,16 +7,15 @@ as much as the score.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
 
 from serving.errors import StoreAway
 from serving.history import repository
+from serving.scoring.service import Scored
 from serving.store.writer import GroupWriter
 
-_Rows = Sequence[Mapping[str, Any]]
-_Waiting = tuple[_Rows, "asyncio.Future[None]"]
+_Waiting = tuple[Scored, "asyncio.Future[Scored]"]
 
 
 class Recorder:
@@ -25,40 +24,46 @@ class Recorder:
     def __init__(self, writer: GroupWriter) -> None:
         self._writer = writer
         self._waiting: list[_Waiting] = []
-        self._busy = False
+        self.busy = False
+        """Whether a commit is under way, or about to be."""
+        self.before_next: Callable[[], None] | None = None
+        """Called after a commit: who adds records now has them in the next one."""
 
-    def record(self, rows: _Rows) -> asyncio.Future[None]:
-        """Done after the commit; raises `StoreAway`, or what these rows themselves did wrong."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((rows, done))
-        if not self._busy:
-            self._busy = True
+    def record(self, scored: Scored, done: asyncio.Future[Scored]) -> None:
+        """Keep the decision records. `done` gets `scored` after the commit, with `away` when the store was; or what these
+        records themselves did wrong."""
+        self._waiting.append((scored, done))
+        if not self.busy:
+            self.busy = True
+            loop = done.get_loop()
             loop.call_soon(self._next, loop)  # after the other requests that are ready now
-        return done
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self.before_next is not None:
+            self.before_next()
         batch, self._waiting = self._waiting, []
-        self._busy = bool(batch)
+        self.busy = bool(batch)
         if batch:
             self._submit(loop, batch)
 
     def _submit(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting]) -> None:
-        rows = [row for some, _ in batch for row in some]
+        rows = [row for scored, _ in batch for row in scored.decisions]
         job = self._writer.submit(lambda connection: repository.put(connection, rows, checked=True))
         job.add_done_callback(lambda committed: loop.call_soon_threadsafe(self._done, loop, batch, committed))
 
     def _done(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting], committed: Future[None]) -> None:
         error = committed.exception()
-        if error is not None and len(batch) > 1 and not isinstance(error, StoreAway):
+        away = isinstance(error, StoreAway)
+        if error is not None and len(batch) > 1 and not away:
             for one in batch:  # a request that cannot be stored does not spoil its neighbours
                 self._submit(loop, [one])
         else:
-            for _, waiting in batch:
-                if waiting.done():  # the request was cancelled
+            for scored, done in batch:
+                if done.done():  # the request was cancelled
                     continue
-                if error is None:
-                    waiting.set_result(None)
+                if error is None or away:
+                    scored.away = away
+                    done.set_result(scored)
                 else:
-                    waiting.set_exception(error)
+                    done.set_exception(error)
         self._next(loop)

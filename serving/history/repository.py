@@ -11,6 +11,8 @@ import msgspec
 from sqlalchemy import Connection, Dialect, delete, insert, select
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from models.scorer import Scorer
+from models.words import Reason
 from serving.privacy.repository import without_erased
 from serving.store.connect import Store
 from serving.store.tables import decisions
@@ -20,15 +22,16 @@ WHAT_IF = "what_if"
 unless somebody asks for it."""
 _PART = 500
 """Bound values in one statement; older SQLite takes 999."""
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encode = msgspec.json.encode
 
 
 def decision(
     *, model: str, entity: str, entity_id: str | None, as_of_us: int, recorded_at_us: int, cause: str, run_id: str | None,
     version: int | None, scorer: str, probability: float | None, score: int | None, band: str | None, no_score: str | None,
-    value: float | None, reasons: Any, inputs: Mapping[str, Any],
+    value: float | None, reasons: Sequence[Reason], inputs: Sequence[Any],
 ) -> dict[str, Any]:  # fmt: skip
-    """A row for `put`. `inputs` are the values that were scored, so that the same scorer gives the same number again."""
+    """A row for `put`. `inputs` are what was scored, as `Scorer.pack` gives it, so that the same scorer gives the same number
+    again; empty when nothing was."""
     kept = _encode(inputs)
     return {
         "model": model,
@@ -45,10 +48,31 @@ def decision(
         "band": band,
         "no_score": no_score,
         "value": value,
-        "reasons": _encode(reasons),
+        "reasons": _encode([msgspec.structs.astuple(reason) for reason in reasons]),
         "inputs": kept,
         "inputs_sha256": hashlib.sha256(kept).hexdigest(),
     }
+
+
+def inputs_of(row: Mapping[str, Any], scorer: Scorer) -> dict[str, Any]:
+    """The signals that were scored, by name. `scorer` is the record's own.
+
+    Records that are older than the packed form hold an object. Raises `ValueError` for inputs that are not the scorer's.
+    """
+    kept = msgspec.json.decode(row["inputs"])
+    if isinstance(kept, dict):
+        return kept
+    if not isinstance(kept, list):
+        raise ValueError("the inputs are neither a list nor an object")
+    return scorer.unpack(kept) if kept else {}
+
+
+def reasons_of(row: Mapping[str, Any]) -> list[Reason]:
+    """The reasons that were given. Those of older records are objects, of which some lack the direction."""
+    if bytes(row["reasons"][:2]) == b"[{":
+        told = msgspec.json.decode(row["reasons"])
+        return [Reason(**{**one, "direction": "up" if one["effect"] > 0 else "down"}) for one in told]
+    return [Reason(*one) for one in msgspec.json.decode(row["reasons"])]
 
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]], *, checked: bool = False) -> None:

@@ -8,22 +8,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from models.words import Reason, Value
+from models.words import Reason
 from serving.clock import from_us, iso
+from serving.history.repository import reasons_of
 from serving.scoring.no_score import detail
 from serving.scoring.schemas import NoScore, OverrideShown
-
-
-class _Kept(msgspec.Struct):
-    signal: str
-    theme: str
-    value: Value
-    effect: float
-    share: float
-    text: str
-
-
-_reasons = msgspec.json.Decoder(list[_Kept]).decode
 
 
 class RecordedScore(msgspec.Struct):
@@ -73,8 +62,5 @@ def shown_record(row: Mapping[str, Any]) -> RecordedScore:
     shown.probability, shown.score, shown.band, shown.value = (
         row["probability"], row["score"], row["band"], row["value"]
     )  # fmt: skip
-    shown.reasons = [
-        Reason(r.signal, r.theme, r.value, "up" if r.effect > 0 else "down", r.effect, r.share, r.text)
-        for r in _reasons(row["reasons"])
-    ]
+    shown.reasons = reasons_of(row)
     return shown

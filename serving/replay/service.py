@@ -42,7 +42,10 @@ def replay(store: Store, scorers: KeptScorers, record_id: int) -> Replayed:
     if record["no_score"] is not None:
         return Replayed(record, None, None, None, unchanged)
     scorer = scorers.get(record["model"], record["scorer"])
-    x, faults, _ = scorer.encode_records([msgspec.json.decode(record["inputs"])])
+    try:
+        x, faults, _ = scorer.encode_records([repository.inputs_of(record, scorer)])
+    except (ValueError, msgspec.MsgspecError):  # they were changed
+        return Replayed(record, None, None, None, unchanged)
     if faults[0]:
         return Replayed(record, None, None, None, unchanged)
     probability = scorer.probability(x)

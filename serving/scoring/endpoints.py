@@ -23,7 +23,7 @@ from serving.idempotency.keep import Keep, keep_of
 from serving.problems import MEDIA_TYPE, Problem, documented, fault, store_away
 from serving.scoring import repository, service
 from serving.scoring.body import parse
-from serving.scoring.schemas import BandShown, ModelAnswer, SignalShown
+from serving.scoring.schemas import BandShown, ModelAnswer, ScoreAnswer, SignalShown
 from serving.state import AppState, state_of
 
 router = APIRouter(tags=["scores"])
@@ -43,23 +43,27 @@ async def answer(state: AppState, model: str, body: bytes, keep: Keep | None = N
     champion = state.champions.get(model)
     records, reasons = parse(body)
     ids = service.ids_of(records)
-    if ids or len(records) > INLINE_RECORDS:
+    if ids or len(records) > INLINE_RECORDS or keep is not None:
         scored = await asyncio.to_thread(_score, state, champion, records, reasons, ids)
+        if keep is not None and scored.decisions:
+            await _record_and_keep(state, scored, keep)
+        elif scored.decisions:
+            done: asyncio.Future[service.Scored] = asyncio.get_running_loop().create_future()
+            state.recorder.record(scored, done)
+            await done
     else:
         scored = await state.together.score(champion, (records, reasons))
     given = scored.answer
-    status = 207 if given.errors else 200
-    if state.settings.record_decisions and scored.decisions:
-        if keep is None:
-            await _record(state, scored)
-        else:
-            await _record_and_keep(state, scored, keep, status)
+    if scored.away:  # that does not stop scoring: the answer says so
+        state.metrics.not_recorded.inc(len(scored.decisions))
+        for result in given.results:
+            result.warnings = [*result.warnings, "the store is away: this score was not recorded"]
     for result in given.results:
         band = "none" if result.band is msgspec.UNSET else result.band
         state.metrics.scored(champion.name, champion.version, band)
     if given.errors:
         state.metrics.record_errors.labels(champion.name).inc(len(given.errors))
-    return status, _encode(given)
+    return _status(given), _encode(given)
 
 
 def _score(state: AppState, champion: Champion, records: Any, reasons: int, ids: list[str]) -> service.Scored:
@@ -70,23 +74,17 @@ def _score(state: AppState, champion: Champion, records: Any, reasons: int, ids:
     return service.score(champion, records, reasons, stored, state.terms())
 
 
-async def _record(state: AppState, scored: service.Scored) -> None:
-    """The answer leaves after the commit. A store that is away does not stop scoring: the answer says so."""
-    try:
-        await state.recorder.record(scored.decisions)
-    except StoreAway:
-        state.metrics.not_recorded.inc(len(scored.decisions))
-        for result in scored.answer.results:
-            result.warnings = [*result.warnings, "the store is away: this score was not recorded"]
+def _status(answer: ScoreAnswer) -> int:
+    return 207 if answer.errors else 200
 
 
-async def _record_and_keep(state: AppState, scored: service.Scored, keep: Keep, status: int) -> None:
+async def _record_and_keep(state: AppState, scored: service.Scored, keep: Keep) -> None:
     """Both or neither: a repetition finds the answer exactly when the records are there."""
     content = _encode(scored.answer)
 
     def job(connection: Connection) -> None:
         history.put(connection, scored.decisions, checked=True)
-        keep(connection, status, "application/json", content)
+        keep(connection, _status(scored.answer), "application/json", content)
 
     try:
         await asyncio.wrap_future(state.writer.submit(job))

@@ -47,7 +47,7 @@ class ScoredRow:
             recorded_at_us=recorded_at_us, cause=cause, run_id=run_id, version=champion.version, scorer=champion.sha256,
             probability=self.probability, score=self.score, band=self.band, no_score=self.no_score, value=self.value,
             reasons=self.reasons,
-            inputs=self.inputs if self.no_score is None else {},
+            inputs=champion.scorer.pack(self.inputs) if self.no_score is None else (),
         )  # fmt: skip
 
 

@@ -86,6 +86,8 @@ class Scored:
 
     answer: ScoreAnswer
     decisions: list[dict[str, Any]]
+    away: bool = False
+    """Whether the store was away when they should have been kept."""
 
 
 def ids_of(records: Parsed) -> list[str]:
@@ -299,5 +301,5 @@ def _decision(champion: Champion, subject: _Subject, result: Result, now_us: int
         score=None if result.score is UNSET else result.score,
         band=None if result.band is UNSET else result.band,
         no_score=subject.no_score, value=subject.value, reasons=[] if result.reasons is UNSET else result.reasons,
-        inputs=subject.values if subject.no_score is None else {},
+        inputs=champion.scorer.pack(subject.values) if subject.no_score is None else (),
     )  # fmt: skip

@@ -1,7 +1,8 @@
 """Requests that are ready in the same turn of the event loop are scored together.
 
 Under load several are: their rows share the calls of NumPy, each of which costs more than the arithmetic of one row, and each
-of which may hand the interpreter to another thread. Nobody waits for a later request.
+of which may hand the interpreter to another thread. Nobody waits for a later request. Where decisions are recorded, those who
+come during a commit could only be in the next one, and are scored together when that is due.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from serving.champion import Champion
+from serving.history.recorder import Recorder
 from serving.scoring.body import Parsed
 from serving.scoring.service import Scored
 
@@ -21,15 +23,20 @@ _Waiting = tuple[Champion, Asked, "asyncio.Future[Scored]"]
 class Together:
     """On one event loop. `score` is given requests to one champion."""
 
-    def __init__(self, score: Callable[[Champion, Sequence[Asked]], list[Scored]]) -> None:
+    def __init__(
+        self, score: Callable[[Champion, Sequence[Asked]], list[Scored]], recorder: Recorder | None = None
+    ) -> None:
         self._score_all = score
         self._waiting: list[_Waiting] = []
+        self._recorder = recorder
+        if recorder is not None:
+            recorder.before_next = self._turn
 
     def score(self, champion: Champion, asked: Asked) -> asyncio.Future[Scored]:
-        """Done in the next turn."""
+        """Done when it is scored and, with a recorder, its decisions are recorded."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Scored] = loop.create_future()
-        if not self._waiting:
+        if not self._waiting and not (self._recorder is not None and self._recorder.busy):
             loop.call_soon(self._turn)
         self._waiting.append((champion, asked, done))
         return done
@@ -54,5 +61,7 @@ class Together:
                 group[0][2].set_exception(error)
             return
         for (_, _, done), found in zip(group, scored, strict=True):
-            if not done.done():  # else the request was cancelled
+            if self._recorder is not None and found.decisions:
+                self._recorder.record(found, done)
+            elif not done.done():  # else the request was cancelled
                 done.set_result(found)

@@ -5,6 +5,8 @@ Times are microseconds since 1970 UTC: exact, and the same in every database.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -17,14 +19,21 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
 # SQLite counts rows up by itself only where the key is called INTEGER.
 Counted = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """Keywords of an index of some rows, for both databases."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
 
 signals = Table(
     "signals",
@@ -58,11 +67,17 @@ decisions = Table(
     Column("band", Text),
     Column("no_score", Text, comment="code, where there is no score"),
     Column("value", Float(53)),
-    Column("reasons", LargeBinary, nullable=False, comment="JSON list"),
-    Column("inputs", LargeBinary, nullable=False, comment="JSON object: the signals that were scored"),
+    Column(
+        "reasons",
+        LargeBinary,
+        nullable=False,
+        comment="JSON list of lists: signal, theme, value, direction, effect, share, text",
+    ),
+    Column("inputs", LargeBinary, nullable=False, comment="JSON list: which signals, their values (Scorer.pack)"),
     Column("inputs_sha256", Text, nullable=False),
-    Index("decisions_of_entity", "entity", "entity_id", "as_of", "id"),
-    Index("decisions_of_run", "run_id"),
+    # Without the rows that nobody looks up that way: those of a request that gave signals alone are in neither.
+    Index("decisions_of_entity", "entity", "entity_id", "as_of", "id", **_where("entity_id IS NOT NULL")),
+    Index("decisions_of_run", "run_id", **_where("run_id IS NOT NULL")),
     comment="what was scored, when, by which version, with what inputs and reasons",
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import lightgbm as lgb
+import msgspec
 import numpy as np
 import pytest
 
@@ -155,6 +156,32 @@ class TestEncoding:
         _, faults, warnings = scorer.encode_records([{"word_0": "omega", "number_0": 1e9}])
         assert not faults[0]
         assert len(warnings[0]) == 2
+
+    def test_a_packed_record_is_the_record(self, scorer: Scorer) -> None:
+        """What is absent stays absent and what is null stays null; numbers keep their kind."""
+        for record in (
+            {"word_0": "omega", "number_5": 1e300, "number_0": None, "number_2": True, "number_1": 2**60},
+            {},
+            dict.fromkeys(scorer.names),
+        ):
+            for _ in range(2):  # the second time its names are known
+                kept = msgspec.json.decode(msgspec.json.encode(scorer.pack(record)))
+                again = scorer.unpack(kept)
+                assert again == record
+                assert [type(again[name]) for name in record] == [type(value) for value in record.values()]
+
+    def test_what_is_no_packed_record_of_it_is_refused(self, scorer: Scorer) -> None:
+        for wrong in ([], [1], ["zz"], ["1"], ["1", 2, 3], [f"{1 << len(scorer.names):x}", 1]):
+            with pytest.raises(ValueError):  # noqa: PT011  any of them
+                scorer.unpack(wrong)
+
+    def test_names_that_are_none_are_not_remembered(self, scorer: Scorer) -> None:
+        for i in range(3):
+            _, faults, _ = scorer.encode_records([{f"stranger_{i}": 1, "number_0": 2.0}])
+            assert len(faults[0]) == 1
+            assert scorer.absent((f"stranger_{i}", "number_0")) == [n for n in scorer.sorted_names if n != "number_0"]
+        held = [*scorer._encoder._shapes, *scorer._encoder._absent, *scorer._encoder._packs]
+        assert not any(name.startswith("stranger") for names in held for name in names)
 
     def test_a_column_that_is_missing(self, scorer: Scorer) -> None:
         with pytest.raises(BadInput, match="8 faults"):

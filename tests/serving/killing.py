@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import msgspec
 from hubspot.utils.signature import Signature
 from sqlalchemy import func, select
 
 from models.pointer import read_pointer
 from models.scorer import Scorer
+from serving.history.repository import inputs_of
 from serving.store.connect import Store, open_store
 from serving.store.tables import decisions, dirty, inbox, writebacks
 from tests.serving.fake_hubspot import FakeHubSpot
@@ -344,7 +344,7 @@ def _wrong(home: Home, acknowledged: set[tuple[str, str, str, int]], made: Seque
         if decision is None or decision["no_score"] is not None:
             wrong += 1
             continue
-        inputs = msgspec.json.decode(decision["inputs"])
+        inputs = inputs_of(decision, scorer)
         expected = {COLUMN_OF[name]: value for (r, name), (_, value) in newest.items() if r == record}
         wrong += any(inputs[column] != value for column, value in expected.items())
         probability = scorer.probability(scorer.encode({name: [inputs[name]] for name in inputs}))

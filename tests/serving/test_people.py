@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 from sqlalchemy import func, insert, select, update
 
@@ -259,7 +261,7 @@ class TestReplay:
         assert done.probability is not None
         sabotages: list[dict[str, Any]] = [
             {"probability": float.fromhex(done.probability.hex()) + 1e-16}, {"score": (done.score or 0) + 1},
-            {"inputs": b"{}"}, {"band": "purple"},
+            {"inputs": b"{}"}, {"inputs": b'["ff", 1]'}, {"inputs": b"[1]"}, {"inputs": b"1"}, {"band": "purple"},
         ]  # fmt: skip
         for values in sabotages:
             with inside.writing() as connection:
@@ -268,6 +270,30 @@ class TestReplay:
             assert not replay(inside.state.store, scorers, number).same
             with inside.writing() as connection:
                 connection.execute(update(decisions).where(decisions.c.id == number).values(**kept))
+
+    def test_records_of_the_older_form_are_read_and_replay(self, inside: Inside) -> None:
+        """Inputs as an object by name, reasons as objects: so they were kept before revision 0004."""
+        store_signals(inside, "p3")
+        ask(inside, "p3")
+        number, scorers = self.newest(inside, "p3"), KeptScorers(inside.state.settings.base.home)
+        shown = inside.client.get("/v1/account/p3/scores").json()
+        row = history.one(inside.state.store, number)
+        assert row is not None
+        inputs = history.inputs_of(row, scorers.get(row["model"], row["scorer"]))
+        assert len(inputs) > 3
+        older = [{k: v for k, v in reason.items() if k != "direction"} for reason in shown["scores"][0]["reasons"]]
+        assert older
+        kept = msgspec.json.encode(inputs, order="deterministic")
+        values = {
+            "inputs": kept,
+            "inputs_sha256": hashlib.sha256(kept).hexdigest(),
+            "reasons": msgspec.json.encode(older),
+        }
+        assert len(kept) > 2 * len(row["inputs"])
+        with inside.writing() as connection:
+            connection.execute(update(decisions).where(decisions.c.id == number).values(**values))
+        assert replay(inside.state.store, scorers, number).same
+        assert inside.client.get("/v1/account/p3/scores").json() == shown
 
     def test_what_is_not_there_is_told(self, inside: Inside, tmp_path: Path) -> None:
         with pytest.raises(UserMistake, match="no decision record"):
