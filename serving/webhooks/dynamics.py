@@ -98,7 +98,7 @@ def _events(content: dict[str, Any], delivery: Delivery) -> Iterator[Event | Non
             if name in _BOOKKEEPING or name == f"{entity}id":
                 continue
             try:
-                text = _text(value)
+                text = text_of(value)
             except ValueError:
                 yield None
                 continue
@@ -140,12 +140,12 @@ def _dedupe(content: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
     return (operation, *(each if isinstance(each, str) else None for each in (correlation, owner)))
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
     """A value of an attribute as a text; raises `ValueError` for what has no one value.
 
-    >>> _text({"__type": "OptionSetValue:http://schemas.microsoft.com/xrm/2011/Contracts", "Value": 7})
+    >>> text_of({"__type": "OptionSetValue:http://schemas.microsoft.com/xrm/2011/Contracts", "Value": 7})
     '7'
-    >>> _text("/Date(1764547200000)/"), _text("/Date(1764547200000-0700)/")
+    >>> text_of("/Date(1764547200000)/"), text_of("/Date(1764547200000-0700)/")
     ('2025-12-01T00:00:00Z', '2025-12-01T00:00:00Z')
     """
     if isinstance(value, dict):

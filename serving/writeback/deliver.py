@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from tenacity import RetryCallState, Retrying
 from tenacity.wait import wait_exponential_jitter
 
-from serving.clock import system_us
+from serving.clock import make_clock, system_us
 from serving.connections import ConnectionConfig
 from serving.errors import StoreAway
 from serving.log import place_of
 from serving.store.connect import Store
+from serving.webhooks.cut import read_cut
 from serving.writeback import ledger, queue
-from serving.writeback.sender import CallFailed, CallRefused, Outcome, Sender, Write
+from serving.writeback.sender import CallFailed, CallRefused, Outcome, Reader, Sender, Write
 from serving.writeback.vendors import make_sender
 
 log = logging.getLogger("serving.writeback")
@@ -55,15 +56,30 @@ class Delivery:
         self._apart = 1.0 / config.writeback.requests_per_second
         self._next_call = 0.0
         self._not_before_us = 0
+        self._clock, self._unread = make_clock(), 0
 
     def round(self) -> Delivered:
         """One call, if something is due. Raises `StoreAway`."""
         now = system_us()
         if now < self._not_before_us:
             return Delivered()
+        if isinstance(self._sender, Reader) and not self._read(self._sender):
+            return Delivered()
         with self._store.read() as connection:
             found = queue.due(connection, self._config, now, self._sender.batch)
         return self._send(found) if found else Delivered()
+
+    def _read(self, reader: Reader) -> bool:
+        """Read what was too large for the CRM to tell; False when it is away."""
+        try:
+            read_cut(self._store, self._config, reader, self._clock)
+            self._unread = 0
+        except CallFailed as error:
+            self._unread += 1
+            wait = pause_after(self._unread, error.retry_after)
+            self._not_before_us = system_us() + int(1e6 * wait)
+            log.warning("webhook.unread connection=%s why=%s again_in_s=%.0f", self._config.name, error, wait)
+        return not self._unread
 
     def once(self, stopping: threading.Event) -> Delivered:
         """Until nothing is due any more; what failed and is to be tried later stays."""

@@ -14,20 +14,22 @@ import email.policy
 import json
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 
 import httpx
 import msgspec
 
+from serving.strict_json import loads
+from serving.webhooks.dynamics import GUID, text_of
 from serving.writeback.config import WriteBack
 from serving.writeback.http import judge, make_client, retry_after
 from serving.writeback.oauth import login
-from serving.writeback.sender import CallFailed, Outcome, Write, values_of
+from serving.writeback.sender import CallFailed, CallRefused, Outcome, Write, values_of
 
 API = "/api/data/v9.2"
-GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _STATUS = re.compile(rb"HTTP/1\.1 ([1-5][0-9]{2})[^\r\n]*\r?\n")
+_LOOKUP = re.compile(r"^_(.+)_value$")
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,40}")
 
 
@@ -54,6 +56,19 @@ class Dynamics:
             answer = judge(lambda: self._client.post(url, content=body, headers=headers))
             outcomes |= dict(zip((write.key for write in good), _outcomes(len(good), answer), strict=True))
         return [outcomes[write.key] for write in writes]
+
+    def read(self, object_type: str, object_id: str) -> Mapping[str, str | None]:
+        """See `serving.writeback.sender.Reader`. A reference is the id of what it refers to."""
+        if not GUID.fullmatch(object_id):
+            raise CallRefused("the record's id is no GUID")
+        url = f"{self._config.url}{API}/{entity_set(object_type)}({object_id})"
+        answer = judge(lambda: self._client.get(url))
+        try:
+            fields = loads(answer.content).items()
+            one = {name: value for name, value in fields if "@" not in name and not isinstance(value, (dict, list))}
+            return {_LOOKUP.sub(r"\1", name): text_of(value) for name, value in one.items()}
+        except (ValueError, AttributeError):
+            raise CallFailed("the answer is not what the API's description says") from None
 
     def close(self) -> None:
         self._client.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from serving.errors import ServingError
 from serving.writeback.config import Target
@@ -69,6 +69,14 @@ class Sender(Protocol):
         """One call; an outcome per write, in their order. Raises `CallFailed` or `CallRefused`."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """What a module offers beside `Sender` when its vendor can leave out what happened."""
+
+    def read(self, object_type: str, object_id: str) -> Mapping[str, str | None]:
+        """The record's properties as texts, as the vendor's webhooks tell them. Raises `CallFailed` or `CallRefused`."""
 
 
 def one_call(writes: Sequence[Write]) -> list[Write]:

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import requests
 import zeep
 from zeep.transports import Transport
 
 WSDL = Path(__file__).parent / "outbound.wsdl"
 ORGANIZATION = "00D30000000XxXxEAK"
 OUTBOUND, SOBJECT = "{http://soap.sforce.com/2005/09/outbound}", "{urn:sobject.enterprise.soap.sforce.com}"
+SESSION = "00D30000000XxXx!session.never.to.be.kept"
+"""A token, where the message was told to bring one."""
 Post = Callable[[str, bytes, Mapping[str, str]], "Answered"]
 
 
@@ -49,9 +52,10 @@ class Org:
     client: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = zeep.Client(
-            str(WSDL), transport=Through(self.post) if self.post else Transport(operation_timeout=60)
-        )
+        session = requests.Session()
+        session.trust_env = False
+        transport = Through(self.post) if self.post else Transport(session=session, operation_timeout=60)
+        self.client = zeep.Client(str(WSDL), transport=transport)
         self._service = self.client.create_service(OUTBOUND + "NotificationBinding", self.address)
 
     def notify(self, *records: Mapping[str, Any], first: int | None = None) -> bool:
@@ -64,7 +68,7 @@ class Org:
 
     def head(self) -> dict[str, Any]:
         url = "https://example.my.salesforce.com/services/Soap/c/62.0"
-        return {"OrganizationId": self.organization, "ActionId": "04k3000000000abAAA", "SessionId": "a token, never to be logged", "EnterpriseUrl": url, "PartnerUrl": url}  # fmt: skip
+        return {"OrganizationId": self.organization, "ActionId": "04k3000000000abAAA", "SessionId": SESSION, "EnterpriseUrl": url, "PartnerUrl": url}  # fmt: skip
 
     def notification(self, number: int, record: Mapping[str, Any]) -> Any:
         lead = self.client.get_type(SOBJECT + "Lead")(**record)

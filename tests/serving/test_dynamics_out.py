@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from serving.store.connect import open_store
+from serving.connections import ConnectionConfig, Mapped
+from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
+from serving.store.tables import inbox as table
+from serving.webhooks import inbox
+from serving.webhooks.delivery import Event
 from serving.writeback import deliver, dynamics
 from serving.writeback.config import Target, WriteBack
 from serving.writeback.deliver import Delivered
@@ -186,3 +191,77 @@ class TestTheFake:
         with pytest.raises(Exception, match="HTTP 400"):
             sender.send([write(1)])
         assert json.loads(json.dumps(crm.values)) == {}
+
+
+class TestCut:
+    """What was too large for Dataverse to tell is read from it."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        opened = open_store(f"sqlite:///{tmp_path}/store.db")
+        migrate(opened)
+        yield opened
+        opened.close()
+
+    def delivery(self, store: Store, crm: FakeDataverse, config: WriteBack, sender: Dynamics) -> deliver.Delivery:
+        objects = {
+            "lead": Mapped(
+                "leads", "lead_{id}", {"subject": "title", "industrycode": "industry", "ownerid": "city"}, {}
+            )
+        }
+        conf = ConnectionConfig("crm", "dynamics", "https://x.example", "sample", None, objects, writeback=config)
+        cut = [Event((n,), "lead.Update", "change", "lead", guid(n), 1_000_000, cut=True) for n in (1, 2)]
+        with store.write() as connection:
+            inbox.put(connection, inbox.letters_of(conf, cut, 2_000_000))
+        return deliver.Delivery(store, conf, sender)
+
+    def letters(self, store: Store) -> list[tuple[object, ...]]:
+        columns = (table.c.object_id, table.c.property, table.c.value, table.c.state)
+        with store.read() as connection:
+            return [tuple(row) for row in connection.execute(select(*columns).order_by(table.c.id))]
+
+    def test_the_record_is_read_once_and_what_is_mapped_becomes_changes(
+        self, store: Store, crm: FakeDataverse, config: WriteBack, sender: Dynamics
+    ) -> None:
+        crm.records = {
+            guid(n): {
+                "subject": f"s{n}",
+                "industrycode": 7,
+                "_ownerid_value": guid(9),
+                "description": "x" * 300_000,
+                "new_many": [1, 2],
+            }
+            for n in (1, 2)
+        }
+        work = self.delivery(store, crm, config, sender)
+        for _ in range(3):
+            assert work.round() == Delivered()
+        assert crm.calls == 2
+        told = [(guid(n), name, value, "waiting") for n in (1, 2) for name, value in (("subject", f"s{n}"), ("industrycode", "7"), ("ownerid", guid(9)))]  # fmt: skip
+        assert self.letters(store) == [(guid(1), None, None, "kept"), (guid(2), None, None, "kept"), *told]
+
+    def test_a_record_that_is_gone_fails_its_letter_alone(
+        self, store: Store, crm: FakeDataverse, config: WriteBack, sender: Dynamics
+    ) -> None:
+        crm.records = {guid(2): {"subject": "s"}}
+        self.delivery(store, crm, config, sender).round()
+        assert [(row[0], row[3]) for row in self.letters(store)] == [
+            (guid(1), "failed"),
+            (guid(2), "kept"),
+            (guid(2), "waiting"),
+        ]
+
+    @pytest.mark.parametrize("bad", ["drop", (503, {"retry-after": "40"}, b""), (200, {}, b"<html>"), (200, {}, b"[]"), (200, {}, b'{"a": NaN}')])  # fmt: skip
+    def test_while_the_crm_is_away_it_is_asked_again_later(
+        self, store: Store, crm: FakeDataverse, config: WriteBack, sender: Dynamics, bad: Any
+    ) -> None:
+        crm.misbehave = lambda _call: bad
+        work = self.delivery(store, crm, config, sender)
+        for _ in range(3):
+            work.round()
+        assert crm.calls == 1
+        assert {row[3] for row in self.letters(store)} == {"cut"}
+        crm.misbehave = lambda _call: None
+        crm.records = {guid(n): {} for n in (1, 2)}
+        deliver.Delivery(store, work._config, sender).round()
+        assert {row[3] for row in self.letters(store)} == {"kept"}

@@ -14,7 +14,7 @@ from serving.store.tables import inbox
 from serving.webhooks import shared_key
 from serving.webhooks.delivery import Delivery, Event
 from serving.webhooks.salesforce import ACK, Salesforce
-from tests.serving.soap import ORGANIZATION, Answered, Org, at, changed, lead_id
+from tests.serving.soap import ORGANIZATION, SESSION, Answered, Org, at, changed, lead_id
 from tests.serving.test_vendors import CASES, PUBLIC, Door, open_door, salesforce_body
 
 VENDOR = Salesforce()
@@ -50,12 +50,12 @@ def us(seconds: int) -> int:
 
 class TestZeep:
     def test_a_hundred_notifications_are_acknowledged_and_each_field_is_a_change(self, door: Door) -> None:
-        records = changed(range(100), Industry="Zürich & <b>", Fit_Score__c=82.0)
+        records = changed(range(100), Industry="Zürich & <b>", Fit__c=82.0)
         assert org(door).notify(*records) is True
         stored = letters(door)
         assert len(stored) == 200
         assert stored[:2] == [
-            (lead_id(0), "Fit_Score__c", "82.0", us(0)),
+            (lead_id(0), "Fit__c", "82.0", us(0)),
             (lead_id(0), "Industry", "Zürich & <b>", us(0)),
         ]
 
@@ -75,6 +75,13 @@ class TestZeep:
     def test_a_field_that_was_emptied_is_a_change_to_nothing(self, door: Door) -> None:
         org(door).notify(*changed([1], Industry=zeep.xsd.Nil))
         assert letters(door) == [(lead_id(1), "Industry", None, us(0))]
+
+    def test_its_session_is_kept_nowhere(self, door: Door, caplog: pytest.LogCaptureFixture) -> None:
+        org(door).notify(*changed([1], Industry="software"))
+        with door.store.read() as connection:
+            kept = repr(connection.execute(select(inbox)).all())
+        assert "software" in kept
+        assert SESSION not in kept + caplog.text
 
     def test_another_organisation_and_another_key_are_not_acknowledged(self, door: Door) -> None:
         record = changed([1], Industry="software")
