@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import logging
 import signal
@@ -61,9 +62,13 @@ async def listen(front: Door, host: str, port: int) -> None:
         loop.add_signal_handler(number, stopping.set)
     log.info("api.listening address=http://%s:%d", host, port)
     draining = asyncio.create_task(_drain(front, stopping, server))
+    # What was made for the start stays to the end: looking through it for garbage stopped all requests for 80 ms.
+    gc.collect()
+    gc.freeze()
     try:
         await server.serve()
     finally:
+        gc.unfreeze()
         draining.cancel()
 
 

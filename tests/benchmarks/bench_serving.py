@@ -4,8 +4,8 @@ One server process on one core, the load from another process on the other core 
 the echo of the same body, (a) probability alone, (b) with the 5 strongest reasons, (c) with a durable decision record. A ratio
 is taken within a round, and the median over the rounds counts, so that a busy machine slows both sides. The echo stands behind
 the same door as scoring (`tests.benchmarks.echo_server`). (a) and (b) run in a server that keeps no decision records, (c)
-in one that does, each beside its own echo. All requests of a measurement have one body, which no part of the answer is
-remembered from. Beside the clock the processor time of the server is told, which a neighbour on its core does not take.
+in one that does, each beside its own echo. The requests of a measurement take 100 records in turn, and nothing is remembered
+of an answer. For orientation the ratios to an ordinary FastAPI route that echoes (`..._vs_fastapi_echo`) are told too. Beside the clock the processor time of the server is told, which a neighbour on its core does not take.
 
 The last line is one JSON object.
 """
@@ -108,7 +108,7 @@ class Load:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __call__(self, port: int, path: str, body: Path, connections: int, seconds: float) -> Run:
-        job = {"port": port, "path": path, "body_file": str(body), "connections": connections, "seconds": seconds}
+        job = {"port": port, "path": path, "bodies_file": str(body), "connections": connections, "seconds": seconds}
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps(job) + "\n")
@@ -157,13 +157,12 @@ def main() -> None:
     scratch = home / "bench_serving"
     scratch.mkdir(exist_ok=True)
     given = records(scorer, 100)
-    for name, body in {
-        "echo": {"records": given[:1], "reasons": 5},
-        "a": {"records": given[:1]},
-        "b": {"records": given[:1], "reasons": 5},
-        "b100": {"records": given, "reasons": 5},
+    for name, bodies in {
+        "a": [{"records": [one]} for one in given],
+        "b": [{"records": [one], "reasons": 5} for one in given],
+        "b100": [{"records": given, "reasons": 5}],
     }.items():
-        (scratch / f"{name}.json").write_text(json.dumps(body))
+        (scratch / f"{name}.json").write_text("\n".join(json.dumps(body) for body in bodies))
     columns = list(given[0]["signals"])
     frame = {"columns": columns, "data": [[r["signals"][c] for c in columns] for r in given[:1]]}
     (scratch / "mlflow.json").write_text(json.dumps({"dataframe_split": frame}))
@@ -204,8 +203,9 @@ def main() -> None:
         score = f"/v1/{MODEL}/score"
         plan = [(kind, name, path, f"{body}.json")
                 for kind, name, path, body in (
-                    ("no", "echo", "/echo", "echo"), ("no", "bare echo", "/bare", "echo"), ("no", "a", score, "a"),
-                    ("no", "b", score, "b"), ("yes", "echo of c", "/echo", "echo"), ("yes", "c", score, "b"))]  # fmt: skip
+                    ("no", "echo", "/echo", "b"), ("no", "bare echo", "/bare", "b"),
+                    ("no", "fastapi echo", "/fastapi-echo", "b"), ("no", "a", score, "a"), ("no", "b", score, "b"),
+                    ("yes", "echo of c", "/echo", "b"), ("yes", "c", score, "b"))]  # fmt: skip
         for _ in range(options.rounds):
             for connections in CONNECTIONS:
                 for kind, name, path, body in plan:
@@ -242,7 +242,8 @@ def report(runs: dict[str, list[Run]], ready: list[tuple[float, float]], directo
     figures: dict[str, Any] = {}
     for key, name, base in (
         ("score_vs_echo", "a", "echo"), ("reasons_vs_echo", "b", "echo"), ("durable_vs_echo", "c", "echo of c"),
-        ("reasons_vs_bare_echo", "b", "bare echo"),
+        ("reasons_vs_bare_echo", "b", "bare echo"), ("score_vs_fastapi_echo", "a", "fastapi echo"),
+        ("reasons_vs_fastapi_echo", "b", "fastapi echo"), ("durable_vs_fastapi_echo", "c", "fastapi echo"),
     ):  # fmt: skip
         each = ratio(name, base, CONNECTIONS)
         figures[key] = min(each[16], each[64])

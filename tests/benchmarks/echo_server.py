@@ -1,7 +1,8 @@
 """The API with one more path: `POST /echo` parses the body of a score request and sends it back.
 
 It stands where scoring stands: behind the same door, in the same process, on plain ASGI with msgspec. `POST /bare` does the
-same in front of the door. `python -m tests.benchmarks.echo_server PORT`.
+same in front of the door, `POST /fastapi-echo` as an ordinary route of the FastAPI app with pydantic's models, which is what
+one would otherwise write. `python -m tests.benchmarks.echo_server PORT`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import asyncio
 import sys
 
 import msgspec
+from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.app import create_app
@@ -39,6 +42,23 @@ class Echo:
         await send({"type": "http.response.body", "body": content})
 
 
+class EchoRecord(BaseModel):
+    signals: dict[str, float | str | None]
+
+
+class EchoRequest(BaseModel):
+    records: list[EchoRecord]
+    reasons: int = 0
+
+
+router = APIRouter()
+
+
+@router.post("/fastapi-echo")
+async def fastapi_echo(request: EchoRequest) -> EchoRequest:
+    return request
+
+
 class _Front(Door):
     """A door with an echo before it."""
 
@@ -48,6 +68,7 @@ class _Front(Door):
 
 async def main(port: int) -> None:
     _, app = create_app(ServingSettings.from_env(), open_on_loopback=True)
+    app.include_router(router)
     front = _Front(Echo(HotPath(app, app), "/echo"), app, open_on_loopback=True)
     async with app.router.lifespan_context(app):
         await listen(front, "127.0.0.1", port)

@@ -6,6 +6,7 @@ of its own, on a core of its own. It costs about 20 us a request, a quarter of w
 
 from __future__ import annotations
 
+import itertools
 import json
 import select
 import socket
@@ -16,10 +17,10 @@ from pathlib import Path
 _LENGTH = b"content-length: "
 
 
-def measure(port: int, path: str, body: bytes, connections: int, seconds: float) -> dict[str, float]:
-    """Requests a second, p50 and p99 in milliseconds, and how many answers were not 200."""
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    request = head.encode() + body
+def measure(port: int, path: str, bodies: list[bytes], connections: int, seconds: float) -> dict[str, float]:
+    """Requests a second, p50 and p99 in milliseconds, and how many answers were not 200. The bodies are sent in turn."""
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: "
+    requests = itertools.cycle([f"{head}{len(body)}\r\n\r\n".encode() + body for body in bodies])
     poller = select.epoll()
     sockets: dict[int, socket.socket] = {}
     received: dict[int, bytes] = {}
@@ -33,7 +34,7 @@ def measure(port: int, path: str, body: bytes, connections: int, seconds: float)
     began = clock()
     for number, one in sockets.items():
         sent_at[number] = clock()
-        one.sendall(request)
+        one.sendall(next(requests))
     end, waiting = began + seconds, connections
     last = began
     while waiting:
@@ -50,7 +51,7 @@ def measure(port: int, path: str, body: bytes, connections: int, seconds: float)
             bad += data[9:12] != b"200"
             if last < end:
                 sent_at[number] = last
-                sockets[number].sendall(request)
+                sockets[number].sendall(next(requests))
             else:
                 waiting -= 1
     for one in sockets.values():
@@ -80,8 +81,8 @@ def _whole(data: bytes) -> bool:
 def main() -> None:
     for line in sys.stdin:
         job = json.loads(line)
-        body = Path(job.pop("body_file")).read_bytes()
-        print(json.dumps(measure(body=body, **job)), flush=True)
+        bodies = Path(job.pop("bodies_file")).read_bytes().splitlines()
+        print(json.dumps(measure(bodies=bodies, **job)), flush=True)
 
 
 if __name__ == "__main__":
