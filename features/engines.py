@@ -6,7 +6,7 @@ The work itself is Narwhals and the same for all; an engine only hands out frame
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -51,6 +51,10 @@ class Engine(Protocol):
         ...
 
     def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table: ...
+
+    def parts(self, frame: nw.LazyFrame[Any], by: str, rows: int) -> Iterator[pa.Table]:
+        """The frame sorted by a text, `rows` at a time, the last part smaller; one empty part when it has no rows."""
+        ...
 
     def close(self) -> None:
         """Drop what was kept."""
@@ -108,6 +112,11 @@ def _roll_up(
     ).select(*keys, *how)
 
 
+def _slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
+    for start in range(0, max(table.num_rows, 1), rows):
+        yield table.slice(start, rows)
+
+
 class DuckDBEngine:
     """Embedded and out of core; the default."""
 
@@ -145,6 +154,16 @@ class DuckDBEngine:
     def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         return frame.to_native().to_arrow_table()
 
+    def parts(self, frame: nw.LazyFrame[Any], by: str, rows: int) -> Iterator[pa.Table]:
+        reader = frame.to_native().order(quote(by)).to_arrow_reader(rows)
+        waiting = reader.schema.empty_table()
+        for batch in reader:
+            waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch])])
+            while waiting.num_rows > rows:
+                yield waiting.slice(0, rows)
+                waiting = waiting.slice(rows)
+        yield waiting
+
     def close(self) -> None:
         for name in self._kept:
             self._source.connection.execute(f'DROP TABLE IF EXISTS "{name}"')
@@ -176,6 +195,9 @@ class PandasEngine:
 
     def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         return pa.Table.from_pandas(frame.to_native(), preserve_index=False)
+
+    def parts(self, frame: nw.LazyFrame[Any], by: str, rows: int) -> Iterator[pa.Table]:
+        return _slices(self.arrow(frame).sort_by(by), rows)
 
     def close(self) -> None:
         return
@@ -238,6 +260,9 @@ class SparkEngine:
 
     def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         return frame.to_native().toArrow()
+
+    def parts(self, frame: nw.LazyFrame[Any], by: str, rows: int) -> Iterator[pa.Table]:
+        return _slices(self.arrow(frame).sort_by(by), rows)
 
     def close(self) -> None:
         for kept in self._kept:

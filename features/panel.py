@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial, reduce
 from pathlib import Path
@@ -118,14 +118,34 @@ def build_panel(
     running = make_engine(engine, source)
     try:
         parts = [
-            _panel(running, source, entity, chosen, lattice, ids, carried)
+            _typed(running.arrow(_panel(running, source, entity, chosen, lattice, ids, carried)), chosen)
             for lattice in lattices([to_us(a) for a in as_ofs])
         ]
     finally:
         running.close()
     table = pa.concat_tables(parts).sort_by([("as_of", "ascending"), ("entity_id", "ascending")])
-    described = json.dumps([asdict(d.signal) for d in chosen])
-    return table.replace_schema_metadata({"signals": described})
+    return table.replace_schema_metadata(_described(chosen))
+
+
+def panel_parts(
+    source: Source, entity: Entity, as_of: dt.datetime, rows: int, engine: str = "duckdb", carried: Path | None = None
+) -> Iterator[pa.Table]:
+    """The same panel of one `as_of` in parts of `rows` entities, the last one smaller: for more than memory holds.
+
+    DuckDB sorts out of core and hands out a part at a time; the other engines have the whole panel first.
+    """
+    chosen, _ = offered(source, entity)
+    running = make_engine(engine, source)
+    try:
+        frame = _panel(running, source, entity, chosen, lattices([to_us(as_of)])[0], None, carried)
+        for part in running.parts(frame, "entity_id", rows):
+            yield _typed(part, chosen).replace_schema_metadata(_described(chosen))
+    finally:
+        running.close()
+
+
+def _described(chosen: Sequence[Definition]) -> dict[str, str]:
+    return {"signals": json.dumps([asdict(d.signal) for d in chosen])}
 
 
 def write_panel(panel: pa.Table, out: Path) -> None:
@@ -191,7 +211,7 @@ def _panel(
     lattice: Lattice,
     ids: Sequence[str] | None,
     folder: Path | None,
-) -> pa.Table:
+) -> Frame:
     wanted, fixed = _population(source, entity)
     formulas = [d.formula(wanted).alias(d.signal.name) for d in chosen]
     own = ENTITIES[entity]
@@ -247,10 +267,9 @@ def _panel(
             wide,
         )
     wide = _fill(wide, wanted, own)
-    result = engine.arrow(wide.select("entity_id", "as_of_us", *fixed, *formulas))
     if state and memory:
         state.replace(engine, source, memory.after, lattice.as_ofs[0], events)
-    return _typed(result, chosen)
+    return wide.select("entity_id", "as_of_us", *fixed, *formulas)
 
 
 def _since(wanted: Wanted, table: str, lattice: Lattice, state: Carried | None) -> Since | None:

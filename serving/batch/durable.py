@@ -6,8 +6,9 @@ Each step goes through this module, so that a test can stop the process at every
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,11 +16,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 
-def write_parquet(path: Path, table: pa.Table, row_group_rows: int) -> None:
-    """The same table gives the same bytes. Raises `OSError` when the disk is full or fails; `path` is then untouched."""
+def write_parquet(path: Path, parts: Iterable[pa.Table]) -> None:
+    """Tables of one schema, at least one, each a row group: memory holds one of them. The same tables give the same bytes.
+
+    Raises `OSError` when the disk is full or fails; `path` is then untouched.
+    """
     partial = _beside(path)
-    pq.write_table(table, partial, compression="zstd", version="2.6", row_group_size=max(1, row_group_rows))
+    fill(partial, parts)
     _put(partial, path)
+
+
+def fill(path: Path, parts: Iterable[pa.Table]) -> None:
+    remaining = iter(parts)
+    first = next(remaining)
+    with pq.ParquetWriter(path, first.schema, compression="zstd", version="2.6") as writer:
+        for part in itertools.chain([first], remaining):
+            writer.write_table(part, row_group_size=max(1, part.num_rows))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import UserMistake
-from features.panel import build_panel
+from features.panel import panel_parts
 from features.signal import Entity
 from features.source import Source
 from features.tables import ENTITIES
@@ -180,8 +180,7 @@ def _signals(work: Work, source: Source, as_of: datetime, entity: str, options: 
         carried = work.out / ".carried" / f"{source.name}-{entity}"
         kind: Entity = "account" if entity == "account" else "lead"
         kept = carried if options.engine == "duckdb" else None
-        panel = build_panel(source, kind, [as_of], engine=options.engine, carried=kept)
-        work.keep_signals(entity, panel, options.chunk_rows)
+        work.keep_signals(entity, panel_parts(source, kind, as_of, options.chunk_rows, options.engine, kept))
         found = work.signals(entity)
     assert found is not None
     return found

@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -96,14 +96,15 @@ class Work:
         path = self._folder / "signals" / f"{entity}.parquet"
         return pq.ParquetFile(path) if path.is_file() else None
 
-    def keep_signals(self, entity: str, panel: pa.Table, chunk_rows: int) -> None:
-        durable.write_parquet(self._folder / "signals" / f"{entity}.parquet", panel, chunk_rows)
+    def keep_signals(self, entity: str, parts: Iterable[pa.Table]) -> None:
+        """Write a panel, each part a row group: those are the chunks that are scored."""
+        durable.write_parquet(self._folder / "signals" / f"{entity}.parquet", parts)
 
     def has_part(self, model: str, number: int) -> bool:
         return self._part(model, number).is_file()
 
     def keep_part(self, model: str, number: int, rows: pa.Table) -> None:
-        durable.write_parquet(self._part(model, number), rows, rows.num_rows)
+        durable.write_parquet(self._part(model, number), [rows])
 
     def _part(self, model: str, number: int) -> Path:
         return self._folder / model / f"part-{number:05}.parquet"

@@ -116,6 +116,8 @@ def as_table(described: Sequence[Signal], x: np.ndarray, first: int) -> pa.Table
 def make_rows(work: Path, rows: int) -> None:
     import pyarrow.parquet as pq
 
+    if (work / "rows.parquet").is_file() and pq.read_metadata(work / "rows.parquet").num_rows == rows:
+        return  # a kept folder
     described, writer = signals(), None
     for number, first in enumerate(range(0, rows, GROUP_ROWS)):
         table = as_table(described, make_values(described, min(GROUP_ROWS, rows - first), 1_000 + number), first)
@@ -134,6 +136,7 @@ def make_champion(work: Path, trees: int) -> None:
     from training.candidates import bag_seeds
     from training.rows import Rows
 
+    shutil.rmtree(work / "scorer", ignore_errors=True)
     described = signals()
     x = make_values(described, TRAIN_ROWS, 1)
     y = make_outcomes(x, 2)
@@ -275,9 +278,15 @@ def steps(work: Path, options: argparse.Namespace) -> Iterator[tuple[str, int, f
         out.unlink()
         return options.rows, seconds, peak
 
-    for name in ("make_rows", "make_champion"):
+    kept = (
+        (work / "scorer").is_dir() and (work / "trees").is_file() and (work / "trees").read_text() == str(options.trees)
+    )
+    for name in ("make_rows",) if kept else ("make_rows", "make_champion"):
         _, seconds, peak = child(name)
         print(f"{name}: {seconds:.1f} s, {peak:,.0f} MB", flush=True)
+    (work / "trees").write_text(str(options.trees))
+    if options.only_make:
+        return
     for name in ("booster", "ours_plain", "pred_contrib", "ours_reasons", "read_and_write", "pandas"):
         if name in options.without:
             continue
@@ -291,7 +300,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--trees", type=int, default=TREES, help="per seed")
     parser.add_argument("--without", nargs="*", default=[], choices=["pandas", "read_and_write"])
-    parser.add_argument("--work", type=Path, help="where the rows are made; a temporary folder without it")
+    parser.add_argument("--work", type=Path, help="keeps what is made; a temporary folder without it")
+    parser.add_argument(
+        "--only-make", action="store_true", help="make the rows and the champion in --work, measure nothing"
+    )
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -299,12 +311,13 @@ def main() -> None:
         return
     work = options.work or Path(tempfile.mkdtemp(prefix="bench-batch-"))
     work.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(work / "scorer", ignore_errors=True)
     try:
         found = {name: (rows, seconds, peak) for name, rows, seconds, peak in steps(work, options)}
     finally:
         if options.work is None:
             shutil.rmtree(work)
+    if not found:
+        return
     show(found)
     speed = {name: rows / seconds for name, (rows, seconds, _) in found.items()}
     ours = [found[name][2] for name in ("ours_plain", "ours_reasons")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from features.errors import UserMistake
 from features.measures import DAY_US
-from features.panel import build_panel, grid, signals_of
+from features.panel import build_panel, grid, panel_parts, signals_of
 from features.source import Source
 from tests.company import at, make_source, random_company
 
@@ -278,3 +279,24 @@ class TestShape:
         days = grid(at("2024-01-01"), at("2024-12-31"))
         assert all((d - dt.datetime(1970, 1, 1, tzinfo=UTC)).days % 28 == 0 for d in days)
         assert len(days) == 13
+
+
+class TestParts:
+    """A panel in parts is the panel."""
+
+    @pytest.mark.parametrize("engine", ["duckdb", "pandas"])
+    @pytest.mark.parametrize("rows", [1, 4, 1000])
+    def test_they_are_the_whole_in_the_order_of_ids(self, tmp_path: Path, engine: str, rows: int) -> None:
+        source = make_source(tmp_path / "s", random_company(3, accounts=9))
+        moment = at("2024-05-01")
+        for entity in ("account", "lead"):
+            whole = build_panel(source, entity, [moment], engine=engine)
+            parts = list(panel_parts(source, entity, moment, rows, engine))
+            assert [part.num_rows for part in parts[:-1]] == [rows] * (len(parts) - 1)
+            assert pa.concat_tables(parts).equals(whole)
+            assert all(part.schema.equals(whole.schema, check_metadata=True) for part in parts)
+
+    def test_nobody_is_one_empty_part(self, tmp_path: Path) -> None:
+        source = make_source(tmp_path / "s", random_company(3))
+        parts = list(panel_parts(source, "account", at("2001-01-01"), 10))
+        assert [part.num_rows for part in parts] == [0]

@@ -50,24 +50,23 @@ def source(home: Home) -> Source:
 
 
 @pytest.fixture(scope="module")
-def panels() -> dict[Any, pa.Table]:
+def panels() -> dict[Any, list[pa.Table]]:
     return {}
 
 
 @pytest.fixture
 def batch(
-    home: Home, source: Source, panels: dict[Any, pa.Table], monkeypatch: pytest.MonkeyPatch
+    home: Home, source: Source, panels: dict[Any, list[pa.Table]], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Done]]:
     """Run in this process. Panels are built once: they are not what is tested here."""
-    original = running.build_panel
+    original = running.panel_parts
 
-    def build(source: Source, entity: Any, as_ofs: Any, **more: Any) -> pa.Table:
-        key = (entity, tuple(as_ofs))
-        if key not in panels:
-            panels[key] = original(source, entity, as_ofs)
-        return panels[key]
+    def parts(source: Source, entity: Any, as_of: Any, rows: int, *_: Any) -> Iterator[pa.Table]:
+        if (entity, as_of) not in panels:
+            panels[entity, as_of] = list(original(source, entity, as_of, rows))
+        return iter(panels[entity, as_of])
 
-    monkeypatch.setattr(running, "build_panel", build)
+    monkeypatch.setattr(running, "panel_parts", parts)
     champions = Champions(home.path)
     champions.refresh()
     store = open_store(f"sqlite:///{home.path / 'store.db'}")
@@ -120,7 +119,7 @@ class Fault:
         self.count, self._at, self._error = 0, at, error
         for name in ("rename", "sync"):
             monkeypatch.setattr(durable, name, self._guard(getattr(durable, name)))
-        monkeypatch.setattr(durable.pq, "write_table", self._guard(durable.pq.write_table, half=True))
+        monkeypatch.setattr(durable, "fill", self._guard(durable.fill, half=True))
 
     def _guard(self, step: Callable[..., Any], half: bool = False) -> Callable[..., Any]:
         def guarded(*arguments: Any, **more: Any) -> Any:
@@ -128,7 +127,7 @@ class Fault:
             if self.count == self._at:
                 if half:
                     step(*arguments, **more)
-                    path = Path(arguments[1])
+                    path = Path(arguments[0])
                     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
                 raise self._error
             return step(*arguments, **more)
