@@ -80,7 +80,7 @@ def overlay(source: Source, table: str, changes: Sequence[Mapping[str, Any]]) ->
         raise UserMistake(f"changes go into a state table; {table!r} is none")
     if table not in source.columns:
         raise UserMistake(f"source {source.name!r} has no table {table!r} to change")
-    read = _read(definition, changes, source.custom[table])
+    read = _together(definition.key, _read(definition, changes, source.custom[table]))
     keys = sorted({row[definition.key] for row in read})
     names = [_name(c) for c in definition.columns] + ["known_us", "visible_us", *source.custom[table]]
     below = f"{quote(source.schemas[table])}.{quote(table)}"
@@ -122,6 +122,19 @@ def overlay(source: Source, table: str, changes: Sequence[Mapping[str, Any]]) ->
     )
     above.connection.execute(f"SET search_path = '{','.join(path)}'")
     return above
+
+
+def _together(key: str, read: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Changes of one row at one time are one version of it: a message with several fields is a change of each. Of one field
+    that is in two of them the later one counts.
+
+    >>> _together("id", [{"id": 1, "event_us": 5, "known_us": 6, "a": 1}, {"id": 1, "event_us": 5, "known_us": 6, "b": 2}])
+    [{'id': 1, 'event_us': 5, 'known_us': 6, 'a': 1, 'b': 2}]
+    """
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for change in read:
+        found.setdefault((change[key], change["event_us"], change["known_us"]), {}).update(change)
+    return list(found.values())
 
 
 def _name(column: Column) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from features import changes
 from features.changes import coerce
 from features.errors import BadInput, UserMistake
 from features.panel import build_panel
@@ -145,6 +146,25 @@ class TestChanges:
         twice = once.with_changes("leads", [{"lead_id": "l3", "event_time": at("2024-02-05"), "industry": "steel"}])
         rows = build_panel(twice, "lead", [at("2024-03-01")], ids=["l3"]).to_pylist()
         assert [(r["entity_id"], r["industry"], r["eligibility"]) for r in rows] == [("l3", "steel", "eligible")]
+
+    def two_fields_at_one_time(self, folder: Path) -> list[tuple[object, ...]]:
+        stamps = {"event_time": at("2024-02-01"), "known_time": at("2024-02-03")}
+        told = [
+            {"lead_id": i, **stamps, **one} for i in ("l1", "l3") for one in ({"employees": 250}, {"industry": "steel"})
+        ]
+        changed = make_source(folder, {"leads": self.ROWS}).with_changes("leads", told)
+        rows = build_panel(changed, "lead", [at("2024-03-01")], ids=["l1", "l3"]).to_pylist()
+        return [(r["entity_id"], r["employees"], r["industry"]) for r in rows]
+
+    def test_fields_of_one_message_are_all_there(self, tmp_path: Path) -> None:
+        assert self.two_fields_at_one_time(tmp_path) == [("l1", 250.0, "steel"), ("l3", 250.0, "steel")]
+
+    def test_as_versions_of_their_own_one_of_them_would_be_lost(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sabotaged twin."""
+        monkeypatch.setattr(changes, "_together", lambda _key, read: read)
+        assert self.two_fields_at_one_time(tmp_path) != [("l1", 250.0, "steel"), ("l3", 250.0, "steel")]
 
     def test_all_bad_values_at_once(self, tmp_path: Path) -> None:
         source = make_source(tmp_path, {"leads": self.ROWS})
