@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ class Encoder:
         self._nothing = array("d", [math.nan] * len(self._names))
         self._shapes: dict[tuple[str, ...], list[Signal]] = {}
         self._absent: dict[tuple[str, ...], list[str]] = {}
-        self._packs: dict[tuple[str, ...], tuple[str, list[int]]] = {}
+        self._packs: dict[tuple[str, ...], tuple[str, Callable[[list[Any]], Sequence[Any]]]] = {}
 
     def __call__(self, records: Sequence[Record]) -> tuple[np.ndarray, list[list[Fault]], list[list[str]]]:
         """(n, k) float64, and per record its faults and its warnings; a row with faults is all NaN."""
@@ -69,10 +70,11 @@ class Encoder:
         if found is None:
             columns = [self._signals[name][0] for name in names]
             order = sorted(range(len(columns)), key=columns.__getitem__)
-            found = f"{sum(1 << j for j in columns):x}", order
+            # With one name or none, itemgetter would give no tuple, and there is nothing to put in order.
+            found = f"{sum(1 << j for j in columns):x}", itemgetter(*order) if len(order) > 1 else list
             self._remember(self._packs, names, found)
-        held, order = found
-        return [held, *[values[place] for place in order]]
+        held, in_order = found
+        return [held, *in_order(values)]
 
     def unpack(self, packed: Sequence[Any]) -> dict[str, Any]:
         """The record, its signals in the scorer's order. Raises `ValueError` for what `pack` of this scorer did not make."""

@@ -22,7 +22,7 @@ WHAT_IF = "what_if"
 unless somebody asks for it."""
 _PART = 500
 """Bound values in one statement; older SQLite takes 999."""
-_encode = msgspec.json.encode
+_encode = msgspec.json.Encoder().encode
 
 
 def decision(
