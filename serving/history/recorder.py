@@ -48,10 +48,11 @@ class Recorder:
 
     def _submit(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting]) -> None:
         rows = [row for scored, _ in batch for row in scored.decisions]
-        job = self._writer.submit(lambda connection: repository.put(connection, rows, checked=True))
+        checked_at = min(scored.checked_at for scored, _ in batch)
+        job = self._writer.submit(lambda connection: repository.put(connection, rows, checked_at=checked_at))
         job.add_done_callback(lambda committed: loop.call_soon_threadsafe(self._done, loop, batch, committed))
 
-    def _done(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting], committed: Future[None]) -> None:
+    def _done(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting], committed: Future[bool]) -> None:
         error = committed.exception()
         away = isinstance(error, StoreAway)
         if error is not None and len(batch) > 1 and not away:

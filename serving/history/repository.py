@@ -13,7 +13,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from models.scorer import Scorer
 from models.words import Reason
-from serving.privacy.repository import without_erased
+from serving.privacy.repository import GENERATION, without_erased
+from serving.store import generation
 from serving.store.connect import Store
 from serving.store.tables import decisions
 
@@ -75,16 +76,21 @@ def reasons_of(row: Mapping[str, Any]) -> list[Reason]:
     return [Reason(*one) for one in msgspec.json.decode(row["reasons"])]
 
 
-def put(connection: Connection, rows: Sequence[Mapping[str, Any]], *, checked: bool = False) -> None:
-    """Add records in the caller's transaction; those of erased entities are left out, unless the caller has `checked`."""
-    if not checked:
+def put(connection: Connection, rows: Sequence[Mapping[str, Any]], *, checked_at: int | None = None) -> bool:
+    """Add records in the caller's transaction, those of erased entities left out; whether all were added.
+
+    `checked_at` is the generation of `Marks` by which the caller left them out already: they are looked up again only when
+    somebody was erased since.
+    """
+    wanted = len(rows)
+    if checked_at is None or checked_at != generation.of(connection, GENERATION):
         rows = without_erased(connection, rows)
     if rows:
         # Straight to the driver: SQLAlchemy's way through each value took as long as SQLite took to store it.
         statement = _inserting(connection.dialect)
         if not statement.positional:
             connection.exec_driver_sql(str(statement), [{**_EMPTY, **row} for row in rows])
-            return
+            return len(rows) == wanted
         head, _, values = str(statement).partition(" VALUES ")
         start = 0
         while start < len(rows):
@@ -93,6 +99,7 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]], *, checked: b
             bound = [row.get(name) for row in rows[start : start + count] for name in statement.positiontup or ()]
             connection.exec_driver_sql(f"{head} VALUES {', '.join([values] * count)}", tuple(bound))
             start += count
+    return len(rows) == wanted
 
 
 _ROWS_A_STEP = (256, 64, 16, 4, 1)

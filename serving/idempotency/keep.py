@@ -16,6 +16,8 @@ class Keep:
     def __init__(self, key_hash: str) -> None:
         self._key_hash = key_hash
         self.done = False
+        self.wanted = True
+        """False for an answer that names somebody who was erased: it is not kept, and a repetition is worked on anew."""
 
     def __call__(self, connection: Connection, status: int, content_type: str, body: bytes) -> None:
         repository.finish(connection, self._key_hash, status, content_type, body)

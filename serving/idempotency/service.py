@@ -56,7 +56,7 @@ async def repeatable(
         raise
     status = held[0]["status"]
     answer = b"".join(message.get("body", b"") for message in held[1:])
-    if status >= 300:
+    if status >= 300 or not keep.wanted:
         await _write(state, lambda connection: repository.forget(connection, name))
     elif not keep.done:  # it had nothing to record
         kind = dict(held[0]["headers"]).get(b"content-type", b"application/json").decode("latin-1")

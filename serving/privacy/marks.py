@@ -11,6 +11,7 @@ from serving.overrides import repository as overrides
 from serving.overrides.repository import Override
 from serving.privacy import repository as privacy
 from serving.privacy.repository import Erased
+from serving.store import generation
 
 GENERATIONS = (overrides.GENERATION, privacy.GENERATION)
 
@@ -23,11 +24,14 @@ class Marks:
     objecting: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Since when, microseconds."""
     erased: Erased = field(default_factory=Erased)
+    generation: int = -1
+    """Of what privacy asks for, when it was loaded; -1: never."""
 
     @classmethod
     def load(cls, connection: Connection, now_us: int) -> Marks:
         found = {(o.model, o.entity_id): o for o in overrides.holding(connection, now_us)}
-        return cls(found, privacy.objecting(connection), Erased.load(connection))
+        asked = generation.of(connection, privacy.GENERATION)
+        return cls(found, privacy.objecting(connection), Erased.load(connection), asked)
 
     def override(self, model: str, entity_id: str, now_us: int) -> Override | None:
         found = self.overrides.get((model, entity_id))

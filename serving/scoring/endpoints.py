@@ -45,6 +45,8 @@ async def answer(state: AppState, model: str, body: bytes, keep: Keep | None = N
     ids = service.ids_of(records)
     if ids or len(records) > INLINE_RECORDS or keep is not None:
         scored = await asyncio.to_thread(_score, state, champion, records, reasons, ids)
+        if keep is not None and scored.names_erased:
+            keep.wanted = False
         if keep is not None and scored.decisions:
             await _record_and_keep(state, scored, keep)
         elif scored.decisions:
@@ -83,8 +85,10 @@ async def _record_and_keep(state: AppState, scored: service.Scored, keep: Keep) 
     content = _encode(scored.answer)
 
     def job(connection: Connection) -> None:
-        history.put(connection, scored.decisions, checked=True)
-        keep(connection, _status(scored.answer), "application/json", content)
+        if history.put(connection, scored.decisions, checked_at=scored.checked_at) and keep.wanted:
+            keep(connection, _status(scored.answer), "application/json", content)
+        else:
+            keep.wanted = False
 
     try:
         await asyncio.wrap_future(state.writer.submit(job))

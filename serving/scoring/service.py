@@ -86,6 +86,10 @@ class Scored:
 
     answer: ScoreAnswer
     decisions: list[dict[str, Any]]
+    checked_at: int = -1
+    """Generation of the marks by which erased entities were left out of `decisions`."""
+    names_erased: bool = False
+    """Whether the answer names somebody who was erased."""
     away: bool = False
     """Whether the store was away when they should have been kept."""
 
@@ -164,8 +168,9 @@ def _scored(
         errors,
     )
     if not terms.record:
-        return Scored(answer, [])
-    return Scored(answer, [_decision(champion, s, result, terms.now_us) for s, result in results if s.recorded])
+        return Scored(answer, [], terms.marks.generation, not all(s.recorded for s, _ in results))
+    decided = [_decision(champion, s, result, terms.now_us) for s, result in results if s.recorded]
+    return Scored(answer, decided, terms.marks.generation, len(decided) < len(results))
 
 
 def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion: Champion) -> _Subject | RecordError:

@@ -18,6 +18,7 @@ from serving.privacy import repository as privacy
 from serving.replay.scorers import KeptScorers, ScorerGone
 from serving.replay.service import replay
 from serving.scoring import repository as stored
+from serving.store import generation
 from serving.store.tables import changes, decisions, idempotency, inbox, ledger, signals, writebacks
 from tests.serving.conftest import DATABASES, store_url
 from tests.serving.inside import Inside, running_inside
@@ -186,13 +187,39 @@ class TestErasure:
         assert ask(inside, "never-again", signals={"number_0": 1})["no_score"]["code"] == "opted_out"
         assert self.left(inside, "never-again") == []
         with inside.writing() as connection:
-            history.put(connection, [row], checked=True)  # the sabotaged twin: a writer that does not look
+            # The sabotaged twin: a writer that says that it looked, and did not.
+            history.put(connection, [row], checked_at=generation.of(connection, privacy.GENERATION))
         assert self.left(inside, "never-again") == ["decisions"]
         inside.client.post("/v1/account/never-again/erasure")
         with inside.writing() as connection:
             assert privacy.admit(connection, "account", "never-again") is True
         store_signals(inside, "never-again")
         assert "probability" in ask(inside, "never-again")
+
+    def test_a_request_that_began_before_the_erasure_leaves_nothing(
+        self, inside: Inside, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another process erases; this one has not seen it yet."""
+        monkeypatch.setattr(inside.state.watched, "refresh", lambda: None)
+        body = {"records": [{"entity_id": "in-flight-4711", "signals": {"number_0": 1.0}}]}
+
+        def request(key: str) -> None:
+            assert inside.client.post(SCORE, json=body).status_code == 200
+            assert inside.client.post(SCORE, json=body, headers={"idempotency-key": key}).status_code == 200
+
+        request("in-flight-1")
+        assert self.left(inside, "in-flight-4711") == ["decisions", "idempotency"]
+        with inside.state.store.write() as connection:
+            privacy.erase(connection, "account", "in-flight-4711", 1)
+        request("in-flight-2")
+        assert self.left(inside, "in-flight-4711") == []
+        monkeypatch.setattr(generation, "of", lambda *_: inside.state.watched.marks.generation)  # the sabotaged twin
+        request("in-flight-3")
+        assert self.left(inside, "in-flight-4711") == ["decisions", "idempotency"]
+        monkeypatch.undo()
+        inside.client.post("/v1/account/in-flight-4711/erasure")
+        request("in-flight-4")  # and when it is known, an answer that says opted_out is not kept either
+        assert self.left(inside, "in-flight-4711") == []
 
     def test_a_contact_is_erased_with_its_events(self, inside: Inside) -> None:
         with inside.writing() as connection:
