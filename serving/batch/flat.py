@@ -21,7 +21,8 @@ from serving.batch.columnar import chosen, in_order, lists, plain_leaves, ranks,
 CHUNK_ROWS = 32_768
 """Rows that are read, scored and written at a time."""
 BUFFER_BYTES = 2**18
-"""Read ahead of each column, so that memory does not hang on the size of the file's row groups."""
+"""Read ahead of each column, so that memory does not hang on the size of the file's row groups. Arrow's own read-ahead is
+off: it keeps every byte that it read, on 5 million rows 1 GB."""
 ADDED = ("probability", "score", "band")
 REASON = pa.struct([("signal", pa.string()), ("theme", pa.string()), ("effect", pa.float64()), ("text", pa.string())])
 
@@ -79,7 +80,7 @@ def _read(source: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         table = read_table(source)
         return table.schema, iter(table.to_batches(CHUNK_ROWS))
     try:
-        opened = pyarrow.parquet.ParquetFile(source, buffer_size=BUFFER_BYTES)
+        opened = pyarrow.parquet.ParquetFile(source, buffer_size=BUFFER_BYTES, pre_buffer=False)
     except pa.ArrowInvalid as error:
         raise UserMistake(f"{str(source)!r} cannot be read as Parquet: {error}; write it again") from None
     return opened.schema_arrow, opened.iter_batches(CHUNK_ROWS)

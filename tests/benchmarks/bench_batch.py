@@ -211,7 +211,7 @@ def read_and_write(work: Path) -> tuple[int, float]:
     from serving.batch.flat import CHUNK_ROWS
 
     began = time.perf_counter()
-    opened = pq.ParquetFile(work / "rows.parquet")
+    opened = pq.ParquetFile(work / "rows.parquet", pre_buffer=False)
     with pq.ParquetWriter(work / "copy.parquet", opened.schema_arrow, use_dictionary=plain_leaves(opened.schema_arrow)) as writer:  # fmt: skip
         for batch in opened.iter_batches(CHUNK_ROWS):
             writer.write_batch(batch)
