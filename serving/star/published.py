@@ -19,7 +19,7 @@ from serving.replay.scorers import KeptScorers, ScorerGone
 from serving.star import rows, schema
 
 ROWS = 50_000
-"""Rows that are held at a time; with five reasons each they take about 100 MB."""
+"""Rows that are held at a time."""
 Parts = Iterator[pa.Table]
 
 
