@@ -14,7 +14,8 @@ from serving.store.migrate import migrate
 from tests.serving import postgres as server_of
 
 DATABASES = ("sqlite", "postgres")
-NewDatabase = Callable[[], str]
+NewDatabase = Callable[..., str]
+"""Takes the template: the migrated store without one, `template0` for an empty database."""
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +34,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
         store = open_store(make("migrated", "template0"))
         migrate(store)
         store.close()
-        yield lambda: make(f"store_{next(numbers)}", "migrated")
+        yield lambda template="migrated": make(f"store_{next(numbers)}", template)
         admin.dispose()
 
 
