@@ -7,11 +7,11 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from serving.connections import ConnectionConfig, Mapped
 from serving.store.connect import Store, open_store
@@ -260,3 +260,49 @@ def test_the_fake_hubspot_can_say_no(properties: dict[str, object]) -> None:
         answer = crm.answer("/crm/v3/objects/contacts/batch/update", body, "Bearer x")
     assert answer is not None
     assert answer[0] == 400
+
+
+class TestPace:
+    """On a clock of the test: it stands still but for what is slept."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        slept = [100.0]
+
+        def sleep(seconds: float) -> None:
+            slept[0] += seconds
+
+        class Time:
+            monotonic = staticmethod(lambda: slept[0])
+
+        Time.sleep = staticmethod(sleep)  # type: ignore[attr-defined]
+        monkeypatch.setattr(deliver, "time", Time)
+        return slept
+
+    def calls(self, store: Store, clock: list[float], rate: float) -> list[float]:
+        """When each of five calls of one connection was made."""
+        vendor, made = VENDORS[0], []
+        with vendor.fake() as crm:
+            crm.misbehave = lambda _call: made.append(clock[0])
+            with store.write() as connection:
+                connection.execute(delete(writebacks))
+            put(store, vendor, *range(5 * vendor.batch))
+            back = replace(connection_to(vendor, crm).writeback, requests_per_second=rate)
+            sender = vendor.sender(back)
+            delivering = Delivery(store, replace(connection_to(vendor, crm), writeback=back), sender)
+            delivering.once(threading.Event())
+            sender.close()
+        return [moment - made[0] for moment in made]
+
+    def test_calls_of_a_connection_are_apart(self, store: Store, clock: list[float]) -> None:
+        assert self.calls(store, clock, 4.0) == pytest.approx([0, 0.25, 0.5, 0.75, 1.0])
+        # Another connection has a pace of its own: its first call waits for nobody.
+        began = clock[0]
+        assert self.calls(store, clock, 2.0) == pytest.approx([0, 0.5, 1.0, 1.5, 2.0])
+        assert clock[0] - began == pytest.approx(2.0)
+
+    def test_the_sabotaged_twin_makes_them_all_at_once(
+        self, store: Store, clock: list[float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Delivery, "_keep_pace", lambda _self: None)
+        assert self.calls(store, clock, 4.0) == [0, 0, 0, 0, 0]
