@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +16,7 @@ from features.settings import Settings
 from models import registry
 from models.catalog import get_model
 from models.scorer import Scorer
+from tests.mlflow_doors import mlflow_serve, score_on_spark
 from tests.scorers import WORDS, make_scorer, make_signals, random_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and Spark's own
@@ -76,34 +71,8 @@ class TestRun:
 
 @pytest.fixture
 def server(settings: Settings, scorer: Scorer) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = ["mlflow", "models", "serve", "-m", "models:/churn-risk@champion", "--env-manager", "local"]
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # as in an activated environment: it looks for uvicorn
-    environment = {"PATH": path, "MLFLOW_TRACKING_URI": settings.tracking_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    process = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        end = time.monotonic() + 180
-        while time.monotonic() < end:
-            assert process.poll() is None, "the server did not start"
-            try:
-                urllib.request.urlopen(f"{url}/ping", timeout=2).close()
-                break
-            except OSError:
-                time.sleep(0.2)
+    with mlflow_serve(settings.tracking_uri, "churn-risk") as url:
         yield url
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)  # it has workers of its own
-        process.wait(timeout=60)
 
 
 def test_mlflow_models_serve_gives_the_scorers_bits(server: str, scorer: Scorer) -> None:
@@ -125,37 +94,10 @@ def test_mlflow_models_serve_gives_the_scorers_bits(server: str, scorer: Scorer)
     assert [p["probability"] for p in predictions] == scorer.probability(x).tolist()
 
 
-SPARK = """
-import sys
-import mlflow, pandas as pd
-from pyspark.sql import SparkSession
-
-uri, given, out = sys.argv[1:]
-rows = pd.read_parquet(given)
-builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").config("spark.sql.shuffle.partitions", "1")
-spark = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1").getOrCreate()
-mlflow.set_tracking_uri(uri)
-mlflow.set_registry_uri(uri)
-score = mlflow.pyfunc.spark_udf(
-    spark, "models:/churn-risk@champion", result_type="probability double, score long, band string", env_manager="local"
-)
-numbered = spark.createDataFrame(rows.assign(number=range(len(rows))))
-answers = numbered.withColumn("answer", score(*rows.columns)).select("number", "answer.*").collect()
-pd.DataFrame([row.asDict() for row in answers]).sort_values("number").to_parquet(out)
-spark.stop()
-"""
-
-
 @pytest.mark.spark
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs a Java runtime (java on the PATH)")
 def test_spark_udf_gives_the_scorers_bits(settings: Settings, scorer: Scorer, tmp_path: Path) -> None:
-    """In a process of its own: a session that another test left open would keep its own Python."""
     rows, x = frame()
-    rows.to_parquet(tmp_path / "given.parquet")
-    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SPARK, settings.tracking_uri, tmp_path / "given.parquet", tmp_path / "out.parquet"],
-        env=environment, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
+    rows.assign(number=range(len(rows))).to_parquet(tmp_path / "given.parquet")
+    score_on_spark(settings.tracking_uri, "churn-risk", tmp_path / "given.parquet", tmp_path / "out.parquet")
     assert pd.read_parquet(tmp_path / "out.parquet")["probability"].tolist() == scorer.probability(x).tolist()
