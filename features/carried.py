@@ -18,6 +18,7 @@ import narwhals as nw
 import pyarrow.parquet as pq
 
 from features.engines import Engine
+from features.scan import Bounds
 from features.source import Source, quote
 
 Frame = nw.LazyFrame[Any]
@@ -81,6 +82,6 @@ def _columns(source: Source) -> dict[str, list[str]]:
 def _rows_before(source: Source, table: str, at_us: int) -> int:
     """Rows visible before a moment, from Parquet's own counts and the rows since: the history is not read."""
     total = source.query(f"SELECT count(*) FROM {quote('raw_' + table)}")[0][0]
-    since = source.recent(table, at_us, at_us)
+    since = source.recent(table, Bounds(at_us, at_us))
     newer = source.query(f"SELECT count(*) FROM ({since}) WHERE visible_us >= {at_us}")[0][0]
     return int(total) - int(newer)

@@ -15,19 +15,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import MissingExtra, UserMistake
+from features.scan import Bounds
 from features.source import Source, quote
 
-Since = tuple[int, int | None]
 How = Literal["sum", "min", "max", "bits"]
+WORD_BITS = 52
+"""Bits that one integer holds: Spark divides integers as doubles, exact up to 2^53."""
 ENGINES = ("duckdb", "pandas", "spark")
 
 
 class Engine(Protocol):
     def table(
-        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, since: Since | None = None
+        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None
     ) -> nw.LazyFrame[Any]:
-        """Columns of a table of the source; `ids` keeps the rows whose named column is one of the values, `since` the
-        events from a moment on (see `Source.recent`)."""
+        """Columns of a table of the source; `ids` keeps the rows whose named column is one of the values, `bounds` the
+        events of a time."""
         ...
 
     def parquet(self, path: Path) -> nw.LazyFrame[Any]:
@@ -45,7 +47,7 @@ class Engine(Protocol):
     def roll_up(self, frame: nw.LazyFrame[Any], keys: Sequence[str], how: Mapping[str, How]) -> nw.LazyFrame[Any]:
         """Integer columns put together per key (keys are never null), as int64.
 
-        `bits` is for a column of small numbers, 0 to 47 or null: the integer in which the bits of those numbers that occur
+        `bits` is for a column of small numbers, from 0 to below `WORD_BITS` or null: the integer in which the bits of those numbers that occur
         are set, 0 when there are none.
         """
         ...
@@ -73,10 +75,10 @@ def make_engine(name: str, source: Source) -> Engine:
 
 
 def _select(
-    source: Source, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, since: Since | None
+    source: Source, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None
 ) -> Any:
     picked = ", ".join('"' + c.replace('"', '""') + '"' for c in columns)
-    rows = f'"{name}"' if since is None else f"({source.recent(name, *since)})"
+    rows = f'"{name}"' if bounds is None else f"({source.recent(name, bounds)})"
     relation = source.connection.sql(f"SELECT {picked} FROM {rows}")
     if ids is not None:
         wanted = pa.table({"wanted": pa.array(list(ids[1]), pa.string())})
@@ -98,7 +100,7 @@ def _roll_up(
     found = frame.group_by(*keys).agg(*aggregates) if plain else frame.select(*keys).unique()
     for name in how.keys() - plain.keys():
         numbers = frame.filter(~nw.col(name).is_null()).select(*keys, name).unique()
-        powers = engine.small({name: list(range(48)), "power": [2**n for n in range(48)]})
+        powers = engine.small({name: list(range(WORD_BITS)), "power": [2**n for n in range(WORD_BITS)]})
         words = numbers.join(powers, on=name, how="inner").group_by(*keys).agg(nw.col("power").sum())
         found = found.join(words.rename({"power": name}), on=list(keys), how="left")
     zero = nw.lit(0, nw.Int64)
@@ -125,9 +127,9 @@ class DuckDBEngine:
         self._kept: list[str] = []
 
     def table(
-        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, since: Since | None = None
+        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None
     ) -> nw.LazyFrame[Any]:
-        return nw.from_native(_select(self._source, name, columns, ids, since))
+        return nw.from_native(_select(self._source, name, columns, ids, bounds))
 
     def parquet(self, path: Path) -> nw.LazyFrame[Any]:
         return self.keep(nw.from_native(self._source.connection.read_parquet(str(path))))
@@ -177,9 +179,9 @@ class PandasEngine:
         self._source = source
 
     def table(
-        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, since: Since | None = None
+        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None
     ) -> nw.LazyFrame[Any]:
-        return self._frame(_select(self._source, name, columns, ids, since).to_arrow_table())
+        return self._frame(_select(self._source, name, columns, ids, bounds).to_arrow_table())
 
     def parquet(self, path: Path) -> nw.LazyFrame[Any]:
         return self._frame(pq.read_table(path))
@@ -235,11 +237,11 @@ class SparkEngine:
         self._kept: list[Any] = []
 
     def table(
-        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, since: Since | None = None
+        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None
     ) -> nw.LazyFrame[Any]:
         path = Path(self._folder.name) / f"{name}_{len(self._written)}.parquet"
         self._written[str(path)] = path
-        _select(self._source, name, columns, ids, since).write_parquet(str(path))
+        _select(self._source, name, columns, ids, bounds).write_parquet(str(path))
         return nw.from_native(self._session.read.parquet(str(path)))
 
     def parquet(self, path: Path) -> nw.LazyFrame[Any]:

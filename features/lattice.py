@@ -13,6 +13,7 @@ from typing import Any
 
 import narwhals as nw
 
+from features.engines import WORD_BITS
 from features.measures import DEPTH_WEEKS, WEEK_US, WEIGHTS
 
 Frame = nw.LazyFrame[Any]
@@ -44,28 +45,26 @@ class Lattice:
         return {name: [row[name] for row in rows] for name in rows[0]}
 
     def epochs(self) -> dict[str, list[int]]:
-        """One row per `as_of`, with the word that holds its 12 weeks and the power of two at which they begin."""
+        """One row per `as_of`, with the word in which its 12 weeks begin and the power of two at which they do; of the next
+        word they need what is below `rest`, from `scale` on."""
         rows = self._epochs()
         return {name: [row[name] for row in rows] for name in rows[0]}
 
     def words(self) -> dict[int, int]:
         """Number of a word to its first week, for the words that some `as_of` needs."""
         base = self.number(self.as_ofs[0]) - DEPTH_WEEKS
-        return {j: base + j * WORD_STEP for j in sorted({row["word"] for row in self._epochs()})}
+        needed = {row["word"] + ahead for row in self._epochs() for ahead in ((0, 1) if row["rest"] > 1 else (0,))}
+        return {j: base + j * WORD_BITS for j in sorted(needed)}
 
     def _epochs(self) -> list[dict[str, int]]:
         found = []
         for as_of in self.as_ofs:
             k = self.number(as_of)
-            word, offset = divmod(k - self.number(self.as_ofs[0]), WORD_STEP)
-            found.append({"as_of_us": as_of, "k": k, "word": word, "divisor": 2**offset})
+            word, offset = divmod(k - self.number(self.as_ofs[0]), WORD_BITS)
+            over = max(0, offset + DEPTH_WEEKS - WORD_BITS)
+            parts = {"divisor": 2**offset, "rest": 2**over, "scale": 2 ** (DEPTH_WEEKS - over)}
+            found.append({"as_of_us": as_of, "k": k, "word": word, **parts})
         return found
-
-
-WORD_WEEKS = 48
-"""Weeks whose activity one integer holds, a bit each: Spark divides integers as doubles, exact up to 2^53."""
-WORD_STEP = WORD_WEEKS - DEPTH_WEEKS + 1
-"""Words overlap, so that the 12 weeks before any `as_of` lie in one."""
 
 
 def lattices(as_ofs: Sequence[int]) -> list[Lattice]:

@@ -1,6 +1,6 @@
 """Windows over the members of an entity: its users, the features they use, the people we meet.
 
-Different members do not add up over weeks. So each (entity, member) gets one integer for 48 weeks, a bit for every week in
+Different members do not add up over weeks. So each (entity, member) gets one integer for 52 weeks, a bit for every week in
 which it was active (`Engine.roll_up`): a panel of 24 dates reads the events once, and a window is a division and a
 remainder. Late rows set no bit; the few members that only a late row shows are counted one by one (`_late`).
 """
@@ -12,10 +12,9 @@ from functools import reduce
 
 import narwhals as nw
 
-from features.engines import Engine, How
+from features.engines import WORD_BITS, Engine, How
 from features.lattice import (
     KEYS,
-    WORD_WEEKS,
     Frame,
     Lattice,
     Memory,
@@ -50,6 +49,7 @@ _MEMBER = ("entity_id", "member")
 def member_frames(
     engine: Engine,
     rows: Frame,
+    late: Frame,
     table: str,
     wanted: Wanted,
     lattice: Lattice,
@@ -65,7 +65,7 @@ def member_frames(
             groups.setdefault((measure.member, measure.value), []).append(measure)
     if not groups:
         return []
-    late = engine.keep(rows.filter(nw.col("seen") > nw.col("week")))
+    late = engine.keep(late)
     frames: list[Frame] = []
     for (member, value), measures in groups.items():
 
@@ -98,18 +98,25 @@ def member_frames(
 def _week_in(start: int) -> nw.Expr:
     """Place of the week in the word that begins with week `start`, null outside of it and for late rows."""
     place = nw.col("week") - start
-    return chosen((nw.col("seen") == nw.col("week")) & (place >= 0) & (place < WORD_WEEKS), place)
+    return chosen((nw.col("seen") == nw.col("week")) & (place >= 0) & (place < WORD_BITS), place)
 
 
 def _bits(words: Iterable[int]) -> nw.Expr:
     """The 12 weeks before `as_of` as bits, the newest the highest."""
     first, *others = words
-    held = reduce(
-        lambda found, word: nw.when(nw.col("word") == word).then(nw.col(f"bits{word}")).otherwise(found),
-        others,
-        nw.col(f"bits{first}"),
-    )
-    return as_int(bits_of(held, nw.col("divisor"), DEPTH_WEEKS))
+
+    def held(ahead: int) -> nw.Expr:
+        return reduce(
+            lambda found, word: nw.when(nw.col("word") == word - ahead).then(nw.col(f"bits{word}")).otherwise(found),
+            others,
+            nw.col(f"bits{first}"),
+        )
+
+    bits = bits_of(held(0), nw.col("divisor"), DEPTH_WEEKS)
+    if others:
+        # Weeks that lie in the next word; where there are none, nothing is left below `rest`, which is 1.
+        bits = bits + (held(1) - (held(1) // nw.col("rest")) * nw.col("rest")) * nw.col("scale")
+    return as_int(bits)
 
 
 def _active(window: tuple[int, int]) -> nw.Expr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from features.carried import Carried
 from features.catalog import definitions
 from features.custom import LeftOut, custom_definitions
 from features.definition import Definition, money
-from features.engines import Engine, Since, make_engine
+from features.engines import Engine, make_engine
 from features.errors import UserMistake
 from features.lattice import KEYS, Lattice, Memory, lattices
 from features.measures import (
@@ -39,6 +39,7 @@ from features.measures import (
     window_column,
 )
 from features.members import LATE_SUFFIX
+from features.scan import Bounds
 from features.signal import Entity, Signal
 from features.source import Source, to_us
 from features.states import state_frames
@@ -247,12 +248,13 @@ def _panel(
             rows = engine.table(name, columns, near).with_columns(entity_id=nw.col("account_id"))
             companies += [engine.keep(f) for f in state_frames(engine, rows, linked, lattice.as_ofs)]
         if any(m.table == name for m in (*wanted.windows, *wanted.weighted)):
-            since = _since(wanted, name, lattice, state)
-            rows = engine.table(name, columns, (key, ids) if ids is not None else None, since).with_columns(
-                entity_id=nw.col(key)
-            )
+            only = (key, ids) if ids is not None else None
+            bounds = _bounds(wanted, name, lattice, state)
+            rows = engine.table(name, columns, only, bounds).with_columns(entity_id=nw.col(key))
+            late = rows if bounds is None else engine.table(name, columns, only, replace(bounds, late=True))
+            late = late.with_columns(entity_id=nw.col(key))
             own_memory = memory if name in events else None
-            frames += [engine.keep(f) for f in window_frames(engine, rows, name, wanted, lattice, own_memory)]
+            frames += [engine.keep(f) for f in window_frames(engine, rows, late, name, wanted, lattice, own_memory)]
     assert spine is not None
     wide = reduce(lambda left, right: left.join(right, on=list(KEYS), how="left"), frames, spine)
     if companies:
@@ -272,14 +274,14 @@ def _panel(
     return wide.select("entity_id", "as_of_us", *fixed, *formulas)
 
 
-def _since(wanted: Wanted, table: str, lattice: Lattice, state: Carried | None) -> Since | None:
-    """From when on events are read: the last window alone, when nothing reaches further or that is carried."""
+def _bounds(wanted: Wanted, table: str, lattice: Lattice, state: Carried | None) -> Bounds | None:
+    """What of the events is read: the last window alone, when nothing reaches further or that is carried."""
     if TABLES[table].kind != "event":
         return None
-    window = lattice.as_ofs[0] - DEPTH_WEEKS * WEEK_US
+    window, until = lattice.as_ofs[0] - DEPTH_WEEKS * WEEK_US, lattice.as_ofs[-1]
     if state is not None and state.at_us is not None:
-        return window, state.at_us
-    return None if any(wanted.of(kind, table) for kind in LIFETIME) else (window, None)
+        return Bounds(window, state.at_us, until)
+    return Bounds(None if any(wanted.of(kind, table) for kind in LIFETIME) else window, None, until)
 
 
 def _columns(source: Source, table: str) -> list[str]:

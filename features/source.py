@@ -29,6 +29,7 @@ import pyarrow as pa
 
 from features.errors import BadInput, Fault, UserMistake
 from features.removed import LeftOut, Marks, Removed
+from features.scan import Bounds, Scan, rows_of
 from features.settings import Settings
 from features.tables import KNOWN_TIME, TABLES, Column, Table
 
@@ -124,8 +125,8 @@ class Source:
         """Per table the canonical columns that the source delivers."""
         self.custom: dict[str, tuple[str, ...]] = {}
         """Per table the columns beyond the canonical ones, under the names that they have here (`_slug`)."""
-        self._scans: dict[str, tuple[str, str, bool]] = {}
-        """Per table that stays where it is: its SELECT, the type of its event_time, whether it has a known_time."""
+        self._scans: dict[str, Scan] = {}
+        """The tables that stay where they are."""
         self.schemas: dict[str, str] = {}
         """Per table the DuckDB schema that holds it: `main`, or that of an overlay (`features.changes`)."""
         self.faults: tuple[Fault, ...] = ()
@@ -197,24 +198,10 @@ class Source:
         text = path.read_text().strip().rstrip(";")
         return text if self.data is None else text.replace("${data}", str(self.data).replace("'", "''"))
 
-    def recent(self, table: str, since_us: int, known_since_us: int | None) -> str:
-        """SQL of an event table's rows from `since_us` on, and of older ones that became known from `known_since_us` on.
-
-        On a table that stays where it is the bounds are written on its own time columns, so that Parquet's statistics
-        skip what lies before: the cost does not grow with the history.
-        """
-        older = [] if known_since_us is None else [f"event_us < {since_us} AND known_us >= {known_since_us}"]
+    def recent(self, table: str, bounds: Bounds) -> str:
+        """SQL of an event table's rows within bounds: on a table that stays where it is the cost does not grow with the history."""
         scan = self._scans.get(table)
-        if scan is None:
-            conditions = [f"event_us >= {since_us}", *older]
-            return f"SELECT * FROM {quote(table)} WHERE " + " OR ".join(f"({c})" for c in conditions)
-        select, kind, has_known = scan
-        moment = f"{{name}} >= {'make_timestamptz' if 'TIME ZONE' in kind else 'make_timestamp'}({{us}})"
-        parts = [f"{select} WHERE {moment.format(name='event_time', us=since_us)}"]
-        if known_since_us is not None and has_known:
-            late = moment.format(name="known_time", us=known_since_us)
-            parts.append(f"{select} WHERE {late} AND NOT {moment.format(name='event_time', us=since_us)}")
-        return " UNION ALL ".join(parts)
+        return rows_of(quote(table), bounds) if scan is None else scan.rows(bounds)
 
     def with_changes(self, table: str, changes: Iterable[Mapping[str, Any]]) -> Source:
         """The same source with later-known versions of some rows of a state table; itself stays as it is.
@@ -337,7 +324,7 @@ class Source:
         big = self.query(f"SELECT count(*) FROM {raw}")[0]
         stays = table.kind == "event" and big[0] > VIEW_ABOVE_ROWS
         if stays:
-            self._scans[table.name] = (select, types["event_time"], "known_time" in types)
+            self._scans[table.name] = Scan(select, types["event_time"], "known_time" in types)
         what = "VIEW" if stays else "TABLE"
         try:
             self.connection.execute(f"CREATE OR REPLACE {what} {quote(table.name)} AS {select}")

@@ -13,7 +13,6 @@ from features.engines import Engine, How
 from features.lattice import KEYS, Frame, Lattice, Memory, as_int, bits_of, per_as_of, within
 from features.measures import (
     DAY_US,
-    DEPTH_WEEKS,
     WEEK_US,
     ActiveDays,
     ActiveWeeks,
@@ -40,25 +39,35 @@ LIFETIME = (Latest, Earliest, Newcomers)
 
 
 def window_frames(
-    engine: Engine, events: Frame, table: str, wanted: Wanted, lattice: Lattice, memory: Memory | None = None
+    engine: Engine,
+    events: Frame,
+    late: Frame,
+    table: str,
+    wanted: Wanted,
+    lattice: Lattice,
+    memory: Memory | None = None,
 ) -> list[Frame]:
     """Frames keyed by (entity_id, as_of_us) that hold the wanted columns of one event table.
 
-    `events` has entity_id, event_us, visible_us and the table's columns; rows without an entity are left out. With a
-    `memory` that has a state, only the last window and the rows known since then are needed.
+    `events` has entity_id, event_us, visible_us and the table's columns; rows without an entity are left out. `late` has at
+    least those of them that became known after the week in which they happened. With a `memory` that has a state, only the
+    last window and the rows known since then are needed.
     """
-    last, first = lattice.as_ofs[-1], lattice.as_ofs[0]
-    rows = events.filter(~nw.col("entity_id").is_null()).filter(nw.col("visible_us") < last)
-    if not any(wanted.of(kind, table) for kind in LIFETIME):
-        rows = rows.filter(nw.col("event_us") >= first - DEPTH_WEEKS * WEEK_US)
-    rows = rows.with_columns(
-        week=(nw.col("event_us") - lattice.anchor) // WEEK_US, seen=(nw.col("visible_us") - lattice.anchor) // WEEK_US
-    )
+    rows, late = _placed(events, lattice), _placed(late, lattice)
+    late = late.filter(nw.col("seen") > nw.col("week"))
     reach, epochs = engine.small(lattice.reach()), engine.small(lattice.epochs())
     return [
         *_by_entity(engine, rows, table, wanted, reach, epochs, lattice.anchor, memory),
-        *member_frames(engine, rows, table, wanted, lattice, reach, epochs, memory),
+        *member_frames(engine, rows, late, table, wanted, lattice, reach, epochs, memory),
     ]
+
+
+def _placed(events: Frame, lattice: Lattice) -> Frame:
+    """The events that the last `as_of` can see, with the week in which they happened and the week in which they were seen."""
+    rows = events.filter(~nw.col("entity_id").is_null()).filter(nw.col("visible_us") < lattice.as_ofs[-1])
+    return rows.with_columns(
+        week=(nw.col("event_us") - lattice.anchor) // WEEK_US, seen=(nw.col("visible_us") - lattice.anchor) // WEEK_US
+    )
 
 
 def _by_entity(
