@@ -2,13 +2,16 @@
 
 Windows reach back 84 days. What reaches further, the first and the last event of an entity and the moment a member was
 first seen, is carried from night to night: minima and maxima, to which reading a row twice does no harm. A carried state
-belongs to one source and one moment; it is used when the rows that it stands for are still as many, and made anew from the
-whole history otherwise.
+belongs to one source and one moment; it is used when the rows that it stands for are still the same, by what they add up to
+(`features.contents`): an old row that was edited, taken out or slipped in is noticed, said in the log, and the state made anew
+from the whole history. Files that nobody wrote to since are not read for that.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +20,12 @@ from typing import Any
 import narwhals as nw
 import pyarrow.parquet as pq
 
+from features.contents import added
 from features.engines import Engine
-from features.scan import Bounds
-from features.source import Source, quote
+from features.source import Source
 
 Frame = nw.LazyFrame[Any]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,14 @@ class Carried:
             held = json.loads((folder / "state.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return cls(folder, None)
-        fresh = held["source"] == source.name and held["at_us"] <= as_of_us and held["tables"] == _columns(source)
-        # Who was erased or merged since stands in it too.
-        fresh = fresh and held.get("left_out", "") == source.left_out.digest
-        if not fresh or any(_rows_before(source, table, held["at_us"]) != n for table, n in held["rows"].items()):
+        if held["source"] != _about(source) or held["at_us"] > as_of_us:
+            log.info("carried.anew source=%s reason=another_source_or_moment", source.name)
+            return cls(folder, None)
+        restated = [table for table, parts in held["parts"].items() if not _same(source, table, parts, held["at_us"])]
+        if restated:
+            log.warning(
+                "carried.anew source=%s reason=old_rows_changed tables=%s", source.name, ",".join(sorted(restated))
+            )
             return cls(folder, None)
         return cls(folder, held["at_us"])
 
@@ -60,11 +68,9 @@ class Carried:
         for name, frame in frames.items():
             pq.write_table(engine.arrow(frame), partial / f"{name}.parquet")
         state = {
-            "source": source.name,
+            "source": _about(source),
             "at_us": as_of_us,
-            "tables": _columns(source),
-            "left_out": source.left_out.digest,
-            "rows": {table: _rows_before(source, table, as_of_us) for table in tables},
+            "parts": {table: _parts(source, table, as_of_us) for table in tables},
         }
         (partial / "state.json").write_text(json.dumps(state))
         old = self.folder.with_name(f".{self.folder.name}.old")
@@ -75,13 +81,30 @@ class Carried:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _columns(source: Source) -> dict[str, list[str]]:
-    return {table: list(source.columns[table]) for table in source.tables}
+def _about(source: Source) -> dict[str, Any]:
+    """What makes a source the same one: its name, its columns, its SELECTs, and who was taken out of it."""
+    columns = {table: list(source.columns[table]) for table in source.tables}
+    selects = "\n".join(source.statement(table) or "" for table in source.tables)
+    digest = hashlib.sha256(selects.encode()).hexdigest()
+    return {"name": source.name, "columns": columns, "selects": digest, "gone": source.left_out.digest}
 
 
-def _rows_before(source: Source, table: str, at_us: int) -> int:
-    """Rows visible before a moment, from Parquet's own counts and the rows since: the history is not read."""
-    total = source.query(f"SELECT count(*) FROM {quote('raw_' + table)}")[0][0]
-    since = source.recent(table, Bounds(at_us, at_us))
-    newer = source.query(f"SELECT count(*) FROM ({since}) WHERE visible_us >= {at_us}")[0][0]
-    return int(total) - int(newer)
+def _parts(source: Source, table: str, at_us: int) -> dict[str, Any]:
+    """Per part of a table its identity, and what its rows visible before a moment add up to."""
+    contents = source.contents
+    return {
+        name: {"when": contents.mark(table, name), "sums": list(contents.before(table, name, at_us))}
+        for name in contents.parts(table)
+    }
+
+
+def _same(source: Source, table: str, held: dict[str, Any], at_us: int) -> bool:
+    """Whether the rows visible before a moment are those of a kept state; rows may have moved from file to file."""
+    contents = source.contents
+    if not source.has(table):
+        return False
+    now = contents.parts(table)
+    written = [n for n in now if n not in held or not contents.is_as_before(table, n, held[n]["when"])]
+    left = set(held) - (set(now) - set(written))
+    before = added([tuple(held[name]["sums"]) for name in left])
+    return added([contents.before(table, name, at_us) for name in written]) == before

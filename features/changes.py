@@ -11,8 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from features.canonical import internal, quote, versions
 from features.errors import BadInput, Fault, UserMistake
-from features.source import Source, configure, internal, quote, to_us, versions
+from features.source import Source, configure, to_us
 from features.tables import KNOWN_TIME, TABLES, Column, Table
 
 _NUMBER = itertools.count(1)
@@ -97,8 +98,8 @@ def overlay(source: Source, table: str, changes: Sequence[Mapping[str, Any]]) ->
         rows.append(newest | change | {"visible_us": max(change["event_us"], change["known_us"])})
 
     above = copy.copy(source)
-    above.__dict__.pop("fingerprint", None)
-    above.__dict__.pop("span", None)
+    for cached in ("fingerprint", "contents", "span"):
+        above.__dict__.pop(cached, None)
     above.connection = source.connection.cursor()
     number = next(_NUMBER)
     schema, kept = f"changes_{number}", f"changed_{number}"

@@ -14,9 +14,10 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.canonical import quote
 from features.errors import MissingExtra, UserMistake
 from features.scan import Bounds
-from features.source import Source, quote
+from features.source import Source
 
 How = Literal["sum", "min", "max", "bits"]
 WORD_BITS = 52

@@ -116,6 +116,8 @@ def build_panel(
         chosen = [d for d in chosen if d.signal.name in set(only)]
     if carried is not None and (len(as_ofs) != 1 or ids is not None or only is not None):
         raise UserMistake("a carried state is for all entities and signals at one as_of")
+    if carried is not None:
+        source.contents.keep_in(carried / "contents.json")
     running = make_engine(engine, source)
     try:
         parts = [

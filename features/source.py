@@ -18,7 +18,6 @@ import contextlib
 import datetime as dt
 import hashlib
 import importlib.util
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -27,47 +26,18 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from features.canonical import ADDED, canonical_item, custom_item, internal, quote, slug_of, versions
+from features.contents import Contents
 from features.errors import BadInput, Fault, UserMistake
+from features.faults import reading_fault, schema_faults, value_faults
 from features.removed import LeftOut, Marks, Removed
 from features.scan import Bounds, Scan, rows_of
 from features.settings import Settings
-from features.tables import KNOWN_TIME, TABLES, Column, Table
+from features.tables import KNOWN_TIME, TABLES, Table
 
 SHIPPED = Path(__file__).parent / "sources"
-FOREVER_US = 2**62
-"""Stands for "no later version" in `until_us`."""
-FIRST_TIME, LAST_TIME = dt.date(1971, 1, 1), dt.date(2200, 1, 1)
-"""Times outside are typing errors or placeholders (1900-01-01, 9999-12-31); `week` arithmetic relies on it."""
 VIEW_ABOVE_ROWS = 5_000_000
 """Larger tables stay where they are and are scanned; smaller ones are read once into memory."""
-
-_ACCEPTED: dict[str, tuple[str, ...]] = {
-    "text": ("VARCHAR", "UUID", "ENUM"),
-    "integer": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"),
-    "boolean": ("BOOLEAN",),
-    "time": ("TIMESTAMP", "DATE"),
-}
-_ACCEPTED["number"] = _ACCEPTED["money"] = (*_ACCEPTED["integer"], "DOUBLE", "FLOAT", "DECIMAL")
-_ADDED = (
-    "event_us",
-    "known_us",
-    "visible_us",
-    "from_us",
-    "until_us",
-    "created_us",
-    "entity_id",
-    "as_of_us",
-    "epoch_us",
-)
-"""Names that columns beyond the canonical ones may not take."""
-_NEXT_STEP = {
-    "text": "CAST(... AS VARCHAR)",
-    "integer": "CAST(... AS BIGINT)",
-    "number": "CAST(... AS DOUBLE)",
-    "money": "CAST(... AS DOUBLE)",
-    "boolean": "write a comparison such as (col = 'Yes')",
-    "time": "CAST(... AS TIMESTAMP) or strptime(...)",
-}
 
 
 def open_source(
@@ -124,7 +94,7 @@ class Source:
         self.columns: dict[str, tuple[str, ...]] = {}
         """Per table the canonical columns that the source delivers."""
         self.custom: dict[str, tuple[str, ...]] = {}
-        """Per table the columns beyond the canonical ones, under the names that they have here (`_slug`)."""
+        """Per table the columns beyond the canonical ones, under the names that they have here (`slug_of`)."""
         self._scans: dict[str, Scan] = {}
         """The tables that stay where they are."""
         self.schemas: dict[str, str] = {}
@@ -160,14 +130,24 @@ class Source:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over the contents of all tables, whatever the order of their rows."""
-        digest = hashlib.sha256()
+        """sha256 over the contents of all tables, whatever the order of their rows (see `features.contents` for what it costs)."""
+        digest = hashlib.sha256(self.left_out.digest.encode())
         for table in self.tables:
-            row = self.query(
-                f"SELECT count(*), coalesce(bit_xor(hash(t)), 0), coalesce(sum(hash(t)::HUGEINT % 1000000007), 0) FROM {quote(table)} t"
-            )[0]
+            row = self.contents.of(table)
             digest.update(repr((table, self.columns[table], self.custom[table], row)).encode())
+            if self.stays(table):
+                # Its files are summed as they are, before its SELECT's columns become canonical ones.
+                digest.update(self._scans[table].select.encode())
         return digest.hexdigest()
+
+    @cached_property
+    def contents(self) -> Contents:
+        """What the rows of each table add up to."""
+        return Contents(self)
+
+    def stays(self, table: str) -> bool:
+        """Whether a table stays where it is and is scanned, rather than held in memory."""
+        return table in self._scans
 
     @cached_property
     def span(self) -> tuple[dt.datetime, dt.datetime]:
@@ -232,7 +212,7 @@ class Source:
             try:
                 self._read(path, table)
             except (duckdb.Error, OSError) as error:
-                faults.append(_reading_fault(path, error))
+                faults.append(reading_fault(path, error))
                 continue
             except Exception as error:  # a source's own Python file may raise anything; the message is all there is
                 if path.suffix != ".py":
@@ -287,14 +267,14 @@ class Source:
         described = self.query(f"DESCRIBE {quote('raw_' + table.name)}")
         types = {row[0]: row[1] for row in described}
         canonical = [*table.columns, KNOWN_TIME]
-        faults = _schema_faults(path, canonical, types)
+        faults = schema_faults(path, canonical, types)
         if faults:
             return faults
         self.left_out.take_out(quote("raw_" + table.name), table, types)
         self.columns[table.name] = tuple(c.name for c in canonical if c.name in types)
         self.schemas[table.name] = "main"
-        extra = {name: _slug(name) for name in types if name not in {c.name for c in canonical}}
-        taken = [*(c.name for c in canonical), *_ADDED, *extra.values()]
+        extra = {name: slug_of(name) for name in types if name not in {c.name for c in canonical}}
+        taken = [*(c.name for c in canonical), *ADDED, *extra.values()]
         for name, slug in extra.items():
             if taken.count(slug) > 1:
                 rule = "column names are unique in lower case with words joined by underscores, and no canonical or internal ones"
@@ -309,14 +289,14 @@ class Source:
         if faults:
             return faults
         self.custom[table.name] = tuple(extra.values())
-        items = [_canonical_item(c, c.name in types) for c in canonical if c.name != "known_time"]
+        items = [canonical_item(c, c.name in types) for c in canonical if c.name != "known_time"]
         if table.column("event_time"):
             # A time that is null (a snapshot's label) stays null; a row that was known before it happened is seen when it happens.
             known = "epoch_us(known_time)" if "known_time" in types else "NULL::BIGINT"
             happened = "epoch_us(event_time)" if "event_time" in types else "NULL::BIGINT"
             items.append(f"coalesce({known}, {happened}) AS known_us")
             items.append(f"greatest({happened}, {known}) AS visible_us")
-        items += [_custom_item(name, types[name], slug) for name, slug in extra.items()]
+        items += [custom_item(name, types[name], slug) for name, slug in extra.items()]
         raw = quote("raw_" + table.name)
         select = f"SELECT {', '.join(items)} FROM {raw}"
         if table.kind == "state":
@@ -329,57 +309,8 @@ class Source:
         try:
             self.connection.execute(f"CREATE OR REPLACE {what} {quote(table.name)} AS {select}")
         except duckdb.Error as error:
-            return [_reading_fault(path, error)]
-        return self._value_faults(path, table)
-
-    def _count_raw(self, table: Table, test: tuple[str, str, str, str]) -> int:
-        """Rows of a table that stays where it is that break a rule, by its own column (see `_value_faults`)."""
-        name, condition, _, _ = test
-        kind = self.query(f"SELECT typeof({quote(name)}) FROM {quote('raw_' + table.name)} LIMIT 1")[0][0]
-        if "IS NULL" not in condition:
-            zone = "+00" if "TIME ZONE" in kind else ""
-            stamp = "TIMESTAMPTZ" if zone else "TIMESTAMP"
-            first, last = (f"{stamp} '{day} 00:00:00{zone}'" for day in (FIRST_TIME, LAST_TIME))
-            condition = f"{quote(name)} < {first} OR {quote(name)} >= {last}"
-        else:
-            condition = f"{quote(name)} IS NULL"
-        return int(self.query(f"SELECT count(*) FROM {quote('raw_' + table.name)} WHERE {condition}")[0][0])
-
-    def _value_faults(self, path: Path, table: Table) -> list[Fault]:
-        """Nulls where none may be, and times that cannot be true, in one pass over the table."""
-        first, last = _us(FIRST_TIME), _us(LAST_TIME)
-        tests: list[tuple[str, str, str, str]] = []
-        for column in table.columns:
-            if column.required:
-                tests.append((column.name, f"{_internal_of(column)} IS NULL", "is null", "has a value in every row"))
-            if column.type == "time" and column.name in self.columns[table.name]:
-                name = internal(column.name)
-                tests.append(
-                    (
-                        column.name,
-                        f"{name} < {first} OR {name} >= {last}",
-                        f"lies before {FIRST_TIME} or after {LAST_TIME}",
-                        "is a real time; unknown is null",
-                    )
-                )
-        if not tests:
-            return []
-        if table.name in self._scans:
-            # One small query per rule on the file's own columns: Parquet's statistics answer them without a scan.
-            counts = [self._count_raw(table, column) for column in tests]
-        else:
-            filters = ", ".join(f"count(*) FILTER (WHERE {test})" for _, test, _, _ in tests)
-            counts = list(self.query(f"SELECT {filters} FROM {quote(table.name)}")[0])
-        return [
-            Fault(
-                f"{path}, table {table.name}, column {name}",
-                f"{count:,} rows where it {found}",
-                f"{name} {rule}",
-                "filter or repair these rows in the SELECT",
-            )
-            for count, (name, _, found, rule) in zip(counts, tests, strict=True)
-            if count
-        ]
+            return [reading_fault(path, error)]
+        return value_faults(self, path, table)
 
 
 def configure(connection: duckdb.DuckDBPyConnection) -> None:
@@ -402,124 +333,3 @@ def to_us(moment: dt.datetime) -> int:
 def from_us(us: int) -> dt.datetime:
     """The aware UTC datetime of microseconds since 1970-01-01."""
     return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=us)
-
-
-def _us(day: dt.date) -> int:
-    return to_us(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC))
-
-
-def quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def internal(name: str) -> str:
-    """The int64 column that stands for a time column."""
-    return quote(name.removesuffix("_time") + "_us" if name.endswith("_time") else name + "_us")
-
-
-def _internal_of(column: Column) -> str:
-    return internal(column.name) if column.type == "time" else quote(column.name)
-
-
-def _family(duckdb_type: str) -> str:
-    return duckdb_type.split("(", maxsplit=1)[0].split(" ", maxsplit=1)[0]
-
-
-def _schema_faults(path: Path, canonical: Sequence[Column], types: Mapping[str, str]) -> list[Fault]:
-    faults = []
-    for column in canonical:
-        where = f"{path}, column {column.name}"
-        if column.name not in types:
-            if column.required:
-                faults.append(
-                    Fault(where, "it is missing", f"{column.type}: {column.meaning}", f"SELECT ... AS {column.name}")
-                )
-            continue
-        family = _family(types[column.name])
-        is_key = column.type == "text" and column.name.endswith("_id")
-        if family == '"NULL"' or family in _ACCEPTED[column.type] or (is_key and family in _ACCEPTED["integer"]):
-            continue
-        faults.append(
-            Fault(
-                where,
-                f"its type is {types[column.name]}",
-                f"{column.name} is {column.type}: {column.meaning}",
-                _NEXT_STEP[column.type],
-            )
-        )
-    return faults
-
-
-def _canonical_item(column: Column, present: bool) -> str:
-    quoted = quote(column.name)
-    match column.type:
-        case "time":
-            # A naive timestamp is UTC (the session's zone); one with a zone is the moment that it names.
-            return f"{f'epoch_us({quoted})' if present else 'NULL::BIGINT'} AS {internal(column.name)}"
-        case "money":
-            return f"{f'CAST(round({quoted} * 100) AS BIGINT)' if present else 'NULL::BIGINT'} AS {quoted}"
-        case "integer":
-            return f"{f'CAST({quoted} AS BIGINT)' if present else 'NULL::BIGINT'} AS {quoted}"
-        case "number":
-            return f"{_clean(quoted) if present else 'NULL::DOUBLE'} AS {quoted}"
-        case "boolean":
-            return f"{quoted if present else 'NULL::BOOLEAN'} AS {quoted}"
-        case _:
-            return f"{f'CAST({quoted} AS VARCHAR)' if present else 'NULL::VARCHAR'} AS {quoted}"
-
-
-def _clean(quoted: str) -> str:
-    """A float without NaN or infinity, which engines disagree about."""
-    return f"CASE WHEN isfinite(CAST({quoted} AS DOUBLE)) THEN CAST({quoted} AS DOUBLE) END"
-
-
-def _custom_item(name: str, duckdb_type: str, slug: str) -> str:
-    quoted, family = quote(name), _family(duckdb_type)
-    if family in _ACCEPTED["number"]:
-        return f"{_clean(quoted)} AS {slug}"
-    if family == "BOOLEAN":
-        return f"CAST({quoted} AS DOUBLE) AS {slug}"
-    if family in _ACCEPTED["time"]:
-        return f"epoch_us({quoted}) AS {slug}"
-    return f"CAST({quoted} AS VARCHAR) AS {slug}"
-
-
-def _slug(column: str) -> str:
-    """Lower case, words joined by underscores, never a digit first: a name that every engine takes.
-
-    >>> _slug("Total Time Spent on Website"), _slug("2nd.mail")
-    ('total_time_spent_on_website', 'c_2nd_mail')
-    """
-    slug = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_") or "column"
-    return f"c_{slug}" if slug[0].isdigit() else slug
-
-
-def versions(select: str, key: str) -> str:
-    """Give each version row the interval of as_of in which it is the newest known state of its key.
-
-    Two versions of one key with the same times contradict each other; their hash decides, so that the order of the
-    rows in a file never does.
-    """
-    return f"""
-        WITH version AS ({select})
-        SELECT *,
-            visible_us AS from_us,
-            coalesce(min(visible_us) OVER (
-                PARTITION BY {key} ORDER BY event_us, known_us, hash(version)
-                ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
-            ), {FOREVER_US}) AS until_us,
-            min(event_us) OVER (PARTITION BY {key} ORDER BY visible_us) AS created_us
-        FROM version"""
-
-
-def _reading_fault(path: Path, error: Exception) -> Fault:
-    text = str(error).strip().splitlines()[0]
-    if "xtension" in text:
-        return Fault(
-            str(path),
-            text,
-            "only parquet, json, csv and icu come with DuckDB; other extensions are downloads",
-            f"write {path.stem}.py with rows(data) that yields Arrow (SQLAlchemy, ADBC, fsspec)",
-        )
-    step = "check ${data} and the file's name" if "No files found" in text else "run the SELECT in DuckDB and mend it"
-    return Fault(str(path), text, "the file is one SELECT that DuckDB can run", step)

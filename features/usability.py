@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.audit.outcome import QUESTIONS, Question, answerable, answers, is_snapshot
+from features.canonical import internal, quote
 from features.errors import Fault
 from features.measures import DAY_US
 from features.panel import ELIGIBLE, build_panel, grid, offered
-from features.source import Source, internal, quote, to_us
+from features.source import Source, to_us
 from features.tables import ENTITIES, TABLES, Table
 
 Severity = Literal["blocks", "weakens", "info"]

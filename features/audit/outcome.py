@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from features.canonical import quote
 from features.errors import UserMistake
 from features.measures import DAY_US
 from features.signal import Entity
-from features.source import Source, quote, to_us
+from features.source import Source, to_us
 from features.tables import ENTITIES
 
 RETURN_DAYS = 30

@@ -14,9 +14,7 @@ as a signal.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
@@ -29,7 +27,9 @@ import pyarrow as pa
 from features.audit import leaks, lifecycle
 from features.audit.finding import Finding, Rule, Table
 from features.audit.outcome import Question
-from features.source import Source, quote
+from features.canonical import quote
+from features.source import Source
+from features.statement import everything_from, nodes, parsed, texts
 from features.tables import ENTITIES, TABLES
 
 SAMPLED_ROWS = 20_000
@@ -90,13 +90,13 @@ def raw_files(source: Source) -> list[RawFile]:
         text = source.statement(table)
         if text is None:
             continue
-        tree = _parsed(source, text)
-        named = {name for node in _nodes(tree) for name in _columns_of(node)}
-        for node in _nodes(tree):
+        tree = parsed(source.connection, text)
+        named = {name for node in nodes(tree) for name in _columns_of(node)}
+        for node in nodes(tree):
             if node.get("type") not in ("TABLE_FUNCTION", "BASE_TABLE"):
                 continue
-            path = next((t for t in _texts(node) if "." in t), None)
-            if path is None or not _is_readable(source, select := _select_from(source, node)):
+            path = next((t for t in texts(node) if "." in t), None)
+            if path is None or not _is_readable(source, select := everything_from(source.connection, node)):
                 continue
             file = files.setdefault(path, RawFile(_name_of(PurePath(path)), select))
             file.tables.add(table)
@@ -113,49 +113,12 @@ def _name_of(path: PurePath) -> str:
     return path.parent.name if "*" in path.name else path.name.split(".")[0]
 
 
-def _parsed(source: Source, text: str) -> Any:
-    return json.loads(source.connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()[0][0])
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every node of a parsed query; the arguments of a table function are no part of it."""
-    if isinstance(tree, dict):
-        yield tree
-        if tree.get("type") != "TABLE_FUNCTION":
-            for child in tree.values():
-                yield from _nodes(child)
-    elif isinstance(tree, list):
-        for child in tree:
-            yield from _nodes(child)
-
-
 def _columns_of(node: dict[str, Any]) -> list[str]:
     if node.get("class") == "COLUMN_REF":
         return [str(node["column_names"][-1]).lower()]
     if node.get("class") == "STAR":
         return ["*"]
     return [str(name).lower() for name in node.get("using_columns") or ()]
-
-
-def _texts(node: Any) -> Iterator[str]:
-    """Constants of a table function, or the name of a table that is a path."""
-    if isinstance(node, dict):
-        if isinstance(node.get("table_name"), str):
-            yield node["table_name"]
-        if isinstance(node.get("literal"), dict) and isinstance(node["literal"].get("text"), str):
-            yield node["literal"]["text"]
-        for child in node.values():
-            yield from _texts(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _texts(child)
-
-
-def _select_from(source: Source, node: dict[str, Any]) -> str:
-    """`SELECT * FROM` what the node reads, in DuckDB's own words."""
-    tree = _parsed(source, "SELECT * FROM somewhere")
-    tree["statements"][0]["node"]["from_table"] = node | {"alias": "", "query_location": 0}
-    return str(source.connection.execute("SELECT json_deserialize_sql(?)", [json.dumps(tree)]).fetchall()[0][0])
 
 
 def _is_readable(source: Source, select: str) -> bool:

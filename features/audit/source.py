@@ -22,9 +22,10 @@ from features.audit.finding import MIN_ROWS, Finding, Rule, Table
 from features.audit.outcome import Question, answerable, answers, is_snapshot
 from features.audit.raw import raw_findings
 from features.audit.table import by_gravity, findings_of
+from features.canonical import quote, versions
 from features.errors import UserMistake
 from features.panel import ELIGIBLE, FIXED, build_panel, grid, signals_of
-from features.source import Source, quote, to_us, versions
+from features.source import Source, to_us
 from features.tables import ENTITIES, TABLES
 
 MOST_DATES = 6
@@ -116,7 +117,7 @@ def as_known(source: Source, as_of: dt.datetime, entity_key: str, ids: Sequence[
     source.connection.execute(f"CREATE SCHEMA {schema}")
     source.connection.register("proved_ids", pa.table({"proved": pa.array(list(ids), pa.string())}))
     known = copy.copy(source)
-    for cached in ("fingerprint", "span"):
+    for cached in ("fingerprint", "contents", "span"):
         known.__dict__.pop(cached, None)
     known.connection = source.connection.cursor()
     known.schemas, known._scans = dict(source.schemas), {}

@@ -129,6 +129,8 @@ def _plan(
     source: Source, as_of: datetime, out: Path, live: Sequence[Champion], store: Store, options: Options
 ) -> Plan:  # fmt: skip
     before = published(out)
+    # Files that nobody wrote to since the night before are not read for it.
+    source.contents.keep_in(out / ".carried" / f"{source.name}.json")
     with store.read() as connection:
         objections = generation.read(connection).get(privacy.GENERATION, 0)
     plan = Plan(

@@ -1,0 +1,260 @@
+"""Old rows that were edited are noticed, and files that nobody wrote to are not read for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from features import contents
+from features import source as sources
+from features.carried import Carried
+from features.panel import build_panel
+from features.source import Source, open_source, to_us
+from features.statement import by_file
+from tests.company import at
+
+NIGHT, NEXT = at("2024-06-01"), at("2024-06-02")
+
+
+def usage(day: dt.datetime, quantity: int = 1) -> dict[str, Any]:
+    return {"account_id": "a", "user_id": f"u{day.day}", "event_time": day, "quantity": quantity}
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """A file written a minute ago: one written just now is not relied upon."""
+    types = {
+        "account_id": pa.string(),
+        "user_id": pa.string(),
+        "event_time": pa.timestamp("us", "UTC"),
+        "quantity": pa.int64(),
+    }
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(types)), path)
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second's wait that takes no second."""
+    monkeypatch.setattr(contents, "SETTLED_S", -1.0)
+
+
+@pytest.fixture
+def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: None) -> Path:
+    """Usage in one file a month, scanned where it is, as tables of any size above the limit are."""
+    monkeypatch.setattr(sources, "VIEW_ABOVE_ROWS", 5)
+    data = tmp_path / "company"
+    (data / "usage").mkdir(parents=True)
+    (data / "accounts.sql").write_text("SELECT 'a' AS account_id, TIMESTAMP '2023-01-01' AS event_time")
+    (data / "usage.sql").write_text("SELECT * FROM read_parquet('${data}/usage/*.parquet')")
+    for month in (1, 3, 5):
+        write(data / "usage" / f"{month}.parquet", [usage(at(f"2024-0{month}-{day:02d}")) for day in range(1, 9)])
+    return data
+
+
+def opened(data: Path) -> Source:
+    return open_source(str(data), data)
+
+
+def kept(data: Path, folder: Path, as_of: dt.datetime = NEXT) -> bool:
+    """Whether the state of the night before may be used."""
+    source = opened(data)
+    source.contents.keep_in(folder / "contents.json")
+    return Carried.open(folder / "account", source, to_us(as_of)).at_us is not None
+
+
+class TestCarriedState:
+    def test_a_new_day_in_a_new_file_or_at_the_end_of_the_last_one_keeps_it(
+        self, company: Path, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "carried"
+        build_panel(opened(company), "account", [NIGHT], carried=folder)
+        assert kept(company, folder)
+        write(company / "usage" / "6.parquet", [usage(at("2024-06-01T10:00:00"))])
+        assert kept(company, folder)
+        may = [usage(at(f"2024-05-{day:02d}")) for day in range(1, 9)]
+        write(company / "usage" / "5.parquet", [*may, usage(at("2024-06-01T11:00:00"))])
+        assert kept(company, folder), "a file that grew by new rows has the old ones still"
+        night = build_panel(opened(company), "account", [NEXT], carried=folder)
+        assert night["days_since_first_usage"].to_pylist() == [152.0]
+        whole = build_panel(opened(company), "account", [NEXT])
+        assert night.equals(whole)
+
+    def test_an_old_row_edited_in_place_is_noticed(
+        self, company: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """As many rows as before: only what they say is another."""
+        folder = tmp_path / "carried"
+        build_panel(opened(company), "account", [NIGHT], carried=folder)
+        days = [usage(at(f"2024-01-{day:02d}")) for day in range(1, 9)]
+        write(company / "usage" / "1.parquet", [usage(at("2023-12-01")), *days[1:]])
+        with caplog.at_level(logging.WARNING, "features.carried"):
+            night = build_panel(opened(company), "account", [NEXT], carried=folder)
+        assert "carried.anew source=company reason=old_rows_changed tables=usage" in caplog.text
+        assert night.equals(build_panel(opened(company), "account", [NEXT]))
+        assert night["days_since_first_usage"].to_pylist() == [183.0]
+
+    def test_relying_on_the_number_of_rows_misses_it(
+        self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sabotaged twin: counts alone take the edited history for the old one, and the first day is wrong."""
+        folder = tmp_path / "carried"
+        counted = contents.Contents.before
+        monkeypatch.setattr(contents.Contents, "before", lambda *given: (counted(*given)[0], 0, 0))
+        build_panel(opened(company), "account", [NIGHT], carried=folder)
+        days = [usage(at(f"2024-01-{day:02d}")) for day in range(1, 9)]
+        write(company / "usage" / "1.parquet", [usage(at("2023-12-01")), *days[1:]])
+        night = build_panel(opened(company), "account", [NEXT], carried=folder)
+        assert night["days_since_first_usage"].to_pylist() == [152.0]
+
+    def test_a_row_slipped_in_or_taken_out_is_noticed(self, company: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "carried"
+        build_panel(opened(company), "account", [NIGHT], carried=folder)
+        write(company / "usage" / "2.parquet", [usage(at("2024-02-01"))])
+        assert not kept(company, folder)
+        (company / "usage" / "2.parquet").unlink()
+        assert kept(company, folder)
+        (company / "usage" / "3.parquet").unlink()
+        assert not kept(company, folder)
+
+    def test_files_put_together_are_the_same_rows(self, company: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "carried"
+        build_panel(opened(company), "account", [NIGHT], carried=folder)
+        both = [pq.read_table(company / "usage" / f"{month}.parquet") for month in (1, 3)]
+        pq.write_table(pa.concat_tables(both), company / "usage" / "1.parquet")
+        (company / "usage" / "3.parquet").unlink()
+        assert kept(company, folder)
+
+    def test_another_select_over_the_same_files_is_another_source(self, company: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "carried"
+        build_panel(opened(company), "account", [NIGHT], carried=folder)
+        select = (
+            "SELECT * REPLACE (event_time - INTERVAL 1 DAY AS event_time) FROM read_parquet('${data}/usage/*.parquet')"
+        )
+        (company / "usage.sql").write_text(select)
+        assert not kept(company, folder)
+
+    def test_a_table_held_in_memory_is_looked_at_too(
+        self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sources, "VIEW_ABOVE_ROWS", 1_000)
+        folder = tmp_path / "carried"
+        build_panel(opened(company), "account", [NIGHT], carried=folder)
+        assert kept(company, folder)
+        write(company / "usage" / "1.parquet", [usage(at(f"2024-01-{day:02d}"), 2) for day in range(1, 9)])
+        assert not kept(company, folder)
+
+
+class TestFingerprint:
+    def asked(self, data: Path, record: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
+        """The fingerprint, and the months whose files were read for it."""
+        source = opened(data)
+        read: list[str] = []
+        source.contents.keep_in(record)
+        query = Source.query
+
+        def watched(self: Source, sql: str) -> Any:
+            read.extend(month for month in "1356" if f"usage/{month}.parquet" in sql)
+            return query(self, sql)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Source, "query", watched)
+            return source.fingerprint, read
+
+    def test_costs_the_files_that_were_written_since(
+        self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        record = tmp_path / "contents.json"
+        first, read = self.asked(company, record, monkeypatch)
+        assert read == ["1", "3", "5"]
+        assert self.asked(company, record, monkeypatch) == (first, [])
+        write(company / "usage" / "6.parquet", [usage(at("2024-06-01"))])
+        second, read = self.asked(company, record, monkeypatch)
+        assert read == ["6"]
+        assert second != first
+        assert second == opened(company).fingerprint, "with a record and without it is the same"
+
+    def test_an_edit_is_seen_although_the_time_of_the_file_was_put_back(
+        self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        record, path = tmp_path / "contents.json", company / "usage" / "3.parquet"
+        first, _ = self.asked(company, record, monkeypatch)
+        before = path.stat()
+        time.sleep(0.02)  # the clock of a file system ticks every few milliseconds
+        write(path, [usage(at(f"2024-03-{day:02d}"), 2) for day in range(1, 9)])
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        second, read = self.asked(company, record, monkeypatch)
+        assert read == ["3"]
+        assert second != first
+
+    def test_an_identity_that_never_changes_misses_it(
+        self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sabotaged twin."""
+        monkeypatch.setattr(contents, "identity", lambda path: [0, 0, 0, 0])
+        first, _ = self.asked(company, tmp_path / "contents.json", monkeypatch)
+        write(company / "usage" / "3.parquet", [usage(at("2024-03-01"), 2)])
+        assert self.asked(company, tmp_path / "contents.json", monkeypatch) == (first, [])
+
+    def test_a_file_written_just_now_is_read_again(
+        self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(contents, "SETTLED_S", 3_600.0)
+        record = tmp_path / "contents.json"
+        assert self.asked(company, record, monkeypatch)[1] == ["1", "3", "5"]
+        assert self.asked(company, record, monkeypatch)[1] == ["1", "3", "5"]
+
+    def test_does_not_depend_on_how_rows_lie_in_files(self, company: Path) -> None:
+        first = opened(company).fingerprint
+        rows = pa.concat_tables([pq.read_table(p) for p in sorted((company / "usage").glob("*"))]).to_pylist()
+        for path in (company / "usage").glob("*"):
+            path.unlink()
+        write(company / "usage" / "all.parquet", rows[::-1])
+        assert opened(company).fingerprint == first
+
+
+class TestByFile:
+    @pytest.mark.parametrize(
+        "select",
+        [
+            "SELECT DISTINCT * FROM {files}",
+            "SELECT event_time, count(*) FROM {files} GROUP BY event_time",
+            "SELECT *, row_number() OVER () AS n FROM {files}",
+            "SELECT * FROM {files} LIMIT 10",
+            "SELECT * FROM {files} WHERE event_time > (SELECT min(event_time) FROM {files})",
+            "SELECT * FROM {files} UNION ALL SELECT * FROM {files}",
+            "SELECT a.* FROM {files} a JOIN {files} b USING (event_time)",
+            "WITH f AS (SELECT * FROM {files}) SELECT * FROM f",
+            "SELECT * FROM read_parquet('https://nowhere.test/x.parquet')",
+            "SELECT * FROM read_parquet('none/*.parquet')",
+        ],
+    )
+    def test_what_is_not_read_row_by_row(self, company: Path, select: str) -> None:
+        files = f"read_parquet('{company}/usage/*.parquet')"
+        assert by_file(opened(company).connection, select.format(files=files)) is None
+
+    @pytest.mark.parametrize(
+        "files",
+        [
+            "read_parquet('{0}/*.parquet')",
+            "'{0}/*.parquet'",
+            "read_parquet(['{0}/1.parquet', '{0}/3.parquet'], union_by_name = true)",
+        ],
+    )
+    def test_the_same_select_over_one_file_each(self, company: Path, files: str) -> None:
+        connection = opened(company).connection
+        folder = company / "usage"
+        select = (
+            f"SELECT lower(user_id) AS u, quantity + 1 AS q FROM {files.format(folder)} AS t WHERE t.user_id <> 'u1'"
+        )
+        found = by_file(connection, select)
+        assert found is not None
+        alone = sorted(row for one in found.values() for row in connection.execute(one).fetchall())
+        assert alone == sorted(connection.execute(select).fetchall())
+        assert {Path(p).name for p in found} <= {"1.parquet", "3.parquet", "5.parquet"}
