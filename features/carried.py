@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import narwhals as nw
 import pyarrow.parquet as pq
 
@@ -86,7 +87,10 @@ def _about(source: Source) -> dict[str, Any]:
     columns = {table: list(source.columns[table]) for table in source.tables}
     selects = "\n".join(source.statement(table) or "" for table in source.tables)
     digest = hashlib.sha256(selects.encode()).hexdigest()
-    return {"name": source.name, "columns": columns, "selects": digest, "gone": source.left_out.digest}
+    return {
+        "name": source.name, "columns": columns, "selects": digest, "gone": source.left_out.digest,
+        "hashed_by": duckdb.__version__,
+    }  # fmt: skip
 
 
 def _parts(source: Source, table: str, at_us: int) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from features.statement import by_file
 
 if TYPE_CHECKING:
@@ -99,7 +101,8 @@ class Contents:
 
     def _part(self, table: str, name: str) -> Part:
         rows, visible = self._rows(table, name)
-        key = hashlib.sha256(rows.encode()).hexdigest()[:32]
+        # DuckDB may hash otherwise in another version.
+        key = hashlib.sha256(f"{duckdb.__version__} {rows}".encode()).hexdigest()[:32]
         when = self.mark(table, name)
         held = self._held.get(key)
         if held is not None and when is not None and held["when"] == when:

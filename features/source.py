@@ -131,13 +131,13 @@ class Source:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over the contents of all tables, whatever the order of their rows (see `features.contents` for what it costs)."""
-        digest = hashlib.sha256(self.left_out.digest.encode())
+        digest = hashlib.sha256()
         for table in self.tables:
             row = self.contents.of(table)
             digest.update(repr((table, self.columns[table], self.custom[table], row)).encode())
             if self.stays(table):
-                # Its files are summed as they are, before its SELECT's columns become canonical ones.
-                digest.update(self._scans[table].select.encode())
+                # Its files are summed as they are, before who is gone is taken out and columns become canonical ones.
+                digest.update((self._scans[table].select + self.left_out.digest).encode())
         return digest.hexdigest()
 
     @cached_property

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +21,14 @@ from features.errors import BadInput
 from features.panel import build_panel, grid
 from features.simulate import parameters as p
 from features.simulate import simulate
-from features.simulate.base import EPOCH, World, add_months, propagate
+from features.simulate.base import add_months, propagate
 from features.simulate.buyers import conversion_truth
 from features.simulate.company import tables_written
-from features.simulate.customers import Spells, churn_truth, health_step
-from features.simulate.usage import Levels
+from features.simulate.customers import churn_truth
 from features.source import open_source
 from features.tables import TABLES
+from tests.features.simulated import END, SMALL, connect, one, spells_of, world_of
 
-END = dt.date(2025, 6, 19)
-CHANGE = dt.date(2024, 12, 5)
-SMALL: dict[str, Any] = {"accounts": 150, "leads": 500, "days": 420, "end": END, "usage_events": 20_000}
 TYPES = {
     "text": pa.string(),
     "integer": pa.int64(),
@@ -65,21 +60,6 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("large")
     simulate(out, accounts=6000, leads=12_000, days=504, end=END, usage_events=1000, seed=3)
     return out
-
-
-def connect(folder: Path) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-    for name in (*tables_written(), "truth"):
-        path = folder / ("usage/*.parquet" if name == "usage" else f"{name}.parquet")
-        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")
-    return connection
-
-
-def one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return row
 
 
 Outcomes = dict[str, npt.NDArray[Any]]
@@ -352,103 +332,6 @@ def auc(happened: npt.NDArray[Any], score: npt.NDArray[Any]) -> float:
     rank = np.argsort(np.argsort(score, kind="stable")) + 1.0
     positive = int(happened.sum())
     return float((rank[happened].sum() - positive * (positive + 1) / 2) / (positive * (len(score) - positive)))
-
-
-def world_of(**changes: Any) -> World:
-    end_day = (END - EPOCH).days
-    base = World(
-        accounts=1, leads=1, seed=1, usage_events=0, start_day=end_day - 500, end_day=end_day, change_day=end_day
-    )
-    return replace(base, **changes)
-
-
-def spells_of(start_day: int, count: int = 1) -> Spells:
-    same = np.ones(count, np.int64)
-    return Spells(
-        account=np.arange(count),
-        start_us=same * start_day * 86_400_000_000,
-        term=2 * same,
-        auto_renew=np.zeros(count, bool),
-        discount=np.zeros(count),
-        seats_at_start=8 * same,
-        multiplier=np.ones(count),
-        add_on=np.zeros(count, bool),
-        first_health=2 * same,
-        on_grid=np.ones(count, bool),
-    )
-
-
-class TestChangeOfRegime:
-    def test_more_accounts_are_likely_to_leave_from_its_date_on(self, twins: tuple[Path, Path]) -> None:
-        query = (
-            f"SELECT avg(probability) FROM truth WHERE entity = 'account' AND horizon_days = 90 AND as_of >= '{CHANGE}'"
-        )
-        with_change, without = (one(connect(folder), query)[0] for folder in twins)
-        assert with_change > 1.1 * without
-
-    def test_is_foreseen_by_the_truth_of_a_horizon_that_reaches_it(self) -> None:
-        quiet, week = world_of(), 40
-        channel, args = np.array([p.CHANNELS.index("paid")]), (np.array([3]), np.array([2]))
-        changing = replace(quiet, change_day=(quiet.first_week + week + 6) * 7)
-        far = conversion_truth(quiet, week, *args, channel, np.array([1.0]))[0]
-        near = conversion_truth(changing, week, *args, channel, np.array([1.0]))[0]
-        assert near[0] == far[0]
-        assert near[1] < far[1]
-        assert near[2] < far[2]
-
-    def test_steps_to_worse_health_get_likelier(self) -> None:
-        world = world_of(change_day=(world_of().first_week + 20) * 7)
-        before, after = health_step(world, 19), health_step(world, 20)
-        assert (np.triu(after, 1) >= np.triu(before, 1)).all()
-        assert after[2, 3] > before[2, 3]
-        assert after.sum(axis=1) == pytest.approx(np.ones(len(p.HEALTH)))
-
-
-@pytest.fixture(scope="module")
-def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two companies of one seed, with a change of regime on CHANGE and without."""
-    out = tmp_path_factory.mktemp("twins")
-    with pytest.MonkeyPatch.context() as patch:
-        # The scale that makes the total of all usage looks at the whole history; here it is the same for both.
-        patch.setattr(Levels, "expected", lambda self, week: 400.0)
-        simulate(out / "with", **SMALL, change=CHANGE)
-        simulate(out / "without", **SMALL, change=dt.date.max)
-    return out / "with", out / "without"
-
-
-def different_rows(twins: tuple[Path, Path], name: str, when: str) -> tuple[int, int]:
-    """How many rows of a table only one of the two has, and how many there are."""
-    path = "usage/*" if name == "usage" else name
-    one_, other = (f"(SELECT * FROM read_parquet('{folder}/{path}.parquet') WHERE {when})" for folder in twins)
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    query = (
-        f"SELECT (SELECT count(*) FROM ({one_} EXCEPT ALL {other})) + (SELECT count(*) FROM ({other} EXCEPT ALL {one_})), "
-        f"(SELECT count(*) FROM {one_})"
-    )
-    found = one(connection, query)
-    return found[0], found[1]
-
-
-class TestNoFutureInTheTables:
-    """What happens after a date changes no row before it: so no row can know how things end."""
-
-    @pytest.mark.parametrize("name", tables_written())
-    def test_two_futures_have_one_past(self, twins: tuple[Path, Path], name: str) -> None:
-        different, rows = different_rows(twins, name, f"event_time < '{CHANGE}'")
-        assert rows > 0
-        assert different == 0
-
-    @pytest.mark.parametrize("name", [*tables_written(), "truth"])
-    def test_and_the_futures_do_differ(self, twins: tuple[Path, Path], name: str) -> None:
-        """The sabotaged twin: rows that may know of the change are not the same."""
-        moment = "as_of" if name == "truth" else "event_time"
-        assert different_rows(twins, name, f"{moment} >= '{CHANGE}'")[0] > 0
-
-    def test_the_truth_before_is_the_same_where_no_horizon_reaches_the_change(self, twins: tuple[Path, Path]) -> None:
-        different, rows = different_rows(twins, "truth", f"as_of + to_days(horizon_days::INT + 7) < '{CHANGE}'")
-        assert rows > 0
-        assert different == 0
 
 
 class TestMonths:
