@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from features.audit.source import audit_source, leaking_signals, table_findings
 from features.errors import UserMistake
 from features.measures import DAY_US
 from features.panel import ELIGIBLE, build_panel, grid
+from features.scan import Bounds
 from features.simulate import simulate
 from features.source import Source, open_source
 from tests.company import at, make_source, random_company
@@ -73,7 +75,10 @@ class TestProofAsOfTime:
         assert leaking_signals(tied, question, AS_OF) == []
 
     def test_catches_a_window_that_is_closed_at_as_of(self, tied: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Sabotage: `event_time <= as_of`, by moving every event of the engine a microsecond back."""
+        """Sabotage: `event_time <= as_of`, by moving every event of the engine a microsecond back.
+
+        The bound to which events are read stands before the engine: it is moved by as much.
+        """
         import narwhals as nw
 
         from features.engines import DuckDBEngine
@@ -81,7 +86,8 @@ class TestProofAsOfTime:
         strict = DuckDBEngine.table
 
         def closed(self: Any, name: str, *more: Any) -> Any:
-            frame = strict(self, name, *more)
+            moved = [replace(m, until_us=m.until_us + 1) if isinstance(m, Bounds) and m.until_us else m for m in more]
+            frame = strict(self, name, *moved)
             return frame.with_columns(event_us=nw.col("event_us") - 1, visible_us=nw.col("visible_us") - 1)
 
         monkeypatch.setattr(DuckDBEngine, "table", closed)
