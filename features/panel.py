@@ -116,8 +116,6 @@ def build_panel(
         chosen = [d for d in chosen if d.signal.name in set(only)]
     if carried is not None and (len(as_ofs) != 1 or ids is not None or only is not None):
         raise UserMistake("a carried state is for all entities and signals at one as_of")
-    if carried is not None:
-        source.contents.keep_in(carried / "contents.json")
     running = make_engine(engine, source)
     try:
         parts = [
@@ -223,6 +221,8 @@ def _panel(
     spine: Frame | None = None
     frames: list[Frame] = []
     companies: list[Frame] = []
+    if folder:
+        source.contents.keep_in(folder / "contents.json")
     state = Carried.open(folder / entity, source, lattice.as_ofs[0]) if folder else None
     memory = Memory(partial(state.read, engine), {}) if state else None
     events = [t for t in tables if TABLES[t].kind == "event"]
