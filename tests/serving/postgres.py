@@ -46,7 +46,20 @@ class Postgres:
 
     def stop(self) -> None:
         """At once, as a crash: no session is ended in order."""
-        self.run("pg_ctl", "-w", "-m", "immediate", "stop")
+        try:
+            self.run("pg_ctl", "-w", "-m", "immediate", "stop")
+        except subprocess.CalledProcessError:
+            # It also says so when the server died before it took its own pid file away. What is wanted is that it is gone.
+            if self._is_running():
+                log = (self.data.parent / "pg_ctl.log").read_text()
+                raise AssertionError(f"Postgres did not stop: {log[-500:]}") from None
+
+    def _is_running(self) -> bool:
+        try:
+            self.run("pg_ctl", "status")
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
 
 @contextlib.contextmanager
@@ -71,5 +84,4 @@ def postgres(folder: Path, durable: bool = True) -> Iterator[Postgres]:
     try:
         yield server
     finally:
-        with contextlib.suppress(subprocess.CalledProcessError):
-            server.stop()
+        server.stop()
