@@ -10,6 +10,7 @@ import pytest
 from features.errors import UserMistake
 from features.panel import build_panel
 from features.removed import FILE, Removed, mark_of
+from features.scan import Bounds
 from features.source import Source, open_source
 from tests.company import at, make_source
 
@@ -122,7 +123,7 @@ def test_a_table_that_stays_where_it_is(tmp_path: Path, home: Path, monkeypatch:
     source = opened(tmp_path, home, [("account", "b", None)], [("account", "a", "c")])
     assert "usage" in source._scans
     for known_since in (None, 0):
-        recent = source.query(f"SELECT account_id FROM ({source.recent('usage', 0, known_since)})")
+        recent = source.query(f"SELECT account_id FROM ({source.recent('usage', Bounds(0, known_since))})")
         assert recent == [("c",), ("c",)]
 
 
