@@ -202,7 +202,6 @@ ARR_AT_RISK = Table(
 
 TABLES = (RUN_DIM, MODEL_DIM, ACCOUNT_DIM, LEAD_DIM, SCORE_FACT, REASON_FACT, OUTCOME_FACT, ARR_AT_RISK)
 """In an order in which each comes after those that it refers to."""
-BY_NAME = {table.name: table for table in TABLES}
 
 
 def described() -> str:
