@@ -13,7 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from serving.store.connect import open_store
+from serving.store.connect import Store, open_store
 from serving.store.tables import decisions, dirty, inbox
 from tests.serving.fake_hubspot import fake_hubspot
 from tests.serving.killing import (
@@ -102,7 +102,7 @@ class TestTheDatabase:
             requests = make_requests(400, NEW, 5)
             with under_way(home, tmp_path, requests, store_url=url) as (service, sender, store):
                 sender.allowed = len(requests) // 3
-                wait_for(lambda: sender.done == sender.allowed)
+                wait_for(lambda: sender.done == sender.allowed and scored(store))  # the worker is under way too
                 server.stop()
                 sender.allowed = len(requests)
                 wait_for(lambda: sender.statuses[503] > 0)
@@ -191,6 +191,11 @@ class TestStartedWithoutTheDatabase:
                 answer = httpx.post(f"{api}/v1/lead-fit/score", json=self.SCORE)
                 assert answer.json()["code"] == "no_model"
             server.start()
+
+
+def scored(store: Store) -> bool:
+    with store.read() as connection:
+        return bool(connection.execute(select(func.count()).select_from(decisions)).scalar_one())
 
 
 @contextlib.contextmanager
