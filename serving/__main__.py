@@ -52,7 +52,7 @@ def worker(
     from serving.connections import load_connections
     from serving.log import configure
     from serving.store.connect import open_store
-    from serving.worker.loop import Worker, only_one, stop_on_signals
+    from serving.worker.loop import Worker, begin, only_one, stop_on_signals
     from serving.writeback.deliver import Deliveries
 
     settings = ServingSettings.from_env()
@@ -61,15 +61,22 @@ def worker(
     if not connections:
         folder = str(settings.base.connections)
         raise UserMistake(f"no connection in {folder!r}: put NAME.toml there, see serving/connections.py for its form")
-    set_up(settings)
     store = open_store(settings.base.store_url)
-    store.require_revision()
     with only_one(settings.base.home), only_one(settings.base.home, "deliver"):
         champions = Champions(settings.base.home)
         champions.refresh()
         working = Worker(store, connections, champions, make_clock())
-        working.check()
         stop_on_signals(working.stopping)
+
+        def start() -> None:
+            set_up(settings)
+            store.require_revision()
+            working.check()
+
+        if once or store.dialect == "sqlite":  # a file that cannot be opened does not come back by itself
+            start()
+        elif not begin(start, working.stopping):
+            return
         deliveries = Deliveries(store, connections)
         if once:
             letters, scores = working.once()

@@ -6,10 +6,13 @@ import fcntl
 import logging
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential
+from tenacity.nap import sleep_using_event
 
 from features.errors import UserMistake
 from serving.champion import Champions
@@ -100,6 +103,28 @@ class Worker:
                 pause, busy = min(2 * pause, LONGEST_PAUSE_SECONDS), False
             if not busy:
                 self.stopping.wait(pause)
+
+
+def begin(start: Callable[[], None], stopping: threading.Event) -> bool:
+    """Do what needs the store before the first round, again and longer apart while it is away; False when `stopping` came first."""
+
+    def say(attempt: RetryCallState) -> None:
+        if attempt.attempt_number == 1 and attempt.outcome is not None:
+            log.error("store.away %s", attempt.outcome.exception())
+
+    patient = Retrying(
+        retry=retry_if_exception_type(StoreAway),
+        wait=wait_exponential(multiplier=POLL_SECONDS, max=LONGEST_PAUSE_SECONDS),
+        stop=stop_when_event_set(stopping),
+        sleep=sleep_using_event(stopping),
+        before_sleep=say,
+        reraise=True,
+    )
+    try:
+        patient(start)
+    except StoreAway:
+        return False
+    return True
 
 
 def stop_on_signals(stopping: threading.Event) -> None:

@@ -29,7 +29,7 @@ from tests.serving.killing import (
     under_way,
 )
 from tests.serving.postgres import Postgres, postgres
-from tests.serving.running import Home, make_home, running_api, wait_for
+from tests.serving.running import Home, make_home, running, running_api, wait_for
 
 NEW = range(5_000_000, 5_000_040)
 
@@ -102,7 +102,7 @@ class TestTheDatabase:
             requests = make_requests(400, NEW, 5)
             with under_way(home, tmp_path, requests, store_url=url) as (service, sender, store):
                 sender.allowed = len(requests) // 3
-                wait_for(lambda: sender.done == sender.allowed and scored(store))  # the worker is under way too
+                wait_for(lambda: sender.done == sender.allowed)
                 server.stop()
                 sender.allowed = len(requests)
                 wait_for(lambda: sender.statuses[503] > 0)
@@ -172,6 +172,28 @@ class TestStartedWithoutTheDatabase:
                 assert connection.execute(select(func.count()).select_from(inbox)).scalar_one() == 1
                 assert connection.execute(select(func.count()).select_from(decisions)).scalar_one() == 1
             store.close()
+
+    def test_the_worker_waits_for_it(self, home: Home, tmp_path: Path, server: Postgres) -> None:
+        with fake_hubspot() as crm, new_database(server, "later") as url:
+            connect(home, crm)
+            env = environment(home, tmp_path, url)
+            assert home.run("serving", "migrate", env=env).returncode == 0
+            log = home.path / "worker.log"
+            earlier = log.stat().st_size if log.is_file() else 0
+            server.stop()
+            once = home.run("serving", "worker", "--once", env=env)  # the twin, which does not wait
+            assert once.returncode == 1, once.stderr
+            assert "the store does not answer" in once.stderr
+            with running(home, "worker", env=env) as worker:
+                wait_for(lambda: "store.away" in log.read_text()[earlier:])
+                server.start()
+                body, headers = signed([Sent(1, NEW[0], "industry", "software", DECEMBER_MS).wire()])
+                with running_api(home, env) as api:
+                    assert httpx.post(f"{api}/webhooks/crm", content=body, headers=headers).status_code == 204
+                store = open_store(url)
+                wait_for(lambda: scored(store))
+                store.close()
+                assert worker.poll() is None
 
     def test_without_kept_keys_nobody_is_let_in(self, home: Home, tmp_path: Path, server: Postgres) -> None:
         """The door stays shut: "no key was ever made" cannot be told from "not known"."""
