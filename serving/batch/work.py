@@ -6,7 +6,6 @@ with the first chunk that is not there. When all are, `run.json` is written and 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -20,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import UserMistake
+from serving.alone import alone
 from serving.batch import durable
 from serving.batch.publish import RUN, is_whole
 from serving.errors import BatchBusy
@@ -51,15 +51,11 @@ class Plan:
 
 @contextmanager
 def only_one(out: Path) -> Iterator[None]:
-    """One run at a time per OUT. Raises `BatchBusy`, `UserMistake` when OUT is a file. The system frees the lock when we die."""
+    """One run at a time per OUT. Raises `BatchBusy`, `UserMistake` when OUT is a file."""
     if out.exists() and not out.is_dir():
         raise UserMistake(f"{str(out)!r} is a file: give a folder with --out")
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BatchBusy(f"another run is going on in {str(out)!r}: wait for it, or give another --out") from None
+    busy = BatchBusy(f"another run is going on in {str(out)!r}: wait for it, or give another --out")
+    with alone(out / ".lock", busy):
         yield
 
 

@@ -7,7 +7,6 @@ the same bytes. `run_dim` is written last. `csv/` mirrors it for those who read 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from features.errors import UserMistake
+from serving.alone import alone
 from serving.batch import durable
 from serving.errors import BatchBusy
 from serving.star import rows, schema
@@ -42,12 +42,8 @@ class Folder:
         """Raises `UserMistake` when the path is a file, `BatchBusy` when another export is going on there."""
         if path.exists() and not path.is_dir():
             raise UserMistake(f"{str(path)!r} is a file: give a folder or the URL of a database")
-        path.mkdir(parents=True, exist_ok=True)
-        with (path / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BatchBusy(f"another export is going on into {str(path)!r}: wait for it") from None
+        busy = BatchBusy(f"another export is going on into {str(path)!r}: wait for it")
+        with alone(path / ".lock", busy):
             yield cls(path)
 
     def add(self, run: PublishedRun) -> Added:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import signal
 import threading
@@ -15,6 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_whe
 from tenacity.nap import sleep_using_event
 
 from features.errors import UserMistake
+from serving.alone import alone
 from serving.champion import Champions
 from serving.clock import Clock, to_us
 from serving.connections import ConnectionConfig
@@ -139,14 +139,9 @@ def stop_on_signals(stopping: threading.Event) -> None:
 
 @contextmanager
 def only_one(home: Path, what: str = "worker") -> Iterator[None]:
-    """Holds the lock of a worker (or of who delivers); raises `UserMistake` when another one has it. The system frees it
-    when we die."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / f"{what}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserMistake(
-                f"a {what} is running on {str(home)!r} already: one is enough, and two would do everything twice"
-            ) from None
+    """Holds the lock of a worker (or of who delivers); raises `UserMistake` when another one has it."""
+    busy = UserMistake(
+        f"a {what} is running on {str(home)!r} already: one is enough, and two would do everything twice"
+    )
+    with alone(home / f"{what}.lock", busy):
         yield
