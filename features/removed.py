@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ import pyarrow as pa
 
 from features.errors import UserMistake
 from features.tables import Table
+from features.whole import replace_whole
 
 FILE = "removed.json"
 OWNERS = {"account": "account_id", "lead": "lead_id", "contact": "contact_id"}
@@ -66,20 +66,9 @@ class Removed:
     def save(self, home: Path) -> None:
         """Whole and durable, or as it was."""
         text = json.dumps({"everywhere": self.everywhere, "sources": self.sources}, sort_keys=True, indent=1)
-        path, partial = home / FILE, home / f".{FILE}.partial"
-        if path.is_file() and path.read_text() == text:
-            return
-        home.mkdir(parents=True, exist_ok=True)
-        with partial.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        folder = os.open(home, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        path = home / FILE
+        if not (path.is_file() and path.read_text() == text):
+            replace_whole(path, text.encode())
 
     def of(self, source: str) -> Marks:
         """All that concerns one source."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from features.errors import AccountscoreError
+from features.whole import sync_directory
 from models.spec import FORMAT, READABLE, FileEntry, Manifest
 
 MANIFEST = "MANIFEST.json"
@@ -45,15 +46,6 @@ def write_files(directory: Path, files: Mapping[str, bytes]) -> str:
             os.fsync(file.fileno())
     sync_directory(directory)
     return digest(manifest)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_files(directory: Path) -> tuple[dict[str, bytes], str]:

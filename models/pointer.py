@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from features.whole import replace_whole, sync_directory
 from models import artefact
 from models.catalog import get_model
 from models.scorer import Scorer
@@ -114,7 +115,7 @@ def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Point
         files, _ = artefact.read_files(scorer)
         artefact.write_files(partial, files)
         partial.rename(target)
-        artefact.sync_directory(where)
+        sync_directory(where)
     try:
         present = read_pointer(home, model)
     except ValueError:
@@ -130,13 +131,7 @@ def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Point
     )
     content = msgspec.json.format(msgspec.json.encode(entry))
     for kept_as in (NAME, COPY):  # the copy second: it never tells of what was not put live
-        partial = where / f".{kept_as}.{os.getpid()}.partial"
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(where / kept_as)
-    artefact.sync_directory(where)
+        replace_whole(where / kept_as, content)
     found = read_pointer(home, model)
     assert found is not None
     return found

@@ -5,13 +5,12 @@ No key can be made of it: it holds the keyed hashes that the store holds. Its ow
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from features.whole import replace_whole
 from serving.keys.service import Caller, KeyRing
 
 FILE = "api-keys.json"
@@ -25,17 +24,10 @@ class _Kept:
 
 def keep(ring: KeyRing, home: Path) -> None:
     """Whole, or as it was."""
-    home.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.encode(_Kept(ring.needed, dict(ring.keys)), order="deterministic")
     path = home / FILE
-    if path.is_file() and path.read_bytes() == text:
-        return
-    handle, name = tempfile.mkstemp(dir=home, prefix=f".{FILE}.")  # readable by its owner alone
-    with os.fdopen(handle, "wb") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(name, path)
+    if not (path.is_file() and path.read_bytes() == text):
+        replace_whole(path, text, private=True)
 
 
 def kept(home: Path, pepper: bytes) -> KeyRing | None:
