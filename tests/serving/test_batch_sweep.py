@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -25,8 +23,8 @@ from serving.batch import durable
 from serving.batch.publish import RUN, files_of, is_whole, published, read_manifest
 from tests.scorers import make_scorer
 from tests.serving.nightly import some_signals
-from tests.serving.running import AS_OF, END, Home, wait_for
-from tests.serving.test_sweep import _state, _tracer, can_trace
+from tests.serving.running import AS_OF, END, Home
+from tests.serving.tracing import can_trace, run_child
 
 CALLS = (
     "write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "rmdir", "ftruncate",
@@ -59,24 +57,9 @@ class Nights:
             "store": str(night / "store.db"), "as_of": as_of, "sabotage": sabotage, "end": str(night / "end"),
         }  # fmt: skip
         (night / "end").unlink(missing_ok=True)
-        assert self.server.stdin is not None
-        assert self.server.stdout is not None
-        self.server.stdin.write(json.dumps(job) + "\n")
-        self.server.stdin.flush()
-        child = int(self.server.stdout.readline())
-        wait_for(lambda: _state(child) == "T")
-        tracer = None
-        if call is not None:
-            traced = ["-e", "trace=" + ",".join(f"?{name}" for name in CALLS)]
-            traced += ["-e", f"inject={call}:signal=SIGKILL:when={number}"] if number else []
-            command = ["strace", "-f", "-q", "-p", str(child), "-o", str(night / "strace"), *traced]
-            tracer = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-            wait_for(lambda: _tracer(child) != 0 or _state(child) is None)
-        os.kill(child, signal.SIGCONT)
-        if tracer is not None:
-            tracer.wait(timeout=120)
-        wait_for(lambda: _state(child) in (None, "Z"))
-        return (night / "strace").read_text() if tracer is not None else None
+        log = None if call is None else night / "strace"
+        run_child(self.server, job, log, CALLS, (call, number) if call is not None and number else None)
+        return None if log is None else log.read_text()
 
     def begin(self, night: Path) -> None:
         """The night before: a run is published, the store is filled."""

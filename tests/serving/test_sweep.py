@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,20 +16,11 @@ import pytest
 from serving.store.connect import open_store
 from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
 from tests.serving.killing import DECEMBER_MS, Request, Sender, Sent, check, connect, environment, quiet, signed
-from tests.serving.running import Home, make_home, wait_for
+from tests.serving.running import Home, make_home
+from tests.serving.tracing import can_trace, run_child
 
 CALLS = ("pwrite64", "fdatasync", "sendto", "unlink", "ftruncate", "write")
 EVENTS = (Sent(1, 5_000_001, "industry", "software", DECEMBER_MS), Sent(2, 5_000_001, "country", "DE", DECEMBER_MS + 1))
-
-
-def can_trace() -> str | None:
-    """Why strace cannot be used here; None when it can."""
-    if shutil.which("strace") is None:
-        return "strace is not installed (Debian: apt-get install strace)"
-    tried = subprocess.run(
-        ["strace", "-e", "inject=getcwd:error=EIO", "pwd", "-P"], capture_output=True, text=True, check=False
-    )
-    return None if "INJECTED" in tried.stderr else f"ptrace is not permitted here: {tried.stderr.strip()[:80]}"
 
 
 pytestmark = pytest.mark.skipif(can_trace() is not None, reason=str(can_trace()))
@@ -55,21 +44,8 @@ class Cycles:
             "acknowledged": str(folder / "acknowledged"), "early": "yes" if early else "",
         }  # fmt: skip
         (folder / "acknowledged.done").unlink(missing_ok=True)
-        assert self.server.stdin is not None
-        assert self.server.stdout is not None
-        self.server.stdin.write(json.dumps(job) + "\n")
-        self.server.stdin.flush()
-        child = int(self.server.stdout.readline())
-        wait_for(lambda: _state(child) == "T")
         log = folder / "strace"
-        traced = ["-e", f"trace={','.join(CALLS)}"]
-        if call is not None:
-            traced += ["-e", f"inject={call}:signal=SIGKILL:when={number}"]
-        tracer = subprocess.Popen(["strace", "-f", "-q", "-p", str(child), "-o", str(log), *traced], stderr=subprocess.DEVNULL)  # fmt: skip
-        wait_for(lambda: _tracer(child) != 0 or _state(child) is None)
-        os.kill(child, signal.SIGCONT)
-        tracer.wait(timeout=120)
-        wait_for(lambda: _state(child) in (None, "Z"))
+        run_child(self.server, job, log, CALLS, None if call is None else (call, number))
         return log
 
     def points(self, folder: Path) -> list[tuple[str, int]]:
@@ -158,18 +134,3 @@ def test_answering_before_the_commit_is_caught(cycles: Cycles, tmp_path: Path) -
     assert killed
     assert not clean
     assert verdict.lost > 0  # type: ignore[attr-defined]
-
-
-def _state(pid: int) -> str | None:
-    """`T` stopped, `Z` dead; None when there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-
-
-def _tracer(pid: int) -> int:
-    try:
-        return int(re.findall(r"TracerPid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0])
-    except (FileNotFoundError, ProcessLookupError, IndexError):
-        return 0
