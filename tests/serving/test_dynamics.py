@@ -13,6 +13,7 @@ from sqlalchemy import select
 from serving.store.tables import inbox
 from serving.webhooks.delivery import Delivery, Event
 from serving.webhooks.dynamics import Dynamics
+from tests.serving.cases import CASES, PUBLIC, Door, open_door
 from tests.serving.dataverse import (
     DECEMBER_MS,
     NOBODY,
@@ -28,7 +29,6 @@ from tests.serving.dataverse import (
     record,
     reference,
 )
-from tests.serving.test_vendors import CASES, PUBLIC, Door, open_door
 
 VENDOR = Dynamics()
 LEAD = guid(7)

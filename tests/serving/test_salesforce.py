@@ -14,8 +14,8 @@ from serving.store.tables import inbox
 from serving.webhooks import shared_key
 from serving.webhooks.delivery import Delivery, Event
 from serving.webhooks.salesforce import ACK, Salesforce
+from tests.serving.cases import CASES, PUBLIC, Door, open_door, salesforce_body
 from tests.serving.soap import ORGANIZATION, SESSION, Answered, Org, at, changed, lead_id
-from tests.serving.test_vendors import CASES, PUBLIC, Door, open_door, salesforce_body
 
 VENDOR = Salesforce()
 SECRET = "k" * 36

@@ -1,0 +1,220 @@
+"""A case for every way in which a vendor's webhooks say who they are, signed by strangers' libraries, and the API to send them to."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import datetime as dt
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from hubspot.utils.signature import Signature
+from sqlalchemy import func, select
+from standardwebhooks.webhooks import Webhook
+
+from serving.app import create_app
+from serving.settings import ServingSettings
+from serving.store.connect import Store, open_store
+from serving.store.migrate import migrate
+from serving.store.tables import inbox
+from serving.webhooks.vendors import VENDORS
+from tests.serving import dataverse
+
+PUBLIC = "https://scores.example.com"
+ORGANIZATION = "00D30000000XxXxEAK"
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a stranger's library signs for one vendor; `scheme` where there are several."""
+
+    vendor: str
+    scheme: str
+    secret: str
+    other_secret: str
+    body: bytes
+    sign: Callable[[str, bytes, str, int], dict[str, str]]
+    """(secret, body, address, seconds) to headers."""
+    unwanted: bytes
+    timed: bool = True
+    """Whether the time is signed."""
+    signs_body: bool = True
+    """Whether the body is signed; where it is not, a key says who sends."""
+    query: str = ""
+    """Name of the part of the address that carries the key, where one does."""
+    more: str = ""
+    mapped: str = '[objects.contact]\ntable = "leads"\ncolumns = { industry = "industry" }\n'
+
+    @property
+    def name(self) -> str:
+        return f"{self.vendor}-{self.scheme}"
+
+
+def hubspot(version: str) -> Callable[[str, bytes, str, int], dict[str, str]]:
+    def sign(secret: str, body: bytes, address: str, seconds: int) -> dict[str, str]:
+        stamp = str(seconds * 1000)
+        signature = Signature.get_signature(secret, body.decode(), version, address, "POST", stamp)
+        if version == "v3":
+            return {"x-hubspot-signature-v3": signature, "x-hubspot-request-timestamp": stamp}
+        return {"x-hubspot-signature": signature, "x-hubspot-signature-version": version}
+
+    return sign
+
+
+def standard(secret: str, body: bytes, _address: str, seconds: int) -> dict[str, str]:
+    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
+    signature = Webhook(secret).sign(msg_id="msg_1", timestamp=moment, data=body.decode())
+    return {"webhook-id": "msg_1", "webhook-timestamp": str(seconds), "webhook-signature": signature}
+
+
+def _hubspot_body(portal: int = 62515, kind: str = "contact.propertyChange") -> bytes:
+    event = {"eventId": 1, "subscriptionId": 2, "portalId": portal, "occurredAt": 1_764_547_200_000, "objectId": 7, "subscriptionType": kind, "propertyName": "industry", "propertyValue": "ü"}  # fmt: skip
+    return json.dumps([event], ensure_ascii=False).encode()
+
+
+def _standard_body(kind: str = "contact.updated") -> bytes:
+    data = {"object": "contact", "id": "7", "properties": {"industry": "ü"}}
+    return json.dumps({"type": kind, "timestamp": "2025-12-01T00:00:00Z", "data": data}, ensure_ascii=False).encode()
+
+
+def whsec(text: bytes) -> str:
+    return "whsec_" + base64.b64encode(text).decode()
+
+
+def in_header(secret: str, _body: bytes, _address: str, _seconds: int) -> dict[str, str]:
+    return {"x-webhook-key": secret}
+
+
+def in_query(_secret: str, _body: bytes, _address: str, _seconds: int) -> dict[str, str]:
+    return {}
+
+
+def salesforce_body(kind: str = "Lead", organization: str = ORGANIZATION, record: str = "00Q30000001aaaaEAA") -> bytes:
+    """As the vendor's guide prints it; zeep's own is in `test_salesforce.py`."""
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+ <soapenv:Body>
+  <notifications xmlns="http://soap.sforce.com/2005/09/outbound">
+   <OrganizationId>{organization}</OrganizationId>
+   <ActionId>04k3000000000abAAA</ActionId>
+   <SessionId xsi:nil="true"/>
+   <EnterpriseUrl>https://example.my.salesforce.com/services/Soap/c/62.0/{organization[:15]}</EnterpriseUrl>
+   <PartnerUrl>https://example.my.salesforce.com/services/Soap/u/62.0/{organization[:15]}</PartnerUrl>
+   <Notification>
+    <Id>04l3000000000abAAA</Id>
+    <sObject xsi:type="sf:{kind}" xmlns:sf="urn:sobject.enterprise.soap.sforce.com">
+     <sf:Id>{record}</sf:Id>
+     <sf:Industry>ü</sf:Industry>
+     <sf:SystemModstamp>2025-12-01T00:00:00.000Z</sf:SystemModstamp>
+    </sObject>
+   </Notification>
+  </notifications>
+ </soapenv:Body>
+</soapenv:Envelope>""".encode()
+
+
+_OLDER = "older_signatures = true\n"
+_HUBSPOT = ("s" * 36, "t" * 36, _hubspot_body())
+_SALESFORCE = ("k" * 36, "l" * 36, salesforce_body())
+_SALESFORCE_MORE: dict[str, Any] = {
+    "timed": False, "signs_body": False, "more": f'organizations = ["00D300000000OTH", "{ORGANIZATION[:15]}"]\n',
+    "mapped": '[objects.Lead]\ntable = "leads"\ncolumns = { Industry = "industry" }\n',
+}  # fmt: skip
+_DYNAMICS = (
+    "k" * 36,
+    "l" * 36,
+    dataverse.as_sent(dataverse.changed(dataverse.guid(7), {"industrycode": dataverse.choice(7)})),
+)
+_NOT_WANTED = dataverse.as_sent(dataverse.changed(dataverse.guid(7), {"subject": "x"}, entity="task"))
+_DYNAMICS_MORE: dict[str, Any] = {
+    "timed": False, "signs_body": False, "more": f'organizations = ["{dataverse.ORGANIZATION}"]\n',
+    "mapped": '[objects.lead]\ntable = "leads"\ncolumns = { industrycode = "industry" }\n',
+}  # fmt: skip
+CASES = [
+    Case("hubspot", "v3", *_HUBSPOT, hubspot("v3"), _hubspot_body(portal=1)),
+    Case("hubspot", "v2", *_HUBSPOT, hubspot("v2"), _hubspot_body(kind="deal.creation"), timed=False, more=_OLDER),
+    Case("hubspot", "v1", *_HUBSPOT, hubspot("v1"), _hubspot_body(kind="contact.unheardOf"), timed=False, more=_OLDER),
+    Case(
+        "standard-webhooks", "v1", whsec(b"a key of 24 bytes, first"), whsec(b"a key of 24 bytes, other"),
+        _standard_body(), standard, _standard_body("invoice.paid"),
+    ),
+    Case("salesforce", "query", *_SALESFORCE, in_query, salesforce_body("Idea"), query="key", **_SALESFORCE_MORE),
+    Case("salesforce", "header", *_SALESFORCE, in_header, salesforce_body("Idea"), **_SALESFORCE_MORE),
+    Case("dynamics", "code", *_DYNAMICS, in_query, _NOT_WANTED, query="code", **_DYNAMICS_MORE),
+    Case("dynamics", "query", *_DYNAMICS, in_query, _NOT_WANTED, query="key", **_DYNAMICS_MORE),
+    Case("dynamics", "header", *_DYNAMICS, in_header, _NOT_WANTED, **_DYNAMICS_MORE),
+]  # fmt: skip
+
+
+@dataclass
+class Door:
+    app: FastAPI
+    store: Store
+    case: Case
+    loop: asyncio.Runner
+    client: httpx.AsyncClient
+
+    @property
+    def path(self) -> str:
+        return "/webhooks/crm" + self.query(self.case.secret)
+
+    @property
+    def accepted(self) -> int:
+        return VENDORS[self.case.vendor].answer.status
+
+    def query(self, key: str) -> str:
+        return f"?{self.case.query}={quote(key)}" if self.case.query else ""
+
+    def headers(self, body: bytes | None = None, secret: str | None = None, off: int = 0) -> dict[str, str]:
+        body = self.case.body if body is None else body
+        return self.case.sign(secret or self.case.secret, body, PUBLIC + self.path, int(time.time()) + off)
+
+    def post(self, headers: dict[str, str], body: bytes | None = None, path: str | None = None) -> int:
+        raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        content = self.case.body if body is None else body
+        answer = self.loop.run(self.client.post(path or self.path, content=content, headers=raw))
+        if answer.is_success:
+            assert answer.content == VENDORS[self.case.vendor].answer.body
+        return answer.status_code
+
+    def stored(self) -> int:
+        with self.store.read() as connection:
+            return connection.execute(select(func.count()).select_from(inbox)).scalar_one()
+
+
+@contextlib.contextmanager
+def open_door(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
+    folder = tmp_path / "connections"
+    folder.mkdir()
+    (folder / "crm.toml").write_text(
+        f'vendor = "{case.vendor}"\npublic_url = "{PUBLIC}"\nsecret_envs = ["OLD_SECRET", "CRM_SECRET"]\nsource = "sample"\n'
+        + ("portal_ids = [62515]\n" if case.vendor == "hubspot" else "") + case.more
+        + case.mapped
+    )  # fmt: skip
+    for name in ("ACCOUNTSCORE_CONNECTIONS", "ACCOUNTSCORE_STORE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ACCOUNTSCORE_HOME", str(tmp_path))
+    monkeypatch.setenv("CRM_SECRET", case.secret)
+    monkeypatch.setenv("OLD_SECRET", whsec(b"a key that is on its way"))
+    settings = ServingSettings.from_env()
+    store = open_store(settings.base.store_url)
+    migrate(store)
+    with asyncio.Runner() as loop:
+        _, app = create_app(settings)
+        lifespan = app.router.lifespan_context(app)
+        loop.run(lifespan.__aenter__())
+        transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 1), raise_app_exceptions=False)
+        client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+        yield Door(app, store, case, loop, client)
+        loop.run(client.aclose())
+        loop.run(lifespan.__aexit__(None, None, None))
+    store.close()
