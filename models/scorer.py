@@ -60,7 +60,6 @@ class Scorer:
         self._booster = booster
         self._reasons = reasons
         self.names = tuple(s.name for s in spec.signals)
-        self.sorted_names = tuple(sorted(self.names))
         self._encoder = Encoder(spec)
         self._place = {name: j for j, name in enumerate(self.names)}
         self._speakers = [Speaker(spec, signal) for signal in spec.signals]

@@ -62,7 +62,7 @@ async def listen(front: Door, host: str, port: int) -> None:
         loop.add_signal_handler(number, stopping.set)
     log.info("api.listening address=http://%s:%d", host, port)
     draining = asyncio.create_task(_drain(front, stopping, server))
-    # What was made for the start stays to the end: looking through it for garbage stopped all requests for 80 ms.
+    # What was made for the start stays to the end: looking through it for garbage would stop all requests meanwhile.
     gc.collect()
     gc.freeze()
     try:

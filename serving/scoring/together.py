@@ -53,7 +53,7 @@ class Together:
     def _answer(self, group: list[_Waiting]) -> None:
         try:
             scored = self._score_all(group[0][0], [asked for _, asked, _ in group])
-        except Exception as error:
+        except Exception as error:  # whatever it is, it belongs to a request, whose caller must not wait for ever
             if len(group) > 1:  # what one request brought about does not spoil its neighbours
                 for one in group:
                     self._answer([one])

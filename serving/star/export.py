@@ -45,8 +45,10 @@ class Exported:
 def export(scores: Path, to: str, scorers: KeptScorers, source: Source | None = None, csv: bool = False) -> Exported:
     """Add the run that was published in `scores` to the star in `to`: a folder, or the URL of a database.
 
-    With `source` accounts have names, and the outcomes of earlier runs are filled in as their windows end. `csv` mirrors a folder as CSV; a mirror that is there is kept in line. The same export
-    again changes nothing. Raises `UserMistake` when no whole run was published, or `to` cannot hold a star; `BatchBusy` when
+    With `source` accounts have names, and the outcomes of earlier runs are filled in as their windows end. `csv` mirrors a
+    folder as CSV; a mirror that is there is kept in line. The same export again changes nothing.
+
+    Raises `UserMistake` when no whole run was published, or `to` cannot hold a star; `BatchBusy` when
     another export goes on there; `OSError` when the disk fails: what the star had before is as it was.
     """
     if csv and _is_url(to):

@@ -31,7 +31,13 @@ ConnectionName = Annotated[
     "/webhooks/{connection}",
     status_code=204,
     summary="Deliver events of a CRM",
-    responses=documented(400, 401, 404, 413, 422, 503),
+    responses={
+        200: {
+            "description": "as 204, to Salesforce: its `Ack`",
+            "content": {"text/xml": {"schema": {"type": "string"}}},
+        },
+        **documented(400, 401, 404, 413, 422, 503),
+    },
     response_class=Response,
     openapi_extra={
         "requestBody": {

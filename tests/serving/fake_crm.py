@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import ssl
 import threading
@@ -26,7 +27,7 @@ class Wire:
 
 
 @dataclass
-class FakeCrm:
+class FakeCrm(abc.ABC):
     url: str = ""
     writes: list[Wire] = field(default_factory=list)
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -42,9 +43,9 @@ class FakeCrm:
     on_write: Callable[[Wire, bool], None] = lambda _wire, _changed: None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @abc.abstractmethod
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
         """The answer to a request; None to hang up."""
-        raise NotImplementedError
 
     def begin(self) -> Answer | str | None:
         """Count the call; says how to misbehave in it."""
