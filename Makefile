@@ -77,7 +77,7 @@ bench-quality: setup ## Our fit-table beside plain LightGBM, plain logit and Aut
 bench-truth: setup ## Our AUC beside that of the true probabilities on sample companies of 500, 2,000 and 20,000 accounts
 	$(RUN) -m tests.benchmarks.bench_truth $(ARGS)
 
-bench-serving: setup ## A score over HTTP beside an echo and mlflow models serve (ARGS='--no-mlflow')
+bench-serving: setup ## A score over HTTP beside echoes and mlflow models serve (ARGS='--no-mlflow')
 	$(RUN) -m tests.benchmarks.bench_serving $(ARGS)
 
 bench-batch: setup ## 5 million rows x 60 signals, Parquet to Parquet, beside Booster.predict, pred_contrib and pandas (ARGS='--rows 50000000')

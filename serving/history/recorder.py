@@ -1,14 +1,16 @@
 """Decision records of requests: those that wait while a commit is under way share the next one.
 
 One job and one wake-up of the event loop a commit: with a future of the writer's own for each request, waking the loop cost
-as much as the score.
+as much as the score. A commit that is shared waits a moment for those who were just answered, as most of them ask again:
+without that, callers who ask all the time end up in several small groups, each with a commit of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import math
 from concurrent.futures import Future
+from typing import Protocol
 
 from serving.errors import StoreAway
 from serving.history import repository
@@ -16,6 +18,19 @@ from serving.scoring.service import Scored
 from serving.store.writer import GroupWriter
 
 _Waiting = tuple[Scored, "asyncio.Future[Scored]"]
+PATIENCE = 0.001
+"""Seconds that a shared commit waits for more: what an event loop can tell apart, and far less than a disk's sync."""
+ENOUGH = 0.75
+"""Share of those who may come that ends the waiting."""
+
+
+class Coming(Protocol):
+    """Requests on their way to a record."""
+
+    def __len__(self) -> int: ...
+
+    def turn(self) -> None:
+        """Called before a commit: who adds records now has them in it."""
 
 
 class Recorder:
@@ -26,8 +41,9 @@ class Recorder:
         self._waiting: list[_Waiting] = []
         self.busy = False
         """Whether a commit is under way, or about to be."""
-        self.before_next: Callable[[], None] | None = None
-        """Called after a commit: who adds records now has them in the next one."""
+        self.coming: Coming | None = None
+        self._enough = 0.0
+        self._patience: asyncio.TimerHandle | None = None
 
     def record(self, scored: Scored, done: asyncio.Future[Scored]) -> None:
         """Keep the decision records. `done` gets `scored` after the commit, with `away` when the store was; or what these
@@ -37,10 +53,36 @@ class Recorder:
             self.busy = True
             loop = done.get_loop()
             loop.call_soon(self._next, loop)  # after the other requests that are ready now
+        else:
+            self.one_more()
+
+    def one_more(self) -> None:
+        """Another request waits, here or in `coming`: with enough of them a commit waits no longer."""
+        if self._patience is not None and self._count() >= self._enough:
+            loop = asyncio.get_running_loop()
+            self._enough = math.inf  # it is on its way
+            loop.call_soon(self._next, loop)
+
+    def _count(self) -> int:
+        return len(self._waiting) + (0 if self.coming is None else len(self.coming))
+
+    def _after(self, loop: asyncio.AbstractEventLoop, answered: int) -> None:
+        """When a commit has ended: the next one begins when most of those who wait or were just answered are there."""
+        waiting = self._count()
+        if self._patience is not None:
+            return
+        if waiting:
+            self._enough = ENOUGH * (waiting + answered)
+            self._patience = loop.call_later(PATIENCE, self._next, loop)
+        else:
+            self.busy = False
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self.before_next is not None:
-            self.before_next()
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if self.coming is not None:
+            self.coming.turn()
         batch, self._waiting = self._waiting, []
         self.busy = bool(batch)
         if batch:
@@ -67,4 +109,4 @@ class Recorder:
                     done.set_result(scored)
                 else:
                     done.set_exception(error)
-        self._next(loop)
+        self._after(loop, len(batch))

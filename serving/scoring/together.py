@@ -30,18 +30,25 @@ class Together:
         self._waiting: list[_Waiting] = []
         self._recorder = recorder
         if recorder is not None:
-            recorder.before_next = self._turn
+            recorder.coming = self
+
+    def __len__(self) -> int:
+        """How many wait to be scored."""
+        return len(self._waiting)
 
     def score(self, champion: Champion, asked: Asked) -> asyncio.Future[Scored]:
         """Done when it is scored and, with a recorder, its decisions are recorded."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Scored] = loop.create_future()
         if not self._waiting and not (self._recorder is not None and self._recorder.busy):
-            loop.call_soon(self._turn)
+            loop.call_soon(self.turn)
         self._waiting.append((champion, asked, done))
+        if self._recorder is not None:
+            self._recorder.one_more()
         return done
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Score those who wait."""
         waiting, self._waiting = self._waiting, []
         # A swap may fall between two requests: each is answered by the champion that it began with.
         by_champion: dict[int, list[_Waiting]] = {}

@@ -65,6 +65,37 @@ class Store:
         self.engine.dispose()
 
 
+class Writing:
+    """`Store.write` for one thread that commits again and again: on SQLite always on one connection, which saves a quarter of a
+    small commit. On Postgres each transaction asks the pool for one that lives: the server may have been started anew."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._kept: Connection | None = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[Connection]:
+        if self._store.dialect != "sqlite":
+            with self._store.write() as connection:
+                yield connection
+            return
+        try:
+            with _away():
+                if self._kept is None:
+                    self._kept = self._store.engine.connect().execution_options(immediate=True)
+                with self._kept.begin():
+                    yield self._kept
+        except BaseException:
+            self.close()  # whatever it was, the next transaction begins with a fresh connection
+            raise
+
+    def close(self) -> None:
+        """Give the connection back."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
+
+
 def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL") -> Store:
     """Open the store by SQLAlchemy URL, which came from what is `named`; the folder of a SQLite file is made. Nothing is read yet.
 

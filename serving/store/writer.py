@@ -6,6 +6,7 @@ thousand rows to a commit cost 3 us each.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from serving.errors import StoreAway
-from serving.store.connect import Store
+from serving.store.connect import Store, Writing
 
 T = TypeVar("T")
 Job = Callable[[Connection], Any]
@@ -27,7 +28,7 @@ class GroupWriter:
     """One thread that commits. `submit` may be called from any thread; the future is done after the commit."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._transaction = Writing(store)
         self._lock = threading.Lock()
         self._closed = False
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
@@ -52,6 +53,10 @@ class GroupWriter:
         self._thread.join(timeout)
 
     def _run(self) -> None:
+        with contextlib.closing(self._transaction):
+            self._work()
+
+    def _work(self) -> None:
         stop = False
         while not stop:
             first = self._queue.get()
@@ -71,7 +76,7 @@ class GroupWriter:
 
     def _commit(self, items: list[_Item]) -> None:
         try:
-            with self._store.write() as connection:
+            with self._transaction() as connection:
                 results = [job(connection) for job, _ in items]
         except BaseException as error:
             # One bad job must not fail its neighbours: each gets a transaction of its own. An absent store fails all.

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import event, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from features.errors import UserMistake
 from serving.errors import StoreAway
-from serving.store.connect import Store, insert_new, open_store, upsert
+from serving.store.connect import Store, Writing, insert_new, open_store, upsert
 from serving.store.migrate import migrate
 from serving.store.tables import REVISION, dirty, inbox, metadata, signals
 from serving.store.writer import GroupWriter
@@ -199,6 +200,34 @@ class TestGroupWriter:
                 bad.result(10)
         finally:
             writer.close()
+
+    def test_goes_on_after_a_transaction_that_failed(self, store: Store) -> None:
+        writer = GroupWriter(store)
+        try:
+            for key in ("a", "b"):
+                row = letter(key)
+                writer.submit(lambda c, row=row: c.execute(insert(inbox), [row])).result(10)
+                with pytest.raises(IntegrityError):  # the same key again, by a statement that does not look
+                    writer.submit(lambda c, row=row: c.execute(insert(inbox), [row])).result(10)
+        finally:
+            writer.close()
+        with store.read() as connection:
+            assert len(connection.execute(select(inbox)).all()) == 2
+
+    def test_sqlite_keeps_its_connection_until_a_transaction_fails(self, store: Store) -> None:
+        taken: list[object] = []
+        event.listen(store.engine, "checkout", lambda *args: taken.append(args))
+        writing = Writing(store)
+        for _ in range(3):
+            with writing() as connection:
+                connection.execute(text("SELECT 1"))
+        with pytest.raises(ZeroDivisionError), writing():
+            raise ZeroDivisionError
+        with writing() as connection:
+            connection.execute(text("SELECT 1"))
+        writing.close()
+        assert len(taken) == (2 if store.dialect == "sqlite" else 5)
+        assert store.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
     def test_closing_commits_what_was_submitted_and_refuses_what_comes_later(self, store: Store) -> None:
         writer = GroupWriter(store)

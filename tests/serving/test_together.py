@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import event, func, select
 
 from models.catalog import get_model
 from models.pointer import Pointer
 from serving.champion import Champion
+from serving.history import recorder as recorder_module
+from serving.history.recorder import Recorder
 from serving.scoring.body import parse
 from serving.scoring.service import Scored, Terms, score, score_together
 from serving.scoring.together import Asked, Together
+from serving.store.connect import Store, open_store
+from serving.store.migrate import migrate
+from serving.store.tables import decisions
+from serving.store.writer import GroupWriter
 from tests.scorers import make_scorer
 
 TERMS = Terms(1_764_000_000_000_000)
@@ -91,3 +98,89 @@ def test_each_is_answered_by_the_champion_that_it_began_with(champion: Champion)
 
     assert [one.answer.version for one in asyncio.run(run())] == [3, 4, 3]
     assert sorted(calls) == [1, 3]
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    migrate(store)
+    yield store
+    store.close()
+
+
+class TestSharedCommits:
+    """Callers who ask again and again, half of them in the middle of the others' commit."""
+
+    CALLERS, TIMES = 8, 10
+
+    def commits(self, champion: Champion, store: Store) -> int:
+        found = []
+        event.listen(store.engine, "commit", found.append)
+        writer = GroupWriter(store)
+
+        async def run() -> None:
+            recorder = Recorder(writer)
+            together = Together(lambda c, asked: score_together(c, asked, {}, TERMS), recorder)
+
+            async def caller() -> None:
+                for _ in range(self.TIMES):
+                    await together.score(champion, parse(BODIES[0].encode()))
+
+            first = [asyncio.create_task(caller()) for _ in range(self.CALLERS // 2)]
+            while not recorder.busy:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            await asyncio.gather(*first, *(caller() for _ in range(self.CALLERS // 2)))
+
+        try:
+            asyncio.run(run())
+        finally:
+            writer.close()
+        with store.read() as connection:
+            assert connection.execute(select(func.count()).select_from(decisions)).scalar() == self.CALLERS * self.TIMES
+        return len(found)
+
+    def test_end_up_in_one_commit(self, champion: Champion, sqlite_store: Store) -> None:
+        assert self.commits(champion, sqlite_store) <= self.TIMES + 2
+
+    def test_and_do_not_when_no_commit_waits(
+        self, champion: Champion, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Recorder, "_after", lambda self, loop, _answered: self._next(loop))
+        assert self.commits(champion, sqlite_store) >= 2 * self.TIMES
+
+    def test_whoever_asks_alone_waits_for_nobody(
+        self, champion: Champion, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(recorder_module, "PATIENCE", 3600.0)
+        writer = GroupWriter(sqlite_store)
+
+        async def run() -> list[bool]:
+            together = Together(lambda c, asked: score_together(c, asked, {}, TERMS), Recorder(writer))
+            return [(await together.score(champion, parse(BODIES[0].encode()))).away for _ in range(3)]
+
+        try:
+            assert asyncio.run(run()) == [False] * 3
+        finally:
+            writer.close()
+
+    def test_somebody_who_does_not_come_back_is_not_waited_for_long(
+        self, champion: Champion, sqlite_store: Store
+    ) -> None:
+        writer = GroupWriter(sqlite_store)
+
+        async def run() -> Scored:
+            recorder = Recorder(writer)
+            together = Together(lambda c, asked: score_together(c, asked, {}, TERMS), recorder)
+            leaves = together.score(champion, parse(BODIES[0].encode()))
+            while not recorder.busy:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            stays = together.score(champion, parse(BODIES[0].encode()))
+            await leaves
+            return await stays
+
+        try:
+            assert asyncio.run(run()).answer.results
+        finally:
+            writer.close()
