@@ -24,7 +24,7 @@ demo: setup ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_
 	$(RUN) demo.py --source $(SOURCE) $(if $(DATA),--data $(DATA))
 
 test: setup ## All tests but the long sweeps, under 10 minutes on 2 cores
-	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile
+	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-full: setup ## All tests, the long kill sweeps included
 	$(RUN) -m pytest

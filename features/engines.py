@@ -5,8 +5,12 @@ The work itself is Narwhals and the same for all; an engine only hands out frame
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -51,6 +55,12 @@ class Engine(Protocol):
         `bits` is for a column of small numbers, from 0 to below `WORD_BITS` or null: the integer in which the bits of those numbers that occur
         are set, 0 when there are none.
         """
+        ...
+
+    def beside(
+        self, spine: nw.LazyFrame[Any], frames: Sequence[nw.LazyFrame[Any]], keys: Sequence[str]
+    ) -> nw.LazyFrame[Any]:
+        """Left joins of kept frames to a kept spine, all on the same keys; no other column is in two of them."""
         ...
 
     def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table: ...
@@ -154,6 +164,15 @@ class DuckDBEngine:
         by = ", ".join(map(quote, keys))
         return nw.from_native(frame.to_native().aggregate(", ".join([by, *items]), by))
 
+    def beside(
+        self, spine: nw.LazyFrame[Any], frames: Sequence[nw.LazyFrame[Any]], keys: Sequence[str]
+    ) -> nw.LazyFrame[Any]:
+        # One statement: frame by frame, DuckDB would bind all columns so far anew, for some 30 frames and 300 columns.
+        first, *others = (quote(f.to_native().alias) for f in (spine, *frames))
+        using = f" USING ({', '.join(map(quote, keys))})"
+        joins = " ".join(f"LEFT JOIN {name}{using}" for name in others)
+        return nw.from_native(self._source.connection.sql(f"FROM {first} {joins}"))
+
     def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         return frame.to_native().to_arrow_table()
 
@@ -196,6 +215,11 @@ class PandasEngine:
     def roll_up(self, frame: nw.LazyFrame[Any], keys: Sequence[str], how: Mapping[str, How]) -> nw.LazyFrame[Any]:
         return _roll_up(self, frame, keys, how)
 
+    def beside(
+        self, spine: nw.LazyFrame[Any], frames: Sequence[nw.LazyFrame[Any]], keys: Sequence[str]
+    ) -> nw.LazyFrame[Any]:
+        return reduce(lambda left, right: left.join(right, on=list(keys), how="left"), frames, spine)
+
     def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         return pa.Table.from_pandas(frame.to_native(), preserve_index=False)
 
@@ -212,28 +236,43 @@ class PandasEngine:
         return nw.from_native(table.to_pandas(types_mapper=pd.ArrowDtype)).lazy()
 
 
+def spark_session() -> Any:
+    """The Spark of this process, made when there is none: local, or the cluster that `PYSPARK_SUBMIT_ARGS` names.
+
+    Raises `MissingExtra` without PySpark, `UserMistake` without Java.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise MissingExtra("spark", "--engine spark") from None
+    if not os.environ.get("JAVA_HOME") and shutil.which("java") is None:
+        raise UserMistake(
+            "--engine spark needs Java, and no java is on the PATH: install version 17 or newer, or set JAVA_HOME"
+        )
+    builder: Any = SparkSession.builder.appName("accountscore")
+    if "--master" not in os.environ.get("PYSPARK_SUBMIT_ARGS", ""):
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # a local Spark's workers would be the PATH's python3
+        builder = builder.config("spark.ui.enabled", "false")
+    session = (
+        builder.config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.ansi.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("ERROR")
+    # Spark's own 200 are for more than a company has; who sets up a cluster knows better than we do.
+    if not session.sparkContext.getConf().contains("spark.sql.shuffle.partitions"):
+        session.conf.set("spark.sql.shuffle.partitions", "8")
+    return session
+
+
 class SparkEngine:
     """A cluster, or a local Spark. The source's tables reach it as Parquet, written once by DuckDB."""
 
     def __init__(self, source: Source) -> None:
-        try:
-            from pyspark.sql import SparkSession
-        except ImportError:
-            raise MissingExtra("spark", "--engine spark") from None
         self._source = source
         self._folder = tempfile.TemporaryDirectory(prefix="accountscore-spark-")
-        builder: Any = SparkSession.builder
-        self._session = (
-            builder.appName("accountscore")
-            .config("spark.sql.session.timeZone", "UTC")
-            .config("spark.sql.ansi.enabled", "false")
-            .config("spark.ui.enabled", "false")
-            .config("spark.ui.showConsoleProgress", "false")
-            .config("spark.sql.shuffle.partitions", "8")
-            .config("spark.sql.adaptive.enabled", "true")
-            .getOrCreate()
-        )
-        self._session.sparkContext.setLogLevel("ERROR")
+        self._session = spark_session()
         self._written: dict[str, Path] = {}
         self._kept: list[Any] = []
 
@@ -249,9 +288,9 @@ class SparkEngine:
         return nw.from_native(self._session.read.parquet(str(path)))
 
     def small(self, columns: Mapping[str, Sequence[int]]) -> nw.LazyFrame[Any]:
-        rows = list(zip(*columns.values(), strict=True))
-        schema = ", ".join(f"{name} long" for name in columns)
-        return nw.from_native(self._session.createDataFrame(rows, schema))
+        # As Arrow it is part of the plan; as Python's rows it would need Python's workers, each time it is read.
+        table = pa.table({name: pa.array(list(values), pa.int64()) for name, values in columns.items()})
+        return nw.from_native(self._session.createDataFrame(table))
 
     def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         kept = frame.to_native().persist()
@@ -260,6 +299,15 @@ class SparkEngine:
 
     def roll_up(self, frame: nw.LazyFrame[Any], keys: Sequence[str], how: Mapping[str, How]) -> nw.LazyFrame[Any]:
         return _roll_up(self, frame, keys, how)
+
+    def beside(
+        self, spine: nw.LazyFrame[Any], frames: Sequence[nw.LazyFrame[Any]], keys: Sequence[str]
+    ) -> nw.LazyFrame[Any]:
+        # Spark's own join names the keys once; Narwhals would rename and select all columns again for each frame.
+        wide = spine.to_native()
+        for frame in frames:
+            wide = wide.join(frame.to_native(), on=list(keys), how="left")
+        return nw.from_native(wide)
 
     def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         return frame.to_native().toArrow()

@@ -258,7 +258,7 @@ def _panel(
             own_memory = memory if name in events else None
             frames += [engine.keep(f) for f in window_frames(engine, rows, late, name, wanted, lattice, own_memory)]
     assert spine is not None
-    wide = reduce(lambda left, right: left.join(right, on=list(KEYS), how="left"), frames, spine)
+    wide = engine.beside(spine, frames, KEYS)
     if companies:
         account = base_column(State("account", own))
         wide = reduce(

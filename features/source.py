@@ -18,6 +18,9 @@ import contextlib
 import datetime as dt
 import hashlib
 import importlib.util
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -41,15 +44,17 @@ VIEW_ABOVE_ROWS = 5_000_000
 
 
 def open_source(
-    name_or_dir: str, data: Path | None = None, keep_going: bool = False, home: Path | None = None
-) -> Source:
+    name_or_dir: str, data: Path | None = None, keep_going: bool = False, home: Path | None = None,
+    memory_mb: int | None = None,
+) -> Source:  # fmt: skip
     """Open a shipped source by name or a folder by path, and check every table against its definition.
 
     `data` stands for `${data}`: the folder itself, or the one folder in it whose name starts with the source's name.
     Without it, `sample` reads `ACCOUNTSCORE_HOME/sample` and others read `ACCOUNTSCORE_DATA`. Who is gone by
-    `ACCOUNTSCORE_HOME/removed.json` (or that of `home`) is in no table (`features.removed`).
+    `ACCOUNTSCORE_HOME/removed.json` (or that of `home`) is in no table (`features.removed`). Above `memory_mb` megabytes DuckDB
+    uses a folder in TMPDIR; without it, most of the machine's memory.
 
-    Raises `BadInput` with all faults of all files at once; with `keep_going` the tables without a fault are there, and
+    Raises `BadInput` with all faults of all files at once, `duckdb.OutOfMemoryException` when `memory_mb` are too few; with `keep_going` the tables without a fault are there, and
     `Source.faults` says what is wrong with the others.
     """
     folder = Path(name_or_dir) if Path(name_or_dir).is_dir() else SHIPPED / name_or_dir
@@ -60,7 +65,7 @@ def open_source(
         )
     name = folder.resolve().name
     gone = Removed.load(home or Settings.from_env().home).of(name)
-    return Source(name, folder, _data_folder(name, folder, data), keep_going, gone)
+    return Source(name, folder, _data_folder(name, folder, data), keep_going, gone, memory_mb)
 
 
 def _data_folder(name: str, folder: Path, data: Path | None) -> Path | None:
@@ -85,11 +90,17 @@ class Source:
     """The checked canonical tables of one company, each a DuckDB table or view named as in `features.tables`."""
 
     def __init__(
-        self, name: str, folder: Path, data: Path | None, keep_going: bool = False, gone: Marks | None = None
-    ) -> None:
+        self, name: str, folder: Path, data: Path | None, keep_going: bool = False, gone: Marks | None = None,
+        memory_mb: int | None = None,
+    ) -> None:  # fmt: skip
         self.name, self.folder, self.data = name, folder, data
         self.connection = duckdb.connect()
         configure(self.connection)
+        if memory_mb is not None:
+            spill = tempfile.mkdtemp(prefix="accountscore-spill-")
+            weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
+            self.connection.execute(f"SET memory_limit = '{memory_mb}MB'")
+            self.connection.execute("SET temp_directory = $1", [spill])
         self.left_out = LeftOut(self.connection, gone or {})
         self.columns: dict[str, tuple[str, ...]] = {}
         """Per table the canonical columns that the source delivers."""
@@ -211,6 +222,8 @@ class Source:
                 continue
             try:
                 self._read(path, table)
+            except duckdb.OutOfMemoryException:
+                raise  # nothing is wrong with the file
             except (duckdb.Error, OSError) as error:
                 faults.append(reading_fault(path, error))
                 continue
@@ -308,6 +321,8 @@ class Source:
         what = "VIEW" if stays else "TABLE"
         try:
             self.connection.execute(f"CREATE OR REPLACE {what} {quote(table.name)} AS {select}")
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error as error:
             return [reading_fault(path, error)]
         return value_faults(self, path, table)

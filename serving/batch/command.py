@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from features.cli import parse_as_of
-from features.errors import AccountscoreError
+from features.errors import AccountscoreError, UserMistake
 from serving.errors import DiskTrouble
 from serving.settings import ServingSettings
 
@@ -46,6 +46,10 @@ def batch(
         typer.Option("--max-age", help="Refuse a source whose newest row is older than this before --as-of: 36h, 2d."),
     ] = None,
     engine: Annotated[str, typer.Option(help="duckdb, pandas or spark: what computes the signals.")] = "duckdb",
+    memory: Annotated[
+        int,
+        typer.Option(min=100, help="Megabytes that DuckDB may use for tables and signals; the rest goes to TMPDIR."),
+    ] = 500,
     export: Annotated[
         list[str] | None,
         typer.Option(help="Then add the run to a star for BI tools: a folder or a database; may be repeated."),
@@ -63,11 +67,13 @@ def batch(
     than --max-age; 7 the disk is full or fails; 1 a fault. Whatever is not 0 published nothing, and the same command goes
     on where it was stopped.
     """
+    import duckdb
+
     from serving.batch.report import Report
 
     report = Report(source, as_of, time.time())
     try:
-        _run(report, source, as_of, out, data, reasons, history, restart, max_age, engine, export or [])
+        _run(report, source, as_of, out, data, reasons, history, restart, max_age, engine, memory, export or [])
     except OSError as error:
         full = error.errno in FULL
         trouble = DiskTrouble(
@@ -77,6 +83,19 @@ def batch(
         report.failed(trouble)
         _tell(report, out, summary, metrics)
         raise trouble from None
+    except duckdb.OutOfMemoryException:
+        given = "this machine's memory" if memory is None else f"--memory {memory}"
+        more = (
+            "on a larger machine, or with --memory and a TMPDIR with room"
+            if memory is None
+            else f"with --memory {2 * memory}"
+        )
+        little = UserMistake(
+            f"{given} is too little for the tables of source {source!r}, nothing was published: repeat the command {more}"
+        )
+        report.failed(little)
+        _tell(report, out, summary, metrics)
+        raise little from None
     except AccountscoreError as error:
         report.failed(error)
         _tell(report, out, summary, metrics)
@@ -87,7 +106,7 @@ def batch(
 
 def _run(
     report: Report, source: str, as_of: str, out: Path, data: Path | None, reasons: int, history: bool, restart: bool,
-    max_age: str | None, engine: str, export: list[str],
+    max_age: str | None, engine: str, memory: int | None, export: list[str],
 ) -> None:  # fmt: skip
     from features.source import open_source
     from serving.batch.age import check_age, parse_age
@@ -117,7 +136,7 @@ def _run(
     try:
         store.require_revision()
         gone.publish(store, settings.base.home)  # before the source is read, which heeds it
-        opened = open_source(source, data)
+        opened = open_source(source, data, memory_mb=memory)
         if oldest is not None:
             check_age(opened, moment, oldest)
         with _progress() as progress:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -154,21 +154,16 @@ def _score(
     for champion in live:
         compared = Before(work.out, before, champion, scorers)
         with _signals(work, source, as_of, champion.entity, options) as signals:
-            rows, done = signals.metadata.num_rows, 0
-            for number in range(signals.num_row_groups if rows else 0):
-                if work.has_part(champion.name, number):
-                    there += 1
-                else:
-                    part = signals.read_row_group(number)
-                    scored = _chunk(
-                        champion, part, as_of, work.run_id, store, clock, options, champion.entity not in filled
-                    )
-                    work.keep_part(
-                        champion.name,
-                        number,
-                        published_rows.table(champion, scored, work.run_id, compared.compare(scored)),
-                    )
-                done += signals.metadata.row_group(number).num_rows
+            rows = signals.metadata.num_rows
+            sizes = {n: signals.metadata.row_group(n).num_rows for n in range(signals.num_row_groups if rows else 0)}
+            missing = [number for number in sizes if not work.has_part(champion.name, number)]
+            there += len(sizes) - len(missing)
+            done = rows - sum(sizes[number] for number in missing)
+            for number, scored in _scoring(champion, signals, missing, store, options):
+                _keep(champion, scored, as_of, work.run_id, store, clock, options, champion.entity not in filled)
+                moved = compared.compare(scored)
+                work.keep_part(champion.name, number, published_rows.table(champion, scored, work.run_id, moved))
+                done += sizes[number]
                 options.progress(champion.name, done, rows)
         if not rows:
             work.keep_part(champion.name, 0, published_rows.SCHEMA.empty_table())
@@ -197,15 +192,32 @@ def _previous(work: Work) -> dict[str, Any] | None:
     )
 
 
-def _chunk(
-    champion: Champion, part: pa.Table, as_of: datetime, run_id: str, store: Store, clock: Clock, options: Options,
+def _scoring(
+    champion: Champion, signals: pq.ParquetFile, numbers: Sequence[int], store: Store, options: Options
+) -> Iterator[tuple[int, Scored]]:
+    """Chunks, scored one after the other, here or on a cluster."""
+
+    def quiet(part: pa.Table) -> Set[str]:
+        with store.read() as connection:
+            return privacy.not_to_score(connection, champion.entity, part["entity_id"].to_pylist())
+
+    if options.engine == "spark":
+        from serving.batch.spark import score_chunks
+
+        yield from score_chunks(champion.scorer, champion.pointer.path, signals, numbers, options.reasons, quiet)
+        return
+    for number in numbers:
+        part = signals.read_row_group(number)
+        yield number, score_columns(champion, part, options.reasons, quiet(part))
+
+
+def _keep(
+    champion: Champion, scored: Scored, as_of: datetime, run_id: str, store: Store, clock: Clock, options: Options,
     fill: bool,
-) -> Scored:  # fmt: skip
-    """Score a chunk and store it, in one transaction; storing it again changes nothing."""
+) -> None:  # fmt: skip
+    """Store a chunk, in one transaction; storing it again changes nothing."""
+    part = scored.panel
     ids = part["entity_id"].to_pylist()
-    with store.read() as connection:
-        quiet = privacy.not_to_score(connection, champion.entity, ids)
-    scored = score_columns(champion, part, options.reasons, quiet)
     values = signal_rows(part) if fill or options.record else []
     with store.write() as connection:
         if fill:
@@ -222,7 +234,6 @@ def _chunk(
             history.put(
                 connection, [r.decision(champion, cause="batch", run_id=run_id, recorded_at_us=now_us) for r in rows]
             )
-    return scored
 
 
 def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options) -> int:

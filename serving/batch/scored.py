@@ -84,26 +84,45 @@ def score_columns(champion: Champion, panel: pa.Table, reasons: int, quiet: Set[
     `quiet` are the ids that must not be scored; they get `opted_out`. Raises `BadInput` when the panel lacks signals that the
     scorer needs.
     """
-    scorer = champion.scorer
+    kept, at = to_score(panel, quiet)
+    return assembled(champion.scorer, panel, kept, at, explained(champion.scorer, panel, at, reasons))
+
+
+@dataclass(frozen=True)
+class Explained:
+    """m rows, as far as only the scorer is asked: what a cluster computes (`serving.batch.spark`)."""
+
+    log_odds: np.ndarray
+    themes: np.ndarray | None
+    told: Told | None
+
+
+def to_score(panel: pa.Table, quiet: Set[str] = frozenset()) -> tuple[pa.ChunkedArray, np.ndarray]:
+    """Why each row gets no score (null where it gets one), and the (m,) places of those that do."""
     status = panel["eligibility"]
     if quiet:
         asked = pc.is_in(panel["entity_id"], value_set=pa.array(sorted(quiet), pa.string()))
         status = pc.if_else(asked, no_score.OPTED_OUT, status)
     eligible = pc.fill_null(pc.equal(status, no_score.ELIGIBLE), False)
-    at = np.flatnonzero(eligible.to_numpy())
+    return pc.if_else(eligible, pa.scalar(None, pa.string()), status), np.flatnonzero(eligible.to_numpy())
+
+
+def explained(scorer: Scorer, panel: pa.Table, at: np.ndarray, reasons: int) -> Explained:
+    """The scores of some rows of a panel, with the strongest reasons."""
     x = scorer.encode({name: panel[name] for name in panel.column_names if name not in FIXED})[at]
-    told, themes = None, None
-    if reasons:
-        log_odds, effects = scorer.explain(x)
-        told = scorer.tell(x, effects, reasons)
-        themes = scorer.theme_sums(effects)
-    else:
-        log_odds = scorer.log_odds(x)
-    probability = sigmoid(log_odds)
+    if not reasons:
+        return Explained(scorer.log_odds(x), None, None)
+    log_odds, effects = scorer.explain(x)
+    return Explained(log_odds, scorer.theme_sums(effects), scorer.tell(x, effects, reasons))
+
+
+def assembled(scorer: Scorer, panel: pa.Table, kept: pa.ChunkedArray, at: np.ndarray, found: Explained) -> Scored:
+    """What follows from the log-odds and the panel; the same wherever the log-odds were computed."""
+    probability = sigmoid(found.log_odds)
     value = panel["value"].cast(pa.float64()).to_numpy()[at]
     return Scored(
-        panel, pc.if_else(eligible, pa.scalar(None, pa.string()), status), at, log_odds, probability,
-        scorer.percentile(probability).astype(np.int64), themes, told, stakes(probability, value),
+        panel, kept, at, found.log_odds, probability, scorer.percentile(probability).astype(np.int64), found.themes,
+        found.told, stakes(probability, value),
     )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ class TestEngines:
         source = make_source(tmp_path, random_company(seed))
         assert differences(build_panel(source, entity, AS_OFS), build_panel(source, entity, AS_OFS, "pandas")) == []
 
+    @pytest.mark.slow  # of the same kind as the company of `test_engines`, which Spark has in every run
     @pytest.mark.spark
     @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs a Java runtime (java on the PATH)")
     @pytest.mark.filterwarnings(
@@ -96,9 +97,11 @@ class TestPointInTime:
                         {"industry": "future", "channel": "future", "status": "converted"} if name == "leads" else {}
                     )
                 after[name].append(changed)
+        as_it_was = make_source(tmp_path_factory.mktemp("before"), before)
+        with_noise = make_source(tmp_path_factory.mktemp("after"), after)
         for entity in ("account", "lead"):
-            clean = build_panel(make_source(tmp_path_factory.mktemp("before"), before), entity, [as_of])  # type: ignore[arg-type]
-            noisy = build_panel(make_source(tmp_path_factory.mktemp("after"), after), entity, [as_of])  # type: ignore[arg-type]
+            clean = build_panel(as_it_was, entity, [as_of])  # type: ignore[arg-type]
+            noisy = build_panel(with_noise, entity, [as_of])  # type: ignore[arg-type]
             assert differences(clean, noisy.select(clean.column_names)) == []
 
     @pytest.mark.parametrize("span", [dt.timedelta(days=1), dt.timedelta(days=366), dt.timedelta(hours=5, seconds=1)])

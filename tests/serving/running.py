@@ -91,11 +91,11 @@ def make_home(folder: Path, accounts: int = 350, leads: int = 1_200, models: tup
     return home
 
 
-def quick_home(folder: Path) -> Home:
+def quick_home(folder: Path, models: tuple[str, ...] = tuple(MODELS)) -> Home:
     """As `make_home`, in a tenth of the time: live models that learnt nothing true, over some signals of the catalog."""
     home = Home(folder / "home", folder / "company")
     simulate(home.company, accounts=40, leads=120, days=200, end=END, usage_events=4_000)
-    for name in MODELS:
+    for name in models:
         entity = get_model(name).entity
         offered = [s for s in signals() if entity in s.entities]
         numbers = [s for s in offered if not s.is_category][:6]

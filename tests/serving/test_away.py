@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from serving.store.connect import Store, open_store
 from serving.store.tables import decisions, dirty, inbox
+from tests.conftest import NewHome
 from tests.serving.fake_hubspot import fake_hubspot
 from tests.serving.killing import (
     DECEMBER_MS,
@@ -29,14 +30,14 @@ from tests.serving.killing import (
     under_way,
 )
 from tests.serving.postgres import Postgres, postgres
-from tests.serving.running import Home, make_home, running, running_api, wait_for
+from tests.serving.running import Home, running, running_api, wait_for
 
 NEW = range(5_000_000, 5_000_040)
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return make_home(tmp_path_factory.mktemp("away"), accounts=120, leads=400, models=("lead-fit",))
+def home(new_home: NewHome) -> Home:
+    return new_home(accounts=120, leads=400, models=("lead-fit",))
 
 
 @pytest.fixture(scope="module")

@@ -29,12 +29,13 @@ from serving.worker.backfill import backfill
 from serving.worker.loop import Worker
 from serving.worker.sources import Sources
 from serving.writeback.config import Target, WriteBack
-from tests.serving.running import AS_OF, Home, make_home
+from tests.conftest import NewHome
+from tests.serving.running import AS_OF, Home
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return make_home(tmp_path_factory.mktemp("backfill"), accounts=120, leads=400)
+def home(new_home: NewHome) -> Home:
+    return new_home(accounts=120, leads=400)
 
 
 @pytest.fixture

@@ -31,15 +31,16 @@ from serving.clock import make_clock
 from serving.errors import BatchBusy
 from serving.replay.scorers import KeptScorers
 from serving.store.connect import open_store
-from tests.serving.running import AS_OF, Home, make_home
+from tests.conftest import NewHome
+from tests.serving.running import AS_OF, Home
 
 CHUNK = 400
 EARLIER = "2025-12-04"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    made = make_home(tmp_path_factory.mktemp("batch"))
+def home(new_home: NewHome) -> Home:
+    made = new_home()
     assert made.run("serving", "migrate").returncode == 0
     return made
 

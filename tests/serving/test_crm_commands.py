@@ -14,9 +14,10 @@ from sqlalchemy import func, select
 
 from serving.store.connect import Store, open_store
 from serving.store.tables import decisions, writebacks
+from tests.conftest import NewHome
 from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
 from tests.serving.killing import connect, environment
-from tests.serving.running import Home, make_home
+from tests.serving.running import Home
 
 KILLED = """
 import os, signal
@@ -52,8 +53,8 @@ run(app)
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return make_home(tmp_path_factory.mktemp("commands"), accounts=120, leads=400, models=("lead-fit",))
+def home(new_home: NewHome) -> Home:
+    return new_home(accounts=120, leads=400, models=("lead-fit",))
 
 
 @pytest.fixture

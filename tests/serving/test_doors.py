@@ -23,7 +23,8 @@ from models.scorer import Scorer
 from serving.batch.publish import read_scores
 from serving.store.connect import open_store
 from serving.store.tables import inbox
-from tests.serving.running import AS_OF, Home, make_home, running_api, same_bits
+from tests.conftest import NewHome
+from tests.serving.running import AS_OF, Home, running_api, same_bits
 
 SECRET = "a secret of the test, long enough"
 CONNECTION = """
@@ -41,8 +42,8 @@ columns = {{ country = "country", industry = "industry" }}
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    made = make_home(tmp_path_factory.mktemp("doors"))
+def home(new_home: NewHome) -> Home:
+    made = new_home()
     (made.path / "connections").mkdir()
     (made.path / "connections" / "crm.toml").write_text(CONNECTION.format(data=made.company))
     return made

@@ -21,8 +21,9 @@ from serving.privacy import repository as privacy
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import removals
+from tests.conftest import NewHome
 from tests.serving.conftest import DATABASES, store_url
-from tests.serving.running import Home, make_home
+from tests.serving.running import Home
 from training.panel import labelled_panel
 
 
@@ -76,8 +77,8 @@ class TestWhatIsTold:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return make_home(tmp_path_factory.mktemp("gone"), accounts=120, leads=400, models=("lead-fit",))
+def home(new_home: NewHome) -> Home:
+    return new_home(accounts=120, leads=400, models=("lead-fit",))
 
 
 class TestEveryReader:

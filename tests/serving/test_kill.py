@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from serving.store.tables import decisions, inbox
+from tests.conftest import NewHome
 from tests.serving.fake_hubspot import Wire, fake_hubspot
 from tests.serving.killing import (
     DECEMBER_MS,
@@ -21,12 +22,12 @@ from tests.serving.killing import (
     quiet,
     under_way,
 )
-from tests.serving.running import Home, make_home, wait_for
+from tests.serving.running import Home, wait_for
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return make_home(tmp_path_factory.mktemp("kill"), accounts=120, leads=400, models=("lead-fit",))
+def home(new_home: NewHome) -> Home:
+    return new_home(accounts=120, leads=400, models=("lead-fit",))
 
 
 NEW = range(5_000_000, 5_000_300)

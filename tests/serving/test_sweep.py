@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from serving.store.connect import open_store
+from tests.conftest import NewHome
 from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
 from tests.serving.killing import DECEMBER_MS, Request, Sender, Sent, check, connect, environment, quiet, signed
-from tests.serving.running import Home, make_home
+from tests.serving.running import Home
 from tests.serving.tracing import can_trace, run_child
 
 CALLS = ("pwrite64", "fdatasync", "sendto", "unlink", "ftruncate", "write")
@@ -81,9 +82,9 @@ class Cycles:
 
 
 @pytest.fixture(scope="module")
-def cycles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycles]:
-    folder = tmp_path_factory.mktemp("sweep")
-    home = make_home(folder, accounts=120, leads=400, models=("lead-fit",))
+def cycles(tmp_path_factory: pytest.TempPathFactory, new_home: NewHome) -> Iterator[Cycles]:
+    folder = tmp_path_factory.mktemp("cycles")
+    home = new_home(accounts=120, leads=400, models=("lead-fit",))
     with fake_hubspot() as crm:
         connect(home, crm, settle=0.0)
         env = environment(home, folder)

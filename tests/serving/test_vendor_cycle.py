@@ -23,12 +23,13 @@ from models.scorer import Scorer
 from serving.history.repository import inputs_of
 from serving.store.connect import Store
 from serving.store.tables import decisions, inbox
+from tests.conftest import NewHome
 from tests.serving import dataverse, soap
 from tests.serving.fake_crm import FakeCrm, Wire
 from tests.serving.fake_dataverse import fake_dataverse
 from tests.serving.fake_salesforce import FakeSalesforce, fake_salesforce
 from tests.serving.killing import PROPERTIES, SECRET, TOKEN, quiet, under_way
-from tests.serving.running import Home, make_home, wait_for
+from tests.serving.running import Home, wait_for
 from tests.serving.test_callback import certificate
 from tests.serving.test_salesforce_out import local, stranger
 
@@ -62,8 +63,8 @@ NEW = 500_000
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return make_home(tmp_path_factory.mktemp("cycle"), accounts=120, leads=400, models=("lead-fit",))
+def home(new_home: NewHome) -> Home:
+    return new_home(accounts=120, leads=400, models=("lead-fit",))
 
 
 @dataclass

@@ -15,18 +15,37 @@ from features.source import Source, open_source
 from serving.replay.scorers import KeptScorers
 from serving.star import schema
 from serving.star.export import Exported, export
-from tests.serving.running import AS_OF, Home, make_home
+from tests.conftest import MakeOnce, NewHome
+from tests.serving.running import AS_OF, Home
 
 RIPE = "2025-08-14"
 """A horizon, and the 30 days in which a customer may come back, before the end of the data."""
 EARLIER = "2025-12-04"
+RUNS = (("ripe", RIPE, []), ("first", EARLIER, []), ("second", AS_OF, []), ("again", AS_OF, ["--reasons", "2"]))
+"""Two earlier moments, `AS_OF`, and `AS_OF` again with fewer reasons."""
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    made = make_home(tmp_path_factory.mktemp("star"))
-    assert made.run("serving", "migrate").returncode == 0
-    return made
+def made(make_once: MakeOnce, new_home: NewHome) -> Path:
+    """A folder with a home in which four runs were published, and with OUT as it was after each."""
+
+    def fill(folder: Path) -> None:
+        shutil.copytree(new_home().path.parent, folder)
+        home = Home(folder / "home", folder / "company")
+        assert home.run("serving", "migrate").returncode == 0
+        for name, as_of, more in RUNS:
+            done = home.run(
+                "serving", "batch", *home.source, "--as-of", as_of, "--out", str(folder / "out"), "--no-history", *more
+            )
+            assert done.returncode == 0, done.stderr
+            shutil.copytree(folder / "out", folder / name)
+
+    return make_once("star", fill)
+
+
+@pytest.fixture(scope="session")
+def home(made: Path) -> Home:
+    return Home(made / "home", made / "company")
 
 
 @pytest.fixture(scope="session")
@@ -35,16 +54,9 @@ def source(home: Home) -> Source:
 
 
 @pytest.fixture(scope="session")
-def nights(home: Home) -> dict[str, Path]:
-    """OUT as it was after each of four runs: two earlier moments, `AS_OF`, and `AS_OF` again with fewer reasons."""
-    out, found = home.path.parent / "out", {}
-    runs = (("ripe", RIPE, []), ("first", EARLIER, []), ("second", AS_OF, []), ("again", AS_OF, ["--reasons", "2"]))
-    for name, as_of, more in runs:
-        done = home.run("serving", "batch", *home.source, "--as-of", as_of, "--out", str(out), "--no-history", *more)
-        assert done.returncode == 0, done.stderr
-        found[name] = home.path.parent / name
-        shutil.copytree(out, found[name])
-    return found
+def nights(made: Path) -> dict[str, Path]:
+    """OUT as it was after each of four runs."""
+    return {name: made / name for name, _, _ in RUNS}
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,163 @@
+"""Chunks scored on a Spark cluster: the scorer's files and our code travel to the executors, rows to them and log-odds back.
+
+The driver keeps the run: it has the panel, the chunks and the manifest, so that a run under Spark is stopped, refused, resumed and
+published as any other, with the same numbers to the bit.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence, Set
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from models.scorer import Scorer
+from models.told import Told
+from serving.batch.scored import Explained, Scored, assembled, explained, to_score
+
+CHUNKS_AT_ONCE = 4
+"""Chunks per core of the cluster in one job; the driver holds those of one job at a time."""
+PACKAGES = ("features", "models", "serving")
+TOLD = [("signal", pa.int64()), ("effect", pa.float64()), ("share", pa.float64()), ("text", pa.string())]
+ANSWER = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("log_odds", pa.float64()),
+        ("themes", pa.list_(pa.float64())),
+        ("told", pa.list_(pa.struct(TOLD))),
+    ]
+)
+"""What comes back of each row; Spark's own names for these types are in `_SPARK`."""
+_SPARK = "row long, log_odds double, themes array<double>, told array<struct<signal: long, effect: double, share: double, text: string>>"
+Quiet = Callable[[pa.Table], Set[str]]
+
+
+def score_chunks(
+    scorer: Scorer, folder: Path, signals: pq.ParquetFile, numbers: Sequence[int], reasons: int, quiet: Quiet
+) -> Iterator[tuple[int, Scored]]:
+    """The row groups of a panel in the order of `numbers`, as `serving.batch.scored.score_columns` scores them.
+
+    `folder` holds the files of `scorer`; `quiet` gives the ids of a chunk that must not be scored.
+    """
+    from features.engines import spark_session
+
+    if not numbers:
+        return
+    session = spark_session()
+    name = _ship(session, folder, scorer)
+    wave = CHUNKS_AT_ONCE * session.sparkContext.defaultParallelism
+    for start in range(0, len(numbers), wave):
+        yield from _score_wave(session, name, scorer, signals, numbers[start : start + wave], reasons, quiet)
+
+
+def _score_wave(
+    session: Any, name: str, scorer: Scorer, signals: pq.ParquetFile, numbers: Sequence[int], reasons: int, quiet: Quiet
+) -> Iterator[tuple[int, Scored]]:
+    panels = [signals.read_row_group(number) for number in numbers]
+    chosen = [to_score(panel, quiet(panel)) for panel in panels]
+    ends = np.cumsum([len(at) for _, at in chosen])
+    asked = pa.concat_tables(
+        [p.select(scorer.names).take(pa.array(at)) for p, (_, at) in zip(panels, chosen, strict=True)]
+    )
+    answer = ANSWER.empty_table()
+    if len(asked):
+        frame = session.createDataFrame(asked.append_column("row", pa.array(np.arange(len(asked)))))
+        answer = frame.mapInArrow(functools.partial(score_batches, name=name, reasons=reasons), _SPARK).toArrow()
+        answer = answer.cast(ANSWER).sort_by("row").combine_chunks()
+    if answer["row"].to_pylist() != list(range(len(asked))):
+        raise RuntimeError("Spark did not give each row back once")
+    for number, panel, (kept, at), end in zip(numbers, panels, chosen, ends.tolist(), strict=True):
+        own = answer.slice(end - len(at), len(at))
+        yield number, assembled(scorer, panel, kept, at, _found(own, reasons))
+
+
+def _found(answer: pa.Table, reasons: int) -> Explained:
+    log_odds = answer["log_odds"].to_numpy()
+    if not reasons:
+        return Explained(log_odds, None, None)
+    themes = pc.list_flatten(answer["themes"]).to_numpy().reshape(len(answer), -1)
+    counts = pc.list_value_length(answer["told"]).to_numpy().astype(np.int64)
+    told = pc.list_flatten(answer["told"]).combine_chunks()
+    text = pc.struct_field(told, "text").dictionary_encode()
+    signal, effect, share = (
+        pc.struct_field(told, n).to_numpy(zero_copy_only=False) for n in ("signal", "effect", "share")
+    )
+    rows = np.repeat(np.arange(len(answer)), counts)
+    places = text.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return Explained(log_odds, themes, Told(counts, rows, signal, effect, share, places, text.dictionary.to_pylist()))
+
+
+def score_batches(batches: Iterator[pa.RecordBatch], name: str, reasons: int) -> Iterator[pa.RecordBatch]:
+    """What an executor runs: rows of a scorer's signals and their number in, `ANSWER` out."""
+    scorer = shipped(name)
+    for batch in batches:
+        panel = pa.Table.from_batches([batch])
+        yield _answer(panel["row"], explained(scorer, panel.drop_columns("row"), np.arange(len(panel)), reasons))
+
+
+def _answer(row: Any, found: Explained) -> pa.RecordBatch:
+    rows = len(row)
+    if found.told is None or found.themes is None:
+        themes, told = pa.nulls(rows, ANSWER.field("themes").type), pa.nulls(rows, ANSWER.field("told").type)
+    else:
+        each = found.themes.shape[1]
+        themes = pa.ListArray.from_arrays(
+            pa.array(np.arange(rows + 1) * each, pa.int32()), pa.array(found.themes.ravel())
+        )
+        of = found.told
+        texts = pa.array(of.texts, pa.string()).take(pa.array(of.places))
+        parts = [pa.array(of.signals), pa.array(of.effects), pa.array(of.shares), texts]
+        ends = pa.array(np.concatenate([[0], of.counts.cumsum()]), pa.int32())
+        told = pa.ListArray.from_arrays(ends, pa.StructArray.from_arrays(parts, fields=[pa.field(*f) for f in TOLD]))
+    numbers = row.combine_chunks() if isinstance(row, pa.ChunkedArray) else row
+    return pa.RecordBatch.from_arrays([numbers, pa.array(found.log_odds), themes, told], schema=ANSWER)
+
+
+@functools.cache
+def shipped(name: str) -> Scorer:
+    """The scorer that was shipped under a name, verified as any other; once per worker process."""
+    from pyspark import SparkFiles
+
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(SparkFiles.get(name)) as packed:
+        packed.extractall(folder)
+        scorer = Scorer.load(Path(folder))
+    if _name(scorer) != name:
+        raise RuntimeError(f"{name} holds another scorer: sha256 {scorer.sha256}")
+    return scorer
+
+
+def _name(scorer: Scorer) -> str:
+    return f"scorer-{scorer.sha256}.zip"
+
+
+@functools.cache
+def _scratch(context: Any) -> Path:
+    """A folder that lives as long as this process: Spark serves the files from there."""
+    kept = tempfile.TemporaryDirectory(prefix="accountscore-ship-")
+    atexit.register(kept.cleanup)
+    return Path(kept.name)
+
+
+def _ship(session: Any, folder: Path, scorer: Scorer) -> str:
+    """Send the scorer's files, and our code in the version that runs here; returns the scorer's name there."""
+    context, name = session.sparkContext, _name(scorer)
+    scratch = _scratch(context)
+    with zipfile.ZipFile(scratch / name, "w") as packed:
+        for file in sorted(folder.iterdir()):
+            packed.write(file, file.name)
+    code = scratch / "accountscore.zip"
+    with zipfile.ZipFile(code, "w", zipfile.ZIP_DEFLATED) as packed:
+        root = Path(__file__).parents[2]
+        for file in sorted(f for package in PACKAGES for f in (root / package).rglob("*.py")):
+            packed.write(file, str(file.relative_to(root)))
+    context.addFile(str(scratch / name))
+    context.addPyFile(str(code))
+    return name

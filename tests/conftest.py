@@ -1,0 +1,80 @@
+"""What all tests share: a Spark that is soon ready, the order of the files, and folders that are made once for all workers."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.serving.running import Home
+
+# Spark compiles much and runs it once, on some hundred rows: no second compiler, no threads that collect garbage, no plan
+# that is made anew at each stage. It is the same Spark, and two partitions still meet in every shuffle.
+os.environ.setdefault(
+    "PYSPARK_SUBMIT_ARGS",
+    '--driver-java-options "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" --conf spark.sql.adaptive.enabled=false '
+    "--conf spark.sql.shuffle.partitions=2 pyspark-shell",
+)
+
+LONG = (
+    "tests/features/test_panel.py",
+    "tests/features/test_engines.py",
+    "tests/behaviour/test_same_numbers.py",
+    "tests/serving/test_vendor_cycle.py",
+    "tests/serving/test_batch.py",
+    "tests/training/test_fit.py",
+    "tests/features/test_audit.py",
+    "tests/behaviour/test_challengers.py",
+    "tests/serving/test_sweep.py",
+    "tests/serving/test_kill.py",
+)
+"""Files that take longest. A worker has a file to itself: one of these begun last would leave the other worker idle."""
+
+MakeOnce = Callable[[str, Callable[[Path], None]], Path]
+"""Takes a name and what fills a folder; gives a copy of the folder of that name, filled by the first of all workers to ask."""
+NewHome = Callable[..., "Home"]
+"""Takes what `make_home` takes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> MakeOnce:
+    base = tmp_path_factory.getbasetemp()
+    # The folder of all workers of this run.
+    shared = base.parent if hasattr(request.config, "workerinput") else base
+
+    def once(name: str, fill: Callable[[Path], None]) -> Path:
+        made, done = shared / f"made-{name}", shared / f"made-{name}.done"
+        with (shared / f"made-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(made, ignore_errors=True)
+                fill(made)
+                done.touch()
+        return Path(shutil.copytree(made, tmp_path_factory.mktemp(name), dirs_exist_ok=True))
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def new_home(make_once: MakeOnce) -> NewHome:
+    """A home of one's own with every call: a copy of the one that the first to ask for its like has made."""
+    from tests.serving.running import Home, make_home
+
+    def new(**more: object) -> Home:
+        like = hashlib.sha256(repr(sorted(more.items())).encode()).hexdigest()[:12]
+        folder = make_once(f"home-{like}", lambda made: make_home(made, **more) and None)  # type: ignore[arg-type]
+        return Home(folder / "home", folder / "company")
+
+    return new
