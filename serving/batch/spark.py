@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from features.errors import AccountscoreError
 from models.scorer import Scorer
 from models.told import Told
 from serving.batch.scored import Explained, Scored, assembled, explained, to_score
@@ -61,6 +62,8 @@ def score_chunks(
 def _score_wave(
     session: Any, name: str, scorer: Scorer, signals: pq.ParquetFile, numbers: Sequence[int], reasons: int, quiet: Quiet
 ) -> Iterator[tuple[int, Scored]]:
+    from pyspark.errors import PySparkException
+
     panels = [signals.read_row_group(number) for number in numbers]
     chosen = [to_score(panel, quiet(panel)) for panel in panels]
     ends = np.cumsum([len(at) for _, at in chosen])
@@ -70,7 +73,16 @@ def _score_wave(
     answer = ANSWER.empty_table()
     if len(asked):
         frame = session.createDataFrame(asked.append_column("row", pa.array(np.arange(len(asked)))))
-        answer = frame.mapInArrow(functools.partial(score_batches, name=name, reasons=reasons), _SPARK).toArrow()
+        try:
+            answer = frame.mapInArrow(functools.partial(score_batches, name=name, reasons=reasons), _SPARK).toArrow()
+        except PySparkException as error:
+            # The worker's last line says what was wrong there; the rest is two stack traces.
+            lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("\tat ")]
+            said = next((line for line in reversed(lines) if "Error: " in line), lines[0] if lines else "no message")
+            raise AccountscoreError(
+                f"a Spark worker failed ({said}), nothing was published: mend the cluster, then repeat the command; it goes on "
+                "where it was stopped"
+            ) from None
         answer = answer.cast(ANSWER).sort_by("row").combine_chunks()
     if answer["row"].to_pylist() != list(range(len(asked))):
         raise RuntimeError("Spark did not give each row back once")

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features.errors import AccountscoreError
 from models.pointer import Pointer, read_pointer
 from models.scorer import Scorer
 from serving.batch import spark
@@ -122,7 +123,9 @@ def test_another_scorer_than_was_meant_is_noticed(champion: Champion, signals: p
     make_scorer(other, n=600)
     meant = Scorer.load(champion.pointer.path)
     meant.sha256 = "0" * 64
-    with pytest.raises(Exception, match="holds another scorer"):
+    with pytest.raises(
+        AccountscoreError, match=r"worker failed \(.*holds another scorer: sha256 .*nothing was published"
+    ):
         list(spark.score_chunks(meant, other, signals, [0], 5, nobody))
 
 
