@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from rich.table import Table as RichTable
 
 from features.errors import MissingExtra, UserMistake
-from serving.batch.publish import read_manifest, read_scores
+from serving.batch.publish import parts_of, read_manifest
 from serving.star.cells import harmless
 
 By = Literal["probability", "value"]
@@ -40,15 +41,19 @@ def read_top(scores: Path, model: str, count: int, by: By = "probability") -> To
 
     Raises `UserMistake` when nothing was published there, or not by this model.
     """
-    table, manifest = read_scores(scores, model), read_manifest(scores)
-    described = manifest["models"][model]
-    table = table.filter(pc.is_null(table["no_score"]))
+    manifest = read_manifest(scores)
     keys = [(name, "descending") for name in _ORDER[by]] + [("entity_id", "ascending")]
-    # Nulls sort last either way: what is worth nothing known comes after what is.
-    head = table.take(pc.sort_indices(table, sort_keys=keys)[:count])
-    return Top(
-        model, described["entity"], described["horizon_days"], manifest["as_of"], table.num_rows, head.to_pylist()
-    )
+    heads: list[pa.Table] = []
+    scored = 0
+    for part in parts_of(scores, manifest, model):  # a part at a time: a run may be larger than the memory
+        eligible = part.filter(pc.is_null(part["no_score"]))
+        scored += eligible.num_rows
+        both = pa.concat_tables([*heads, eligible])
+        # Nulls sort last either way: what is worth nothing known comes after what is.
+        heads = [both.take(pc.sort_indices(both, sort_keys=keys)[:count])]
+    described = manifest["models"][model]
+    rows = heads[0].to_pylist() if heads else []
+    return Top(model, described["entity"], described["horizon_days"], manifest["as_of"], scored, rows)
 
 
 def top_table(top: Top, currency: str, reasons: int = 2) -> RichTable:

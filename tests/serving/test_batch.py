@@ -25,6 +25,7 @@ from serving.batch import durable, publish
 from serving.batch import run as running
 from serving.batch.publish import files_of, is_whole, read_manifest, read_scores
 from serving.batch.run import Done, Options
+from serving.batch.top import read_top
 from serving.batch.work import Plan, Work, only_one
 from serving.champion import Champions
 from serving.clock import make_clock
@@ -241,6 +242,42 @@ def test_killed_anywhere_it_ends_with_the_same_bytes(home: Home, tmp_path: Path,
         home.batch(out)
         assert bytes_of(out) == expected
     print(f"{killed} kills in {round_} runs, all with the same bytes")
+
+
+class TestTop:
+    @pytest.mark.parametrize(
+        ("by", "first", "then"),
+        [("probability", "probability", "value_at_risk"), ("value", "value_at_risk", "probability")],
+    )
+    def test_the_head_of_many_parts_is_that_of_the_whole(
+        self, batch: Callable[..., Done], tmp_path: Path, by: Any, first: str, then: str
+    ) -> None:
+        batch(tmp_path)
+        rows = [row for row in publish.read_scores(tmp_path, "lead-fit").to_pylist() if row["no_score"] is None]
+        lowest = float("-inf")
+        rows.sort(key=lambda row: row["entity_id"])
+        rows.sort(key=lambda row: [lowest if row[name] is None else row[name] for name in (first, then)], reverse=True)
+        top = read_top(tmp_path, "lead-fit", 25, by)
+        assert len(read_manifest(tmp_path)["models"]["lead-fit"]["files"]) > 2
+        assert [row["entity_id"] for row in top.rows] == [row["entity_id"] for row in rows[:25]]
+        assert top.scored == len(rows)
+
+    def test_the_call_list_has_them(self, home: Home, tmp_path: Path) -> None:
+        home.batch(tmp_path / "out")
+        done = home.run(
+            "serving",
+            "top",
+            "--model",
+            "churn-risk",
+            "--scores",
+            str(tmp_path / "out"),
+            "--excel",
+            str(tmp_path / "list.xlsx"),
+        )
+        assert done.returncode == 0, done.stderr
+        first = read_top(tmp_path / "out", "churn-risk", 1).rows[0]["entity_id"]
+        assert first in done.stdout
+        assert (tmp_path / "list.xlsx").stat().st_size > 1_000
 
 
 class TestWork:
