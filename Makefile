@@ -23,7 +23,7 @@ $(VENV)/.installed: requirements.lock
 demo: setup ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR)
 	$(RUN) demo.py --source $(SOURCE) $(if $(DATA),--data $(DATA))
 
-test: setup ## All tests but the long sweeps, under 10 minutes on 2 cores
+test: setup ## All tests but the long sweeps: 10 to 12 minutes on 2 cores
 	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-full: setup ## All tests, the long kill sweeps included
