@@ -54,8 +54,8 @@ def open_source(
     `ACCOUNTSCORE_HOME/removed.json` (or that of `home`) is in no table (`features.removed`). Above `memory_mb` megabytes DuckDB
     uses a folder in TMPDIR; without it, most of the machine's memory.
 
-    Raises `BadInput` with all faults of all files at once, `duckdb.OutOfMemoryException` when `memory_mb` are too few; with `keep_going` the tables without a fault are there, and
-    `Source.faults` says what is wrong with the others.
+    Raises `BadInput` with all faults of all files at once; with `keep_going` the tables without a fault are there, and
+    `Source.faults` says what is wrong with the others. Raises `duckdb.OutOfMemoryException` when `memory_mb` are too few.
     """
     folder = Path(name_or_dir) if Path(name_or_dir).is_dir() else SHIPPED / name_or_dir
     if not folder.is_dir() or (not any(folder.glob("*.sql")) and not any(folder.glob("*.py"))):

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from features.errors import AccountscoreError
-from features.whole import sync_directory
+from features.whole import sync
 from models.spec import FORMAT, READABLE, FileEntry, Manifest
 
 MANIFEST = "MANIFEST.json"
@@ -44,7 +44,7 @@ def write_files(directory: Path, files: Mapping[str, bytes]) -> str:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    sync_directory(directory)
+    sync(directory)
     return digest(manifest)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.whole import replace_whole, sync_directory
+from features.whole import replace_whole, sync
 from models import artefact
 from models.catalog import get_model
 from models.scorer import Scorer
@@ -115,7 +115,7 @@ def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Point
         files, _ = artefact.read_files(scorer)
         artefact.write_files(partial, files)
         partial.rename(target)
-        sync_directory(where)
+        sync(where)
     try:
         present = read_pointer(home, model)
     except ValueError:

@@ -15,6 +15,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features import whole
+
 
 def write_parquet(path: Path, parts: Iterable[pa.Table]) -> None:
     """Tables of one schema, at least one, each a row group: memory holds one of them. The same tables give the same bytes.
@@ -66,11 +68,7 @@ def rename(old: Path, new: Path) -> None:
 
 def sync(path: Path) -> None:
     """A rename is durable only when the file and its folder were synced."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    whole.sync(path)
 
 
 def sha256(path: Path) -> str:

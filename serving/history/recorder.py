@@ -19,7 +19,7 @@ from serving.store.writer import GroupWriter
 
 _Waiting = tuple[Scored, "asyncio.Future[Scored]"]
 PATIENCE = 0.001
-"""Seconds that a shared commit waits for more: what an event loop can tell apart, and far less than a disk's sync."""
+"""Seconds that a shared commit waits for more: the least that an event loop can tell apart."""
 ENOUGH = 0.75
 """Share of those who may come that ends the waiting."""
 

@@ -66,8 +66,8 @@ class Store:
 
 
 class Writing:
-    """`Store.write` for one thread that commits again and again: on SQLite always on one connection, which saves a quarter of a
-    small commit. On Postgres each transaction asks the pool for one that lives: the server may have been started anew."""
+    """`Store.write` for one thread that commits again and again: on SQLite always on one connection, which makes
+    small commits cheaper. On Postgres each transaction asks the pool for one that lives: the server may have been started anew."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
