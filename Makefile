@@ -36,7 +36,7 @@ check: setup ## Lint, types, import rules, bandit
 	$(VENV)/bin/lint-imports
 	$(RUN) -m bandit -q -c pyproject.toml -r features models training serving
 
-train: setup ## Train, judge and register MODEL on SOURCE (BUDGET=seconds, or TRIALS=N; CAPACITY='40 per day')
+train: setup ## Train, judge and register MODEL on SOURCE (BUDGET=seconds, or TRIALS=N; CAPACITY='40 per day'); fails when nothing goes live
 	$(RUN) -m training fit $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(CAPACITY),--capacity '$(CAPACITY)')
 
 tune: setup ## As train, but search on to the end of BUDGET (900 seconds)
@@ -51,7 +51,7 @@ backtest: setup ## What would MODEL's list have caught at each of the last six m
 promote: setup ## Make the newest version of MODEL (or VERSION=N) champion, through its gates
 	$(RUN) -m training promote $(MODEL) $(if $(VERSION),--version $(VERSION))
 
-monitor: setup ## Is MODEL still right? AS_OF=DATE, SOURCE, DATA; ends with 4 when someone should look
+monitor: setup ## Is MODEL still right? AS_OF=DATE, SOURCE, DATA; fails when someone should look (the command itself with 4; make always with 2)
 	$(RUN) -m training monitor $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA)) --as-of $(AS_OF)
 
 rollback: setup ## Put the previous champion of MODEL back

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +10,8 @@ import typer
 
 from features.cli import parse_as_of, run
 from features.errors import UserMistake
+from features.progress import progress
+from training.errors import LOOK, NOTHING_LIVE
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -38,6 +37,7 @@ CapacityOption = Annotated[
         show_default=False,
     ),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="The whole report as one line of JSON on stdout.")]
 
 
 @app.command()
@@ -51,9 +51,13 @@ def fit(
     since: SinceOption = None,
     capacity: CapacityOption = None,
     engine: EngineOption = "duckdb",
+    as_json: JsonOption = False,
 ) -> None:
-    """Train, judge and register a model; it becomes champion when its gates hold. Prints a JSON report last."""
-    _fit(model, source, data, budget, trials, seed, since, capacity, engine)
+    """Train, judge and register a model; it becomes champion when its gates hold.
+
+    The verdict, the gates and the figures go to stderr. Exit code 3 when it does not go live.
+    """
+    _fit(model, source, data, budget, trials, seed, since, capacity, engine, as_json)
 
 
 @app.command()
@@ -66,20 +70,22 @@ def tune(
     since: SinceOption = None,
     capacity: CapacityOption = None,
     engine: EngineOption = "duckdb",
+    as_json: JsonOption = False,
 ) -> None:
-    """As fit, but search on to the end of the budget: longer on purpose. Prints a JSON report last."""
-    _fit(model, source, data, budget, None, seed, since, capacity, engine, thorough=True)
+    """As fit, but search on to the end of the budget: longer on purpose. Exit code 3 when it does not go live."""
+    _fit(model, source, data, budget, None, seed, since, capacity, engine, as_json, thorough=True)
 
 
 def _fit(
     model: str, source: str, data: Path | None, budget: float, trials: int | None, seed: int, since: str | None,
-    capacity: str | None, engine: str, thorough: bool = False,
+    capacity: str | None, engine: str, as_json: bool, thorough: bool = False,
 ) -> None:  # fmt: skip
     from training.fit import fit_source
+    from training.tell import learnt
 
     _check(budget, trials, capacity)
     first = parse_as_of(since) if since else None
-    with _progress() as tell:
+    with progress() as tell:
         report = fit_source(
             model,
             source,
@@ -93,7 +99,8 @@ def _fit(
             thorough=thorough,
             progress=tell,
         )
-    print(json.dumps(report))
+    learnt(report)
+    _end(report, as_json, NOTHING_LIVE if not report["promoted"] else 0)
 
 
 @app.command("fit-table")
@@ -113,12 +120,17 @@ def fit_table(
         list[str] | None, typer.Option(help="A column of few words by which quality is judged apart; may be repeated.")
     ] = None,
     capacity: CapacityOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Learn from a flat table and write a judged scorer. Prints a JSON report last."""
+    """Learn from a flat table and write a judged scorer, its verdict inside.
+
+    The verdict, the gates and the figures go to stderr. Exit code 3 when the verdict is that the scorer is not for use.
+    """
     from training.fit import fit_table as learn_table
+    from training.tell import learnt
 
     _check(budget, trials, capacity)
-    with _progress() as tell:
+    with progress() as tell:
         report = learn_table(
             train,
             label,
@@ -133,7 +145,8 @@ def fit_table(
             capacity=capacity,
             progress=tell,
         )
-    print(json.dumps(report))
+    learnt(report)
+    _end(report, as_json, NOTHING_LIVE if not report["ready"] else 0)
 
 
 @app.command()
@@ -157,26 +170,29 @@ def compare(
     since: SinceOption = None,
     capacity: CapacityOption = None,
     engine: EngineOption = "duckdb",
+    as_json: JsonOption = False,
 ) -> None:
-    """Two versions on the same rows that neither learnt from: differences with intervals. Prints a JSON report last."""
+    """Two versions on the same rows that neither learnt from: differences with intervals, on stderr."""
     from features.settings import Settings
     from training.compare import compare as put_beside
     from training.tell import comparison
 
     _check(1.0, None, capacity)
-    report = put_beside(
-        Settings.from_env(),
-        model,
-        source,
-        data,
-        version=version,
-        against=against,
-        since=parse_as_of(since) if since else None,
-        capacity=capacity,
-        engine=engine,
-    )
+    with progress() as tell:
+        report = put_beside(
+            Settings.from_env(),
+            model,
+            source,
+            data,
+            version=version,
+            against=against,
+            since=parse_as_of(since) if since else None,
+            capacity=capacity,
+            engine=engine,
+            progress=tell,
+        )
     comparison(report)
-    print(json.dumps(report))
+    _end(report, as_json)
 
 
 @app.command()
@@ -190,13 +206,15 @@ def backtest(
     since: SinceOption = None,
     capacity: CapacityOption = None,
     engine: EngineOption = "duckdb",
+    as_json: JsonOption = False,
 ) -> None:
-    """Had this been live at each of the last six months: what would the list have caught? Prints a JSON report last."""
+    """Had this been live at each of the last six months: what would the list have caught? The answer goes to stderr."""
+    from features.settings import Settings
     from training.backtest import backtest as replay
     from training.tell import replayed
 
     _check(1.0, None, capacity)
-    with _progress() as tell:
+    with progress() as tell:
         report = replay(
             model,
             source,
@@ -207,10 +225,11 @@ def backtest(
             since=parse_as_of(since) if since else None,
             capacity=capacity,
             engine=engine,
+            settings=Settings.from_env(),
             progress=tell,
         )
     replayed(report)
-    print(json.dumps(report))
+    _end(report, as_json)
 
 
 @app.command()
@@ -228,15 +247,18 @@ def monitor(
         ),
     ] = None,
     engine: EngineOption = "duckdb",
+    as_json: JsonOption = False,
 ) -> None:
-    """Drift, what came true of what was expected, and what is to be expected; exit code 4 when someone should look."""
+    """Drift, what came true of what was expected, and what is to be expected, on stderr.
+
+    Exit code 4 when someone should look.
+    """
     from features.settings import Settings
-    from training.errors import SomeoneShouldLook
     from training.monitor.run import monitor as look_at
     from training.monitor.tell import watched
 
     _check(1.0, None, capacity)
-    with _progress() as tell:
+    with progress() as tell:
         report = look_at(
             Settings.from_env(),
             model,
@@ -250,10 +272,7 @@ def monitor(
             progress=tell,
         )
     watched(report)
-    print(json.dumps(report), flush=True)
-    why: list[str] = report["why"]  # type: ignore[assignment]
-    if why:
-        raise SomeoneShouldLook(f"someone should look at {report['model']}:\n" + "\n".join(f"  - {w}" for w in why))
+    _end(report, as_json, LOOK if report["why"] else 0)
 
 
 @app.command()
@@ -276,19 +295,12 @@ def _check(budget: float, trials: int | None, capacity: str | None) -> None:
         parse(capacity)
 
 
-@contextmanager
-def _progress() -> Iterator:  # type: ignore[type-arg]  # of a callback
-    """A progress bar on a terminal's stderr; nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda text, share: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield lambda text, share: bar.update(task, description=text, completed=share)
+def _end(report: dict[str, object], as_json: bool, exit_code: int = 0) -> None:
+    """The report for machines when they asked for it, then the exit code."""
+    if as_json:
+        typer.echo(json.dumps(report))
+    if exit_code:
+        raise typer.Exit(exit_code)
 
 
 def main() -> None:

@@ -8,14 +8,18 @@ turned out to be is used to count only.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from features.errors import Fault
+from features.progress import Progress
+from features.settings import Settings as Home
 from features.source import from_us, open_source
+from features.whole import replace_whole
 from models.catalog import get_model
 from models.definition import Model
 from models.labels import DAY_US
@@ -33,7 +37,6 @@ from training.split import split_in_time
 MONTHS = 6
 DAYS_APART = 28
 TRIALS = 4
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -66,18 +69,19 @@ def backtest(
     since: dt.datetime | None = None,
     capacity: str | None = None,
     engine: str = "duckdb",
+    settings: Home | None = None,
     progress: Progress = lambda text, share: None,
 ) -> dict[str, object]:
     """Replay a model over a source: JSON-ready `moments` and their `total`, with 95 % intervals by account.
 
-    Raises `TrainingRefused` when the outcomes have no dates, or no moment has enough known before it.
+    The report is also written to `<home>/backtest/<model>/<newest moment>.json`. Raises `TrainingRefused` when the outcomes have no dates, or no moment has enough known before it.
     """
     definition = get_model(model)
     opened = open_source(source, data)
     progress("panel and labels", 0.0)
     panel = labelled_panel(opened, definition, since, engine, seed)
     found, notes = replay(definition, panel, months, trials, seed, capacity, progress)
-    return {
+    report = {
         "model": definition.name,
         "source": opened.name,
         "horizon_days": definition.horizon_days,
@@ -86,6 +90,10 @@ def backtest(
         "total": total(found, seed),
         "notes": notes,
     }
+    home = (settings or Home.from_env()).home
+    file = home / "backtest" / definition.name / f"{found[-1].as_of.isoformat()}.json"
+    replace_whole(file, json.dumps(report, indent=2).encode())
+    return report | {"file": str(file)}
 
 
 def replay(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import lightgbm as lgb
 import numpy as np
 
+from features.progress import Progress
 from training import linear, trees
 from training.calibrate import Affine, log_loss
 from training.rows import Rows
@@ -35,9 +36,6 @@ WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Shares of the trees in a blend that are tried."""
 NOISE = 1.0
 """Standard errors by which the less simple must be better."""
-
-Progress = Callable[[str, float], None]
-"""Told what is being done and how much of the budget is spent, 0 to 1."""
 
 
 @dataclass(frozen=True)

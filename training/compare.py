@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from features.errors import Fault, UserMistake
+from features.progress import Progress
 from features.settings import Settings
 from features.source import open_source
+from features.whole import replace_whole
 from models import registry
 from models.catalog import get_model
 from models.definition import Model
@@ -40,15 +43,18 @@ def compare(
     capacity: str | None = None,
     engine: str = "duckdb",
     seed: int = 0,
+    progress: Progress = lambda text, share: None,
 ) -> dict[str, object]:
     """A version (the challenger, else the newest) beside another (the champion), on rows that neither learnt from.
 
-    Raises `UserMistake` when there are no two versions, `TrainingRefused` when no labelled row is later than both.
+    The report is also written to `<home>/compare/<model>/<version>-against-<other>.json`. Raises `UserMistake` when there are no two versions, `TrainingRefused` when no labelled row is later than both.
     """
     definition = get_model(model)
     one, other = _versions(settings, definition.name, version, against)
     opened = open_source(source, data)
+    progress("panel and labels", 0.0)
     panel = labelled_panel(opened, definition, since, engine, seed)
+    progress("comparing", 0.8)
     with tempfile.TemporaryDirectory() as scratch:
         scorers = [Scorer.load(registry.download(settings, v, Path(scratch) / str(v.version))) for v in (one, other)]
     rows, note = _unseen(definition, panel, scorers)
@@ -67,7 +73,7 @@ def compare(
     y, group, value = panel.rows.y[rows], panel.rows.group[rows], panel.rows.value[rows]
     figures = beside(definition, y, sigmoid(z[0]), sigmoid(z[1]), group, value, share, seed)
     bands = [scorer.band(sigmoid(own)) for scorer, own in zip(scorers, z, strict=True)]
-    return {
+    report = {
         "model": definition.name,
         "source": opened.name,
         "version": _described(one),
@@ -79,6 +85,9 @@ def compare(
         "band_moved": round(float(np.mean(np.array(bands[0]) != np.array(bands[1]))), 4),
         "notes": [note],
     }
+    file = settings.home / "compare" / definition.name / f"{one.version}-against-{other.version}.json"
+    replace_whole(file, json.dumps(report, indent=2).encode())
+    return report | {"file": str(file)}
 
 
 def beside(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from features.errors import AccountscoreError, BadInput, UserMistake
+from features.errors import BadInput, UserMistake
+
+NOTHING_LIVE = 3
+"""Exit code of a command that did its work, and whose answer is that nothing may go live."""
+LOOK = 4
+"""Exit code of a command that watched a live model, and whose answer is that someone should look."""
 
 
 class TrainingRefused(BadInput):
@@ -12,10 +17,4 @@ class TrainingRefused(BadInput):
 class PromotionRefused(UserMistake):
     """Raised when a gate keeps a version from becoming champion."""
 
-    exit_code = 3
-
-
-class SomeoneShouldLook(AccountscoreError):
-    """Raised after a model was watched and something about it is beyond its limits; the report has been printed by then."""
-
-    exit_code = 4
+    exit_code = NOTHING_LIVE

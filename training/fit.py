@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time as clock
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from features.errors import UserMistake
 from features.files import read_table
+from features.progress import Progress
 from features.settings import Settings
 from features.source import Source, open_source
 from models.catalog import get_model
@@ -38,7 +39,6 @@ from training.rows import Rows
 from training.split import Split
 
 NO_SIGNAL = "no signal found"
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,13 @@ def fit_table(
     flat = flat_rows(table, label, time, group, seed)
     definition = table_definition(label, entity, segments, [s.name for s in flat.rows.signals])
     budget = max(budget_s - (clock.monotonic() - began), 1.0)
-    learnt = learn(flat.rows, flat.split, LearnSettings(budget, trials, seed, refit_on_all=True), progress=progress)
+    learnt = learn(
+        flat.rows,
+        flat.split,
+        LearnSettings(budget, trials, seed, refit_on_all=True),
+        progress=lambda text, share: progress(text, 0.8 * share),
+    )
+    progress("judging", 0.8)
     judged = flat.rows.take(learnt.judged)
     share = share_of(capacity, definition, judged.time, dates_apart=False)
     judgement = judge(definition, flat.rows, learnt, NO_RIVAL, share, seed)
@@ -162,7 +168,9 @@ def fit_table(
     report["left_out"] = [*report["left_out"], *({"signal": n, "why": why} for n, why in flat.left_out)]  # type: ignore[misc]
     report["notes"] = [flat.split.note, "The scorer was fitted on all rows after it was judged.", *_notes(learnt)]
     report["seconds"] = round(clock.monotonic() - began, 1)
+    progress("report", 0.9)
     beside = out.with_name(out.name + ".report")
+    report["files"] = str(out)
     report["page"] = str(beside / page.PAGE)
     page.write(beside, definition, report)
     out.with_name(out.name + ".report.json").write_text(json.dumps(report, indent=2))
@@ -199,6 +207,7 @@ def _finish(
         "version": None,
         "promoted": False,
         "verdict": "ready" if judgement.passed else NO_SIGNAL if not judgement.has_signal else "refused by its gates",
+        "ready": judgement.passed,
         "why": [f"{gate.name}: {gate.found} (needed: {gate.needed})" for gate in failed],
         "scorer": f"sha256:{scorer.sha256}",
         "seed": seed,
@@ -326,7 +335,11 @@ def _register(
             promote_version(settings, definition.name, version.version, present)
             report["promoted"] = True
         except PromotionRefused as refused:
-            report["verdict"], report["why"] = "refused: another became champion meanwhile", [str(refused)]
+            report |= {
+                "verdict": "refused: another became champion meanwhile",
+                "ready": False,
+                "why": [str(refused)],
+            }
     kept = settings.home / "runs" / definition.name / f"v{version.version}"
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(scratch / "scorer", kept / "scorer")

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from features.progress import Progress
 from training import linear
 from training.calibrate import LEVEL_SD, Affine, fit_level, fit_slope, log_loss, sigmoid
-from training.candidates import Choice, Fitted, Held, Progress, Search, better_beyond_noise, choose, fit, search
+from training.candidates import Choice, Fitted, Held, Search, better_beyond_noise, choose, fit, search
 from training.rows import Rows
 from training.split import Split
 

@@ -35,6 +35,7 @@ from models.scorer import Scorer
 from tests.benchmarks.bench_reasons import measure as measure_reasons
 from tests.benchmarks.bench_reasons import sample
 from tests.serving.running import free_port
+from training.errors import NOTHING_LIVE
 
 MODEL = "churn-risk"
 SIGNALS = 60
@@ -57,7 +58,9 @@ def champion(home: Path) -> Path:
             ["training", "fit", MODEL, "--source", "sample", "--data", str(company), "--budget", "20"],
         ):
             print(f"$ python -m {' '.join(door)}", flush=True)
-            subprocess.run([sys.executable, "-m", *door], env=env, check=True, stdout=subprocess.DEVNULL, timeout=900)
+            ended = subprocess.run([sys.executable, "-m", *door], env=env, check=False, timeout=900).returncode
+            if ended not in (0, NOTHING_LIVE):
+                raise SystemExit(ended)
         found = pointer.read_pointer(home, MODEL)
     if found is None:
         raise SystemExit("the model passed no gates: nothing to measure")

@@ -77,6 +77,7 @@ class TestVersions:
             "sample",
             "--data",
             str(company),
+            "--json",
         ]
         done = subprocess.run(
             [sys.executable, "-m", "training", *arguments], capture_output=True, text=True, timeout=240, check=False,
@@ -87,6 +88,8 @@ class TestVersions:
         assert (report["version"]["version"], report["against"]["version"]) == (2, 1)
         assert "neither learnt from" in done.stderr
         assert report["rows"] > 100
+        assert json.loads(Path(report["file"]).read_text()) | {"file": report["file"]} == report
+        assert done.stderr.splitlines()[-1] == f"Report: {report['file']}"
 
     def test_rows_that_one_learnt_from_do_not_judge(self, made: tuple[Settings, Path], tmp_path: Path) -> None:
         """The same history cut at what was learnt from: nothing later is left to compare on."""

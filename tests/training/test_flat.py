@@ -144,22 +144,25 @@ class TestDoor:
             timeout=120,
         )
 
-    def test_the_report_is_the_last_line_and_a_pipe_stays_quiet(self, tmp_path: Path) -> None:
-        table(300).to_parquet(tmp_path / "t.parquet")
-        done = self.run(
-            "fit-table",
-            str(tmp_path / "t.parquet"),
-            "--label",
-            "won",
-            "--out",
-            str(tmp_path / "s"),
-            "--trials",
-            "1",
-            home=tmp_path,
-        )
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout.splitlines()[-1])["model"] == "table"
-        assert done.stderr == ""
+    @pytest.mark.parametrize("noise", [False, True])
+    def test_words_end_with_the_verdict_and_the_exit_code_says_it(self, tmp_path: Path, noise: bool) -> None:
+        frame = table(1200)
+        rng = np.random.default_rng(1)
+        frame["visits"] = rng.integers(0, 30, len(frame))
+        told = 0 if noise else np.log(frame["size"]) - 3 + frame["visits"] / 5 - 3
+        frame["won"] = rng.random(len(frame)) < 1 / (1 + np.exp(-2 * told))
+        frame.to_parquet(tmp_path / "t.parquet")
+        out = tmp_path / "s"
+        given = ("fit-table", str(tmp_path / "t.parquet"), "--label", "won", "--time", "created", "--out", str(out))
+        done = self.run(*given, "--trials", "1", *(["--json"] if noise else []), home=tmp_path)
+        assert done.returncode == (3 if noise else 0), done.stderr
+        report = json.loads((tmp_path / "s.report.json").read_text())
+        assert report["ready"] is not noise
+        *_, verdict, path = done.stderr.splitlines()
+        assert verdict == f"table: {report['verdict']}; the scorer in {out} is {'not ' * noise}for use."
+        assert path == f"Report: {report['page']}"
+        assert Path(report["page"]).is_file()
+        assert ([json.loads(line) for line in done.stdout.splitlines()] == [report]) if noise else (done.stdout == "")
 
     @pytest.mark.parametrize(
         ("arguments", "said"),

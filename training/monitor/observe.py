@@ -7,7 +7,6 @@ Only dates are taken whose rows the scorer did not learn from: a horizon or more
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 
 from features.errors import BadInput, Fault, UserMistake
 from features.panel import ELIGIBLE, signals_of
+from features.progress import Progress
 from features.source import Source, from_us, to_us
 from models.definition import Model
 from models.holdout import held_out
@@ -28,7 +28,6 @@ from training.panel import RENEWAL, WEEK_DAYS, groups_of, observed
 
 MOST_DAYS = 365
 """How far back it is looked at most: older rows tell of an older company."""
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)

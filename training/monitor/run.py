@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from features.errors import UserMistake
+from features.progress import Progress
 from features.settings import Settings
 from features.source import Source, open_source
+from features.whole import replace_whole
 from models import registry
 from models.catalog import get_model
 from models.definition import Model
@@ -22,7 +23,6 @@ from training.monitor.drift import score_drift, signal_drifts
 from training.monitor.observe import Watched, observe
 
 FINE, LOOK = "fine", "someone should look"
-Progress = Callable[[str, float], None]
 
 
 def monitor(
@@ -53,12 +53,8 @@ def monitor(
     progress("comparing", 0.8)
     report: dict[str, object] = {"model": definition.name, "version": number, "scorer": f"sha256:{scorer.sha256}"}
     report |= report_on(scorer, definition, opened, watched, as_of, share, held, seed)
-    folder = settings.home / "monitor" / definition.name
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{as_of:%Y-%m-%d}.json"
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(report, indent=2))
-    partial.replace(file)
+    file = settings.home / "monitor" / definition.name / f"{as_of:%Y-%m-%d}.json"
+    replace_whole(file, json.dumps(report, indent=2).encode())
     return report | {"file": str(file)}
 
 

@@ -219,8 +219,8 @@ def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 class TestCommand:
-    def test_fine_is_0_and_json_comes_last(self, home: Path) -> None:
-        done = run(home, "--data", str(home / "steady"), "--as-of", "2025-12-18")
+    def test_fine_is_0_and_json_comes_when_asked_for(self, home: Path) -> None:
+        done = run(home, "--data", str(home / "steady"), "--as-of", "2025-12-18", "--json")
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout.splitlines()[-1])
         assert (found["verdict"], found["version"]) == ("fine", 1)
@@ -230,7 +230,8 @@ class TestCommand:
     def test_look_is_4_and_says_why(self, home: Path) -> None:
         done = run(home, "--data", str(home / "changed"), "--as-of", "2025-12-18")
         assert done.returncode == 4, done.stderr
-        assert json.loads(done.stdout.splitlines()[-1])["verdict"] == "someone should look"
+        assert done.stdout == "", "JSON comes when it is asked for"
+        assert "lead-fit version 1 as of 2025-12-18: someone should look." in done.stderr
         assert "calibration: all bands:" in done.stderr
         assert "Traceback" not in done.stderr
 

@@ -1,0 +1,83 @@
+"""How far long work has come, on stderr: a bar on a terminal, a line every 10 seconds in a pipe."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+EVERY_SECONDS = 10.0
+TOLD_FROM = 0.02
+"""Share of the work below which what is left is not guessed at."""
+
+Progress = Callable[[str, float], None]
+"""Told what is being done and the share of the whole that is done, 0 to 1."""
+
+
+@contextmanager
+def progress(stream: TextIO | None = None, every_seconds: float = EVERY_SECONDS) -> Iterator[Progress]:
+    """A callback that shows what it is told until the block ends; nothing of the bar stays on the screen."""
+    out = sys.stderr if stream is None else stream
+    with _bar(out) if out.isatty() else _lines(out, every_seconds) as told:
+        yield told
+
+
+def left(seconds: float, share: float) -> str:
+    """How far work has come after so many seconds, and what is left at its pace; "" when it is too early to say.
+
+    >>> left(30, 0.25), left(600, 0.5), left(5, 0.0)
+    ('25 %, about 90 s left', '50 %, about 10 min left', '')
+    """
+    if share < TOLD_FROM:
+        return ""
+    rest = seconds * (1 - share) / share
+    return f"{share:.0%}, about {_span(rest)} left".replace("%", " %", 1)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds <= 90 else f"{seconds / 60:.0f} min"
+
+
+@contextmanager
+def _lines(out: TextIO, every_seconds: float) -> Iterator[Progress]:
+    """A thread writes the lines: long steps tell nothing while they run."""
+    began, over = time.monotonic(), threading.Event()
+    last = ("starting", 0.0)
+
+    def told(text: str, share: float) -> None:
+        nonlocal last
+        last = (text, min(max(share, 0.0), 1.0))
+
+    def run() -> None:
+        while not over.wait(every_seconds):
+            seconds, (text, share) = time.monotonic() - began, last
+            rest = left(seconds, share)
+            print(", ".join([text, *([rest] if rest else []), f"{_span(seconds)} so far"]), file=out, flush=True)
+
+    thread = threading.Thread(target=run, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield told
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def _bar(out: TextIO) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+    from rich.text import Text
+
+    class Left(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(left(task.elapsed or 0.0, task.percentage / 100))
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), TimeElapsedColumn(), Left())
+    with Bar(*columns, console=Console(file=out), transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda text, share: bar.update(task, description=text, completed=share)

@@ -1,0 +1,60 @@
+"""What people read at the end of a command: figures, gates, the verdict, in 80 columns; what comes from data is no markup."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from training import tell
+
+
+def estimate(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.05, "high": value + 0.05}
+
+
+def report(**more: Any) -> dict[str, Any]:
+    gates = [
+        {"name": "signal", "passed": False, "found": "AUC 0.51 (0.46 to 0.56) [not red]", "needed": "above 0.5"},
+        {"name": "audit", "passed": True, "found": "no proof of a leak", "needed": "none"},
+    ]
+    return {
+        "model": "churn-risk", "version": 3, "promoted": False, "ready": False, "verdict": "no signal found", "why": ["signal: x"],
+        "metrics": {"auc": estimate(0.51), "empb": {"value": 12345.6, "low": -1.0, "high": float("nan")}},
+        "beside": {"rule": {"auc": estimate(0.55)}}, "one_column_rule": {"signal": "[red]mrr[/]"}, "chosen": "trees",
+        "rows": {"judged by": 1234}, "gates": gates, "notes": ["One note, " + "long " * 30], "page": "/home/report.html",
+        "files": "/home/scorer", **more,
+    }  # fmt: skip
+
+
+class TestLearnt:
+    def test_words(self, capsys: pytest.CaptureFixture[str]) -> None:
+        tell.learnt(report())
+        told = capsys.readouterr()
+        assert told.out == ""
+        lines = told.err.splitlines()
+        assert lines[-2:] == [
+            "churn-risk: no signal found; version 3 is not put live (failed: signal).",
+            "Report: /home/report.html",
+        ]
+        assert any(line.split() == ["ROC", "AUC", "0.510", "0.460", "to", "0.560", "0.550"] for line in lines)
+        assert "[not red]" in told.err
+        assert "[red]mrr[/]" in told.err
+        assert "needed:" in told.err
+        assert all(len(line) <= 80 for line in lines if not line.startswith("Note: "))
+        assert any(line == "Note: One note, " + "long " * 30 for line in lines), "a sentence stays whole in a pipe"
+
+    @pytest.mark.parametrize(
+        ("more", "said"),
+        [
+            ({"promoted": True, "ready": True, "verdict": "ready", "why": []}, "ready; version 3 is champion."),
+            (
+                {"version": None, "ready": True, "verdict": "ready", "why": []},
+                "ready; the scorer in /home/scorer is for use.",
+            ),
+            ({"version": None}, "no signal found; the scorer in /home/scorer is not for use."),
+            ({"ready": True, "verdict": "ready", "why": []}, "ready; version 3 is not put live."),
+        ],
+    )
+    def test_what_follows_from_the_verdict(self, more: dict[str, Any], said: str) -> None:
+        assert tell.sentence(report(**more)) == said
