@@ -50,7 +50,7 @@ def open_source(
     """Open a shipped source by name or a folder by path, and check every table against its definition.
 
     `data` stands for `${data}`: the folder itself, or the one folder in it whose name starts with the source's name.
-    Without it, `sample` reads `ACCOUNTSCORE_HOME/sample` and others read `ACCOUNTSCORE_DATA`. Who is gone by
+    Without it, `ACCOUNTSCORE_DATA`; where that has no sample company, `sample` reads `ACCOUNTSCORE_HOME/sample`. Who is gone by
     `ACCOUNTSCORE_HOME/removed.json` (or that of `home`) is in no table (`features.removed`). Above `memory_mb` megabytes DuckDB
     uses a folder in TMPDIR; without it, most of the machine's memory.
 
@@ -69,9 +69,10 @@ def open_source(
 
 
 def _data_folder(name: str, folder: Path, data: Path | None) -> Path | None:
+    settings = Settings.from_env()
+    shipped = folder.resolve() == SHIPPED / "sample"  # a folder of yours may have that name
     if data is None:
-        settings = Settings.from_env()
-        data = settings.home / "sample" if name == "sample" else settings.data
+        data = settings.home / "sample" if shipped and not has_sample(settings.data) else settings.data
     needed = any("${data}" in path.read_text() for path in folder.glob("*.sql"))
     if data is None:
         if needed:
@@ -80,10 +81,22 @@ def _data_folder(name: str, folder: Path, data: Path | None) -> Path | None:
             )
         return None
     if not data.is_dir():
-        hint = "make it with: python -m features simulate" if name == "sample" else "pass --data DIR (make: DATA=DIR)"
+        hint = "make it with: python -m features simulate" if shipped else "pass --data DIR (make: DATA=DIR)"
+        if shipped and settings.data is not None:
+            hint += f" (ACCOUNTSCORE_DATA, {str(settings.data)!r}, has no sample company either)"
         raise UserMistake(f"source {name!r}: no folder {str(data)!r} for ${{data}}; {hint}")
-    inside = [child for child in data.iterdir() if child.is_dir() and child.name.startswith(name)]
-    return (inside[0] if len(inside) == 1 else data).resolve()
+    return _inside(name, data).resolve()
+
+
+def _inside(name: str, data: Path) -> Path:
+    """The one folder in `data` whose name starts with the source's, or `data` itself."""
+    found = [child for child in data.iterdir() if child.is_dir() and child.name.startswith(name)]
+    return found[0] if len(found) == 1 else data
+
+
+def has_sample(data: Path | None) -> bool:
+    """Whether a folder has a sample company: in a folder of that name, or its tables. Many keep other companies there."""
+    return data is not None and data.is_dir() and (_inside("sample", data) / "accounts.parquet").is_file()
 
 
 class Source:

@@ -137,6 +137,7 @@ def top(
     count: Annotated[int, typer.Option(min=1, help="How many to show.")] = 10,
     by: Annotated[str, typer.Option(help="probability, or value: what is at stake")] = "probability",
     excel: Annotated[Path | None, typer.Option(help="Also write them as an Excel call list.")] = None,
+    ids: Annotated[bool, typer.Option("--ids", help="Only their ids, one a line, for a script.")] = False,
 ) -> None:
     """The accounts most at risk or the best leads of a published run, with value at stake and reasons."""
     from rich.console import Console
@@ -148,10 +149,13 @@ def top(
     if by not in ("probability", "value"):
         raise UserMistake(f"--by {by!r}: one of probability, value")
     head = read_top(scores, get_model(model).name, count, by)  # type: ignore[arg-type]  # checked above
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)  # a pipe has no width; 80 columns leave none for the reasons
-    console.print(top_table(head, settings.currency))
+    if ids:
+        typer.echo("\n".join(row["entity_id"] for row in head.rows))
+    else:
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=140)  # a pipe has no width; 80 columns leave none for the reasons
+        console.print(top_table(head, settings.currency))
     if excel is not None:
         write_call_list(head, excel, settings.currency)
         typer.echo(f"call list -> {excel}")

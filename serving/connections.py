@@ -3,6 +3,7 @@
     vendor = "hubspot"
     public_url = "https://scores.example.com"     # this service as the CRM reaches it, without /webhooks/...
     secret_envs = ["HUBSPOT_CLIENT_SECRET"]       # names of environment variables; two while a secret rotates
+    secret_files = ["/run/secrets/hubspot"]       # or files that hold one each, and nobody else may read; beside this one when relative
     source = "sample"                             # the source whose rows the events change
     data = "var/sample"                           # what ${data} stands for (optional)
     settle_seconds = 1.0                          # changes to a record within this time are scored once (optional)
@@ -48,6 +49,7 @@ _KEYS = (
     "public_url",
     "secret_env",
     "secret_envs",
+    "secret_files",
     "source",
     "data",
     "settle_seconds",
@@ -196,6 +198,9 @@ class _Reader:
     def _secrets(self) -> tuple[str, ...]:
         names = self.content.get("secret_envs", self.content.get("secret_env"))
         names = [names] if isinstance(names, str) else names
+        files = self._secret_files()
+        if names is None and self.content.get("secret_files"):
+            return files
         if not isinstance(names, list) or not names or not all(isinstance(n, str) and n for n in names):
             rule = "names of the environment variables that hold the CRM's client secret, never the secret itself"
             self._fault("key secret_envs", type(names).__name__, rule, 'write secret_envs = ["HUBSPOT_CLIENT_SECRET"]')
@@ -212,7 +217,32 @@ class _Reader:
                 shown = name if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) else "(a name that is none)"
                 self._fault(f"environment variable {shown}", state, rule, "set it to the CRM app's client secret")
             secrets.append(secret)
-        return tuple(secrets)
+        return (*secrets, *files)
+
+    def _secret_files(self) -> tuple[str, ...]:
+        """The secrets that lie in files, each read when it is needed; one that others may read is refused."""
+        names = self.content.get("secret_files", [])
+        if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
+            rule = "paths of files that hold one secret each"
+            self._fault("key secret_files", type(names).__name__, rule, 'write secret_files = ["/run/secrets/hubspot"]')
+            return ()
+        found = []
+        for number, name in enumerate(names if self.secrets_needed else (), 1):
+            path, where = self.path.parent / name, f"key secret_files, file {number}"  # a secret pasted here is not repeated
+            try:
+                open_to = path.stat().st_mode & 0o007
+                secret = path.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                said = error.strerror if isinstance(error, OSError) else "is no text"
+                self._fault(where, str(said), "a file with the CRM app's client secret", "write it there")
+                continue
+            if open_to:
+                self._fault(where, "any user may read it", "a secret is its owner's", f"chmod o= {path}")
+            elif len(secret) < MIN_SECRET_CHARACTERS:
+                rule = f"a secret has at least {MIN_SECRET_CHARACTERS}"
+                self._fault(where, f"has {len(secret)} characters", rule, "write the CRM app's client secret")
+            found.append(secret)
+        return tuple(found)
 
     def _organizations(self, vendor: str) -> tuple[str, ...]:
         found = self.content.get("organizations", [])

@@ -1,6 +1,6 @@
 """A sample company of any size from a seed, with the true probability of every outcome beside it.
 
-    python -m features simulate [--out DIR] [--accounts 2000] [--leads 8000] [--days 730] [--end 2026-01-01] [--seed 7]
+    python -m features simulate [--out DIR] [--accounts 2000] [--leads 8000] [--days 730] [--end TODAY] [--seed 7]
                                 [--usage-events N] [--change DATE|never]
 
 It writes DIR/<table>.parquet for each canonical table without the ready outcomes, `usage` as one file a month in order of
@@ -19,8 +19,8 @@ of one seed that differ in the change of regime have the same rows and the same 
 makes the total of the usage events); a test compares them.
 
 **Random numbers.** Each draw has its own stream, named by the seed, the part and the number of the draw or of the week,
-over rows in order of time. Drawing is in numpy on one thread, so that a seed and its sizes give the same bytes whatever
-the machine's number of cores.
+over rows in order of time. Drawing is in numpy on one thread, so that a seed, its sizes and the end give the same bytes
+whatever the machine's number of cores.
 
 Leads
 -----

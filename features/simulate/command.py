@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from features.cli import parse_as_of
 from features.errors import UserMistake
 from features.settings import Settings
-from features.simulate.company import DEFAULT_END, simulate
+from features.simulate.company import simulate
 
 
 def simulate_command(
@@ -26,8 +27,14 @@ def simulate_command(
     ] = 2000,
     leads: Annotated[int, typer.Option(help="Leads over the whole time.")] = 8000,
     days: Annotated[int, typer.Option(help="Length of the history in days.")] = 730,
-    end: Annotated[str, typer.Option(help="First day after the history, YYYY-MM-DD.")] = DEFAULT_END.isoformat(),
-    seed: Annotated[int, typer.Option(help="The same seed and sizes give the same files, byte for byte.")] = 7,
+    end: Annotated[
+        str | None,
+        typer.Option(
+            help="First day after the history, YYYY-MM-DD; default today in UTC (or the day of ACCOUNTSCORE_NOW), so that what scores as of today has data.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed, sizes and end give the same files, byte for byte.")] = 7,
     usage_events: Annotated[
         int | None,
         typer.Option(
@@ -37,7 +44,7 @@ def simulate_command(
     change: Annotated[
         str | None,
         typer.Option(
-            help="Date of the change of regime; after 55 % of the history by default, 'never' for none.",
+            help="Date of the change of regime; after 40 % of the history by default, 'never' for none.",
             show_default=False,
         ),
     ] = None,
@@ -61,7 +68,7 @@ def simulate_command(
             accounts=accounts,
             leads=leads,
             days=days,
-            end=_day("--end", end),
+            end=_today() if end is None else _day("--end", end),
             seed=seed,
             usage_events=usage_events,
             change=_change(change),
@@ -72,6 +79,11 @@ def simulate_command(
         + ", ".join(f"{name} {count:,}" for name, count in rows.items())
         + f" rows in {time.monotonic() - started:.1f} s"
     )
+
+
+def _today() -> dt.date:
+    now = os.environ.get("ACCOUNTSCORE_NOW")
+    return (parse_as_of(now) if now else dt.datetime.now(dt.UTC)).date()
 
 
 def _change(text: str | None) -> dt.date | None:

@@ -18,6 +18,7 @@ from features.simulate.truth import truth_table
 from features.tables import TABLES
 
 DEFAULT_END = dt.date(2026, 1, 1)
+"""Of callers from Python, so that tests and benchmarks get the same bytes on any day; the command ends today."""
 CHANGE_AFTER_SHARE = 0.4
 Progress = Callable[[str, float], None]
 

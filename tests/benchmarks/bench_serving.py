@@ -54,7 +54,7 @@ def champion(home: Path) -> Path:
         company = home / "sample"
         env = {**os.environ, "ACCOUNTSCORE_HOME": str(home)}
         for door in (
-            ["features", "simulate", "--out", str(company)],
+            ["features", "simulate", "--out", str(company), "--end", "2026-01-01"],
             ["training", "fit", MODEL, "--source", "sample", "--data", str(company), "--budget", "20"],
         ):
             print(f"$ python -m {' '.join(door)}", flush=True)

@@ -11,6 +11,7 @@ from features import changes
 from features.changes import coerce
 from features.errors import BadInput, UserMistake
 from features.panel import build_panel
+from features.simulate import simulate
 from features.source import open_source
 from features.tables import TABLES
 from tests.company import at, make_source, random_company
@@ -72,6 +73,31 @@ class TestFaults:
         monkeypatch.delenv("ACCOUNTSCORE_DATA", raising=False)
         with pytest.raises(UserMistake, match="--data DIR"):
             open_source("ravenstack")
+
+    def test_the_sample_company_is_where_the_settings_say(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home, data = tmp_path / "home", tmp_path / "data"
+        for place in (home / "sample", data / "sample_2", tmp_path / "itself"):
+            simulate(place, accounts=1, leads=0, days=28, usage_events=0)
+        monkeypatch.setenv("ACCOUNTSCORE_HOME", str(home))
+        for value, expected in (
+            (None, home / "sample"),
+            (str(data), data / "sample_2"),
+            (str(tmp_path / "itself"), tmp_path / "itself"),
+            (str(tmp_path), home / "sample"),  # the datasets of others, no sample company among them
+        ):
+            monkeypatch.setenv("ACCOUNTSCORE_DATA", value or "")
+            assert open_source("sample").data == expected.resolve()
+        assert open_source("sample", data / "sample_2").data == data / "sample_2"
+
+    def test_no_sample_company_anywhere(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ACCOUNTSCORE_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("ACCOUNTSCORE_DATA", str(tmp_path))
+        with pytest.raises(UserMistake) as caught:
+            open_source("sample")
+        for said in (str(tmp_path / "home/sample"), "python -m features simulate", "ACCOUNTSCORE_DATA"):
+            assert said in str(caught.value)
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         accounts = "SELECT * FROM read_parquet('${data}/accounts.parquet')"

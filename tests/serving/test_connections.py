@@ -84,6 +84,32 @@ extra = 1
             load(tmp_path, GOOD.replace('"CRM_SECRET"', '"pat-eu1-0123456789"'))
         assert "0123456789" not in str(caught.value)
 
+    def test_secrets_may_lie_in_files(self, tmp_path: Path) -> None:
+        text = GOOD.replace('source = "sample"', 'source = "sample"\nsecret_files = ["main.secret"]')
+        (tmp_path / "main.secret").write_text("f" * 40 + "\n")
+        (tmp_path / "main.secret").chmod(0o600)
+        assert load(tmp_path, text)["main"].secrets == ("s" * 36, "t" * 36, "f" * 40)
+        alone = re.sub(r"secret_envs = .*\n", "", text)
+        assert load(tmp_path, alone, env={})["main"].secrets == ("f" * 40,)
+        assert load(tmp_path, alone, env={}, secrets_needed=False)["main"].secrets == ()
+
+    @pytest.mark.parametrize(
+        ("mode", "content", "said"),
+        [
+            (0o604, "f" * 40, r"any user may read it.*chmod o= "),  # the sabotaged twin of 0o600
+            (0o600, "f" * 15, "has 15 characters"),
+            (None, "", "No such file"),
+        ],
+    )
+    def test_a_secret_file_that_is_none(self, tmp_path: Path, mode: int | None, content: str, said: str) -> None:
+        name = "7c6c3e0e-secret"
+        if mode is not None:
+            (tmp_path / name).write_text(content)
+            (tmp_path / name).chmod(mode)
+        with pytest.raises(BadInput, match=said) as caught:
+            load(tmp_path, re.sub(r"secret_envs = .*", f'secret_files = ["{name}"]', GOOD))
+        assert mode == 0o604 or name not in str(caught.value)
+
     def test_an_object_that_the_vendor_does_not_have(self, tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="one of contact, company, deal, ticket"):
             load(tmp_path, GOOD.replace("objects.contact", "objects.contract"))
