@@ -4,6 +4,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCE ?= sample
 MODEL ?= churn-risk
+WRITTEN := $(abspath $(or $(ACCOUNTSCORE_HOME),var))
+# --NAME VALUE when a make variable is given: $(call option,--budget,$(BUDGET))
+option = $(if $(2),$(1) '$(2)')
 export ACCOUNTSCORE_DATA ?= $(DATA)
 
 .DEFAULT_GOAL := help
@@ -20,8 +23,8 @@ $(VENV)/.installed: requirements.lock
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
 
-demo: setup ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR)
-	$(RUN) demo.py --source $(SOURCE) $(if $(DATA),--data $(DATA))
+demo: setup ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR, ACCOUNTS, LEADS, BUDGET)
+	$(RUN) demo.py --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--accounts,$(ACCOUNTS)) $(call option,--leads,$(LEADS)) $(call option,--usage-events,$(USAGE_EVENTS)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS))
 
 test: setup ## All tests but the long sweeps: 10 to 12 minutes on 2 cores
 	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
@@ -37,39 +40,39 @@ check: setup ## Lint, types, import rules, bandit
 	$(RUN) -m bandit -q -c pyproject.toml -r features models training serving
 
 train: setup ## Train, judge and register MODEL on SOURCE (BUDGET=seconds, or TRIALS=N; CAPACITY='40 per day'); fails when nothing goes live
-	$(RUN) -m training fit $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(CAPACITY),--capacity '$(CAPACITY)')
+	$(RUN) -m training fit $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS)) $(call option,--capacity,$(CAPACITY))
 
 tune: setup ## As train, but search on to the end of BUDGET (900 seconds)
-	$(RUN) -m training tune $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(if $(BUDGET),--budget $(BUDGET))
+	$(RUN) -m training tune $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--budget,$(BUDGET))
 
 compare: setup ## The challenger of MODEL beside its champion on rows of SOURCE that neither learnt from (VERSION, AGAINST)
-	$(RUN) -m training compare $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(if $(VERSION),--version $(VERSION)) $(if $(AGAINST),--against $(AGAINST))
+	$(RUN) -m training compare $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--version,$(VERSION)) $(call option,--against,$(AGAINST))
 
-backtest: setup ## What would MODEL's list have caught at each of the last six months of SOURCE?
-	$(RUN) -m training backtest $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA))
+backtest: setup ## What would MODEL's list have caught at each of the last six months of SOURCE? (MONTHS, TRIALS)
+	$(RUN) -m training backtest $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--months,$(MONTHS)) $(call option,--trials,$(TRIALS))
 
 promote: setup ## Make the newest version of MODEL (or VERSION=N) champion, through its gates
-	$(RUN) -m training promote $(MODEL) $(if $(VERSION),--version $(VERSION))
+	$(RUN) -m training promote $(MODEL) $(call option,--version,$(VERSION))
 
 monitor: setup ## Is MODEL still right? AS_OF=DATE, SOURCE, DATA; fails when someone should look (the command itself with 4; make always with 2)
-	$(RUN) -m training monitor $(MODEL) --source $(SOURCE) $(if $(DATA),--data $(DATA)) --as-of $(AS_OF)
+	$(RUN) -m training monitor $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) --as-of $(AS_OF)
 
 rollback: setup ## Put the previous champion of MODEL back
 	$(RUN) -m training rollback $(MODEL)
 
-notebooks: setup ## Run the three notebooks (MODEL, SOURCE); the results are in var/notebooks/
-	mkdir -p var/notebooks
-	PYTHONPATH=$(CURDIR) ACCOUNTSCORE_HOME=$(abspath $(or $(ACCOUNTSCORE_HOME),var)) MODEL=$(MODEL) SOURCE=$(SOURCE) $(VENV)/bin/jupyter execute notebooks/*.ipynb --output "../var/notebooks/{notebook_name}"
+notebooks: setup ## Run the three notebooks (MODEL, SOURCE); the results are in notebooks/ of the home
+	mkdir -p $(WRITTEN)/notebooks
+	PYTHONPATH=$(CURDIR) ACCOUNTSCORE_HOME=$(WRITTEN) MODEL=$(MODEL) SOURCE=$(SOURCE) $(VENV)/bin/jupyter execute notebooks/*.ipynb --output "$(WRITTEN)/notebooks/{notebook_name}"
 
 mlflow: setup ## The MLflow page, on loopback (MLFLOW_PORT=5000)
-	$(VENV)/bin/mlflow ui --host 127.0.0.1 --port $(or $(MLFLOW_PORT),5000) --backend-store-uri $(or $(ACCOUNTSCORE_TRACKING_URI),sqlite:///$(or $(ACCOUNTSCORE_HOME),var)/mlflow.db)
+	$(VENV)/bin/mlflow ui --host 127.0.0.1 --port $(or $(MLFLOW_PORT),5000) --backend-store-uri $(or $(ACCOUNTSCORE_TRACKING_URI),sqlite:///$(WRITTEN)/mlflow.db)
 
 serve: setup ## Start the API on loopback (PORT=8000)
 	$(RUN) -m serving migrate
-	$(RUN) -m serving api $(if $(PORT),--port $(PORT))
+	$(RUN) -m serving api $(call option,--port,$(PORT))
 
 score: setup ## The nightly batch: AS_OF=DATE, OUT=DIR, SOURCE, DATA
-	$(RUN) -m serving batch --source $(SOURCE) $(if $(DATA),--data $(DATA)) --as-of $(AS_OF) --out $(or $(OUT),var/scores)
+	$(RUN) -m serving batch --source $(SOURCE) $(call option,--data,$(DATA)) --as-of $(AS_OF) --out $(or $(OUT),$(WRITTEN)/scores)
 
 bench-quality: setup ## Our fit-table beside plain LightGBM, plain logit and AutoML on the public datasets (ARGS='telco bank')
 	$(RUN) -m tests.benchmarks.bench_quality $(ARGS)

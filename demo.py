@@ -1,8 +1,8 @@
 """`make demo`: from raw tables to scores on the screen, through the same doors that users go through.
 
-Simulates a company (or reads SOURCE), trains and registers its models, starts the API and the worker, scores one record
-over HTTP, sends a webhook as HubSpot would sign it, runs the nightly batch, shows who needs attention, and stops what it
-started.
+Simulates a company (or reads SOURCE), trains and registers its models, runs the nightly batch as of a week ago and as of today,
+shows who needs attention, starts the API and the worker, scores one record over HTTP, sends a webhook as HubSpot would sign it,
+and stops what it started. What it leaves in ACCOUNTSCORE_HOME can be served, trained on and looked at.
 """
 
 from __future__ import annotations
@@ -21,96 +21,139 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 from rich.console import Console
 
-HOME = Path(os.environ.setdefault("ACCOUNTSCORE_HOME", str(Path("var").resolve() / "demo")))
+from features.settings import Settings
+from features.source import has_sample, open_source
+from models.catalog import MODELS
+from models.pointer import read_pointer
+from models.scorer import Scorer, ScorerRefused
+
 BUDGET_SECONDS = 10
-NOTHING_LIVE = 3
-"""How `training fit` ends when the gates refuse: an answer, no fault."""
-SECRET_ENV = "DEMO_HUBSPOT_SECRET"  # noqa: S105  the name of the variable, not a secret
+A_WEEK = dt.timedelta(days=7)
+NOTHING_LIVE, NOT_USABLE = 3, 2
+"""How `training fit` ends when the gates refuse, and when the data cannot tell of the outcome: answers, no faults."""
+PUBLIC_URL = "http://127.0.0.1:8000"
+"""What `make serve` listens on."""
 console = Console()
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--source", default="sample")
-    arguments.add_argument("--data", type=Path)
-    given = arguments.parse_args()
+    """Each source but the sample has a home of its own in `ACCOUNTSCORE_HOME`, so that a company never meets another's models."""
+    given = arguments()
     began = time.monotonic()
-    HOME.mkdir(parents=True, exist_ok=True)
+    settings = Settings.from_env()
+    sample = given.source == "sample"
+    home = settings.home if sample else settings.home / Path(given.source).resolve().name
+    strangers(home, given.source)
+    os.environ["ACCOUNTSCORE_HOME"] = str(home)
+    home.mkdir(parents=True, exist_ok=True)
     data = given.data.resolve() if given.data else None
-    today = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    as_of = today
-    if given.source == "sample":
-        data = HOME / "sample"
-        step("A sample company: 2,000 accounts, 8,000 leads, two years of events")
-        door("features", "simulate", "--out", str(data), "--end", f"{today:%Y-%m-%d}")
+    if sample and data is None and not has_sample(settings.data):
+        step(f"A sample company: {given.accounts:,} accounts, {given.leads:,} leads, two years of events")
+        sizes = {"--accounts": given.accounts, "--leads": given.leads, "--usage-events": given.usage_events}
+        door("features", "simulate", *[str(w) for pair in sizes.items() if pair[1] is not None for w in pair])
     where = ["--source", given.source, *(["--data", str(data)] if data else [])]
     step("What the source has")
     door("features", "check", *where)
-    models, as_of = offered(given.source, data, as_of)
+    models, as_of = offered(given.source, data)
 
     champions = []
     for model in models:
         step(f"Training {model}")
+        search = ["--trials", str(given.trials)] if given.trials else ["--budget", str(given.budget)]
         fitted = door(
-            "training", "fit", model, *where, "--budget", str(BUDGET_SECONDS), "--json", quiet=True, also=NOTHING_LIVE
+            "training", "fit", model, *where, *search, "--json", quiet=True, answers=(NOTHING_LIVE, NOT_USABLE)
         )
-        if json.loads(fitted)["promoted"]:
+        if fitted and json.loads(fitted)["promoted"]:
             champions.append(model)
     if not champions:
         console.print(
             "\n[bold]No model passed its gates, so nothing is put live and nothing is scored.[/] "
-            "On this data that is the honest answer: see the verdicts above."
+            "On this data that is the honest answer: see above why."
         )
-        return done(began)
+        return done(began, home)
 
     door("serving", "migrate", quiet=True)
-    step(f"The nightly batch, as of {as_of:%Y-%m-%d}")
-    scores = HOME / "scores"
-    door("serving", "batch", *where, "--as-of", as_of.isoformat(), "--out", str(scores))
+    scores = home / "scores"
+    for day in (as_of - A_WEEK, as_of):  # the second says what changed since the first, and why
+        step(f"The nightly batch, as of {day:%Y-%m-%d}")
+        door("serving", "batch", *where, "--as-of", day.isoformat(), "--out", str(scores))
 
     for model in champions:
         door("serving", "top", "--model", model, "--scores", str(scores))
     url = f"http://127.0.0.1:{free_port()}"
     leads = "lead-fit" in champions
-    if leads:
-        connection(given.source, data, url)
-    with running(url, worker=leads):
+    secret = connection(home, given.source, data) if leads else ""
+    with running(url, home, worker=leads):
         step("One record over HTTP")
         over_http(url, champions[0], scores)
         if leads:
             step("A webhook, signed as HubSpot signs it")
-            webhook(url, given.source, scores)
-    console.print(f"\nScores    {scores}", highlight=False, soft_wrap=True)
-    console.print(f"MLflow    make mlflow ACCOUNTSCORE_HOME={HOME}", highlight=False, soft_wrap=True)
-    return done(began)
+            webhook(url, secret, home, scores)
+    step("Now go on")
+    set_home = "" if home == Path("var").resolve() else f" ACCOUNTSCORE_HOME={home}"
+    for what, command in (
+        ("its API", f"make serve{set_home}"),
+        ("its runs", f"make mlflow{set_home}"),
+        ("its reports", f"{home}/runs/*/v*/report.html"),
+        ("its scores", str(scores)),
+    ):
+        console.print(f"{what:12}{command}", highlight=False, soft_wrap=True)
+    return done(began, home)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", default="sample")
+    parser.add_argument("--data", type=Path, help="a sample company that is there already, or the files of SOURCE")
+    parser.add_argument("--accounts", type=int, default=2000, help="of the sample company")
+    parser.add_argument("--leads", type=int, default=8000)
+    parser.add_argument("--usage-events", type=int)
+    parser.add_argument("--budget", type=float, default=BUDGET_SECONDS, help="seconds of each model's search")
+    parser.add_argument("--trials", type=int, help="trials of the search, instead of the budget")
+    return parser.parse_args()
+
+
+def strangers(home: Path, source: str) -> None:
+    """End before a champion that learnt from another source would be replaced by the demo's."""
+    name = Path(source).resolve().name
+    for model in MODELS:
+        learnt_from = None
+        with contextlib.suppress(ScorerRefused, ValueError):  # what cannot be read does not serve either
+            pointer = read_pointer(home, model)
+            learnt_from = Scorer.load(pointer.path).spec.source if pointer else None
+        if learnt_from not in (None, name):
+            raise SystemExit(
+                f"error: {str(home)!r} has a live {model} that learnt from {learnt_from!r}, which this would replace; "
+                "take another home: make demo ACCOUNTSCORE_HOME=var/demo"
+            )
 
 
 def step(title: str) -> None:
     console.rule(f"[bold]{title}", align="left")
 
 
-def done(began: float) -> int:
+def done(began: float, home: Path) -> int:
     console.print(
-        f"\nDone in {time.monotonic() - began:.0f} s. Everything written is under {HOME}",
+        f"\nDone in {time.monotonic() - began:.0f} s. Everything written is under {home}",
         highlight=False,
         soft_wrap=True,
     )
     return 0
 
 
-def door(package: str, *arguments: str, quiet: bool = False, also: int = 0) -> str:
-    """Run `python -m PACKAGE ...`, show what it prints, and stop the demo when it ends with neither 0 nor `also`."""
+def door(package: str, *arguments: str, quiet: bool = False, answers: Sequence[int] = ()) -> str:
+    """Run `python -m PACKAGE ...`, show what it prints, and stop the demo when it fails; `answers` are no failures."""
     command = [sys.executable, "-m", package, *arguments]
     console.print(f"[dim]$ python -m {package} {' '.join(arguments)}[/]", highlight=False, soft_wrap=True)
     finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
-    if finished.returncode not in (0, also):
+    if finished.returncode and finished.returncode not in answers:
         sys.stdout.write(finished.stdout)
         raise SystemExit(finished.returncode)
     if not quiet:
@@ -119,19 +162,19 @@ def door(package: str, *arguments: str, quiet: bool = False, also: int = 0) -> s
     return finished.stdout
 
 
-def offered(source: str, data: Path | None, as_of: dt.datetime) -> tuple[list[str], dt.datetime]:
-    """The models whose entity the source has with an outcome, and the moment to score for."""
-    from features.source import open_source
+def offered(source: str, data: Path | None) -> tuple[list[str], dt.datetime]:
+    """The models whose entity the source has with an outcome, and the moment to score for: the midnight after its last event.
 
+    Data that ended long ago is scored as of its end: later, every account would look silent.
+    """
     opened = open_source(source, data)
     models = []
     if opened.has("accounts") and (opened.has("subscriptions") or opened.has("churn_labels")):
         models.append("churn-risk")
     if opened.has("leads") and (opened.has("opportunities") or opened.has("lead_labels")):
         models.append("lead-fit")
-    # Data that ended long ago is scored as of its end: later, every account would look silent.
     midnight = opened.span[1].replace(hour=0, minute=0, second=0, microsecond=0)
-    return models, as_of if source == "sample" else midnight + dt.timedelta(days=1)
+    return models, midnight + dt.timedelta(days=1)
 
 
 def free_port() -> int:
@@ -140,15 +183,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def connection(source: str, data: Path | None, url: str) -> None:
-    """A HubSpot connection whose contacts are the leads; its secret is made here and lives in the environment."""
-    os.environ[SECRET_ENV] = secrets.token_hex(24)
-    folder = HOME / "connections"
+def connection(home: Path, source: str, data: Path | None) -> str:
+    """A HubSpot connection whose contacts are the leads; returns its secret, which is made once and only its owner may read."""
+    folder = home / "connections"
     folder.mkdir(exist_ok=True)
+    secret = folder / "demo.secret"
+    with (
+        contextlib.suppress(FileExistsError),
+        open(os.open(secret, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file,
+    ):
+        file.write(secrets.token_hex(24))
     lines = [
         'vendor = "hubspot"',
-        f'public_url = "{url}"',
-        f'secret_envs = ["{SECRET_ENV}"]',
+        f'public_url = "{PUBLIC_URL}"',
+        f'secret_files = ["{secret.name}"]',
         f'source = "{source}"',
         *([f'data = "{data}"'] if data else []),
         "settle_seconds = 0.0",
@@ -158,10 +206,11 @@ def connection(source: str, data: Path | None, url: str) -> None:
         'columns = { country = "country", industry = "industry", seniority = "seniority" }',
     ]
     (folder / "demo.toml").write_text("\n".join(lines) + "\n")
+    return secret.read_text()
 
 
 @contextlib.contextmanager
-def running(url: str, worker: bool) -> Iterator[None]:
+def running(url: str, home: Path, worker: bool) -> Iterator[None]:
     """The API, and the worker when there is a webhook to work on; both are stopped by their own process id."""
     port = url.rsplit(":", 1)[1]
     commands = [["api", "--port", port], *([["worker"]] if worker else [])]
@@ -169,9 +218,9 @@ def running(url: str, worker: bool) -> Iterator[None]:
     try:
         for command in commands:
             console.print(f"[dim]$ python -m serving {' '.join(command)}[/]", highlight=False)
-            with (HOME / f"{command[0]}.log").open("w") as log:
+            with (home / f"{command[0]}.log").open("w") as log:
                 processes.append(subprocess.Popen([sys.executable, "-m", "serving", *command], stdout=log, stderr=log))  # noqa: S603
-        wait_until(lambda: answers(f"{url}/readyz"), f"the API, see {HOME / 'api.log'}")
+        wait_until(lambda: answers(f"{url}/readyz"), f"the API, see {home / 'api.log'}")
         yield
     finally:
         for process in processes:
@@ -212,7 +261,7 @@ def over_http(url: str, model: str, scores: Path) -> None:
         raise SystemExit(1)
 
 
-def webhook(url: str, source: str, scores: Path) -> None:
+def webhook(url: str, secret: str, home: Path, scores: Path) -> None:
     """A contact moves up; the event is signed on its raw bytes, stored, answered, and scored after that."""
     lead = best(scores, "lead-fit")["entity_id"]
     now = int(time.time() * 1000)
@@ -222,9 +271,10 @@ def webhook(url: str, source: str, scores: Path) -> None:
         "propertyName": "country", "propertyValue": "DE", "changeSource": "CRM_UI",
     }  # fmt: skip
     body = json.dumps([event])
+    # A CRM signs the address that it calls, whatever port the service listens on behind it.
+    signed = f"POST{PUBLIC_URL}/webhooks/demo{body}{now}".encode()
+    signature = base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
     target = f"{url}/webhooks/demo"
-    signed = f"POST{target}{body}{now}".encode()
-    signature = base64.b64encode(hmac.new(os.environ[SECRET_ENV].encode(), signed, hashlib.sha256).digest()).decode()
     history = f"{url}/v1/lead/{lead}/scores"
     before = len(httpx.get(history, timeout=10).json().get("scores", []))
     headers = {
@@ -241,7 +291,7 @@ def webhook(url: str, source: str, scores: Path) -> None:
     console.print(f"[dim]$ curl -s {history}[/]")
     wait_until(
         lambda: len(httpx.get(history, timeout=10).json().get("scores", [])) > before,
-        f"a score, see {HOME / 'worker.log'}",
+        f"a score, see {home / 'worker.log'}",
     )
     console.print_json(json.dumps(httpx.get(history, timeout=10).json()["scores"][0]))
 

@@ -70,7 +70,7 @@ def open_source(
 
 def _data_folder(name: str, folder: Path, data: Path | None) -> Path | None:
     settings = Settings.from_env()
-    shipped = folder.resolve() == SHIPPED / "sample"  # a folder of yours may have that name
+    shipped = folder.resolve() == (SHIPPED / "sample").resolve()  # a folder of yours may have that name
     if data is None:
         data = settings.home / "sample" if shipped and not has_sample(settings.data) else settings.data
     needed = any("${data}" in path.read_text() for path in folder.glob("*.sql"))

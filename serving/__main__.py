@@ -133,7 +133,12 @@ def backfill(
 @app.command()
 def top(
     model: Annotated[str, typer.Option(help="churn-risk or lead-fit")],
-    scores: Annotated[Path, typer.Option(help="The folder that the batch published into.")],
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder that the batch published into; default ACCOUNTSCORE_HOME/scores.", show_default=False
+        ),
+    ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many to show.")] = 10,
     by: Annotated[str, typer.Option(help="probability, or value: what is at stake")] = "probability",
     excel: Annotated[Path | None, typer.Option(help="Also write them as an Excel call list.")] = None,
@@ -148,7 +153,8 @@ def top(
     settings = ServingSettings.from_env()
     if by not in ("probability", "value"):
         raise UserMistake(f"--by {by!r}: one of probability, value")
-    head = read_top(scores, get_model(model).name, count, by)  # type: ignore[arg-type]  # checked above
+    published = scores or settings.base.home / "scores"
+    head = read_top(published, get_model(model).name, count, by)  # type: ignore[arg-type]  # checked above
     if ids:
         typer.echo("\n".join(row["entity_id"] for row in head.rows))
     else:

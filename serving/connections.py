@@ -228,7 +228,10 @@ class _Reader:
             return ()
         found = []
         for number, name in enumerate(names if self.secrets_needed else (), 1):
-            path, where = self.path.parent / name, f"key secret_files, file {number}"  # a secret pasted here is not repeated
+            path, where = (
+                self.path.parent / name,
+                f"key secret_files, file {number}",
+            )  # a secret pasted here is not repeated
             try:
                 open_to = path.stat().st_mode & 0o007
                 secret = path.read_text(encoding="utf-8").strip()

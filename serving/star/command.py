@@ -11,11 +11,16 @@ from serving.settings import ServingSettings
 
 
 def export(
-    scores: Annotated[Path, typer.Option(help="The folder that the batch published into.")],
     to: Annotated[
         str,
         typer.Option(help="A folder for Parquet, or a database: sqlite:////path/bi.db, postgresql://user@host/name."),
     ],
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder that the batch published into; default ACCOUNTSCORE_HOME/scores.", show_default=False
+        ),
+    ] = None,
     source: Annotated[
         str | None, typer.Option("--source", help="The source that was scored: for names, and outcomes as they ripen.")
     ] = None,
@@ -33,5 +38,5 @@ def export(
 
     settings = ServingSettings.from_env()
     opened = None if source is None else open_source(source, data)
-    for line in add(scores, to, KeptScorers(settings.base.home), opened, csv).lines():
+    for line in add(scores or settings.base.home / "scores", to, KeptScorers(settings.base.home), opened, csv).lines():
         typer.echo(line)
