@@ -18,6 +18,7 @@ from serving.privacy.command import app as privacy
 from serving.privacy.command import retention
 from serving.replay.command import replay
 from serving.settings import ServingSettings
+from serving.shutdown import stop_on_signals
 from serving.star.command import export
 from serving.store.command import backup, restore
 from serving.store.ready import set_up
@@ -33,13 +34,16 @@ def api(
 ) -> None:
     """Serve scores and take webhooks until SIGTERM."""
     from serving.log import configure
-    from serving.server import serve
 
     settings = ServingSettings.from_env()
     configure()
+    # The connections are closed after the drain, and the store after them: neither takes longer than this.
+    stopping = stop_on_signals(settings.drain_seconds + 7.0)
+    from serving.server import serve
+
     with contextlib.suppress(StoreAway):  # the app says what it does without
         set_up(settings)
-    serve(settings, host, port)
+    serve(settings, host, port, stopping)
 
 
 @app.command()
@@ -47,16 +51,18 @@ def worker(
     once: Annotated[bool, typer.Option("--once", help="Drain the inbox, score what changed, and exit.")] = False,
 ) -> None:
     """Work on the inbox: record changes, recompute signals, score, write back, until SIGTERM."""
-    from serving.champion import Champions
-    from serving.clock import make_clock
-    from serving.connections import load_connections
     from serving.log import configure
-    from serving.store.connect import open_store
-    from serving.worker.loop import Worker, begin, only_one, stop_on_signals
-    from serving.writeback.deliver import Deliveries
 
     settings = ServingSettings.from_env()
     configure()
+    stopping = stop_on_signals(settings.drain_seconds)
+    from serving.champion import Champions
+    from serving.clock import make_clock
+    from serving.connections import load_connections
+    from serving.store.connect import open_store
+    from serving.worker.loop import Worker, begin, only_one
+    from serving.writeback.deliver import Deliveries
+
     connections = load_connections(settings.base.connections, secrets_needed=False, tokens_needed=True)
     if not connections:
         folder = str(settings.base.connections)
@@ -65,8 +71,7 @@ def worker(
     with only_one(settings.base.home), only_one(settings.base.home, "deliver"):
         champions = Champions(settings.base.home)
         champions.refresh()
-        working = Worker(store, connections, champions, make_clock())
-        stop_on_signals(working.stopping)
+        working = Worker(store, connections, champions, make_clock(), stopping)
 
         def start() -> None:
             set_up(settings)
@@ -75,12 +80,12 @@ def worker(
 
         if once or store.dialect == "sqlite":  # a file that cannot be opened does not come back by itself
             start()
-        elif not begin(start, working.stopping):
+        elif not begin(start, stopping):
             return
         deliveries = Deliveries(store, connections)
         if once:
             letters, scores = working.once()
-            sent = sum(done.sent for done in deliveries.once(working.stopping).values())
+            sent = sum(done.sent for done in deliveries.once(stopping).values())
             typer.echo(f"{letters:,} events worked on, {scores:,} scores, {sent:,} written back")
         else:
             deliveries.start()

@@ -1,7 +1,6 @@
-"""Running the API: granian, inside our own process and event loop.
+"""Running the API: one process, one event loop, HTTP/1.1 by uvicorn's protocol with deadlines (`serving.door.connection`).
 
-Granian (ASGI) and uvicorn were of one speed here at 16 connections, and granian's slowest answers at 64 were nearer to its
-usual ones. Embedded, because then there is one process: killing it leaves no orphan that holds the port.
+SIGTERM ends it in every state of its clients: what is at work gets `drain_seconds`, then connections are cut off.
 """
 
 from __future__ import annotations
@@ -11,35 +10,36 @@ import contextlib
 import gc
 import ipaddress
 import logging
-import signal
 import socket
-
-from granian.constants import Interfaces
-from granian.server.embed import Server
+import threading
 
 from features.errors import UserMistake
 from serving.app import create_app
+from serving.door.connection import Connections
 from serving.door.door import Door
-from serving.settings import ServingSettings
+from serving.settings import Limits, ServingSettings
 
 log = logging.getLogger("serving")
-DRAIN_SECONDS = 20.0
-"""How long requests in flight may take after SIGTERM."""
+BACKLOG = 4096
+CLOSE_SECONDS = 2.0
+"""After the drain, for sending what is answered already."""
+LOOK_SECONDS = 0.05
+"""How often it is looked whether to stop."""
 
 
-def serve(settings: ServingSettings, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT, then answer what is in flight and return.
+def serve(settings: ServingSettings, host: str, port: int, stopping: threading.Event) -> None:
+    """Serve until `stopping` is set, then answer what is in flight and return.
 
     Raises `UserMistake` when the address is taken, and what the app's start raises.
     """
     _check_free(host, port)
-    asyncio.run(_serve(settings, host, port))
+    asyncio.run(_serve(settings, host, port, stopping))
 
 
-async def _serve(settings: ServingSettings, host: str, port: int) -> None:
+async def _serve(settings: ServingSettings, host: str, port: int, stopping: threading.Event) -> None:
     local = _is_loopback(host)
     front, app = create_app(settings, open_on_loopback=local)
-    # The lifespan runs here and not in granian, so that a start that fails is an exception with its message.
+    # The lifespan runs here, so that a start that fails is an exception with its message.
     async with app.router.lifespan_context(app):
         keys = app.state.serving.watched.keys
         needed = keys is None or keys.needed
@@ -49,38 +49,40 @@ async def _serve(settings: ServingSettings, host: str, port: int) -> None:
             )
         if not needed:
             log.warning("api.open reason=loopback_and_no_key_yet next=python -m serving keys create NAME")
-        await listen(front, host, port)
+        await listen(front, host, port, stopping, settings.limits, settings.drain_seconds)
 
 
-async def listen(front: Door, host: str, port: int) -> None:
-    """Answer with `front`, whose app is started, until SIGTERM or SIGINT; then let what is in flight end."""
-    logging.getLogger("_granian").setLevel(logging.ERROR)
-    server = Server(front, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
+async def listen(
+    front: Door,
+    host: str,
+    port: int,
+    stopping: threading.Event,
+    limits: Limits | None = None,
+    drain_seconds: float = 20.0,
+) -> None:
+    """Answer with `front`, whose app is started, until `stopping` is set; then let what is in flight end."""
     loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    connections = Connections(front, limits or Limits())
+    server = await loop.create_server(connections, host, port, backlog=BACKLOG)
+    sweeping = asyncio.create_task(connections.sweep())
     log.info("api.listening address=http://%s:%d", host, port)
-    draining = asyncio.create_task(_drain(front, stopping, server))
     # What was made for the start stays to the end: looking through it for garbage would stop all requests meanwhile.
     gc.collect()
     gc.freeze()
     try:
-        await server.serve()
+        while not stopping.is_set():
+            await asyncio.sleep(LOOK_SECONDS)
+        # While it drains, whoever comes is told so (503, readiness included).
+        front.draining = True
+        log.info("api.draining in_flight=%d", front.in_flight)
+        end = loop.time() + drain_seconds
+        while front.in_flight and loop.time() < end:
+            await asyncio.sleep(0.02)
     finally:
         gc.unfreeze()
-        draining.cancel()
-
-
-async def _drain(front: Door, stopping: asyncio.Event, server: Server) -> None:
-    """Wait for the signal; then refuse what comes (503, readiness included), let what is at work end, and stop."""
-    await stopping.wait()
-    front.draining = True
-    log.info("api.draining in_flight=%d", front.in_flight)
-    end = asyncio.get_running_loop().time() + DRAIN_SECONDS
-    while front.in_flight and asyncio.get_running_loop().time() < end:
-        await asyncio.sleep(0.02)
-    server.stop()  # type: ignore[no-untyped-call]  # granian has no types for it
+        server.close()
+        await connections.close(CLOSE_SECONDS)
+        sweeping.cancel()
 
 
 def _is_loopback(host: str) -> bool:

@@ -11,6 +11,18 @@ from features.settings import Settings
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What one client may cost."""
+
+    connections: int = 10_000
+    """Open at once; one more is answered 503 and closed."""
+    request_seconds: float = 20.0
+    """For the first byte of a connection, for a request from its first byte to its last, and for reading an answer."""
+    keep_alive_seconds: float = 75.0
+    """How long a connection may be idle between requests; load balancers keep theirs for 60."""
+
+
+@dataclass(frozen=True)
 class ServingSettings:
     """What the API, the worker and the batch read from the environment."""
 
@@ -27,6 +39,11 @@ class ServingSettings:
     the score would speak of a time that is over."""
     requests_per_minute: int
     """`ACCOUNTSCORE_REQUESTS_PER_MINUTE`: of one key that has no limit of its own; default 60,000."""
+    limits: Limits
+    """`ACCOUNTSCORE_MAX_CONNECTIONS`: open at once, default 10,000; `ACCOUNTSCORE_CLIENT_SECONDS`: how long a client may take for its first
+    byte, for its whole request, and for reading its answer, default 20."""
+    drain_seconds: float
+    """`ACCOUNTSCORE_DRAIN_SECONDS`: how long requests in flight may take after SIGTERM, default 20 (Kubernetes kills after 30)."""
     log_requests: bool
     """`ACCOUNTSCORE_LOG_REQUESTS`: yes logs every request, no (default) those that were refused or failed."""
 
@@ -39,6 +56,16 @@ class ServingSettings:
         """Raises `BadInput` with every setting that breaks its rule."""
         env = os.environ if environ is None else environ
         faults: list[Fault] = []
+
+        def number(name: str, default: str, low: int, high: int) -> int:
+            found = env.get(name) or default
+            if not (found.isascii() and found.isdigit() and len(found) < 10 and low <= int(found) <= high):
+                faults.append(
+                    Fault(name, repr(found[:60]), f"a whole number from {low} to {high:,}", f"write {default}")
+                )
+                return low
+            return int(found)
+
         currency = env.get("ACCOUNTSCORE_CURRENCY") or "USD"
         if not (len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()):
             faults.append(
@@ -61,9 +88,12 @@ class ServingSettings:
         requests = env.get("ACCOUNTSCORE_LOG_REQUESTS") or "no"
         if requests not in ("yes", "no"):
             faults.append(Fault("ACCOUNTSCORE_LOG_REQUESTS", repr(requests), "yes or no", "write one of them"))
+        connections = number("ACCOUNTSCORE_MAX_CONNECTIONS", "10000", 10, 1_000_000)
+        client = number("ACCOUNTSCORE_CLIENT_SECONDS", "20", 1, 3600)
+        drain = number("ACCOUNTSCORE_DRAIN_SECONDS", "20", 0, 3600)
         if faults:
             raise BadInput("settings", faults)
         return cls(
             Settings.from_env(dict(env)), currency, record == "yes", int(size), int(stale) if stale else None,
-            int(rate), requests == "yes",
+            int(rate), Limits(connections, float(client)), float(drain), requests == "yes",
         )  # fmt: skip

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential
 from tenacity.nap import sleep_using_event
@@ -36,13 +34,18 @@ class Worker:
     """Call `round` until there is nothing left, or `run` for good."""
 
     def __init__(
-        self, store: Store, connections: Mapping[str, ConnectionConfig], champions: Champions, clock: Clock
+        self,
+        store: Store,
+        connections: Mapping[str, ConnectionConfig],
+        champions: Champions,
+        clock: Clock,
+        stopping: threading.Event | None = None,
     ) -> None:
         self._store, self._connections, self._champions, self._clock = store, connections, champions, clock
         self._home = champions.home
         self._sources = Sources(self._home)
         self._lacking = 0
-        self.stopping = threading.Event()
+        self.stopping = stopping or threading.Event()
 
     def check(self) -> None:
         """Open the sources; raises `BadInput` for what the connections ask and a source lacks."""
@@ -125,16 +128,6 @@ def begin(start: Callable[[], None], stopping: threading.Event) -> bool:
     except StoreAway:
         return False
     return True
-
-
-def stop_on_signals(stopping: threading.Event) -> None:
-    """SIGTERM and SIGINT end the present round and then the worker."""
-
-    def stop(_number: int, _frame: Any) -> None:
-        stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
 
 
 @contextmanager

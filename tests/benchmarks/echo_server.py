@@ -22,6 +22,7 @@ from serving.http import read_body
 from serving.scoring.endpoints import HotPath
 from serving.server import listen
 from serving.settings import ServingSettings
+from serving.shutdown import stop_on_signals
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -70,7 +71,7 @@ async def main(port: int) -> None:
     app.include_router(router)
     front = Door(Floor(HotPath(app, app)), app, open_on_loopback=True)
     async with app.router.lifespan_context(app):
-        await listen(front, "127.0.0.1", port)
+        await listen(front, "127.0.0.1", port, stop_on_signals(10.0))
 
 
 if __name__ == "__main__":

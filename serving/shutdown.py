@@ -1,0 +1,32 @@
+"""SIGTERM and SIGINT for the processes that run for good: ask to stop, and end after a bounded time whatever is in the way."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from typing import Any
+
+log = logging.getLogger("serving")
+
+
+def stop_on_signals(seconds: float) -> threading.Event:
+    """An event that is set by SIGTERM and SIGINT. A process that still runs `seconds` later is ended with 0: a thread that
+    waits for a database or a CRM cannot be stopped, and what is durable is in committed transactions."""
+    stopping = threading.Event()
+
+    def end() -> None:
+        log.error("stopped.in_the_middle after_s=%g", seconds)
+        os._exit(0)
+
+    def stop(_number: int, _frame: Any) -> None:
+        if not stopping.is_set():
+            stopping.set()
+            timer = threading.Timer(seconds, end)
+            timer.daemon = True
+            timer.start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    return stopping
