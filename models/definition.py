@@ -28,7 +28,7 @@ class Gates:
     """As `max_calibration_share`, within each large segment."""
     min_segment_rows: int = 200
     beat_rule: bool = True
-    """AUC above that of the best one-column rule, or not below it beyond noise when the rule itself is strong."""
+    """AUC above that of the best one-column rule beyond noise, whatever the rule reaches."""
     min_selection_ratio: float = 0.8
     """Lowest selection rate of a group of the segments over that of all others (the four-fifths rule, 29 CFR 1607.4 D)."""
     selection_reasons: Mapping[str, str] = field(default_factory=dict)

@@ -23,7 +23,7 @@ from features.whole import replace_whole
 from models.catalog import get_model
 from models.definition import Model
 from models.labels import DAY_US
-from training import evaluate
+from training import evaluate, rules
 from training.calibrate import sigmoid
 from training.capacity import share_of
 from training.curves import selected
@@ -168,10 +168,12 @@ def _list(
     p = sigmoid(learnt.model.log_odds(x[:, [names.index(s.name) for s in learnt.rows.signals]]))
     # The rule is found on the past, and applied to the rows of now with the past's rates.
     both = np.concatenate([known, now])
-    place, rates = evaluate.best_rule(rows.x[both], rows.categories, rows.y[both], np.arange(len(known)))
+    fitted = np.arange(len(known))
+    rule = rules.best_rule(rows.x[both], rows.categories, rows.y[both], rows.group[both], fitted)
+    ranking = rules.ranked(rows.x[both][:, rule.place], rule, rows.y[both], fitted)
     return Moment(
         from_us(int(rows.time[now].min())).date(), len(past), rows.y[now], p, selected(p, share),
-        selected(rates[len(known) :], share), names[place], rows.group[now], rows.value[now],
+        selected(ranking[len(known) :], share), rule.words(names), rows.group[now], rows.value[now],
     )  # fmt: skip
 
 

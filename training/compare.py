@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from models.catalog import get_model
 from models.definition import Model
 from models.labels import DAY_US
 from models.scorer import Scorer
-from training import curves, evaluate, worth
+from training import curves, evaluate, rules, worth
 from training.calibrate import sigmoid
 from training.capacity import share_of
 from training.errors import TrainingRefused
@@ -72,6 +73,7 @@ def compare(
     share = share_of(capacity, definition, time, dates_apart=definition.lead_days is None)
     y, group, value = panel.rows.y[rows], panel.rows.group[rows], panel.rows.value[rows]
     figures = beside(definition, y, sigmoid(z[0]), sigmoid(z[1]), group, value, share, seed)
+    rule = _rule(panel, rows, sigmoid(z[0]), sigmoid(z[1]), seed)
     bands = [scorer.band(sigmoid(own)) for scorer, own in zip(scorers, z, strict=True)]
     report = {
         "model": definition.name,
@@ -82,8 +84,9 @@ def compare(
         "with_outcome": int(y.sum()),
         "capacity_share": round(share, 6),
         **figures,
+        "one_column_rule": rule,
         "band_moved": round(float(np.mean(np.array(bands[0]) != np.array(bands[1]))), 4),
-        "notes": [note],
+        "notes": [note, *_enough(rule)],
     }
     file = settings.home / "compare" / definition.name / f"{one.version}-against-{other.version}.json"
     replace_whole(file, json.dumps(report, indent=2).encode())
@@ -113,7 +116,10 @@ def beside(
     differences = {}
     for name, (a, b, sign) in pairs.items():
         once = evaluate.point(a, len(y)) - evaluate.point(b, len(y))
-        found = evaluate.interval(once, draws[f"mine {name}"] - draws[f"theirs {name}"])
+        own, their = draws[f"mine {name}"], draws[f"theirs {name}"]
+        if name == evaluate.BIASED:
+            own, their = (evaluate.without_bias(evaluate.point(m, len(y)), d) for m, d in ((a, own), (b, their)))
+        found = evaluate.reaching(once, own - their)
         up, down = (found.low > 0, found.high < 0) if sign > 0 else (found.high < 0, found.low > 0)
         differences[name] = {**found.as_dict(), "verdict": BETTER if up else WORSE if down else LEVEL}
     chosen, others = curves.selected(p, capacity), curves.selected(other, capacity)
@@ -128,6 +134,40 @@ def beside(
         "same_list": round(float(np.minimum(chosen, others).sum() / max(chosen.sum(), 1e-9)), 4),
         "rank_correlation": round(float(spearmanr(p, other).statistic), 4),
     }
+
+
+def _rule(panel: Panel, rows: np.ndarray, p: np.ndarray, other: np.ndarray, seed: int) -> dict[str, object]:
+    """The best one-column rule, learnt from the rows before those compared on, and by how much each version beats it."""
+    everything = panel.rows
+    earlier = panel.split.before_test if panel.split.in_time else np.arange(len(everything))
+    if everything.time is not None:
+        earlier = earlier[everything.time[earlier] < everything.time[rows].min()]
+    fitted = earlier if 0 < everything.y[earlier].sum() < len(earlier) else rows
+    rule = rules.best_rule(everything.x, everything.categories, everything.y, everything.group, fitted)
+    score = rules.ranked(everything.x[:, rule.place], rule, everything.y, fitted)[rows]
+    y, group = everything.y[rows], everything.group[rows]
+    rule, score = rules.turned_to(rule, y, score)
+    over = {name: evaluate.auc_difference(y, q, score, group, seed) for name, q in (("version", p), ("against", other))}
+    return {
+        "signal": everything.signals[rule.place].name,
+        "rule": rule.words([signal.name for signal in everything.signals]),
+        "auc": round(evaluate.auc(y, score), 6),
+        "differences": {
+            name: {**found.as_dict(), "verdict": BETTER if found.low > 0 else WORSE if found.high < 0 else LEVEL}
+            for name, found in over.items()
+        },
+    }
+
+
+def _enough(rule: dict[str, Any]) -> list[str]:
+    """A sentence when a version does not beat the rule beyond noise."""
+    level = [name for name, found in rule["differences"].items() if found["verdict"] != BETTER]
+    who = {"version": "the version", "against": "the one that it is compared with"}
+    if not level:
+        return []
+    return [
+        f"This rule does it: {rule['rule']} (AUC {rule['auc']:.3f}). Not better beyond noise: {' and '.join(who[n] for n in level)}."
+    ]
 
 
 def _versions(

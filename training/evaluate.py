@@ -17,6 +17,8 @@ BINS = 10
 CHUNK = 4_000_000
 """Weights held in memory at once."""
 TINY = 1e-15
+BIASED = "calibration_error"
+"""The measure that needs `without_bias`."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,23 @@ def interval(value: float, draws: np.ndarray) -> Estimate:
     return Estimate(value, float(low), float(high))
 
 
+def without_bias(value: float, draws: np.ndarray) -> np.ndarray:
+    """Resampled calibration errors around the true one, at least 0.
+
+    Luck alone gives even a perfect model an error, and resampling adds as much luck again, so that the draws lie above the
+    value, often all of them. Squares add up: the square of the value is that of the truth plus luck, the mean square of the
+    draws that plus luck once more. What the draws have too much on average is therefore taken from each of them twice.
+    """
+    squares = draws**2
+    return np.asarray(np.sqrt(np.maximum(squares - 2 * (np.nanmean(squares) - value**2), 0.0)))
+
+
+def reaching(value: float, draws: np.ndarray) -> Estimate:
+    """Percentile interval, made longer where it must be to hold the value as measured, which has its luck in it."""
+    found = interval(value, draws)
+    return Estimate(value, float(np.minimum(found.low, value)), float(np.maximum(found.high, value)))
+
+
 def judge(y: np.ndarray, p: np.ndarray, group: np.ndarray, capacity_share: float, seed: int = 0) -> dict[str, Estimate]:
     """Every measure of one score: auc, pr_auc, precision and lift at capacity, brier, log_loss, calibration_error."""
     ranking = Ranking(y, p)
@@ -155,7 +174,9 @@ def judge(y: np.ndarray, p: np.ndarray, group: np.ndarray, capacity_share: float
         "calibration_error": ranking.calibration_error,
     }
     draws = resample(group, seed, metrics)
-    return {name: interval(point(metric, len(y)), draws[name]) for name, metric in metrics.items()}
+    found = {name: interval(point(metric, len(y)), draws[name]) for name, metric in metrics.items()}
+    error = found[BIASED].value
+    return found | {BIASED: reaching(error, without_bias(error, draws[BIASED]))}
 
 
 def auc(y: np.ndarray, p: np.ndarray) -> float:
@@ -163,38 +184,14 @@ def auc(y: np.ndarray, p: np.ndarray) -> float:
     return point(Ranking(y, p).auc, len(y))
 
 
+def auc_estimate(y: np.ndarray, p: np.ndarray, group: np.ndarray, seed: int = 0) -> Estimate:
+    """Area under the ROC curve with its interval by account."""
+    ranking = Ranking(y, p)
+    return interval(point(ranking.auc, len(y)), resample(group, seed, {"auc": ranking.auc})["auc"])
+
+
 def auc_difference(y: np.ndarray, p: np.ndarray, other: np.ndarray, group: np.ndarray, seed: int = 0) -> Estimate:
     """AUC of `p` minus AUC of `other`, paired by account."""
     mine, theirs = Ranking(y, p), Ranking(y, other)
     draws = resample(group, seed, {"mine": mine.auc, "theirs": theirs.auc})
     return interval(point(mine.auc, len(y)) - point(theirs.auc, len(y)), draws["mine"] - draws["theirs"])
-
-
-def one_column_rule(x: np.ndarray, is_category: bool, y: np.ndarray, fitted: np.ndarray) -> np.ndarray:
-    """What a person would do with one column: the rate of its tenth (or word, or "missing") on the rows of `fitted`.
-
-    Returns (n,) rates for all rows, shrunk to the base rate by ten rows so that a rare word does not lead.
-    """
-    known = ~np.isnan(x)
-    if is_category:
-        place = np.where(known, np.nan_to_num(x), -1).astype(np.int64) + 1
-    else:
-        present = x[fitted][known[fitted]]
-        edges = np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)[1:-1])) if len(present) else np.empty(0)
-        place = np.where(known, np.searchsorted(edges, np.nan_to_num(x), side="right"), -1) + 1
-    base = y[fitted].mean()
-    size = int(place.max()) + 1
-    n = np.bincount(place[fitted], minlength=size)
-    hits = np.bincount(place[fitted], weights=y[fitted], minlength=size)
-    return np.asarray(((hits + 10 * base) / (n + 10))[place])
-
-
-def best_rule(x: np.ndarray, categories: list[int], y: np.ndarray, fitted: np.ndarray) -> tuple[int, np.ndarray]:
-    """The column whose rule ranks the rows of `fitted` best, and its rates for all rows."""
-    best, place, rates = -np.inf, 0, np.full(len(y), y[fitted].mean())
-    for j in range(x.shape[1]):
-        found = one_column_rule(x[:, j], j in categories, y, fitted)
-        reached = auc(y[fitted], found[fitted])
-        if reached > best:
-            best, place, rates = reached, j, found
-    return place, rates

@@ -37,8 +37,7 @@ from training.report.signals import top_signals
 from training.report.speed import speed
 from training.rows import Rows
 from training.split import Split
-
-NO_SIGNAL = "no signal found"
+from training.verdicts import Verdict
 
 
 @dataclass(frozen=True)
@@ -206,7 +205,8 @@ def _finish(
         "model": definition.name,
         "version": None,
         "promoted": False,
-        "verdict": "ready" if judgement.passed else NO_SIGNAL if not judgement.has_signal else "refused by its gates",
+        "verdict": judgement.words,
+        "verdict_code": judgement.verdict.value,
         "ready": judgement.passed,
         "why": [f"{gate.name}: {gate.found} (needed: {gate.needed})" for gate in failed],
         "scorer": f"sha256:{scorer.sha256}",
@@ -337,6 +337,7 @@ def _register(
         except PromotionRefused as refused:
             report |= {
                 "verdict": "refused: another became champion meanwhile",
+                "verdict_code": Verdict.REFUSED.value,
                 "ready": False,
                 "why": [str(refused)],
             }

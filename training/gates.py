@@ -12,9 +12,8 @@ from features.audit import Finding
 from models.definition import Gates
 from training import curves, evaluate
 from training.evaluate import Estimate
+from training.verdicts import RULE, SIGNAL
 
-STRONG_RULE_AUC = 0.75
-"""Above this a one-column rule is hard to beat beyond noise; then being above it is enough."""
 LUCK = 0.05
 """How often a perfectly calibrated model may be refused, over all segments together."""
 TAIL = 8
@@ -48,7 +47,8 @@ class Judged:
     fitted_negatives: int
     held_back_auc: Estimate
     """AUC over the rows held back while learning, period by period; the second witness for a signal."""
-    rule_signal: str
+    rule: str
+    """The best one-column rule in words."""
     rule_auc: float
     over_rule: Estimate
     """AUC of the model minus that of the rule, paired."""
@@ -80,7 +80,7 @@ def check(gates: Gates, seen: Judged) -> list[Gate]:
             f"{gates.min_positives} and {gates.min_negatives} to learn from, a quarter of it to judge by",
         ),
         Gate(
-            "signal",
+            SIGNAL,
             auc.low > 0.5 and auc.value >= gates.min_auc and seen.held_back_auc.low > 0.5,
             f"AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}) on the judged rows, {seen.held_back_auc.value:.3f} "
             f"({seen.held_back_auc.low:.3f} to {seen.held_back_auc.high:.3f}) on those held back while learning",
@@ -183,12 +183,11 @@ def selection_rates(
 
 def _rule(gates: Gates, seen: Judged) -> Gate:
     over = seen.over_rule
-    better = over.low > 0 or (over.value > 0 and seen.rule_auc >= STRONG_RULE_AUC)
     return Gate(
-        "better than one column",
-        better or not gates.beat_rule,
-        f"AUC {over.value:+.3f} ({over.low:+.3f} to {over.high:+.3f}) against {seen.rule_signal} alone ({seen.rule_auc:.3f})",
-        f"better beyond noise; merely better when the rule itself reaches {STRONG_RULE_AUC}",
+        RULE,
+        over.low > 0 or not gates.beat_rule,
+        f"AUC {over.value:+.3f} ({over.low:+.3f} to {over.high:+.3f}) against the rule: {seen.rule} ({seen.rule_auc:.3f})",
+        "better beyond noise, whatever the rule reaches",
     )
 
 

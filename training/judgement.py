@@ -10,10 +10,11 @@ import pandas as pd
 
 from features.audit import Finding, Table, presence, strong_columns
 from models.definition import Model
-from training import curves, evaluate, gates, worth
+from training import curves, evaluate, gates, rules, worth
 from training.calibrate import fit_level, sigmoid
 from training.learn import DRIFT_LEVEL_SD, Learnt, probabilities
 from training.rows import Rows
+from training.verdicts import Verdict, verdict_of, words_of
 
 MOST_ROWS_TO_AUDIT = 20_000
 WORST = 5
@@ -25,14 +26,13 @@ class Judgement:
 
     figures: dict[str, object]
     gates: tuple[gates.Gate, ...]
+    verdict: Verdict
+    words: str
+    """The verdict for people; where a rule is enough it names the rule."""
 
     @property
     def passed(self) -> bool:
-        return all(gate.passed for gate in self.gates)
-
-    @property
-    def has_signal(self) -> bool:
-        return next(gate.passed for gate in self.gates if gate.name == "signal")
+        return self.verdict is Verdict.READY
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,14 @@ def judge(
         return evaluate.judge(y, q, group, capacity, seed) | worth.measures(definition, y, q, group, value, seed)
 
     metrics = measured(p)
-    place, rates = _rule(everything, learnt)
-    over_rule = evaluate.auc_difference(y, p, rates, group, seed)
+    rule, ranking, rates = _rule(everything, learnt)
+    over_rule = evaluate.auc_difference(y, p, ranking, group, seed)
+    rule_auc = evaluate.auc_estimate(y, ranking, group, seed)
     theirs = None if rival.log_odds is None else sigmoid(rival.log_odds)
     over_champion = None if theirs is None else evaluate.auc_difference(y, p, theirs, group, seed)
     shift = fit_level(learnt.judged_log_odds, y, DRIFT_LEVEL_SD) if learnt.split.in_time else 0.0
     fitted = everything.y[learnt.split.before_test]
-    rule = everything.signals[place].name
+    told = rule.words([signal.name for signal in everything.signals])
     proofs, advice = findings(everything.take(learnt.split.before_test), seed)
     masks = segments(everything, definition.segments, seen)
     selection = gates.selection_rates(masks, p, group, capacity, definition.gates.min_segment_rows, seed)
@@ -84,7 +85,7 @@ def judge(
             y=y, p=p, group=group, metrics=metrics,
             fitted_positives=int(fitted.sum()), fitted_negatives=int(len(fitted) - fitted.sum()),
             held_back_auc=_held_back_auc(everything, learnt, seed),
-            rule_signal=rule, rule_auc=evaluate.auc(y, rates), over_rule=over_rule,
+            rule=told, rule_auc=rule_auc.value, over_rule=over_rule,
             over_champion=over_champion, no_champion=rival.note or "no champion to compare with",
             level_shift=shift, segments=masks, proofs=proofs, selection=selection,
         ),
@@ -101,8 +102,12 @@ def judge(
         "perfect_calibration_band": round(band, 6),
         "level_shift": round(shift, 4),
         "one_column_rule": {
-            "signal": rule,
-            "auc": round(evaluate.auc(y, rates), 6),
+            "signal": everything.signals[rule.place].name,
+            "rule": told,
+            "turned_round": rule.turned,
+            "auc": round(rule_auc.value, 6),
+            "auc_low": round(rule_auc.low, 6),
+            "auc_high": round(rule_auc.high, 6),
             "difference": over_rule.as_dict(),
         },
         "champion": None
@@ -121,7 +126,8 @@ def judge(
         "audit_advice": [f"{', '.join(f.columns)}: {f.evidence}; {f.advice}" for f in advice],
         "value": worth.at_capacity(definition, y, p, group, value, capacity, seed),
     }
-    return Judgement(figures, tuple(checked))
+    verdict = verdict_of([gate.name for gate in checked if not gate.passed], rule_auc.low > 0.5)
+    return Judgement(figures, tuple(checked), verdict, words_of(verdict, told))
 
 
 def as_dicts(estimates: Mapping[str, evaluate.Estimate]) -> dict[str, dict[str, float]]:
@@ -129,16 +135,22 @@ def as_dicts(estimates: Mapping[str, evaluate.Estimate]) -> dict[str, dict[str, 
     return {name: estimate.as_dict() for name, estimate in estimates.items()}
 
 
-def _rule(everything: Rows, learnt: Learnt) -> tuple[int, np.ndarray]:
-    """The best one-column rule for the judged rows; without time each fold learns its own rates, as the model did."""
-    x, y, names = everything.x, everything.y, everything.categories
-    place, rates = evaluate.best_rule(x, names, y, learnt.rule_fitted)
+def _rule(everything: Rows, learnt: Learnt) -> tuple[rules.Rule, np.ndarray, np.ndarray]:
+    """The best one-column rule, its ranking of the judged rows, and probabilities in that order.
+
+    Without time each fold learns its own rates, as the model did.
+    """
+    y, fitted, judged = everything.y, learnt.rule_fitted, learnt.judged
+    rule = rules.best_rule(everything.x, everything.categories, y, everything.group, fitted)
+    column = everything.x[:, rule.place]
+    score = np.empty(len(everything))
     if learnt.split.in_time:
-        return place, rates[learnt.judged]
-    out = np.empty(len(everything))
-    for fitted, held in learnt.split.folds:
-        out[held] = evaluate.one_column_rule(x[:, place], place in names, y, fitted)[held]
-    return place, out[learnt.judged]
+        score = rules.ranked(column, rule, y, fitted)
+    else:
+        for part, held in learnt.split.folds:
+            score[held] = rules.ranked(column, rule, y, part)[held]
+    rule, ranking = rules.turned_to(rule, y[judged], score[judged])
+    return rule, ranking, rules.probabilities(-score if rule.turned else score, y, fitted)[judged]
 
 
 def _held_back_auc(everything: Rows, learnt: Learnt, seed: int) -> evaluate.Estimate:

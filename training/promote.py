@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from features.errors import UserMistake
 from features.settings import Settings
@@ -35,7 +36,28 @@ def promote(settings: Settings, model: str, version: int | None = None) -> dict[
             f"version {found.version} of {name} is not promoted, its gates say: {verdict}. "
             f"The numbers are in its run {found.run_id} and in report.json; train a better one, or mend what the gate names"
         )
+    _beats_its_rule(settings, name, found)
     return promote_version(settings, name, found.version, present)
+
+
+def _beats_its_rule(settings: Settings, name: str, version: registry.Version) -> None:
+    """Raises `PromotionRefused` when the figures kept with a version do not show it better than one column beyond noise.
+
+    Until 2026-11 a version passed that was merely better than a strong rule, so that its tag alone does not say.
+    """
+    if not get_model(name).gates.beat_rule:
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        metrics: dict[str, Any] = Scorer.load(registry.download(settings, version, Path(scratch))).spec.metrics
+    rule = metrics.get("one_column_rule")
+    if not rule or rule["difference"]["low"] > 0:
+        return
+    d, said = rule["difference"], f"this rule does it: {rule.get('rule', rule['signal'])}"
+    registry.tag_version(settings, name, version.version, "promotion", f"refused: {said}")
+    raise PromotionRefused(
+        f"version {version.version} of {name} is not promoted, {said} (AUC {rule['auc']:.3f}); the version has {d['value']:+.3f} "
+        f"({d['low']:+.3f} to {d['high']:+.3f}), and must be better beyond noise: rank by the rule, or train a better one"
+    )
 
 
 def champion_version(settings: Settings, name: str) -> int | None:

@@ -75,7 +75,7 @@ def learnt(report: Report) -> None:
     """Figures with intervals, gates, notes, and last the verdict in one sentence with the path of the report."""
     out = console()
     beside = report.get("beside", {}).get("rule", {})
-    rule = report["one_column_rule"]["signal"]
+    rule = report["one_column_rule"]["rule"]
     figures = table("figure", "value", "95 % interval", "best rule", right=("value", "95 % interval", "best rule"))
     for name, estimate in report["metrics"].items():
         known = METRICS.get(name, (name.replace("_", " "), ""))[0]
@@ -83,7 +83,7 @@ def learnt(report: Report) -> None:
     out.print(figures)
     say(
         out,
-        f"Chosen: {report['chosen']}; judged on {report['rows']['judged by']:,} rows. Best rule: one column, {rule}.",
+        f"Chosen: {report['chosen']}; judged on {report['rows']['judged by']:,} rows. Best rule with one column: {rule}.",
     )
     gates = table("gate", "", "found")
     for gate in report["gates"]:

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from training import evaluate
-from training.evaluate import Ranking, auc_difference, best_rule, judge, one_column_rule, point, resample
+from training.evaluate import Ranking, auc_difference, judge, point, resample
 from training.gates import perfect_band
 
 
@@ -101,18 +101,33 @@ class TestPerfectBand:
         assert point(Ranking(y, biased).calibration_error, 3000) > perfect_band(biased, group)
 
 
-class TestOneColumnRule:
-    def test_the_informative_column_is_found(self) -> None:
-        rng = np.random.default_rng(0)
-        x = rng.normal(size=(800, 4))
-        y = (x[:, 2] > 0.5).astype(float)
-        x[rng.random(x.shape) < 0.1] = np.nan
-        place, rates = best_rule(x, [], y, np.arange(400))
-        assert place == 2
-        assert evaluate.auc(y[400:], rates[400:]) > 0.85
+class TestCalibrationErrorInterval:
+    """Resampling adds luck to a measure that has luck in it already: its draws lie above the truth, often above the value."""
 
-    def test_words_and_missing_have_their_own_rate(self) -> None:
-        x = np.array([0.0, 0, 1, 1, np.nan, np.nan] * 50)
-        y = np.array([1.0, 1, 0, 0, 1, 0] * 50)
-        rates = one_column_rule(x, True, y, np.arange(300))
-        assert rates[0] > rates[4] > rates[2]
+    def seen(self, seed: int, factor: float, n: int = 500) -> tuple[float, float, evaluate.Estimate, evaluate.Estimate]:
+        """The true error, the measured one, its interval and the plain percentile interval, of log-odds times `factor`."""
+        rng = np.random.default_rng(seed)
+        z = rng.normal(-2, 1.2, n)
+        true, said = 1 / (1 + np.exp(-z)), 1 / (1 + np.exp(-factor * z))
+        y = (rng.random(n) < true).astype(float)
+        measured = Ranking(y, said).calibration_error
+        draws = resample(np.arange(n), seed, {"e": measured}, 200)["e"]
+        value = point(measured, n)
+        found = evaluate.reaching(value, evaluate.without_bias(value, draws))
+        return point(Ranking(true, said).calibration_error, n), value, found, evaluate.interval(value, draws)
+
+    @pytest.mark.parametrize("factor", [1.0, 1.3])
+    def test_it_holds_the_value_and_the_truth(self, factor: float) -> None:
+        runs = [self.seen(seed, factor) for seed in range(50)]
+        assert all(0 <= e.low <= value <= e.high for _, value, e, _ in runs)
+        assert sum(e.low <= true <= e.high for true, _, e, _ in runs) >= 45
+        # The sabotaged twin: the percentile interval misses the truth, and the value itself.
+        assert sum(e.low <= true <= e.high for true, _, _, e in runs) < 40
+        if factor == 1.0:
+            assert any(value < e.low for _, value, _, e in runs)
+
+    def test_of_the_judge(self) -> None:
+        for seed in range(20):
+            y, p = scores(seed=seed)
+            error = judge(y, p, np.arange(600), 0.1)["calibration_error"]
+            assert error.low <= error.value <= error.high

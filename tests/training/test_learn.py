@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.definition import Gates
 from models.writer import Origin
 from tests.rows import make_rows
 from training import artefact, evaluate, trees
@@ -18,6 +19,7 @@ from training.judgement import Rival, findings, judge
 from training.learn import Learnt, Settings, learn, probabilities
 from training.rows import Rows
 from training.split import Split, split_in_time, split_without_time
+from training.verdicts import Verdict
 
 QUICK = Settings(budget_s=None, trials=2)
 
@@ -28,7 +30,7 @@ def company(n: int = 3000, seed: int = 0, signal: float = 1.0, shift: float = 0.
     x = np.column_stack(
         [rng.normal(size=n), rng.lognormal(size=n), rng.integers(0, 4, n).astype(float), rng.normal(size=n)]
     )
-    z = -1 + signal * (1.5 * np.tanh(x[:, 0]) + (x[:, 2] == 1) + 0.8 * (x[:, 0] > 0) * (x[:, 3] > 0))
+    z = -1 + signal * (1.5 * np.tanh(x[:, 0]) + 2.0 * (x[:, 2] == 1) + 0.8 * (x[:, 0] > 0) * (x[:, 3] > 0))
     z = z + shift * (np.arange(n) >= 0.8 * n)
     x[rng.random(x.shape) < 0.05] = np.nan
     y = (rng.random(n) < sigmoid(z)).astype(float)
@@ -102,13 +104,44 @@ class TestNoSignal:
         rows = company(1500, seed=seed, signal=0.0)
         found = learn(rows, in_time(rows), QUICK)
         judgement = judge(table_definition("y", "lead"), rows, found)
-        assert not judgement.has_signal
+        assert judgement.verdict is Verdict.NO_SIGNAL
         assert not judgement.passed
 
     def test_a_signal_passes(self, learnt: Learnt) -> None:
         judgement = judge(table_definition("y", "lead"), learnt.rows, learnt)
-        assert judgement.has_signal
+        assert judgement.verdict is Verdict.READY
         assert judgement.passed, [g for g in judgement.gates if not g.passed]
+
+
+class TestOneColumn:
+    """Data in which one column says all that there is to know."""
+
+    @pytest.mark.parametrize("dated", [True, False])
+    def test_the_verdict_names_the_rule(self, dated: bool) -> None:
+        rng = np.random.default_rng(4)
+        x = rng.normal(size=(2500, 4))
+        rows = make_rows(x, (rng.random(2500) < sigmoid(-1 - 2.0 * x[:, 1])).astype(float))
+        rows = replace(rows, time=np.arange(2500, dtype=np.int64) if dated else None)
+        split = in_time(rows) if dated else split_without_time(rows.y, rows.group)
+        judgement = judge(table_definition("y", "lead"), rows, learn(rows, split, QUICK))
+        name = rows.signals[1].name
+        assert judgement.verdict is Verdict.RULE_IS_ENOUGH
+        assert judgement.words == f"this rule does it: {name}, lowest first"
+        rule = judgement.figures["one_column_rule"]
+        assert rule["auc"] > 0.75  # type: ignore[index]  # strong rules were let pass when the model was merely better
+        assert judgement.figures["beside"]["rule"]["auc"]["value"] == pytest.approx(rule["auc"], abs=1e-6)  # type: ignore[index]
+        # The sabotaged twin: without the gate it would go live.
+        lenient = replace(table_definition("y", "lead"), gates=Gates(beat_rule=False))
+        assert judge(lenient, rows, learn(rows, split, QUICK)).verdict is Verdict.READY
+
+    def test_a_leak_is_no_rule(self) -> None:
+        """A column that knows the outcome cannot be beaten, and is no rule that anybody could follow."""
+        rows = company(1500)
+        x = rows.x.copy()
+        x[:, 3] = rows.y
+        leaking = replace(rows, x=x)
+        judgement = judge(table_definition("y", "lead"), leaking, learn(leaking, in_time(leaking), QUICK))
+        assert judgement.verdict is Verdict.REFUSED
 
 
 class TestGates:

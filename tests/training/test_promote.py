@@ -56,6 +56,21 @@ def alias(settings: Settings, name: str) -> int | None:
     return None if found is None else found.version
 
 
+class TestTheRuleAtPromotion:
+    def test_a_version_that_passed_when_strong_rules_were_let_pass_is_refused(self, tmp_path: Path) -> None:
+        settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path)})
+        for low in (-0.006, 0.001):
+            folder = tmp_path / f"made{low}"
+            rule = {"signal": "age", "rule": "age, lowest first", "auc": 0.827,
+                    "difference": {"value": 0.003, "low": low, "high": 0.011}}  # fmt: skip
+            make_scorer(folder, seed=1, n=300, metrics={"one_column_rule": rule})
+            registry.log_version(settings, get_model(MODEL), folder, parameters={}, metrics={}, tags={GATES: PASSED})
+        with pytest.raises(PromotionRefused, match=r"this rule does it: age, lowest first \(AUC 0\.827\)"):
+            promote(settings, MODEL, 1)
+        assert read_pointer(settings.home, MODEL) is None
+        assert promote(settings, MODEL, 2)["champion"] == 2
+
+
 class TestPromotion:
     def test_forward_and_back(self, made: tuple[Settings, list[tuple[int, str]]]) -> None:
         settings, (one, two, _) = made

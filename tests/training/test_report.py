@@ -35,11 +35,12 @@ def make_report(scorer: Scorer, **more: Any) -> dict[str, Any]:
     metrics = {name: estimate(0.3) for name in words.METRICS} | {"auc": estimate(0.8)}
     time = np.repeat([1_700_000_000_000_000, 1_702_500_000_000_000], 300)
     return {
-        "model": "churn-risk", "version": 7, "promoted": True, "verdict": "ready", "why": [], "source": HOSTILE,
+        "model": "churn-risk", "version": 7, "promoted": True, "verdict": "ready", "verdict_code": "ready", "why": [], "source": HOSTILE,
         "scorer": "sha256:" + "0" * 64, "seed": 0, "rows": {"learnt from": 900, "judged by": 600, "already_leaving": 12},
         "chosen": "blend", "signals": 8, "trees": 60, "tree_share": 0.5, "candidates": {"trees": 0.2, "blend": 0.19},
         "trials": 4, "metrics": metrics, "beside": {"rule": metrics, "base_rate": metrics}, "base_rate": 0.2,
-        "capacity_share": 0.1, "perfect_calibration_band": 0.02, "one_column_rule": {"signal": HOSTILE, "auc": 0.7, "difference": estimate(0.1)},
+        "capacity_share": 0.1, "perfect_calibration_band": 0.02,
+        "one_column_rule": {"signal": HOSTILE, "rule": f"{HOSTILE}, lowest first", "auc": 0.7, "difference": estimate(0.1)},
         "calibration_curve": curves.calibration(y, p, group), "by_capacity": curves.by_capacity(y, p, group),
         "distribution": curves.distribution(y, p), "by_period": curves.by_period(y, p, group, time, 0.1),
         "by_segment": curves.by_segment(y, p, group, masks, 0.1, 100),
@@ -121,11 +122,17 @@ class TestPage:
 
     def test_no_signal_is_said_and_not_dressed_up(self, scorer: Scorer, definition: Model) -> None:
         gates = [{"name": "signal", "passed": False, "found": "AUC 0.51", "needed": "0.55"}]
-        report = make_report(scorer, verdict="no signal found", promoted=False, gates=gates)
+        report = make_report(scorer, verdict="no signal found", verdict_code="no_signal", promoted=False, gates=gates)
         html = page.render(definition, report, {})
         assert "No signal found: these data do not tell who left." in html
         assert "Version 7 is not live: signal." in html
         assert "badge good" not in html
+
+    def test_a_rule_that_is_enough_is_named(self, scorer: Scorer, definition: Model) -> None:
+        report = make_report(scorer, verdict_code="rule_is_enough", promoted=False)
+        report["one_column_rule"]["rule"] = "days_to_renewal, lowest first"
+        html = page.render(definition, report, {})
+        assert "This rule does it: days_to_renewal, lowest first." in html
 
     def test_without_time_and_without_value(self, scorer: Scorer, definition: Model, tmp_path: Path) -> None:
         report = make_report(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from models.definition import Model
+from training.verdicts import Verdict
 
 Report = dict[str, Any]
 
@@ -43,11 +44,13 @@ METRICS = {
 
 def headline(definition: Model, report: Report) -> str:
     """The answer in one sentence."""
-    if report["verdict"] == "no signal found":
+    if report["verdict_code"] == Verdict.NO_SIGNAL:
         return (
             f"No signal found: these data do not tell who {definition.outcome}. "
             f"Ranked by this model, the list is not reliably better than a draw."
         )
+    if report["verdict_code"] == Verdict.RULE_IS_ENOUGH:
+        return f"This rule does it: {report['one_column_rule']['rule']}. The model does not beat it beyond noise."
     precision, base = report["metrics"]["precision_at_capacity"], report["base_rate"]
     return (
         f"Of the {_percent(report['capacity_share'])} of {definition.crowd} that it puts first, "
@@ -85,7 +88,7 @@ def beyond_rule(report: Report) -> str:
     d = rule["difference"]
     verb = "beats" if d["low"] > 0 else "is not reliably better than" if d["high"] > 0 else "is worse than"
     return (
-        f"It {verb} the best rule with one column ({rule['signal']}, AUC {rule['auc']:.3f}): "
+        f"It {verb} the best rule with one column ({rule['rule']}; AUC {rule['auc']:.3f}): "
         f"{d['value']:+.3f} AUC ({d['low']:+.3f} to {d['high']:+.3f})."
     )
 

@@ -1,0 +1,45 @@
+"""What is said of a judged model, in one word for machines and one sentence for people."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import StrEnum
+
+SIGNAL, RULE = "signal", "better than one column"
+"""Names of the two gates that have a verdict of their own."""
+DOUBTED = ("enough labels", "audit")
+"""Gates whose failure says that the figures, also a rule's, are not to be believed."""
+
+
+class Verdict(StrEnum):
+    """The field `verdict_code` of every report of `fit`, `tune` and `fit-table`; only `ready` may go live."""
+
+    READY = "ready"
+    RULE_IS_ENOUGH = "rule_is_enough"
+    NO_SIGNAL = "no_signal"
+    REFUSED = "refused"
+
+
+def verdict_of(failed: Collection[str], rule_ranks: bool) -> Verdict:
+    """The verdict by the names of the gates that failed; `rule_ranks`: the best rule is itself better than a draw beyond noise.
+
+    >>> verdict_of([RULE], True).value, verdict_of([RULE], False).value, verdict_of([RULE, "audit"], True).value
+    ('rule_is_enough', 'refused', 'refused')
+    """
+    if not failed:
+        return Verdict.READY
+    if SIGNAL in failed:
+        return Verdict.NO_SIGNAL
+    if RULE in failed and rule_ranks and not any(name in failed for name in DOUBTED):
+        return Verdict.RULE_IS_ENOUGH
+    return Verdict.REFUSED
+
+
+def words_of(verdict: Verdict, rule: str) -> str:
+    """The verdict as people read it; `rule` is the best one-column rule in words."""
+    return {
+        Verdict.READY: "ready",
+        Verdict.RULE_IS_ENOUGH: f"this rule does it: {rule}",
+        Verdict.NO_SIGNAL: "no signal found",
+        Verdict.REFUSED: "refused by its gates",
+    }[verdict]
