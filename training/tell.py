@@ -81,10 +81,8 @@ def learnt(report: Report) -> None:
         known = METRICS.get(name, (name.replace("_", " "), ""))[0]
         add(figures, known, figure(estimate["value"]), spread(estimate), figure(beside.get(name, {}).get("value")))
     out.print(figures)
-    say(
-        out,
-        f"Chosen: {report['chosen']}; judged on {report['rows']['judged by']:,} rows. Best rule with one column: {rule}.",
-    )
+    say(out, f"Chosen: {report['chosen']}; judged on {report['rows']['judged by']:,} rows.")
+    say(out, f"Best rule with one column: {rule}.")
     gates = table("gate", "", "found")
     for gate in report["gates"]:
         mark = Text("passed", "green") if gate["passed"] else Text("failed", "bold red")

@@ -21,7 +21,7 @@ def report(**more: Any) -> dict[str, Any]:
     return {
         "model": "churn-risk", "version": 3, "promoted": False, "ready": False, "verdict": "no signal found", "why": ["signal: x"],
         "metrics": {"auc": estimate(0.51), "empb": {"value": 12345.6, "low": -1.0, "high": float("nan")}},
-        "beside": {"rule": {"auc": estimate(0.55)}}, "one_column_rule": {"signal": "[red]mrr[/]"}, "chosen": "trees",
+        "beside": {"rule": {"auc": estimate(0.55)}}, "one_column_rule": {"signal": "mrr", "rule": "[red]mrr[/], lowest first"}, "chosen": "trees",
         "rows": {"judged by": 1234}, "gates": gates, "notes": ["One note, " + "long " * 30], "page": "/home/report.html",
         "files": "/home/scorer", **more,
     }  # fmt: skip
