@@ -6,6 +6,7 @@ import copy
 import datetime as dt
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,65 +14,125 @@ import pyarrow as pa
 
 from features.canonical import internal, quote, versions
 from features.errors import BadInput, Fault, UserMistake
-from features.source import Source, configure, to_us
-from features.tables import KNOWN_TIME, TABLES, Column, Table
+from features.source import Source, configure, from_us, to_us
+from features.tables import KNOWN_TIME, TABLES, Column, Table, Type
 
 _NUMBER = itertools.count(1)
-_ARROW = {
-    "text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "money": pa.int64(), "boolean": pa.bool_(), "time": pa.int64(),
-}  # fmt: skip
+_CUSTOM: dict[str, Type] = {"DOUBLE": "number", "BIGINT": "time"}
+"""What a source makes of columns beyond the canonical ones (`features.canonical.custom_item`); all else is text."""
+
+
+MOST_CHARACTERS, MOST_ID_CHARACTERS = 10_000, 256
+"""Of a text from a CRM, and of one that names a row: an index of Postgres takes 2,704 bytes, an id here 256 characters everywhere."""
+_INT64 = range(-(2**63), 2**63)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+_BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+
+
+class Unreadable(ValueError):
+    """Raised for a value that its column cannot hold; `rule` says why and repeats nothing of the value."""
+
+    def __init__(self, value: Any, rule: str) -> None:
+        shown = repr(value)
+        super().__init__(f"{shown if len(shown) <= 80 else shown[:80] + '...'} is {rule}")
+        self.rule = rule
 
 
 def coerce(column: Column, value: Any) -> Any:
     """A value as a CRM writes it, in the type that the table holds (money in cents, times in microseconds).
 
-    Texts are read: `"12"`, `"true"`, ISO 8601 times, milliseconds since 1970; an empty text is null.
+    Texts are read: `"12"`, `"true"`, ISO 8601 times, milliseconds since 1970; an empty text is null. Whole numbers, cents and
+    times fit into int64, numbers are finite, times are of the years 1 to 9999. Raises `Unreadable`.
 
     >>> coerce(Column("employees", "integer", ""), "250")
     250
-    >>> coerce(Column("employees", "integer", ""), "many")
+    >>> coerce(Column("employees", "integer", ""), "99999999999999999999")
     Traceback (most recent call last):
-    ValueError: 'many' is no integer
+    features.changes.Unreadable: '99999999999999999999' is no integer between -2^63 and 2^63 - 1
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    text = value.strip() if isinstance(value, str) else value
+    given = value.strip() if isinstance(value, str) else value
+    match column.type:
+        case "text":
+            return _text(column, given)
+        case "integer":
+            return _integer(given)
+        case "number":
+            return _number(given, "number")
+        case "money":
+            cents = round(_number(given, "money") * 100.0) if _fits(given) else None
+            if cents is None or cents not in _INT64:
+                raise Unreadable(value, "no money whose cents lie between -2^63 and 2^63 - 1")
+            return cents
+        case "boolean":
+            found = given if isinstance(given, bool) else _BOOLEANS.get(str(given).lower())
+            if found is None:
+                raise Unreadable(value, f"no boolean: one of {', '.join(_BOOLEANS)}")
+            return found
+        case "time":
+            return time_us(given)
+
+
+def _text(column: Column, given: Any) -> str:
+    text = str(given)
+    most = MOST_ID_CHARACTERS if column.name.endswith("_id") else MOST_CHARACTERS
+    if len(text) > most:
+        raise Unreadable(text, f"no text of at most {most:,} characters")
+    if _NO_TEXT.search(text):
+        raise Unreadable(text, "no text that every database keeps: it has a NUL or half a surrogate pair")
+    return text
+
+
+def _integer(given: Any) -> int:
+    if isinstance(given, str) and _WHOLE.fullmatch(given):
+        number = int(given)  # not by way of a float, which holds 2^53
+    elif type(given) is int:
+        number = given
+    else:
+        read = _number(given, "integer")
+        if not read.is_integer():
+            raise Unreadable(given, "no integer")
+        number = int(read)
+    if number not in _INT64:
+        raise Unreadable(given, "no integer between -2^63 and 2^63 - 1")
+    return number
+
+
+def _number(given: Any, what: str) -> float:
+    if isinstance(given, bool) or (isinstance(given, str) and not _DECIMAL.fullmatch(given)):
+        raise Unreadable(given, f"no {what}")
     try:
-        match column.type:
-            case "text":
-                return str(text)
-            case "integer":
-                number = float(text)
-                if isinstance(text, bool) or not number.is_integer():
-                    raise ValueError
-                return int(number)
-            case "number" | "money":
-                number = float(text)
-                if isinstance(text, bool) or not math.isfinite(number):
-                    raise ValueError
-                return round(number * 100) if column.type == "money" else number
-            case "boolean":
-                if isinstance(text, bool):
-                    return text
-                return {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}[
-                    str(text).lower()
-                ]
-            case "time":
-                return time_us(text)
-    except (ValueError, TypeError, KeyError, OverflowError):
-        raise ValueError(f"{value!r} is no {column.type}") from None
-    raise ValueError(f"{value!r} is no {column.type}")
+        number = float(given)
+    except (ValueError, TypeError, OverflowError):
+        raise Unreadable(given, f"no {what}") from None
+    if not math.isfinite(number):
+        raise Unreadable(given, f"no finite {what}")
+    return number
+
+
+def _fits(given: Any) -> bool:
+    """Whether its hundredfold is a float too."""
+    return abs(_number(given, "money")) < 1e300
 
 
 def time_us(value: Any) -> int:
-    """Microseconds since 1970 of an ISO 8601 text (UTC where it names no zone) or of milliseconds; raises `ValueError`."""
-    if isinstance(value, dt.datetime):
-        moment = value
-    elif isinstance(value, (int, float)) or str(value).lstrip("-").isdigit():
-        return int(value) * 1000
-    else:
-        moment = dt.datetime.fromisoformat(str(value))
-    return to_us(moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC))
+    """Microseconds since 1970 of an ISO 8601 text (UTC where it names no zone) or of milliseconds; raises `Unreadable` for what
+    is no time of the years 1 to 9999."""
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        if isinstance(value, dt.datetime):
+            moment = value
+        elif isinstance(value, (int, float)) or re.fullmatch(r"-?[0-9]{1,40}", str(value)):
+            moment = from_us(int(value) * 1000)
+        else:
+            moment = dt.datetime.fromisoformat(str(value))
+        return to_us(moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC))
+    except (ValueError, OverflowError):
+        raise Unreadable(value, "no time of the years 1 to 9999: ISO 8601, or milliseconds since 1970") from None
 
 
 def overlay(source: Source, table: str, changes: Sequence[Mapping[str, Any]]) -> Source:
@@ -81,7 +142,7 @@ def overlay(source: Source, table: str, changes: Sequence[Mapping[str, Any]]) ->
         raise UserMistake(f"changes go into a state table; {table!r} is none")
     if table not in source.columns:
         raise UserMistake(f"source {source.name!r} has no table {table!r} to change")
-    read = _together(definition.key, _read(definition, changes, source.custom[table]))
+    read = _together(definition.key, _read(source, definition, changes))
     keys = sorted({row[definition.key] for row in read})
     names = [_name(c) for c in definition.columns] + ["known_us", "visible_us", *source.custom[table]]
     below = f"{quote(source.schemas[table])}.{quote(table)}"
@@ -146,48 +207,87 @@ def _given(changes: Sequence[Mapping[str, Any]], definition: Table) -> list[str]
     return [c.name for c in definition.columns if any(c.name in change for change in changes)]
 
 
-def _read(definition: Table, changes: Sequence[Mapping[str, Any]], custom: Sequence[str]) -> list[dict[str, Any]]:
+def readable(
+    source: Source, table: str, changes: Sequence[Mapping[str, Any]]
+) -> tuple[list[Mapping[str, Any]], list[tuple[int, str]]]:
+    """The changes that the table can hold, and of the others their places and why; no value is in a reason."""
+    good: list[Mapping[str, Any]] = []
+    bad: list[tuple[int, str]] = []
+    known = _known(source, TABLES[table])
+    for number, change in enumerate(changes):
+        _, faults = _read_one(TABLES[table], known, change)
+        if faults:
+            bad.append((number, "; ".join(f"{table}.{name}: {rule}" for name, _, rule in faults)))
+        else:
+            good.append(change)
+    return good, bad
+
+
+def custom_column(source: Source, table: str, name: str) -> Column | None:
+    """A column beyond the canonical ones as the source holds it; None when it has none of that name."""
+    return _custom(source, table).get(name)
+
+
+def _custom(source: Source, table: str) -> dict[str, Column]:
+    names = source.custom.get(table, ())
+    if not names:
+        return {}
+    described = source.connection.execute(f"DESCRIBE {quote(source.schemas[table])}.{quote(table)}").fetchall()
+    return {n: Column(n, _CUSTOM.get(kind, "text"), "a custom column") for n, kind, *_ in described if n in names}
+
+
+def _known(source: Source, definition: Table) -> dict[str, Column]:
+    return {c.name: c for c in (*definition.columns, KNOWN_TIME)} | _custom(source, definition.name)
+
+
+_Wrong = tuple[str, str, str]
+"""Column, what was found, the rule without the value."""
+
+
+def _read_one(
+    definition: Table, known: Mapping[str, Column], change: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[_Wrong]]:
+    row: dict[str, Any] = {}
+    wrong: list[_Wrong] = []
+    for name, value in change.items():
+        column = known.get(name)
+        if column is None:
+            wrong.append((name, "no such column", f"no such column: one of {', '.join(known)}"))
+            continue
+        canonical = definition.column(name) is not None or column is KNOWN_TIME
+        try:
+            row[_name(column) if canonical else name] = (
+                coerce(column, value) if canonical else coerce_custom(column, value)
+            )
+        except Unreadable as error:
+            wrong.append((name, str(error), f"the value is {error.rule}"))
+    for needed in (definition.key or "", "event_us"):
+        if row.get(needed) is None:
+            wrong.append((needed, f"no {needed}", "a change names its key and its time"))
+    row.setdefault("known_us", row.get("event_us"))
+    return row, wrong
+
+
+def coerce_custom(column: Column, value: Any) -> Any:
+    """As `coerce`, for a column whose type is that of the source's own: true and false are 1 and 0 there."""
+    if column.type == "number" and str(value).strip().lower() in ("true", "false"):
+        return float(str(value).strip().lower() == "true")
+    return coerce(column, value)
+
+
+def _read(source: Source, definition: Table, changes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     faults: list[Fault] = []
     read = []
-    known = {c.name: c for c in (*definition.columns, KNOWN_TIME)}
+    known = _known(source, definition)
     for number, change in enumerate(changes):
-        row: dict[str, Any] = {}
-        for name, value in change.items():
-            column = known.get(name)
-            if column is None and name not in custom:
-                choices = ", ".join([*known, *custom])
-                faults.append(
-                    Fault(
-                        f"change {number}, table {definition.name}, column {name}",
-                        "no such column",
-                        f"one of {choices}",
-                        "mend the mapping",
-                    )
-                )
-                continue
-            try:
-                row[name if column is None else _name(column)] = value if column is None else coerce(column, value)
-            except ValueError as error:
-                # The value is the customer's: the message names its type, the caller decides about showing it.
-                faults.append(
-                    Fault(
-                        f"change {number}, table {definition.name}, column {name}",
-                        str(error),
-                        column.meaning if column else "",
-                        "mend the mapping or the value in the CRM",
-                    )
-                )
-        for needed in (definition.key or "", "event_us"):
-            if row.get(needed) is None:
-                faults.append(
-                    Fault(
-                        f"change {number}, table {definition.name}",
-                        f"no {needed}",
-                        "a change names its key and its time",
-                        "add it",
-                    )
-                )
-        row.setdefault("known_us", row.get("event_us"))
+        row, wrong = _read_one(definition, known, change)
+        for name, found, rule in wrong:
+            # The value is the customer's: the caller decides about showing it.
+            where, step = (
+                f"change {number}, table {definition.name}, column {name}",
+                "mend the mapping or the value in the CRM",
+            )
+            faults.append(Fault(where, found, rule, step))
         read.append(row)
     if faults:
         raise BadInput(f"changes to {definition.name}", faults)

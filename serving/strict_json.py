@@ -15,8 +15,17 @@ class DuplicateKey(NotStrict):
     """Raised when an object names a key twice: which value was meant cannot be known."""
 
 
-def loads(body: bytes) -> Any:
+MOST_DIGITS = 100
+
+
+def loads(body: bytes, *, tolerant: bool = False) -> Any:
     """The value of a strict JSON text in UTF-8; raises `NotStrict`.
+
+    `tolerant` is for lists of which one item must not lose the others: a number that nothing holds stays the text that it is,
+    and half a surrogate pair stays in its text. Whoever reads the item refuses it.
+
+    >>> loads(b'[1e999, 7]', tolerant=True)
+    ['1e999', 7]
 
     >>> loads(b'{"a": 1, "a": 2}')
     Traceback (most recent call last):
@@ -29,9 +38,10 @@ def loads(body: bytes) -> Any:
         raise NotStrict("it is empty")
     try:
         value = json.loads(
-            body.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_no_constant, parse_float=_finite
-        )
-        if b"\\ud" in body.lower():
+            body.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_no_constant,
+            parse_float=_finite_or_text if tolerant else _finite, parse_int=_short_or_text if tolerant else int,
+        )  # fmt: skip
+        if not tolerant and b"\\ud" in body.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         return value
     except NotStrict:
@@ -66,3 +76,12 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise NotStrict("a number is beyond the range of float64")
     return number
+
+
+def _finite_or_text(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
+
+
+def _short_or_text(text: str) -> int | str:
+    return int(text) if len(text) <= MOST_DIGITS else text

@@ -253,7 +253,7 @@ def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options) -
                 for row in part.to_pylist()
             ]  # fmt: skip
             with store.write() as connection:
-                queued += queue.enqueue(connection, wanting, scores, system_us())
+                queued += queue.enqueue(connection, wanting, scores, system_us(), queue.BATCH)
     return queued
 
 

@@ -46,7 +46,7 @@ class Dynamics(Vendor):
 
     def parse(self, delivery: Delivery) -> list[Event | None]:
         try:
-            content = loads(delivery.body)
+            content = loads(delivery.body, tolerant=True)
         except NotStrict as error:
             raise ValueError(str(error)) from None
         if not isinstance(content, dict) or not isinstance(content.get("MessageName"), str):

@@ -64,7 +64,7 @@ class HubSpot(Vendor):
 
     def parse(self, delivery: Delivery) -> list[Event | None]:
         try:
-            content = loads(delivery.body)
+            content = loads(delivery.body, tolerant=True)
         except NotStrict as error:
             raise ValueError(str(error)) from None
         if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):

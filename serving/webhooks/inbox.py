@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from serving.connections import ConnectionConfig
 from serving.store.connect import insert_new
 from serving.store.tables import inbox
+from serving.store.text import is_kept
 from serving.webhooks.delivery import Effect, Event
 
 WAITING, APPLIED, SCORED, KEPT, ECHO, FAILED = "waiting", "applied", "scored", "kept", "echo", "failed"
@@ -60,25 +61,31 @@ def dedupe_key(event: Event) -> str:
 
 
 def letters_of(connection: ConnectionConfig, events: Iterable[Event], received_at_us: int) -> list[dict[str, Any]]:
-    """Rows for the inbox."""
-    return [
-        {
-            "connection": connection.name,
-            "dedupe_key": dedupe_key(event),
-            "received_at": received_at_us,
-            "occurred_at": received_at_us if event.occurred_at_us is None else event.occurred_at_us,
-            "kind": event.kind,
-            "object_type": event.object_type,
-            "object_id": event.object_id,
-            "property": event.property,
-            "value": event.value,
-            "effect": event.effect,
-            "into": event.into,
-            "state": CUT if event.cut else WAITING,
-            "detail": None,
-        }
-        for event in events
-    ]
+    """Rows for the inbox. An event with a text that no store keeps is failed from the start; the others of its delivery go on."""
+    return [_row(connection, event, received_at_us) for event in events]
+
+
+def _row(connection: ConnectionConfig, event: Event, received_at_us: int) -> dict[str, Any]:
+    texts = {"object_id": event.object_id, "property": event.property, "value": event.value, "into": event.into}
+    lost = [name for name, text in texts.items() if text is not None and not is_kept(text)]
+    state, why = CUT if event.cut else WAITING, None
+    if lost:
+        state, why = FAILED, f"{' and '.join(lost)}: a NUL or half a surrogate pair, which no database keeps"
+    return {
+        "connection": connection.name,
+        "dedupe_key": dedupe_key(event),
+        "received_at": received_at_us,
+        "occurred_at": received_at_us if event.occurred_at_us is None else event.occurred_at_us,
+        "kind": event.kind,
+        "object_type": event.object_type,
+        "object_id": event.object_id,
+        "property": event.property,
+        "value": event.value,
+        "effect": event.effect,
+        "into": event.into,
+        "state": state,
+        "detail": why,
+    }
 
 
 def put(connection: Connection, letters: list[dict[str, Any]]) -> int:
@@ -86,15 +93,43 @@ def put(connection: Connection, letters: list[dict[str, Any]]) -> int:
     return insert_new(connection, inbox, letters, unique=("connection", "dedupe_key"))
 
 
-def waiting(connection: Connection, limit: int) -> list[Letter]:
-    """The oldest letters that nobody worked on."""
+def waiting(connection: Connection, limit: int, off: Collection[str] = ()) -> list[Letter]:
+    """The oldest letters that nobody worked on, but for those of connections that are off: they wait."""
     columns = [inbox.c[name] for name in Letter.__dataclass_fields__]
-    rows = connection.execute(select(*columns).where(inbox.c.state == WAITING).order_by(inbox.c.id).limit(limit))
+    rows = connection.execute(select(*columns).where(*_waits(off)).order_by(inbox.c.id).limit(limit))
     return [Letter(**row._mapping) for row in rows]
 
 
-def has_waiting(connection: Connection) -> bool:
-    return connection.execute(select(inbox.c.id).where(inbox.c.state == WAITING).limit(1)).first() is not None
+def has_waiting(connection: Connection, off: Collection[str] = ()) -> bool:
+    return connection.execute(select(inbox.c.id).where(*_waits(off)).limit(1)).first() is not None
+
+
+def _waits(off: Collection[str]) -> list[ColumnElement[bool]]:
+    return [inbox.c.state == WAITING, *([inbox.c.connection.not_in(sorted(off))] if off else [])]
+
+
+def failed(connection: Connection, name: str | None = None) -> list[dict[str, Any]]:
+    """Events that no row could be made of, all or those of one connection, in the order of their arrival."""
+    names = ("connection", "object_type", "object_id", "property", "detail")
+    query = select(*(inbox.c[each] for each in names)).where(inbox.c.state == FAILED).order_by(inbox.c.id)
+    if name is not None:
+        query = query.where(inbox.c.connection == name)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def retry(connection: Connection, name: str) -> int:
+    """Let the failed events of a connection wait to be worked on again; returns how many."""
+    where = (inbox.c.connection == name, inbox.c.state == FAILED)
+    return connection.execute(update(inbox).where(*where).values(state=WAITING, detail=None)).rowcount
+
+
+def fail(connection: Connection, reasons: Mapping[int, str]) -> int:
+    """Mark events whose change cannot be read, once; returns how many were not marked before."""
+    new = 0
+    for letter_id, why in reasons.items():
+        where = (inbox.c.id == letter_id, inbox.c.state.not_in((FAILED, "erased")))
+        new += connection.execute(update(inbox).where(*where).values(state=FAILED, detail=why)).rowcount
+    return new
 
 
 def mark(

@@ -90,7 +90,7 @@ class StandardWebhooks(Vendor):
 
     def parse(self, delivery: Delivery) -> list[Event | None]:
         try:
-            content = loads(delivery.body)
+            content = loads(delivery.body, tolerant=True)
         except NotStrict as error:
             raise ValueError(str(error)) from None
         if not isinstance(content, dict):
@@ -116,7 +116,7 @@ def _events(message_id: str, content: dict[str, Any]) -> list[Event | None]:
     if not isinstance(object_id, str) or not 0 < len(object_id) <= 200:
         return [None]
     into = data.get("into")
-    if effect == "merge" and not (isinstance(into, str) and into):
+    if effect == "merge" and not (isinstance(into, str) and 0 < len(into) <= 200):
         return [None]
     if effect not in ("create", "change"):
         return [Event((message_id,), kind, effect, object_type, object_id, occurred, into=into)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -12,16 +12,19 @@ from sqlalchemy import Connection
 from features.source import Source
 from serving.clock import Clock, to_us
 from serving.connections import ConnectionConfig
+from serving.errors import StoreAway
+from serving.log import place_of
 from serving.privacy import repository as privacy
 from serving.privacy.service import aliases
 from serving.store.connect import Store, upsert
 from serving.store.tables import dirty
 from serving.webhooks import inbox
 from serving.worker import changes as rows
-from serving.worker.changes import CannotApply, Change, Entity, Links, change_of, is_signal
+from serving.worker.changes import CannotApply, Change, Entity, Links, change_of, check_custom, is_signal
 from serving.worker.removals import ENTITY_OF, Removal, moved_children, removal_of, take_away
 from serving.worker.sources import Sources
 from serving.writeback import ledger
+from serving.writeback.queue import WEBHOOK
 
 log = logging.getLogger("serving.worker")
 LETTERS_A_ROUND = 2000
@@ -38,15 +41,58 @@ class Applied:
     removals: int = 0
     """Deleted, merged, brought back or erased."""
 
+    def __add__(self, other: Applied) -> Applied:
+        return Applied(
+            self.letters + other.letters, self.failed + other.failed, self.echoes + other.echoes,
+            self.removals + other.removals,
+        )  # fmt: skip
+
 
 def apply_letters(
-    store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], clock: Clock
-) -> Applied:  # fmt: skip
-    """Work on the oldest letters. Raises `StoreAway`; then nothing was changed."""
+    store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], clock: Clock, off: Collection[str] = ()
+) -> Applied:
+    """Work on the oldest letters, but for those of connections that are `off`. Raises `StoreAway`; then nothing was changed.
+
+    A letter that cannot be worked on, whatever is wrong with it, fails, and the others are worked on: they are halved until it
+    is alone. Where that is so of all of several letters the fault is not theirs: it is raised and they wait.
+    """
     with store.read() as connection:
-        letters = inbox.waiting(connection, LETTERS_A_ROUND)
-        if not letters:
+        letters = inbox.waiting(connection, LETTERS_A_ROUND, off)
+    if not letters:
+        return Applied()
+    bad: list[tuple[inbox.Letter, Exception]] = []
+    done = _halving(store, sources, connections, clock, letters, bad)
+    if len(bad) == len(letters) > 1:
+        raise bad[0][1]
+    if bad:
+        with store.write() as connection:
+            for letter, error in bad:
+                inbox.mark(connection, letter.id, inbox.FAILED, f"it cannot be worked on: {type(error).__name__}")
+        log.error("letters.set_aside count=%d first=%s next=python -m serving dead-letters list", len(bad), place_of(bad[0][1]))  # fmt: skip
+    return done + Applied(len(bad), len(bad))
+
+
+def _halving(
+    store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], clock: Clock,
+    letters: Sequence[inbox.Letter], bad: list[tuple[inbox.Letter, Exception]],
+) -> Applied:  # fmt: skip
+    try:
+        return _apply_some(store, sources, connections, clock, letters)
+    except StoreAway:
+        raise
+    except Exception as error:
+        if len(letters) == 1:
+            bad.append((letters[0], error))
             return Applied()
+    half = len(letters) // 2
+    first = _halving(store, sources, connections, clock, letters[:half], bad)
+    return first + _halving(store, sources, connections, clock, letters[half:], bad)
+
+
+def _apply_some(
+    store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], clock: Clock, letters: Sequence[inbox.Letter]
+) -> Applied:  # fmt: skip
+    with store.read() as connection:
         erased = privacy.Erased.load(connection)
         ours = _echoes(connection, letters)
     work = _Work()
@@ -126,7 +172,13 @@ def _apply(
     connection: Connection, source: Source, source_name: str, work: _Work, erased: privacy.Erased, now_us: int
 ) -> None:  # fmt: skip
     removals = work.removals.get(source_name, [])
-    found = list(work.changes.get(source_name, ()))
+    found = []
+    for change in work.changes.get(source_name, ()):
+        try:
+            check_custom(source, change)
+            found.append(change)
+        except CannotApply as error:
+            work.settled[change.letter_id] = (inbox.FAILED, str(error))
     for removal in removals:
         found += moved_children(source, removal)
     links = Links(source, connection, source_name)
@@ -190,6 +242,8 @@ def mark_dirty(connection: Connection, source_name: str, entities: Mapping[Entit
             "entity_id": entity_id,
             "generation": 1,
             "due_at": now_us + int(seconds * 1e6),
+            "priority": WEBHOOK,
+            "error": None,  # what was set aside and changed is tried again
         }
         for (entity, entity_id), seconds in sorted(entities.items())
     ]

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, insert, or_, select
 
-from features.changes import coerce
+from features.changes import Unreadable, coerce, coerce_custom, custom_column, readable
 from features.source import Source
 from features.tables import TABLES
 from serving.clock import from_us
@@ -59,14 +59,26 @@ def change_of(letter: Letter, connection: ConnectionConfig) -> Change:
         if column is not None:
             try:
                 read = coerce(column, value)
-            except ValueError:
-                raise CannotApply(f"{mapped.table}.{name}: the value is no {column.type}") from None
+            except Unreadable as error:
+                raise CannotApply(f"{mapped.table}.{name}: the value is {error.rule}") from None
             if read is None and column.required:
                 raise CannotApply(f"{mapped.table}.{name}: a value is required and there is none")
         columns[name] = value
     # Nothing happened after we learnt of it: a sender's clock that is ahead would hide its own event.
     event_us = min(letter.occurred_at, letter.received_at)
     return Change(mapped.table, mapped.key_of(letter.object_id), event_us, letter.received_at, columns, letter.id)
+
+
+def check_custom(source: Source, change: Change) -> None:
+    """Raises `CannotApply` when a value does not fit a column that the source has beyond the canonical ones."""
+    for name, value in change.columns.items():
+        if TABLES[change.table].column(name) is None:
+            column = custom_column(source, change.table, name)
+            if column is not None:
+                try:
+                    coerce_custom(column, value)
+                except Unreadable as error:
+                    raise CannotApply(f"{change.table}.{name}: the value is {error.rule}") from None
 
 
 def is_signal(source: Source, change: Change) -> bool:
@@ -100,11 +112,22 @@ def save(
         connection.execute(insert(changes), rows)
 
 
+@dataclass(frozen=True)
+class Told:
+    """Stored changes of some entities."""
+
+    by_table: Mapping[str, Sequence[Mapping[str, Any]]]
+    """As `Source.with_changes` takes them."""
+    set_aside: Mapping[int, str]
+    """Events whose change cannot be read, and why: it is not laid over the source, the others are."""
+
+
 def load(
     connection: Connection, source: Source, source_name: str, accounts: Sequence[str], leads: Sequence[str]
-) -> dict[str, list[dict[str, Any]]]:
-    """Every change that belongs to these accounts or leads, by table, as `Source.with_changes` takes them."""
-    found: dict[int, tuple[str, dict[str, Any]]] = {}
+) -> Told:
+    """Every change that belongs to these accounts or leads. What an earlier version stored unchecked is checked here."""
+    found: dict[int, tuple[str, int | None, dict[str, Any]]] = {}
+    set_aside: dict[int, str] = {}
     for part_accounts, part_leads in _parts(accounts, leads):
         belongs = []
         if part_accounts:
@@ -122,16 +145,27 @@ def load(
             keys, and_(changes.c.table_name == keys.c.table_name, changes.c.key == keys.c.key)
         ).where(changes.c.source == source_name)  # fmt: skip
         for row in connection.execute(query).mappings():
-            columns = msgspec.json.decode(row["columns"])
-            known = {"event_time": from_us(row["event_time"]), "known_time": from_us(row["known_time"])}
-            key = TABLES[row["table_name"]].key
-            read = {n: v for n, v in columns.items() if _is_read(source, row["table_name"], n)}
+            try:
+                columns = msgspec.json.decode(row["columns"])
+                known = {"event_time": from_us(row["event_time"]), "known_time": from_us(row["known_time"])}
+                key = TABLES[row["table_name"]].key
+                read = {n: v for n, v in columns.items() if _is_read(source, row["table_name"], n)}
+            except (ValueError, OverflowError, KeyError, AttributeError):
+                if row["inbox_id"] is not None:
+                    set_aside[row["inbox_id"]] = "its stored change cannot be read"
+                continue
             if read or not columns:
-                found[row["id"]] = (row["table_name"], {str(key): row["key"], **known, **read})
-    by_table: dict[str, list[dict[str, Any]]] = {}
-    for _, (table, change) in sorted(found.items()):
-        by_table.setdefault(table, []).append(change)
-    return by_table
+                found[row["id"]] = (row["table_name"], row["inbox_id"], {str(key): row["key"], **known, **read})
+    by_table: dict[str, list[Mapping[str, Any]]] = {}
+    of_table: dict[str, list[tuple[int | None, dict[str, Any]]]] = {}
+    for _, (table, letter_id, change) in sorted(found.items()):
+        of_table.setdefault(table, []).append((letter_id, change))
+    for table, changes_of in of_table.items():
+        if not source.has(table):
+            continue  # kept, for the day the source has it again
+        by_table[table], bad = readable(source, table, [change for _, change in changes_of])
+        set_aside |= {letter: why for place, why in bad if (letter := changes_of[place][0]) is not None}
+    return Told({table: rows for table, rows in by_table.items() if rows}, set_aside)
 
 
 def _parts(

@@ -16,7 +16,9 @@ from features.tables import ENTITIES
 from serving.champion import Champions
 from serving.clock import Clock, from_us, system_us, to_us
 from serving.connections import ConnectionConfig
+from serving.errors import StoreAway
 from serving.history import repository as history
+from serving.log import place_of
 from serving.privacy import repository as privacy
 from serving.scoring import repository as stored
 from serving.scoring.panel import score_panel, signal_rows
@@ -25,11 +27,11 @@ from serving.store.removed import removed_among
 from serving.store.tables import changes as changes_table
 from serving.store.tables import dirty, inbox
 from serving.webhooks import inbox as letters
-from serving.worker import changes
+from serving.worker import changes, set_aside
 from serving.worker.changes import Links
 from serving.worker.sources import Sources, overlaid
 from serving.writeback import queue
-from serving.writeback.queue import NewScore
+from serving.writeback.queue import WEBHOOK, NewScore
 
 log = logging.getLogger("serving.worker")
 ENTITIES_A_ROUND = 2000
@@ -52,21 +54,29 @@ class Round:
     generations: Mapping[tuple[str, str], int]
     letters_up_to: int
     newest_known: int
+    priority: int = WEBHOOK
+    run_id: str | None = None
+    """Of the backlog; None for what is dirty because it changed."""
 
 
 def score_dirty(
-    store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], champions: Champions, clock: Clock
-) -> Scored:
-    """Score what is due, one transaction per source. Raises `StoreAway`; then the entities stay dirty."""
+    store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], champions: Champions, clock: Clock,
+    *, oldest_first: bool = False,
+) -> Scored:  # fmt: skip
+    """Score what is due, one transaction per source: what changed first, a backlog when nothing else is due or when it is the
+    turn of the oldest. Raises `StoreAway`; then the entities stay dirty."""
     total = Scored()
     by_source = {config.source: config for config in connections.values()}
     wanted = {entity for entity in ENTITIES if champions.of_entity(entity)}
     for source_name, config in by_source.items():
-        found, lacking = _due(store, source_name, to_us(clock()), wanted)
+        found, lacking = _due(store, source_name, to_us(clock()), wanted, oldest_first)
         total = Scored(total.entities, total.scores, total.waiting_for_model + lacking)
         if found.generations:
             of_source = [c for c in connections.values() if c.source == source_name]
-            scores = score_round(store, sources.get(config), source_name, of_source, found, champions, clock)
+            cause = "webhook" if found.priority == WEBHOOK else "backfill"
+            scores = score_round(
+                store, sources.get(config), source_name, of_source, found, champions, clock, cause, found.run_id
+            )
             total = Scored(total.entities + len(found.generations), total.scores + scores, total.waiting_for_model)
     return total
 
@@ -74,22 +84,36 @@ def score_dirty(
 def next_due(store: Store) -> int | None:
     """When the next dirty entity is due, microseconds; None when there is none."""
     with store.read() as connection:
-        return connection.execute(select(func.min(dirty.c.due_at))).scalar()
+        return connection.execute(select(func.min(dirty.c.due_at)).where(dirty.c.error.is_(None))).scalar()
 
 
-def _due(store: Store, source_name: str, now_us: int, wanted: set[str]) -> tuple[Round, int]:
-    due = (dirty.c.source == source_name, dirty.c.due_at <= now_us)
+def _due(
+    store: Store, source_name: str, now_us: int, wanted: set[str], oldest_first: bool
+) -> tuple[Round, int]:  # fmt: skip
+    due = (dirty.c.source == source_name, dirty.c.due_at <= now_us, dirty.c.error.is_(None))
+    order = (dirty.c.due_at, dirty.c.entity, dirty.c.entity_id)
     with store.read() as connection:
+        # A round is of one kind: what somebody waits for is not scored together with thousands for which nobody does.
+        kind = connection.execute(
+            select(dirty.c.priority, dirty.c.run_id)
+            .where(*due, dirty.c.entity.in_(wanted))
+            .order_by(*([] if oldest_first else [dirty.c.priority]), *order)
+            .limit(1)
+        ).first()
+        priority, run_id = kind or (WEBHOOK, None)
+        same = [dirty.c.priority == priority]
+        if priority != WEBHOOK:
+            same.append(dirty.c.run_id.is_not_distinct_from(run_id))
         rows = connection.execute(
             select(dirty.c.entity, dirty.c.entity_id, dirty.c.generation)
-            .where(*due, dirty.c.entity.in_(wanted))
-            .order_by(dirty.c.due_at, dirty.c.entity, dirty.c.entity_id)
+            .where(*due, *same, dirty.c.entity.in_(wanted))
+            .order_by(*order)
             .limit(ENTITIES_A_ROUND)
         ).all()
         lacking = connection.execute(select(func.count()).where(*due, dirty.c.entity.not_in(wanted))).scalar_one()
         up_to = connection.execute(select(func.max(inbox.c.id)).where(inbox.c.state == letters.APPLIED)).scalar()
         known = newest_known(connection, source_name)
-    return Round({(e, i): g for e, i, g in rows}, up_to or 0, known), lacking
+    return Round({(e, i): g for e, i, g in rows}, up_to or 0, known, priority, run_id), lacking
 
 
 def newest_known(connection: Connection, source_name: str) -> int:
@@ -109,7 +133,51 @@ def score_round(
     cause: str = "webhook",
     run_id: str | None = None,
 ) -> int:
-    """Score some entities of a source and commit signals, decisions and write-backs together; returns the decisions."""
+    """Score some entities of a source and commit signals, decisions and write-backs together; returns the decisions.
+
+    One that cannot be scored, whatever is wrong with it, is set aside with the reason, and the others are scored: they are halved
+    until it is alone. A fault that an empty round has too is not theirs: it is raised and they stay dirty.
+    """
+    arguments = (store, source, source_name, connections)
+    more = (champions, clock, cause, run_id)
+    try:
+        return _score_some(*arguments, found, *more)
+    except StoreAway:
+        raise
+    except Exception:
+        _score_some(*arguments, Round({}, 0, found.newest_known), *more)
+    scores, left = 0, [tuple(found.generations)]
+    while left:
+        part = left.pop(0)
+        of_part = Round(
+            {e: found.generations[e] for e in part}, found.letters_up_to, found.newest_known, found.priority, found.run_id
+        )  # fmt: skip
+        try:
+            scores += _score_some(*arguments, of_part, *more)
+        except StoreAway:
+            raise
+        except Exception as error:
+            if len(part) == 1:
+                set_aside.put(store, source_name, *part[0], found.generations[part[0]], error, to_us(clock()))
+                log.error(
+                    "records.set_aside source=%s count=1 %s next=python -m serving dead-letters list", source_name, place_of(error)
+                )  # fmt: skip
+            else:
+                left[:0] = [part[: len(part) // 2], part[len(part) // 2 :]]
+    return scores
+
+
+def _score_some(
+    store: Store,
+    source: Source,
+    source_name: str,
+    connections: Sequence[ConnectionConfig],
+    found: Round,
+    champions: Champions,
+    clock: Clock,
+    cause: str,
+    run_id: str | None,
+) -> int:
     ids = {entity: sorted(i for e, i in found.generations if e == entity) for entity in ENTITIES}
     with store.read() as connection:
         quiet = {entity: privacy.not_to_score(connection, entity, wanted) for entity, wanted in ids.items()}
@@ -124,9 +192,9 @@ def score_round(
     kept: list[dict[str, Any]] = []
     decided: list[dict[str, Any]] = []
     to_write: list[NewScore] = []
-    with overlaid(source, told) as above:
+    with overlaid(source, told.by_table) as above:
         for entity, wanted in ids.items():
-            if wanted:
+            if (wanted or not found.generations) and above.has(ENTITIES[entity]):
                 new_signals, new_decisions, new_scores = _score_entity(
                     above, entity, wanted, as_of, champions, quiet[entity], cause, run_id
                 )
@@ -136,7 +204,7 @@ def score_round(
     with store.write() as connection:
         stored.put(connection, kept)
         history.put(connection, decided)
-        queue.enqueue(connection, connections, to_write, system_us())
+        queue.enqueue(connection, connections, to_write, system_us(), found.priority)
         for (entity, entity_id), generation in found.generations.items():
             # Only if no change came meanwhile: one that did is scored in the next round.
             connection.execute(
@@ -148,6 +216,12 @@ def score_round(
         for entity in ENTITIES:
             wanted = [i for e, i in found.generations if e == entity]
             letters.mark_scored(connection, entity, wanted, found.letters_up_to, to_us(as_of))
+        unread = letters.fail(connection, told.set_aside)
+    if unread:
+        why = next(iter(told.set_aside.values()))
+        log.warning("changes.set_aside count=%d first=%s next=python -m serving dead-letters list", unread, why)
+    if not found.generations:
+        return 0
     log.info("score.created cause=%s entities=%d scores=%d", cause, len(found.generations), len(decided))
     return len(decided)
 

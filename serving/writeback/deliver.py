@@ -13,18 +13,20 @@ from tenacity.wait import wait_exponential_jitter
 
 from serving.clock import make_clock, system_us
 from serving.connections import ConnectionConfig
-from serving.errors import StoreAway
+from serving.errors import ServingError, StoreAway
 from serving.log import place_of
 from serving.store.connect import Store
 from serving.webhooks.cut import read_cut
 from serving.writeback import ledger, queue
-from serving.writeback.sender import CallFailed, CallRefused, Outcome, Reader, Sender, Write
+from serving.writeback.sender import CallFailed, CallRefused, Outcome, Reader, Sender
 from serving.writeback.vendors import make_sender
 
 log = logging.getLogger("serving.writeback")
 MAX_ATTEMPTS = 22
 """With the pauses below, a write is given up after about 28 hours: as long as Svix and HubSpot try to reach us."""
 PAUSE = wait_exponential_jitter(initial=1, max=3 * 3600, jitter=1)
+OLDEST_EVERY = 10
+"""One call in so many takes the oldest, whatever their priority: a stream of urgent ones starves nobody."""
 POLL_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
 
@@ -56,7 +58,7 @@ class Delivery:
         self._apart = 1.0 / config.writeback.requests_per_second
         self._next_call = 0.0
         self._not_before_us = 0
-        self._clock, self._unread = make_clock(), 0
+        self._clock, self._unread, self._rounds = make_clock(), 0, 0
 
     def round(self) -> Delivered:
         """One call, if something is due. Raises `StoreAway`."""
@@ -65,8 +67,10 @@ class Delivery:
             return Delivered()
         if isinstance(self._sender, Reader) and not self._read(self._sender):
             return Delivered()
+        self._rounds += 1
+        oldest_first = self._rounds % OLDEST_EVERY == 0
         with self._store.read() as connection:
-            found = queue.due(connection, self._config, now, self._sender.batch)
+            found = queue.due(connection, self._config, now, self._sender.batch, oldest_first=oldest_first)
         return self._send(found) if found else Delivered()
 
     def _read(self, reader: Reader) -> bool:
@@ -107,27 +111,54 @@ class Delivery:
             if not busy:
                 stopping.wait(pause)
 
-    def _send(self, found: Sequence[tuple[Write, int, int]]) -> Delivered:
+    def _send(self, found: Sequence[queue.Due]) -> Delivered:
+        """Send some writes. Of a call that is refused as a whole each half is sent, until the bad ones are alone; between two
+        calls those go first for which somebody waits meanwhile."""
+        total, left, seen = Delivered(), [found], {write.key for write, _, _ in found}
+        while left and system_us() >= self._not_before_us:
+            part = left.pop(0)
+            try:
+                total += self._call(part)
+            except CallRefused as error:
+                if len(part) == 1:
+                    total += self._settle(part, [Outcome("dead", str(error))])
+                else:
+                    left[:0] = [part[: len(part) // 2], part[len(part) // 2 :]]
+            if left:
+                with self._store.read() as connection:
+                    # A newer score that was sent meanwhile must not be overtaken by the one that it took the place of.
+                    left = [again for half in left if (again := queue.still_due(connection, self._config, half))]
+                    urgent = queue.due(connection, self._config, system_us(), self._sender.batch, worst=queue.WEBHOOK)
+                urgent = [one for one in urgent if one[0].key not in seen]
+                if urgent:
+                    seen |= {write.key for write, _, _ in urgent}
+                    left.insert(0, urgent)
+        return total
+
+    def _call(self, found: Sequence[queue.Due]) -> Delivered:
+        """One call. Raises `CallRefused`."""
+        bad = [one for one in found if not one[0].readable]
+        if bad:
+            done = self._settle(bad, [Outcome("dead", "what is stored of it cannot be read")] * len(bad))
+            good = [one for one in found if one[0].readable]
+            return done + self._call(good) if good else done
+        writes = [write for write, _, _ in found]
         # Durable before the call: whatever happens to us in it, the echo will be known as one.
         with self._store.write() as connection:
-            ledger.record(connection, self._config.name, [write for write, _, _ in found], system_us())
+            ledger.record(connection, self._config.name, writes, system_us())
         self._keep_pace()
         try:
-            outcomes = self._sender.send([write for write, _, _ in found])
-        except CallRefused as error:
-            if len(found) > 1:  # one of them is bad: each is judged for itself
-                total = Delivered()
-                for one in found:
-                    total += self._send([one])
-                    if system_us() < self._not_before_us:
-                        break
-                return total
-            outcomes = [Outcome("dead", str(error))]
+            outcomes = self._sender.send(writes)
         except CallFailed as error:
             return self._all_again(found, error)
+        except ServingError:
+            raise
+        except Exception as error:  # a value that our own sender cannot write is as bad as one that the CRM refuses
+            log.error("writeback.fault connection=%s %s", self._config.name, place_of(error))
+            raise CallRefused(f"it cannot be sent: {type(error).__name__}") from None
         return self._settle(found, outcomes)
 
-    def _settle(self, found: Sequence[tuple[Write, int, int]], outcomes: Sequence[Outcome]) -> Delivered:
+    def _settle(self, found: Sequence[queue.Due], outcomes: Sequence[Outcome]) -> Delivered:
         now, total = system_us(), Delivered()
         with self._store.write() as connection:
             for (write, generation, attempts), outcome in zip(found, outcomes, strict=True):
@@ -153,7 +184,7 @@ class Delivery:
             log.warning("writeback.dead connection=%s count=%d next=python -m serving dead-letters", self._config.name, total.dead)  # fmt: skip
         return total
 
-    def _all_again(self, found: Sequence[tuple[Write, int, int]], error: CallFailed) -> Delivered:
+    def _all_again(self, found: Sequence[queue.Due], error: CallFailed) -> Delivered:
         now = system_us()
         counted = 0 if error.paused else 1
         attempts = max(tried for _, _, tried in found) + 1

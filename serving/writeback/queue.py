@@ -21,6 +21,8 @@ from serving.store.tables import writebacks
 from serving.writeback.sender import Write, write_key
 
 WAITING, SENT, DEAD = "waiting", "sent", "dead"
+WEBHOOK, BATCH, BACKFILL = 0, 1, 2
+"""Priorities: somebody waits for the first, the last can take its time."""
 _PART = 400
 Bands = Sequence[tuple[str, int]]
 
@@ -42,8 +44,9 @@ class NewScore:
 
 
 def enqueue(
-    connection: Connection, connections: Iterable[ConnectionConfig], scores: Sequence[NewScore], now_us: int
-) -> int:
+    connection: Connection, connections: Iterable[ConnectionConfig], scores: Sequence[NewScore], now_us: int,
+    priority: int = WEBHOOK,
+) -> int:  # fmt: skip
     """Queue what changed enough for every connection that wants it, in the caller's transaction; returns how many.
 
     `scores` names no (model, entity_id) twice; `now_us` is the system's time. An entity whose id is not one of the
@@ -53,12 +56,13 @@ def enqueue(
     for config in connections:
         if config.writeback.queues:
             for model in config.writeback.models:
-                queued += _enqueue(connection, config, model, [s for s in scores if s.model == model], now_us)
+                of_model = [s for s in scores if s.model == model]
+                queued += _enqueue(connection, config, model, of_model, now_us, priority)
     return queued
 
 
 def _enqueue(
-    connection: Connection, config: ConnectionConfig, model: str, scores: Sequence[NewScore], now_us: int
+    connection: Connection, config: ConnectionConfig, model: str, scores: Sequence[NewScore], now_us: int, priority: int
 ) -> int:
     target, definition = config.writeback.models[model], get_model(model)
     mapped = config.objects[target.object_type]
@@ -72,6 +76,8 @@ def _enqueue(
         band = held_band(definition.bands, before["band"] if before else None, new, config.writeback.hysteresis)
         if not is_news(before, new.score, band, config.writeback.minimum_change):
             continue
+        # Who waits for one that is replaced waits for the new one.
+        waits = before is not None and before["state"] == WAITING
         content = {
             "score": new.score, "band": band, "probability": new.probability, "no_score": new.no_score,
             "scored_at": iso(from_us(new.as_of_us)), "version": new.version, "reasons": list(new.reasons),
@@ -83,6 +89,7 @@ def _enqueue(
                 "object_type": target.object_type, "object_id": object_id, "score": new.score, "band": band,
                 "content": msgspec.json.encode(content), "generation": 1, "state": WAITING, "attempts": 0,
                 "queued_at": now_us, "due_at": now_us, "sent_at": None, "error": None,
+                "priority": min(priority, before["priority"]) if before and waits else priority,
             }
         )  # fmt: skip
     upsert(connection, writebacks, rows, unique=("connection", "model", "entity_id"), add=("generation",))
@@ -115,12 +122,46 @@ def is_news(before: Mapping[str, Any] | None, score: int | None, band: str | Non
     return bool(before["band"] != band or abs(score - before["score"]) >= minimum_change)
 
 
-def due(connection: Connection, config: ConnectionConfig, now_us: int, limit: int) -> list[tuple[Write, int, int]]:
-    """The oldest writes that are due, as (write, generation, attempts so far)."""
-    where = (writebacks.c.connection == config.name, writebacks.c.state == WAITING, writebacks.c.due_at <= now_us)
+Due = tuple[Write, int, int]
+"""A write, its generation, and the attempts so far."""
+
+
+def due(
+    connection: Connection, config: ConnectionConfig, now_us: int, limit: int, *, oldest_first: bool = False,
+    worst: int = BACKFILL,
+) -> list[Due]:  # fmt: skip
+    """Writes that are due and of the priority `worst` or better: by priority and then by age, or by age alone."""
+    where = (
+        writebacks.c.connection == config.name, writebacks.c.state == WAITING, writebacks.c.priority <= worst,
+        writebacks.c.due_at <= now_us,
+    )  # fmt: skip
     order = (writebacks.c.due_at, writebacks.c.model, writebacks.c.entity_id)
-    rows = connection.execute(select(writebacks).where(*where).order_by(*order).limit(limit)).mappings()
-    return [(write_of(config, dict(row)), row["generation"], row["attempts"]) for row in rows]
+    first = () if oldest_first else (writebacks.c.priority,)
+    query = select(writebacks).where(*where).order_by(*first, *order).limit(limit)
+    return [_due(config, dict(row)) for row in connection.execute(query).mappings()]
+
+
+def still_due(connection: Connection, config: ConnectionConfig, found: Sequence[Due]) -> list[Due]:
+    """Those of some writes that still wait in the same version."""
+    there: set[tuple[str, str, int]] = set()
+    columns = (writebacks.c.model, writebacks.c.entity_id, writebacks.c.generation)
+    for part in _parts([write.entity_id for write, _, _ in found]):
+        where = (
+            writebacks.c.connection == config.name,
+            writebacks.c.state == WAITING,
+            writebacks.c.entity_id.in_(part),
+        )
+        there |= {tuple(row) for row in connection.execute(select(*columns).where(*where))}
+    return [one for one in found if (one[0].model, one[0].entity_id, one[1]) in there]
+
+
+def _due(config: ConnectionConfig, row: Mapping[str, Any]) -> Due:
+    try:
+        return write_of(config, row), row["generation"], row["attempts"]
+    except (ValueError, KeyError, TypeError, AttributeError):  # its content is none of ours: `Delivery` gives it up
+        key = write_key(row["connection"], row["model"], row["entity_id"], row["generation"])
+        record = (row["object_type"], row["object_id"], row["entity"], row["entity_id"])
+        return Write(key, row["model"], *record, {}, {}, readable=False), row["generation"], row["attempts"]
 
 
 def write_of(config: ConnectionConfig, row: Mapping[str, Any]) -> Write:
@@ -183,7 +224,8 @@ def _standing(connection: Connection, name: str, model: str, ids: Sequence[str])
     found: dict[str, Mapping[str, Any]] = {}
     for part in _parts(ids):
         where = (writebacks.c.connection == name, writebacks.c.model == model, writebacks.c.entity_id.in_(part))
-        columns = (writebacks.c.entity_id, writebacks.c.score, writebacks.c.band)
+        names = ("entity_id", "score", "band", "state", "priority")
+        columns = [writebacks.c[each] for each in names]
         found |= {row["entity_id"]: dict(row) for row in connection.execute(select(*columns).where(*where)).mappings()}
     return found
 

@@ -26,6 +26,8 @@ class Write:
     """Property of the CRM to its new value; an empty text empties it."""
     content: Mapping[str, object]
     """The score itself, in our words."""
+    readable: bool = True
+    """False where what is stored of it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class CallFailed(ServingError):
 
 
 class CallRefused(ServingError):
-    """Raised when the CRM refused a whole call for what is in it. Its writes are then sent one by one, so that one bad
-    row does not hold back the others; one that is refused alone is dead."""
+    """Raised when the CRM refused a whole call for what is in it. Its writes are then halved and sent again, so that one bad
+    row does not hold back the others and costs 14 calls of a hundred and not 101; one that is refused alone is dead."""
 
     retryable = False
 
