@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from features.cli import run
-from features.errors import UserMistake
+from features.errors import BadInput, UserMistake
 from serving.batch.command import batch
+from serving.connections_command import connections
 from serving.errors import StoreAway
 from serving.keys.command import app as keys
 from serving.privacy.command import app as privacy
@@ -58,20 +59,26 @@ def worker(
     stopping = stop_on_signals(settings.drain_seconds)
     from serving.champion import Champions
     from serving.clock import make_clock
-    from serving.connections import load_connections
+    from serving.connections import read_connections, tell
     from serving.store.connect import open_store
     from serving.worker.loop import Worker, begin, only_one
     from serving.writeback.deliver import Deliveries
 
-    connections = load_connections(settings.base.connections, secrets_needed=False, tokens_needed=True)
-    if not connections:
+    found = read_connections(settings.base.connections)
+    mapped, off = found.mapped, found.off()
+    if not mapped and off:
+        raise BadInput("connections", [fault for faults in off.values() for fault in faults])
+    if not mapped:
         folder = str(settings.base.connections)
         raise UserMistake(f"no connection in {folder!r}: put NAME.toml there, see serving/connections.py for its form")
+    tell(off)
+    tell(found.unsigned, "webhooks.off")  # what came before is worked on
+    tell(found.silent, "writeback.off")  # scores are queued till it is set
     store = open_store(settings.base.store_url)
     with only_one(settings.base.home), only_one(settings.base.home, "deliver"):
         champions = Champions(settings.base.home)
         champions.refresh()
-        working = Worker(store, connections, champions, make_clock(), stopping)
+        working = Worker(store, mapped, champions, make_clock(), stopping, off)
 
         def start() -> None:
             set_up(settings)
@@ -82,7 +89,7 @@ def worker(
             start()
         elif not begin(start, stopping):
             return
-        deliveries = Deliveries(store, connections)
+        deliveries = Deliveries(store, mapped)
         if once:
             letters, scores = working.once()
             sent = sum(done.sent for done in deliveries.once(stopping).values())
@@ -100,39 +107,47 @@ def backfill(
 ) -> None:
     """Score all records that a connection's source has already, once; killed, it goes on where it was.
 
-    What is worth it is queued for the CRM: the worker writes it, or `deliver`. The worker must not be running.
+    What is worth it is queued for the CRM: the worker writes it, or `deliver`. While the worker is running the records are queued
+    for it; it scores them when nothing waits that changed.
     """
     from rich.progress import Progress
 
     from serving.champion import Champions
     from serving.clock import make_clock
-    from serving.connections import load_connections
+    from serving.connections import one_of, read_connections
     from serving.log import configure
     from serving.privacy import gone
     from serving.store.connect import open_store
     from serving.worker.backfill import backfill as fill
-    from serving.worker.loop import only_one
+    from serving.worker.backfill import queue_backlog
+    from serving.worker.loop import AlreadyRunning, only_one
     from serving.worker.sources import Sources
 
     settings = ServingSettings.from_env()
     configure()
-    connections = load_connections(settings.base.connections, secrets_needed=False)
-    if connection not in connections:
-        raise UserMistake(f"no connection {connection!r}: one of {', '.join(connections) or '(there is none)'}")
+    config = one_of(read_connections(settings.base.connections), connection)
     set_up(settings)
     store = open_store(settings.base.store_url)
     store.require_revision()
-    with only_one(settings.base.home), Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
-        gone.publish(store, settings.base.home)
-        champions = Champions(settings.base.home)
-        champions.refresh()
-        task = bar.add_task(connection, total=None)
-        done = fill(
-            store, Sources(settings.base.home), connections[connection], champions, make_clock(),
-            lambda done, records: bar.update(task, completed=done, total=records),
-        )  # fmt: skip
+    gone.publish(store, settings.base.home)
+    sources, champions = Sources(settings.base.home), Champions(settings.base.home)
+    champions.refresh()
+    try:
+        with only_one(settings.base.home), Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
+            task = bar.add_task(connection, total=None)
+            done = fill(
+                store, sources, config, champions, make_clock(),
+                lambda done, records: bar.update(task, completed=done, total=records),
+            )  # fmt: skip
+        said = f"{done.scored:,} records scored, {done.before:,} were before"
+    except AlreadyRunning:
+        queued = queue_backlog(store, sources, config, champions, make_clock())
+        said = (
+            f"{queued.scored:,} records queued for the worker that is running, {queued.before:,} were scored before; "
+            "python -m serving connections says how many are left"
+        )
     store.close()
-    typer.echo(f"{connection}: {done.scored:,} records scored, {done.before:,} were before")
+    typer.echo(f"{connection}: {said}")
 
 
 @app.command()
@@ -212,7 +227,7 @@ def migrate() -> None:
 app.command()(deliver)
 for name, group in (("keys", keys), ("privacy", privacy), ("dead-letters", dead_letters)):
     app.add_typer(group, name=name)
-for command in (batch, export, retention, replay, backup, restore):
+for command in (batch, connections, export, retention, replay, backup, restore):
     app.command()(command)
 
 if __name__ == "__main__":

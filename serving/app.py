@@ -16,7 +16,7 @@ from starlette.routing import Match
 from serving.champion import Champions
 from serving.change.endpoints import router as change
 from serving.clock import Clock, make_clock, to_us
-from serving.connections import load_connections
+from serving.connections import read_connections, tell
 from serving.door.door import Door
 from serving.health.endpoints import router as health
 from serving.history.endpoints import router as scores_of_entity
@@ -50,13 +50,16 @@ def create_app(
 
     `open_on_loopback` lets anybody in until the first API key is made, for a server that only this machine reaches.
 
-    Starting raises `UserMistake` when the store is not at this version's revision, `BadInput` for connections with faults.
+    Starting raises `UserMistake` when the store is not at this version's revision. A connection with faults is off, and nothing
+    else is.
     A store on Postgres that is away is waited for: until then what brings its signals is scored, and webhooks are answered 503.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        connections = load_connections(settings.base.connections)
+        connections = read_connections(settings.base.connections)
+        off = connections.off(connections.unsigned)
+        tell(off)
         store = open_store(settings.base.store_url)
         metrics = Metrics()
         champions = Champions(settings.base.home, metrics)
@@ -73,12 +76,15 @@ def create_app(
             )
 
         app.state.serving = AppState(
-            settings, store, writer, champions, connections, metrics, ticking, watched,
+            settings, store, writer, champions, connections.receiving, metrics, ticking, watched,
             KeptScorers(settings.base.home), recorder, terms,
             Together(lambda champion, asked: score_together(champion, asked, {}, terms()), recorder),
+            connections.mapped, frozenset(off),
         )  # fmt: skip
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
-        log.info("api.started connections=%d", len(connections))
+        for name in {*connections.mapped, *off}:
+            metrics.connection_on.labels(name).set(name not in off)
+        log.info("api.started connections=%d off=%d", len(connections.receiving), len(off))
         try:
             yield
         finally:

@@ -28,20 +28,22 @@ The file's name, without `.toml`, is the name in `/webhooks/{connection}`.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from features.errors import BadInput, Fault
+from features.errors import BadInput, Fault, UserMistake
 from features.tables import TABLES
 from serving.webhooks.vendors import VENDORS
 from serving.writeback.config import WriteBack, read_writeback
 
+log = logging.getLogger("serving.connections")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MIN_SECRET_CHARACTERS = 16
 _KEYS = (
@@ -109,6 +111,54 @@ class ConnectionConfig:
     """Of a vendor whose events name the organisation that sends: those that may."""
 
 
+Faults = Mapping[str, Sequence[Fault]]
+"""By the connection's name."""
+
+
+@dataclass(frozen=True)
+class Connections:
+    """The connections of a folder, and what is wrong with each: one that has a fault is off, and the others are not."""
+
+    mapped: Mapping[str, ConnectionConfig]
+    """Those whose file has no fault, whether or not their secrets are set."""
+    unread: Faults
+    """Files with a fault: nothing is known of the connection but its name."""
+    unsigned: Faults
+    """Secrets that CRMs sign with and that are not set: webhooks are not taken."""
+    silent: Faults
+    """Tokens that are not set: scores are queued and not written."""
+
+    @property
+    def receiving(self) -> dict[str, ConnectionConfig]:
+        """Those whose webhooks are taken."""
+        return {name: config for name, config in self.mapped.items() if name not in self.unsigned}
+
+    def off(self, *kinds: Faults) -> dict[str, list[Fault]]:
+        """The faults of some kinds by name, those of files first."""
+        found: dict[str, list[Fault]] = {}
+        for kind in (self.unread, *kinds):
+            for name, faults in kind.items():
+                found.setdefault(name, []).extend(faults)
+        return found
+
+
+def tell(off: Faults, what: str = "connection.off") -> None:
+    """One line in the log for each fault."""
+    for name, faults in off.items():
+        for fault in faults:
+            log.error("%s connection=%s why=%s", what, name, fault)
+
+
+def one_of(found: Connections, name: str) -> ConnectionConfig:
+    """The connection of a name. Raises `BadInput` with its faults, `UserMistake` when there is none."""
+    if name in found.unread:
+        raise BadInput(f"connection {name}", found.unread[name])
+    if name not in found.mapped:
+        names = ", ".join(sorted({*found.mapped, *found.unread})) or "(there is none)"
+        raise UserMistake(f"no connection {name!r}: one of {names}")
+    return found.mapped[name]
+
+
 def load_connections(
     folder: Path,
     environ: Mapping[str, str] | None = None,
@@ -116,38 +166,52 @@ def load_connections(
     secrets_needed: bool = True,
     tokens_needed: bool = False,
 ) -> dict[str, ConnectionConfig]:
-    """Every connection of a folder, by name; none when there is no folder.
+    """Every connection of a folder, by name; none when there is no folder. Raises `BadInput` with all faults of all files at once."""
+    found = read_connections(folder, environ)
+    kinds = ([found.unsigned] if secrets_needed else []) + ([found.silent] if tokens_needed else [])
+    faults = [fault for of_one in found.off(*kinds).values() for fault in of_one]
+    if faults:
+        raise BadInput("connections", faults)
+    return dict(found.mapped)
 
-    The API needs the secrets that CRMs sign with, the worker the tokens that it writes to them with. Raises `BadInput` with all faults of all files at once.
-    """
+
+def read_connections(folder: Path, environ: Mapping[str, str] | None = None) -> Connections:
+    """The connections of a folder, none when there is no folder, and the faults of each."""
     env = os.environ if environ is None else environ
-    faults: list[Fault] = []
-    found: dict[str, ConnectionConfig] = {}
+    mapped: dict[str, ConnectionConfig] = {}
+    unread: dict[str, list[Fault]] = {}
+    unsigned: dict[str, list[Fault]] = {}
+    silent: dict[str, list[Fault]] = {}
     for path in sorted(folder.glob("*.toml")) if folder.is_dir() else []:
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            faults.append(Fault(str(path), str(error), "a connection is a TOML file in UTF-8", "mend the line"))
+            unread[path.stem] = [Fault(str(path), str(error), "a connection is a TOML file in UTF-8", "mend the line")]
             continue
-        reader = _Reader(path, content, env, secrets_needed, tokens_needed)
+        except OSError as error:  # a folder of that name, a link to nothing, a file of somebody else
+            why = f"it cannot be read ({error.strerror})"
+            unread[path.stem] = [
+                Fault(str(path), why, "a connection is a TOML file in UTF-8", "put the file there or remove it")
+            ]
+            continue
+        reader = _Reader(path, content, env)
         connection = reader.read()
-        faults += reader.faults
+        for faults, kind in ((reader.faults, unread), (reader.unsigned, unsigned), (reader.silent, silent)):
+            if faults:
+                kind[path.stem] = faults
         if connection is not None:
-            found[connection.name] = connection
-    if faults:
-        raise BadInput("connections", faults)
-    return found
+            mapped[connection.name] = connection
+    return Connections(mapped, unread, unsigned, silent)
 
 
 class _Reader:
     """Reads one file and collects what is wrong with it."""
 
-    def __init__(
-        self, path: Path, content: dict[str, Any], env: Mapping[str, str], secrets_needed: bool, tokens_needed: bool
-    ) -> None:
+    def __init__(self, path: Path, content: dict[str, Any], env: Mapping[str, str]) -> None:
         self.path, self.content, self.env = path, content, env
-        self.secrets_needed, self.tokens_needed = secrets_needed, tokens_needed
         self.faults: list[Fault] = []
+        self.unsigned: list[Fault] = []
+        self.silent: list[Fault] = []
 
     def read(self) -> ConnectionConfig | None:
         content = self.content
@@ -177,7 +241,12 @@ class _Reader:
         url, secrets, objects = self._public_url(), self._secrets(), self._objects(str(vendor))
         tables = {name: mapped.table for name, mapped in objects.items()}
         writeback = read_writeback(
-            content.get("writeback"), str(vendor), tables, self.env, self._fault, token_needed=self.tokens_needed
+            content.get("writeback"),
+            str(vendor),
+            tables,
+            self.env,
+            self._fault,
+            self._no_token,
         )
         if self.faults:
             return None
@@ -200,12 +269,10 @@ class _Reader:
         names = [names] if isinstance(names, str) else names
         files = self._secret_files()
         if names is None and self.content.get("secret_files"):
-            return files
+            return () if self.unsigned else files
         if not isinstance(names, list) or not names or not all(isinstance(n, str) and n for n in names):
             rule = "names of the environment variables that hold the CRM's client secret, never the secret itself"
             self._fault("key secret_envs", type(names).__name__, rule, 'write secret_envs = ["HUBSPOT_CLIENT_SECRET"]')
-            return ()
-        if not self.secrets_needed:
             return ()
         secrets = []
         for name in names:
@@ -215,9 +282,10 @@ class _Reader:
                 rule = f"a secret has at least {MIN_SECRET_CHARACTERS}"
                 # A secret that was pasted in the place of its variable's name is not repeated.
                 shown = name if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) else "(a name that is none)"
-                self._fault(f"environment variable {shown}", state, rule, "set it to the CRM app's client secret")
+                step = "set it to the CRM app's client secret and start the API anew"
+                self._fault(f"environment variable {shown}", state, rule, step, into=self.unsigned)
             secrets.append(secret)
-        return (*secrets, *files)
+        return () if self.unsigned else (*secrets, *files)
 
     def _secret_files(self) -> tuple[str, ...]:
         """The secrets that lie in files, each read when it is needed; one that others may read is refused."""
@@ -227,7 +295,7 @@ class _Reader:
             self._fault("key secret_files", type(names).__name__, rule, 'write secret_files = ["/run/secrets/hubspot"]')
             return ()
         found = []
-        for number, name in enumerate(names if self.secrets_needed else (), 1):
+        for number, name in enumerate(names, 1):
             path, where = (
                 self.path.parent / name,
                 f"key secret_files, file {number}",
@@ -237,13 +305,23 @@ class _Reader:
                 secret = path.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 said = error.strerror if isinstance(error, OSError) else "is no text"
-                self._fault(where, str(said), "a file with the CRM app's client secret", "write it there")
+                self._fault(
+                    where, str(said), "a file with the CRM app's client secret", "write it there", into=self.unsigned
+                )
                 continue
             if open_to:
-                self._fault(where, "any user may read it", "a secret is its owner's", f"chmod o= {path}")
+                self._fault(
+                    where, "any user may read it", "a secret is its owner's", f"chmod o= {path}", into=self.unsigned
+                )
             elif len(secret) < MIN_SECRET_CHARACTERS:
                 rule = f"a secret has at least {MIN_SECRET_CHARACTERS}"
-                self._fault(where, f"has {len(secret)} characters", rule, "write the CRM app's client secret")
+                self._fault(
+                    where,
+                    f"has {len(secret)} characters",
+                    rule,
+                    "write the CRM app's client secret",
+                    into=self.unsigned,
+                )
             found.append(secret)
         return tuple(found)
 
@@ -317,5 +395,8 @@ class _Reader:
             return None
         return Mapped(table.name, str(key), dict(columns), {c: dict(w) for c, w in values.items()})
 
-    def _fault(self, where: str, found: str, rule: str, next_step: str) -> None:
-        self.faults.append(Fault(f"{self.path}, {where}", found, rule, next_step))
+    def _no_token(self, where: str, found: str, rule: str, next_step: str) -> None:
+        self._fault(where, found, rule, next_step, into=self.silent)
+
+    def _fault(self, where: str, found: str, rule: str, next_step: str, into: list[Fault] | None = None) -> None:
+        (self.faults if into is None else into).append(Fault(f"{self.path}, {where}", found, rule, next_step))

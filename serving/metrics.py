@@ -34,6 +34,14 @@ class Metrics:
         self.outbox = Gauge(
             "accountscore_outbox_messages", "Messages to CRMs that are not settled", ["state"], registry=self.registry
         )
+        self.set_aside = Gauge(
+            "accountscore_set_aside_entities", "Entities that cannot be scored, until they change or are put back",
+            registry=self.registry,
+        )  # fmt: skip
+        self.connection_on = Gauge(
+            "accountscore_connection_on", "1 when webhooks of the connection are taken, 0 when it has a fault", ["connection"],
+            registry=self.registry,
+        )  # fmt: skip
         self.scores = Counter(
             "accountscore_scores_total", "Scores given", ["model", "version", "band"], registry=self.registry
         )

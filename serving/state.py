@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -40,6 +40,10 @@ class AppState:
     """What a request that is scored now is answered under."""
     together: Together
     """On the event loop alone."""
+    mapped: Mapping[str, ConnectionConfig]
+    """Also those whose webhooks are not taken for lack of a secret."""
+    off: frozenset[str]
+    """Names of connections that have a fault: their webhooks are answered 503."""
 
 
 def state_of(request: Request) -> AppState:

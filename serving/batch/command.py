@@ -113,7 +113,7 @@ def _run(
     from serving.batch.run import Options, run
     from serving.champion import Champions
     from serving.clock import make_clock
-    from serving.connections import load_connections
+    from serving.connections import read_connections, tell
     from serving.log import configure
     from serving.privacy import gone
     from serving.replay.scorers import KeptScorers
@@ -129,8 +129,9 @@ def _run(
     for name, standing in champions.standing().items():
         if standing["refused"] and standing["serves"] is None:
             raise AccountscoreError(f"the champion of {name} is refused: {standing['refused']}")
-    connections = load_connections(settings.base.connections, secrets_needed=False)
-    wanting = {name: c for name, c in connections.items() if c.source == source}
+    connections = read_connections(settings.base.connections)
+    tell(connections.off())  # the scores are published all the same, and queued for the others
+    wanting = {name: c for name, c in connections.mapped.items() if c.source == source}
     set_up(settings)
     store = open_store(settings.base.store_url)
     try:

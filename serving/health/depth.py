@@ -23,7 +23,8 @@ def measure(state: AppState) -> None:
             letters = {name: count for name, count in connection.execute(by_state)}
             by_state = select(writebacks.c.state, func.count()).group_by(writebacks.c.state)
             messages = {name: count for name, count in connection.execute(by_state)}
-            changed = connection.execute(select(func.count()).select_from(dirty)).scalar_one()
+            changed = connection.execute(select(func.count()).where(dirty.c.error.is_(None))).scalar_one()
+            set_aside = connection.execute(select(func.count()).where(dirty.c.error.is_not(None))).scalar_one()
             newest_of = select(signals.c.entity, func.max(signals.c.as_of)).group_by(signals.c.entity)
             newest = {entity: as_of for entity, as_of in connection.execute(newest_of)}
     except StoreAway:
@@ -33,6 +34,7 @@ def measure(state: AppState) -> None:
     for name in OUTBOX:
         metrics.outbox.labels(name).set(messages.get(name, 0))
     metrics.dirty.set(changed)
+    metrics.set_aside.set(set_aside)
     now_us = to_us(state.clock())
     for entity in ENTITIES:
         if entity in newest:

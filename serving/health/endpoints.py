@@ -25,8 +25,8 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Can it answer now?", responses=documented(503))
 async def readyz(request: Request) -> dict[str, Any]:
-    """Ready when at least one model is live and verified; says of each model how it stands, and whether the store is reached: without it
-    only what brings its signals is scored."""
+    """Ready when at least one model is live and verified; says of each model how it stands, whether the store is reached (without it
+    only what brings its signals is scored), and which connections are off for a fault in their settings."""
     state = state_of(request)
     models = state.champions.standing()
     if not _serves(models):
@@ -39,7 +39,8 @@ async def readyz(request: Request) -> dict[str, Any]:
         )
     degraded = sorted(name for name, model in models.items() if model["refused"] or model["registry_failed"])
     store = "away" if state.watched.away else "reached"
-    return {"status": "degraded" if degraded or state.watched.away else "ready", "models": models, "store": store}
+    status = "degraded" if degraded or state.watched.away or state.off else "ready"
+    return {"status": status, "models": models, "store": store, "connections_off": sorted(state.off)}
 
 
 @router.get("/metrics", summary="Counters in Prometheus' text format", response_class=Response)

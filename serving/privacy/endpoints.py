@@ -70,7 +70,7 @@ async def erase(
     state = state_of(request)
     with guarded():
         deleted = await asyncio.to_thread(
-            service.erase, state.store, state.connections.values(), kind, entity_id, to_us(state.clock()),
+            service.erase, state.store, state.mapped.values(), kind, entity_id, to_us(state.clock()),
             state.settings.base.home,
         )  # fmt: skip
         await asyncio.to_thread(state.watched.refresh)

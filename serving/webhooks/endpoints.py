@@ -20,6 +20,8 @@ from serving.webhooks.delivery import Delivery
 from serving.webhooks.vendors import VENDORS
 
 router = APIRouter(tags=["webhooks"])
+RETRY_AFTER_SECONDS = 60
+"""Of a connection that is off: a person has to mend it."""
 SMALL_BODY_BYTES = 64 * 1024
 """Parsed at once; what is larger (100 records of Salesforce take 20 ms and more) does not hold up the others."""
 ConnectionName = Annotated[
@@ -56,6 +58,13 @@ async def receive_webhook(connection: ConnectionName, request: Request) -> Respo
     """
     state = state_of(request)
     config = state.connections.get(connection)
+    if connection in state.off:
+        # Not 404 and not 401: the vendor keeps the events and sends them again.
+        raise Problem(
+            503, "connection_off",
+            "the connection is off: its settings have a fault, which the log and python -m serving connections name; nothing was taken",
+            {}, RETRY_AFTER_SECONDS,
+        )  # fmt: skip
     if config is None:
         # The names that there are, are nobody's business here.
         raise Problem(404, "no_such_connection", "no such connection: its name is that of its TOML file")

@@ -9,26 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Connection, func, select
 
 from features.errors import UserMistake
 from features.source import Source
 from features.tables import TABLES
 from serving.champion import Champions
-from serving.clock import Clock
+from serving.clock import Clock, to_us
 from serving.connections import ConnectionConfig
-from serving.store.connect import Store
-from serving.store.tables import decisions
+from serving.store.connect import Store, insert_new
+from serving.store.tables import decisions, dirty
 from serving.worker.removals import ENTITY_OF
 from serving.worker.score import ENTITIES_A_ROUND, Round, newest_known, score_round
 from serving.worker.sources import Sources
+from serving.writeback.queue import BACKFILL
 
 Entity = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Filled:
-    """What a run did: records it scored, and records that were scored by a run before it."""
+    """What a run did: records it scored or queued, and records that were scored by a run before it."""
 
     scored: int = 0
     before: int = 0
@@ -43,6 +44,55 @@ def backfill(
     Raises `UserMistake` when no live model scores what the connection's objects are.
     """
     source = sources.get(config)
+    left, before = _left(store, source, config, champions)
+    run_id, all_of_them = run_of(config.name), len(left) + before
+    for start in range(0, len(left), ENTITIES_A_ROUND):
+        progress(before + start, all_of_them)
+        part = left[start : start + ENTITIES_A_ROUND]
+        with store.read() as connection:
+            known = newest_known(connection, config.source)
+        # No letter is worked off by this, and what is dirty stays so.
+        found = Round(dict.fromkeys(part, -1), 0, known, BACKFILL, run_id)
+        score_round(store, source, config.source, [config], found, champions, clock, "backfill", run_id)
+    progress(all_of_them, all_of_them)
+    return Filled(len(left), before)
+
+
+def queue_backlog(
+    store: Store, sources: Sources, config: ConnectionConfig, champions: Champions, clock: Clock
+) -> Filled:  # fmt: skip
+    """Queue what was not scored by an earlier run for the worker that is running, after all that changed; repeating it changes
+    nothing. Raises as `backfill` does."""
+    left, before = _left(store, sources.get(config), config, champions)
+    now_us, run_id = to_us(clock()), run_of(config.name)
+    rows = [
+        {
+            "source": config.source, "entity": entity, "entity_id": entity_id, "generation": 1, "due_at": now_us,
+            "priority": BACKFILL, "run_id": run_id,
+        }
+        for entity, entity_id in left
+    ]  # fmt: skip
+    for start in range(0, len(rows), ENTITIES_A_ROUND):
+        with store.write() as connection:
+            # What is dirty already is scored for its own sake.
+            insert_new(connection, dirty, rows[start : start + ENTITIES_A_ROUND], ("source", "entity", "entity_id"))
+    return Filled(len(left), before)
+
+
+def run_of(name: str) -> str:
+    return f"backfill:{name}"
+
+
+def waiting_of(connection: Connection, run_id: str) -> int:
+    """How many records of a queued backlog the worker has not scored yet."""
+    where = (dirty.c.run_id == run_id, dirty.c.error.is_(None))
+    return connection.execute(select(func.count()).where(*where)).scalar_one()
+
+
+def _left(
+    store: Store, source: Source, config: ConnectionConfig, champions: Champions
+) -> tuple[list[Entity], int]:  # fmt: skip
+    """The records that no run scored yet, and how many were."""
     records = records_of(source, config)
     wanted = [(entity, i) for entity, i in records if champions.of_entity(entity)]
     if not wanted:
@@ -51,24 +101,13 @@ def backfill(
             f"nothing to score for connection {config.name!r}: its source has none of its {entities}, or no model of them is live; "
             "run python -m training promote MODEL"
         )
-    run_id = f"backfill:{config.name}"
+    run_id = run_of(config.name)
     with store.read() as connection:
         done = {(e, i) for e, i in connection.execute(
             select(decisions.c.entity, decisions.c.entity_id).where(decisions.c.run_id == run_id)
         )}  # fmt: skip
     left = [record for record in wanted if record not in done]
-    before = len(wanted) - len(left)
-    for start in range(0, len(left), ENTITIES_A_ROUND):
-        progress(before + start, len(wanted))
-        part = left[start : start + ENTITIES_A_ROUND]
-        with store.read() as connection:
-            known = newest_known(connection, config.source)
-        # No letter is worked off by this, and what is dirty stays so.
-        score_round(
-            store, source, config.source, [config], Round(dict.fromkeys(part, -1), 0, known), champions, clock, "backfill", run_id
-        )  # fmt: skip
-    progress(len(wanted), len(wanted))
-    return Filled(len(left), before)
+    return left, len(wanted) - len(left)
 
 
 def records_of(source: Source, config: ConnectionConfig) -> list[Entity]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential
 from tenacity.nap import sleep_using_event
 
-from features.errors import UserMistake
+from features.errors import BadInput, UserMistake
 from serving.alone import alone
 from serving.champion import Champions
 from serving.clock import Clock, to_us
-from serving.connections import ConnectionConfig
+from serving.connections import ConnectionConfig, tell
 from serving.errors import StoreAway
+from serving.log import place_of
 from serving.privacy import gone
 from serving.store.connect import Store
 from serving.webhooks import inbox
@@ -28,6 +30,10 @@ log = logging.getLogger("serving.worker")
 POLL_SECONDS = 0.1
 """How long an event waits at most before it is seen; an empty look costs about 0.1 ms."""
 LONGEST_PAUSE_SECONDS = 30.0
+LOOK_AGAIN_SECONDS = 30.0
+"""How soon a source that had a fault is read again."""
+OLDEST_EVERY = 10
+"""One round in so many takes what has waited longest, whatever its priority: a stream of webhooks starves no backlog."""
 
 
 class Worker:
@@ -40,28 +46,59 @@ class Worker:
         champions: Champions,
         clock: Clock,
         stopping: threading.Event | None = None,
+        off: Collection[str] = (),
     ) -> None:
+        """`off` names connections whose files have a fault: what they sent before waits."""
         self._store, self._connections, self._champions, self._clock = store, connections, champions, clock
         self._home = champions.home
         self._sources = Sources(self._home)
-        self._lacking = 0
+        self._lacking = self._rounds = 0
+        self._off = frozenset(off)
+        self._trouble: dict[str, float] = {}
+        """Connections whose source has a fault, and when it is looked at again, monotonic seconds."""
         self.stopping = stopping or threading.Event()
 
     def check(self) -> None:
-        """Open the sources; raises `BadInput` for what the connections ask and a source lacks."""
+        """Open the sources. A connection whose source has a fault is off till it is mended; raises `BadInput` when all are."""
         gone.publish(self._store, self._home)  # killed after a removal it would not have been told
-        self._sources.check(self._connections)
+        if not self._available():
+            raise BadInput(
+                "connections", [f for config in self._connections.values() for f in self._sources.faults(config)]
+            )
+
+    def _available(self) -> dict[str, ConnectionConfig]:
+        """The connections whose sources can be read now."""
+        found, now = {}, time.monotonic()
+        for name, config in self._connections.items():
+            if now < self._trouble.get(name, now):
+                continue
+            faults = self._sources.faults(config)
+            if not faults:
+                found[name] = config
+                if self._trouble.pop(name, None) is not None:
+                    log.info("connection.on connection=%s", name)
+                continue
+            if name not in self._trouble:
+                tell({name: faults})
+            self._trouble[name] = now + LOOK_AGAIN_SECONDS
+        return found
 
     def round(self) -> tuple[int, Scored]:
         """Work on the letters that wait and on the entities that are due; returns what was done."""
-        applied = apply_letters(self._store, self._sources, self._connections, self._clock)
+        self._rounds += 1
+        connections = self._available()
+        off = self._off | (self._connections.keys() - connections.keys())
+        applied = apply_letters(self._store, self._sources, connections, self._clock, off)
         if applied.removals:
             gone.publish(self._store, self._home)
         scored = Scored()
         due = next_due(self._store)
         if due is not None and due <= to_us(self._clock()):
             self._champions.refresh()
-            scored = score_dirty(self._store, self._sources, self._connections, self._champions, self._clock)
+            oldest_first = self._rounds % OLDEST_EVERY == 0
+            scored = score_dirty(
+                self._store, self._sources, connections, self._champions, self._clock, oldest_first=oldest_first
+            )
             if scored.waiting_for_model != self._lacking:
                 self._lacking = scored.waiting_for_model
                 log.warning("entities.without_model count=%d next=python -m training promote MODEL", self._lacking)
@@ -77,7 +114,7 @@ class Worker:
             if done == LETTERS_A_ROUND or scored.entities:
                 continue
             with self._store.read() as connection:
-                if inbox.has_waiting(connection):
+                if inbox.has_waiting(connection, self._off | self._trouble.keys()):
                     continue
             due = next_due(self._store)
             # What was due when the round began and was not scored waits for its model; what became due since does not.
@@ -98,11 +135,15 @@ class Worker:
                     done, scored = self.round()
                     busy = bool(done or scored.entities)
                 if pause > POLL_SECONDS:
-                    log.info("store.back")
+                    log.info("worker.back")
                 pause = POLL_SECONDS
             except StoreAway as error:
                 if pause == POLL_SECONDS:
                     log.error("store.away %s", error)
+                pause, busy = min(2 * pause, LONGEST_PAUSE_SECONDS), False
+            except Exception as error:
+                # Not of one record, which is set aside: of all of them, or ours. It may pass, and stopping would mend nothing.
+                log.error("worker.fault %s", place_of(error))
                 pause, busy = min(2 * pause, LONGEST_PAUSE_SECONDS), False
             if not busy:
                 self.stopping.wait(pause)
@@ -130,11 +171,15 @@ def begin(start: Callable[[], None], stopping: threading.Event) -> bool:
     return True
 
 
+class AlreadyRunning(UserMistake):
+    """Raised when another process has the lock of a worker or of who delivers."""
+
+
 @contextmanager
 def only_one(home: Path, what: str = "worker") -> Iterator[None]:
     """Holds the lock of a worker (or of who delivers); raises `UserMistake` when another one has it."""
-    busy = UserMistake(
-        f"a {what} is running on {str(home)!r} already: one is enough, and two would do everything twice"
+    busy = AlreadyRunning(
+        f"a {what} (or a backfill) is running on {str(home)!r} already, and two would do everything twice: let it work, or stop it first"
     )
     with alone(home / f"{what}.lock", busy):
         yield

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from features.errors import BadInput, Fault
+from features.errors import BadInput, Fault, UserMistake
 from features.removed import FILE, Marks, Removed
 from features.source import Source, open_source
 from serving.connections import ConnectionConfig
+from serving.log import place_of
 
 Stamp = tuple[tuple[str, int, int], ...]
 
@@ -54,23 +55,28 @@ class Sources:
             self._read = told, Removed.load(self._home)
         return self._read[1]
 
-    def check(self, connections: Mapping[str, ConnectionConfig]) -> None:
-        """Raises `BadInput` when a connection maps an object to a table that its source does not have."""
-        faults = []
-        for connection in connections.values():
+    def faults(self, connection: ConnectionConfig) -> list[Fault]:
+        """Why a connection cannot be worked on: its source cannot be read, or lacks a table that an object is mapped to."""
+        where = f"connection {connection.name}"
+        try:
             source = self.get(connection)
-            for name, mapped in connection.objects.items():
-                if not source.has(mapped.table):
-                    faults.append(
-                        Fault(
-                            f"connection {connection.name}, [objects.{name}], key table",
-                            f"the source {source.name!r} has no table {mapped.table!r}",
-                            f"one of {', '.join(source.tables)}",
-                            "add the table to the source or mend the connection",
-                        )
-                    )
-        if faults:
-            raise BadInput("connections", faults)
+        except BadInput as error:
+            return list(error.faults)
+        except UserMistake as error:
+            return [Fault(where, str(error), "its source can be read", "mend the source or the connection")]
+        except Exception as error:  # a source's own Python file may raise anything
+            rule = "its source can be read"
+            return [Fault(where, place_of(error), rule, f"run python -m features check --source {connection.source}")]
+        return [
+            Fault(
+                f"{where}, [objects.{name}], key table",
+                f"the source {source.name!r} has no table {mapped.table!r}",
+                f"one of {', '.join(source.tables)}",
+                "add the table to the source or mend the connection",
+            )
+            for name, mapped in connection.objects.items()
+            if not source.has(mapped.table)
+        ]
 
 
 def stamp(source: Source) -> Stamp:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.errors import UserMistake
-
 if TYPE_CHECKING:
+    from features.errors import Fault
     from serving.connections import ConnectionConfig
     from serving.store.connect import Store
 
@@ -20,7 +19,10 @@ def deliver(
     connection: Name = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written; send nothing.")] = False,
 ) -> None:
-    """Write what is queued into the CRMs, once. The worker does this by itself; it must not be running."""
+    """Write what is queued into the CRMs, once. The worker does this by itself; it must not be running.
+
+    A connection with a fault is said, and the others are written to.
+    """
     import threading
 
     from serving.log import configure
@@ -29,7 +31,7 @@ def deliver(
     from serving.writeback.deliver import Deliveries
 
     configure()
-    connections, store = _open(connection, tokens_needed=not dry_run)
+    connections, off, store = _open(connection)
     if dry_run:
         _show(store, connections)
         store.close()
@@ -42,16 +44,30 @@ def deliver(
     for name, config in connections.items():
         if config.writeback.mode != "on":
             typer.echo(f"{name}: write-back is {config.writeback.mode}, nothing is sent")
+    for name, faults in off.items():
+        typer.echo(f"{name}: off, nothing is sent: " + "; ".join(map(str, faults)))
     store.close()
 
 
 @dead_letters.command("list")
 def list_dead(connection: Name = None) -> None:
-    """One line each: connection, model, entity, record, attempts, why."""
+    """One line each: connection, model, entity, record, attempts, why.
+
+    Also the events that no row could be made of ("event" in the place of the model), and the accounts and leads that cannot be
+    scored ("score", with their source in the place of the connection).
+    """
+    from serving.webhooks import inbox
+    from serving.worker import set_aside
     from serving.writeback import queue
 
-    _, store = _open(connection)
+    connections, _, store = _open(connection)
+    sources = None if connection is None else [config.source for config in connections.values()]
     with store.read() as reading:
+        for event in inbox.failed(reading, connection):
+            about = f"{event['object_type']}/{event['object_id']}"
+            typer.echo(f"{event['connection']}\tevent\t{event['property'] or '-'}\t{about}\t1\t{event['detail']}")
+        for entity in set_aside.all_of(reading, sources):
+            typer.echo(f"{entity['source']}\tscore\t{entity['entity_id']}\t{entity['entity']}\t1\t{entity['error']}")
         for row in queue.dead(reading, connection):
             record = f"{row['object_type']}/{row['object_id']}"
             typer.echo(f"{row['connection']}\t{row['model']}\t{row['entity_id']}\t{record}\t{row['attempts']}\t{row['error']}")  # fmt: skip
@@ -63,13 +79,20 @@ def replay(
     connection: Annotated[str, typer.Argument(help="The connection.")],
     entity: Annotated[list[str] | None, typer.Option(help="An entity's id; all of them when none is named.")] = None,
 ) -> None:
-    """Put them back into the queue, after what was wrong was mended."""
+    """Put them back into the queue, after what was wrong was mended: write-backs, entities that could not be scored, and, when
+    no entity is named, events."""
     from serving.clock import system_us
+    from serving.webhooks import inbox
+    from serving.worker import set_aside
     from serving.writeback import queue
 
-    _, store = _open(connection)
+    connections, _, store = _open(connection)
     with store.write() as writing:
         count = queue.replay(writing, connection, system_us(), entity or ())
+        for config in connections.values():
+            count += set_aside.retry(writing, config.source, entity or ())
+        if not entity:
+            count += inbox.retry(writing, connection)
     store.close()
     typer.echo(f"{count:,} put back into the queue")
 
@@ -88,17 +111,18 @@ def _show(store: Store, connections: dict[str, ConnectionConfig]) -> None:
                 typer.echo(f"  {write.object_type}/{write.object_id}\t{write.model}\t{values or 'score.changed'}")
 
 
-def _open(name: str | None, *, tokens_needed: bool = False) -> tuple[dict[str, ConnectionConfig], Store]:
-    from serving.connections import load_connections
+def _open(name: str | None) -> tuple[dict[str, ConnectionConfig], dict[str, list[Fault]], Store]:
+    """The connections that can be read, the faults of those that are off, and the store."""
+    from serving.connections import one_of, read_connections
     from serving.settings import ServingSettings
     from serving.store.connect import open_store
 
     settings = ServingSettings.from_env()
-    connections = load_connections(settings.base.connections, secrets_needed=False, tokens_needed=tokens_needed)
+    found = read_connections(settings.base.connections)
+    connections, off = dict(found.mapped), found.off(found.silent)
     if name is not None:
-        if name not in connections:
-            raise UserMistake(f"no connection {name!r}: one of {', '.join(connections) or '(there is none)'}")
-        connections = {name: connections[name]}
+        connections = {name: one_of(found, name)}
+        off = {name: off[name]} if name in off else {}
     store = open_store(settings.base.store_url)
     store.require_revision()
-    return connections, store
+    return connections, off, store

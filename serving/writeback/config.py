@@ -75,6 +75,11 @@ class WriteBack:
     token_url: str = ""
 
     @property
+    def sends(self) -> bool:
+        """Whether it is switched on and its token is set."""
+        return self.mode == "on" and bool(self.token)
+
+    @property
     def queues(self) -> bool:
         return self.mode != "off"
 
@@ -83,10 +88,10 @@ Fail = Callable[[str, str, str, str], None]
 
 
 def read_writeback(
-    content: Any, vendor: str, objects: Mapping[str, str], env: Mapping[str, str], fail: Fail, *, token_needed: bool
+    content: Any, vendor: str, objects: Mapping[str, str], env: Mapping[str, str], fail: Fail, unset: Fail
 ) -> WriteBack:
     """The table as it is in the file; `objects` says which table each object is. Calls `fail(where, found, rule, next step)`
-    for every fault and then returns something that nobody may use."""
+    for every fault and then returns something that nobody may use, and `unset` for a token that is not in the environment."""
     if content is None:
         return WriteBack()
     if not isinstance(content, dict):
@@ -122,7 +127,7 @@ def read_writeback(
     return WriteBack(
         mode, _models(content.get("models"), vendor, objects, fail), int(numbers["minimum_change"]), int(numbers["hysteresis"]),
         float(numbers["requests_per_second"]), _url(content.get("url", URLS.get(vendor)), fail, vendor != "standard-webhooks"),
-        _token(content.get("token_env"), env, fail) if token_needed and mode == "on" else "",
+        _token(content.get("token_env"), env, fail, unset) if mode == "on" else "",
         _networks(content.get("allow_networks", []), fail), Path(ca_file) if ca_file else None,
         client_id, token_url,
     )  # fmt: skip
@@ -191,7 +196,7 @@ def _login(content: dict[str, Any], vendor: str, fail: Fail) -> tuple[str, str]:
     return client_id, _url(token_url, fail, True, "token_url")
 
 
-def _token(name: Any, env: Mapping[str, str], fail: Fail) -> str:
+def _token(name: Any, env: Mapping[str, str], fail: Fail, unset: Fail) -> str:
     if not isinstance(name, str) or not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
         rule = "the name of the environment variable that holds the token, never the token itself"
         fail("[writeback], key token_env", type(name).__name__, rule, 'write token_env = "HUBSPOT_TOKEN"')
@@ -199,7 +204,8 @@ def _token(name: Any, env: Mapping[str, str], fail: Fail) -> str:
     token = env.get(name, "")
     if len(token) < MIN_TOKEN_CHARACTERS or not token.isascii() or not token.isprintable():
         state = "is not set" if not token else f"has {len(token)} characters"
-        fail(f"environment variable {name}", state, f"a token has at least {MIN_TOKEN_CHARACTERS}, printable ASCII", "set it")  # fmt: skip
+        unset(f"environment variable {name}", state, f"a token has at least {MIN_TOKEN_CHARACTERS}, printable ASCII", "set it and start the worker anew")  # fmt: skip
+        return ""
     return token
 
 

@@ -217,7 +217,7 @@ class Deliveries:
         self._senders = {
             name: make_sender(config.vendor, config.writeback)
             for name, config in connections.items()
-            if config.writeback.mode == "on"
+            if config.writeback.sends
         }
         self._deliveries = {name: Delivery(store, connections[name], sender) for name, sender in self._senders.items()}
         self._threads = [
