@@ -33,7 +33,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -172,7 +172,7 @@ def load_connections(
     faults = [fault for of_one in found.off(*kinds).values() for fault in of_one]
     if faults:
         raise BadInput("connections", faults)
-    return dict(found.mapped)
+    return {name: config if secrets_needed else replace(config, secrets=()) for name, config in found.mapped.items()}
 
 
 def read_connections(folder: Path, environ: Mapping[str, str] | None = None) -> Connections:
