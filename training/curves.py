@@ -17,6 +17,8 @@ from training.evaluate import Ranking
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 DISTRIBUTION_BINS = 20
 MOST_PERIODS = 24
+LEAST_OF_EACH = 10
+"""Rows with and without the outcome that a period has: of one with a single outcome nothing can be said."""
 SLICES = 6
 RESAMPLES = 200
 EARLIEST_DATE_US = 10**14
@@ -101,18 +103,46 @@ def distribution(y: np.ndarray, p: np.ndarray) -> Points:
 def by_period(
     y: np.ndarray, p: np.ndarray, group: np.ndarray, time: np.ndarray | None, capacity: float, seed: int = 0
 ) -> list[dict[str, object]]:
-    """Stability: one line per observation date, per calendar month when there are many, per sixth when time is an order.
+    """Stability: one line per observation date, per calendar month when there are many, per sixth when time is an order;
+    neighbours are put together until each has `LEAST_OF_EACH` rows with and without the outcome.
 
-    `period`, `rows`, `with_outcome`, `base_rate`, `predicted` (mean probability), `auc` {value, low, high} (null with one
-    class), `precision_at_capacity`. Empty without time.
+    `period` ("2026-06-04", "2026-06-04 to 2026-07-30", "2 of 6"), `rows`, `with_outcome`, `base_rate`, `predicted` (mean
+    probability), `auc` {value, low, high} (null with one class), `precision_at_capacity`. Empty without time.
     """
     if time is None:
         return []
     found: list[dict[str, object]] = []
-    for name, rows in _periods(time):
-        if len(rows):
-            found.append({"period": name, **_summary(y[rows], p[rows], group[rows], capacity, seed)})
+    for name, rows in _enough_of_each(_periods(time), y):
+        found.append({"period": name, **_summary(y[rows], p[rows], group[rows], capacity, seed)})
     return found
+
+
+def _enough_of_each(periods: list[tuple[str, np.ndarray]], y: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    found: list[tuple[str, str, np.ndarray]] = []
+    for name, rows in periods:
+        if found and _fewest(y[found[-1][2]]) < LEAST_OF_EACH:
+            first, _, before = found.pop()
+            found.append((first, name, np.concatenate([before, rows])))
+        elif len(rows):
+            found.append((name, name, rows))
+    if len(found) > 1 and _fewest(y[found[-1][2]]) < LEAST_OF_EACH:
+        (first, _, before), (_, last, rows) = found[-2:]
+        found[-2:] = [(first, last, np.concatenate([before, rows]))]
+    return [(_from_to(first, last), rows) for first, last, rows in found]
+
+
+def _fewest(y: np.ndarray) -> int:
+    return int(min(y.sum(), len(y) - y.sum()))
+
+
+def _from_to(first: str, last: str) -> str:
+    """
+    >>> _from_to("2026-06", "2026-07"), _from_to("2 of 6", "4 of 6"), _from_to("2026-06", "2026-06")
+    ('2026-06 to 2026-07', '2 to 4 of 6', '2026-06')
+    """
+    if first == last:
+        return first
+    return f"{first.removesuffix(f' of {SLICES}')} to {last}"
 
 
 def _periods(time: np.ndarray) -> list[tuple[str, np.ndarray]]:

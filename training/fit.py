@@ -217,6 +217,7 @@ def _finish(
         },
         "chosen": model.recipe.kind,
         "signals": len(learnt.rows.signals),
+        "themes": list(dict.fromkeys(signal.theme for signal in learnt.rows.signals)),
         "trees": len(model.bag) * model.recipe.tree_count if model.bag else 0,
         "tree_share": model.recipe.tree_share,
         "speed": speed(scorer, learnt.rows.x[learnt.judged]),

@@ -59,6 +59,24 @@ class TestByPeriod:
         assert [line["rows"] for line in lines] == [1000, 1000]
         assert lines[0]["auc"]["value"] == pytest.approx(evaluate.auc(y[::2], p[::2]), abs=1e-6)  # type: ignore[index]
 
+    def test_days_with_one_outcome_are_put_together(self) -> None:
+        y, p, group = scores()
+        order = np.argsort(y, kind="stable")  # all without the outcome come before all with it
+        y, p, group, day = y[order], p[order], group[order], np.arange(len(y)) // 100
+        lines = curves.by_period(y, p, group, 1_700_000_000_000_000 + day * 86_400_000_000, 0.1)
+        assert sum(int(str(line["rows"])) for line in lines) == len(y)
+        for line in lines:
+            with_outcome, rows = int(str(line["with_outcome"])), int(str(line["rows"]))
+            assert min(with_outcome, rows - with_outcome) >= curves.LEAST_OF_EACH
+            assert line["auc"] is not None
+        assert " to " in str(lines[0]["period"])
+
+    def test_one_outcome_in_all_is_one_line(self) -> None:
+        """The sabotaged twin of the rule: where nothing can be put together, nothing is said of the ranking."""
+        y, p, group = scores()
+        (line,) = curves.by_period(np.zeros_like(y), p, group, np.arange(len(y)), 0.1)
+        assert (line["period"], line["auc"]) == ("1 to 6 of 6", None)
+
     def test_ranks_become_sixths_and_no_time_nothing(self) -> None:
         y, p, group = scores()
         assert curves.by_period(y, p, group, np.arange(len(y)), 0.1)[0]["period"] == "1 of 6"

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import struct
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from models.catalog import get_model
 from models.definition import Model
 from models.scorer import Scorer
 from tests.scorers import make_scorer, make_signals, random_rows
 from training import curves
+from training.fit import table_definition
 from training.report import page, pictures, words
 from training.report.signals import top_signals
 from training.report.speed import speed
@@ -134,6 +140,39 @@ class TestPage:
         html = page.render(definition, report, {})
         assert "This rule does it: days_to_renewal, lowest first." in html
 
+    @pytest.mark.parametrize(
+        ("low", "high", "said"),
+        [
+            (0.8, 1.2, "no better, within noise (0.8 to 1.2)"),
+            (1.1, 1.3, "1.0× what a random draw finds, among the 10 %"),
+        ],
+    )
+    def test_chance_is_not_called_better(
+        self, scorer: Scorer, definition: Model, low: float, high: float, said: str
+    ) -> None:
+        report = make_report(scorer)
+        report["metrics"]["lift_at_capacity"] = {"value": 1.0, "low": low, "high": high}
+        text = " ".join(" ".join(Elements(page.render(definition, report, {})).text).split())
+        assert said in text
+        assert "better than a draw" not in text
+
+    def test_themes_are_those_of_its_signals(self, scorer: Scorer, definition: Model) -> None:
+        text = page.render(definition, make_report(scorer, themes=["usage", "billing"]), {})
+        assert "It reads 8 signals: usage, billing." in text
+
+    def test_a_table_has_columns_and_no_themes(self, scorer: Scorer) -> None:
+        report = make_report(scorer, version=None, promoted=False, themes=["custom"])
+        html = page.render(table_definition("won", "lead"), report, {})
+        assert "It reads 8 columns of the table." in html
+        assert "custom" not in html
+        assert "present champion" not in html
+        assert "python -m serving score-table" in html
+
+    def test_a_refusal_says_why_beside_the_verdict(self, scorer: Scorer, definition: Model) -> None:
+        report = make_report(scorer, verdict_code="refused", promoted=False, why=["audit: a copy (needed: none)"])
+        text = page.render(definition, report, {})
+        assert text.index("audit: a copy (needed: none)") < text.index('class="tiles"')
+
     def test_without_time_and_without_value(self, scorer: Scorer, definition: Model, tmp_path: Path) -> None:
         report = make_report(
             scorer,
@@ -151,6 +190,33 @@ class TestPage:
     def test_the_same_report_gives_the_same_bytes(self, scorer: Scorer) -> None:
         report = {**make_report(scorer), "outcome": "left"}
         assert pictures.draw(report) == pictures.draw(report)
+
+
+class TestLegend:
+    """A legend inside the axes lies over bars, somewhere or other."""
+
+    def drawn(self, legend: Callable[[Axes, int], object]) -> tuple[float, float]:
+        """(lower end of the legend, upper end of the axes) in pixels."""
+        figure = Figure(layout="constrained")
+        canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+        axes.bar([0, 1], [2, 2], label="accounts that left")
+        legend(axes, 2)
+        canvas.draw()
+        found = axes.get_legend()
+        assert found is not None
+        return found.get_window_extent().y0, axes.get_window_extent().y1
+
+    def test_is_above_the_axes(self) -> None:
+        below, above = self.drawn(pictures._legend)
+        assert below >= above
+
+    def test_one_that_is_inside_is_noticed(self) -> None:
+        """The sabotaged twin."""
+        below, above = self.drawn(lambda axes, _: axes.legend(loc="upper right"))
+        assert below < above
+
+    def test_there_is_no_other(self) -> None:
+        assert inspect.getsource(pictures).count(".legend(") == 1
 
 
 class TestTopSignals:

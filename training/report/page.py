@@ -14,8 +14,8 @@ CAPTIONS = {
     "precision": ("How often it is right", "Of those acted upon, the share with the outcome, as it came and as promised. Shaded: 95 % interval."),
     "calibration": ("Are the probabilities true?", "On the dashed line, 20 % means that 20 of 100 have the outcome."),
     "distribution": ("How the scores lie", "How many of each group get which probability: the less the two overlap, the better."),
-    "stability": ("Does it hold over time?", "Each date of the test period by itself."),
-    "segments": ("For whom does it work?", "Each segment that is large enough to be judged by itself, with its number of rows."),
+    "stability": ("Does it hold over time?", "The test period part by part, each with at least 10 rows with the outcome and 10 without. Bars: 95 % interval."),
+    "segments": ("For whom does it work?", "Each segment that is large enough to be judged by itself, with its number of rows. Bars: 95 % interval."),
     "signals": ("What moves the score", "The strongest signals, and what each of their values adds to or takes from the log-odds; the line spans 80 % of the rows."),
 }  # fmt: skip
 """Picture -> its title and what it shows."""
@@ -48,7 +48,10 @@ def render(definition: Model, report: dict[str, Any], pictures: dict[str, bytes]
     return environment.get_template("page.html.j2").render(
         definition=definition,
         report=report,
+        badge=words.badge(report),
         headline=words.headline(definition, report),
+        against_a_draw=words.against_a_draw(report),
+        reads=words.reads(definition, report),
         standing=words.standing(report),
         worth=words.worth(report),
         beyond_rule=words.beyond_rule(report),

@@ -9,11 +9,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 INK, MUTED, ACCENT, WARM, PALE = "#1f2933", "#8a97a6", "#0b6e99", "#c2410c", "#dbe7ee"
 MOST_SEGMENTS = 14
 MOST_CHARACTERS = 40
+FEWEST_BARS = 6
+"""Room for this many: two bars are no fatter than eight."""
 Report = dict[str, Any]
 
 
@@ -44,7 +46,7 @@ def lift(report: Report) -> bytes | None:
         ylim=(0, 1.01),
     )
     _percent(axes[0], x=True, y=True)
-    axes[0].legend(frameon=False, loc="lower right")
+    _legend(axes[0], 3)
     return _png(figure)
 
 
@@ -69,7 +71,7 @@ def precision(report: Report) -> bytes | None:
     axes[0].set(xlabel="share of the list acted upon", ylabel=f"of these, {_outcome(report)}", xlim=(0, 1))
     axes[0].set_ylim(bottom=0)
     _percent(axes[0], x=True, y=True)
-    axes[0].legend(frameon=False, loc="upper right")
+    _legend(axes[0], 2)
     return _png(figure)
 
 
@@ -89,7 +91,7 @@ def calibration(report: Report) -> bytes | None:
     )
     axes[0].set(xlabel="probability promised", ylabel="share observed", xlim=(0, top), ylim=(0, top))
     _percent(axes[0], x=True, y=True)
-    axes[0].legend(frameon=False, loc="upper left")
+    _legend(axes[0], 2)
     return _png(figure)
 
 
@@ -108,7 +110,7 @@ def distribution(report: Report) -> bytes | None:
         )
     axes[0].set(xlabel="probability", ylabel="share of each group")
     _percent(axes[0], x=True, y=True)
-    axes[0].legend(frameon=False, loc="upper right")
+    _legend(axes[0], 2)
     return _png(figure)
 
 
@@ -124,14 +126,14 @@ def stability(report: Report) -> bytes | None:
               [p["auc"]["high"] - v for v, p in zip(value, periods, strict=True)]]  # fmt: skip
     axes[0].errorbar(at, value, yerr=errors, color=ACCENT, fmt="o-", lw=1.6, ms=5, capsize=2.5)
     axes[0].axhline(0.5, color=MUTED, ls="--", lw=1.2)
-    axes[0].set_ylim(0.4, 1.0)
+    axes[0].set_ylim(min(0.4, *(p["auc"]["low"] for p in periods)), 1.0)
     _title(axes[0], "ranking (ROC AUC; 0.5 is chance)")
     axes[1].plot(at, [p["base_rate"] for p in periods], "o-", color=WARM, lw=1.6, ms=5, label=_outcome(report))
     axes[1].plot(at, [p["predicted"] for p in periods], "o:", color=ACCENT, lw=1.6, ms=5, label="promised on average")
-    _title(axes[1], "level")
+    _title(axes[1], "how many, as it came and as promised", above_legend=True)
     axes[1].set_ylim(0, 1.2 * max(max(p["base_rate"], p["predicted"]) for p in periods) or 1.0)
     _percent(axes[1], x=False, y=True)
-    axes[1].legend(frameon=False, loc="lower left", fontsize=8)
+    _legend(axes[1], 2)
     for ax in axes:
         step = max(1, len(at) // 6)
         ax.set_xticks(at[::step], [str(p["period"]) for p in periods][::step], rotation=20, ha="right")
@@ -155,10 +157,10 @@ def segments(report: Report) -> bytes | None:
     axes[0].set_yticks(at, [_short(f"{s['segment']} ({s['rows']:,})") for s in found])
     axes[1].plot([s["base_rate"] for s in found], at, "o", color=WARM, ms=6, label=_outcome(report))
     axes[1].plot([s["predicted"] for s in found], at, "|", color=ACCENT, ms=13, mew=2.2, label="promised")
-    _title(axes[1], "level")
+    _title(axes[1], "how many, as it came and as promised", above_legend=True)
     axes[1].set_xlim(0, 1.15 * max(max(s["base_rate"], s["predicted"]) for s in found) or 1.0)
     _percent(axes[1], x=True, y=False)
-    axes[1].legend(frameon=False, loc="lower left", fontsize=8)
+    _legend(axes[1], 2)
     return _png(figure)
 
 
@@ -190,6 +192,7 @@ def _shape(axes: Axes, signal: dict[str, Any]) -> None:
     axes.barh(at, [p["effect"] for p in points], color=colors, height=0.62, alpha=0.85)
     axes.hlines(at, [p["low"] for p in points], [p["high"] for p in points], color=INK, lw=0.8)
     axes.set_yticks(at, [_value(p, signal["unit"]) for p in points])
+    axes.set_ylim(len(points) - 0.5 - max(len(points), FEWEST_BARS), len(points) - 0.5)
 
 
 def _value(point: dict[str, Any], unit: str) -> str:
@@ -225,15 +228,23 @@ def _plain(axes: Axes) -> None:
     axes.yaxis.label.set_color(INK)
 
 
-def _title(axes: Axes, text: str) -> None:
-    axes.set_title(text, fontsize=9, loc="left", color=INK)
+def _title(axes: Axes, text: str, above_legend: bool = False) -> None:
+    axes.set_title(text, fontsize=9, loc="left", color=INK, pad=20 if above_legend else 6)
+
+
+def _legend(axes: Axes, columns: int) -> None:
+    """Above the picture: inside it lies over what it explains, somewhere or other."""
+    axes.legend(
+        frameon=False, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns, fontsize=8, borderaxespad=0.1,
+        handlelength=1.8, columnspacing=1.4,
+    )  # fmt: skip
 
 
 def _percent(axes: Axes, *, x: bool, y: bool) -> None:
     for wanted, axis in ((x, axes.xaxis), (y, axes.yaxis)):
         if wanted:
             axis.set_major_locator(MaxNLocator(6))
-            axis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
+            axis.set_major_formatter(FuncFormatter(lambda share, _place: f"{100 * share:.4g} %"))
 
 
 def _capacity_line(axes: Axes, report: Report) -> None:

@@ -59,13 +59,45 @@ def headline(definition: Model, report: Report) -> str:
     )
 
 
+def badge(report: Report) -> str:
+    """The verdict in a word or three."""
+    return {
+        Verdict.READY: "ready",
+        Verdict.RULE_IS_ENOUGH: "a rule is enough",
+        Verdict.NO_SIGNAL: "no signal",
+        Verdict.REFUSED: "refused",
+    }[Verdict(report["verdict_code"])]
+
+
 def standing(report: Report) -> str:
     """Whether it is live."""
     if report.get("promoted"):
         return f"Version {report['version']} is live: all its gates held."
-    version = f"Version {report['version']}" if report.get("version") else "This scorer"
     failed = [gate["name"] for gate in report["gates"] if not gate["passed"]]
-    return f"{version} is not live: {', '.join(failed) or report['verdict']}."
+    if report.get("version"):
+        return f"Version {report['version']} is not live: {', '.join(failed) or report['verdict']}."
+    if report["verdict_code"] == Verdict.READY:
+        return "All its gates held. It is a folder, live nowhere by itself: python -m serving score-table reads it."
+    return f"It must not be used: {', '.join(failed)} failed."
+
+
+def against_a_draw(report: Report) -> tuple[str, str]:
+    """Lift at capacity, and what it is a multiple of; noise is not called better."""
+    lift = report["metrics"]["lift_at_capacity"]
+    acted_upon = f"among the {_percent(report['capacity_share'])} acted upon"
+    if lift["low"] <= 1 <= lift["high"]:
+        spread = f"{lift['low']:.1f} to {lift['high']:.1f}"
+        return f"{lift['value']:.1f}×", f"what a random draw finds {acted_upon}: no better, within noise ({spread})"
+    return f"{lift['value']:.1f}×", f"what a random draw finds, {acted_upon}"
+
+
+def reads(definition: Model, report: Report) -> str:
+    """What it reads: how many signals, of which themes."""
+    count = report["signals"]
+    if definition.themes == ("custom",):  # a flat table, whose columns are nobody's themes
+        return f"It reads {count} column{'s' if count != 1 else ''} of the table."
+    themes = report.get("themes") or []
+    return f"It reads {count} signal{'s' if count != 1 else ''}{': ' if themes else ''}{', '.join(themes)}."
 
 
 def worth(report: Report) -> str | None:
@@ -73,9 +105,11 @@ def worth(report: Report) -> str | None:
     value = report.get("value")
     if not value:
         return None
-    gain = value["gain_at_capacity"]
+    gain, turned = value["gain_at_capacity"], ""
+    if value["accept_rate"] < 1:  # of leads all who are called are reached; who stays after a call is a share of them
+        turned = f", of whom {_percent(value['accept_rate'])} are turned in time,"
     return (
-        f"Acting on them at {value['contact_cost']:,.0f} each, of whom {_percent(value['accept_rate'])} are turned in time, would have "
+        f"Acting on them at a cost of {value['contact_cost']:,.0f} each{turned} would have "
         f"gained about {_round(gain['value'])} ({_round(gain['low'])} to {_round(gain['high'])}) in the test period; the probabilities "
         f"had promised {_round(value['expected_gain_at_capacity'])}. They held {_percent(value['share_found_at_capacity'])} of the value "
         f"of all with the outcome."
