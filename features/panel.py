@@ -22,6 +22,7 @@ from features.definition import Definition, money
 from features.engines import Engine, make_engine
 from features.errors import UserMistake
 from features.lattice import KEYS, Lattice, Memory, lattices
+from features.lead_company import BOUGHT, companies_of, customers, want_company
 from features.measures import (
     DEPTH_WEEKS,
     WEEK_US,
@@ -52,7 +53,7 @@ KEY: dict[Entity, str] = {"account": "account_id", "lead": "lead_id"}
 FIXED = ("entity_id", "as_of", "eligibility", "value")
 """The columns of a panel that are not signals."""
 ELIGIBLE = "eligible"
-NO_SCORE = ("opted_out", "internal", "closed", "not_customer", "already_leaving")
+NO_SCORE = ("opted_out", "internal", "closed", "already_customer", "not_customer", "already_leaving")
 """What `eligibility` says of those that get no score."""
 DAY = dt.timedelta(days=1)
 GRID_DAYS = 28
@@ -189,7 +190,8 @@ def _population(source: Source, entity: Entity) -> tuple[Wanted, list[nw.Expr]]:
             "is_closed", table, value=lambda: where(nw.col("status").is_in(["converted", "disqualified"])), how="max"
         )
         rules.append(("closed", get(closed) > 0))
-        get(State("account", table, value=lambda: nw.col("account_id"), how="max"))
+        want_company(get)
+        rules.append(("already_customer", nw.col(BOUGHT) > 0))
         if source.has("opportunities", "lead_id"):
             amount = State(
                 "lead_amount",
@@ -246,7 +248,7 @@ def _panel(
                 spine, found = engine.keep(found[0]), found[1:]
             frames += [engine.keep(f) for f in found]
         if linked:
-            near = ("account_id", _accounts_of(source, ids)) if ids is not None else None
+            near = ("account_id", companies_of(source, ids)) if ids is not None else None
             rows = engine.table(name, columns, near).with_columns(entity_id=nw.col("account_id"))
             companies += [engine.keep(f) for f in state_frames(engine, rows, linked, lattice.as_ofs)]
         if any(m.table == name for m in (*wanted.windows, *wanted.weighted)):
@@ -258,6 +260,8 @@ def _panel(
             own_memory = memory if name in events else None
             frames += [engine.keep(f) for f in window_frames(engine, rows, late, name, wanted, lattice, own_memory)]
     assert spine is not None
+    if entity == "lead":
+        frames.append(engine.keep(customers(engine, source, spine, ids)))
     wide = engine.beside(spine, frames, KEYS)
     if companies:
         account = base_column(State("account", own))
@@ -296,14 +300,6 @@ def _columns(source: Source, table: str) -> list[str]:
     columns += [f"{c.name.removesuffix('_time')}_us" for c in definition.columns if c.type == "time"]
     versions = ["from_us", "until_us", "created_us"] if definition.kind == "state" else []
     return [*columns, "visible_us", *versions, *source.custom[table]]
-
-
-def _accounts_of(source: Source, ids: Sequence[str]) -> list[str]:
-    source.connection.register("wanted_leads", pa.table({"wanted": pa.array(list(ids), pa.string())}))
-    rows = source.query(
-        "SELECT DISTINCT account_id FROM leads WHERE lead_id IN (SELECT wanted FROM wanted_leads) AND account_id IS NOT NULL"
-    )
-    return [row[0] for row in rows]
 
 
 def _fill(wide: Frame, wanted: Wanted, own: str) -> Frame:

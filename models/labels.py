@@ -70,7 +70,7 @@ def label(
     """(n,) 1.0 it happened in `[as_of, as_of + horizon)`, 0.0 it did not, NaN when that is not known.
 
     Not known: the window (and, for churn, the 30 days after it) is not over at the end of the data; the customer had
-    left before `as_of` without our knowing; a snapshot has no row for the entity.
+    left, or the lead's company had bought, before `as_of` without our knowing; a snapshot has no row for the entity.
     """
     ids = pd.Series(entity_id)
     if outcomes.snapshot is not None:
@@ -79,6 +79,9 @@ def label(
     following = _first_at_or_after(outcomes.events, ids, as_of)
     y = (following < as_of + horizon_us).astype(np.float64)
     y[as_of + horizon_us + outcomes.settle_us > outcomes.known_until_us] = np.nan
+    if outcomes.entity == "lead":
+        # A company buys once: one that had bought before as_of, without our knowing, can no more be won.
+        y[came_at(outcomes, ids.to_numpy(), np.zeros_like(as_of)) < as_of] = np.nan
     if outcomes.spells is not None:
         end = _first_at_or_after(outcomes.spells.rename(columns={"end_us": "time_us"}), ids, as_of)
         start = _first_at_or_after(outcomes.spells.rename(columns={"start_us": "time_us"}), ids, as_of)

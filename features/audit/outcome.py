@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from features import lead_company
 from features.canonical import quote
 from features.errors import UserMistake
 from features.measures import DAY_US
@@ -83,7 +84,8 @@ def answers(source: Source, question: Question, entity_id: np.ndarray, as_of_us:
             f"SELECT n, max({question.column}::INT) AS y FROM audited_rows JOIN {table} ON {key} = entity_id GROUP BY n"
         )
     elif source.has(question.labels):
-        known = _within(f"SELECT {key} AS who, event_us AS at_us FROM {table} WHERE {question.column}", horizon)
+        came = f"SELECT {key} AS who, event_us AS at_us FROM {table} WHERE {question.column}"
+        known = _within(came, horizon, once=question.entity == "lead")
     elif question.entity == "account":
         known = f"""
             SELECT r.n, (count(s.account_id) = 0)::INT AS y FROM audited_rows r
@@ -91,7 +93,7 @@ def answers(source: Source, question: Question, entity_id: np.ndarray, as_of_us:
                 AND s.from_us < r.as_of_us + {horizon + RETURN_DAYS * DAY_US} AND s.until_us >= r.as_of_us + {horizon}
             GROUP BY r.n"""
     else:
-        known = _within(" UNION ALL ".join(_bought(source)), horizon)
+        known = _within(" UNION ALL ".join(_bought(source)), horizon, once=True)
     found = np.full(len(entity_id), np.nan)
     for n, y in source.query(known):
         found[n] = y
@@ -101,16 +103,18 @@ def answers(source: Source, question: Question, entity_id: np.ndarray, as_of_us:
     return found
 
 
-def _within(events: str, horizon: int) -> str:
+def _within(events: str, horizon: int, once: bool) -> str:
+    """`once`: who had it before as_of, without our knowing, cannot have it again and has no answer."""
+    y = f"(count(e.who) FILTER (e.at_us >= r.as_of_us AND e.at_us < r.as_of_us + {horizon}) > 0)::INT"
+    before = "count(e.who) FILTER (e.at_us < r.as_of_us) > 0"
     return f"""
-        SELECT r.n, (count(e.who) > 0)::INT AS y FROM audited_rows r
-        LEFT JOIN ({events}) e ON e.who = r.entity_id AND e.at_us >= r.as_of_us AND e.at_us < r.as_of_us + {horizon}
-        GROUP BY r.n"""
+        SELECT r.n, {f"CASE WHEN {before} THEN NULL ELSE {y} END" if once else y} AS y
+        FROM audited_rows r LEFT JOIN ({events}) e ON e.who = r.entity_id GROUP BY r.n"""
 
 
 def _bought(source: Source) -> list[str]:
-    """Moments at which a lead's company bought: the lead's own deals, and those and contracts of its account."""
-    company = "(SELECT DISTINCT lead_id, account_id FROM leads WHERE account_id IS NOT NULL)"
+    """Moments at which a lead's company bought (linked by account_id, else by mail domain): the lead's own deals, and those and contracts of its account."""
+    company = f"({lead_company.links(source)})"
     found = []
     if source.has("opportunities"):
         won = "SELECT {who} AS who, o.event_us AS at_us FROM opportunities o {join} WHERE o.status = 'won' AND {who} IS NOT NULL"

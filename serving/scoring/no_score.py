@@ -13,6 +13,7 @@ DETAILS = {
     "internal": "The account is internal, a test or a competitor.",
     OPTED_OUT: "The person or company objected to scoring.",
     "closed": "The lead is converted or disqualified: the outcome is known.",
+    "already_customer": "The lead's company has a won deal or a paid contract already: there is nothing left to win.",
     TOO_LITTLE_HISTORY: "None of the signals that the model reads has a value: too little is known of it yet.",
     STALE: "Its signals are so old that what the score would speak of is over: run python -m serving batch.",
 }

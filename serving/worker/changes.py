@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, insert, or_, select
 
+from features import lead_company
 from features.changes import Unreadable, coerce, coerce_custom, custom_column, readable
 from features.source import Source
 from features.tables import TABLES
@@ -218,24 +219,12 @@ class Links:
         return account, lead, touched
 
     def leads_of(self, accounts: Sequence[str]) -> set[Entity]:
-        """Leads that belong to these accounts: some of their signals are read there."""
-        if not accounts or not self._source.has("leads", "account_id"):
-            return set()
-        marks = ", ".join("?" * len(accounts))
-        rows = self._source.connection.execute(
-            f"SELECT DISTINCT lead_id FROM leads WHERE account_id IN ({marks})", list(accounts)
-        ).fetchall()
-        return {("lead", row[0]) for row in rows}
+        """Leads that belong to these accounts: some of their signals are read there, and whether they are scored at all."""
+        return {("lead", lead) for lead in lead_company.leads_of(self._source, accounts)} if accounts else set()
 
     def accounts_of(self, leads: Sequence[str]) -> list[str]:
         """Accounts that these leads belong to."""
-        if not leads or not self._source.has("leads", "account_id"):
-            return []
-        marks = ", ".join("?" * len(leads))
-        rows = self._source.connection.execute(
-            f"SELECT DISTINCT account_id FROM leads WHERE account_id IS NOT NULL AND lead_id IN ({marks})", list(leads)
-        ).fetchall()
-        return [row[0] for row in rows]
+        return lead_company.companies_of(self._source, leads) if leads else []
 
     def _set(self, table: str, key: str, values: Mapping[str, str | None]) -> None:
         account, lead = self._now[table, key]

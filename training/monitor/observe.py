@@ -20,7 +20,7 @@ from features.progress import Progress
 from features.source import Source, from_us, to_us
 from models.definition import Model
 from models.holdout import held_out
-from models.labels import DAY_US, FOREVER_US, Outcomes, OutcomesRefused, label, lead_companies, read_outcomes
+from models.labels import DAY_US, FOREVER_US, Outcomes, OutcomesRefused, came_at, label, lead_companies, read_outcomes
 from models.scorer import Scorer
 from training.calibrate import sigmoid
 from training.curves import selected
@@ -219,4 +219,4 @@ def acted_upon(source: Source, definition: Model, ids: np.ndarray, time: np.ndar
         meant = pd.concat([direct[["entity_id", "time_us"]], linked[["entity_id", "time_us"]]])
     events = meant[["entity_id", "time_us"]].dropna().sort_values(["entity_id", "time_us"]).reset_index(drop=True)
     done = Outcomes(definition.entity, "actions", events, None, FOREVER_US, 0)
-    return label(done, ids, time, definition.horizon_days * DAY_US) == 1.0
+    return came_at(done, ids, time) < time + definition.horizon_days * DAY_US

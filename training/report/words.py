@@ -16,6 +16,7 @@ LEFT_OUT = {
     "not_customer": "without an active paid subscription then",
     "opted_out": "objected to being scored",
     "closed": "won, lost or disqualified before",
+    "already_customer": "their company had won a deal or paid for a contract before",
     "without a label": "no outcome in the data",
     "too_little_history": "too new to be judged",
 }
