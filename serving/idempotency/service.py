@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import re
 import time
 from collections.abc import Callable
@@ -41,7 +42,7 @@ async def repeatable(
     now_us = time.time_ns() // 1000
     kept = await _write(state, lambda connection: repository.begin(connection, name, fingerprint, now_us))
     if kept is not None:
-        await _again(kept, fingerprint, send)
+        await _again(kept, fingerprint, now_us, send)
         return
     keep = Keep(name)
     held: list[Message] = []
@@ -65,11 +66,14 @@ async def repeatable(
         await send(message)
 
 
-async def _again(kept: repository.Kept, fingerprint: str, send: Send) -> None:
+async def _again(kept: repository.Kept, fingerprint: str, now_us: int, send: Send) -> None:
     if kept.fingerprint != fingerprint:
         raise Problem(422, "idempotency_key_reused", "this Idempotency-Key came with another request: take a new one")
     if kept.status is None:
-        raise Problem(409, "still_at_work", "the first request with this Idempotency-Key is at work", {}, 1)
+        # As long as its first request may still be at work: a process that died with it lets the key go after that.
+        held_us = max(0, kept.begun_at + repository.ABANDONED_US - now_us)
+        seconds = max(1, math.ceil(held_us / 1e6))
+        raise Problem(409, "still_at_work", "the first request with this Idempotency-Key is at work", {}, seconds)
     body = bytes(kept.body or b"")
     headers = [
         (b"content-type", (kept.content_type or "application/json").encode("latin-1")),

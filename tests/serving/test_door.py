@@ -265,7 +265,7 @@ class TestIdempotency:
         leave.set()
         thread.join(30)
         assert is_problem(second, 409, "still_at_work")
-        assert second.headers["retry-after"] == "1"
+        assert 30 < int(second.headers["retry-after"]) <= 60  # as long as it is held at most
         assert answers[0].status_code == 200
 
     @pytest.mark.parametrize("key", ["", "x" * 256])
