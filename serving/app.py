@@ -39,6 +39,7 @@ from serving.store.connect import open_store
 from serving.store.writer import GroupWriter
 from serving.watched import Watched
 from serving.webhooks.endpoints import router as webhooks
+from serving.webhooks.sealed import Seal
 
 log = logging.getLogger("serving")
 
@@ -66,8 +67,8 @@ def create_app(
         champions.refresh()
         writer = GroupWriter(store)
         recorder = Recorder(writer)
-        ticking = clock or make_clock()
-        watched = Watched(store, read_pepper(settings.base.home), ticking, settings.base.home)
+        ticking, pepper = clock or make_clock(), read_pepper(settings.base.home)
+        watched = Watched(store, pepper, ticking, settings.base.home)
         watched.start()
 
         def terms() -> Terms:
@@ -79,7 +80,7 @@ def create_app(
             settings, store, writer, champions, connections.receiving, metrics, ticking, watched,
             KeptScorers(settings.base.home), recorder, terms,
             Together(lambda champion, asked: score_together(champion, asked, {}, terms()), recorder),
-            connections.mapped, frozenset(off),
+            connections.mapped, Seal(pepper), frozenset(off),
         )  # fmt: skip
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
         for name in {*connections.mapped, *off}:

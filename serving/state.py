@@ -19,6 +19,7 @@ from serving.settings import ServingSettings
 from serving.store.connect import Store
 from serving.store.writer import GroupWriter
 from serving.watched import Watched
+from serving.webhooks.sealed import Seal
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class AppState:
     """On the event loop alone."""
     mapped: Mapping[str, ConnectionConfig]
     """Also those whose webhooks are not taken for lack of a secret."""
+    seal: Seal
+    """For what CRMs tell and nobody mapped."""
     off: frozenset[str]
     """Names of connections that have a fault: their webhooks are answered 503."""
 

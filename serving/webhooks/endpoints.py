@@ -83,7 +83,7 @@ async def receive_webhook(connection: ConnectionName, request: Request) -> Respo
     if not all(inbox.may_send(config, event) for event in events if event is not None):
         raise _refused(state, config, "the organisation is none of those in the connection")
     wanted = [event for event in events if event is not None and inbox.is_wanted(config, event)]
-    new = await _store(state, inbox.letters_of(config, wanted, to_us(state.clock())))
+    new = await _store(state, inbox.letters_of(config, wanted, to_us(state.clock()), state.seal))
     counted = state.metrics.webhook_events
     counted.labels(config.name, "stored").inc(new)
     counted.labels(config.name, "repeated").inc(len(wanted) - new)

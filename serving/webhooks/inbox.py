@@ -16,6 +16,7 @@ from serving.store.connect import insert_new
 from serving.store.tables import inbox
 from serving.store.text import is_kept
 from serving.webhooks.delivery import Effect, Event
+from serving.webhooks.sealed import Seal
 
 WAITING, APPLIED, SCORED, KEPT, ECHO, FAILED = "waiting", "applied", "scored", "kept", "echo", "failed"
 """kept: a property that is no signal; echo: our own write coming back."""
@@ -60,15 +61,35 @@ def dedupe_key(event: Event) -> str:
     return hashlib.sha256(json.dumps([event.kind, *event.dedupe]).encode()).hexdigest()
 
 
-def letters_of(connection: ConnectionConfig, events: Iterable[Event], received_at_us: int) -> list[dict[str, Any]]:
-    """Rows for the inbox. An event with a text that no store keeps is failed from the start; the others of its delivery go on."""
-    return [_row(connection, event, received_at_us) for event in events]
+def letters_of(
+    connection: ConnectionConfig, events: Iterable[Event], received_at_us: int, seal: Seal | None = None
+) -> list[dict[str, Any]]:
+    """Rows for the inbox. An event with a text that no store keeps is failed from the start; the others of its delivery go on.
+
+    The value of a property that nobody mapped is sealed, without a seal it is not kept.
+    """
+    return [_row(connection, event, received_at_us, seal) for event in events]
 
 
-def _row(connection: ConnectionConfig, event: Event, received_at_us: int) -> dict[str, Any]:
+def is_mapped(connection: ConnectionConfig, object_type: str, name: str) -> bool:
+    """Whether a property is one of the connection's columns, or one that we write ourselves."""
+    mapped = connection.objects.get(object_type)
+    ours = {to for target in connection.writeback.models.values() for to in target.properties.values()}
+    return name in ours or (mapped is not None and name in mapped.columns)
+
+
+def _row(connection: ConnectionConfig, event: Event, received_at_us: int, seal: Seal | None) -> dict[str, Any]:
     texts = {"object_id": event.object_id, "property": event.property, "value": event.value, "into": event.into}
     lost = [name for name, text in texts.items() if text is not None and not is_kept(text)]
     state, why = CUT if event.cut else WAITING, None
+    value = event.value
+    if (
+        value is not None
+        and event.property is not None
+        and not is_mapped(connection, event.object_type, event.property)
+    ):
+        value = seal.close(value) if seal else None
+        lost = [name for name in lost if name != "value"]
     if lost:
         state, why = FAILED, f"{' and '.join(lost)}: a NUL or half a surrogate pair, which no database keeps"
     return {
@@ -80,7 +101,7 @@ def _row(connection: ConnectionConfig, event: Event, received_at_us: int) -> dic
         "object_type": event.object_type,
         "object_id": event.object_id,
         "property": event.property,
-        "value": event.value,
+        "value": value,
         "effect": event.effect,
         "into": event.into,
         "state": state,

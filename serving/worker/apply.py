@@ -19,6 +19,7 @@ from serving.privacy.service import aliases
 from serving.store.connect import Store, upsert
 from serving.store.tables import dirty
 from serving.webhooks import inbox
+from serving.webhooks.sealed import Seal
 from serving.worker import changes as rows
 from serving.worker.changes import CannotApply, Change, Entity, Links, change_of, check_custom, is_signal
 from serving.worker.removals import ENTITY_OF, Removal, moved_children, removal_of, take_away
@@ -110,7 +111,7 @@ def _apply_some(
     now = to_us(clock())
     with store.write() as connection:
         for source_name, config in work.by_source.items():
-            _apply(connection, sources.get(config), source_name, work, erased, now)
+            _apply(connection, sources.get(config), source_name, work, erased, now, sources.seal)
         for letter in work.to_forget:
             config = connections[letter.connection]
             subject = _subject_of(letter, config)
@@ -169,13 +170,13 @@ class _Work:
 
 
 def _apply(
-    connection: Connection, source: Source, source_name: str, work: _Work, erased: privacy.Erased, now_us: int
+    connection: Connection, source: Source, source_name: str, work: _Work, erased: privacy.Erased, now_us: int, seal: Seal
 ) -> None:  # fmt: skip
     removals = work.removals.get(source_name, [])
     found = []
     for change in work.changes.get(source_name, ()):
         try:
-            check_custom(source, change)
+            check_custom(source, change, seal)
             found.append(change)
         except CannotApply as error:
             work.settled[change.letter_id] = (inbox.FAILED, str(error))

@@ -17,6 +17,7 @@ from serving.clock import from_us
 from serving.connections import ConnectionConfig
 from serving.store.tables import changes
 from serving.webhooks.inbox import Letter
+from serving.webhooks.sealed import Seal
 
 Entity = tuple[str, str]
 """("account" | "lead", id)."""
@@ -70,16 +71,18 @@ def change_of(letter: Letter, connection: ConnectionConfig) -> Change:
     return Change(mapped.table, mapped.key_of(letter.object_id), event_us, letter.received_at, columns, letter.id)
 
 
-def check_custom(source: Source, change: Change) -> None:
+def check_custom(source: Source, change: Change, seal: Seal) -> None:
     """Raises `CannotApply` when a value does not fit a column that the source has beyond the canonical ones."""
     for name, value in change.columns.items():
         if TABLES[change.table].column(name) is None:
             column = custom_column(source, change.table, name)
             if column is not None:
                 try:
-                    coerce_custom(column, value)
+                    coerce_custom(column, None if value is None else seal.open(value))
                 except Unreadable as error:
                     raise CannotApply(f"{change.table}.{name}: the value is {error.rule}") from None
+                except ValueError as error:
+                    raise CannotApply(f"{change.table}.{name}: {error}") from None
 
 
 def is_signal(source: Source, change: Change) -> bool:
@@ -124,7 +127,7 @@ class Told:
 
 
 def load(
-    connection: Connection, source: Source, source_name: str, accounts: Sequence[str], leads: Sequence[str]
+    connection: Connection, source: Source, source_name: str, accounts: Sequence[str], leads: Sequence[str], seal: Seal
 ) -> Told:
     """Every change that belongs to these accounts or leads. What an earlier version stored unchecked is checked here."""
     found: dict[int, tuple[str, int | None, dict[str, Any]]] = {}
@@ -150,7 +153,11 @@ def load(
                 columns = msgspec.json.decode(row["columns"])
                 known = {"event_time": from_us(row["event_time"]), "known_time": from_us(row["known_time"])}
                 key = TABLES[row["table_name"]].key
-                read = {n: v for n, v in columns.items() if _is_read(source, row["table_name"], n)}
+                read = {
+                    n: _opened(seal, row["table_name"], n, v)
+                    for n, v in columns.items()
+                    if _is_read(source, row["table_name"], n)
+                }
             except (ValueError, OverflowError, KeyError, AttributeError):
                 if row["inbox_id"] is not None:
                     set_aside[row["inbox_id"]] = "its stored change cannot be read"
@@ -167,6 +174,12 @@ def load(
         by_table[table], bad = readable(source, table, [change for _, change in changes_of])
         set_aside |= {letter: why for place, why in bad if (letter := changes_of[place][0]) is not None}
     return Told({table: rows for table, rows in by_table.items() if rows}, set_aside)
+
+
+def _opened(seal: Seal, table: str, name: str, value: Any) -> Any:
+    """The value of a column: of one beyond the canonical ones it is sealed."""
+    custom = isinstance(value, str) and TABLES[table].column(name) is None
+    return seal.open(value) if custom else value
 
 
 def _parts(

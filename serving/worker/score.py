@@ -27,6 +27,7 @@ from serving.store.removed import removed_among
 from serving.store.tables import changes as changes_table
 from serving.store.tables import dirty, inbox
 from serving.webhooks import inbox as letters
+from serving.webhooks.sealed import Seal
 from serving.worker import changes, set_aside
 from serving.worker.changes import Links
 from serving.worker.sources import Sources, overlaid
@@ -186,7 +187,9 @@ def _score_some(
         for entity, wanted in ids.items():
             gone = removed_among(connection, entity, wanted)
             ids[entity] = [each for each in wanted if each not in gone]
-        told = changes.load(connection, source, source_name, sorted({*ids["account"], *accounts}), ids["lead"])
+        told = changes.load(
+            connection, source, source_name, sorted({*ids["account"], *accounts}), ids["lead"], Seal.of(champions.home)
+        )
     # A row is visible strictly before as_of: what we were just told must be.
     as_of = max(clock(), from_us(found.newest_known) + timedelta(microseconds=1))
     kept: list[dict[str, Any]] = []

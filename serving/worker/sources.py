@@ -13,6 +13,7 @@ from features.removed import FILE, Marks, Removed
 from features.source import Source, open_source
 from serving.connections import ConnectionConfig
 from serving.log import place_of
+from serving.webhooks.sealed import Seal
 
 Stamp = tuple[tuple[str, int, int], ...]
 
@@ -22,6 +23,7 @@ class Sources:
 
     def __init__(self, home: Path) -> None:
         self._home = home
+        self.seal = Seal.of(home)
         self._read: tuple[tuple[int, int, int] | None, Removed] | None = None
         self._open: dict[tuple[str, Path | None], tuple[Source, Stamp]] = {}
 
