@@ -34,7 +34,7 @@ def kept(text: str) -> str:
 
 
 class StoredText(TypeDecorator[str]):
-    """`Text` of every column of the store. Costs 0.2 us a value."""
+    """`Text` of every column of the store."""
 
     impl = Text
     cache_ok = True

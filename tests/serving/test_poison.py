@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from sqlalchemy import insert, select
+from typer.testing import CliRunner
 
 from features.changes import Unreadable, coerce
 from features.tables import TABLES
+from serving.__main__ import app
 from serving.champion import Champions
 from serving.clock import make_clock, to_us
 from serving.connections import ConnectionConfig, Mapped
@@ -23,6 +25,7 @@ from serving.worker import changes as stored_changes
 from serving.worker import score, set_aside
 from serving.worker.loop import Worker
 from tests.conftest import NewHome
+from tests.serving.conftest import DATABASES, store_url
 from tests.serving.running import AS_OF, Home
 
 LEADS, ACCOUNTS = TABLES["leads"], TABLES["accounts"]
@@ -48,9 +51,9 @@ def home(new_home: NewHome) -> Home:
     return new_home(accounts=120, leads=400)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path}/store.db")
+@pytest.fixture(params=DATABASES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(store_url(request, tmp_path))
     migrate(opened)
     yield opened
     opened.close()
@@ -276,3 +279,30 @@ class TestSetAside:
         broken.clear()
         worker.once()
         assert scored(store) == {"lead_70", "lead_71"}
+
+
+def test_what_was_set_aside_is_listed_and_put_back_by_command(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "home" / "connections"
+    folder.mkdir(parents=True)
+    (folder / "crm.toml").write_text(
+        'vendor = "hubspot"\npublic_url = "https://x.example"\nsecret_envs = ["UNSET_SECRET"]\nsource = "sample"\n'
+        '[objects.contact]\ntable = "leads"\ncolumns = { numemployees = "employees" }\n'
+    )
+    monkeypatch.setenv("ACCOUNTSCORE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ACCOUNTSCORE_STORE_URL", str(store.engine.url))
+    letter = store_as_0_1(store, "leads", "lead", "lead_100", "employees", "99999999999999999999")
+    with store.write() as connection:
+        letters.mark(connection, letter, letters.FAILED, "leads.employees: the value is no integer")
+    set_aside.put(store, "sample", "lead", "lead_100", 1, ZeroDivisionError(), 1)
+    runner = CliRunner()
+    listed = runner.invoke(app, ["dead-letters", "list"])
+    assert listed.exit_code == 0, listed.output
+    assert [line.split("\t") for line in listed.stdout.splitlines()] == [
+        ["crm", "event", "employees", "contact/lead_100", "1", "leads.employees: the value is no integer"],
+        ["sample", "score", "lead_100", "lead", "1", "it cannot be scored: ZeroDivisionError"],
+    ]
+    back = runner.invoke(app, ["dead-letters", "replay", "crm"])
+    assert "2 put back" in back.stdout
+    assert runner.invoke(app, ["dead-letters", "list", "crm"]).stdout == ""
