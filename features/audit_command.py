@@ -26,6 +26,9 @@ def audit_command(
     time: Annotated[
         str | None, typer.Option(help="The column of the time that a row stands for.", show_default=False)
     ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of a CSV that is neither UTF-8 nor UTF-16.", show_default="cp1252")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for machines.")] = False,
 ) -> None:
     """Can an input know the outcome? Every finding with its evidence in numbers and what to do, the gravest first."""
@@ -40,9 +43,17 @@ def audit_command(
             raise UserMistake("a flat table is audited with --table FILE and --label COLUMN")
         from features.audit.table import audit_table, read_flat
 
-        frame = read_flat(table)
+        file = read_flat(table, encoding)
+        frame = file.frame
         findings = audit_table(frame, label, time)
-        subject = {"table": str(table), "label": label, "rows": int(frame[label].notna().sum())}
+        subject = {
+            "table": str(table), "label": label, "rows": int(frame[label].notna().sum()),
+            "read": file.read, "columns_read": dict(file.columns),
+        }  # fmt: skip
+        if not as_json:
+            typer.echo(f"{table.name}: {file.read}", err=True)
+            for name, remark in file.columns.items():
+                typer.echo(f"column {name}: {remark}", err=True)
         said = f"{table.name}, outcome {label}, {subject['rows']:,} rows"
     else:
         if source is None or model is None:

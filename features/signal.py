@@ -63,6 +63,8 @@ class Signal:
     """+1: more of it is known to be good for the relationship, -1: bad, 0: not known."""
     by_clock: bool = False
     """True when the value moves by the passing of time alone, without a new row."""
+    decimal: Literal[".", ","] = "."
+    """Of a flat file's column: the decimal mark of texts that could be read either way, such as 1,234."""
 
     @property
     def is_category(self) -> bool:

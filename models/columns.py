@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from features.errors import BadInput, Fault
+from features.missing import is_missing
 
 
 def numbers(name: str, column: Any) -> np.ndarray:
@@ -31,18 +33,29 @@ def numbers(name: str, column: Any) -> np.ndarray:
     return np.where(np.isinf(found), np.nan, found)
 
 
+def code_of(word: str, codes: Mapping[str, float]) -> float:
+    """The code of a word: the one that it was learnt under, NaN when it means "not known", else that of a word never seen.
+
+    >>> code_of(" pro ", {"pro": 0.0, "NULL": 1.0}), code_of("NULL", {"pro": 0.0, "NULL": 1.0}), code_of("gold", {"pro": 0.0})
+    (0.0, 1.0, 1.0)
+    """
+    for said in (word, word.strip()):
+        if said in codes:
+            return codes[said]
+    return math.nan if is_missing(word, of_words=True) else float(len(codes))
+
+
 def words(column: Any, codes: Mapping[str, float]) -> np.ndarray:
-    unseen = float(len(codes))
     if hasattr(column, "dictionary_encode"):
         encoded = column.dictionary_encode()
         chunks = encoded.chunks if hasattr(encoded, "chunks") else [encoded]
         parts = []
         for chunk in chunks:
-            table = np.array([codes.get(str(word), unseen) for word in chunk.dictionary.to_pylist()] + [np.nan])
+            table = np.array([code_of(str(word), codes) for word in chunk.dictionary.to_pylist()] + [np.nan])
             indices = chunk.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)
             parts.append(table[indices])
         return np.concatenate(parts) if parts else np.empty(0)
-    return np.array([np.nan if _absent(word) else codes.get(str(word), unseen) for word in column], dtype=np.float64)
+    return np.array([np.nan if _absent(word) else code_of(str(word), codes) for word in column], dtype=np.float64)
 
 
 def _absent(word: Any) -> bool:

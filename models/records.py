@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from features.errors import Fault
+from models.columns import code_of
 from models.spec import ScorerSpec, SignalSpec
 
 Codes = dict[str, float]
@@ -149,9 +150,9 @@ class Encoder:
                     ),
                     None,
                 )
-            code = codes.get(value)
-            if code is None:
-                return float(len(codes)), None, f"{signal.name}: a word that was never seen in training"
+            code = code_of(value, codes)
+            if code == len(codes):
+                return code, None, f"{signal.name}: a word that was never seen in training"
             return code, None, None
         if isinstance(value, bool):
             return float(value), None, None

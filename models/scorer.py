@@ -290,6 +290,11 @@ class Scorer:
     def signal(self, name: str) -> SignalSpec:
         return self.spec.signals[self._place[name]]
 
+    @property
+    def codes(self) -> dict[str, Mapping[str, float] | None]:
+        """By signal: the code of each word that it learnt; None for a number."""
+        return dict(zip(self.names, self._encoder.codes, strict=True))
+
 
 def _parts(files: Mapping[str, bytes], shapes: LinearSpec, signals: int) -> tuple[Any, Linear, TreeReasons | None]:
     """The trees' fast reader, the linear part and the reason tables, the last two over one partition into cells."""

@@ -46,6 +46,8 @@ class SignalSpec(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
     missing_share: float = 0.0
     by_clock: bool = False
+    decimal: Literal[".", ","] = "."
+    """The decimal mark of texts of a flat file that could be read either way, such as 1,234."""
     bins: Bins | None = None
 
 

@@ -190,6 +190,7 @@ def _signal(signal: Signal, vocabulary: Sequence[str] | None, reference: Referen
         high=float(present.max()) if number else None,
         missing_share=float(np.isnan(column).mean()) if len(column) else 0.0,
         by_clock=signal.by_clock,
+        decimal=signal.decimal,
         bins=_bins(column, reference.y, vocabulary),
     )
 

@@ -193,13 +193,20 @@ def score_table(
     source: Annotated[Path, typer.Argument(help="A .parquet or .csv file with the scorer's columns.")],
     out: Annotated[Path, typer.Argument(help="The .parquet or .csv file to write: the same rows with their scores.")],
     reasons: Annotated[int, typer.Option(min=0, max=20, help="Reasons per row.")] = 0,
+    prefix: Annotated[str, typer.Option(help="Put before the names of the columns that are added.")] = "",
+    encoding: Annotated[
+        str | None, typer.Option(help="Of a CSV that is neither UTF-8 nor UTF-16.", show_default="cp1252")
+    ] = None,
 ) -> None:
     """Score a flat file with a scorer folder; no store and no registry are needed."""
     from serving.batch.flat import score_table as score
 
-    done = score(directory, source, out, reasons)
+    done = score(directory, source, out, reasons, prefix=prefix, encoding=encoding)
+    typer.echo(f"{source.name}: {done.read}", err=True)
     for name, count in done.no_numbers.items():
         typer.echo(f"{name}: {count:,} values are no number and count as missing", err=True)
+    if done.guarded:
+        typer.echo(f"{done.guarded:,} cells begin like a formula and got a ' before them", err=True)
     typer.echo(f"{done.rows:,} rows -> {out}")
 
 

@@ -120,6 +120,9 @@ def fit_table(
         list[str] | None, typer.Option(help="A column of few words by which quality is judged apart; may be repeated.")
     ] = None,
     capacity: CapacityOption = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of a CSV that is neither UTF-8 nor UTF-16.", show_default="cp1252")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Learn from a flat table and write a judged scorer, its verdict inside.
@@ -143,6 +146,7 @@ def fit_table(
             entity=entity,
             segments=segment or (),
             capacity=capacity,
+            encoding=encoding,
             progress=tell,
         )
     learnt(report)

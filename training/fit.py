@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from features.errors import UserMistake
-from features.files import read_table
+from features.flat_files.reading import read_file
 from features.progress import Progress
 from features.settings import Settings
 from features.source import Source, open_source
@@ -132,6 +132,7 @@ def fit_table(
     entity: str = "lead",
     capacity: str | None = None,
     segments: Sequence[str] = (),
+    encoding: str | None = None,
     progress: Progress = quiet,
 ) -> dict[str, object]:
     """Learn from a flat table and write the scorer to `out`, with `report.json` beside it (`<out>.report.json`).
@@ -143,8 +144,8 @@ def fit_table(
         raise UserMistake(f"{str(out)!r} exists: give --out a folder that is not there yet")
     if entity not in ("account", "lead"):
         raise UserMistake(f"no entity {entity!r}: one of account, lead")
-    table = read_table(path)
-    flat = flat_rows(table, label, time, group, seed)
+    file = read_file(path, encoding)
+    flat = flat_rows(file.table, label, time, group, seed, file.dialect.delimiter)
     definition = table_definition(label, entity, segments, [s.name for s in flat.rows.signals])
     budget = max(budget_s - (clock.monotonic() - began), 1.0)
     learnt = learn(
@@ -162,6 +163,7 @@ def fit_table(
     result = _finish(out, definition, flat.rows, learnt, judgement, population, Origin(source=path.name), seed)
     report = result.report
     report["source"] = path.name
+    report["read"] = {"file": file.dialect.said(), "columns": dict(flat.read)}
     report["rows"] |= {"without a label": flat.unlabelled}  # type: ignore[operator]
     report["periods"] = _periods(flat.rows, flat.split, {})
     report["left_out"] = [*report["left_out"], *({"signal": n, "why": why} for n, why in flat.left_out)]  # type: ignore[misc]

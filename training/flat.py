@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from features.audit import as_outcome
 from features.errors import Fault
-from features.files import as_numbers, as_texts
-from features.signal import Phrase, Signal, Unit
+from features.flat_files.kinds import Settled, settle_table
+from features.flat_files.values import as_words, plain
+from features.signal import UNITS, Phrase, Signal, Unit
 from training.errors import TrainingRefused
 from training.rows import Rows, make_rows
 from training.split import Split, copies, join_groups, split_in_time, split_without_time
@@ -22,8 +23,7 @@ MOST_WORDS = 1_000
 IDENTIFIER_SHARE = 0.5
 """A text column with more different values than this share of its rows names things one by one."""
 FEWEST_FOR_IDENTIFIER = 20
-NUMBER_SHARE = 0.95
-"""A text column of which so many values are numbers is a number whose rest is missing."""
+NO_MOMENT = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,17 @@ class FlatTable:
     """Columns that are no signals, each with the reason."""
     unlabelled: int
     """Rows without a label; they are not learnt from."""
+    read: tuple[tuple[str, str], ...] = ()
+    """Columns of which something should be known about how they were read, each with that."""
 
 
 def flat_rows(
-    table: pa.Table, label: str, time: str | None = None, group: str | None = None, seed: int = 0
+    table: pa.Table,
+    label: str,
+    time: str | None = None,
+    group: str | None = None,
+    seed: int = 0,
+    delimiter: str = ",",
 ) -> FlatTable:
     """Signals out of every usable column, the outcome out of `label`, and the split that `time` and `group` allow.
 
@@ -52,24 +59,27 @@ def flat_rows(
     ]
     if faults:
         raise TrainingRefused("the table", faults)
-    known = pc.is_valid(table[label])
+    table = pa.table({name: plain(table[name]) for name in table.column_names})
+    known = pc.is_valid(as_words(table[label]))
     unlabelled = len(table) - int(pc.sum(pc.cast(known, pa.int64())).as_py() or 0)
     table = table.filter(known)
-    y = as_outcome(table[label].to_pandas().rename(label)).astype(np.float64)
-    order = None if time is None else moments(table[time], time)
-    if order is not None and (order == np.iinfo(np.int64).min).any():
+    y = as_outcome(as_words(table[label]).to_pandas().rename(label)).astype(np.float64)
+    settled = settle_table(table.drop_columns([label]), delimiter)
+    order = None if time is None else moments(settled[time], time)
+    if order is not None and (order == NO_MOMENT).any():
         raise TrainingRefused(
             "the table",
             [
                 Fault(
                     f"column {time}",
-                    f"{int((order == np.iinfo(np.int64).min).sum()):,} rows without a time",
+                    f"{int((order == NO_MOMENT).sum()):,} rows without a time",
                     "every row has a time",
                     "fill or filter these rows, or leave out --time",
                 )
             ],
         )
-    signals, columns, left_out = infer(table, {c for c in (label, time, group) if c})
+    signals, columns, left_out = infer(settled, {c for c in (label, time, group) if c})
+    read = tuple((name, said) for name, found in settled.items() if (said := found.said()))
     too_few(y, "the table")
     everybody = np.arange(len(y))
     rows = make_rows(signals, columns, y, time=order, group=everybody)
@@ -85,14 +95,20 @@ def flat_rows(
                 )
             ],
         )
-    named = None if group is None else pd.factorize(table[group].to_pandas(), use_na_sentinel=False)[0].astype(np.int64)
+    named = (
+        None
+        if group is None
+        else pd.factorize(as_words(table[group]).to_pandas(), use_na_sentinel=False)[0].astype(np.int64)
+    )
     if order is not None:
         rows = _grouped(rows, everybody if named is None else named)
         assert rows.time is not None
-        return FlatTable(rows, split_in_time(rows.time, rows.y, 0, rows.group, named), tuple(left_out), unlabelled)
+        return FlatTable(
+            rows, split_in_time(rows.time, rows.y, 0, rows.group, named), tuple(left_out), unlabelled, read
+        )
     own = copies(rows.x)
     rows = _grouped(rows, own if named is None else join_groups(own, named))
-    return FlatTable(rows, split_without_time(rows.y, rows.group, seed), tuple(left_out), unlabelled)
+    return FlatTable(rows, split_without_time(rows.y, rows.group, seed), tuple(left_out), unlabelled, read)
 
 
 def _grouped(rows: Rows, group: np.ndarray) -> Rows:
@@ -119,87 +135,75 @@ def too_few(y: np.ndarray, subject: str, least: int = 20) -> None:
         raise TrainingRefused(subject, faults)
 
 
-def moments(column: pa.ChunkedArray, name: str) -> np.ndarray:
+def moments(found: Settled, name: str) -> np.ndarray:
     """(n,) int64 that grow with time: microseconds of a date, or the rank of a number; the least int64 when missing."""
-    kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        parsed = pd.to_datetime(column.to_pandas(), errors="coerce", utc=True, format="ISO8601")
-        if parsed.isna().sum() > pc.sum(pc.cast(pc.is_null(column), pa.int64())).as_py():
-            wrong = column.to_pandas()[parsed.isna()].dropna().iloc[0]
-            raise TrainingRefused(
-                "the table",
-                [
-                    Fault(
-                        f"column {name}", repr(wrong), "--time holds dates (ISO 8601) or numbers", "convert the column"
-                    )
-                ],
-            )
-        return parsed.dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        stamps = pc.cast(
-            pc.cast(column, pa.timestamp("us"))
-            if pa.types.is_date(kind)
-            else pc.cast(column, pa.timestamp("us", getattr(kind, "tz", None))),
-            pa.int64(),
+    if found.kind in ("words", "other", "flag") or found.unreadable:
+        raise TrainingRefused(
+            "the table",
+            [
+                Fault(
+                    f"column {name}",
+                    f"{found.example!r} ({found.unreadable:,} such values)"
+                    if found.unreadable
+                    else f"it holds {found.kind}",
+                    "--time holds dates (ISO 8601, 31.12.2026, or 12/31/2026 where one number is above 12) or numbers",
+                    "write the dates as 2026-12-31 (with a time: 2026-12-31T17:30)",
+                )
+            ],
         )
-        return np.asarray(pc.fill_null(stamps, np.iinfo(np.int64).min).to_numpy(), dtype=np.int64)
-    values = pc.cast(column, pa.float64()).to_numpy()
-    ranks = np.full(len(values), np.iinfo(np.int64).min)
-    present = ~np.isnan(values)
-    ranks[present] = np.unique(values[present], return_inverse=True)[1].reshape(-1)
+    values = pc.fill_null(found.values, NO_MOMENT) if found.kind in ("time", "integer") else found.values
+    if found.kind == "time":
+        return np.asarray(values.to_numpy(), dtype=np.int64)
+    numbers = pc.cast(found.values, pa.float64()).to_numpy(zero_copy_only=False)
+    ranks = np.full(len(numbers), NO_MOMENT)
+    present = ~np.isnan(numbers)
+    ranks[present] = np.unique(numbers[present], return_inverse=True)[1].reshape(-1)
     return ranks
 
 
-def infer(table: pa.Table, taken: set[str]) -> tuple[list[Signal], dict[str, pa.ChunkedArray], list[tuple[str, str]]]:
+def infer(
+    settled: Mapping[str, Settled], taken: set[str]
+) -> tuple[list[Signal], dict[str, pa.ChunkedArray], list[tuple[str, str]]]:
     """One signal per usable column, its values, and the columns left out with the reason."""
     signals: list[Signal] = []
     columns: dict[str, pa.ChunkedArray] = {}
     left_out: list[tuple[str, str]] = []
-    for name in table.column_names:
+    for name, found in settled.items():
         if name in taken:
             continue
-        found = as_signal(table[name])
-        if isinstance(found, str):
-            left_out.append((name, found))
+        unit = as_unit(found) if name.strip() else "it has no name"
+        if unit not in UNITS:
+            left_out.append((name or "(no name)", unit))
             continue
-        unit, values = found
-        signals.append(_signal(name, unit))
-        columns[name] = values
+        signals.append(replace(_signal(name, unit), decimal=found.decimal))
+        columns[name] = found.values if unit == "category" else pc.cast(found.values, pa.float64())
     return signals, columns, left_out
 
 
-def as_signal(column: pa.ChunkedArray) -> tuple[Unit, pa.ChunkedArray] | str:
-    """The unit and the values of a column (float64, or text), or why it is no signal."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return as_signal(pc.cast(column, kind.value_type))
-    if pa.types.is_null(kind) or column.null_count == len(column):
-        return "it has no value in any row"
-    if pa.types.is_boolean(kind):
-        return "flag", as_numbers(column)
-    if pa.types.is_integer(kind):
-        numbers = pc.drop_null(column)
-        distinct = pc.count_distinct(numbers).as_py()
-        span = pc.min_max(numbers).as_py()
-        dense = distinct == len(numbers) > FEWEST_FOR_IDENTIFIER and span["max"] - span["min"] < 1.5 * distinct
-        return "a running number: it names the row" if dense else ("points", as_numbers(column))
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return "points", as_numbers(column)
-    if pa.types.is_temporal(kind):
-        return "a date: give the days between it and the moment of scoring as a number"
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        return f"its type {kind} is neither a number, a flag nor a text"
-    texts = as_texts(column)
-    present = pc.drop_null(texts)
-    if not len(present):
-        return "it has no value in any row"
+def as_unit(found: Settled) -> str:
+    """The unit of a column's signal, or why it is no signal."""
+    match found.kind:
+        case "nothing":
+            return "it has no value in any row"
+        case "flag":
+            return "flag"
+        case "integer":
+            numbers = pc.drop_null(found.values)
+            distinct = pc.count_distinct(numbers).as_py()
+            span = pc.min_max(numbers).as_py()
+            dense = distinct == len(numbers) > FEWEST_FOR_IDENTIFIER and span["max"] - span["min"] < 1.5 * distinct
+            return "a running number: it names the row" if dense else "points"
+        case "number":
+            return "points"
+        case "time":
+            return "a date: give the days between it and the moment of scoring as a number"
+        case "other":
+            return found.why
+    present = pc.drop_null(found.values)
     distinct = pc.count_distinct(present).as_py()
-    numbers = as_numbers(texts)
-    if distinct > FEWEST_FOR_IDENTIFIER and len(numbers) - numbers.null_count >= NUMBER_SHARE * len(present):
-        return "points", numbers
     if distinct > MOST_WORDS or (len(present) > FEWEST_FOR_IDENTIFIER and distinct > IDENTIFIER_SHARE * len(present)):
         return f"{distinct:,} different texts in {len(present):,} rows: an identifier, not a category"
-    return "category", texts
+    return "category"
 
 
 def _signal(name: str, unit: Unit) -> Signal:

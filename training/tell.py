@@ -93,6 +93,11 @@ def learnt(report: Report) -> None:
             gate["found"] if gate["passed"] else f"{gate['found']} (needed: {gate['needed']})",
         )
     out.print(gates)
+    read = report.get("read")
+    if read:
+        say(out, f"The file was {read['file']}.")
+        for name, said in read["columns"].items():
+            say(out, f"Column {name}: {said}.")
     for note in report["notes"]:
         say(out, f"Note: {note}")
     say(out, f"{report['model']}: {sentence(report)}", "bold")

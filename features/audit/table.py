@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.audit import leaks, lifecycle, moments, shape
 from features.audit.finding import MIN_ROWS, Finding, Rule, Table
 from features.errors import UserMistake
+from features.flat_files.kinds import Settled, settle_table
+from features.flat_files.reading import read_file
 
 
 def audit_table(frame: pd.DataFrame, label: str, time: str | None = None, group: str | None = None) -> list[Finding]:
@@ -58,21 +63,33 @@ def _moment(column: pd.Series[Any]) -> pd.Series[Any]:
     return found
 
 
-def read_flat(path: Path) -> pd.DataFrame:
-    """A CSV (any delimiter, compressed or not) or Parquet file; empty text and NA are missing."""
-    import duckdb
+@dataclass(frozen=True)
+class FlatRows:
+    """A flat file as the audit looks at it, and how it was read."""
 
-    if not path.is_file():
-        raise UserMistake(f"no file {str(path)!r}: give a .csv or .parquet file with one row per lead or account")
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return connection.read_parquet(str(path)).df()
-        nulls = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
-        return connection.read_csv(str(path), na_values=nulls, sample_size=-1).df()
-    except duckdb.Error as error:
-        raise UserMistake(f"{str(path)!r} cannot be read as a table: {str(error).splitlines()[0]}") from None
+    frame: pd.DataFrame
+    read: str
+    columns: Mapping[str, str]
+    """Columns of which something should be known about how they were read, each with that."""
+
+
+def read_flat(path: Path, encoding: str | None = None) -> FlatRows:
+    """A flat file with each column as `fit-table` reads it (see `features.flat_files`); times are in UTC, without a zone."""
+    file = read_file(path, encoding)
+    settled = settle_table(file.table, file.dialect.delimiter)
+    return FlatRows(
+        pd.DataFrame({name: _as_pandas(found) for name, found in settled.items()}),
+        file.dialect.said(),
+        {name: said for name, found in settled.items() if (said := found.said())},
+    )
+
+
+def _as_pandas(found: Settled) -> pd.Series[Any]:
+    if found.kind == "time":
+        return pd.Series(pd.to_datetime(found.values.to_pandas(), unit="us"))
+    if found.kind == "flag" and not found.values.null_count:
+        return pd.Series(pc.cast(found.values, pa.bool_()).to_pandas())
+    return pd.Series(found.values.to_pandas())
 
 
 POSITIVE = {"1", "1.0", "true", "yes", "y", "won", "churned", "converted", "t", "win", "closed won", "left"}

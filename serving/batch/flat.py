@@ -10,19 +10,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
 from features.errors import BadInput, Fault, UserMistake
-from features.files import as_numbers, as_texts, is_parquet, read_table
+from features.flat_files import reading
+from features.flat_files.reading import is_parquet
+from features.flat_files.values import as_numbers, as_words, holds_no_value, plain, present
 from models.scorer import Scorer, sigmoid
+from serving.batch import csv_lines
 from serving.batch.columnar import chosen, in_order, lists, plain_leaves, ranks, signal_and_theme
 
-CHUNK_ROWS = 32_768
-"""Rows that are read, scored and written at a time."""
-BUFFER_BYTES = 2**18
-"""Read ahead of each column, so that memory does not hang on the size of the file's row groups. Arrow's own read-ahead is
-off: it keeps every byte that it read, on 5 million rows 1 GB."""
 ADDED = ("probability", "score", "band")
 REASON = pa.struct([("signal", pa.string()), ("theme", pa.string()), ("effect", pa.float64()), ("text", pa.string())])
 
@@ -33,14 +30,23 @@ class Done:
 
     rows: int
     no_numbers: Mapping[str, int]
+    read: str
+    """How the input was read, in a line for people."""
+    guarded: int
+    """Cells of a CSV that got a `'` before them, so that no spreadsheet runs them."""
 
 
-def score_table(directory: Path, source: Path, out: Path, reasons: int = 0) -> Done:
+def score_table(
+    directory: Path, source: Path, out: Path, reasons: int = 0, *, prefix: str = "", encoding: str | None = None
+) -> Done:
     """Score every row of a Parquet or CSV file and write its columns with `probability`, `score` (percentile) and `band`.
 
     `reasons` > 0 adds the strongest reasons: in Parquet `reasons`, a list of {signal, theme, effect, text}; in CSV the texts
-    as `reason_1`, `reason_2` ... Columns are read as `fit-table` reads them; a word never seen is a word never seen, and a
-    number that is none is missing. Memory holds a chunk of rows (of CSV, the file). The output is whole or not there.
+    as `reason_1`, `reason_2` ... `prefix` is put before the names that are added. The scorer says what a column holds, never
+    the file's other rows: the same row has the same score in every file. A word never seen is a word never seen, and what is
+    no number is missing. The file's own columns come out as they went in, those of a CSV letter for letter; only a text that
+    a spreadsheet would run as a formula gets a `'` before it in a CSV. Memory holds a chunk of rows. The output is whole or
+    not there.
 
     Raises `BadInput` with every signal that the file lacks, and every column whose name the output needs.
     """
@@ -54,36 +60,28 @@ def score_table(directory: Path, source: Path, out: Path, reasons: int = 0) -> D
         raise UserMistake(f"{str(out)!r} is the input itself: give another name to write to")
     if not out.resolve().parent.is_dir():
         raise UserMistake(f"no folder {str(out.resolve().parent)!r} to write {out.name!r} into: make it first")
-    schema, batches = _read(source)
-    added = _added(reasons, to_parquet)
-    _check(scorer, schema, source, [field.name for field in added])
-    wanted = pa.schema([*schema, *added])
-    rows, lost = 0, dict.fromkeys(scorer.names, 0)
+    opened = reading.open_file(source, encoding)
+    added = [field.with_name(prefix + field.name) for field in _added(reasons, to_parquet)]
+    _check(scorer, opened.schema, source, [field.name for field in added])
+    wanted = pa.schema([*opened.schema, *added])
+    rows, guarded, lost = 0, 0, dict.fromkeys(scorer.names, 0)
 
-    def work(batch: pa.RecordBatch) -> tuple[pa.Table, dict[str, int]]:
+    def work(batch: pa.RecordBatch) -> tuple[pa.Table | bytes, int, int, dict[str, int]]:
         table = pa.Table.from_batches([batch])
         columns, dropped = _columns(scorer, table)
         scored = _scores(scorer, scorer.encode(columns), reasons, to_parquet)
-        return pa.table([*table.columns, *scored], schema=wanted), dropped
+        made = pa.table([*table.columns, *scored], schema=wanted)
+        body, quotes = (made, 0) if to_parquet else csv_lines.lines(made)
+        return body, len(table), quotes, dropped
 
     with _writer(out, wanted, to_parquet) as write:
-        for table, dropped in in_order(work, batches):
-            write(table)
-            rows += len(table)
-            for name, count in dropped.items():
-                lost[name] += count
-    return Done(rows, {name: count for name, count in lost.items() if count})
-
-
-def _read(source: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    if not source.is_file() or not is_parquet(source):
-        table = read_table(source)
-        return table.schema, iter(table.to_batches(CHUNK_ROWS))
-    try:
-        opened = pyarrow.parquet.ParquetFile(source, buffer_size=BUFFER_BYTES, pre_buffer=False)
-    except pa.ArrowInvalid as error:
-        raise UserMistake(f"{str(source)!r} cannot be read as Parquet: {error}; write it again") from None
-    return opened.schema_arrow, opened.iter_batches(CHUNK_ROWS)
+        for body, count, quotes, dropped in in_order(work, opened.batches):
+            write(body)
+            rows += count
+            guarded += quotes
+            for name, wrong in dropped.items():
+                lost[name] += wrong
+    return Done(rows, {name: count for name, count in lost.items() if count}, opened.dialect.said(), guarded)
 
 
 def _check(scorer: Scorer, schema: pa.Schema, source: Path, added: list[str]) -> None:
@@ -95,10 +93,18 @@ def _check(scorer: Scorer, schema: pa.Schema, source: Path, added: list[str]) ->
     ]
     for name in scorer.names:
         kind = schema.field(name).type if name in schema.names else pa.null()
-        if pa.types.is_nested(kind) or pa.types.is_temporal(kind):
-            faults.append(Fault(f"column {name}", f"its type is {kind}", "a number, a flag or a text", "convert it"))
+        why = holds_no_value(plain(pa.array([], kind)).type)
+        if why:
+            faults.append(
+                Fault(f"column {name}", f"its type is {kind}: {why}", "a number, a flag or a text", "convert it")
+            )
     faults += [
-        Fault(f"column {name}", "the input has it", "the output needs the name", "rename it in the input")
+        Fault(
+            f"column {name}",
+            "the input has it",
+            "the output needs the name",
+            "give --prefix NAME_, which is put before the columns that are added, or rename it in the input",
+        )
         for name in added
         if name in schema.names
     ]
@@ -107,20 +113,16 @@ def _check(scorer: Scorer, schema: pa.Schema, source: Path, added: list[str]) ->
 
 
 def _columns(scorer: Scorer, table: pa.Table) -> tuple[dict[str, Any], dict[str, int]]:
-    """The scorer's signals as it reads them, and how many values of each were no number."""
+    """The scorer's signals as it reads them, and how many values of each were there but no number."""
     found: dict[str, Any] = {}
     lost: dict[str, int] = {}
     for name in scorer.names:
-        column = table[name]
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        if scorer.signal(name).vocabulary is not None:
-            found[name] = as_texts(column)
+        signal, column = scorer.signal(name), plain(table[name])
+        if signal.vocabulary is not None:
+            found[name] = as_words(column, scorer.codes[name])
             continue
-        text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-        given = as_texts(column) if text else column
-        found[name] = as_numbers(given)
-        lost[name] = found[name].null_count - given.null_count
+        found[name] = as_numbers(column, signal.decimal)
+        lost[name] = present(column, of_words=False) - (len(table) - found[name].null_count)
     return found, lost
 
 
@@ -159,8 +161,9 @@ def _writer(out: Path, schema: pa.Schema, to_parquet: bool) -> Iterator[Any]:
             with pyarrow.parquet.ParquetWriter(partial, schema, use_dictionary=plain_leaves(schema)) as writer:
                 yield writer.write_table
         else:
-            with pyarrow.csv.CSVWriter(partial, schema) as writer:
-                yield writer.write_table
+            with partial.open("wb") as file:
+                file.write(csv_lines.header(schema.names))
+                yield file.write
         partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)

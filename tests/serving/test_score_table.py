@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import BadInput, UserMistake
+from features.flat_files import reading
 from models.scorer import Scorer
 from serving.batch import flat
 from serving.batch.columnar import in_order
@@ -69,7 +70,7 @@ class TestNumbers:
     def test_chunks_change_nothing(self, scorer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         frame(100, seed=2).to_parquet(tmp_path / "in.parquet")
         flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "whole.parquet", reasons=2)
-        monkeypatch.setattr(flat, "CHUNK_ROWS", 7)
+        monkeypatch.setattr(reading, "ROWS", 7)
         flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "parts.parquet", reasons=2)
         assert pq.read_table(tmp_path / "whole.parquet").equals(pq.read_table(tmp_path / "parts.parquet"))
 

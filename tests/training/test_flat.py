@@ -14,11 +14,12 @@ import pyarrow as pa
 import pytest
 
 from features.errors import UserMistake
-from features.files import read_table
+from features.flat_files.kinds import settle
+from features.flat_files.reading import read_file
 from models.scorer import Scorer
 from training.errors import TrainingRefused
 from training.fit import fit_table
-from training.flat import as_signal, flat_rows, moments
+from training.flat import as_unit, flat_rows, moments
 
 
 def table(n: int = 600, seed: int = 0) -> pd.DataFrame:
@@ -56,12 +57,12 @@ class TestSignals:
         assert why["empty"] == "it has no value in any row"
 
     def test_dates_are_refused_with_the_next_step(self) -> None:
-        assert "give the days" in str(as_signal(pa.chunked_array([pa.array(pd.date_range("2024-01-01", periods=30))])))
+        assert "give the days" in as_unit(settle(pa.chunked_array([pa.array(pd.date_range("2024-01-01", periods=30))])))
 
     def test_infinite_numbers_are_missing(self) -> None:
-        found = as_signal(column(1.0, float("inf"), 2.0))
-        assert not isinstance(found, str)
-        assert found[1].null_count == 1
+        found = settle(column(1.0, float("inf"), 2.0))
+        assert found.kind == "number"
+        assert found.values.null_count == found.unreadable == 1
 
     def test_rows_without_a_label_are_left_out(self) -> None:
         frame = table()
@@ -73,7 +74,7 @@ class TestSignals:
     def test_times_as_text_numbers_and_dates_have_one_order(self) -> None:
         days = pd.date_range("2024-01-01", periods=5)
         for values in (days, [d.isoformat() for d in days], [1.5, 2.0, 7.0, 8.0, 9.0]):
-            assert (np.diff(moments(pa.chunked_array([pa.array(list(values))]), "t")) > 0).all()
+            assert (np.diff(moments(settle(pa.chunked_array([pa.array(list(values))])), "t")) > 0).all()
 
 
 class TestRefusals:
@@ -100,10 +101,10 @@ class TestRefusals:
 
     def test_files(self, tmp_path: Path) -> None:
         with pytest.raises(UserMistake, match="no file"):
-            read_table(tmp_path / "nothing.csv")
+            read_file(tmp_path / "nothing.csv")
         (tmp_path / "a.xlsx").write_text("x")
         with pytest.raises(UserMistake, match=r"neither \.parquet nor \.csv"):
-            read_table(tmp_path / "a.xlsx")
+            read_file(tmp_path / "a.xlsx")
 
 
 class TestFitTable:
