@@ -81,8 +81,8 @@ def _owners(engine: Engine, near: tuple[str, Sequence[str]] | None) -> Frame:
     at_first = at_first.group_by("company_domain").agg(
         nw.col("owner_from").min(), nw.col("account_id").max().alias("owner"), nw.col("one").sum()
     )
-    later = both.filter(nw.col("visible_us") > nw.col("owner_from")).group_by("company_domain")
-    later = later.agg(nw.col("visible_us").min().alias("owner_until"))
+    more = both.filter(nw.col("visible_us") > nw.col("owner_from")).group_by("company_domain")
+    later = more.agg(nw.col("visible_us").min().alias("owner_until"))
     alone = at_first.filter(nw.col("one") == 1).drop("one")
     return engine.keep(alone.join(later, on="company_domain", how="left"))
 
