@@ -17,7 +17,7 @@ PACKAGES = ("features", "models", "training", "serving")
 
 def settings_read() -> set[str]:
     """The environment variables that the code asks for."""
-    asked = re.compile(r"""(?:env|environ)(?:\.get\(|\[)\s*["'](ACCOUNTSCORE_\w+)""")
+    asked = re.compile(r"""["'](ACCOUNTSCORE_[A-Z_]+)["']""")
     texts = (path.read_text() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
     return {name for text in texts for name in asked.findall(text)}
 

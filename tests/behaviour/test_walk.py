@@ -54,7 +54,7 @@ class Said:
 
     @property
     def json(self) -> dict:  # type: ignore[type-arg]  # whatever the API answers
-        return json.loads(self.text[self.text.index("{") :])  # type: ignore[no-any-return]
+        return json.loads(self.text[self.text.index("{") :])
 
 
 @dataclass
