@@ -24,7 +24,10 @@ import pytest
 
 import demo
 from features import __path__ as features_path
+from models import pointer
+from serving.connections import load_connections
 from tests.conftest import NewHome
+from tests.scorers import make_scorer
 from tests.serving.running import NOW, free_port, wait_for
 
 ROOT = Path(features_path[0]).parent
@@ -208,6 +211,24 @@ def test_the_whole_walk(walk: Walk) -> None:
         check(walk, said)
         assert httpx.get(f"http://127.0.0.1:{walk.registry_port}/", timeout=30).status_code == 200
         assert {p.name for p in walk.home.iterdir()} >= {"runs", "scores", "sample", "mlflow.db", "star", "leads"}
+
+
+class TestTheDemosHome:
+    def test_a_champion_of_another_company_is_never_replaced(self, tmp_path: Path) -> None:
+        make_scorer(tmp_path / "scorer")  # learnt from "test"
+        demo.strangers(tmp_path, "sample")  # nothing is live yet
+        with pointer.locked(tmp_path, "churn-risk"):
+            pointer.put_live(tmp_path, "churn-risk", tmp_path / "scorer", 1)
+        demo.strangers(tmp_path, "some/where/test")
+        with pytest.raises(SystemExit, match=r"learnt from 'test'.*make demo ACCOUNTSCORE_HOME=var/demo"):
+            demo.strangers(tmp_path, "sample")
+
+    def test_its_connections_secret_is_made_once_and_nobody_else_may_read_it(self, tmp_path: Path) -> None:
+        secret = demo.connection(tmp_path, "sample", None)
+        assert demo.connection(tmp_path, "sample", None) == secret
+        assert (tmp_path / "connections/demo.secret").stat().st_mode & 0o077 == 0
+        assert secret not in (tmp_path / "connections/demo.toml").read_text()
+        assert load_connections(tmp_path / "connections")["demo"].secrets == (secret,)
 
 
 def test_a_block_that_breaks_is_noticed(walk: Walk) -> None:
