@@ -124,7 +124,7 @@ class TestPage:
         assert text.index(answer) < text.index("ROC AUC")
         assert "about 130,000 (120,000 to 140,000)" in text
         assert "12 already leaving: gave notice before" in text
-        assert "60 trees" in text
+        assert "60 trees of at most 8 leaves. On this machine" in text
 
     def test_no_signal_is_said_and_not_dressed_up(self, scorer: Scorer, definition: Model) -> None:
         gates = [{"name": "signal", "passed": False, "found": "AUC 0.51", "needed": "0.55"}]
