@@ -94,5 +94,7 @@ def _print(said: str, findings: list) -> None:  # type: ignore[type-arg]  # of F
             f.severity, f.code + (" (proof)" if f.is_proof else ""), ", ".join(f.columns) or "-", f.evidence, f.advice
         )
     console.print(shown)
-    if any(f.is_proof for f in findings):
-        console.print("Proofs are facts about the data: promotion refuses a model that uses such an input.")
+    if counts["high"]:
+        console.print(
+            "Findings of high severity block promotion until the model's file answers for them (accepted_findings)."
+        )

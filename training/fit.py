@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from features.audit.outcome import QUESTIONS
+from features.audit.source import grave_findings
 from features.errors import UserMistake
 from features.flat_files.reading import read_file
 from features.progress import Progress
 from features.settings import Settings
-from features.source import Source, open_source
+from features.source import Source, from_us, open_source
 from models.catalog import get_model
 from models.definition import Model
 from models.labels import DAY_US
@@ -90,7 +94,9 @@ def fit_source(
     rival = champion(settings, definition, panel, learnt.judged)
     judged = panel.rows.take(learnt.judged)
     share = share_of(capacity, definition, judged.time, dates_apart=definition.lead_days is None)
-    judgement = judge(definition, panel.rows, learnt, rival, share, seed)
+    question = next(q for q in QUESTIONS.values() if q.entity == definition.entity)
+    grave = grave_findings(opened, question, _newest_learnt(panel), definition.themes)
+    judgement = judge(definition, panel.rows, learnt, rival, share, seed, grave)
     with tempfile.TemporaryDirectory() as scratch:
         result = _finish(
             Path(scratch) / "scorer",
@@ -264,6 +270,12 @@ def _origin(source: Source, panel: Panel) -> Origin:
             dt.datetime.fromtimestamp(int(m) / 1e6, dt.UTC).date().isoformat() for m in (moments.min(), moments.max())
         ]
     return Origin(source.name, source.fingerprint, dates[0], dates[1])
+
+
+def _newest_learnt(panel: Panel) -> dt.datetime:
+    """The newest date that was learnt from; of rows without time the newest of all."""
+    moments = pc.cast(panel.table["as_of"], pa.int64()).to_numpy()[panel.split.before_test]
+    return from_us(int(moments.max()))
 
 
 def _present(settings: Settings, definition: Model) -> int | None:

@@ -60,8 +60,8 @@ class Judged:
     """Log-odds by which the observed rate of the judged rows lies above the predicted one; 0 without time."""
     segments: Mapping[str, np.ndarray]
     """Name of a segment ("region = emea") -> mask of the judged rows."""
-    proofs: tuple[Finding, ...]
-    """Audit findings that prove a leak."""
+    findings: tuple[Finding, ...]
+    """Audit findings of high severity, about the inputs and about the source."""
     selection: Sequence[Mapping[str, object]]
     """`selection_rates` of the segments."""
 
@@ -105,7 +105,7 @@ def check(gates: Gates, seen: Judged) -> list[Gate]:
 
 def _audit(gates: Gates, seen: Judged) -> Gate:
     open_, accepted = [], []
-    for finding in seen.proofs:
+    for finding in seen.findings:
         reasons = [gates.accepted_findings.get(column) for column in finding.columns]
         text = f"{', '.join(finding.columns)}: {finding.evidence}"
         if all(reasons):
@@ -115,8 +115,8 @@ def _audit(gates: Gates, seen: Judged) -> Gate:
     return Gate(
         "audit",
         not open_,
-        "; ".join([*open_, *accepted]) or "no proof of a leak",
-        "no input that is proved to know the outcome, unless the model's file says in writing why it does not",
+        "; ".join([*open_, *accepted]) or "no finding of high severity",
+        "no finding of high severity, unless the model's file says in writing why it is no leak",
     )
 
 

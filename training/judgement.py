@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,10 +54,12 @@ def judge(
     rival: Rival = NO_RIVAL,
     capacity_share: float | None = None,
     seed: int = 0,
+    grave: Sequence[Finding] = (),
 ) -> Judgement:
     """Judge a learnt model on the rows that it did not see, beside the champion, the best one-column rule and the base rate.
 
-    `everything` has the rows of `learnt` with all signals, also those left out.
+    `everything` has the rows of `learnt` with all signals, also those left out. `grave` are findings of high severity about
+    the source.
     """
     capacity = definition.capacity_share if capacity_share is None else capacity_share
     seen = learnt.judged
@@ -75,7 +77,7 @@ def judge(
     shift = fit_level(learnt.judged_log_odds, y, DRIFT_LEVEL_SD) if learnt.split.in_time else 0.0
     fitted = everything.y[learnt.split.before_test]
     told = rule.words([signal.name for signal in everything.signals])
-    proofs, advice = findings(everything.take(learnt.split.before_test), seed)
+    found = [*grave, *findings(everything.take(learnt.split.before_test), seed)]
     masks = segments(everything, definition.segments, seen)
     selection = gates.selection_rates(masks, p, group, capacity, definition.gates.min_segment_rows, seed)
     band = gates.perfect_band(p, group, seed)
@@ -87,7 +89,7 @@ def judge(
             held_back_auc=_held_back_auc(everything, learnt, seed),
             rule=told, rule_auc=rule_auc.value, over_rule=over_rule,
             over_champion=over_champion, no_champion=rival.note or "no champion to compare with",
-            level_shift=shift, segments=masks, proofs=proofs, selection=selection,
+            level_shift=shift, segments=masks, findings=tuple(found), selection=selection,
         ),
     )  # fmt: skip
     base = float(everything.y[learnt.rule_fitted].mean())
@@ -122,8 +124,8 @@ def judge(
         ),
         "by_segment": curves.by_segment(y, p, group, masks, capacity, definition.gates.min_segment_rows, seed),
         "selection": selection,
-        "audit": [f"{', '.join(f.columns)}: {f.evidence}" for f in proofs],
-        "audit_advice": [f"{', '.join(f.columns)}: {f.evidence}; {f.advice}" for f in advice],
+        "audit": [f"{', '.join(f.columns)}: {f.evidence}" for f in found if f.is_proof],
+        "audit_advice": [f"{', '.join(f.columns)}: {f.evidence}; {f.advice}" for f in found if not f.is_proof],
         "value": worth.at_capacity(definition, y, p, group, value, capacity, seed),
     }
     verdict = verdict_of([gate.name for gate in checked if not gate.passed], rule_auc.low > 0.5)
@@ -177,9 +179,8 @@ def segments(rows: Rows, names: tuple[str, ...], index: np.ndarray) -> dict[str,
     return found
 
 
-def findings(rows: Rows, seed: int = 0) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """The audit's findings of high severity on the rows that were learnt from: proofs (a copy of the outcome, a gap that
-    gives it away), and heuristics that advise.
+def findings(rows: Rows, seed: int = 0) -> tuple[Finding, ...]:
+    """The audit's findings of high severity on the rows that were learnt from.
 
     One row per account: its rows at other dates say the same again and are no further evidence.
     """
@@ -191,13 +192,9 @@ def findings(rows: Rows, seed: int = 0) -> tuple[tuple[Finding, ...], tuple[Find
         name = rows.signals[j].name
         frame[name] = frame[name].map(dict(enumerate((*(rows.vocabularies[j] or ()), "(other)")))).astype(object)
     if len(np.unique(rows.y)) < 2:
-        return (), ()
+        return ()
     table = Table(frame, rows.y.astype(int), np.arange(len(rows)), dated=rows.time is not None)
-    found = [f for rule in (strong_columns, presence) for f in rule(table)]
-    return (
-        tuple(f for f in found if f.is_proof),
-        tuple(f for f in found if not f.is_proof and f.severity == "high"),
-    )
+    return tuple(f for rule in (strong_columns, presence) for f in rule(table) if f.severity == "high")
 
 
 def worst_misses(rows: Rows, learnt: Learnt) -> list[Mapping[str, object]]:

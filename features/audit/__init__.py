@@ -1,8 +1,8 @@
 """Can this input know the outcome? The report that a careful colleague would write about one table with a label.
 
 Every finding has a code, a severity, the columns, the evidence in numbers, and what to do. Two kinds: *proofs*
-(`copy_of_outcome`, `presence_gives_outcome`, and of a source `signal_leaks`) are facts about the data and gate promotion;
-the others are heuristics and advise. No rule knows a column by its name.
+(`copy_of_outcome`, `presence_gives_outcome`, and of a source `signal_leaks`) are facts about the data, the others are
+heuristics. Whatever has severity high blocks promotion until somebody answers for it. No rule knows a column by its name.
 
 Besides what the outcome shows, `lifecycle` has what a row shows by itself: columns filled in after its begin. The audit of a
 source (`source`) looks at the signals and at the files behind them (`raw`), whatever the SELECTs leave out.

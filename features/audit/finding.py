@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 Severity = Literal["high", "medium", "low"]
 PROOFS = ("copy_of_outcome", "presence_gives_outcome", "signal_leaks")
-"""Codes that gate promotion."""
+"""Codes that are facts about the data; promotion is blocked by every finding of high severity."""
 
 MIN_ROWS = 50
 """Fewer rows than this prove nothing about a value or a gap."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,8 @@ from features.audit.raw import raw_findings
 from features.audit.table import by_gravity, findings_of
 from features.canonical import quote, versions
 from features.errors import UserMistake
-from features.panel import ELIGIBLE, FIXED, build_panel, grid, signals_of
+from features.measures import DAY_US
+from features.panel import ELIGIBLE, FIXED, build_panel, grid, offered, signals_of
 from features.source import Source, to_us
 from features.tables import ENTITIES, TABLES
 
@@ -33,6 +34,9 @@ PROVED_ENTITIES = 200
 """Entities whose signals are computed twice for the proof."""
 SLOW_DAYS = 7.0
 WARM_UP_DAYS = 84
+RECENT_US = 28 * DAY_US
+FEWEST_ENDS = 20
+"""Ends in the twelve weeks before the last four that a rate is read from."""
 ENDINGS = {
     "subscriptions": ("ended",),
     "tickets": ("closed",),
@@ -45,6 +49,8 @@ RULES: Sequence[Rule] = (
     leaks.strong_columns, leaks.presence, leaks.deciding_values, moments.order_in_time, moments.drift, moments.input_drift,
     shape.constants, shape.copies,
 )  # fmt: skip
+OUTCOMES = ("opportunities", "subscriptions")
+"""Tables that outcomes are read from."""
 _NUMBER = itertools.count(1)
 
 
@@ -140,6 +146,15 @@ def as_known(source: Source, as_of: dt.datetime, entity_key: str, ids: Sequence[
     return known
 
 
+def grave_findings(source: Source, question: Question, as_of: dt.datetime, themes: Collection[str]) -> list[Finding]:
+    """Findings of high severity about the source itself that concern a model with signals of these themes."""
+    chosen = [d for d in offered(source, question.entity)[0] if d.signal.theme in themes]
+    names = {d.signal.name for d in chosen}
+    tables = {m.table for d in chosen for m in d.needs.measures} | {ENTITIES[question.entity], *OUTCOMES}
+    leaking = [f for f in leaking_signals(source, question, as_of) if set(f.columns) & names]
+    return [f for f in [*table_findings(source, tables), *leaking] if f.severity == "high"]
+
+
 def leaking_signals(source: Source, question: Question, as_of: dt.datetime) -> list[Finding]:
     """Signals that are not the same when nothing later is there."""
     key = f"{question.entity}_id"
@@ -176,11 +191,13 @@ def leaking_signals(source: Source, question: Question, as_of: dt.datetime) -> l
     return found
 
 
-def table_findings(source: Source) -> list[Finding]:
-    """What the tables show by themselves: rows that come late, repeat, or know how the thing ended."""
+def table_findings(source: Source, tables: Collection[str] | None = None) -> list[Finding]:
+    """What the tables (all by default) show by themselves: rows that come late, repeat, or know how the thing ended."""
     found: list[Finding] = []
     for name in source.tables:
         definition = TABLES[name]
+        if tables is not None and name not in tables:
+            continue
         if definition.kind == "label" or not source.rows(name):
             continue
         found += _late(source, name) + _repeated(source, name)
@@ -245,7 +262,7 @@ def _born_ended(source: Source, name: str) -> list[Finding]:
         f"SELECT count(*) FILTER (first_status IN ({ends})), count(*) FROM "
         f"(SELECT arg_min(status, event_us) AS first_status FROM {quote(name)} GROUP BY {key})"
     )[0]
-    if born < MIN_ROWS or born < 0.2 * things:
+    if born < MIN_ROWS or born < 0.2 * things or _dated_at_the_end(source, name):
         return []
     return [
         Finding(
@@ -257,3 +274,19 @@ def _born_ended(source: Source, name: str) -> list[Finding]:
             {"things": born, "share": born / things},
         )
     ]
+
+
+def _dated_at_the_end(source: Source, name: str) -> bool:
+    """Whether things that are over in their first version stand at the time at which they ended, as wins by their close date do.
+
+    An end that is dated at the begin of its thing knows the future, and the newest things have not ended yet: such ends run dry
+    before the end of the data. Ends at their own time go on to the last day at the rate that they had.
+    """
+    key, ends = quote(TABLES[name].key or ""), ", ".join(f"'{status}'" for status in ENDINGS[name])
+    last = to_us(source.span[1])
+    recent, before = source.query(
+        f"SELECT count(*) FILTER (first_us > {last - RECENT_US}), count(*) FILTER (first_us <= {last - RECENT_US} AND first_us > {last - 4 * RECENT_US}) "
+        f"FROM (SELECT arg_min(status, event_us) AS first_status, min(event_us) AS first_us FROM {quote(name)} GROUP BY {key}) "
+        f"WHERE first_status IN ({ends})"
+    )[0]
+    return bool(before >= FEWEST_ENDS and recent >= before / 3 / 2)

@@ -127,6 +127,22 @@ class TestTables:
             ("ended_from_the_start", "high", ("subscriptions.status",))
         ]
 
+    @pytest.mark.parametrize("honest", [True, False])
+    def test_wins_by_their_close_date_are_no_last_states(self, tmp_path: Path, honest: bool) -> None:
+        """One row for each deal: a win at the day on which it was won, or at the day on which the deal began, 60 days before."""
+        first = at("2024-01-01")
+        begun = [first + dt.timedelta(days=n / 2) for n in range(800)]
+        end, length = first + dt.timedelta(days=400), dt.timedelta(days=60)
+        over = [day + length < end for day in begun]
+        deals = [
+            {"opportunity_id": f"o{n}", "account_id": "a", "stage": "x", "status": "won" if won else "open",
+             "event_time": day + length if won and honest else day}
+            for n, (day, won) in enumerate(zip(begun, over, strict=True))
+        ]  # fmt: skip
+        accounts = [{"account_id": "a", "event_time": first}, {"account_id": "a", "event_time": end}]
+        found = table_findings(make_source(tmp_path, {"accounts": accounts, "opportunities": deals}))
+        assert [f.code for f in found] == ([] if honest else ["ended_from_the_start"])
+
     def test_late_and_repeated_rows(self, tmp_path: Path) -> None:
         event = {"account_id": "a", "feature": "x"}
         usage = [event | {"event_time": at("2024-01-01") + dt.timedelta(hours=n)} for n in range(200)]

@@ -32,7 +32,7 @@ def good(seed: int = 0) -> Judged:
         y=y, p=p, group=group, metrics=evaluate.judge(y, p, group, 0.1), fitted_positives=900, fitted_negatives=7000,
         held_back_auc=evaluate.Estimate(0.8, 0.78, 0.82), rule="s, highest first", rule_auc=evaluate.auc(y, rule),
         over_rule=evaluate.auc_difference(y, p, rule, group), over_champion=None, no_champion="no champion",
-        level_shift=0.0, segments=masks, proofs=(), selection=selection_rates(masks, p, group, 0.1, 200),
+        level_shift=0.0, segments=masks, findings=(), selection=selection_rates(masks, p, group, 0.1, 200),
     )  # fmt: skip
 
 
@@ -123,7 +123,7 @@ class TestEachGateIsThereForOneThing:
 
 class TestAudit:
     def test_a_proof_is_refused_until_somebody_answers_for_it(self) -> None:
-        leaking = replace(good(), proofs=(LEAK,))
+        leaking = replace(good(), findings=(LEAK,))
         assert refused(leaking) == ["audit"]
         answered = Gates(
             accepted_findings={"closed_by": "it is filled in when the lead is made: asked sales on 2026-01-07"}
@@ -131,6 +131,14 @@ class TestAudit:
         assert refused(leaking, answered) == []
         audit = next(gate for gate in check(answered, leaking) if gate.name == "audit")
         assert "asked sales" in audit.found, "the reason is on record"
+
+    def test_a_heuristic_of_high_severity_blocks_as_a_proof_does(self) -> None:
+        good_alone = Finding("too_good", "high", ("age",), "alone it ranks the outcome with an AUC of 0.93", "find out")
+        assert refused(replace(good(), findings=(good_alone,))) == ["audit"]
+        final = Finding(
+            "ended_from_the_start", "high", ("opportunities.status",), "900 of 1,000", "write dated changes"
+        )
+        assert refused(replace(good(), findings=(final,))) == ["audit"]
 
 
 class TestFourFifths:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from features.audit import Finding
 from models.definition import Gates
 from models.writer import Origin
 from tests.rows import make_rows
@@ -166,8 +167,16 @@ class TestGates:
         rows = company(1500)
         x = rows.x.copy()
         x[:, 3] = np.where(rows.y == 1, 7.0, np.nan)
-        assert findings(replace(rows, x=x))[0]
-        assert findings(rows) == ((), ())
+        assert findings(replace(rows, x=x))
+        assert findings(rows) == ()
+
+    def test_a_grave_finding_about_the_source_is_refused(self, learnt: Learnt) -> None:
+        grave = Finding(
+            "ended_from_the_start", "high", ("opportunities.status",), "900 of 1,000", "write dated changes"
+        )
+        definition = table_definition("y", "lead")
+        assert judge(definition, learnt.rows, learnt, grave=[grave]).verdict is Verdict.REFUSED
+        assert judge(definition, learnt.rows, learnt).verdict is Verdict.READY, "the twin without it"
 
 
 class TestClocks:
