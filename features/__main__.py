@@ -11,7 +11,8 @@ from rich.table import Table as RichTable
 
 from features.audit_command import audit_command
 from features.check_command import check_command
-from features.cli import parse_as_of, run
+from features.cli import run
+from features.clock import parse_seen
 from features.errors import UserMistake
 from features.simulate import simulate_command
 
@@ -39,7 +40,7 @@ def build(
     from features.panel import build_panel, write_panel
     from features.source import open_source
 
-    as_ofs = [parse_as_of(part) for part in as_of.split(",") if part.strip()]
+    as_ofs = [parse_seen(part) for part in as_of.split(",") if part.strip()]
     panel = build_panel(open_source(source, data), _entity(entity), as_ofs, engine)
     write_panel(panel, out)
     typer.echo(f"{panel.num_rows:,} rows, {panel.num_columns - 4} signals, {len(as_ofs)} as_of -> {out}")

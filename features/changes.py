@@ -159,7 +159,7 @@ def overlay(source: Source, table: str, changes: Sequence[Mapping[str, Any]]) ->
         rows.append(newest | change | {"visible_us": max(change["event_us"], change["known_us"])})
 
     above = copy.copy(source)
-    for cached in ("fingerprint", "contents", "span"):
+    for cached in ("fingerprint", "contents", "observed"):
         above.__dict__.pop(cached, None)
     above.connection = source.connection.cursor()
     number = next(_NUMBER)

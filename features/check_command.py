@@ -37,6 +37,7 @@ def check_command(
                 {
                     "source": opened.name,
                     "tables": {name: opened.rows(name) for name in opened.tables},
+                    "observed": _observed(opened),
                     "custom_signals": custom,
                     "models": verdicts,
                     "lines": [line.as_dict() for line in lines],
@@ -47,6 +48,29 @@ def check_command(
         _print(opened, lines, verdicts, custom)
     if opened.faults:
         raise typer.Exit(2)
+
+
+def _observed(opened: Any) -> dict[str, Any] | None:
+    """First and last observed moment, of the source and of each table; None when no table has a row before the clock."""
+    from features.errors import UserMistake
+    from features.source import from_us
+
+    def shown(us: int) -> str:
+        return from_us(us).isoformat().replace("+00:00", "Z")
+
+    try:
+        period = opened.observed
+    except UserMistake:
+        return None
+    return {
+        "from": shown(period.first_us),
+        "to": shown(period.last_us),
+        "clock": shown(opened.now_us),
+        "tables": {
+            name: {"from": shown(t.first_us), "to": shown(t.last_us), "stopped": t.stopped}
+            for name, t in period.tables.items()
+        },
+    }
 
 
 def _custom(opened: Any) -> list[dict[str, str]]:
@@ -83,9 +107,15 @@ def _print(opened: Any, lines: list[Any], verdicts: dict[str, str], custom: list
             ", ".join(opened.custom[name]) or "-",
         )
     console.print(tables)
-    if opened.tables:
-        first, last = opened.span
-        console.print(f"events from {first:%Y-%m-%d} to {last:%Y-%m-%d} (UTC)")
+    found = _observed(opened)
+    if found is not None:
+        console.print(
+            f"observed from {found['from'][:10]} to {found['to'][:10]} (UTC); the clock is at {found['clock'][:10]}",
+            highlight=False,
+        )
+        for name, table in found["tables"].items():
+            if table["stopped"]:
+                console.print(f"{name} ends on {table['to'][:10]} already", highlight=False)
     for signal in custom:
         console.print(f"custom signal {signal['signal']} of {signal['table']}: {signal['type']}", highlight=False)
     report = Table("severity", "table", "column", "rows", "rule", "found", "needed", "what to do", show_lines=True)

@@ -30,9 +30,11 @@ import duckdb
 import pyarrow as pa
 
 from features.canonical import ADDED, canonical_item, custom_item, internal, quote, slug_of, versions
+from features.clock import now
 from features.contents import Contents
 from features.errors import BadInput, Fault, UserMistake
 from features.faults import reading_fault, schema_faults, value_faults
+from features.observed_period import DAY_US, Days, ObservedPeriod, observed_period
 from features.removed import LeftOut, Marks, Removed
 from features.scan import Bounds, Scan, rows_of
 from features.settings import Settings
@@ -107,6 +109,8 @@ class Source:
         memory_mb: int | None = None,
     ) -> None:  # fmt: skip
         self.name, self.folder, self.data = name, folder, data
+        self.now_us = to_us(now())
+        """The clock when it was opened: no row that became visible later has been seen."""
         self.connection = duckdb.connect()
         configure(self.connection)
         if memory_mb is not None:
@@ -135,8 +139,11 @@ class Source:
     def has(self, table: str, column: str | None = None) -> bool:
         return table in self.columns and (column is None or column in self.columns[table])
 
-    def arrow(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """A table as people know it: times as timestamp[us, UTC], money in currency units, custom columns kept."""
+    def arrow(self, table: str, columns: Sequence[str] | None = None, seen: bool = False) -> pa.Table:
+        """A table as people know it: times as timestamp[us, UTC], money in currency units, custom columns kept.
+
+        With `seen` only what was observed: without rows that happened after its end, or became known after the clock.
+        """
         definition = TABLES[table]
         wanted = columns or [*self.columns[table], *self.custom[table]]
         wanted = wanted if columns or "known_time" in wanted else [*wanted, "known_time"]
@@ -150,7 +157,13 @@ class Source:
                 items.append(f"{quoted} / 100.0 AS {quoted}")
             else:
                 items.append(quoted)
-        return self.connection.sql(f"SELECT {', '.join(items)} FROM {quote(table)}").to_arrow_table()
+        where = f" WHERE {self.was_seen()}" if seen else ""
+        return self.connection.sql(f"SELECT {', '.join(items)} FROM {quote(table)}{where}").to_arrow_table()
+
+    def was_seen(self, of: str = "") -> str:
+        """SQL condition: a row did not happen after the end of what was observed, nor became known after the clock."""
+        at, known = f"{of}event_us", f"{of}known_us"
+        return f"coalesce({at} <= {self.observed.last_us}, true) AND coalesce({known} <= {self.now_us}, true)"
 
     @cached_property
     def fingerprint(self) -> str:
@@ -173,19 +186,39 @@ class Source:
         """Whether a table stays where it is and is scanned, rather than held in memory."""
         return table in self._scans
 
-    @cached_property
+    @property
     def span(self) -> tuple[dt.datetime, dt.datetime]:
-        """First and last `event_time` over all tables but the actions; raises `UserMistake` when none has a row."""
-        ends = []
-        for table in self.tables:
-            # Actions may be planned ahead: they do not say how far the data reach.
-            if "event_time" in self.columns[table] and TABLES[table].kind != "action":
-                ends.append(self.query(f"SELECT min(event_us), max(event_us) FROM {quote(table)}")[0])
-        firsts = [first for first, _ in ends if first is not None]
-        lasts = [last for _, last in ends if last is not None]
-        if not firsts:
-            raise UserMistake(f"source {self.name!r} has no row with an event_time: nothing to place in time")
-        return from_us(min(firsts)), from_us(max(lasts))
+        """First and last moment of what was observed; raises `UserMistake` when no row says."""
+        return from_us(self.observed.first_us), from_us(self.observed.last_us)
+
+    @cached_property
+    def observed(self) -> ObservedPeriod:
+        """How far the data reach, rows dated ahead and far off left out (`features.observed_period`); a pass over each table.
+
+        Actions may be planned ahead: they do not say. Raises `UserMistake` when no table has a row before the clock.
+        """
+        dated = [t for t in self.tables if "event_time" in self.columns[t] and TABLES[t].kind != "action"]
+        # A row that was known before it happened was planned: when it was known, somebody was recording.
+        found = observed_period(
+            {
+                table: Days.of(
+                    self.query(
+                        f"SELECT seen_us // {DAY_US}, min(seen_us), max(seen_us) FROM (SELECT least(event_us, known_us) AS seen_us "
+                        f"FROM {quote(table)} WHERE event_us <= {self.now_us} AND known_us <= {self.now_us}) GROUP BY 1"
+                    )
+                )
+                for table in dated
+            }
+        )
+        if found is not None:
+            return found
+        ahead = [table for table in dated if self.query(f"SELECT count(event_us) FROM {quote(table)}")[0][0]]
+        raise UserMistake(
+            f"source {self.name!r} has rows only after the clock ({from_us(self.now_us):%Y-%m-%d}): see event_time and known_time of "
+            f"{', '.join(ahead)}, or set ACCOUNTSCORE_NOW when your data live at another time"
+            if ahead
+            else f"source {self.name!r} has no row with an event_time: nothing to place in time"
+        )
 
     def rows(self, table: str) -> int:
         return int(self.query(f"SELECT count(*) FROM {quote(table)}")[0][0])

@@ -14,18 +14,21 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.audit.outcome import QUESTIONS, Question, answerable, answers, is_snapshot
+from features.audit.outcome import QUESTIONS, Question, answerable, answers, is_snapshot, told_by
 from features.canonical import internal, quote
-from features.errors import Fault
+from features.errors import Fault, UserMistake
 from features.measures import DAY_US
 from features.panel import ELIGIBLE, build_panel, grid, offered
-from features.source import Source, to_us
+from features.rows_beyond import rows_beyond
+from features.source import Source, from_us, to_us
 from features.tables import ENTITIES, TABLES, Table
 
 Severity = Literal["blocks", "weakens", "info"]
 ACTIVE_SHARE, ACTIVE_DAYS = 0.5, 84
 """Share of the eligible entities with an event in the last 84 days below which behaviour says little."""
 ORPHAN_SHARE, EMPTY_SHARE = 0.05, 0.5
+FRESH_DAYS = 2
+"""A source that ended longer before a nightly run's moment is warned of."""
 WORDS = {
     ("subscriptions", "status"): ("trial", "active", "notice", "ended"),
     ("tickets", "status"): ("open", "pending", "reopened", "closed"),
@@ -59,10 +62,13 @@ class Line:
 def usability(source: Source) -> list[Line]:
     """The whole report, the gravest first; works on a source with faults (`open_source(..., keep_going=True)`)."""
     lines = [_of_fault(fault) for fault in source.faults]
+    period = list(period_lines(source)) if source.tables else []
+    lines += period
     for name in source.tables:
         lines += table_lines(source, name)
-    for question in QUESTIONS.values():
-        lines += model_lines(source, question)
+    if not any(line.severity == "blocks" for line in period):
+        for question in QUESTIONS.values():
+            lines += model_lines(source, question)
     rank = {"blocks": 0, "weakens": 1, "info": 2}
     return sorted(lines, key=lambda line: rank[line.severity])
 
@@ -164,6 +170,45 @@ def _owners(source: Source, definition: Table, rows: int) -> Iterable[Line]:
             )
 
 
+def period_lines(source: Source) -> Iterable[Line]:
+    """How far the data reach, which rows lie beyond, and which tables stopped before."""
+    try:
+        period = source.observed
+    except UserMistake as nothing:
+        yield Line("blocks", "", "event_time", None, "rows happened before the clock", str(nothing), "one", "see the dates")
+        return
+    end, clock = from_us(period.last_us), from_us(source.now_us)
+    yield Line(
+        "info", "", "event_time", None,
+        "the end of the data: the newest row not after the clock, and not cut off by a gap of 28 days and 10 x the usual one",
+        f"{end:%Y-%m-%d}, {(clock - end).days:,} days before the clock", f"the nightly run warns above {FRESH_DAYS}",
+        "nothing" if clock - end <= dt.timedelta(days=FRESH_DAYS) else f"load what came since, or score as of {end:%Y-%m-%d}",
+    )  # fmt: skip
+    for found in rows_beyond(source):
+        named = f" ({found.key} {', '.join(map(repr, found.examples))})" if found.examples else ""
+        first, last = from_us(found.first_us), from_us(found.last_us)
+        ahead = found.side == "after"
+        # A contract's agreed end is rightly dated ahead; what people do is not.
+        planned = ahead and found.column == "event_time" and TABLES[found.table].kind == "state"
+        yield Line(
+            "info" if planned else "weakens", found.table, found.column, found.rows,
+            "a row happened within what was observed" if found.column == "event_time" else "a row is known by now",
+            f"{found.rows:,} dated {first:%Y-%m-%d}" + (f" to {last:%Y-%m-%d}" if last != first else "") + named,
+            f"not after {end:%Y-%m-%d}" if found.column == "event_time" and ahead else f"not after the clock, {clock:%Y-%m-%d}"
+            if ahead else f"not before {from_us(period.first_us):%Y-%m-%d}",
+            "nothing if they are planned: no outcome is read from them before their day" if planned
+            else "correct the dates or leave the rows out: they do not move the end, and no outcome is read from them",
+        )  # fmt: skip
+    for name, table in period.tables.items():
+        if table.stopped:
+            last = from_us(table.last_us)
+            yield Line(
+                "weakens", name, "event_time", None, "a table reaches as far as the source does",
+                f"its newest row is of {last:%Y-%m-%d}, {(end - last).days:,} days before the end", "a gap like those before",
+                f"load what came since: outcomes that it tells are known up to {last:%Y-%m-%d} only",
+            )  # fmt: skip
+
+
 def model_lines(source: Source, question: Question) -> Iterable[Line]:
     """What the minimum is for a model, and how far the source is from it."""
     model, table = question.model, ENTITIES[question.entity]
@@ -193,6 +238,7 @@ def model_lines(source: Source, question: Question) -> Iterable[Line]:
         )
         return
     first, last = source.span
+    last = min(last, from_us(source.observed.until_us(*told_by(source, question))))
     days, needed = (last - first).days, 2 * question.horizon_days
     snapshot = is_snapshot(source, question)
     if not snapshot:

@@ -5,7 +5,10 @@
 - Conversion: the lead's company wins an opportunity or starts to pay inside the window. From `lead_labels` when the
   source has it, else from `opportunities` and `subscriptions`, by `account_id`, or by mail domain when it is not a free
   mail provider's and belongs to exactly one account.
-- A window that is not over at the end of the data has no label: NaN, never 0.
+- A window that is not over at the end of what was observed (`features.observed_period`) has no label: NaN, never 0. The end is
+  that of the tables that tell the outcome, where they stopped long before the others did: contracts of last year do not say
+  who left since. Rows that happened after the end, or became known after the clock,
+  tell nothing.
 - A ready outcome without dates is a snapshot: one label per entity, whatever the horizon.
 """
 
@@ -22,7 +25,7 @@ import pyarrow as pa
 from features.errors import BadInput, Fault
 from features.firmographic import FREE_MAIL
 from features.signal import Entity
-from features.source import Source, to_us
+from features.source import Source
 from features.tables import ENTITIES
 
 DAY_US = 86_400_000_000
@@ -55,7 +58,7 @@ class Outcomes:
     snapshot: pd.Series | None
     """entity_id -> 0.0 or 1.0 when the outcome has no date."""
     known_until_us: int
-    """The data end here: a later outcome would not be recorded."""
+    """What was observed ends here (in the tables that tell the outcome): a later outcome would not be recorded."""
     settle_us: int
     """How long after an outcome it is certain (churn: nobody came back)."""
     notes: tuple[str, ...] = ()
@@ -173,10 +176,10 @@ def _churn(source: Source) -> Outcomes:
     if not source.has("subscriptions"):
         raise _no_outcome(source, "churn", "subscriptions (contracts with their end)", "churn_labels")
     columns = ["subscription_id", "account_id", "event_time", "known_time", "status", "mrr"]
-    events, spells = churn_events(source.arrow("subscriptions", columns))
-    return Outcomes(
-        "account", "subscriptions", events, None, to_us(source.span[1]), RETURN_DAYS * DAY_US, spells=spells
-    )
+    events, spells = churn_events(source.arrow("subscriptions", columns, seen=True))
+    until = source.observed.until_us("subscriptions")
+    events = _observed(source, events, until)
+    return Outcomes("account", "subscriptions", events, None, until, RETURN_DAYS * DAY_US, spells=spells)
 
 
 def _conversion(source: Source) -> Outcomes:
@@ -191,7 +194,11 @@ def _conversion(source: Source) -> Outcomes:
     if source.has("opportunities"):
         wanted = ["opportunity_id", "account_id", "lead_id", "event_time", "known_time", "status"]
         deals = _frame(
-            source.arrow("opportunities", [c for c in wanted if source.has("opportunities", c) or c == "known_time"])
+            source.arrow(
+                "opportunities",
+                [c for c in wanted if source.has("opportunities", c) or c == "known_time"],
+                seen=True,
+            )
         )
         won = (
             deals[deals["status"] == "won"]
@@ -206,7 +213,7 @@ def _conversion(source: Source) -> Outcomes:
             by_account.append(won.dropna(subset="account_id")[["account_id", "time_us"]])
     if source.has("subscriptions"):
         columns = ["subscription_id", "account_id", "event_time", "known_time", "status", "mrr"]
-        _, spells = churn_events(source.arrow("subscriptions", columns))
+        _, spells = churn_events(source.arrow("subscriptions", columns, seen=True))
         by_account.append(
             spells.rename(columns={"entity_id": "account_id", "start_us": "time_us"})[["account_id", "time_us"]]
         )
@@ -214,17 +221,24 @@ def _conversion(source: Source) -> Outcomes:
         joined = company.rename("account_id").reset_index().merge(dated, on="account_id", how="inner")
         parts.append(joined[["entity_id", "time_us"]])
     events = pd.concat(parts).drop_duplicates().sort_values(["entity_id", "time_us"]).reset_index(drop=True)
-    return Outcomes("lead", " and ".join(origins), events, None, to_us(source.span[1]), 0)
+    until = source.observed.until_us(*origins)
+    return Outcomes("lead", " and ".join(origins), _observed(source, events, until), None, until, 0)
+
+
+def _observed(source: Source, events: pd.DataFrame, until_us: int) -> pd.DataFrame:
+    """Outcomes within what was observed: one that is dated decades off says neither when recording began nor what came."""
+    inside = events["time_us"].between(source.observed.first_us, until_us)
+    return events[inside].reset_index(drop=True)
 
 
 def lead_companies(source: Source) -> pd.Series:
     """entity_id of a lead -> account_id of its company, where it is known: by account_id, else by mail domain."""
     wanted = [c for c in ("lead_id", "account_id", "email") if source.has("leads", c)]
-    leads = source.arrow("leads", [*wanted, "event_time"]).to_pandas().sort_values("event_time", kind="stable")
+    leads = source.arrow("leads", [*wanted, "event_time"], seen=True).to_pandas().sort_values("event_time", kind="stable")
     last = leads.groupby("lead_id", sort=True).last()
     found = last["account_id"] if "account_id" in last else pd.Series(None, index=last.index, dtype=object)
     if "email" in last and source.has("accounts", "domain"):
-        accounts = source.arrow("accounts", ["account_id", "domain"]).to_pandas().dropna().drop_duplicates()
+        accounts = source.arrow("accounts", ["account_id", "domain"], seen=True).to_pandas().dropna().drop_duplicates()
         accounts["domain"] = accounts["domain"].str.lower().str.strip()
         alone = accounts.groupby("domain")["account_id"].agg(["nunique", "first"])
         owner = alone.loc[(alone["nunique"] == 1) & ~alone.index.isin(FREE_MAIL), "first"]
@@ -235,7 +249,7 @@ def lead_companies(source: Source) -> pd.Series:
 
 def _ready(source: Source, entity: Entity, table: str, key: str, flag: str) -> Outcomes:
     """A table of ready outcomes: dated when a positive has a date, else a snapshot."""
-    rows = _frame(source.arrow(table)).rename(columns={key: "entity_id"})
+    rows = _frame(source.arrow(table, seen=True)).rename(columns={key: "entity_id"})
     known = created(source, entity)
     faults = []
     strangers = ~rows["entity_id"].isin(known.index)
@@ -279,15 +293,15 @@ def _ready(source: Source, entity: Entity, table: str, key: str, flag: str) -> O
     faults += denied
     if faults:
         raise OutcomesRefused(f"the outcomes of source {source.name!r}", faults)
-    end = to_us(source.span[1])
+    end = source.observed.until_us(table)
     if not dated:
         values = rows.dropna(subset=flag).drop_duplicates("entity_id").set_index("entity_id")[flag].astype(float)
         return Outcomes(
             entity, table, pd.DataFrame({"entity_id": [], "time_us": np.empty(0, np.int64)}), values, end, 0, notes
         )
     events = positives[positives["time_us"] < FOREVER_US][["entity_id", "time_us"]]
-    events = events.sort_values(["entity_id", "time_us"]).reset_index(drop=True)
-    return Outcomes(entity, table, events, None, end, 0, notes)
+    events = events.sort_values(["entity_id", "time_us"])
+    return Outcomes(entity, table, _observed(source, events, end), None, end, 0, notes)
 
 
 def contradictions(
@@ -300,16 +314,16 @@ def contradictions(
     """
     if entity == "account" and source.has("subscriptions"):
         columns = ["subscription_id", "account_id", "event_time", "known_time", "status", "mrr"]
-        _, spells = churn_events(source.arrow("subscriptions", columns))
+        _, spells = churn_events(source.arrow("subscriptions", columns, seen=True))
         dated = positives["time_us"] if "time_us" in positives else pd.Series(FOREVER_US, positives.index)
-        left = positives.assign(time_us=dated.where(dated < FOREVER_US, to_us(source.span[1])))
+        left = positives.assign(time_us=dated.where(dated < FOREVER_US, source.observed.last_us))
         both = left.reset_index().merge(spells, on="entity_id")
         begun = both[both["start_us"] <= both["time_us"]]
         denied = (begun["end_us"] > begun["time_us"] + RETURN_DAYS * DAY_US).groupby(begun["index"]).any()
         said, rows = "a paid contract runs on for more than 30 days after it", "departures"
         instead = "leave out churn_labels.sql: the outcome is then read from subscriptions"
     elif entity == "lead" and source.has("opportunities", "lead_id"):
-        deals = source.arrow("opportunities", ["lead_id", "status"]).to_pandas().dropna()
+        deals = source.arrow("opportunities", ["lead_id", "status"], seen=True).to_pandas().dropna()
         settled = (
             deals[deals["status"].isin(["won", "lost"])].groupby("lead_id")["status"].agg(lambda s: "won" not in set(s))
         )
@@ -335,7 +349,7 @@ def contradictions(
 def created(source: Source, entity: Entity) -> pd.Series:
     """entity_id -> first event_time of the entity in microseconds since 1970."""
     table, key = ("accounts", "account_id") if entity == "account" else ("leads", "lead_id")
-    rows = _frame(source.arrow(table, [key, "event_time"]))
+    rows = _frame(source.arrow(table, [key, "event_time"], seen=True))
     return rows.groupby(key, sort=True)["time_us"].min().rename_axis("entity_id")
 
 

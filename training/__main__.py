@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from features.cli import parse_as_of, run
+from features.cli import run
+from features.clock import parse_seen
 from features.errors import UserMistake
 from features.progress import progress
 from training.errors import LOOK, NOTHING_LIVE
@@ -84,7 +85,7 @@ def _fit(
     from training.tell import learnt
 
     _check(budget, trials, capacity)
-    first = parse_as_of(since) if since else None
+    first = parse_seen(since, "--since") if since else None
     with progress() as tell:
         report = fit_source(
             model,
@@ -190,7 +191,7 @@ def compare(
             data,
             version=version,
             against=against,
-            since=parse_as_of(since) if since else None,
+            since=parse_seen(since, "--since") if since else None,
             capacity=capacity,
             engine=engine,
             progress=tell,
@@ -226,7 +227,7 @@ def backtest(
             months=months,
             trials=trials,
             seed=seed,
-            since=parse_as_of(since) if since else None,
+            since=parse_seen(since, "--since") if since else None,
             capacity=capacity,
             engine=engine,
             settings=Settings.from_env(),
@@ -267,7 +268,7 @@ def monitor(
             Settings.from_env(),
             model,
             source,
-            parse_as_of(as_of),
+            parse_seen(as_of),
             data,
             version=version,
             capacity=capacity,

@@ -197,12 +197,8 @@ def observation_dates(
 def history(source: Source) -> tuple[dt.datetime, dt.datetime]:
     """First event and last row: states (a contract, a company) may be older than anything that was being recorded."""
     first, last = source.span
-    begun = []
-    for table in source.tables:
-        if TABLES[table].kind == "event":
-            found = source.connection.execute(f'SELECT min(event_us) FROM "{table}"').fetchall()
-            begun += [from_us(row[0]) for row in found if row[0] is not None]
-    return (min(begun) if begun else first), last
+    begun = [us.first_us for table, us in source.observed.tables.items() if TABLES[table].kind == "event"]
+    return (from_us(min(begun)) if begun else first), last
 
 
 def recorded_from(outcomes: Outcomes, as_of: np.ndarray, y: np.ndarray) -> int:

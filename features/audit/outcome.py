@@ -16,7 +16,7 @@ from features.canonical import quote
 from features.errors import UserMistake
 from features.measures import DAY_US
 from features.signal import Entity
-from features.source import Source, to_us
+from features.source import Source
 from features.tables import ENTITIES
 
 RETURN_DAYS = 30
@@ -64,6 +64,14 @@ def answerable(source: Source, question: Question) -> str | None:
     return f"none of the tables {question.labels}, {', '.join(rest)}, which tell the outcome"
 
 
+def told_by(source: Source, question: Question) -> tuple[str, ...]:
+    """The tables that the outcome is read from."""
+    if source.has(question.labels):
+        return (question.labels,)
+    rest = ("subscriptions",) if question.entity == "account" else ("opportunities", "subscriptions")
+    return tuple(table for table in rest if source.has(table))
+
+
 def is_snapshot(source: Source, question: Question) -> bool:
     """Whether the ready outcomes have no dates: then there is one answer for an entity, whatever the moment."""
     if not source.has(question.labels):
@@ -84,7 +92,7 @@ def answers(source: Source, question: Question, entity_id: np.ndarray, as_of_us:
             f"SELECT n, max({question.column}::INT) AS y FROM audited_rows JOIN {table} ON {key} = entity_id GROUP BY n"
         )
     elif source.has(question.labels):
-        came = f"SELECT {key} AS who, event_us AS at_us FROM {table} WHERE {question.column}"
+        came = f"SELECT {key} AS who, event_us AS at_us FROM {table} WHERE {question.column} AND {source.was_seen()}"
         known = _within(came, horizon, once=question.entity == "lead")
     elif question.entity == "account":
         known = f"""
@@ -99,7 +107,7 @@ def answers(source: Source, question: Question, entity_id: np.ndarray, as_of_us:
         found[n] = y
     if not is_snapshot(source, question):
         settled = 0 if source.has(question.labels) or question.entity == "lead" else RETURN_DAYS * DAY_US
-        found[as_of_us + horizon + settled > to_us(source.span[1])] = np.nan
+        found[as_of_us + horizon + settled > source.observed.until_us(*told_by(source, question))] = np.nan
     return found
 
 
@@ -117,12 +125,15 @@ def _bought(source: Source) -> list[str]:
     company = f"({lead_company.links(source)})"
     found = []
     if source.has("opportunities"):
-        won = "SELECT {who} AS who, o.event_us AS at_us FROM opportunities o {join} WHERE o.status = 'won' AND {who} IS NOT NULL"
+        won = (
+            "SELECT {who} AS who, o.event_us AS at_us FROM opportunities o {join} "
+            f"WHERE o.status = 'won' AND {{who}} IS NOT NULL AND {source.was_seen('o.')}"
+        )
         found.append(won.format(who="o.lead_id", join=""))
         found.append(won.format(who="c.lead_id", join=f"JOIN {company} c USING (account_id)"))
     if source.has("subscriptions"):
         found.append(
             f"SELECT c.lead_id AS who, min(s.event_us) AS at_us FROM subscriptions s JOIN {company} c USING (account_id) "
-            f"WHERE {_PAID} GROUP BY c.lead_id, s.subscription_id"
+            f"WHERE {_PAID} AND {source.was_seen('s.')} GROUP BY c.lead_id, s.subscription_id"
         )
     return found

@@ -123,7 +123,7 @@ def as_known(source: Source, as_of: dt.datetime, entity_key: str, ids: Sequence[
     source.connection.execute(f"CREATE SCHEMA {schema}")
     source.connection.register("proved_ids", pa.table({"proved": pa.array(list(ids), pa.string())}))
     known = copy.copy(source)
-    for cached in ("fingerprint", "contents", "span"):
+    for cached in ("fingerprint", "contents", "observed"):
         known.__dict__.pop(cached, None)
     known.connection = source.connection.cursor()
     known.schemas, known._scans = dict(source.schemas), {}
