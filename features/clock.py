@@ -19,7 +19,7 @@ NOW = "ACCOUNTSCORE_NOW"
 
 def now() -> datetime:
     """The moment of the clock, UTC; raises `UserMistake` when `ACCOUNTSCORE_NOW` is no moment."""
-    start = os.environ.get(NOW)
+    start = os.environ.get("ACCOUNTSCORE_NOW")
     return _parse(start) if start else datetime.now(UTC)
 
 
@@ -29,7 +29,7 @@ def make_clock(start: str | None = None) -> Clock:
     For data that ended years ago: signals as of today would all be empty. Signatures are always judged by the system's
     clock. Raises `UserMistake` when the start is no moment.
     """
-    start = start or os.environ.get(NOW)
+    start = start or os.environ.get("ACCOUNTSCORE_NOW")
     if not start:
         return lambda: datetime.now(UTC)
     first, began = _parse(start), time.monotonic()

@@ -9,7 +9,7 @@ since is not known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,8 +82,11 @@ class ObservedPeriod:
         return min([self.last_us, *(table.last_us for table in found if table.stopped)])
 
 
-def observed_period(tables: Mapping[str, Days]) -> ObservedPeriod | None:
+def observed_period(tables: Mapping[str, Days], entries: Collection[str] = ()) -> ObservedPeriod | None:
     """What was observed, out of the days on which each table has rows that are not after the clock; None without a row.
+
+    `entries` are the tables of entities: the days on which companies were entered say what is usual only where nothing else
+    is dated. (A list of accounts of one spring, and who left two years later, is not at its end in summer.)
 
     >>> daily = [(day, day * DAY_US, day * DAY_US) for day in range(19_000, 19_400)]
     >>> ahead = [(30_000, 30_000 * DAY_US, 30_000 * DAY_US)]
@@ -91,19 +94,21 @@ def observed_period(tables: Mapping[str, Days]) -> ObservedPeriod | None:
     >>> found.last_us // DAY_US
     19399
     """
-    together = Days.of([row for days in tables.values() for row in zip(days.day, days.first_us, days.last_us, strict=True)])
+    together = together_of(tables.values())
     if not len(together):
         return None
-    kept = _main(together)
+    recorded = together_of(days for name, days in tables.items() if name not in entries)
+    kept = _main(together, longest_gap_days((recorded if len(recorded) else together).day))
     first, last = int(kept.first_us[0]), int(kept.last_us[-1])
     found = {}
     for name, days in tables.items():
         inside = days.between(first, last)
         if len(inside):
-            own = _main(inside)
+            limit = longest_gap_days(inside.day)
+            own = _main(inside, limit)
             end = int(own.last_us[-1])
             silent = last // DAY_US - end // DAY_US
-            found[name] = TablePeriod(int(own.first_us[0]), end, silent > longest_gap_days(own.day))
+            found[name] = TablePeriod(int(own.first_us[0]), end, silent > limit)
     return ObservedPeriod(first, last, found)
 
 
@@ -122,9 +127,14 @@ def longest_gap_days(day: np.ndarray) -> float:
     return float(max(SHORTEST_CUT_DAYS, USUAL_GAPS * usual))
 
 
-def _main(days: Days) -> Days:
-    """Without the pieces at both ends that are cut off."""
-    cuts = np.flatnonzero(np.diff(days.day) > longest_gap_days(days.day)) + 1
+def together_of(tables: Iterable[Days]) -> Days:
+    """The days of several tables."""
+    return Days.of([row for days in tables for row in zip(days.day, days.first_us, days.last_us, strict=True)])
+
+
+def _main(days: Days, longest_gap: float) -> Days:
+    """Without the pieces at both ends that are cut off by a longer gap."""
+    cuts = np.flatnonzero(np.diff(days.day) > longest_gap) + 1
     starts, ends = np.r_[0, cuts], np.r_[cuts, len(days)]
     sizes = ends - starts
     whole = np.flatnonzero((sizes > FEW_DAYS) & (sizes >= FEW_SHARE * len(days)))

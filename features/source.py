@@ -38,7 +38,7 @@ from features.observed_period import DAY_US, Days, ObservedPeriod, observed_peri
 from features.removed import LeftOut, Marks, Removed
 from features.scan import Bounds, Scan, rows_of
 from features.settings import Settings
-from features.tables import KNOWN_TIME, TABLES, Table
+from features.tables import ENTITIES, KNOWN_TIME, TABLES, Table
 
 SHIPPED = Path(__file__).parent / "sources"
 VIEW_ABOVE_ROWS = 5_000_000
@@ -208,7 +208,8 @@ class Source:
                     )
                 )
                 for table in dated
-            }
+            },
+            tuple(ENTITIES.values()),
         )
         if found is not None:
             return found

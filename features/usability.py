@@ -175,7 +175,9 @@ def period_lines(source: Source) -> Iterable[Line]:
     try:
         period = source.observed
     except UserMistake as nothing:
-        yield Line("blocks", "", "event_time", None, "rows happened before the clock", str(nothing), "one", "see the dates")
+        yield Line(
+            "blocks", "", "event_time", None, "rows happened before the clock", str(nothing), "one", "see the dates"
+        )
         return
     end, clock = from_us(period.last_us), from_us(source.now_us)
     yield Line(

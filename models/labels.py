@@ -234,7 +234,9 @@ def _observed(source: Source, events: pd.DataFrame, until_us: int) -> pd.DataFra
 def lead_companies(source: Source) -> pd.Series:
     """entity_id of a lead -> account_id of its company, where it is known: by account_id, else by mail domain."""
     wanted = [c for c in ("lead_id", "account_id", "email") if source.has("leads", c)]
-    leads = source.arrow("leads", [*wanted, "event_time"], seen=True).to_pandas().sort_values("event_time", kind="stable")
+    leads = (
+        source.arrow("leads", [*wanted, "event_time"], seen=True).to_pandas().sort_values("event_time", kind="stable")
+    )
     last = leads.groupby("lead_id", sort=True).last()
     found = last["account_id"] if "account_id" in last else pd.Series(None, index=last.index, dtype=object)
     if "email" in last and source.has("accounts", "domain"):

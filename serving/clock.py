@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from features.cli import parse_as_of
+from features.clock import Clock, make_clock
+
+__all__ = ["Clock", "from_us", "iso", "make_clock", "system_us", "to_us"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-Clock = Callable[[], datetime]
+SKEW_US = 300_000_000
+"""Clocks of two machines agree within so much; what is stored for a moment further ahead of the clock was stored by mistake."""
+AHEAD_US = 86_400_000_000
+"""And readers pass over what is more than a day ahead: with `ACCOUNTSCORE_NOW` each process runs on from its own start."""
 
 
 def to_us(moment: datetime) -> int:
@@ -34,16 +37,3 @@ def iso(moment: datetime) -> str:
     '2026-11-23T06:00:00Z'
     """
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def make_clock(start: str | None = None) -> Clock:
-    """The system's clock, or one set to `start` (default `ACCOUNTSCORE_NOW`) that runs on from there.
-
-    For data that ended years ago: signals as of today would all be empty. Signatures are always judged by the system's
-    clock.
-    """
-    start = start or os.environ.get("ACCOUNTSCORE_NOW")
-    if not start:
-        return lambda: datetime.now(UTC)
-    first, began = parse_as_of(start), time.monotonic()
-    return lambda: first + timedelta(seconds=time.monotonic() - began)

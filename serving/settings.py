@@ -47,6 +47,10 @@ class ServingSettings:
     log_requests: bool
     """`ACCOUNTSCORE_LOG_REQUESTS`: yes logs every request, no (default) those that were refused or failed."""
 
+    max_source_age_days: int | None
+    """`ACCOUNTSCORE_MAX_SOURCE_AGE_DAYS`: a nightly run refuses a source that ended longer before its moment; default the
+    shortest horizon of the live models."""
+
     @property
     def stale_after_us(self) -> int | None:
         return None if self.stale_after_days is None else self.stale_after_days * 86_400_000_000
@@ -81,6 +85,10 @@ class ServingSettings:
         if stale and not (stale.isascii() and stale.isdigit() and 1 <= int(stale) <= 36_500):
             faults.append(Fault("ACCOUNTSCORE_STALE_AFTER_DAYS", repr(stale), "a whole number from 1", "write 90"))
             stale = ""
+        age = env.get("ACCOUNTSCORE_MAX_SOURCE_AGE_DAYS") or ""
+        if age and not (age.isascii() and age.isdigit() and 1 <= int(age) <= 36_500):
+            faults.append(Fault("ACCOUNTSCORE_MAX_SOURCE_AGE_DAYS", repr(age), "a whole number from 1", "write 90"))
+            age = ""
         rate = env.get("ACCOUNTSCORE_REQUESTS_PER_MINUTE") or "60000"
         if not (rate.isascii() and rate.isdigit() and int(rate) >= 1):
             faults.append(Fault("ACCOUNTSCORE_REQUESTS_PER_MINUTE", repr(rate), "a whole number from 1", "write 60000"))
@@ -95,5 +103,5 @@ class ServingSettings:
             raise BadInput("settings", faults)
         return cls(
             Settings.from_env(dict(env)), currency, record == "yes", int(size), int(stale) if stale else None,
-            int(rate), Limits(connections, float(client)), float(drain), requests == "yes",
+            int(rate), Limits(connections, float(client)), float(drain), requests == "yes", int(age) if age else None,
         )  # fmt: skip

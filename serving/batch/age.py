@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from features.errors import UserMistake
 from features.source import Source
+from features.usability import FRESH_DAYS
 from serving.clock import iso
 from serving.errors import StaleInput
 
+SETTING = "ACCOUNTSCORE_MAX_SOURCE_AGE_DAYS"
 _FORM = re.compile(r"(\d{1,6})\s*([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -29,11 +32,33 @@ def parse_age(text: str) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-def check_age(source: Source, as_of: datetime, oldest: timedelta) -> None:
-    """Raises `StaleInput` when the newest row of the source happened longer than `oldest` before `as_of`."""
+def check_age(
+    source: Source, as_of: datetime, horizons: Mapping[str, int], oldest: timedelta | None = None
+) -> str | None:  # fmt: skip
+    """A warning when what was observed ended more than two days before `as_of`, else None.
+
+    Raises `StaleInput` when it ended longer than `oldest` before (default: the shortest of `horizons`, days by model: a score
+    would speak of a time that is over).
+    """
     newest = source.span[1]
-    if newest < as_of - oldest:
+    age = as_of - newest
+    if age <= timedelta(days=FRESH_DAYS) and (oldest is None or age <= oldest):
+        return None
+    found = (
+        f"the newest row of source {source.name!r} is of {iso(newest.replace(microsecond=0))}, "
+        f"{max(age.days, 0):,} days before {iso(as_of)}"
+    )
+    model = min(horizons, key=lambda name: horizons[name])
+    if oldest is None and age > timedelta(days=horizons[model]):
         raise StaleInput(
-            f"the newest row of source {source.name!r} is of {iso(newest)}, {(as_of - newest).days:,} days before {iso(as_of)}: "
-            f"--max-age allows {oldest}. See why the load stopped; nothing was scored"
+            f"{found}: that is past the horizon of {model}, {horizons[model]} days; nothing was scored. Load what came since, score as "
+            f"of the day after it (--as-of {newest + timedelta(days=1):%Y-%m-%d}), or say what is allowed with --max-age or "
+            f"{SETTING}"
         )
+    if oldest is not None and age > oldest:
+        raise StaleInput(f"{found}: {_days(oldest)} are allowed. See why the load stopped; nothing was scored")
+    return f"{found}: the scores are of {newest:%Y-%m-%d}, see why the load stopped"
+
+
+def _days(age: timedelta) -> str:
+    return f"{age.days} days" if age == timedelta(days=age.days) else f"{age / timedelta(hours=1):g} hours"

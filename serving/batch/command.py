@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.cli import parse_as_of
+from features.clock import parse_seen
 from features.errors import AccountscoreError, UserMistake
 from serving.errors import DiskTrouble
 from serving.settings import ServingSettings
@@ -43,7 +43,11 @@ def batch(
     ] = False,
     max_age: Annotated[
         str | None,
-        typer.Option("--max-age", help="Refuse a source whose newest row is older than this before --as-of: 36h, 2d."),
+        typer.Option(
+            "--max-age",
+            help="Refuse a source whose newest row is older than this before --as-of: 36h, 2d; default the shortest horizon of "
+            "the live models, or ACCOUNTSCORE_MAX_SOURCE_AGE_DAYS.",
+        ),
     ] = None,
     engine: Annotated[str, typer.Option(help="duckdb, pandas or spark: what computes the signals.")] = "duckdb",
     memory: Annotated[
@@ -63,8 +67,8 @@ def batch(
 ) -> None:
     """Score every account and lead of a source with each live model; publish Parquet and fill the store.
 
-    Exit codes: 0 published; 2 a mistake in the command or the data; 5 another run is going on in OUT; 6 the source is older
-    than --max-age; 7 the disk is full or fails; 1 a fault. Whatever is not 0 published nothing, and the same command goes
+    Exit codes: 0 published; 2 a mistake in the command or the data; 5 another run is going on in OUT; 6 the source ended
+    too long before --as-of; 7 the disk is full or fails; 1 a fault. Whatever is not 0 published nothing, and the same command goes
     on where it was stopped.
     """
     import duckdb
@@ -110,7 +114,7 @@ def _run(
 ) -> None:  # fmt: skip
     from features.source import open_source
     from serving.batch.age import check_age, parse_age
-    from serving.batch.run import Options, run
+    from serving.batch.run import Options, live_models, run
     from serving.champion import Champions
     from serving.clock import make_clock
     from serving.connections import read_connections, tell
@@ -122,8 +126,9 @@ def _run(
 
     settings = ServingSettings.from_env()
     configure()
-    moment = parse_as_of(as_of)
-    oldest: timedelta | None = None if max_age is None else parse_age(max_age)
+    moment = parse_seen(as_of)
+    allowed = settings.max_source_age_days
+    oldest = parse_age(max_age) if max_age is not None else None if allowed is None else timedelta(days=allowed)
     champions = Champions(settings.base.home)
     champions.refresh()
     for name, standing in champions.standing().items():
@@ -138,8 +143,11 @@ def _run(
         store.require_revision()
         gone.publish(store, settings.base.home)  # before the source is read, which heeds it
         opened = open_source(source, data, memory_mb=memory)
-        if oldest is not None:
-            check_age(opened, moment, oldest)
+        live, _ = live_models(opened, champions)
+        if live:
+            old = check_age(opened, moment, {champion.name: champion.horizon_days for champion in live}, oldest)
+            if old is not None:
+                _warn(report, old)
         with _progress() as progress:
             options = Options(
                 reasons=reasons, record=history, restart=restart, engine=engine, connections=wanting, progress=progress
@@ -150,10 +158,23 @@ def _run(
     report.finished(done)
     for model, rows in done.rows.items():
         typer.echo(f"{model}: {done.scored[model]:,} scored, {rows - done.scored[model]:,} without a score")
+    for model, rows in done.rows.items():
+        if not rows:
+            first, last = opened.span
+            _warn(
+                report,
+                f"{model}: 0 rows, source {source!r} knows nobody to score as of {as_of}; it reaches from {first:%Y-%m-%d} to "
+                f"{last:%Y-%m-%d}: see python -m features check --source {source}",
+            )
     for model in done.without_champion:
         typer.echo(f"{model}: no champion, not scored; run python -m training fit {model} --source {source}", err=True)
     for to in export:
         _export(out, to, KeptScorers(settings.base.home), opened)
+
+
+def _warn(report: Report, text: str) -> None:
+    report.warn(text)
+    typer.echo(f"warning: {text}", err=True)
 
 
 def _export(out: Path, to: str, scorers: KeptScorers, source: Source) -> None:

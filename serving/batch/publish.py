@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.cli import parse_as_of
+from features.clock import now
 from features.errors import UserMistake
 from serving.batch import durable
 from serving.privacy.repository import Erased
@@ -55,12 +57,32 @@ def read_manifest(out: Path) -> dict[str, Any]:
     return manifest
 
 
+def seen(manifest: dict[str, Any], out: Path) -> dict[str, Any]:
+    """The manifest; raises `UserMistake` when its run is for a moment after the clock: nobody could know those scores."""
+    limit = now()
+    if parse_as_of(manifest["as_of"]) > limit:
+        raise UserMistake(
+            f"the run in {str(out)!r} is as of {manifest['as_of']}, after the clock ({limit:%Y-%m-%dT%H:%M:%SZ}): run python -m serving "
+            f"batch --as-of {limit:%Y-%m-%d} --out {out}, which takes its place"
+        )
+    return manifest
+
+
 def published(out: Path) -> dict[str, Any] | None:
     """The published run's manifest, None when there is none."""
     try:
         return read_manifest(out)
     except (UserMistake, ValueError):
         return None
+
+
+def run_of(out: Path, run_id: str) -> dict[str, Any] | None:
+    """The own manifest of a run in `out`, None when it is not there."""
+    try:
+        found: dict[str, Any] = json.loads((out / run_id / RUN).read_text())
+    except (OSError, ValueError):
+        return None
+    return found
 
 
 def is_whole(out: Path, run_id: str) -> bool:

@@ -18,6 +18,9 @@ class Report:
     def __init__(self, source: str, as_of: str, started: float) -> None:
         self._found: dict[str, Any] = {"source": source, "as_of": as_of, "started": started, "exit_code": 1}
 
+    def warn(self, text: str) -> None:
+        self._found.setdefault("warnings", []).append(text)
+
     def finished(self, done: Done) -> None:
         self._found |= {
             "exit_code": 0,

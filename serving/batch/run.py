@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.cli import parse_as_of
 from features.errors import UserMistake
 from features.panel import panel_parts
 from features.signal import Entity
@@ -19,7 +20,7 @@ from features.source import Source
 from features.tables import ENTITIES
 from serving.batch import rows as published_rows
 from serving.batch.changes import Before
-from serving.batch.publish import forget_erased, is_whole, parts_of, publish, published, read_manifest
+from serving.batch.publish import forget_erased, is_whole, parts_of, publish, published, read_manifest, run_of
 from serving.batch.scored import Scored, score_columns
 from serving.batch.work import Plan, Work, forget_unfinished, only_one
 from serving.champion import Champion, Champions
@@ -87,7 +88,7 @@ def run(
     """
     options = options or Options()
     out = out.resolve()
-    live, lacking = _live(source, champions)
+    live, lacking = live_models(source, champions)
     if not live:
         raise UserMistake(
             f"no model is live for what source {source.name!r} has: run python -m training fit {lacking[0]} --source ..., "
@@ -96,15 +97,20 @@ def run(
     with only_one(out):
         plan = _plan(source, as_of, out, live, store, options)
         resumed = 0
-        if not is_whole(out, plan.run_id):
+        if is_whole(out, plan.run_id):
+            _refill(out, plan.run_id, as_of, live, store, clock)
+        else:
             work = Work.open(out, plan, options.restart)
             resumed = _score(work, source, as_of, live, store, clock, scorers, options)
             work.finish(_described(plan, live))
         manifest = publish(out, plan.run_id)
         forget_unfinished(out)
+        with store.write() as connection:
+            for entity in sorted({champion.entity for champion in live}):
+                stored.forget_later(connection, entity, to_us(clock()))
         with store.read() as connection:
             forget_erased(out, privacy.Erased.load(connection))
-        queued = _feed(out, live, store, options)
+        queued = _feed(out, live, store, options, to_us(clock()))
     about = read_manifest(out)
     rows = {name: model["rows"] for name, model in about["models"].items()}
     scored = {name: _scored(out, about, name) for name in rows}
@@ -112,7 +118,8 @@ def run(
     return Done(plan.run_id, manifest, rows, scored, tuple(lacking), queued, resumed)
 
 
-def _live(source: Source, champions: Champions) -> tuple[list[Champion], list[str]]:
+def live_models(source: Source, champions: Champions) -> tuple[list[Champion], list[str]]:
+    """The champions that score what the source has, and the models that have none."""
     live: list[Champion] = []
     lacking: list[str] = []
     for definition in champions.definitions():
@@ -128,7 +135,7 @@ def _live(source: Source, champions: Champions) -> tuple[list[Champion], list[st
 def _plan(
     source: Source, as_of: datetime, out: Path, live: Sequence[Champion], store: Store, options: Options
 ) -> Plan:  # fmt: skip
-    before = published(out)
+    before = _run_before(out, as_of)
     # Files that nobody wrote to since the night before are not read for it.
     source.contents.keep_in(out / ".carried" / f"{source.name}.json")
     with store.read() as connection:
@@ -137,10 +144,39 @@ def _plan(
         source.name, source.fingerprint, iso(as_of), {c.name: c.sha256 for c in live}, options.reasons, objections,
         before["run_id"] if before else None,
     )  # fmt: skip
-    if plan.previous == plan.run_id and before is not None:
+    if before is not None and plan.previous == plan.run_id:
         # The published run is damaged and is made again: it is compared with what it was compared with.
         return Plan(**{**plan.__dict__, "previous": before["previous"]})
     return plan
+
+
+def _run_before(out: Path, as_of: datetime) -> dict[str, Any] | None:
+    """The newest run that this one can be compared with: the published one, or, when that is for a later moment, the one
+    that it followed."""
+    found = published(out)
+    while found is not None and parse_as_of(found["as_of"]) > as_of:
+        found = run_of(out, found["previous"]) if found["previous"] is not None else None
+    return found
+
+
+def _refill(
+    out: Path, run_id: str, as_of: datetime, live: Sequence[Champion], store: Store, clock: Clock
+) -> None:  # fmt: skip
+    """The signals of a run that was published before, when a run for a moment after the clock has since been put over them."""
+    about, now_us = run_of(out, run_id), to_us(clock())
+    for entity in sorted({champion.entity for champion in live}):
+        with store.read() as connection:
+            later = stored.has_later(connection, entity, now_us)
+        if about is None or not later:
+            continue
+        for batch in pq.ParquetFile(out / about["signals"][entity]["file"]).iter_batches(CHUNK_ROWS):
+            part = pa.Table.from_batches([batch])
+            columns = part.select(["entity_id", "eligibility", "value"]).to_pydict()
+            found = zip(columns["entity_id"], columns["eligibility"], columns["value"], signal_rows(part), strict=True)
+            with store.write() as connection:
+                stored.put(
+                    connection, [stored.row(entity, i, as_of, status, worth, v, run_id) for i, status, worth, v in found], now_us
+                )  # fmt: skip
 
 
 def _score(
@@ -184,12 +220,8 @@ def _signals(work: Work, source: Source, as_of: datetime, entity: str, options: 
 
 
 def _previous(work: Work) -> dict[str, Any] | None:
-    found = published(work.out)
-    return (
-        found
-        if found is not None and found["run_id"] == work.plan.previous and is_whole(work.out, found["run_id"])
-        else None
-    )
+    previous = work.plan.previous
+    return run_of(work.out, previous) if previous is not None and is_whole(work.out, previous) else None
 
 
 def _scoring(
@@ -226,17 +258,19 @@ def _keep(
             stored.put(
                 connection,
                 [stored.row(champion.entity, i, as_of, status, worth, v, run_id) for i, status, worth, v in found],
+                to_us(clock()),
             )
         if options.record:
             history.forget_run(connection, run_id, champion.name, ids)
             now_us = to_us(clock())
             rows = scored.rows(champion, values)
             history.put(
-                connection, [r.decision(champion, cause="batch", run_id=run_id, recorded_at_us=now_us) for r in rows]
+                connection,
+                [r.decision(champion, cause=history.BATCH, run_id=run_id, recorded_at_us=now_us) for r in rows],
             )
 
 
-def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options) -> int:
+def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options, clock_us: int) -> int:
     """Queue what changed enough for the CRM connections; what was queued before is no news, so that repeating it is harmless."""
     wanting = [c for c in options.connections.values() if c.writeback.queues]
     if not wanting:
@@ -253,7 +287,7 @@ def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options) -
                 for row in part.to_pylist()
             ]  # fmt: skip
             with store.write() as connection:
-                queued += queue.enqueue(connection, wanting, scores, system_us(), queue.BATCH)
+                queued += queue.enqueue(connection, wanting, scores, system_us(), queue.BATCH, clock_us)
     return queued
 
 

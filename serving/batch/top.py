@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from rich.table import Table as RichTable
 
 from features.errors import MissingExtra, UserMistake
-from serving.batch.publish import parts_of, read_manifest
+from serving.batch.publish import parts_of, read_manifest, seen
 from serving.star.cells import harmless
 
 By = Literal["probability", "value"]
@@ -41,7 +41,7 @@ def read_top(scores: Path, model: str, count: int, by: By = "probability") -> To
 
     Raises `UserMistake` when nothing was published there, or not by this model.
     """
-    manifest = read_manifest(scores)
+    manifest = seen(read_manifest(scores), scores)
     keys = [(name, "descending") for name in _ORDER[by]] + [("entity_id", "ascending")]
     heads: list[pa.Table] = []
     scored = 0

@@ -63,7 +63,15 @@ async def read_change(
     bounds = _moment("from", start), _moment("to", end)
     with guarded():
         answer = await asyncio.to_thread(
-            service.change, state.store, state.scorers, definition.name, entity, entity_id, *bounds, what_if
+            service.change,
+            state.store,
+            state.scorers,
+            definition.name,
+            entity,
+            entity_id,
+            *bounds,
+            to_us(state.clock()),
+            what_if,
         )
     return json_answer(answer)
 

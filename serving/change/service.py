@@ -16,18 +16,20 @@ from serving.store.connect import Store
 
 def change(
     store: Store, scorers: KeptScorers, model: str, entity: str, entity_id: str, start: int | None, end: int | None,
-    what_if: bool = False,
+    now_us: int, what_if: bool = False,
 ) -> ChangeAnswer:  # fmt: skip
     """The newest score up to `end` against the newest up to `start` (default: the one before it), microseconds; with
     `what_if`, scores of signals that a request laid over the stored ones count too.
 
     Raises `Problem` 404 when there are no two scores or one's scorer is gone, `StoreAway`.
     """
-    after = history.newest_scored(store, model, entity, entity_id, up_to=end, what_if=what_if)
+    after = history.newest_scored(store, model, entity, entity_id, up_to=end, now_us=now_us, what_if=what_if)
     if after is None:
         raise Problem(404, "no_such_score", "no score of it is recorded up to then")
     limit = after["as_of"] - 1 if start is None else min(start, after["as_of"])
-    before = history.newest_scored(store, model, entity, entity_id, up_to=limit, not_id=after["id"], what_if=what_if)
+    before = history.newest_scored(
+        store, model, entity, entity_id, up_to=limit, now_us=now_us, not_id=after["id"], what_if=what_if
+    )
     if before is None:
         raise Problem(404, "no_such_score", "no earlier score of it is recorded: there is nothing to compare with")
     try:

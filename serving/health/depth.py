@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from features.tables import ENTITIES
-from serving.clock import to_us
+from serving.clock import AHEAD_US, to_us
 from serving.errors import StoreAway
 from serving.state import AppState
 from serving.store.tables import dirty, inbox, signals, writebacks
@@ -16,7 +16,7 @@ INBOX, OUTBOX = (WAITING, APPLIED, FAILED, CUT), ("waiting", "dead")
 
 def measure(state: AppState) -> None:
     """Set the gauges. While the store is away they keep what they said last."""
-    metrics = state.metrics
+    metrics, now_us = state.metrics, to_us(state.clock())
     try:
         with state.store.read() as connection:
             by_state = select(inbox.c.state, func.count()).where(inbox.c.state.in_(INBOX)).group_by(inbox.c.state)
@@ -25,7 +25,8 @@ def measure(state: AppState) -> None:
             messages = {name: count for name, count in connection.execute(by_state)}
             changed = connection.execute(select(func.count()).where(dirty.c.error.is_(None))).scalar_one()
             set_aside = connection.execute(select(func.count()).where(dirty.c.error.is_not(None))).scalar_one()
-            newest_of = select(signals.c.entity, func.max(signals.c.as_of)).group_by(signals.c.entity)
+            seen = signals.c.as_of <= now_us + AHEAD_US
+            newest_of = select(signals.c.entity, func.max(signals.c.as_of)).where(seen).group_by(signals.c.entity)
             newest = {entity: as_of for entity, as_of in connection.execute(newest_of)}
     except StoreAway:
         return
@@ -35,7 +36,6 @@ def measure(state: AppState) -> None:
         metrics.outbox.labels(name).set(messages.get(name, 0))
     metrics.dirty.set(changed)
     metrics.set_aside.set(set_aside)
-    now_us = to_us(state.clock())
     for entity in ENTITIES:
         if entity in newest:
             metrics.signals_age.labels(entity).set((now_us - newest[entity]) / 1e6)

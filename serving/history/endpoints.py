@@ -45,9 +45,10 @@ async def read_scores(
     state, entity = state_of(request), check_entity(entity)
     if model is not None:
         model = state.champions.definition(model).name
+    now_us = to_us(state.clock())
     with guarded():
-        rows = await asyncio.to_thread(repository.newest, state.store, entity, entity_id, model, limit, what_if)
-    now_us, marks = to_us(state.clock()), state.watched.marks
+        rows = await asyncio.to_thread(repository.newest, state.store, entity, entity_id, model, limit, now_us, what_if)
+    marks = state.watched.marks
     names = [d.name for d in state.champions.definitions() if d.entity == entity and model in (None, d.name)]
     held = {name: marks.override(name, entity_id, now_us) for name in names}
     overrides = {name: shown_override(override) for name, override in held.items() if override is not None}

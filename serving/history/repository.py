@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Dialect, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Dialect, delete, insert, or_, select
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from models.scorer import Scorer
 from models.words import Reason
+from serving.clock import AHEAD_US, SKEW_US
 from serving.privacy.repository import GENERATION, without_erased
 from serving.store import generation
 from serving.store.connect import Store
@@ -21,6 +22,8 @@ from serving.store.tables import decisions
 WHAT_IF = "what_if"
 """Cause of a record whose request laid signals over the stored ones: kept for replay, and no part of an entity's story
 unless somebody asks for it."""
+BATCH = "batch"
+"""Cause of a record of a nightly run."""
 _PART = 500
 """Bound values in one statement; older SQLite takes 999."""
 _encode = msgspec.json.Encoder().encode
@@ -120,13 +123,23 @@ def forget_run(connection: Connection, run_id: str, model: str, ids: Sequence[st
         connection.execute(delete(decisions).where(*own, decisions.c.entity_id.in_(ids[start : start + _PART])))
 
 
+def of_its_time() -> ColumnElement[bool]:
+    """Leaves out what a nightly run recorded for a moment after its own clock, when nobody could know it.
+
+    Such a record is kept, as all are, and is no part of an entity's story: not now, and not when its moment has come.
+    """
+    return or_(decisions.c.cause != BATCH, decisions.c.as_of <= decisions.c.recorded_at + SKEW_US)
+
+
 def newest(
-    store: Store, entity: str, entity_id: str, model: str | None, limit: int, what_if: bool = False
+    store: Store, entity: str, entity_id: str, model: str | None, limit: int, now_us: int, what_if: bool = False
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Records of one entity, the newest `as_of` first, those of what-ifs on demand. Raises `StoreAway`."""
+    """Records of one entity, the newest `as_of` first, none for a moment after the clock, those of what-ifs on demand.
+    Raises `StoreAway`."""
     query = (
         select(decisions)
         .where(decisions.c.entity == entity, decisions.c.entity_id == entity_id)
+        .where(decisions.c.as_of <= now_us + AHEAD_US, of_its_time())
         .order_by(decisions.c.as_of.desc(), decisions.c.id.desc())
         .limit(limit)
     )
@@ -148,11 +161,11 @@ def one(store: Store, record_id: int) -> dict[str, Any] | None:
 
 
 def newest_scored(
-    store: Store, model: str, entity: str, entity_id: str, up_to: int | None, not_id: int | None = None, *,
+    store: Store, model: str, entity: str, entity_id: str, up_to: int | None, now_us: int, not_id: int | None = None, *,
     what_if: bool = False,
 ) -> dict[str, Any] | None:  # fmt: skip
-    """The newest record with a score whose `as_of` is at most `up_to`, a what-if on demand; None when there is none. Raises
-    `StoreAway`."""
+    """The newest record with a score whose `as_of` is at most `up_to` and not after the clock, a what-if on demand; None when
+    there is none. Raises `StoreAway`."""
     query = (
         select(decisions)
         .where(
@@ -160,6 +173,8 @@ def newest_scored(
             decisions.c.entity_id == entity_id,
             decisions.c.model == model,
             decisions.c.probability.is_not(None),
+            decisions.c.as_of <= now_us + AHEAD_US,
+            of_its_time(),
         )
         .order_by(decisions.c.as_of.desc(), decisions.c.id.desc())
         .limit(1)

@@ -69,11 +69,12 @@ async def answer(state: AppState, model: str, body: bytes, keep: Keep | None = N
 
 
 def _score(state: AppState, champion: Champion, records: Any, reasons: int, ids: list[str]) -> service.Scored:
+    terms = state.terms()
     try:
-        stored = repository.fetch(state.store, champion.entity, ids, champion.name) if ids else {}
+        stored = repository.fetch(state.store, champion.entity, ids, champion.name, terms.now_us) if ids else {}
     except StoreAway:
         raise store_away() from None
-    return service.score(champion, records, reasons, stored, state.terms())
+    return service.score(champion, records, reasons, stored, terms)
 
 
 def _status(answer: ScoreAnswer) -> int:

@@ -8,15 +8,17 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, delete, select
 
-from serving.clock import to_us
-from serving.history.repository import WHAT_IF
+from serving.clock import AHEAD_US, SKEW_US, to_us
+from serving.history.repository import WHAT_IF, of_its_time
 from serving.privacy.repository import without_erased
 from serving.scoring.trend import EARLIEST_US, LATEST_US
 from serving.store.connect import Store, upsert
 from serving.store.tables import decisions, signals
 
+_PART = 500
+"""Bound values in one statement; older SQLite takes 999."""
 Values = dict[str, float | int | bool | str | None]
 _decode = msgspec.json.Decoder(Values).decode
 # In the same statement, by the index `decisions_of_entity`: a question of its own would cost as much as the score.
@@ -29,6 +31,7 @@ _earlier = (
         decisions.c.model == bindparam("model"),
         decisions.c.score.is_not(None),
         decisions.c.cause != WHAT_IF,
+        of_its_time(),
     )
     .order_by(decisions.c.as_of.desc(), decisions.c.id.desc())
     .limit(1)
@@ -37,7 +40,10 @@ _earlier = (
 )
 _select = select(
     signals.c.entity_id, signals.c.as_of, signals.c.eligibility, signals.c.value, signals.c.signals, _earlier
-).where(signals.c.entity == bindparam("entity"), signals.c.entity_id.in_(bindparam("ids", expanding=True)))  # fmt: skip
+).where(
+    signals.c.entity == bindparam("entity"), signals.c.entity_id.in_(bindparam("ids", expanding=True)),
+    signals.c.as_of <= bindparam("latest"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,11 +58,13 @@ class StoredSignals:
     """The model's score of 28 to 84 days before, percentile 1-100; None when there was none."""
 
 
-def fetch(store: Store, entity: str, ids: Iterable[str], model: str) -> dict[str, StoredSignals]:
-    """Stored signals by id, with the model's earlier score; ids that are not there are left out. Raises `StoreAway`."""
+def fetch(store: Store, entity: str, ids: Iterable[str], model: str, now_us: int) -> dict[str, StoredSignals]:
+    """Stored signals by id, with the model's earlier score; ids that are not there, or only for a moment after the clock,
+    are left out. Raises `StoreAway`."""
     wanted = sorted(set(ids))
+    asked = {"entity": entity, "ids": wanted, "model": model, "latest": now_us + AHEAD_US}
     with store.read() as connection:
-        rows = connection.execute(_select, {"entity": entity, "ids": wanted, "model": model})
+        rows = connection.execute(_select, asked)
         return {r[0]: StoredSignals(r[1], r[2], r[3], _decode(r[4]), r[5]) for r in rows}
 
 
@@ -75,6 +83,27 @@ def row(
     }
 
 
-def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store rows in the caller's transaction; newer signals that are there stay, and what was erased stays away."""
+def put(connection: Connection, rows: Sequence[Mapping[str, Any]], now_us: int) -> None:
+    """Store rows in the caller's transaction; newer signals that are there stay, and what was erased stays away.
+
+    Signals for a moment after the clock (`now_us`) are no newer ones: they were stored by mistake, and make way.
+    """
+    for entity in sorted({row["entity"] for row in rows}):
+        forget_later(connection, entity, now_us, [row["entity_id"] for row in rows if row["entity"] == entity])
     upsert(connection, signals, without_erased(connection, rows), unique=("entity", "entity_id"), newest="as_of")
+
+
+def has_later(connection: Connection, entity: str, now_us: int) -> bool:
+    """Whether signals of an entity kind are stored for a moment after the clock."""
+    later = select(signals.c.entity_id).where(signals.c.entity == entity, signals.c.as_of > now_us + SKEW_US).limit(1)
+    return connection.execute(later).first() is not None
+
+
+def forget_later(connection: Connection, entity: str, now_us: int, ids: Sequence[str] | None = None) -> None:
+    """Take signals for a moment after the clock out, all of an entity kind or those of some ids."""
+    later = (signals.c.entity == entity, signals.c.as_of > now_us + SKEW_US)
+    if ids is None:
+        connection.execute(delete(signals).where(*later))
+        return
+    for start in range(0, len(ids), _PART):
+        connection.execute(delete(signals).where(*later, signals.c.entity_id.in_(ids[start : start + _PART])))

@@ -70,13 +70,13 @@ class Database:
 
     def add(self, run: PublishedRun) -> Added:
         connection = self._connection
-        there = sa.select(RUNS.c.run_id).where(RUNS.c.as_of == run.as_of, RUNS.c.source == run.source_name)
-        runs = set(connection.execute(there).scalars())
-        if run.run_id in runs:
-            return Added({}, 0)
+        there = connection.execute(sa.select(RUNS.c.run_id, RUNS.c.as_of, RUNS.c.source)).all()
+        runs = {r.run_id for r in there if run.takes_the_place_of(r.run_id, _utc(r.as_of), r.source)}
         for own in TABLES.values():
             if runs and "run_id" in own.c:
                 connection.execute(sa.delete(own).where(own.c.run_id.in_(runs)))
+        if any(r.run_id == run.run_id for r in there):
+            return Added({}, len(runs))
         counts = {}
         for table, parts in run.tables():
             if table is schema.MODEL_DIM:

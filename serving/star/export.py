@@ -30,7 +30,11 @@ class Exported:
     def lines(self) -> list[str]:
         """For people."""
         rows = ", ".join(f"{count:,} {name}" for name, count in self.added.rows.items())
-        replaced = f" in the place of {self.added.replaced} of the same moment" if self.added.replaced else ""
+        replaced = (
+            f" in the place of {self.added.replaced} of the same moment or of one that has not come"
+            if self.added.replaced
+            else ""
+        )
         here = (
             f"run {self.run_id} -> {self.to}{replaced}: {rows}"
             if rows

@@ -50,7 +50,7 @@ class Folder:
         """Write the files of a run, then take away those of another run for the same moment."""
         stem = _stem(run.as_of, run.run_id)
         if self._file(schema.RUN_DIM, stem).is_file():
-            return Added({}, 0)
+            return Added({}, self._take_away(run))
         counts = {}
         for table, parts in run.tables():
             if table is schema.MODEL_DIM:
@@ -118,12 +118,11 @@ class Folder:
         return count
 
     def _take_away(self, run: PublishedRun) -> int:
-        """The files of other runs of the same source for the same moment; returns how many runs those were."""
+        """The files of other runs of the same source for the same moment, or for one that has not come; returns how many."""
         gone = 0
         for other in self._read(schema.RUN_DIM):
-            same = other["as_of"] == run.as_of and other["source"] == run.source_name
-            if same and other["run_id"] != run.run_id:
-                stem = _stem(run.as_of, other["run_id"])
+            if run.takes_the_place_of(other["run_id"], other["as_of"], other["source"]):
+                stem = _stem(other["as_of"], other["run_id"])
                 for table in (schema.RUN_DIM, *schema.TABLES):
                     for file in (self._path / table.name).glob(f"{stem}*.parquet"):
                         file.unlink()

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.cli import parse_as_of
+from features.clock import now
 from features.errors import UserMistake
 from features.source import Source, to_us
 from models.catalog import get_model
-from serving.batch.publish import is_whole, read_manifest
+from serving.batch.publish import is_whole, read_manifest, seen
 from serving.replay.scorers import KeptScorers, ScorerGone
 from serving.star import rows, schema
 
@@ -24,11 +25,13 @@ Parts = Iterator[pa.Table]
 
 
 class PublishedRun:
-    """The run that `OUT/manifest.json` names. Raises `UserMistake` when none is there, or it is damaged."""
+    """The run that `OUT/manifest.json` names. Raises `UserMistake` when none is there, it is damaged, or it is for a moment
+    after the clock."""
 
     def __init__(self, out: Path, scorers: KeptScorers, source: Source | None = None) -> None:
         self._out, self._scorers = out, scorers
-        self._manifest: dict[str, Any] = read_manifest(out)
+        self._manifest: dict[str, Any] = seen(read_manifest(out), out)
+        self._now = now()
         self.run_id: str = self._manifest["run_id"]
         self.as_of: datetime = parse_as_of(self._manifest["as_of"])
         self.source_name: str = self._manifest["source"]
@@ -37,6 +40,10 @@ class PublishedRun:
                 f"the run {self.run_id} in {str(out)!r} is damaged: repeat the batch command, it makes it again"
             )
         self._names = None if source is None else account_names(source, self.as_of)
+
+    def takes_the_place_of(self, run_id: str, as_of: datetime, source: str) -> bool:
+        """Whether a run in a star makes way: another one for the same moment, or one for a moment that has not come."""
+        return run_id != self.run_id and source == self.source_name and (as_of == self.as_of or as_of > self._now)
 
     def tables(self) -> Iterator[tuple[schema.Table, Parts]]:
         """Every table of the run, dimensions first and `run_dim` last; `outcome_fact` comes later by its nature."""

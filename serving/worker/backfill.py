@@ -15,7 +15,7 @@ from features.errors import UserMistake
 from features.source import Source
 from features.tables import TABLES
 from serving.champion import Champions
-from serving.clock import Clock, to_us
+from serving.clock import AHEAD_US, Clock, to_us
 from serving.connections import ConnectionConfig
 from serving.store.connect import Store, insert_new
 from serving.store.tables import decisions, dirty
@@ -44,7 +44,7 @@ def backfill(
     Raises `UserMistake` when no live model scores what the connection's objects are.
     """
     source = sources.get(config)
-    left, before = _left(store, source, config, champions)
+    left, before = _left(store, source, config, champions, to_us(clock()))
     run_id, all_of_them = run_of(config.name), len(left) + before
     for start in range(0, len(left), ENTITIES_A_ROUND):
         progress(before + start, all_of_them)
@@ -63,7 +63,7 @@ def queue_backlog(
 ) -> Filled:  # fmt: skip
     """Queue what was not scored by an earlier run for the worker that is running, after all that changed; repeating it changes
     nothing. Raises as `backfill` does."""
-    left, before = _left(store, sources.get(config), config, champions)
+    left, before = _left(store, sources.get(config), config, champions, to_us(clock()))
     now_us, run_id = to_us(clock()), run_of(config.name)
     rows = [
         {
@@ -90,9 +90,9 @@ def waiting_of(connection: Connection, run_id: str) -> int:
 
 
 def _left(
-    store: Store, source: Source, config: ConnectionConfig, champions: Champions
+    store: Store, source: Source, config: ConnectionConfig, champions: Champions, now_us: int
 ) -> tuple[list[Entity], int]:  # fmt: skip
-    """The records that no run scored yet, and how many were."""
+    """The records that no run scored yet, and how many were; a score for a moment after the clock (`now_us`) is none."""
     records = records_of(source, config)
     wanted = [(entity, i) for entity, i in records if champions.of_entity(entity)]
     if not wanted:
@@ -104,7 +104,8 @@ def _left(
     run_id = run_of(config.name)
     with store.read() as connection:
         done = {(e, i) for e, i in connection.execute(
-            select(decisions.c.entity, decisions.c.entity_id).where(decisions.c.run_id == run_id)
+            select(decisions.c.entity, decisions.c.entity_id)
+            .where(decisions.c.run_id == run_id, decisions.c.as_of <= now_us + AHEAD_US)
         )}  # fmt: skip
     left = [record for record in wanted if record not in done]
     return left, len(wanted) - len(left)

@@ -205,9 +205,9 @@ def _score_some(
                 decided += new_decisions
                 to_write += new_scores
     with store.write() as connection:
-        stored.put(connection, kept)
+        stored.put(connection, kept, to_us(as_of))
         history.put(connection, decided)
-        queue.enqueue(connection, connections, to_write, system_us(), found.priority)
+        queue.enqueue(connection, connections, to_write, system_us(), found.priority, to_us(as_of))
         for (entity, entity_id), generation in found.generations.items():
             # Only if no change came meanwhile: one that did is scored in the next round.
             connection.execute(

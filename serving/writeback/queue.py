@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, or_, select, update
 
 from models.catalog import get_model
-from serving.clock import from_us, iso
+from serving.clock import SKEW_US, from_us, iso, to_us
 from serving.connections import ConnectionConfig
 from serving.store.connect import upsert
 from serving.store.tables import writebacks
@@ -45,11 +46,12 @@ class NewScore:
 
 def enqueue(
     connection: Connection, connections: Iterable[ConnectionConfig], scores: Sequence[NewScore], now_us: int,
-    priority: int = WEBHOOK,
+    priority: int = WEBHOOK, clock_us: int | None = None,
 ) -> int:  # fmt: skip
     """Queue what changed enough for every connection that wants it, in the caller's transaction; returns how many.
 
-    `scores` names no (model, entity_id) twice; `now_us` is the system's time. An entity whose id is not one of the
+    `scores` names no (model, entity_id) twice; `now_us` is the system's time, `clock_us` that of scores (the same when not
+    given): a score that was queued for a moment after it was a mistake, and every other one is news. An entity whose id is not one of the
     connection's keys is not in that CRM and is passed over. A record that never had a score and has none is no news.
     """
     queued = 0
@@ -57,13 +59,14 @@ def enqueue(
         if config.writeback.queues:
             for model in config.writeback.models:
                 of_model = [s for s in scores if s.model == model]
-                queued += _enqueue(connection, config, model, of_model, now_us, priority)
+                queued += _enqueue(connection, config, model, of_model, now_us, priority, clock_us)
     return queued
 
 
 def _enqueue(
-    connection: Connection, config: ConnectionConfig, model: str, scores: Sequence[NewScore], now_us: int, priority: int
-) -> int:
+    connection: Connection, config: ConnectionConfig, model: str, scores: Sequence[NewScore], now_us: int, priority: int,
+    clock_us: int | None,
+) -> int:  # fmt: skip
     target, definition = config.writeback.models[model], get_model(model)
     mapped = config.objects[target.object_type]
     there = _standing(connection, config.name, model, [s.entity_id for s in scores])
@@ -73,8 +76,10 @@ def _enqueue(
         if object_id is None:
             continue
         before = there.get(new.entity_id)
-        band = held_band(definition.bands, before["band"] if before else None, new, config.writeback.hysteresis)
-        if not is_news(before, new.score, band, config.writeback.minimum_change):
+        later = before is not None and clock_us is not None and _scored_at(before["content"]) > clock_us + SKEW_US
+        shown = before["band"] if before is not None and not later else None
+        band = held_band(definition.bands, shown, new, config.writeback.hysteresis)
+        if not later and not is_news(before, new.score, band, config.writeback.minimum_change):
             continue
         # Who waits for one that is replaced waits for the new one.
         waits = before is not None and before["state"] == WAITING
@@ -220,11 +225,22 @@ def replay(connection: Connection, name: str, now_us: int, entity_ids: Sequence[
     return connection.execute(update(writebacks).where(*where).values(**values)).rowcount
 
 
+class _ScoredAt(msgspec.Struct):
+    scored_at: datetime
+
+
+_moment = msgspec.json.Decoder(_ScoredAt).decode
+
+
+def _scored_at(content: bytes) -> int:
+    return to_us(_moment(content).scored_at)
+
+
 def _standing(connection: Connection, name: str, model: str, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for part in _parts(ids):
         where = (writebacks.c.connection == name, writebacks.c.model == model, writebacks.c.entity_id.in_(part))
-        names = ("entity_id", "score", "band", "state", "priority")
+        names = ("entity_id", "score", "band", "state", "priority", "content")
         columns = [writebacks.c[each] for each in names]
         found |= {row["entity_id"]: dict(row) for row in connection.execute(select(*columns).where(*where)).mappings()}
     return found
