@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from features.cli import parse_as_of
+from features.clock import now
 from features.errors import UserMistake
 from features.settings import Settings
 from features.simulate.company import simulate
@@ -82,8 +82,7 @@ def simulate_command(
 
 
 def _today() -> dt.date:
-    now = os.environ.get("ACCOUNTSCORE_NOW")
-    return (parse_as_of(now) if now else dt.datetime.now(dt.UTC)).date()
+    return now().date()
 
 
 def _change(text: str | None) -> dt.date | None:
