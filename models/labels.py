@@ -177,9 +177,9 @@ def _churn(source: Source) -> Outcomes:
         raise _no_outcome(source, "churn", "subscriptions (contracts with their end)", "churn_labels")
     columns = ["subscription_id", "account_id", "event_time", "known_time", "status", "mrr"]
     events, spells = churn_events(source.arrow("subscriptions", columns, seen=True))
-    until = source.observed.until_us("subscriptions")
+    until, notes = _until(source, "subscriptions")
     events = _observed(source, events, until)
-    return Outcomes("account", "subscriptions", events, None, until, RETURN_DAYS * DAY_US, spells=spells)
+    return Outcomes("account", "subscriptions", events, None, until, RETURN_DAYS * DAY_US, notes, spells)
 
 
 def _conversion(source: Source) -> Outcomes:
@@ -221,8 +221,19 @@ def _conversion(source: Source) -> Outcomes:
         joined = company.rename("account_id").reset_index().merge(dated, on="account_id", how="inner")
         parts.append(joined[["entity_id", "time_us"]])
     events = pd.concat(parts).drop_duplicates().sort_values(["entity_id", "time_us"]).reset_index(drop=True)
-    until = source.observed.until_us(*origins)
-    return Outcomes("lead", " and ".join(origins), _observed(source, events, until), None, until, 0)
+    until, notes = _until(source, *origins)
+    return Outcomes("lead", " and ".join(origins), _observed(source, events, until), None, until, 0, notes)
+
+
+def _until(source: Source, *tables: str) -> tuple[int, tuple[str, ...]]:
+    """Up to when the tables tell the outcome, and a note when that is before the end of the data."""
+    until, last = source.observed.until_us(*tables), source.observed.last_us
+    if until == last:
+        return until, ()
+    told = " and ".join(tables)
+    return until, (
+        f"Outcomes are known up to {from_us(until):%Y-%m-%d} only, where {told} ends; the other tables go on to {from_us(last):%Y-%m-%d}.",
+    )
 
 
 def _observed(source: Source, events: pd.DataFrame, until_us: int) -> pd.DataFrame:
@@ -295,7 +306,8 @@ def _ready(source: Source, entity: Entity, table: str, key: str, flag: str) -> O
     faults += denied
     if faults:
         raise OutcomesRefused(f"the outcomes of source {source.name!r}", faults)
-    end = source.observed.until_us(table)
+    end, stopped = _until(source, table)
+    notes = (*notes, *stopped)
     if not dated:
         values = rows.dropna(subset=flag).drop_duplicates("entity_id").set_index("entity_id")[flag].astype(float)
         return Outcomes(

@@ -109,9 +109,15 @@ def backfill(
 
     What is worth it is queued for the CRM: the worker writes it, or `deliver`. While the worker is running the records are queued
     for it; it scores them when nothing waits that changed.
+
+    Exit code 6 when the source ended too long before the clock, as in the nightly batch.
     """
+    from datetime import timedelta
+
     from rich.progress import Progress
 
+    from serving.batch.age import check_age
+    from serving.batch.run import live_models
     from serving.champion import Champions
     from serving.clock import make_clock
     from serving.connections import one_of, read_connections
@@ -132,16 +138,24 @@ def backfill(
     gone.publish(store, settings.base.home)
     sources, champions = Sources(settings.base.home), Champions(settings.base.home)
     champions.refresh()
+    clock, opened = make_clock(), sources.get(config)
+    live, _ = live_models(opened, champions)
+    if live:
+        days = settings.max_source_age_days
+        oldest = None if days is None else timedelta(days=days)
+        old = check_age(opened, clock(), {champion.name: champion.horizon_days for champion in live}, oldest)
+        if old is not None:
+            typer.echo(f"warning: {old}", err=True)
     try:
         with only_one(settings.base.home), Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
             task = bar.add_task(connection, total=None)
             done = fill(
-                store, sources, config, champions, make_clock(),
+                store, sources, config, champions, clock,
                 lambda done, records: bar.update(task, completed=done, total=records),
             )  # fmt: skip
         said = f"{done.scored:,} records scored, {done.before:,} were before"
     except AlreadyRunning:
-        queued = queue_backlog(store, sources, config, champions, make_clock())
+        queued = queue_backlog(store, sources, config, champions, clock)
         said = (
             f"{queued.scored:,} records queued for the worker that is running, {queued.before:,} were scored before; "
             "python -m serving connections says how many are left"

@@ -124,9 +124,9 @@ def _run(
     from serving.store.connect import open_store
     from serving.store.ready import set_up
 
+    moment = parse_seen(as_of)
     settings = ServingSettings.from_env()
     configure()
-    moment = parse_seen(as_of)
     allowed = settings.max_source_age_days
     oldest = parse_age(max_age) if max_age is not None else None if allowed is None else timedelta(days=allowed)
     champions = Champions(settings.base.home)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, select
 
+from features.clock import now
 from serving.clock import AHEAD_US, SKEW_US, to_us
 from serving.history.repository import WHAT_IF, of_its_time
 from serving.privacy.repository import without_erased
@@ -83,11 +84,13 @@ def row(
     }
 
 
-def put(connection: Connection, rows: Sequence[Mapping[str, Any]], now_us: int) -> None:
+def put(connection: Connection, rows: Sequence[Mapping[str, Any]], now_us: int | None = None) -> None:
     """Store rows in the caller's transaction; newer signals that are there stay, and what was erased stays away.
 
-    Signals for a moment after the clock (`now_us`) are no newer ones: they were stored by mistake, and make way.
+    Signals for a moment after the clock (`now_us`, default this command's) are no newer ones: they were stored by mistake, and
+    make way.
     """
+    now_us = to_us(now()) if now_us is None else now_us
     for entity in sorted({row["entity"] for row in rows}):
         forget_later(connection, entity, now_us, [row["entity_id"] for row in rows if row["entity"] == entity])
     upsert(connection, signals, without_erased(connection, rows), unique=("entity", "entity_id"), newest="as_of")

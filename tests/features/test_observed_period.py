@@ -261,6 +261,7 @@ class TestCheck:
         assert "2024-04-09, 200 days before the end" in line.found
         outcomes = read_outcomes(source, "account")
         assert from_us(outcomes.known_until_us) == at("2024-04-09"), "nobody saw who left since"
+        assert "Outcomes are known up to 2024-04-09 only, where subscriptions ends" in outcomes.notes[0]
         whole = ObservedPeriod(source.observed.first_us, source.observed.last_us, {})
         source.__dict__["observed"] = whole
         assert from_us(read_outcomes(source, "account").known_until_us) == day[-1], "the guard is what stops it"
