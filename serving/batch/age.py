@@ -61,4 +61,5 @@ def check_age(
 
 
 def _days(age: timedelta) -> str:
-    return f"{age.days} days" if age == timedelta(days=age.days) else f"{age / timedelta(hours=1):g} hours"
+    hours = age / timedelta(hours=1)
+    return f"{age.days} days" if age.days > 1 and hours == 24 * age.days else f"{hours:g} hours"

@@ -244,11 +244,10 @@ class TestTheCommand:
         for model in ("churn-risk", "lead-fit"):
             assert f"warning: {model}: 0 rows" in done.stderr
         assert len(json.loads((tmp_path / "last_run.json").read_text())["warnings"]) == 2
-        late = ["serving", "batch", *home.source, "--as-of", "2026-06-01", "--out", str(tmp_path)]
-        clock = {"ACCOUNTSCORE_NOW": "2026-06-01"}
-        refused = home.run(*late, env=clock)
+        late = ["serving", "batch", *home.source, "--out", str(tmp_path), "--as-of"]
+        refused = home.run(*late, "2026-06-01", env={"ACCOUNTSCORE_NOW": "2026-06-01"})
         assert refused.returncode == 6, refused.stderr
         assert "past the horizon of lead-fit" in refused.stderr
-        taken = home.run(*late, env=clock | {"ACCOUNTSCORE_MAX_SOURCE_AGE_DAYS": "400"})
-        assert taken.returncode == 0, taken.stderr
-        assert "warning: the newest row of source 'sample'" in taken.stderr
+        refused = home.run(*late, "2026-01-02T06:00", env={"ACCOUNTSCORE_MAX_SOURCE_AGE_DAYS": "1"})
+        assert refused.returncode == 6, refused.stderr
+        assert "24 hours are allowed" in refused.stderr
