@@ -52,6 +52,16 @@ class TestEnqueue:
         assert write.properties == {"fit": "50", "fit_band": "low"}
         assert (generation, attempts) == (1, 0)
 
+    @pytest.mark.parametrize(("days", "queued"), [(-1, 1), (0, 0), (1, 0)])
+    def test_beside_a_score_for_a_moment_after_the_clock_the_same_number_is_news(
+        self, store: Store, days: int, queued: int
+    ) -> None:
+        """The CRM shows a moment that has not come; only another write mends that."""
+        put(store, new())
+        clock_us = new().as_of_us + days * 86_400_000_000
+        with store.write() as connection:
+            assert queue.enqueue(connection, [config()], [new()], 10, clock_us=clock_us) == queued
+
     def test_a_later_score_takes_the_place_of_one_that_waits_and_has_a_key_of_its_own(self, store: Store) -> None:
         put(store, new(score=50))
         first = due(store)[0][0].key
