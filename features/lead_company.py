@@ -116,17 +116,18 @@ def leads_of(source: Source, accounts: Sequence[str]) -> list[str]:
 
 
 def links(source: Source) -> str:
-    """A SELECT of lead_id and account_id over the whole history: for outcomes, which are read with hindsight."""
-    named = "SELECT DISTINCT lead_id, account_id FROM leads WHERE account_id IS NOT NULL"
+    """A SELECT of lead_id and account_id over all that was observed: for outcomes, which are read with hindsight."""
+    leads, accounts = (f"(SELECT * FROM {table} WHERE {source.was_seen()})" for table in ("leads", "accounts"))
+    named = f"SELECT DISTINCT lead_id, account_id FROM {leads} WHERE account_id IS NOT NULL"
     if not source.has("leads", "email") or not source.has("accounts", "domain"):
         return named
     owners = (
-        f"SELECT {_SITE} AS site, min(account_id) AS account_id FROM accounts WHERE domain IS NOT NULL AND {_SITE} NOT IN {FREE_MAIL} "
+        f"SELECT {_SITE} AS site, min(account_id) AS account_id FROM {accounts} WHERE domain IS NOT NULL AND {_SITE} NOT IN {FREE_MAIL} "
         "GROUP BY 1 HAVING count(DISTINCT account_id) = 1"
     )
     return (
-        f"{named} UNION SELECT DISTINCT lead_id, o.account_id FROM leads JOIN ({owners}) o ON {_MAIL} = o.site "
-        "WHERE lead_id NOT IN (SELECT lead_id FROM leads WHERE account_id IS NOT NULL)"
+        f"{named} UNION SELECT DISTINCT lead_id, o.account_id FROM {leads} l JOIN ({owners}) o ON {_MAIL} = o.site "
+        f"WHERE lead_id NOT IN (SELECT lead_id FROM {leads} WHERE account_id IS NOT NULL)"
     )
 
 
