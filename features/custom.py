@@ -69,7 +69,7 @@ def _definition(name: str, column: str, table: str, entity: Entity, kind: str) -
             theme="custom",
             unit="category",
             label=label,
-            some=f"{label}: {{value}}.",
+            some=f"{label} is {{value}}.",
             missing=missing,
             unknown=f"{label} is not known.",
         )
@@ -83,6 +83,9 @@ def _definition(name: str, column: str, table: str, entity: Entity, kind: str) -
             by_clock=True,
             label=f"days since {label}",
             some=f"{label} was {{value}} days ago.",
+            zero=f"{label} was within the last day.",
+            negative=f"{label} is in {{size}} days.",
+            unknown=f"{label} is not known.",
             missing=missing,
         )
     return define(

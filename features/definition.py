@@ -48,13 +48,19 @@ def define(
     zero: str | None = None,
     negative: str | None = None,
     unknown: str | None = None,
+    one: str | None = None,
+    like: str | None = None,
+    like_negative: str | None = None,
+    pair: str | None = None,
+    beside: str | None = None,
+    topic: str = "",
     good: int = 0,
     by_clock: bool = False,
     entities: tuple[Entity, ...] = ("account",),
     entity: Entity | None = None,
 ) -> Definition:
-    """Describe a signal and say how it is computed; `unknown` is the phrase when it is missing."""
-    phrase = Phrase(some, zero, negative, unknown)
+    """Describe a signal and say how it is computed; `unknown` is the phrase when it is missing (see `Phrase`)."""
+    phrase = Phrase(some, zero, negative, unknown, one, like, like_negative, pair, beside)
     here: Entity = entity or entities[0]
     entities = (here,)
     bare = Definition(Signal(name, theme, unit, window, missing, label, phrase), here, formula)
@@ -72,6 +78,7 @@ def define(
         1 if good > 0 else -1 if good < 0 else 0,
         # What happened moves out of a window without any new row.
         by_clock or window != "before as_of",
+        topic=topic,
     )
     return Definition(signal, here, formula)
 

@@ -35,7 +35,7 @@ def _company(entity: Entity, table: str) -> list[Definition]:
     def fact(column: str) -> State:
         return State(column, table, (column,), value=lambda: nw.col(column), how="max")
 
-    def category(column: str, label: str, some: str) -> Definition:
+    def category(column: str, label: str, some: str, like: str) -> Definition:
         measure = fact(column)
         return define(
             column,
@@ -45,6 +45,7 @@ def _company(entity: Entity, table: str) -> list[Definition]:
             unit="category",
             label=label,
             some=some,
+            like=like,
             missing=f"no {label} is recorded",
             unknown=f"The {label} is not known.",
         )
@@ -60,15 +61,16 @@ def _company(entity: Entity, table: str) -> list[Definition]:
         value=lambda: nw.sum_horizontal(*[1 - where(nw.col(part).is_null()) for part in parts]),
     )
     definitions = [
-        category("industry", "industry", "The company's industry is {value}."),
-        category("region", "region", "The company belongs to the region {value}."),
-        category("country", "country", "The company is in {value}."),
+        category("industry", "industry", "The company's industry is {value}.", "in the industry {value}"),
+        category("region", "region", "The company belongs to the region {value}.", "in the region {value}"),
+        category("country", "country", "The company is in {value}.", "in {value}"),
         define(
             "employees",
             lambda get: number(get(employees)),
             entity=entity,
             theme="firmographic",
             unit="count",
+            like="with {value} employees",
             label="employees",
             some="The company has {value} employees.",
             missing="the size is not recorded",
@@ -80,6 +82,7 @@ def _company(entity: Entity, table: str) -> list[Definition]:
             entity=entity,
             theme="firmographic",
             unit="money",
+            like="that turn over {value} a year",
             label="annual revenue",
             some="The company turns over {value} a year.",
             missing="the revenue is not recorded",
@@ -91,6 +94,7 @@ def _company(entity: Entity, table: str) -> list[Definition]:
             entity=entity,
             theme="firmographic",
             unit="share",
+            like="with {value} of the basic facts on record",
             label="share of company facts on record",
             some="{value} of the company's basic facts are on record.",
             missing="never: a record exists",
@@ -104,6 +108,8 @@ def _company(entity: Entity, table: str) -> list[Definition]:
                 entity=entity,
                 theme="firmographic",
                 unit="years",
+                like="founded {value} years ago",
+                unknown="The company's age is not known.",
                 label="years since the company was founded",
                 by_clock=True,
                 some="The company is {value} years old.",
@@ -149,12 +155,14 @@ def _company_committee() -> list[Definition]:
     departments = people("departments", ("department",), lambda: nw.col("department"), "distinct")
     words: dict[str, Any] = {
         "entity": "lead", "theme": "firmographic", "good": 1, "missing": "the lead is not linked to a company",
+        "unknown": "The lead is linked to no company that we know.", "topic": "their_company",
     }  # fmt: skip
     return [
         define(
             "company_contacts_known",
             lambda get: number(get(known)),
             unit="count",
+            like="where we know {value} people at the company",
             label="people known at the lead's company",
             some="We know {value} people at the company.",
             zero="We know nobody else at the company.",
@@ -164,6 +172,7 @@ def _company_committee() -> list[Definition]:
             "company_departments_known",
             lambda get: number(get(departments)),
             unit="count",
+            like="where we know people in {value} departments",
             label="departments of the lead's company with a known contact",
             some="We know people in {value} departments of the company.",
             zero="We know no department of the company.",
@@ -173,6 +182,7 @@ def _company_committee() -> list[Definition]:
             "company_senior_contacts",
             lambda get: number(get(senior)),
             unit="count",
+            like="where we know {value} directors or above",
             label="directors and above known at the lead's company",
             some="We know {value} directors or above at the company.",
             zero="We know no director or above at the company.",
@@ -210,6 +220,8 @@ def _committee() -> list[Definition]:
             "contacts_known",
             lambda get: number(get(known)),
             unit="count",
+            topic="contacts_known",
+            like="where we know {value} people",
             label="people known at the company",
             some="We know {value} people at the company.",
             zero="We know nobody at the company.",
@@ -221,6 +233,8 @@ def _committee() -> list[Definition]:
             "departments_known",
             lambda get: number(get(departments)),
             unit="count",
+            topic="contacts_known",
+            like="where we know people in {value} departments",
             label="departments with a known contact",
             some="We know people in {value} departments.",
             zero="We know nobody's department.",
@@ -232,6 +246,9 @@ def _committee() -> list[Definition]:
             "senior_contacts",
             lambda get: number(get(senior)),
             unit="count",
+            topic="senior_contacts",
+            like="where {value} of the contacts are directors or above",
+            one="1 of the contacts is a director or above.",
             label="directors and above among the contacts",
             some="{value} of the contacts are directors or above.",
             zero="No contact is a director or above.",
@@ -243,6 +260,7 @@ def _committee() -> list[Definition]:
             "has_decision_maker",
             lambda get: flag(get(deciders)),
             unit="flag",
+            topic="senior_contacts",
             label="a decision maker is known",
             some="We know a decision maker.",
             zero="We know no decision maker.",
@@ -255,6 +273,8 @@ def _committee() -> list[Definition]:
             lambda get: ratio(get(left), get(known)),
             unit="share",
             theme="firmographic",
+            like="where {value} of our contacts have left",
+            unknown="No contact is known, so nobody can have left.",
             label="share of known contacts who left the company",
             some="{value} of our contacts have left the company.",
             zero="None of our contacts has left the company.",
@@ -285,6 +305,7 @@ def _person() -> list[Definition]:
             entity="lead",
             theme="firmographic",
             unit="category",
+            like="where the person works in {value}",
             label="department",
             some="The person works in {value}.",
             missing="no department is recorded",
@@ -296,6 +317,7 @@ def _person() -> list[Definition]:
             entity="lead",
             theme="firmographic",
             unit="category",
+            like="where the person's level is {value}",
             label="seniority",
             some="The person's level is {value}.",
             missing="no seniority is recorded",
@@ -318,6 +340,7 @@ def _person() -> list[Definition]:
             entity="lead",
             theme="firmographic",
             unit="flag",
+            unknown="No mail address is on record.",
             label="writes from a free mail provider",
             some="The address is one of a free mail provider.",
             zero="The address is a company's.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -30,15 +31,25 @@ know (HubSpot types its groups FIT or INTENT)."""
 
 @dataclass(frozen=True)
 class Phrase:
-    """What a salesperson reads. `{value}` is the value formatted by its unit, `{size}` the same without its sign.
+    """What a salesperson reads. `{value}` is the value formatted by its unit, `{size}` the same without its sign, `{rise}` how
+    much a relative change (unit `change`) is of what was there before.
 
-    `some` is required; `zero` and `negative` are used for such values when given; `missing` when there is none.
+    `some` is required; `zero` and `negative` are used for such values when given, `one` for a value that reads 1, `missing`
+    when there is none.
     """
 
     some: str
     zero: str | None = None
     negative: str | None = None
     missing: str | None = None
+    one: str | None = None
+    like: str | None = None
+    """What entities with such a value have in common, the value being a range: `that used {value} features`. Without it they
+    are those "where" the sentence is true."""
+    like_negative: str | None = None
+    pair: str | None = None
+    """For a comparison whose newer side is the signal `beside`: `{new}` and `{old}` name both sides."""
+    beside: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,29 @@ class Signal:
     """True when the value moves by the passing of time alone, without a new row."""
     decimal: Literal[".", ","] = "."
     """Of a flat file's column: the decimal mark of texts that could be read either way, such as 1,234."""
+    topic: str = ""
+    """What it is about: signals of one topic say the same, and one reason speaks for them. Empty for the name without its
+    window (`topic_of`)."""
+
+    @property
+    def about(self) -> str:
+        """The topic."""
+        return self.topic or topic_of(self.name)
 
     @property
     def is_category(self) -> bool:
         return self.unit == "category"
+
+
+_WINDOW = re.compile(
+    r"(?:^|_)(?:last|past|prev|previous|trailing|l|p)?_?\d+_?(?:d|days?|w|wks?|weeks?|m|mo|months?|q|quarters?|y|yrs?|years?|h|hrs?|hours?)(?=_|$)"
+)
+
+
+def topic_of(name: str) -> str:
+    """A signal's name without its window: what signals of one measure share.
+
+    >>> topic_of("active_users_28d"), topic_of("logins_last_30_days"), topic_of("l3m_spend"), topic_of("top_10"), topic_of("7d")
+    ('active_users', 'logins', 'spend', 'top_10', '7d')
+    """
+    return _WINDOW.sub("", name.lower()).strip("_") or name

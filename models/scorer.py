@@ -29,6 +29,7 @@ from models.reader import read_booster
 from models.records import Encoder
 from models.spec import Golden, LinearSpec, ScorerSpec, SignalSpec
 from models.told import Told, say_all, tell
+from models.topics import Topics
 from models.trees import NODES, OUTCOMES, Tables, TreeReasons, cuts_of, parse
 from models.words import Reason, Speaker, Value
 
@@ -63,7 +64,11 @@ class Scorer:
         self._encoder = Encoder(spec)
         self._place = {name: j for j, name in enumerate(self.names)}
         self._speakers = [Speaker(spec, signal) for signal in spec.signals]
-        self._tellers = [(s.name, s.theme, say) for s, say in zip(spec.signals, self._speakers, strict=True)]
+        self.topics = Topics(spec.signals)
+        self._tellers = [
+            (s.name, s.theme, say, None if say.beside is None else self.names[say.beside])
+            for s, say in zip(spec.signals, self._speakers, strict=True)
+        ]
         self._quantiles = list(spec.quantiles)
         self.band_names = [next(name for name, lowest in spec.bands if p >= lowest) for p in range(1, 101)]
         """By percentile - 1."""
@@ -233,46 +238,60 @@ class Scorer:
         return self.explain(x)[1], self.base
 
     def reasons(self, values: Mapping[str, Value], effects: np.ndarray, k: int) -> list[Reason]:
-        """The k signals that move this score most, up or down, the strongest first; signals without effect are left out.
+        """The k reasons that move this score most, up or down, the strongest first; what has no effect is left out.
 
-        `values` are the record's signals by name, `effects` its row of `effects`.
+        Signals that say the same are one reason (`models.topics`). `values` are the record's signals by name, `effects` its row
+        of `effects`.
         """
         return self.reasons_of([values], effects.reshape(1, -1), k)[0]
 
     def reasons_of(self, records: Sequence[Mapping[str, Value]], effects: np.ndarray, k: int) -> list[list[Reason]]:
-        """`reasons` of each record; `effects` (n, k)."""
-        strength = np.abs(effects)
+        """`reasons` of each record; `effects` (n, signals)."""
+        sums = self.topics.sums(effects)
+        strength = np.abs(sums)
         totals = strength.sum(axis=1).tolist()
         order = (-strength).argsort(axis=1, kind="stable")[:, :k]
-        picked = effects.ravel().take(order + (np.arange(len(effects)) * effects.shape[1])[:, None])
-        return [self._reasons_of(*row) for row in zip(records, order.tolist(), picked.tolist(), totals, strict=True)]
+        picked = sums.ravel().take(order + (np.arange(len(sums)) * sums.shape[1])[:, None])
+        columns = (order.tolist(), picked.tolist(), totals, effects.tolist())
+        return [self._reasons_of(*row) for row in zip(records, *columns, strict=True)]
 
     def _reasons_of(
-        self, values: Mapping[str, Value], order: list[int], effects: list[float], total: float
+        self, values: Mapping[str, Value], groups: list[int], sums: list[float], total: float, effects: list[float]
     ) -> list[Reason]:
-        found = []
-        for j, effect in zip(order, effects, strict=True):
+        found, names = [], self.names
+        for group, effect in zip(groups, sums, strict=True):
             if not effect:
                 break
-            name, theme, say = self._tellers[j]
+            up = effect > 0
+            own = self.topics.lists[group]
+            j, members = own[0], {}
+            if len(own) > 1:
+                parts = [effects[i] for i in own]
+                j = own[parts.index(max(parts) if up else min(parts))]
+                members = {names[i]: part for i, part in zip(own, parts, strict=True) if part}
+                if len(members) == 1:
+                    members = {}
+            name, theme, say, base = self._tellers[j]
             value = values.get(name)
             if value.__class__ is not float:
                 if isinstance(value, bool):
                     value = float(value)
             elif math.isnan(value):
                 value = None
-            if effect > 0:
-                found.append(Reason(name, theme, value, "up", effect, effect / total, say(value)))
+            text = say(value, up) if base is None else say(value, up, values.get(base))
+            if up:
+                found.append(Reason(name, theme, value, "up", effect, effect / total, text, members))
             else:
-                found.append(Reason(name, theme, value, "down", effect, -effect / total, say(value)))
+                found.append(Reason(name, theme, value, "down", effect, -effect / total, text, members))
         return found
 
     def tell(self, x: np.ndarray, effects: np.ndarray, k: int) -> Told:
         """What `reasons` says of each of many rows, as flat arrays: encoded rows (n, k) and their effects, both float64."""
-        return tell(self._speakers, x, effects, k)
+        return tell(self._speakers, self.topics, x, effects, k)
 
     def say(self, signals: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, list[str]]:
-        """((m,) places, texts): the sentence about each of (m,) encoded values of (m,) signals is `texts[place]`."""
+        """((m,) places, texts): the sentence about each of (m,) encoded values of (m,) signals is `texts[place]`, without a
+        word of the outcome."""
         return say_all(self._speakers, signals, values)
 
     def by_theme(self, effects: np.ndarray) -> dict[str, float]:

@@ -18,6 +18,11 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     zero: str | None = None
     negative: str | None = None
     missing: str | None = None
+    one: str | None = None
+    like: str | None = None
+    like_negative: str | None = None
+    pair: str | None = None
+    beside: str | None = None
 
 
 class Bins(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +34,8 @@ class Bins(msgspec.Struct, frozen=True, kw_only=True):
     counts: list[int]
     missing_rate: float = 0.0
     missing_count: int = 0
+    whole: bool = False
+    """Whether all numbers were whole ones."""
 
 
 class SignalSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +55,8 @@ class SignalSpec(msgspec.Struct, frozen=True, kw_only=True):
     by_clock: bool = False
     decimal: Literal[".", ","] = "."
     """The decimal mark of texts of a flat file that could be read either way, such as 1,234."""
+    topic: str = ""
+    """Signals of one topic share a reason; empty in scorers of 0.1, where it is the name without its window."""
     bins: Bins | None = None
 
 

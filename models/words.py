@@ -5,29 +5,22 @@ from __future__ import annotations
 import bisect
 import math
 import re
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
 from msgspec import Meta, Struct
 
+from models.amounts import PERCENT, WHOLE, amount, writer_of
+from models.comparisons import NOTHING, Comparison, Comparisons
+from models.sentences import ONE, Value, capital, is_missing, one_of, sentence_of
 from models.spec import ScorerSpec, SignalSpec
 
-FEWEST = 50
-"""Fewer entities like this one say nothing about the next: the sentence about them is left out."""
+__all__ = ["Reason", "Speaker", "Value", "amount", "say"]
 
-_IDENTIFIER = re.compile(r"\S@\S|\d{7}|[0-9a-fA-F]{16}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-")
-"""Mail addresses, long numbers, hashes, UUIDs."""
-_ODD = {"people": "person"}
-_PLURAL = re.compile(r"(?<![\d.,])1 (people|\w+[^\Ws]s)\b(?! and| or|,)")
-
-Value = float | int | bool | str | None
+WAYS = (True, False, None)
+"""What an effect does: it raises the probability, lowers it, or is not known."""
 KEPT = 5_000
 """Sentences that a speaker remembers: with 60 signals at most 60 MB, and usually far less."""
-PERCENT = ("share", "change")
-"""Units that are shown as percent."""
-WHOLE = ("count", "days", "months", "years", "flag")
-"""Units that are shown without decimals."""
 _FIXED_KEY, _ALONE_KEY = -(2**63), -(2**63) + 16
 _LAST_ALONE_KEY = -(2**62)
 _LARGE = 2.0**40
@@ -37,74 +30,132 @@ _TENS = np.array([1.0, 10.0, 100.0])
 
 
 class Reason(Struct, frozen=True, gc=False):
-    """One signal's part in a score."""
+    """What one signal, or several that say the same, do to a score."""
 
-    signal: Annotated[str, Meta(examples=["active_users_28d"])]
+    signal: Annotated[
+        str,
+        Meta(
+            description="the strongest of the signals that say it, whose value and sentence are given",
+            examples=["active_users_28d"],
+        ),
+    ]
     theme: Annotated[str, Meta(examples=["usage"])]
     value: Value
     direction: Annotated[Literal["up", "down"], Meta(description="whether it raises or lowers the probability")]
-    effect: Annotated[float, Meta(description="on the log-odds; the effects of all signals and the base sum to them")]
-    share: Annotated[float, Meta(description="of the sum of the absolute effects of all signals, 0 to 1")]
+    effect: Annotated[
+        float,
+        Meta(
+            description="on the log-odds, of all its members together; the effects of all reasons and the base sum to them"
+        ),
+    ]
+    share: Annotated[float, Meta(description="of the sum of the absolute effects of all reasons, 0 to 1")]
     text: Annotated[str, Meta(description="can be read out by a salesperson")]
+    members: Annotated[
+        dict[str, float],
+        Meta(
+            description="where several signals say the same: the effect of each on the log-odds; in this order they sum to "
+            "`effect`. Empty when the signal stands alone.",
+            examples=[{"active_users_28d": 0.62, "active_users_84d": 0.19}],
+        ),
+    ] = {}  # msgspec copies a default dict
 
 
 class Speaker:
-    """Says one signal's values: what does not depend on the value is put together once, so that a sentence costs 1 us."""
+    """Says one signal's values: what does not depend on the value is put together once, so that a sentence costs 1 us.
+
+    How often the outcome came for entities like this is told only where that rate lies on the side of the overall one that
+    the effect pushes to, beyond noise (`models.comparisons.side_of`); else the sentence stands without it.
+    """
 
     def __init__(self, spec: ScorerSpec, signal: SignalSpec) -> None:
-        self._spec, self._signal = spec, signal
-        fixed: tuple[Value, ...] = (0.0,) if signal.vocabulary is None else tuple(signal.vocabulary)
-        self._fixed = {value: self._say(value) for value in (None, *fixed)}
-        bins = signal.bins
-        self._edges = bins.edges if bins else []
-        self._ends = [self._end(place) for place in range(len(bins.rates) if bins else 1)]
-        self._amount = _WRITERS.get(signal.unit, _plain)
+        self._signal = signal
+        self._vocabulary = (
+            None if signal.vocabulary is None else {word: at for at, word in enumerate(signal.vocabulary)}
+        )
+        self._compared = Comparisons(spec, signal)
+        self._edges = signal.bins.edges if signal.bins else []
+        self._amount = writer_of(signal.unit)
         said = signal.words
+        place = {each.name: at for at, each in enumerate(spec.signals)}
+        self.beside = place.get(said.beside or "") if said.pair else None
+        """The place of the signal that a comparison's newer side is; None for what is no comparison."""
+        self._beside_unit = None if self.beside is None else spec.signals[self.beside].unit
         self._above, self._below = _Template.of(said.some), _Template.of(said.negative or said.some)
+        self._ends = {up: [self._end(compared, up) for compared in self._compared.bins] for up in WAYS}
+        fixed: tuple[Value, ...] = (None, *(signal.vocabulary or (0.0,)))
+        self._fixed = {up: {value: self._say(value, up) for value in fixed} for up in WAYS}
         self._known: dict[int, str] = {}
         # By code: each word, any word that was never seen, and nothing.
-        words = signal.vocabulary
-        self._by_code = None if words is None else [*map(self, words), self("".join(words) + "?"), self(None)]
+        self._by_code: dict[bool | None, list[str]] | None = None
+        if signal.vocabulary is not None:
+            unseen = "".join(signal.vocabulary) + "?"
+            values = [*signal.vocabulary, unseen, None]
+            self._by_code = {up: [self(value, up) for value in values] for up in WAYS}
 
-    def __call__(self, value: Value) -> str:
-        """One sentence about a value, with how often the outcome came for entities like this."""
-        said = self._fixed.get(value)
+    def __call__(self, value: Value, up: bool | None = None, beside: Value = None) -> str:
+        """One sentence about a value. `up`: whether its effect raises the probability, None for no word of the outcome.
+        `beside`: the value of the signal that it is compared with, when there is one."""
+        if beside is not None:
+            paired = self._pair(value, beside)
+            if paired is not None:
+                return self._with(paired, self._end(self._comparison(value), up))
+        said = self._fixed[up].get(value)
         if said is not None:
             return said
         if isinstance(value, str) or value is None or math.isnan(value):
-            return self._say(value)
-        end = self._ends[bisect.bisect_right(self._edges, value)]
+            return self._say(value, up)
+        end = self._ends[up][bisect.bisect_right(self._edges, value)]
         template = self._below if value < 0 else self._above
         if template is None:
-            sentence = _sentence(self._signal, value)
-            return sentence[:-1] + end if end else sentence
+            return self._with(sentence_of(self._signal, value), end)
         written = self._amount(abs(value) if template.is_size else value)
-        if written in _ONE:
-            sentence = _sentence(self._signal, value)
-            return sentence[:-1] + end if end else sentence
+        if written in ONE:
+            return self._with(sentence_of(self._signal, value), end)
         return f"{template.head}{written}{template.rest}{end or template.last}"
 
-    def many(self, values: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    def many(
+        self, values: np.ndarray, up: np.ndarray | None = None, beside: np.ndarray | None = None
+    ) -> tuple[np.ndarray, list[str]]:
         """((m,) int64 places, texts) of (m,) encoded values: `texts[places[i]]` is what a call says of value i.
 
-        Only values that read alike share a text, and each text is put together once.
+        `up` (m,) bool: whether the effect raises the probability; without it nothing is said of the outcome. `beside` (m,)
+        values of the signal that it is compared with. Only values that read alike share a text, and each text is put
+        together once.
         """
+        if up is not None:
+            places, texts = np.empty(len(values), dtype=np.int64), list[str]()
+            for way in (True, False):
+                own = np.flatnonzero(up == way)
+                if len(own):
+                    found, said = self._one_way(values[own], way, None if beside is None else beside[own])
+                    places[own] = found + len(texts)
+                    texts += said
+            return places, texts
+        return self._one_way(values, None, beside)
+
+    def _one_way(self, values: np.ndarray, up: bool | None, beside: np.ndarray | None) -> tuple[np.ndarray, list[str]]:
         if self._by_code is not None:
-            unseen = len(self._by_code) - 2
+            unseen = len(self._by_code[up]) - 2
             codes = np.where(np.isnan(values), unseen + 1, np.minimum(values, unseen)).astype(np.int64)
             used, places = np.unique(codes, return_inverse=True)
-            return places, [self._by_code[code] for code in used.tolist()]
+            return places, [self._by_code[up][code] for code in used.tolist()]
+        if self.beside is not None and beside is not None:
+            pairs, places = np.unique(np.stack([values, beside], axis=1), axis=0, return_inverse=True)
+            texts = [self(v, up, None if math.isnan(b) else b) for v, b in pairs.tolist()]
+            return places.reshape(-1), texts
         keys, first, places = np.unique(self._keys(values), return_index=True, return_inverse=True)
-        return places, [self._keep(key, v) for key, v in zip(keys.tolist(), values[first].tolist(), strict=True)]
+        texts = [self._keep(key, v, up) for key, v in zip(keys.tolist(), values[first].tolist(), strict=True)]
+        return places, texts
 
-    def _keep(self, key: int, value: float) -> str:
+    def _keep(self, key: int, value: float, up: bool | None) -> str:
         if key < _LAST_ALONE_KEY:  # not a key of its own meaning: it numbers the odd values of one call
-            return self(value)
+            return self(value, up)
+        key = 3 * key + (0 if up is None else 1 if up else 2)
         said = self._known.get(key)
         if said is None:
             if len(self._known) >= KEPT:
                 self._known.clear()
-            said = self._known[key] = self(value)
+            said = self._known[key] = self(value, up)
         return said
 
     def _keys(self, values: np.ndarray) -> np.ndarray:
@@ -124,6 +175,8 @@ class Speaker:
         # Python rounds the decimals of the exact number; scaling rounds once more, which tells only next to a half.
         halves = (decimals > 0) & (np.abs(np.abs(scaled - np.trunc(scaled)) - 0.5) < HALF)
         alone = (np.abs(digits) >= _LARGE) | halves
+        if "{rise}" in self._signal.words.some:
+            alone |= number > 0  # shown in other digits than its own
         place = np.searchsorted(self._edges, number, side="right") if self._edges else 0
         keys = np.where(alone, 0, digits).astype(np.int64)
         # 2^40 digits, 3 ways to show them, 2 signs and the bins fit into 62 bits.
@@ -134,87 +187,63 @@ class Speaker:
         keys[gone] = _FIXED_KEY
         return keys
 
-    def _end(self, place: int) -> str:
-        bins = self._signal.bins
-        found = None if bins is None else _like_this(self._spec, bins.rates[place], bins.counts[place])
-        return f"; {found}." if found else ""
+    def _pair(self, value: Value, beside: Value) -> str | None:
+        """Both sides of a comparison; None where they are not known, or do not fit each other (a request may say anything)."""
+        signal, unit = self._signal, self._beside_unit
+        if self.beside is None or unit is None or is_missing(value) or is_missing(beside):
+            return None
+        if isinstance(value, str) or isinstance(beside, str):
+            return None
+        change, new = float(value), float(beside)  # type: ignore[arg-type]  # not missing
+        old: float | None
+        if signal.unit != "change":
+            old = new - change
+        elif change <= -1:
+            old = None if new == 0 else math.nan
+        else:
+            old = new * (1 - change) if change > 0 else new / (1 + change)
+        if old is not None:
+            near = (
+                round(old, 2)
+                if unit == "money"
+                else float(round(old))
+                if unit == "count" and math.isfinite(old)
+                else old
+            )
+            if not math.isfinite(old) or old < 0 or new < 0 or abs(old - near) > 1e-6 * max(1.0, abs(old)):
+                return None
+            old = near
+        if old == new:
+            return None
+        said = (signal.words.pair or "").replace("{new}", "no" if new == 0 and unit == "count" else amount(new, unit))
+        before = "some" if old is None else "none" if old == 0 and unit == "count" else amount(old, unit)
+        return capital(one_of(said.replace("{old}", before)))
 
-    def _say(self, value: Value) -> str:
-        sentence, comparison = _sentence(self._signal, value), _comparison(self._spec, self._signal, value)
-        return f"{sentence[:-1]}; {comparison}." if comparison else sentence
+    def _comparison(self, value: Value) -> Comparison:
+        if is_missing(value):
+            return self._compared.missing
+        if isinstance(value, str):
+            place = None if self._vocabulary is None else self._vocabulary.get(value)
+            return NOTHING if place is None else self._compared.bins[place]
+        return self._compared.bins[bisect.bisect_right(self._edges, float(value))]  # type: ignore[arg-type]  # not missing
 
+    def _say(self, value: Value, up: bool | None) -> str:
+        return self._with(sentence_of(self._signal, value), self._end(self._comparison(value), up))
 
-def say(spec: ScorerSpec, signal: SignalSpec, value: Value) -> str:
-    """One sentence about a value, with how often the outcome came for entities like this."""
-    return Speaker(spec, signal)(value)
+    @staticmethod
+    def _end(comparison: Comparison, up: bool | None) -> str:
+        """How a sentence ends, in the place of its stop; empty when nothing may be told."""
+        text, side = comparison
+        return f"; {text}." if side and up is not None and up == (side > 0) else ""
 
-
-def _sentence(signal: SignalSpec, value: Value) -> str:
-    words = signal.words
-    if _is_missing(value):
-        return words.missing or f"{_capital(signal.label)}: not known."
-    if isinstance(value, str):
-        if value not in (signal.vocabulary or ()):
-            # It may be anything, a name or an identifier among others, and is not for reading out.
-            return f"{_capital(signal.label)}: a value that was not seen before."
-        if _IDENTIFIER.search(value):
-            return f"{_capital(signal.label)}: one of the values seen before."
-        return _capital(words.some.replace("{value}", value.replace("_", " ")))
-    number = float(value)  # type: ignore[arg-type]  # not missing, not a text
-    if number == 0 and words.zero:
-        return words.zero
-    template = words.negative if number < 0 and words.negative else words.some
-    said = template.replace("{value}", amount(number, signal.unit)).replace("{size}", amount(abs(number), signal.unit))
-    return _capital(_one(said))
-
-
-def _one(sentence: str) -> str:
-    """The singular after a lone 1.
-
-    >>> _one("There were 1 visits to our site."), _one("1 people were in contact."), _one("1.1 days, 21 days, 1 day")
-    ('There was 1 visit to our site.', '1 person was in contact.', '1.1 days, 21 days, 1 day')
-    """
-    if "1 " not in sentence:
-        return sentence
-    single = _PLURAL.sub(lambda found: f"1 {_ODD.get(found[1], found[1][:-1])}", sentence)
-    if single == sentence:
-        return sentence
-    return re.sub(r"^There were (?=1 )", "There was ", re.sub(r"^(1 \w+) were\b", r"\1 was", single))
-
-
-def amount(number: float, unit: str) -> str:
-    """A number as people write it.
-
-    >>> amount(0.42, "share"), amount(17760.0, "money"), amount(2.25, "rate"), amount(41.0, "days")
-    ('42 %', '17,760', '2.2', '41')
-    """
-    return _WRITERS.get(unit, _plain)(number)
+    @staticmethod
+    def _with(sentence: str, end: str) -> str:
+        return sentence[:-1] + end if end else sentence
 
 
-def _percent(number: float) -> str:
-    percent = 100 * number
-    return f"{percent:.0f} %" if abs(percent) >= 1 or percent == 0 else f"{percent:.1f} %"
-
-
-def _whole(number: float) -> str:
-    return f"{number:,.0f}"
-
-
-def _money(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:,.2f}"
-
-
-def _plain(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= 100 or number == int(number) else f"{number:,.1f}"
-
-
-_WRITERS: dict[str, Callable[[float], str]] = {
-    **dict.fromkeys(PERCENT, _percent),
-    **dict.fromkeys(WHOLE, _whole),
-    "money": _money,
-}
-_ONE = ("1", "-1")
-"""What the words around may have to follow (`_one`)."""
+def say(spec: ScorerSpec, signal: SignalSpec, value: Value, up: bool | None = None) -> str:
+    """One sentence about a value; see `Speaker.__call__`."""
+    return Speaker(spec, signal)(value, up)
 
 
 class _Template(Struct, frozen=True):
@@ -233,39 +262,4 @@ class _Template(Struct, frozen=True):
         found = re.fullmatch(r"([^{}]*)\{(value|size)\}([^{}]+)", text)
         if found is None or "1 " in text or found[1].endswith("1"):
             return None
-        return cls(_capital(found[1]), found[3][:-1], found[3][-1], found[2] == "size")
-
-
-def _comparison(spec: ScorerSpec, signal: SignalSpec, value: Value) -> str | None:
-    bins = signal.bins
-    if bins is None:
-        return None
-    if _is_missing(value):
-        rate, count = bins.missing_rate, bins.missing_count
-    elif isinstance(value, str):
-        if not signal.vocabulary or value not in signal.vocabulary:
-            return None
-        place = signal.vocabulary.index(value)
-        rate, count = bins.rates[place], bins.counts[place]
-    else:
-        place = bisect.bisect_right(bins.edges, float(value))  # type: ignore[arg-type]
-        rate, count = bins.rates[place], bins.counts[place]
-    return _like_this(spec, rate, count)
-
-
-def _like_this(spec: ScorerSpec, rate: float, count: int) -> str | None:
-    if count < FEWEST:
-        return None
-    return f"of {spec.crowd} like this {_rate(rate)} {spec.outcome} within {spec.horizon_days} days ({_rate(spec.base_rate)} overall)"
-
-
-def _rate(rate: float) -> str:
-    return f"{100 * rate:.0f} %" if rate >= 0.0995 or rate == 0 else f"{100 * rate:.1f} %"
-
-
-def _is_missing(value: Value) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        return cls(capital(found[1]), found[3][:-1], found[3][-1], found[2] == "size")

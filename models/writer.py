@@ -184,13 +184,14 @@ def _signal(signal: Signal, vocabulary: Sequence[str] | None, reference: Referen
         label=signal.label,
         window=signal.window,
         missing=signal.missing,
-        words=Words(some=phrase.some, zero=phrase.zero, negative=phrase.negative, missing=phrase.missing),
+        words=Words(**phrase.__dict__),
         vocabulary=None if vocabulary is None else list(vocabulary),
         low=float(present.min()) if number else None,
         high=float(present.max()) if number else None,
         missing_share=float(np.isnan(column).mean()) if len(column) else 0.0,
         by_clock=signal.by_clock,
         decimal=signal.decimal,
+        topic=signal.about,
         bins=_bins(column, reference.y, vocabulary),
     )
 
@@ -204,6 +205,7 @@ def _bins(column: np.ndarray, y: np.ndarray, vocabulary: Sequence[str] | None) -
     else:
         bins = int(np.clip(len(values) // FEWEST_PER_BIN, 1, MOST_BINS))
         marks = np.unique(np.quantile(values, np.arange(1, bins) / bins)) if len(values) and bins > 1 else np.empty(0)
+        marks = _readable(marks, values)
         edges = marks.tolist()
         place, size = np.searchsorted(marks, values, side="right"), len(marks) + 1
     counts = np.bincount(place, minlength=size)
@@ -215,4 +217,21 @@ def _bins(column: np.ndarray, y: np.ndarray, vocabulary: Sequence[str] | None) -
         counts=counts.tolist(),
         missing_rate=float(y[gone].mean()) if gone.any() else 0.0,
         missing_count=int(gone.sum()),
+        whole=vocabulary is None and len(values) > 0 and _are_whole(values),
     )
+
+
+def _readable(marks: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The edges, so that a bin can be said in words: whole between whole numbers, and no bin holds two signs or nothing beside
+    something, since those are told by other sentences."""
+    if not len(values):
+        return marks
+    whole = _are_whole(values)
+    marks = np.ceil(marks) if whole else marks
+    if (values < 0).any() or (values == 0).sum() >= FEWEST_PER_BIN:
+        marks = np.append(marks, [0.0, 1.0 if whole else np.nextafter(0.0, 1.0)])
+    return np.unique(marks[marks > values.min()])
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    return bool((values == np.trunc(values)).all())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -222,6 +223,23 @@ def score_table(
     if done.guarded:
         typer.echo(f"{done.guarded:,} cells begin like a formula and got a ' before them", err=True)
     typer.echo(f"{done.rows:,} rows -> {out}")
+
+
+@app.command("reasons-check")
+def reasons_check(
+    scores: Annotated[Path, typer.Option(help="The folder that the batch published into.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines for people.")] = False,
+) -> None:
+    """Count over a published run: reasons that contradict themselves, and ideas that one list tells twice. Ends with 4 when
+    there are any."""
+    from serving.batch import reasons_check as check
+
+    run_id, found = check.check_reasons(scores)
+    content = check.as_json(run_id, found)
+    for line in [json.dumps(content)] if as_json else check.lines(found):
+        typer.echo(line)
+    if not content["fine"]:
+        raise typer.Exit(4)
 
 
 @app.command()

@@ -208,7 +208,7 @@ def as_unit(found: Settled) -> str:
 
 def _signal(name: str, unit: Unit) -> Signal:
     label = name.replace("_", " ")
-    some = {"category": f"{label}: {{value}}.", "flag": f"{label} is true."}.get(unit, f"{label} is {{value}}.")
+    some = {"category": f"{label} is {{value}}.", "flag": f"{label} is true."}.get(unit, f"{label} is {{value}}.")
     zero = f"{label} is not true." if unit == "flag" else None
     return Signal(
         name=name,

@@ -61,6 +61,15 @@ def signal_and_theme(scorer: Scorer, told: Told) -> tuple[pa.Array, pa.Array]:
     return chosen(scorer.names, told.signals), chosen(scorer.themes, scorer.theme_of[told.signals])
 
 
+MEMBERS = pa.list_(pa.struct([("signal", pa.string()), ("effect", pa.float64())]))
+"""Where several signals say the same: each with its effect, which in this order sum to the reason's; else empty."""
+
+
+def members(scorer: Scorer, told: Told) -> pa.ListArray:
+    """(m,) `MEMBERS` of the reasons."""
+    return lists(told.sizes, list(MEMBERS.value_type), [chosen(scorer.names, told.members), pa.array(told.parts)])
+
+
 def ranks(told: Told, k: int) -> Iterator[pa.Array]:
     """The sentences of the first reasons of all rows, then of the second ones, to the k-th; null where a row has fewer."""
     ends = np.cumsum(told.counts)

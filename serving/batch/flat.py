@@ -18,10 +18,18 @@ from features.flat_files.reading import is_parquet
 from features.flat_files.values import as_numbers, as_words, holds_no_value, plain, present
 from models.scorer import Scorer, sigmoid
 from serving.batch import csv_lines
-from serving.batch.columnar import chosen, in_order, lists, plain_leaves, ranks, signal_and_theme
+from serving.batch.columnar import MEMBERS, chosen, in_order, lists, members, plain_leaves, ranks, signal_and_theme
 
 ADDED = ("probability", "score", "band")
-REASON = pa.struct([("signal", pa.string()), ("theme", pa.string()), ("effect", pa.float64()), ("text", pa.string())])
+REASON = pa.struct(
+    [
+        ("signal", pa.string()),
+        ("theme", pa.string()),
+        ("effect", pa.float64()),
+        ("text", pa.string()),
+        ("members", MEMBERS),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,8 @@ def score_table(
 ) -> Done:
     """Score every row of a Parquet or CSV file and write its columns with `probability`, `score` (percentile) and `band`.
 
-    `reasons` > 0 adds the strongest reasons: in Parquet `reasons`, a list of {signal, theme, effect, text}; in CSV the texts
-    as `reason_1`, `reason_2` ... `prefix` is put before the names that are added. The scorer says what a column holds, never
+    `reasons` > 0 adds the strongest reasons: in Parquet `reasons`, a list of {signal, theme, effect, text, members}; in CSV
+    the texts as `reason_1`, `reason_2` ... `prefix` is put before the names that are added. The scorer says what a column holds, never
     the file's other rows: the same row has the same score in every file. A word never seen is a word never seen, and what is
     no number is missing. The file's own columns come out as they went in, those of a CSV letter for letter; only a text that
     a spreadsheet would run as a formula gets a `'` before it in a CSV. Memory holds a chunk of rows. The output is whole or
@@ -134,7 +142,12 @@ def _scores(scorer: Scorer, x: np.ndarray, reasons: int, to_parquet: bool) -> li
     arrays = _standing(scorer, sigmoid(log_odds))
     if not to_parquet:
         return [*arrays, *ranks(told, reasons)]
-    children = [*signal_and_theme(scorer, told), pa.array(told.effects), chosen(told.texts, told.places)]
+    children = [
+        *signal_and_theme(scorer, told),
+        pa.array(told.effects),
+        chosen(told.texts, told.places),
+        members(scorer, told),
+    ]
     return [*arrays, lists(told.counts, list(REASON), children)]
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from models.scorer import Scorer
 from serving.batch.changes import Moved
-from serving.batch.columnar import chosen, lists, signal_and_theme
+from serving.batch.columnar import MEMBERS, chosen, lists, members, signal_and_theme
 from serving.batch.scored import Scored
 from serving.champion import Champion
 
@@ -21,9 +21,10 @@ REASON = pa.struct(
         ("category", pa.string()),
         ("effect", pa.float64()),
         ("text", pa.string()),
+        ("members", MEMBERS),
     ]
 )
-"""`value` holds numbers, `category` texts; both null when the signal was missing."""
+"""`value` holds numbers, `category` texts; both null when the signal was missing. `effect` is that of all `members`."""
 CHANGE = pa.struct([(part, pa.int64()) for part in ("signals", "time", "version", "thresholds")])
 """Points of the score by cause; they sum to its change (see `serving.change.split`)."""
 SCHEMA = pa.schema(
@@ -112,6 +113,7 @@ def _reasons(scorer: Scorer, scored: Scored) -> pa.Array:
         pa.concat_arrays(texts).take(pa.array(category, mask=~is_word)),
         pa.array(told.effects),
         chosen(told.texts, told.places),
+        members(scorer, told),
     ]
     return lists(counts, list(REASON), children)
 

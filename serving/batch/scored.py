@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -65,14 +66,22 @@ class Scored:
         if self.told is None:
             return found
         told, at = self.told, self.at.tolist()
-        columns = (told.rows, told.signals, told.effects, told.shares, told.places)
-        for place, j, effect, share, text in zip(*(c.tolist() for c in columns), strict=True):
+        columns = (told.rows, told.signals, told.effects, told.shares, told.places, told.sizes)
+        members = iter(zip(told.members.tolist(), told.parts.tolist(), strict=True))
+        for place, j, effect, share, text, size in zip(*(c.tolist() for c in columns), strict=True):
             signal = scorer.spec.signals[j]
             value = inputs[at[place]][signal.name]
             value = float(value) if isinstance(value, bool) else value
             found[place].append(
                 Reason(
-                    signal.name, signal.theme, value, "up" if effect > 0 else "down", effect, share, told.texts[text]
+                    signal.name,
+                    signal.theme,
+                    value,
+                    "up" if effect > 0 else "down",
+                    effect,
+                    share,
+                    told.texts[text],
+                    {scorer.names[i]: part for i, part in islice(members, size)},
                 )
             )
         return found

@@ -22,12 +22,20 @@ import pyarrow.parquet as pq
 from features.errors import AccountscoreError
 from models.scorer import Scorer
 from models.told import Told
+from serving.batch.columnar import lists
 from serving.batch.scored import Explained, Scored, assembled, explained, to_score
 
 CHUNKS_AT_ONCE = 4
 """Chunks per core of the cluster in one job; the driver holds those of one job at a time."""
 PACKAGES = ("features", "models", "serving")
-TOLD = [("signal", pa.int64()), ("effect", pa.float64()), ("share", pa.float64()), ("text", pa.string())]
+PARTS = [("signal", pa.int64()), ("effect", pa.float64())]
+TOLD = [
+    ("signal", pa.int64()),
+    ("effect", pa.float64()),
+    ("share", pa.float64()),
+    ("text", pa.string()),
+    ("members", pa.list_(pa.struct(PARTS))),
+]
 ANSWER = pa.schema(
     [
         ("row", pa.int64()),
@@ -37,7 +45,10 @@ ANSWER = pa.schema(
     ]
 )
 """What comes back of each row; Spark's own names for these types are in `_SPARK`."""
-_SPARK = "row long, log_odds double, themes array<double>, told array<struct<signal: long, effect: double, share: double, text: string>>"
+_SPARK = (
+    "row long, log_odds double, themes array<double>, told array<struct<signal: long, effect: double, share: double, text: string, "
+    "members: array<struct<signal: long, effect: double>>>>"
+)
 Quiet = Callable[[pa.Table], Set[str]]
 
 
@@ -104,7 +115,11 @@ def _found(answer: pa.Table, reasons: int) -> Explained:
     )
     rows = np.repeat(np.arange(len(answer)), counts)
     places = text.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return Explained(log_odds, themes, Told(counts, rows, signal, effect, share, places, text.dictionary.to_pylist()))
+    parts = pc.struct_field(told, "members")
+    sizes, flat = pc.list_value_length(parts).to_numpy(zero_copy_only=False).astype(np.int64), pc.list_flatten(parts)
+    members, own = (pc.struct_field(flat, name).to_numpy(zero_copy_only=False) for name, _ in PARTS)
+    texts = text.dictionary.to_pylist()
+    return Explained(log_odds, themes, Told(counts, rows, signal, effect, share, places, texts, sizes, members, own))
 
 
 def score_batches(batches: Iterator[pa.RecordBatch], name: str, reasons: int) -> Iterator[pa.RecordBatch]:
@@ -126,7 +141,8 @@ def _answer(row: Any, found: Explained) -> pa.RecordBatch:
         )
         of = found.told
         texts = pa.array(of.texts, pa.string()).take(pa.array(of.places))
-        parts = [pa.array(of.signals), pa.array(of.effects), pa.array(of.shares), texts]
+        members = lists(of.sizes, [pa.field(*f) for f in PARTS], [pa.array(of.members), pa.array(of.parts)])
+        parts = [pa.array(of.signals), pa.array(of.effects), pa.array(of.shares), texts, members]
         ends = pa.array(np.concatenate([[0], of.counts.cumsum()]), pa.int32())
         told = pa.ListArray.from_arrays(ends, pa.StructArray.from_arrays(parts, fields=[pa.field(*f) for f in TOLD]))
     numbers = row.combine_chunks() if isinstance(row, pa.ChunkedArray) else row

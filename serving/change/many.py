@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.scorer import Scorer, sigmoid
-from models.told import strongest
+from models.topics import strongest
 from models.words import Value
 from serving.change.split import DAY_US, is_last, parts_of, shares_of
 

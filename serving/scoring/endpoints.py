@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import Connection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from features.signal import FIT_THEMES
+from features.signal import FIT_THEMES, topic_of
 from serving.champion import Champion
 from serving.errors import StoreAway
 from serving.history import repository as history
@@ -185,7 +185,8 @@ async def describe(model: ModelName, request: Request) -> Response:
         [BandShown(name, lowest) for name, lowest in spec.bands],
         [
             SignalShown(
-                s.name, s.theme, s.unit, s.label, s.window, s.missing, s.by_clock, s.missing_share, s.vocabulary, s.low, s.high
+                s.name, s.theme, s.unit, s.label, s.window, s.missing, s.by_clock, s.missing_share, s.vocabulary, s.low, s.high,
+                s.topic or topic_of(s.name),
             )
             for s in spec.signals
         ],

@@ -183,6 +183,9 @@ class SignalShown(Struct):
     vocabulary: Annotated[list[str] | None, Meta(description="words seen in training; null for a number")]
     low: Annotated[float | None, Meta(description="smallest number seen in training")]
     high: Annotated[float | None, Meta(description="largest number seen in training")]
+    topic: Annotated[
+        str, Meta(description="signals of one topic say the same and share a reason", examples=["usage_level"])
+    ]
 
 
 class BandShown(Struct):

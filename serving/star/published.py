@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,11 @@ class PublishedRun:
             if entity in self._manifest["signals"]:
                 yield dimension, self._dimension(entity)
         yield schema.SCORE_FACT, (part for model in self._models_of() for part in self._facts(model))
-        yield schema.REASON_FACT, (part for model in self._models_of() for part in self._reasons(model))
+        for table, made in (
+            (schema.REASON_FACT, rows.reason_fact),
+            (schema.REASON_MEMBER_FACT, rows.reason_member_fact),
+        ):
+            yield table, self._reasons(made)
         yield (
             schema.ARR_AT_RISK,
             (self.at_risk(model) for model in self._models_of() if self._entity(model) == "account"),
@@ -111,9 +115,10 @@ class PublishedRun:
         for part in self._scores(model, without=("reasons", "themes", "change_texts")):
             yield rows.with_entity(rows.score_fact(part, key), self._entity(model))
 
-    def _reasons(self, model: str) -> Parts:
-        for part in self._scores(model, only=("run_id", "as_of", "model", "entity_id", "reasons")):
-            yield rows.reason_fact(part)
+    def _reasons(self, made: Callable[[pa.Table], pa.Table]) -> Parts:
+        for model in self._models_of():
+            for part in self._scores(model, only=("run_id", "as_of", "model", "entity_id", "reasons")):
+                yield made(part)
 
     def _scores(self, model: str, only: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> Parts:
         for about in self._manifest["models"][model]["files"]:

@@ -61,23 +61,46 @@ def with_entity(facts: pa.Table, entity: str) -> pa.Table:
 
 def reason_fact(scores: pa.Table) -> pa.Table:
     """Rows of `reason_fact`; of an entity without reasons there are none."""
+    flat, named = _reasons(scores)
+    return put(
+        schema.REASON_FACT, len(flat),
+        {**named, **{n: pc.struct_field(flat, n) for n in ("signal", "theme", "value", "category", "effect", "text")}},
+    )  # fmt: skip
+
+
+def reason_member_fact(scores: pa.Table) -> pa.Table:
+    """Rows of `reason_member_fact`; none of a run that an earlier version published, whose reasons have no members."""
+    flat, named = _reasons(scores)
+    if flat.type.get_field_index("members") < 0:
+        return put(schema.REASON_MEMBER_FACT, 0, {})
+    members = pc.struct_field(flat, "members")
+    owner, each = pc.list_parent_indices(members), pc.list_flatten(members)
+    of = {name: column.take(owner) for name, column in named.items()}
+    return put(
+        schema.REASON_MEMBER_FACT, len(each),
+        {**of, "member": _numbered(owner), **{n: pc.struct_field(each, n) for n in ("signal", "effect")}},
+    )  # fmt: skip
+
+
+def _reasons(scores: pa.Table) -> tuple[pa.Array, dict[str, pa.Array]]:
+    """The reasons of all rows beside each other, and what names each."""
     reasons = scores["reasons"].combine_chunks()
     owner = pc.list_parent_indices(reasons)
-    flat = pc.list_flatten(reasons)
+    own = scores.select(["run_id", "as_of", "model", "entity_id"]).take(owner)
+    return pc.list_flatten(reasons), {
+        "score_key": key(own["run_id"], own["model"], own["entity_id"]),
+        "rank": _numbered(owner),
+        "run_id": own["run_id"],
+        "as_of": own["as_of"],
+    }
+
+
+def _numbered(owner: pa.Array) -> pa.Array:
+    """(m,) int64: 1, 2 ... within each owner, whose rows are beside each other."""
     places = owner.to_numpy()
     first = np.r_[True, places[1:] != places[:-1]][: len(places)]
     starts = np.maximum.accumulate(np.where(first, np.arange(len(places)), 0)) if len(places) else places
-    own = scores.select(["run_id", "as_of", "model", "entity_id"]).take(owner)
-    return put(
-        schema.REASON_FACT, len(flat),
-        {
-            "score_key": key(own["run_id"], own["model"], own["entity_id"]),
-            "rank": pa.array(np.arange(len(places)) - starts + 1, pa.int64()),
-            "run_id": own["run_id"],
-            "as_of": own["as_of"],
-            **{n: pc.struct_field(flat, n) for n in ("signal", "theme", "value", "category", "effect", "text")},
-        },
-    )  # fmt: skip
+    return pa.array(np.arange(len(places)) - starts + 1, pa.int64())
 
 
 def account_dim(signals: pa.Table, run_id: str, names: pa.Table | None) -> pa.Table:

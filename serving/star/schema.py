@@ -155,12 +155,26 @@ REASON_FACT = Table(
         Column("rank", COUNT, "1 is the strongest"),
         _RUN,
         _AS_OF,
-        Column("signal", TEXT, "name of the signal"),
+        Column("signal", TEXT, "name of the signal; of several that say the same, the strongest"),
         Column("theme", TEXT, "usage, commercial, support ..."),
         Column("value", NUMBER, "the signal's number; null for a text or when it was missing"),
         Column("category", TEXT, "the signal's text"),
-        Column("effect", NUMBER, "on the log-odds; above 0 raises the probability"),
+        Column("effect", NUMBER, "on the log-odds, of all its members; above 0 raises the probability"),
         Column("text", TEXT, "the reason as a sentence"),
+    ),
+)
+REASON_MEMBER_FACT = Table(
+    "reason_member_fact",
+    "a signal that a reason speaks for; there are none of a reason whose signal stands alone",
+    ("score_key", "rank", "member"),
+    (
+        Column("score_key", TEXT, "the score", "score_fact"),
+        Column("rank", COUNT, "of the reason"),
+        Column("member", COUNT, "1 is the first; in this order the effects sum to the reason's"),
+        _RUN,
+        _AS_OF,
+        Column("signal", TEXT, "name of the signal"),
+        Column("effect", NUMBER, "its own, on the log-odds"),
     ),
 )
 OUTCOME_FACT = Table(
@@ -200,7 +214,17 @@ ARR_AT_RISK = Table(
     ),
 )
 
-TABLES = (RUN_DIM, MODEL_DIM, ACCOUNT_DIM, LEAD_DIM, SCORE_FACT, REASON_FACT, OUTCOME_FACT, ARR_AT_RISK)
+TABLES = (
+    RUN_DIM,
+    MODEL_DIM,
+    ACCOUNT_DIM,
+    LEAD_DIM,
+    SCORE_FACT,
+    REASON_FACT,
+    REASON_MEMBER_FACT,
+    OUTCOME_FACT,
+    ARR_AT_RISK,
+)
 """In an order in which each comes after those that it refers to."""
 
 

@@ -19,9 +19,10 @@ from models.artefact import ScorerRefused
 from models.cells import FEW, Cells
 from models.linear import Linear
 from models.scorer import Scorer, sigmoid
+from models.sentences import one_of
 from models.spec import LinearSpec, Shape
 from models.trees import Tree, TreeReasons, parse, tabulate
-from models.words import _one, say
+from models.words import say
 from tests.scorers import make_scorer, random_rows, train_booster
 
 
@@ -231,14 +232,14 @@ class TestWords:
         ("plural", "single"),
         [
             ("They last made contact 1 days ago.", "They last made contact 1 day ago."),
-            ("1 of 1 people were there.", "1 of 1 person were there."),
+            ("1 of 1 people were there.", "1 of 1 person was there."),
             ("There were 1 calls and meetings.", "There were 1 calls and meetings."),
             ("There were 21 visits in 28 days.", "There were 21 visits in 28 days."),
             ("The 1 business is.", "The 1 business is."),
         ],
     )
     def test_singular(self, plural: str, single: str) -> None:
-        assert _one(plural) == single
+        assert one_of(plural) == single
 
 
 class TestLight:

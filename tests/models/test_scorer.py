@@ -195,7 +195,7 @@ class TestReasons:
         effects, _ = scorer.effects(x)
         reasons = scorer.reasons(values, effects[0], 8)
         texts = {r.signal: r.text for r in reasons}
-        assert texts["number_0"].startswith("Number 0 fell by 2; of accounts like this ")
+        assert texts["number_0"].startswith("Number 0 fell by 2; of accounts where number 0 fell by ")
         assert "left within 90 days" in texts["number_0"]
         assert texts["word_0"].startswith("Word 0 is gamma")
         assert texts["number_1"].startswith("Number 1: not known")
