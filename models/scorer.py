@@ -12,6 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,9 @@ class Scorer:
         self._place = {name: j for j, name in enumerate(self.names)}
         self._speakers = [Speaker(spec, signal) for signal in spec.signals]
         self.topics = Topics(spec.signals)
+        self._groups = [
+            (own, [self.names[j] for j in own], itemgetter(*own) if len(own) > 1 else None) for own in self.topics.lists
+        ]
         self._tellers = [
             (s.name, s.theme, say, None if say.beside is None else self.names[say.beside])
             for s, say in zip(spec.signals, self._speakers, strict=True)
@@ -258,19 +262,22 @@ class Scorer:
     def _reasons_of(
         self, values: Mapping[str, Value], groups: list[int], sums: list[float], total: float, effects: list[float]
     ) -> list[Reason]:
-        found, names = [], self.names
+        found = []
         for group, effect in zip(groups, sums, strict=True):
             if not effect:
                 break
             up = effect > 0
-            own = self.topics.lists[group]
-            j, members = own[0], {}
-            if len(own) > 1:
-                parts = [effects[i] for i in own]
+            own, own_names, pick = self._groups[group]
+            if pick is None:
+                j, members = own[0], {}
+            else:
+                parts = pick(effects)
                 j = own[parts.index(max(parts) if up else min(parts))]
-                members = {names[i]: part for i, part in zip(own, parts, strict=True) if part}
-                if len(members) == 1:
-                    members = {}
+                members = dict(zip(own_names, parts, strict=True))
+                if 0.0 in parts:
+                    members = {name: part for name, part in members.items() if part}
+                    if len(members) == 1:
+                        members = {}
             name, theme, say, base = self._tellers[j]
             value = values.get(name)
             if value.__class__ is not float:

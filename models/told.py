@@ -39,14 +39,10 @@ class Told:
 def tell(speakers: Sequence[Speaker], topics: Topics, x: np.ndarray, effects: np.ndarray, k: int) -> Told:
     """(n, signals) encoded rows and their effects; what has no effect is left out."""
     spoken = topics.spoken(effects, k)
-    there = spoken.effects != 0  # the strongest come first, so these are the heads of the rows
-    rows, signals, own = np.nonzero(there)[0], spoken.signals[there], spoken.effects[there]
-    members, parts = spoken.members[there], spoken.parts[there]
-    kept = parts != 0
-    kept &= kept.sum(axis=1)[:, None] > 1
+    rows, signals, own = spoken.rows, spoken.signals, spoken.effects
     places, texts = say_all(speakers, signals, x[rows, signals], own > 0, beside_of(speakers, x, rows, signals))
     return Told(
-        there.sum(axis=1), rows, signals, own, spoken.shares[there], places, texts, kept.sum(axis=1), members[kept], parts[kept]
+        spoken.counts, rows, signals, own, spoken.shares, places, texts, spoken.sizes, spoken.members, spoken.parts
     )  # fmt: skip
 
 
@@ -66,16 +62,17 @@ def say_all(
 
     `up` and `beside` (m,) as in `Speaker.many`.
     """
-    by_signal = signals.argsort(kind="stable")
-    ends = np.bincount(signals, minlength=len(speakers)).cumsum()
+    key = signals if up is None else 2 * signals + up  # what pushes the same way reads alike
+    by_key = key.argsort(kind="stable")
+    ends = np.bincount(key, minlength=len(speakers) if up is None else 2 * len(speakers)).cumsum()
     places = np.empty(len(signals), dtype=np.int64)
     texts: list[str] = []
     start = 0
-    for speaker, end in zip(speakers, ends.tolist(), strict=True):
+    for at, end in enumerate(ends.tolist()):
         if end > start:
-            own = by_signal[start:end]
-            ways = (None if each is None else each[own] for each in (up, beside))
-            said, sentences = speaker.many(values[own], *ways)
+            own = by_key[start:end]
+            speaker, way = (speakers[at], None) if up is None else (speakers[at // 2], bool(at % 2))
+            said, sentences = speaker.many(values[own], way, None if beside is None else beside[own])
             places[own] = said + len(texts)
             texts += sentences
         start = end

@@ -13,18 +13,24 @@ from models.spec import SignalSpec
 
 @dataclass(frozen=True)
 class Spoken:
-    """For n rows the k groups that move a score most, the strongest first; the earlier one in a tie."""
+    """The m strongest groups of n rows: those of a row beside each other, the strongest first, the earlier one in a tie."""
 
+    counts: np.ndarray
+    """(n,) int64: groups of each row; what has no effect is left out."""
+    rows: np.ndarray
+    """(m,) int64."""
     effects: np.ndarray
-    """(n, k) float64, on the log-odds: of a group, the sum over its members in their order. 0 where there is no such group."""
+    """(m,) float64, on the log-odds: the sum over the members in their order."""
     shares: np.ndarray
-    """(n, k) float64 of the sum of the absolute effects of all groups, 0 to 1."""
+    """(m,) float64 of the sum of the absolute effects of all groups, 0 to 1."""
     signals: np.ndarray
-    """(n, k) int64: the member that speaks, the strongest of those that push as the whole group does."""
+    """(m,) int64: the member that speaks, the strongest of those that push as the whole group does."""
+    sizes: np.ndarray
+    """(m,) int64: members with an effect; 0 where there is only one."""
     members: np.ndarray
-    """(n, k, size) int64: the group's members in the order of the signals; the number of signals where there are no more."""
+    """(sum of sizes,) int64: the signals of the members, those of a group beside each other in the signals' order."""
     parts: np.ndarray
-    """(n, k, size) float64: their effects."""
+    """(sum of sizes,) float64: their effects."""
 
 
 class Topics:
@@ -36,43 +42,46 @@ class Topics:
         self.of = np.array([place[key] for key in keys], dtype=np.int64)
         """(signals,) the group of each."""
         self.count = len(place)
-        sizes = np.bincount(self.of, minlength=self.count)
-        self.members = np.full((self.count, int(sizes.max(initial=1))), len(signals), dtype=np.int64)
-        """(groups, size of the largest): signals by group, `signals` where there are no more."""
         self.lists: list[list[int]] = [np.flatnonzero(self.of == group).tolist() for group in range(self.count)]
-        """The same without what is no member."""
+        """The signals of each group."""
+        self._sizes = np.array([len(own) for own in self.lists], dtype=np.int64)
+        self._first = np.array([own[0] for own in self.lists], dtype=np.int64)
+        self._members = np.full((self.count, int(self._sizes.max(initial=1))), len(signals), dtype=np.int64)
         for group, own in enumerate(self.lists):
-            self.members[group, : len(own)] = own
-        self._flat = self.of  # the places of one row; those of more rows grow as they are asked for
+            self._members[group, : len(own)] = own
+        self._places = (np.arange(BLOCK)[:, None] * self.count + self.of).ravel()
 
     def sums(self, effects: np.ndarray) -> np.ndarray:
         """(n, groups): (n, signals) effects summed by group, in the order of the signals; any batch gives a row the same bits."""
-        n = len(effects)
-        flat = self._flat
-        if len(flat) < effects.size:
-            flat = (np.arange(n)[:, None] * self.count + self.of).ravel()
-            if n <= 64:
-                self._flat = flat
-        return np.bincount(flat[: effects.size], effects.ravel(), n * self.count).reshape(n, self.count)
+        found = np.empty((len(effects), self.count))
+        for start in range(0, len(effects), BLOCK):
+            block = effects[start : start + BLOCK]
+            size = len(block) * self.count
+            found.ravel()[start * self.count :][:size] = np.bincount(self._places[: block.size], block.ravel(), size)
+        return found
 
     def spoken(self, effects: np.ndarray, k: int) -> Spoken:
-        """Who speaks in each of (n, signals) rows of effects."""
-        n = len(effects)
+        """Who speaks in each of (n, signals) rows of effects: at most k groups a row."""
         sums = self.sums(effects)
-        strength = np.abs(sums)
-        order = strongest(strength, k)
-        every = np.arange(n)[:, None]
-        found = sums[every, order]
-        total = strength.sum(axis=1)[:, None]
-        shares = np.divide(np.abs(found), total, out=np.zeros(found.shape), where=total > 0)
-        # One more column, of nothing, for the places behind the last member of a small group.
-        padded = np.zeros((n, effects.shape[1] + 1))
-        padded[:, :-1] = effects
-        members = self.members[order]
-        parts = padded[every[:, :, None], members]
-        loudest = (parts * np.sign(found)[:, :, None]).argmax(axis=2)
-        signals = np.take_along_axis(members, loudest[:, :, None], axis=2)[:, :, 0]
-        return Spoken(found, shares, signals, members, parts)
+        total = np.abs(sums).sum(axis=1)
+        order = strongest(sums, k)
+        found = np.take_along_axis(sums, order, axis=1)
+        there = found != 0  # the strongest come first, so these are the heads of the rows
+        rows, groups, own = np.nonzero(there)[0], order[there], found[there]
+        signals, sizes = self._first[groups], np.zeros(len(groups), dtype=np.int64)
+        many = np.flatnonzero(self._sizes[groups] > 1)
+        members = self._members[groups[many]]
+        known = members < effects.shape[1]
+        parts = np.where(known, effects[rows[many][:, None], np.where(known, members, 0)], 0.0)
+        loudest = (parts * np.sign(own[many])[:, None]).argmax(axis=1)
+        signals[many] = members[np.arange(len(many)), loudest]
+        kept = parts != 0
+        sizes[many] = kept.sum(axis=1)
+        sizes[sizes == 1] = 0
+        kept &= sizes[many][:, None] > 0
+        return Spoken(
+            there.sum(axis=1), rows, own, np.abs(own) / total[rows], signals, sizes, members[kept], parts[kept]
+        )
 
 
 def strongest(effects: np.ndarray, k: int) -> np.ndarray:
@@ -94,3 +103,5 @@ def strongest(effects: np.ndarray, k: int) -> np.ndarray:
 
 FEW = 16
 """Rows up to which one sort is quicker than k passes."""
+BLOCK = 256
+"""Rows that are summed at a time, so that their places are known and stay in the processor's cache."""

@@ -114,35 +114,22 @@ class Speaker:
         return f"{template.head}{written}{template.rest}{end or template.last}"
 
     def many(
-        self, values: np.ndarray, up: np.ndarray | None = None, beside: np.ndarray | None = None
+        self, values: np.ndarray, up: bool | None = None, beside: np.ndarray | None = None
     ) -> tuple[np.ndarray, list[str]]:
         """((m,) int64 places, texts) of (m,) encoded values: `texts[places[i]]` is what a call says of value i.
 
-        `up` (m,) bool: whether the effect raises the probability; without it nothing is said of the outcome. `beside` (m,)
-        values of the signal that it is compared with. Only values that read alike share a text, and each text is put
-        together once.
+        `beside`: (m,) values of the signal that it is compared with. Only values that read alike share a text, and each text
+        is put together once.
         """
-        if up is not None:
-            places, texts = np.empty(len(values), dtype=np.int64), list[str]()
-            for way in (True, False):
-                own = np.flatnonzero(up == way)
-                if len(own):
-                    found, said = self._one_way(values[own], way, None if beside is None else beside[own])
-                    places[own] = found + len(texts)
-                    texts += said
-            return places, texts
-        return self._one_way(values, None, beside)
-
-    def _one_way(self, values: np.ndarray, up: bool | None, beside: np.ndarray | None) -> tuple[np.ndarray, list[str]]:
         if self._by_code is not None:
             unseen = len(self._by_code[up]) - 2
             codes = np.where(np.isnan(values), unseen + 1, np.minimum(values, unseen)).astype(np.int64)
             used, places = np.unique(codes, return_inverse=True)
             return places, [self._by_code[up][code] for code in used.tolist()]
         if self.beside is not None and beside is not None:
-            pairs, places = np.unique(np.stack([values, beside], axis=1), axis=0, return_inverse=True)
-            texts = [self(v, up, None if math.isnan(b) else b) for v, b in pairs.tolist()]
-            return places.reshape(-1), texts
+            pairs = zip(values.tolist(), beside.tolist(), strict=True)
+            texts = [self(v, up, None if math.isnan(b) else b) for v, b in pairs]
+            return np.arange(len(values)), texts
         keys, first, places = np.unique(self._keys(values), return_index=True, return_inverse=True)
         texts = [self._keep(key, v, up) for key, v in zip(keys.tolist(), values[first].tolist(), strict=True)]
         return places, texts

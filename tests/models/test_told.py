@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -25,23 +26,25 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
 
 
 def one_by_one(scorer: Scorer, x: np.ndarray, effects: np.ndarray, k: int) -> list[list[tuple[object, ...]]]:
-    """(signal, effect, share, text) of each row, told as a single record's are."""
+    """(signal, effect, share, text, members) of each row, told as a single record's are."""
     found = []
     for row, own in zip(x, effects, strict=True):
         values = {
             name: None if np.isnan(v) else v if scorer.signal(name).vocabulary is None else [*WORDS, "gold"][int(v)]
             for name, v in zip(scorer.names, row.tolist(), strict=True)
         }
-        found.append([(r.signal, r.effect, r.share, r.text) for r in scorer.reasons(values, own, k)])
+        found.append([(r.signal, r.effect, r.share, r.text, r.members) for r in scorer.reasons(values, own, k)])
     return found
 
 
 def together(scorer: Scorer, x: np.ndarray, effects: np.ndarray, k: int) -> list[list[tuple[object, ...]]]:
     said = scorer.tell(x, effects, k)
     found: list[list[tuple[object, ...]]] = [[] for _ in x]
-    columns = (said.rows, said.signals, said.effects, said.shares, said.places)
-    for row, j, effect, share, place in zip(*(column.tolist() for column in columns), strict=True):
-        found[row].append((scorer.names[j], effect, share, said.texts[place]))
+    columns = (said.rows, said.signals, said.effects, said.shares, said.places, said.sizes)
+    members = iter(zip(said.members.tolist(), said.parts.tolist(), strict=True))
+    for row, j, effect, share, place, size in zip(*(column.tolist() for column in columns), strict=True):
+        own = {scorer.names[i]: part for i, part in islice(members, size)}
+        found[row].append((scorer.names[j], effect, share, said.texts[place], own))
     assert [len(own) for own in found] == said.counts.tolist()
     return found
 
@@ -69,7 +72,9 @@ class TestTell:
         monkeypatch.setattr(
             topics,
             "strongest",
-            lambda e, k: right(e, k) if len(e) == 1 else np.argsort(-np.abs(e[:, ::-1]), axis=1)[:, :k] * -1 + 7,
+            lambda e, k: (
+                right(e, k) if len(e) == 1 else e.shape[1] - 1 - np.argsort(-np.abs(e[:, ::-1]), axis=1)[:, :k]
+            ),
         )
         assert together(scorer, x, effects, 5) != one_by_one(scorer, x, effects, 5)
 

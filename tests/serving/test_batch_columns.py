@@ -77,6 +77,7 @@ def published(champion: Champion, row: ScoredRow) -> dict[str, Any]:
         {
             "signal": r.signal, "theme": r.theme, "value": None if isinstance(r.value, str) else r.value,
             "category": r.value if isinstance(r.value, str) else None, "effect": r.effect, "text": r.text,
+            "members": [{"signal": name, "effect": effect} for name, effect in r.members.items()],
         }
         for r in row.reasons
     ]  # fmt: skip

@@ -109,7 +109,7 @@ class TestReasons:
             assert faults == [[]]
             alone = loaded.reasons(record, loaded.effects(x)[0][0], 4)
             assert row["reasons"] == [
-                {"signal": r.signal, "theme": r.theme, "effect": r.effect, "text": r.text} for r in alone
+                {"signal": r.signal, "theme": r.theme, "effect": r.effect, "text": r.text, "members": []} for r in alone
             ]
             assert row["probability"] == loaded.probability(x)[0]
             assert (row["score"], row["band"]) == loaded.standing(row["probability"])

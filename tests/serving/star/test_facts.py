@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,19 @@ class TestFacts:
             assert [r["rank"] for r in reasons] == list(range(1, len(reasons) + 1))
             expected = [(r["signal"], r["effect"], r["text"]) for r in published[entity_id]]
             assert [(r["signal"], r["effect"], r["text"]) for r in reasons] == expected
+
+    def test_members_sum_to_their_reason_to_the_bit(self, star: Path) -> None:
+        """Of every reason that speaks for several signals, in their order; and no signal of a score is told twice."""
+        read = {name: pd.read_parquet(star / name) for name in ("reason_fact", "reason_member_fact")}
+        members = read["reason_member_fact"].sort_values(["score_key", "rank", "member"])
+        effects = read["reason_fact"].set_index(["score_key", "rank"])["effect"]
+        sums = {
+            key: functools.reduce(float.__add__, own) for key, own in members.groupby(["score_key", "rank"])["effect"]
+        }
+        assert len(sums) > 1_000
+        assert all(effects[key] == found for key, found in sums.items())
+        assert not members.duplicated(["score_key", "signal"]).any()
+        assert (members.groupby(["score_key", "rank"]).size() > 1).all()
 
     def test_all_of_them_join(self, star: Path, ask: duckdb.DuckDBPyConnection) -> None:
         """In DuckDB and in pandas: every score finds its run, its model and its account, every reason its score."""
