@@ -6,13 +6,13 @@ It reads what was published, as people do, and asks neither the scorer nor the c
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from features.catalog import definitions
-from features.signal import topic_of
+from features.signal import Entity, topic_of
 from serving.batch.publish import parts_of, read_manifest
 
 MOST_EXAMPLES = 5
@@ -44,13 +44,19 @@ def check_reasons(scores: Path) -> tuple[str, dict[str, Counted]]:
     manifest = read_manifest(scores)
     found = {}
     for model, about in manifest["models"].items():
-        topics = {each.signal.name: each.signal.about for each in definitions(about["entity"])}
-        counted = found[model] = Counted()
-        for part in parts_of(scores, manifest, model):
-            for reasons in part["reasons"].to_pylist():
-                if reasons:
-                    _count(counted, reasons, topics)
+        reasons = (row for part in parts_of(scores, manifest, model) for row in part["reasons"].to_pylist())
+        found[model] = count(reasons, about["entity"])
     return manifest["run_id"], found
+
+
+def count(lists: Iterable[Sequence[Mapping[str, Any]] | None], entity: Entity) -> Counted:
+    """Lists of reasons as they are published (`serving.batch.rows.REASON`)."""
+    topics = {each.signal.name: each.signal.about for each in definitions(entity)}
+    counted = Counted()
+    for reasons in lists:
+        if reasons:
+            _count(counted, reasons, topics)
+    return counted
 
 
 def _count(counted: Counted, reasons: Sequence[Mapping[str, Any]], topics: Mapping[str, str]) -> None:
