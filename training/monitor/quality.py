@@ -4,7 +4,10 @@ Confidence-based performance estimation (NannyML's CBPE; Guillory et al., 2021, 
 Distributions"): of calibrated probabilities the expected confusion is known without a label, and with it AUC, precision at
 capacity and the Brier score. It sees a population that has moved (more hard cases, fewer risks), and is blind to a change of what
 the signals mean, which shows only when labels ripen: so each estimate has the 95 % interval of what a calibrated model
-would see come true, and what did is held against it. tests/training/monitor/test_sample.py does so on the sample
+would see come true, and what did is held against it. The estimate is as bold as the probabilities: where these are too cautious
+(true odds further apart than said, which regularised models on little data tend to be, and which a level that is right on
+average does not show) the AUC reads low. On the sample company churn-risk read 0.81 to 0.82 on three dates at which 0.84 to
+0.86 came true. `spread_of` measures it on the ripe rows, and `stretched` estimates with what it finds. tests/training/monitor/test_sample.py does so on the sample
 company, with and without a change of regime.
 """
 
@@ -14,9 +17,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from training.evaluate import CHUNK, Estimate, Ranking, point
+from training.calibrate import fit_slope, sigmoid
+from training.evaluate import CHUNK, TINY, Estimate, Ranking, point
 
 DRAWS = 400
+SPREAD_DRAWS = 100
 SURE = (0.025, 0.975)
 VERY_SURE = (0.005, 0.995)
 """Ends of the interval outside which a check speaks: several are made, and one in twenty would call for nothing."""
@@ -95,6 +100,38 @@ def if_calibrated(
         for name, values in drawn.items():
             found.setdefault(name, []).append(values)
     return {name: np.concatenate(values) for name, values in found.items()}
+
+
+def spread_of(p: np.ndarray, y: np.ndarray, group: np.ndarray, seed: int = 0) -> Estimate | None:
+    """How far apart the true log-odds lie, in multiples of what was said (1: as said, above 1: the probabilities are too
+    cautious); pulled towards 1 by the prior of `training.calibrate.fit_slope`. None with one class."""
+    if len(np.unique(y)) < 2:
+        return None
+    z, rng = log_odds(p), np.random.default_rng(seed)
+    place = np.unique(group, return_inverse=True)[1].reshape(-1)
+    order = np.argsort(place, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(place))[:-1])
+    draws = np.full(SPREAD_DRAWS, np.nan)
+    for n in range(SPREAD_DRAWS):
+        rows = np.concatenate([parts[i] for i in rng.integers(0, len(parts), len(parts))])
+        if len(np.unique(y[rows])) == 2:
+            draws[n] = fit_slope(z[rows], y[rows], np.zeros(len(rows)))
+    return Estimate(fit_slope(z, y, np.zeros(len(z))), *span(draws))
+
+
+def stretched(p: np.ndarray, spread: float) -> np.ndarray:
+    """The probabilities with their log-odds `spread` times as far apart, and the mean as it was."""
+    z = spread * log_odds(p)
+    low, high = -30.0, 30.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sigmoid(z + middle).mean() < p.mean() else (low, middle)
+    return sigmoid(z + low)
+
+
+def log_odds(p: np.ndarray) -> np.ndarray:
+    held = np.clip(p, TINY, 1 - TINY)
+    return np.asarray(np.log(held) - np.log1p(-held))
 
 
 def span(draws: np.ndarray, sure: tuple[float, float] = SURE) -> tuple[float, float]:

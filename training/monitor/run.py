@@ -18,6 +18,7 @@ from models.definition import Model
 from models.pointer import read_pointer
 from models.scorer import Scorer
 from training.capacity import share_of
+from training.evaluate import Estimate
 from training.monitor import quality, realised, verdict
 from training.monitor.drift import score_drift, signal_drifts
 from training.monitor.observe import Watched, observe
@@ -85,6 +86,12 @@ def report_on(
     notes = list(watched.notes)
     if watched.acted is not None:
         notes.append("Expected and observed are compared on rows that nobody acted upon; those acted upon stand apart.")
+    ripe = watched.take(alone)
+    spread = quality.spread_of(ripe.p, ripe.y, ripe.group, seed) if len(ripe.p) else None
+    apart = None
+    if spread is not None:
+        apart = quality.expected_auc(quality.stretched(now.p, spread.value))
+        notes += _caution(spread, present["auc"].value, apart)
     return {
         "source": source.name,
         "as_of": as_of.isoformat(),
@@ -107,6 +114,7 @@ def report_on(
         "by_date": realised.by_date(watched),
         "by_action": realised.by_action(definition, watched, seed),
         "estimated_now": {name: realised.numbers(e) for name, e in present.items()},
+        "spread": None if spread is None else {**realised.numbers(spread), "estimated_auc_now": apart},
         "judged": {
             name: realised.judged(scorer.spec.metrics, name) for name in ("auc", "precision_at_capacity", "brier")
         },
@@ -114,6 +122,18 @@ def report_on(
         "signals": [s.as_dict() for s in signals],
         "notes": notes,
     }
+
+
+def _caution(spread: Estimate, said: float, apart: float) -> list[str]:
+    """A sentence when the estimate of the AUC is known to read low or high, beyond noise."""
+    if spread.low <= 1 <= spread.high:
+        return []
+    how, reads = ("too cautious", "low") if spread.value > 1 else ("too bold", "high")
+    return [
+        f"The estimated AUC reads {reads}: the probabilities are {how}. On the ripe rows the true log-odds lie {spread.value:.2f} "
+        f"({spread.low:.2f} to {spread.high:.2f}) times as far apart as was said; so stretched, the estimate of the present rows "
+        f"is {apart:.3f} in the place of {said:.3f}."
+    ]
 
 
 def _scorer(settings: Settings, definition: Model, version: int | None) -> tuple[Scorer, int | None]:
