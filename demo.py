@@ -33,9 +33,10 @@ from features.source import has_sample, open_source
 from models.catalog import MODELS
 from models.pointer import read_pointer
 from models.scorer import Scorer, ScorerRefused
+from serving.clock import make_clock
 
 BUDGET_SECONDS = 10
-A_WEEK = dt.timedelta(days=7)
+A_WEEK, OLD, MORNING = dt.timedelta(days=7), dt.timedelta(days=2), dt.timedelta(hours=6)
 NOTHING_LIVE, NOT_USABLE = 3, 2
 """How `training fit` ends when the gates refuse, and when the data cannot tell of the outcome: answers, no faults."""
 PUBLIC_URL = "http://127.0.0.1:8000"
@@ -62,6 +63,10 @@ def main() -> int:
     step("What the source has")
     door("features", "check", *where)
     models, as_of = offered(given.source, data)
+    serve = f"make serve{in_home(home)}"
+    if make_clock()() - as_of > OLD:  # the API would call signals of years ago stale: its clock runs on from their end
+        os.environ["ACCOUNTSCORE_NOW"] = f"{as_of + MORNING:%Y-%m-%dT%H:%M:%SZ}"
+        serve += f" ACCOUNTSCORE_NOW={os.environ['ACCOUNTSCORE_NOW']}"
 
     champions = []
     for model in models:
@@ -97,15 +102,19 @@ def main() -> int:
             step("A webhook, signed as HubSpot signs it")
             webhook(url, secret, home, scores)
     step("Now go on")
-    set_home = "" if home == Path("var").resolve() else f" ACCOUNTSCORE_HOME={home}"
     for what, command in (
-        ("its API", f"make serve{set_home}"),
-        ("its runs", f"make mlflow{set_home}"),
+        ("its API", serve),
+        ("its runs", f"make mlflow{in_home(home)}"),
         ("its reports", f"{home}/runs/*/v*/report.html"),
         ("its scores", str(scores)),
     ):
         console.print(f"{what:12}{command}", highlight=False, soft_wrap=True)
     return done(began, home)
+
+
+def in_home(home: Path) -> str:
+    """What a make target needs to know of a home that is not the default one."""
+    return "" if home == Path("var").resolve() else f" ACCOUNTSCORE_HOME={home}"
 
 
 def arguments() -> argparse.Namespace:

@@ -90,7 +90,7 @@ class Walk:
         (tools / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
         (self.root / "bin").mkdir()
         (self.root / "bin/date").write_text(f"#!/bin/sh\necho {TODAY}\n")
-        for tool in ("mlflow", "jupyter"):
+        for tool in ("mlflow", "jupyter", "uvicorn"):  # MLflow starts the last one by its name
             (tools / tool).symlink_to(Path(sys.executable).parent / tool)
         for script in (tools / "python", self.root / "bin/date"):
             script.chmod(0o755)
