@@ -19,6 +19,10 @@ Codes = dict[str, float]
 Record = Mapping[str, Any]
 Signal = tuple[int, float, float, Codes | None]
 """Column, range of the numbers that are worth no warning, codes of the words."""
+MOST_FAULTS = 20
+"""Of a record; the rest is counted. A caller sends what he likes, and is not sent a hundred times as much back."""
+LONGEST_NAME = 100
+"""Characters of a name that is none of ours, in a message."""
 SHAPES = 256
 """Shapes that are remembered; callers send few."""
 
@@ -43,7 +47,8 @@ class Encoder:
         self._packs: dict[tuple[str, ...], tuple[str, Callable[[list[Any]], Sequence[Any]]]] = {}
 
     def __call__(self, records: Sequence[Record]) -> tuple[np.ndarray, list[list[Fault]], list[list[str]]]:
-        """(n, k) float64, and per record its faults and its warnings; a row with faults is all NaN."""
+        """(n, k) float64, and per record its faults (the first `MOST_FAULTS`, and how many more) and its warnings; a row with
+        faults is all NaN."""
         rows, faults, warnings = [], [], []
         for i, record in enumerate(records):
             wrong: list[Fault] = []
@@ -106,6 +111,7 @@ class Encoder:
         row = self._nothing[:]
         shape = self._shape(tuple(record))
         unknown: list[str] = []
+        hidden = 0
         if shape is None:
             unknown = [name for name in record if name not in self._signals]
             record = {name: value for name, value in record.items() if name in self._signals}
@@ -125,14 +131,20 @@ class Encoder:
                     row[j] = code
                     continue
             row[j], fault, warning = self._value(i, j, value)
-            wrong += [fault] if fault else []
+            wrong += [fault] if fault and len(wrong) < MOST_FAULTS else []
+            hidden += fault is not None
             odd += [warning] if warning else []
-        wrong += [self._no_such(i, name) for name in unknown]
+        hidden -= len(wrong)
+        told = unknown[: MOST_FAULTS - len(wrong)]
+        hidden += len(unknown) - len(told)
+        wrong += [self._no_such(i, name) for name in told]
+        if hidden:
+            wrong.append(the_rest(i, hidden))
         return row
 
     def _no_such(self, i: int, name: str) -> Fault:
         return Fault(
-            f"record {i}, signal {name}",
+            f"record {i}, signal {name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + '...'}",
             "no such signal",
             f"one of the signals of {self._spec.model}",
             f"see GET /v1/{self._spec.model} for their names",
@@ -178,6 +190,13 @@ class Encoder:
         if low is not None and high is not None and not low <= number <= high:
             return number, None, f"{signal.name}: outside the range of training ({low:g} to {high:g})"
         return number, None, None
+
+
+def the_rest(i: int, count: int) -> Fault:
+    """The faults of a record that are not told one by one."""
+    return Fault(
+        f"record {i}, the rest", f"{count:,} more faults", f"the first {MOST_FAULTS} are told", "mend these first"
+    )
 
 
 def _usual(signal: SignalSpec) -> tuple[float, float]:

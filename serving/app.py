@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
+from serving.api_docs.endpoints import router as api_docs
 from serving.champion import Champions
 from serving.change.endpoints import router as change
 from serving.clock import Clock, make_clock, to_us
@@ -42,6 +43,9 @@ from serving.webhooks.endpoints import router as webhooks
 from serving.webhooks.sealed import Seal
 
 log = logging.getLogger("serving")
+ROUTERS = (health, api_docs, scoring, scores_of_entity, change, overrides, privacy, webhooks)
+LARGE_AT_ONCE = 2
+"""Requests with a large body that are worked on at once; each takes up to 200 MB."""
 
 
 def create_app(
@@ -81,6 +85,7 @@ def create_app(
             KeptScorers(settings.base.home), recorder, terms,
             Together(lambda champion, asked: score_together(champion, asked, {}, terms()), recorder),
             connections.mapped, Seal(pepper), frozenset(off),
+            asyncio.Semaphore(LARGE_AT_ONCE),
         )  # fmt: skip
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
         for name in {*connections.mapped, *off}:
@@ -102,6 +107,7 @@ def create_app(
         description="Lead-fit and churn-risk scores with reasons in words.",
         version="1",
         lifespan=lifespan,
+        docs_url=None,  # they would come from a content-delivery network: ours are in serving/api_docs
         redoc_url=None,
         redirect_slashes=False,  # a redirect would lose a body or a key with some clients, and repeat the Host that was sent
     )
@@ -110,7 +116,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _handle_invalid)
     app.add_exception_handler(ClientGone, _handle_gone)
     app.add_exception_handler(Exception, _handle_fault)
-    for router in (health, scoring, scores_of_entity, change, overrides, privacy, webhooks):
+    for router in ROUTERS:
         app.include_router(router)
     app.openapi = openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return Door(HotPath(app, app), app, open_on_loopback=open_on_loopback), app
@@ -127,9 +133,11 @@ async def _handle_http(request: Request, error: Exception) -> Response:
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
     if error.status_code == 405:  # Starlette names the methods of the first route of a path alone
-        found = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
+        found = [
+            route for router in ROUTERS for route in router.routes if route.matches(request.scope)[0] != Match.NONE
+        ]
         allowed = {method for route in found for method in getattr(route, "methods", None) or ()}
-        response.headers["allow"] = ", ".join(sorted(allowed - {"HEAD"}))
+        response.headers["allow"] = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
     return response
 
 

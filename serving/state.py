@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -47,6 +48,8 @@ class AppState:
     """For what CRMs tell and nobody mapped."""
     off: frozenset[str]
     """Names of connections that have a fault: their webhooks are answered 503."""
+    large: asyncio.Semaphore
+    """For requests with a large body: so many are worked on at once."""
 
 
 def state_of(request: Request) -> AppState:

@@ -61,8 +61,8 @@ def loads(body: bytes, *, tolerant: bool = False) -> Any:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise DuplicateKey(f"the key {twice[:60]!r} is there twice in one object")
     return found
 

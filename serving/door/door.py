@@ -14,7 +14,9 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.door.headers import from_here, of_answer, single
 from serving.door.inflate import inflated, once
+from serving.door.memory import Held, Memory
 from serving.door.rate import Buckets
 from serving.door.scopes import scope_of
 from serving.http import ClientGone
@@ -27,7 +29,6 @@ from serving.state import AppState
 log = logging.getLogger("serving.door")
 ANYBODY = Caller("nobody", "loopback", frozenset(SCOPES))
 """Who asks on loopback as long as no key was ever made."""
-_LOCAL_HOST = re.compile(rb"(?i)(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?")
 _OUR_ID = re.compile(rb"[0-9a-fA-F-]{16,64}")
 _SCORE = "/v1/{model}/score"
 _BODIES = ("POST", "PUT", "PATCH")
@@ -41,6 +42,7 @@ class Door:
         self._app, self._holder = app, state_holder
         self._open_on_loopback = open_on_loopback
         self._buckets = Buckets()
+        self._memory = Memory()
         self._series: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         self._start, self._count = secrets.token_hex(6), itertools.count()
         self.in_flight = 0
@@ -51,6 +53,9 @@ class Door:
             await self._app(scope, receive, send)
             return
         state: AppState = self._holder.state.serving
+        method: str = scope["method"]
+        if method == "HEAD":  # as GET, without the content
+            scope = {**scope, "method": "GET"}
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id")
         # A caller's own number is taken when it is a number: words could be somebody's name, and it is logged.
@@ -62,28 +67,39 @@ class Door:
             nonlocal status, whole
             if message["type"] == "http.response.start":
                 status = message["status"]
-                more = [(b"x-request-id", number), (b"x-content-type-options", b"nosniff")]
+                more = [
+                    (b"x-request-id", number),
+                    (b"x-content-type-options", b"nosniff"),
+                    *of_answer(message["headers"]),
+                ]
                 message["headers"] = [*message["headers"], *more]
-            elif not message.get("more_body", False):
-                whole = True
+            else:
+                whole = not message.get("more_body", False)
+                if method == "HEAD":
+                    message = {**message, "body": b""}
             await send(message)
 
         self.in_flight += 1
+        held = self._memory.request()
         try:
+            if len(headers) != len(scope["headers"]):
+                single(scope["headers"], headers)
             caller = self._let_in(state, scope, headers)
-            await self._pass(state, caller, headers, scope, receive, answer)
+            await self._pass(state, caller, headers, scope, held.counting(receive), answer, held)
         except Problem as problem:
             await _refuse(problem, answer)
         except ClientGone:
             status = 499
         except Exception as error:  # the last resort: a mistake of ours becomes problem+json, logged without contents
             if status and not whole:  # it has begun: it can only be cut off
+                fault(error)
                 raise
             if not status:  # Starlette answers 500 itself and raises all the same
                 await _refuse(fault(error), answer)
         finally:
             self.in_flight -= 1
-            self._note(state, scope, caller, status, time.perf_counter() - began)
+            held.release()
+            self._note(state, scope, method, caller, status, time.perf_counter() - began)
 
     def _let_in(self, state: AppState, scope: Scope, headers: dict[bytes, bytes]) -> Caller | None:
         method, path = scope["method"], scope["path"]
@@ -97,9 +113,9 @@ class Door:
         if keys is None or not (state.watched.seen or needed in ("score", "metrics")):
             raise store_away()
         if self._open_on_loopback and not keys.needed:
-            # A page in a browser on this machine can reach loopback under a name of its own.
-            if not _LOCAL_HOST.fullmatch(headers.get(b"host", b"localhost")):
-                raise Problem(403, "not_local", "no API key was made yet: until then only localhost is answered")
+            from_here(method, headers)
+            if method in _BODIES and b"content-type" not in headers:  # a form of a stranger's page need not say one
+                raise _not_json()
             caller = ANYBODY
         else:
             caller = self._caller(keys, headers)
@@ -128,12 +144,14 @@ class Door:
         return found
 
     async def _pass(
-        self, state: AppState, caller: Caller | None, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send
+        self, state: AppState, caller: Caller | None, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send,
+        held: Held,
     ) -> None:  # fmt: skip
         if caller is not None and scope["method"] in _BODIES:
             encoding = headers.get(b"content-encoding")
             if encoding is not None:
                 scope, body = await inflated(scope, receive, encoding, state.settings.max_body_bytes)
+                held.more(len(body))
                 receive = once(body)
             key = headers.get(b"idempotency-key")
             if key is not None and scope["path"].endswith("/score"):
@@ -141,8 +159,10 @@ class Door:
                 return
         await self._app(scope, receive, send)
 
-    def _note(self, state: AppState, scope: Scope, caller: Caller | None, status: int, seconds: float) -> None:
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+    def _note(
+        self, state: AppState, scope: Scope, method: str, caller: Caller | None, status: int, seconds: float
+    ) -> None:
+        method = method if method in _METHODS else "other"
         path: str = scope["path"]
         route = getattr(scope.get("route"), "path", None)
         if route is None:
@@ -171,7 +191,11 @@ def _check_type(given: bytes | None) -> None:
         return
     kind, _, parameter = given.decode("latin-1").lower().partition(";")
     if kind.strip() != "application/json" or parameter.replace(" ", "") not in ("", "charset=utf-8", 'charset="utf-8"'):
-        raise Problem(415, "not_json", "send JSON in UTF-8, and say so: Content-Type: application/json")
+        raise _not_json()
+
+
+def _not_json() -> Problem:
+    return Problem(415, "not_json", "send JSON in UTF-8, and say so: Content-Type: application/json")
 
 
 async def _refuse(problem: Problem, send: Send) -> None:

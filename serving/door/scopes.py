@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-OPEN = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect"})
+OPEN = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs"})
 """Say nothing of any account or lead."""
 _BY_END = {"override": "override", "objection": "privacy", "erasure": "privacy"}
 
@@ -15,7 +15,7 @@ def scope_of(method: str, path: str) -> str | None:
     >>> scope_of("PUT", "/v1/account/acme/override"), scope_of("GET", "/healthz"), scope_of("POST", "/v1/else")
     ('override', None, 'admin')
     """
-    if path in OPEN or path.startswith("/webhooks/"):  # webhooks carry their sender's signature
+    if path in OPEN or path.startswith(("/webhooks/", "/docs/")):  # webhooks carry their sender's signature
         return None
     if path == "/metrics":
         return "metrics"

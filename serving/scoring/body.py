@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
+from models.records import MOST_FAULTS, the_rest
 from serving.problems import Problem
 from serving.scoring.schemas import MAX_REASONS, MAX_RECORDS, FaultJson, Record, RecordError, ScoreRequest
 from serving.strict_json import DuplicateKey, NotStrict, loads
 
 _decoder = msgspec.json.Decoder(ScoreRequest)
 Parsed = list[Record | RecordError]
+MOST_FAULTS_OF_ALL = 500
+"""Of an answer; the rest is counted."""
 
 
 def parse(body: bytes) -> tuple[Parsed, int]:
@@ -22,7 +27,7 @@ def parse(body: bytes) -> tuple[Parsed, int]:
     """
     try:
         request = _decoder.decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _explain(body)
     # Each key has one colon, and texts may have more: as many colons as keys means that none was there twice.
     if body.count(b":") != _keys(request):
@@ -71,36 +76,63 @@ def _record(index: int, item: Any) -> Record | RecordError:
     place = f"record {index}"
     if not isinstance(item, dict):
         return error_of(index, None, [FaultJson(place, _kind(item), "an object with entity_id or signals", "mend it")])
-    faults = []
-    for key in sorted(item.keys() - {"entity_id", "signals", "value"}):
-        rule = "a record has entity_id, signals and value"
-        faults.append(FaultJson(f"{place}, key {key[:60]!r}", "no such key", rule, "put signals under signals"))
-    entity_id = item.get("entity_id", "")
-    if "entity_id" in item and not (isinstance(entity_id, str) and 1 <= len(entity_id) <= 256):
-        found = _kind(entity_id) if not isinstance(entity_id, str) else f"{len(entity_id)} characters"
-        faults.append(FaultJson(f"{place}, entity_id", found, "a text of 1 to 256 characters", "write it in quotes"))
-    value = item.get("value")
-    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
-        faults.append(FaultJson(f"{place}, value", _kind(value), "a number from 0, or null", "mend it"))
-    signals = item.get("signals", {})
-    if not isinstance(signals, dict):
-        faults.append(FaultJson(f"{place}, signals", _kind(signals), "an object, signal to value", "mend it"))
-        signals = {}
-    for name, given in signals.items():
-        if isinstance(given, (list, dict)):
-            rule = "a number, a text, true, false or null"
-            faults.append(FaultJson(f"{place}, signal {name[:60]!r}", _kind(given), rule, "mend it"))
+    wrong = _faults(place, item)
+    faults = list(islice(wrong, MOST_FAULTS))
+    entity_id = item.get("entity_id")
     known = entity_id if isinstance(entity_id, str) and entity_id else None
     if not faults:
         try:
             return msgspec.convert(item, Record)
         except msgspec.ValidationError as error:
-            faults.append(FaultJson(place, str(error), "the schema in /openapi.json", "mend it"))
-    return error_of(index, known, faults)
+            faults.append(FaultJson(place, str(error)[:200], "the schema in /openapi.json", "mend it"))
+    return error_of(index, known, faults, more=sum(1 for _ in wrong))
 
 
-def error_of(index: int, entity_id: str | None, faults: list[FaultJson], code: str = "bad_record") -> RecordError:
-    return RecordError(index, entity_id, code, faults)
+def _faults(place: str, item: dict[str, Any]) -> Iterator[FaultJson]:
+    for key in sorted(item.keys() - {"entity_id", "signals", "value"}):
+        rule = "a record has entity_id, signals and value"
+        yield FaultJson(f"{place}, key {key[:60]!r}", "no such key", rule, "put signals under signals")
+    entity_id = item.get("entity_id", "")
+    if "entity_id" in item and not (isinstance(entity_id, str) and 1 <= len(entity_id) <= 256):
+        found = _kind(entity_id) if not isinstance(entity_id, str) else f"{len(entity_id)} characters"
+        yield FaultJson(f"{place}, entity_id", found, "a text of 1 to 256 characters", "write it in quotes")
+    value = item.get("value")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
+        yield FaultJson(f"{place}, value", _kind(value), "a number from 0, or null", "mend it")
+    signals = item.get("signals", {})
+    if not isinstance(signals, dict):
+        yield FaultJson(f"{place}, signals", _kind(signals), "an object, signal to value", "mend it")
+        return
+    for name, given in signals.items():
+        if isinstance(given, (list, dict)):
+            rule = "a number, a text, true, false or null"
+            yield FaultJson(f"{place}, signal {name[:60]!r}", _kind(given), rule, "mend it")
+
+
+def error_of(
+    index: int, entity_id: str | None, faults: list[FaultJson], code: str = "bad_record", more: int = 0
+) -> RecordError:
+    """The error of a record, with the faults that are told and how many more there are."""
+    told = [*faults, _the_rest(index, more)] if more else faults
+    return RecordError(index, entity_id and entity_id[:256], code, told)
+
+
+def bounded(errors: list[RecordError]) -> None:
+    """Cut the faults of an answer: beyond `MOST_FAULTS_OF_ALL` each further record tells its first one alone."""
+    told = 0
+    for error in errors:
+        first, *others = error.faults
+        if others and told + len(error.faults) > MOST_FAULTS_OF_ALL:
+            more = len(others)
+            if others[-1].where == _the_rest(error.index, 0).where:  # which speaks for several
+                more += int(others[-1].found.split()[0].replace(",", "")) - 1
+            error.faults = [first, _the_rest(error.index, more)]
+        told += len(error.faults)
+
+
+def _the_rest(index: int, count: int) -> FaultJson:
+    fault = the_rest(index, count)
+    return FaultJson(fault.where, fault.found, fault.rule, fault.next_step)
 
 
 def _kind(value: Any) -> str:

@@ -22,13 +22,15 @@ from serving.http import ClientGone, body_of, json_answer, read_body
 from serving.idempotency.keep import Keep, keep_of
 from serving.problems import MEDIA_TYPE, Problem, documented, fault, store_away
 from serving.scoring import repository, service
-from serving.scoring.body import parse
+from serving.scoring.body import Parsed, parse
 from serving.scoring.schemas import BandShown, ModelAnswer, ScoreAnswer, SignalShown
 from serving.state import AppState, state_of
 
 router = APIRouter(tags=["scores"])
 INLINE_RECORDS = 8
 """So few records are scored on the event loop, with those of other requests: a thread's turn costs as much as their score."""
+SMALL_BYTES = 256 * 1024
+"""A body up to this size is read on the event loop; 100 records of 60 signals have 200 KB."""
 _encode = msgspec.json.Encoder().encode
 ModelName = Annotated[
     str, Path(max_length=60, description="churn-risk or lead-fit; an underscore is accepted", examples=["churn-risk"])
@@ -41,7 +43,16 @@ async def answer(state: AppState, model: str, body: bytes, keep: Keep | None = N
     With `keep` the answer is kept for a repetition in the transaction of its decision records.
     """
     champion = state.champions.get(model)
-    records, reasons = parse(body)
+    if len(body) <= SMALL_BYTES:
+        return await _answer(state, champion, *parse(body), keep)
+    # In turn: what a large body unfolds to is many times as large, and reading it takes long enough to be felt by others.
+    async with state.large:
+        return await _answer(state, champion, *await asyncio.to_thread(parse, body), keep)
+
+
+async def _answer(
+    state: AppState, champion: Champion, records: Parsed, reasons: int, keep: Keep | None
+) -> tuple[int, bytes]:
     ids = service.ids_of(records)
     if ids or len(records) > INLINE_RECORDS or keep is not None:
         scored = await asyncio.to_thread(_score, state, champion, records, reasons, ids)

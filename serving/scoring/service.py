@@ -18,7 +18,7 @@ from serving.history import repository as history
 from serving.overrides.repository import Override
 from serving.privacy.marks import Marks
 from serving.scoring import no_score
-from serving.scoring.body import Parsed, error_of
+from serving.scoring.body import Parsed, bounded, error_of
 from serving.scoring.panel import at_stake
 from serving.scoring.repository import StoredSignals, Values
 from serving.scoring.schemas import (
@@ -159,6 +159,7 @@ def _scored(
     if len(results) > 1:
         results.sort(key=lambda pair: pair[0].index)
         errors.sort(key=lambda error: error.index)
+    bounded(errors)
     answer = ScoreAnswer(
         champion.name,
         champion.version,

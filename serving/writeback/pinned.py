@@ -15,7 +15,25 @@ import httpx
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
+_REFUSED = [
+    ipaddress.ip_network(network)
+    for network in (
+        "fec0::/10",  # site-local (RFC 3879): routed inside some networks still
+        "3fff::/20",  # documentation (RFC 9637)
+        "5f00::/16",  # segment routing identifiers (RFC 9602)
+        "64:ff9b:1::/48",  # NAT64 of one's own network (RFC 8215): how the address is hidden is its own affair
+        "192.88.99.0/24",  # relay anycast of 6to4 (RFC 7526)
+        "168.63.129.16/32",  # the host of a virtual machine in Azure, beside 169.254.169.254
+        "2001::/32",  # Teredo (RFC 4380), and
+        "2002::/16",  # 6to4 (RFC 3056): tunnels to an IPv4 address, both given up
+        "::/96",  # IPv4-compatible (RFC 4291), given up
+        "::ffff:0:0:0/96",  # IPv4-translated (RFC 2765)
+    )
+]
+"""What `ipaddress` calls global, or did in some release, and no callback is at."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_ISATAP = (0x00005EFE, 0x02005EFE)
+"""The upper half of an interface identifier that ends in an IPv4 address (RFC 5214)."""
 
 
 class Forbidden(httpx.ConnectError):
@@ -35,16 +53,20 @@ def is_public(address: str) -> bool:
 
     >>> [is_public(a) for a in ("93.184.216.34", "127.0.0.1", "10.1.2.3", "169.254.169.254", "100.64.0.1", "0.0.0.0")]
     [True, False, False, False, False, False]
+    >>> [is_public(a) for a in ("2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::5db8:d822")]
+    [True, True, True]
     >>> [is_public(a) for a in ("::1", "::ffff:127.0.0.1", "fe80::1", "fd00::1", "64:ff9b::7f00:1", "2002:7f00:1::")]
     [False, False, False, False, False, False]
     """
     found = ipaddress.ip_address(address.partition("%")[0])
+    if any(found.version == network.version and found in network for network in _REFUSED):
+        return False
     if isinstance(found, ipaddress.IPv6Address):
-        hidden = found.ipv4_mapped or found.sixtofour or (found.teredo and found.teredo[1]) or None
-        if hidden is None and found in _NAT64:
-            hidden = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if hidden is not None:
-            return is_public(str(hidden))
+        last = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        if found.ipv4_mapped or found in _NAT64:
+            return is_public(str(last))
+        if (int(found) >> 32) & 0xFFFFFFFF in _ISATAP and not is_public(str(last)):
+            return False
     return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
 
 

@@ -16,6 +16,7 @@ from features.errors import BadInput
 from models import artefact
 from models.artefact import ScorerRefused
 from models.catalog import MODELS, UnknownModel, get_model
+from models.records import MOST_FAULTS
 from models.scorer import Scorer, sigmoid
 from models.trees import TreeError, TreeReasons, merge, parse, tabulate
 from models.writer import write_scorer
@@ -151,6 +152,13 @@ class TestEncoding:
         assert [len(f) for f in faults] == [0, 6]
         assert np.isnan(x[1]).all()
         assert "record 1, signal number_0: a text. Rule: a number (count) or null." in str(faults[1][0])
+
+    def test_of_many_faults_the_first_are_told_and_the_rest_counted(self, scorer: Scorer) -> None:
+        bad = {"number_0": "12", **{f"colour_{i}" * 50: 1 for i in range(500)}}
+        _, faults, _ = scorer.encode_records([bad])
+        assert len(faults[0]) == MOST_FAULTS + 1
+        assert faults[0][-1].found == "481 more faults"
+        assert max(len(str(fault)) for fault in faults[0]) < 300
 
     def test_unseen_words_and_far_numbers_are_warned_of(self, scorer: Scorer) -> None:
         _, faults, warnings = scorer.encode_records([{"word_0": "omega", "number_0": 1e9}])

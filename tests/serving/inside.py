@@ -71,7 +71,19 @@ class Client:
             await self._stop.wait()
 
     def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """A content is JSON unless its headers say otherwise."""
+        if "data" not in more and (more.get("content") is not None or method in ("POST", "PUT", "PATCH")):
+            given = more["headers"] = httpx.Headers(more.get("headers"))
+            given.setdefault("content-type", "application/json")
         return asyncio.run_coroutine_threadsafe(self._client.request(method, path, **more), self._loop).result(60)
+
+    def plain(self, method: str, path: str, headers: list[tuple[bytes, bytes]]) -> httpx.Response:
+        """With these headers and no others."""
+
+        async def send() -> httpx.Response:
+            return await self._client.send(httpx.Request(method, self._client.base_url.join(path), headers=headers))
+
+        return asyncio.run_coroutine_threadsafe(send(), self._loop).result(60)
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         return self.request("GET", path, **more)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from serving.problems import Problem
 from serving.scoring import body as module
-from serving.scoring.body import parse
+from serving.scoring.body import MOST_FAULTS, MOST_FAULTS_OF_ALL, bounded, parse
 from serving.scoring.schemas import Record, RecordError
 
 
@@ -123,3 +123,63 @@ class TestParse:
         found, reasons = parse(body)
         assert reasons == 2
         assert [msgspec.to_builtins(record) for record in found] == records
+
+
+SHAPES: dict[str, object] = {
+    "unknown keys": [{f"key_{i}": 1 for i in range(500)}],
+    "lists in the place of values": [{"signals": {f"signal_{i}": [] for i in range(500)}}],
+    "many records": [{"a": 1, "b": 2, "c": 3}] * 1000,
+    "many records and keys": [{f"key_{i}": 1 for i in range(50)}] * 1000,
+    "long names": [{"k" * 100_000: 1, "signals": {"s" * 100_000: []}}],
+    "a long id": [{"entity_id": "i" * 100_000}],
+}
+
+
+class TestBounds:
+    @pytest.mark.parametrize("kind", SHAPES)
+    def test_an_error_is_not_much_larger_than_what_it_is_about(self, kind: str) -> None:
+        records, _ = parse(json.dumps({"records": SHAPES[kind]}).encode())
+        errors = [record for record in records if isinstance(record, RecordError)]
+        assert errors
+        bounded(errors)
+        assert sum(len(error.faults) for error in errors) <= MOST_FAULTS_OF_ALL + 2 * len(errors)
+        assert len(msgspec.json.encode(errors)) < 600_000
+
+    def test_what_is_not_told_is_counted(self) -> None:
+        records, _ = parse(json.dumps({"records": [{f"key_{i}": 1 for i in range(500)}]}).encode())
+        (error,) = records
+        assert isinstance(error, RecordError)
+        assert len(error.faults) == MOST_FAULTS + 1
+        assert error.faults[-1].found == "480 more faults"
+        assert error.faults[-1].where == "record 0, the rest"
+
+    def test_cut_again_the_count_is_still_right(self) -> None:
+        records, _ = parse(json.dumps({"records": [{f"key_{i}": 1 for i in range(500)}] * 40}).encode())
+        errors = [record for record in records if isinstance(record, RecordError)]
+        bounded(errors)
+        assert len(errors[-1].faults) == 2
+        assert errors[-1].faults[-1].found == "499 more faults"
+
+    def test_without_the_bounds_there_are_all_of_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The sabotaged twin."""
+        monkeypatch.setattr(module, "MOST_FAULTS", 10**9)
+        records, _ = parse(json.dumps({"records": SHAPES["many records and keys"]}).encode())
+        assert sum(len(r.faults) for r in records if isinstance(r, RecordError)) == 50_000
+
+    @pytest.mark.parametrize(
+        "place", [b'"entity_id": "%s"', b'"signals": {"%s": 1}', b'"signals": {"a": "%s"}', b'"%s": 1']
+    )
+    @pytest.mark.parametrize("bad", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xc0\x80"])
+    def test_what_is_no_utf_8_is_400(self, place: bytes, bad: bytes) -> None:
+        problem = refused(b'{"records": [{' + place % (b"x" + bad) + b"}]}")
+        assert (problem.status, problem.code) == (400, "not_strict_json")
+
+    @pytest.mark.parametrize(
+        "deep", [b"[" * 100_000, b'{"records": ' + b"[" * 100_000, b'{"records":[{"signals":{"a":' + b'{"b":' * 50_000]
+    )
+    def test_what_is_nested_deeply_is_400(self, deep: bytes) -> None:
+        assert refused(deep).status == 400
+
+    def test_a_key_that_is_there_twice_at_the_end_of_many_is_found_at_once(self) -> None:
+        body = b'{"records": [{"signals": {' + b",".join(b'"s%d":1' % i for i in range(200_000)) + b', "s199999": 2}}]}'
+        assert "'s199999' is there twice" in refused(body).detail

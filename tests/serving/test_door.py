@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from serving.door import door as door_module
+from serving.door import headers as headers_module
 from serving.door.inflate import inflate
 from serving.door.rate import Buckets
 from serving.keys import repository as keys
@@ -322,9 +322,9 @@ class TestDraining:
 
 def test_the_local_host_pattern_is_whole() -> None:
     for good in (b"127.8.9.10", b"LOCALHOST:1"):
-        assert door_module._LOCAL_HOST.fullmatch(good)
+        assert headers_module._LOCAL_HOST.fullmatch(good)
     for bad in (b"", b"128.0.0.1", b"localhost:", b"localhost:1x", b"[::2]"):
-        assert not door_module._LOCAL_HOST.fullmatch(bad)
+        assert not headers_module._LOCAL_HOST.fullmatch(bad)
 
 
 class TestMistakesOfBeginners:

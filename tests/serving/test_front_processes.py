@@ -48,7 +48,7 @@ def test_sigterm_lets_what_is_in_flight_end_and_refuses_what_comes(home: Home) -
 
         wait_for(ready)
         body = json.dumps(BODY).encode()
-        head = f"POST /v1/churn-risk/score HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+        head = f"POST /v1/churn-risk/score HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode()
         with socket.create_connection(("127.0.0.1", port), timeout=30) as slow, httpx.Client() as kept:
             assert kept.get(f"{url}/healthz").status_code == 200  # a connection that stays open
             slow.sendall(head + body[:10])

@@ -32,6 +32,7 @@ from tests.serving.killing import CONNECTION, environment
 from tests.serving.running import Home, free_port, quick_home, running, wait_for
 
 BODY = json.dumps({"records": [{"signals": {"number_0": 1.0}}]}).encode()
+JSON = {"content-type": "application/json"}
 SCORE = "/v1/churn-risk/score"
 HEAD = f"POST {SCORE} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(BODY)}\r\n\r\n".encode()
 HEALTH = b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
@@ -103,7 +104,7 @@ def test_thousands_of_clients_that_wait_stop_nobody(home: Home, files: int) -> N
         url = f"http://127.0.0.1:{port}"
         with httpx.Client(timeout=30) as client:
             assert client.get(f"{url}/healthz").status_code == 200
-            assert client.post(f"{url}{SCORE}", content=BODY).status_code == 200
+            assert client.post(f"{url}{SCORE}", content=BODY, headers=JSON).status_code == 200
         # All of them are still open: it was not their end that let the others in.
         held[0].setblocking(True)
         assert len(list(Path(f"/proc/{process.pid}/fd").iterdir())) > count * len(KINDS)
@@ -313,7 +314,8 @@ class TestSigterm:
             unread.connect(("127.0.0.1", port))
             body = json.dumps({"records": [{"signals": {"number_0": 1.0}}] * 1000, "reasons": 20}).encode()
             unread.sendall(
-                b"POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % (SCORE.encode(), len(body))
+                b"POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+                % (SCORE.encode(), len(body))
                 + body
             )
             wait_for(lambda: b"HTTP/1.1 200" in unread.recv(64, socket.MSG_PEEK))

@@ -1,0 +1,76 @@
+"""Headers of a request that decide who it comes from, and headers of an answer that a browser obeys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from serving.problems import Problem
+
+Headers = Mapping[bytes, bytes]
+SINGLE = frozenset(
+    {
+        b"host", b"authorization", b"content-type", b"content-encoding", b"content-length", b"idempotency-key", b"origin",
+        b"sec-fetch-site",
+    }
+)  # fmt: skip
+"""Those that are read here and have one value: two of them are two meanings, of which a proxy may have seen the other one."""
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
+_LOCAL_HOST = re.compile(rb"(?i)(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?")
+_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+    b"base-uri 'none'; frame-ancestors 'none'"
+)
+OF_HTML = (
+    (b"content-security-policy", _POLICY),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+)
+"""For a page: nothing from elsewhere, nothing inline, in nobody's frame. A route that sets one of them itself keeps its own."""
+
+
+def single(found: Iterable[tuple[bytes, bytes]], headers: Headers) -> None:
+    """Raises `Problem` 400 when one of `SINGLE` is there twice; `headers` has the last value of each."""
+    left = set(headers)
+    for name, _ in found:
+        if name in left:
+            left.remove(name)
+        elif name in SINGLE:
+            raise Problem(400, "repeated_header", f"the header {name.decode()} is there twice: send it once")
+
+
+def from_here(method: str, headers: Headers) -> None:
+    """What holds while nobody needs a key: raises `Problem` 403 for a request that a page of a stranger, open in a browser
+    on this machine, can make. Source: W3C, "Fetch Metadata Request Headers"; OWASP, "CSRF Prevention Cheat Sheet"."""
+    host = headers.get(b"host", b"localhost")
+    # Under a name of its own a page reaches loopback too (DNS rebinding).
+    if not _LOCAL_HOST.fullmatch(host):
+        raise Problem(403, "not_local", "no API key was made yet: until then only localhost is answered")
+    if method in SAFE:  # a page of a stranger cannot read the answer
+        return
+    origin = headers.get(b"origin")
+    site = headers.get(b"sec-fetch-site", b"none").lower()
+    if (
+        origin is not None and origin.lower() not in (b"http://" + host.lower(), b"https://" + host.lower())
+    ) or site not in (
+        b"none",
+        b"same-origin",
+    ):
+        raise Problem(
+            403,
+            "cross_site",
+            "no API key was made yet: until then no web page of another origin changes anything; "
+            "python -m serving keys create makes one",
+        )
+
+
+def of_answer(headers: list[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+    """The headers that an answer lacks for its content."""
+    names = {name.lower(): value for name, value in headers}
+    if names.get(b"content-type", b"").startswith(b"text/html"):
+        return [pair for pair in OF_HTML if pair[0] not in names]
+    return ()

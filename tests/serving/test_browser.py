@@ -1,0 +1,169 @@
+"""What a browser may do to the API: pages of strangers while nobody needs a key, repeated headers, HEAD, and our own page."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+
+from serving import api_docs
+from serving.app import ROUTERS
+from serving.door import door as door_module
+from serving.door import headers as module
+from tests.serving.inside import Inside, running_inside
+
+GOOD = {"records": [{"signals": {"number_0": 1.0}}]}
+SCORE = "/v1/churn-risk/score"
+ATTACKS = {
+    "another site": {"origin": "https://evil.example"},
+    "a sandboxed page": {"origin": "null"},
+    "another port of this machine": {"origin": "http://127.0.0.1:3000"},
+    "another name of this machine": {"origin": "http://localhost"},
+    "said by the browser alone": {"sec-fetch-site": "cross-site"},
+    "a neighbour": {"sec-fetch-site": "same-site"},
+    "its own name for loopback": {"host": "evil.example", "origin": "http://evil.example"},
+}
+
+
+@pytest.fixture(scope="module")
+def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    with running_inside(tmp_path_factory.mktemp("browser")) as running:
+        yield running
+
+
+def routes() -> list[tuple[str, str]]:
+    """Every (method, path) that the app answers, with something in the place of the parameters."""
+    values = {"model": "churn-risk", "entity": "account", "entity_id": "acme", "connection": "crm", "name": "start.js"}
+    found = [("GET", "/openapi.json")]
+    for route in (route for router in ROUTERS for route in router.routes):
+        assert isinstance(route, APIRoute)
+        path = re.sub(r"\{(\w+)[^}]*\}", lambda each: values.get(each[1], "1"), route.path)
+        found += [(method, path) for method in sorted(route.methods or ())]
+    return found
+
+
+def changing() -> list[tuple[str, str]]:
+    found = [(m, p) for m, p in routes() if m not in module.SAFE and not p.startswith("/webhooks/")]
+    assert {method for method, _ in found} >= {"POST", "PUT", "DELETE"}
+    assert len(found) >= 5
+    return found
+
+
+class TestStrangersPages:
+    def test_without_a_key_no_page_of_a_stranger_changes_anything(
+        self, inside: Inside, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for method, path in changing():
+            for kind, headers in ATTACKS.items():
+                answer = inside.client.request(method, path, json=GOOD, headers=headers)
+                assert answer.status_code == 403, (method, path, kind)
+                assert answer.json()["code"] in ("cross_site", "not_local")
+        monkeypatch.setattr(door_module, "from_here", lambda _method, _headers: None)  # the sabotaged twin
+        for headers in ATTACKS.values():
+            assert inside.client.post(SCORE, json=GOOD, headers=headers).status_code == 200
+
+    @pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+    def test_without_a_key_a_body_must_be_said_to_be_json(self, inside: Inside, kind: str | None) -> None:
+        for method, path in changing():
+            if method == "DELETE":
+                continue
+            headers = [(b"host", b"127.0.0.1"), *([(b"content-type", kind.encode())] if kind else [])]
+            answer = inside.client.plain(method, path, headers)
+            assert answer.status_code == 415, (method, path)
+
+    def test_a_page_of_ours_and_programs_do(self, inside: Inside) -> None:
+        for headers in (
+            {}, {"origin": "http://127.0.0.1"}, {"origin": "http://127.0.0.1", "sec-fetch-site": "same-origin"},
+            {"sec-fetch-site": "none"}, {"host": "localhost:8000", "origin": "http://localhost:8000"},
+            {"host": "[::1]:8000", "origin": "http://[::1]:8000"},
+        ):  # fmt: skip
+            assert inside.client.post(SCORE, json=GOOD, headers=headers).status_code == 200, headers
+
+    def test_with_a_key_the_origin_says_nothing(self, tmp_path: Path) -> None:
+        with running_inside(tmp_path) as keyed:
+            headers = {**keyed.key("score"), "origin": "https://intranet.example"}
+            assert keyed.client.post(SCORE, json=GOOD, headers=headers).status_code == 200
+
+    def test_a_webhook_is_told_by_its_signature(self, inside: Inside) -> None:
+        answer = inside.client.post("/webhooks/crm", content=b"{}", headers={"origin": "https://evil.example"})
+        assert answer.status_code == 404  # there is none here; with one it would be 401
+
+
+class TestRepeatedHeaders:
+    @pytest.mark.parametrize("name", sorted(module.SINGLE))
+    def test_twice_is_400_at_every_door(self, inside: Inside, name: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        twice = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"), (name, b"gzip"), (name, b"gzip")]
+        for method, path in routes():
+            answer = inside.client.plain(method, path, twice)
+            assert answer.status_code == 400, (method, path)
+            if method != "HEAD":
+                assert answer.json()["code"] == "repeated_header"
+        monkeypatch.setattr(door_module, "single", lambda _found, _headers: None)  # the sabotaged twin
+        assert inside.client.plain("GET", "/healthz", twice).status_code == 200
+
+
+class TestHead:
+    def test_is_answered_wherever_get_is(self, inside: Inside) -> None:
+        asked = 0
+        for method, path in routes():
+            if method != "GET":
+                continue
+            get, head = inside.client.get(path), inside.client.request("HEAD", path)
+            assert (head.status_code, head.content) == (get.status_code, b""), path
+            if path != "/metrics":  # which counts this request
+                assert head.headers.get("content-length") == get.headers.get("content-length"), path
+            asked += 1
+        assert asked >= 8
+
+    def test_allow_names_it(self, inside: Inside) -> None:
+        answer = inside.client.request("DELETE", "/healthz")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+        assert inside.client.request("HEAD", SCORE).status_code == 405
+
+
+SHA256 = {
+    "swagger-ui-bundle.js": "e6a898692f2d768e807c3ba4626068a69a2c5dd960dd6c76f3e4d3a3de180af2",
+    "swagger-ui.css": "5ed08757e53da3e026d6cbecc61fe5d43585c9560b302d534ad56692519a273d",
+    "LICENSE": "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30",
+}
+"""Of npm's swagger-ui-dist 5.35.0."""
+
+
+class TestDocs:
+    def test_come_from_here_alone(self, inside: Inside) -> None:
+        page = inside.client.get("/docs")
+        assert page.headers["content-type"].startswith("text/html")
+        assert "http:" not in page.text
+        assert "https:" not in page.text
+        assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|style=", page.text)
+        sources = re.findall(r'(?:src|href)="(/[^"]*)"', page.text)
+        assert len(sources) >= 4
+        for source in sources:
+            assert inside.client.get(source).status_code == 200
+        assert inside.client.get("/docs/../endpoints.py").status_code in (401, 404)
+        assert inside.client.get("/docs/endpoints.py").status_code == 404
+        assert inside.client.get("/redoc").status_code == 404
+
+    def test_every_page_says_what_a_browser_must_not_do(self, inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+        pages = [
+            p for m, p in routes() if m == "GET" and "html" in inside.client.get(p).headers.get("content-type", "")
+        ]
+        assert "/docs" in pages
+        for path in pages:
+            headers = inside.client.get(path).headers
+            assert {name.decode(): value.decode() for name, value in module.OF_HTML}.items() <= headers.items()
+            assert "unsafe" not in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+        monkeypatch.setattr(door_module, "of_answer", lambda _headers: ())  # the sabotaged twin
+        assert "content-security-policy" not in inside.client.get("/docs").headers
+
+    def test_the_vendored_files_are_what_was_published(self) -> None:
+        folder = Path(api_docs.__file__).parent / "swagger_ui"
+        found = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in SHA256}
+        assert found == SHA256
+        assert "Apache License" in (folder / "LICENSE").read_text()
+        assert (folder / "NOTICE").is_file()
