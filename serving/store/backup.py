@@ -1,5 +1,8 @@
 """Backup and restore. A backup is one SQLite file, a whole store, whichever database it came from: consistent as of one
-moment while everything runs, and restored into either database."""
+moment while everything runs, and restored into either database.
+
+A restore takes back what came after the backup, and says how much. What protects somebody it does not take back: see
+`serving.store.protections`."""
 
 from __future__ import annotations
 
@@ -7,15 +10,20 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from sqlalchemy import Connection, delete, func, insert, select, text
+from sqlalchemy import Connection, Table, delete, func, insert, select, text, tuple_
 
 from features.errors import UserMistake
+from serving.connections import ConnectionConfig
+from serving.store import protections
 from serving.store.connect import Store, open_store
 from serving.store.generation import read as read_generations
 from serving.store.migrate import migrate
+from serving.store.protections import Kept
 from serving.store.tables import generations, metadata
 
 ROWS_AT_A_TIME = 1000
@@ -43,11 +51,33 @@ def backup(store: Store, file: Path) -> int:
     return file.stat().st_size
 
 
-def restore(store: Store, file: Path, *, overwrite: bool = False) -> dict[str, int]:
-    """Put a backup's rows into a migrated store, in one transaction; rows by table.
+@dataclass(frozen=True)
+class Difference:
+    """Of one table: what a store had and its backup has not."""
 
-    A backup of an older revision is migrated on the way. Raises `UserMistake` for a file that is no backup and, without
-    `overwrite`, for a store that has rows.
+    lost: int
+    """Rows that are new or were changed since the backup."""
+    returned: int
+    """Rows that were deleted since the backup."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restore did, in rows by table."""
+
+    rows: dict[str, int]
+    taken_back: dict[str, Difference]
+    """Tables in which nothing differed are not there."""
+    kept: Kept
+
+
+def restore(
+    store: Store, file: Path, now_us: int, connections: Iterable[ConnectionConfig] = (), *, overwrite: bool = False
+) -> Restored:
+    """Put a backup's rows into a migrated store, in one transaction. What is newer in the store and protects somebody stays.
+
+    A backup of an older revision is migrated on the way. `connections` tell which events are of whom (`protections.apply`).
+    Raises `UserMistake` for a file that is no backup and, without `overwrite`, for a store that has rows.
     """
     if not file.is_file():
         raise UserMistake(f"there is no file {str(file)!r}")
@@ -59,9 +89,38 @@ def restore(store: Store, file: Path, *, overwrite: bool = False) -> dict[str, i
         try:
             migrate(source)
             with source.read() as there, store.write() as here:
-                return _replace(there, here, overwrite)
+                _lock(here)
+                held = protections.read(here)
+                taken_back = _taken_back(there, here) if overwrite else {}
+                rows = _replace(there, here, overwrite)
+                return Restored(rows, taken_back, protections.apply(here, held, now_us, connections))
         finally:
             source.close()
+
+
+def _lock(here: Connection) -> None:
+    """Nobody erases or objects between the look at what protects and the restore; SQLite's transaction excludes that already."""
+    if here.dialect.name == "postgresql":
+        here.execute(text(f"LOCK TABLE {', '.join(table.name for table in metadata.sorted_tables)} IN EXCLUSIVE MODE"))
+
+
+def _taken_back(there: Connection, here: Connection) -> dict[str, Difference]:
+    found = {}
+    for table in metadata.sorted_tables:
+        if table is generations:
+            continue
+        lost = matched = 0
+        in_parts = {"yield_per": ROWS_AT_A_TIME}  # of this statement alone: a cursor of Postgres can nothing but select
+        for part in here.execute(select(table), execution_options=in_parts).partitions():
+            keys = [tuple(row._mapping[column.name] for column in table.primary_key) for row in part]
+            of_backup = select(table).where(tuple_(*table.primary_key).in_(keys))
+            same = [tuple(row) for row in there.execute(of_backup)]
+            matched += len(same)
+            lost += len(part) - len(set(same) & {tuple(row) for row in part})
+        returned = there.execute(select(func.count()).select_from(table)).scalar_one() - matched
+        if lost or returned:
+            found[table.name] = Difference(lost, returned)
+    return found
 
 
 def _copy_file(store: Store, partial: Path) -> None:
@@ -129,7 +188,7 @@ def _replace(there: Connection, here: Connection, overwrite: bool) -> dict[str, 
     return counted
 
 
-def _count_on(here: Connection, table: Any) -> None:
+def _count_on(here: Connection, table: Table) -> None:
     """Postgres counts keys up by a sequence, which rows that bring their own do not move."""
     key = table.autoincrement_column
     if here.dialect.name == "postgresql" and key is not None:

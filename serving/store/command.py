@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from serving.store.words import counted
+
 File = Annotated[Path, typer.Argument(help="The backup: one SQLite file, whichever database the store is on.")]
 
 
@@ -27,7 +29,13 @@ def restore(
     file: File,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Put it in the place of what the store has.")] = False,
 ) -> None:
-    """Put a backup into the store, in one transaction; the store is set up first when it is new."""
+    """Put a backup into the store, in one transaction; the store is set up first when it is new.
+
+    What came after the backup is taken back, and counted. Erasures, objections and revoked keys are not.
+    """
+    import time
+
+    from serving.connections import read_connections
     from serving.privacy import gone
     from serving.settings import ServingSettings
     from serving.store.backup import restore as read
@@ -35,9 +43,25 @@ def restore(
     from serving.store.migrate import migrate
 
     settings = ServingSettings.from_env()
+    configs = read_connections(settings.base.connections).mapped.values()
     store = open_store(settings.base.store_url)
     migrate(store)
-    done = read(store, file, overwrite=overwrite)
+    done = read(store, file, time.time_ns() // 1000, configs, overwrite=overwrite)
     gone.publish(store, settings.base.home)
     store.close()
-    typer.echo("restored: " + ", ".join(f"{rows:,} of {table}" for table, rows in done.items()))
+    typer.echo(f"restored: {counted(done.rows)}")
+    if done.taken_back:
+        lost = counted({name: change.lost for name, change in done.taken_back.items()})
+        returned = counted({name: change.returned for name, change in done.taken_back.items()})
+        typer.echo(f"taken back, new or changed since the backup: {lost}")
+        typer.echo(f"back again, deleted since the backup: {returned}")
+    kept = done.kept
+    if kept != type(kept)():
+        typer.echo(
+            f"kept, newer than the backup: {kept.erasures:,} erasures ({kept.erased_again:,} of them had come back and are "
+            f"erased again), {kept.objections:,} objections, {kept.keys_revoked:,} revoked keys"
+        )
+    if kept.keys_ended:
+        typer.echo(f"{kept.keys_ended:,} live keys are newer than the backup: they are revoked, make new ones")
+    if kept.erased_again:
+        typer.echo(f"the backup still holds who was erased: replace it by a new one, {str(file)!r}", err=True)

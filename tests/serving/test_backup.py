@@ -11,14 +11,20 @@ import pytest
 from sqlalchemy import insert, select
 
 from features.errors import UserMistake
+from serving.connections import ConnectionConfig, Mapped
+from serving.history import repository as history
 from serving.keys import repository as keys
 from serving.keys import service
-from serving.store import generation
-from serving.store.backup import backup, restore
+from serving.privacy import repository as privacy
+from serving.privacy.service import aliases
+from serving.store import generation, protections
+from serving.store.backup import Difference, Restored, backup, restore
 from serving.store.connect import Store, insert_new, open_store
 from serving.store.migrate import migrate
-from serving.store.tables import inbox, metadata, signals
+from serving.store.protections import Kept
+from serving.store.tables import idempotency, inbox, metadata, signals
 from tests.serving.conftest import DATABASES, store_url
+from tests.serving.running import Home
 from tests.serving.test_store import letter, signal_row
 
 
@@ -61,8 +67,9 @@ def test_what_is_restored_is_what_was_there(store: Store, other: Store, tmp_path
     file = tmp_path / "backup.db"
     assert backup(store, file) == file.stat().st_size > 0
     assert list(tmp_path.glob(".backup*")) == []
-    counted = restore(other, file)
-    assert counted["inbox"] == 2500
+    done = restore(other, file, 9)
+    assert done.rows["inbox"] == 2500
+    assert (done.taken_back, done.kept) == ({}, Kept())
     assert content(other) == content(store)
     with other.write() as connection:  # and keys go on being counted up
         assert insert_new(connection, inbox, [letter("new")], ("connection", "dedupe_key")) == 1
@@ -74,10 +81,9 @@ def test_running_processes_are_told(store: Store, tmp_path: Path) -> None:
         before = generation.read(connection)
     backup(store, tmp_path / "b.db")
     with store.write() as connection:
-        keys.revoke(connection, keys.all_of(connection)[0].id, 2)
-    restore(store, tmp_path / "b.db", overwrite=True)
+        service.create(connection, b"pepper", "later", ["score"], 2)
+    restore(store, tmp_path / "b.db", 9, overwrite=True)
     with store.read() as connection:
-        assert keys.all_of(connection)[0].revoked_at is None
         assert generation.read(connection)["keys"] > before["keys"] + 1
 
 
@@ -88,9 +94,10 @@ def test_rows_that_are_there_are_not_overwritten_unasked(store: Store, tmp_path:
         insert_new(connection, inbox, [letter("later")], ("connection", "dedupe_key"))
     before = content(store)
     with pytest.raises(UserMistake, match="--overwrite"):
-        restore(store, tmp_path / "b.db")
+        restore(store, tmp_path / "b.db", 9)
     assert content(store) == before
-    restore(store, tmp_path / "b.db", overwrite=True)
+    done = restore(store, tmp_path / "b.db", 9, overwrite=True)
+    assert done.taken_back == {"inbox": Difference(1, 0)}
     assert len(content(store)["inbox"]) == 3
 
 
@@ -126,10 +133,120 @@ def test_what_is_no_backup_is_refused(store: Store, tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "empty.db").close()
     for name in ("text", "empty.db"):
         with pytest.raises(UserMistake, match="no backup"):
-            restore(store, tmp_path / name)
+            restore(store, tmp_path / name, 9)
     with pytest.raises(UserMistake, match="no file"):
-        restore(store, tmp_path / "absent")
+        restore(store, tmp_path / "absent", 9)
     fill(store, 1)
     backup(store, tmp_path / "b.db")
     with pytest.raises(UserMistake, match="there already"):
         backup(store, tmp_path / "b.db")
+
+
+CRM = ConnectionConfig("main", "hubspot", "https://x", "s", None, {"company": Mapped("accounts", "hs-{id}", {}, {})})
+
+
+class TestWhatProtectsSomebody:
+    """It is newer than the backup: it holds after the restore, on the same database and on the other one."""
+
+    def company(self, store: Store) -> list[str]:
+        """Two accounts, an event of each that nobody looked at yet, a stored answer, three keys. Returns the keys' ids."""
+        with store.write() as connection:
+            made = [service.create(connection, b"pepper", name, ["score"], 1)[1].id for name in ("first", "second")]
+            connection.execute(insert(signals), [signal_row("hs-4711", 7), signal_row("hs-4712", 7)])
+            history.put(connection, [decision("hs-4711"), decision("hs-4712")])
+            privacy.object_to(connection, "account", "hs-4713", 1)
+            events = [
+                {
+                    **letter(f"e{n % 10}"),
+                    "object_type": "company",
+                    "object_id": str(n),
+                    "property": "city",
+                    "value": f"city {n}",
+                }
+                for n in (4711, 4712)
+            ]
+            insert_new(connection, inbox, events, ("connection", "dedupe_key"))
+            answer = {"key_hash": "k", "fingerprint": "f", "begun_at": 1, "body": b'{"entity_id": "hs-4711"}'}
+            connection.execute(insert(idempotency), [answer])
+        return made
+
+    def protect(self, store: Store, made: list[str]) -> None:
+        with store.write() as connection:
+            privacy.erase(connection, "account", "hs-4711", 5, aliases([CRM], "account", "hs-4711"))
+            privacy.object_to(connection, "account", "hs-4712", 6)
+            privacy.allow(connection, "account", "hs-4713")
+            keys.revoke(connection, made[0], 7)
+            service.create(connection, b"pepper", "third", ["score"], 8)
+            history.put(connection, [decision("hs-4712"), decision("hs-4714")])
+
+    def restored(self, store: Store, tmp_path: Path) -> Restored:
+        made = self.company(store)
+        backup(store, tmp_path / "b.db")
+        self.protect(store, made)
+        return restore(store, tmp_path / "b.db", 9, [CRM], overwrite=True)
+
+    def test_it_holds_and_the_rest_is_counted(self, store: Store, tmp_path: Path) -> None:
+        done = self.restored(store, tmp_path)
+        assert done.kept == Kept(erasures=1, erased_again=1, objections=1, keys_revoked=1, keys_ended=1)
+        assert done.taken_back["decisions"] == Difference(lost=2, returned=1)
+        assert done.taken_back["objections"] == Difference(lost=1, returned=1)
+        assert done.taken_back["signals"] == Difference(lost=0, returned=1)
+        assert "4711" not in repr(content(store))
+        assert "city 4712" in repr(content(store))
+        with store.read() as connection:
+            assert privacy.erased_among(connection, "account", ["hs-4711", "hs-4712"]) == {"hs-4711"}
+            assert privacy.objecting(connection) == {("account", "hs-4712"): 6, ("account", "hs-4713"): 1}
+            assert {key.name: key.revoked_at for key in keys.all_of(connection)} == {
+                "first": 7,
+                "second": None,
+                "third": 9,
+            }
+
+    def test_without_the_guard_the_person_is_back(
+        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(protections, "apply", lambda *_: Kept())
+        self.restored(store, tmp_path)
+        assert "hs-4711" in repr(content(store))
+        with store.read() as connection:
+            assert privacy.erased_among(connection, "account", ["hs-4711"]) == set()
+            assert [key.name for key in keys.all_of(connection) if key.revoked_at] == []
+
+    def test_a_backup_of_one_database_in_the_other(self, store: Store, other: Store, tmp_path: Path) -> None:
+        made = self.company(store)
+        backup(store, tmp_path / "b.db")
+        restore(other, tmp_path / "b.db", 9)
+        self.protect(other, made)
+        done = restore(other, tmp_path / "b.db", 9, [CRM], overwrite=True)
+        assert done.kept == Kept(erasures=1, erased_again=1, objections=1, keys_revoked=1, keys_ended=1)
+        assert done.taken_back["decisions"] == Difference(lost=2, returned=1)
+        assert "4711" not in repr(content(other))
+
+    def test_what_the_backup_knows_already_is_not_told_as_newer(self, store: Store, tmp_path: Path) -> None:
+        self.protect(store, self.company(store))
+        backup(store, tmp_path / "b.db")
+        done = restore(store, tmp_path / "b.db", 9, [CRM], overwrite=True)
+        assert (done.kept, done.taken_back) == (Kept(), {})
+
+    def test_the_command_says_all_of_it(self, tmp_path: Path) -> None:
+        home = Home(tmp_path / "home", tmp_path / "company")
+        store = open_store(f"sqlite:///{home.path / 'store.db'}")
+        migrate(store)
+        made = self.company(store)
+        backup(store, tmp_path / "b.db")
+        self.protect(store, made)
+        store.close()
+        done = home.run("serving", "restore", str(tmp_path / "b.db"), "--overwrite")
+        assert done.returncode == 0, done.stderr
+        assert "1 erasures (1 of them had come back" in done.stdout
+        taken = next(line for line in done.stdout.splitlines() if line.startswith("taken back, new or changed"))
+        assert "2 decision records" in taken
+        assert "1 live keys are newer than the backup" in done.stdout
+        assert "still holds who was erased" in done.stderr
+
+
+def decision(entity_id: str) -> dict[str, object]:
+    return {
+        "model": "churn-risk", "entity": "account", "entity_id": entity_id, "as_of": 1, "recorded_at": 1,
+        "cause": "batch", "scorer": "x", "reasons": b"[]", "inputs": b"{}", "inputs_sha256": "x",
+    }  # fmt: skip

@@ -216,7 +216,7 @@ def test_a_backup_of_sqlite_with_a_nul_is_restored_into_postgres(
     backup(old, tmp_path / "a.backup")
     old.close()
     there = open_store(new())
-    assert restore(there, tmp_path / "a.backup")["inbox"] == 2
+    assert restore(there, tmp_path / "a.backup", 1).rows["inbox"] == 2
     with there.read() as connection:
         assert sorted(str(v) for v in connection.execute(select(inbox.c.value)).scalars()) == ["None", "soft\ufffdware"]
     there.close()

@@ -1,0 +1,36 @@
+"""What people call the rows of each table of the store: commands and answers speak of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+RECORDS = {
+    "signals": "stored signals",
+    "decisions": "decision records",
+    "inbox": "events",
+    "changes": "changes from CRMs",
+    "dirty": "records that wait for a score",
+    "api_keys": "API keys",
+    "overrides": "overrides",
+    "objections": "objections",
+    "tombstones": "marks of erasure",
+    "idempotency": "kept answers",
+    "writebacks": "scores for CRMs",
+    "ledger": "values written into CRMs",
+    "removals": "deletions and merges",
+}
+"""By table; `generations` holds nobody's records."""
+
+
+def counted(rows: Mapping[str, int]) -> str:
+    """Rows by table in words, without those of which there is none.
+
+    >>> counted({"decisions": 1200, "signals": 1, "inbox": 0})
+    '1,200 decision records, 1 stored signals'
+    >>> counted({})
+    'nothing'
+    """
+    return (
+        ", ".join(f"{count:,} {RECORDS[name]}" for name, count in rows.items() if count and name in RECORDS)
+        or "nothing"
+    )
