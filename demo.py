@@ -28,12 +28,12 @@ from typing import Any
 import httpx
 from rich.console import Console
 
+from features.clock import now
 from features.settings import Settings
 from features.source import has_sample, open_source
 from models.catalog import MODELS
 from models.pointer import read_pointer
 from models.scorer import Scorer, ScorerRefused
-from serving.clock import make_clock
 
 BUDGET_SECONDS = 10
 A_WEEK, OLD, MORNING = dt.timedelta(days=7), dt.timedelta(days=2), dt.timedelta(hours=6)
@@ -64,7 +64,7 @@ def main() -> int:
     door("features", "check", *where)
     models, as_of = offered(given.source, data)
     serve = f"make serve{in_home(home)}"
-    if make_clock()() - as_of > OLD:  # the API would call signals of years ago stale: its clock runs on from their end
+    if now() - as_of > OLD:  # the API would call signals of years ago stale: its clock runs on from their end
         os.environ["ACCOUNTSCORE_NOW"] = f"{as_of + MORNING:%Y-%m-%dT%H:%M:%SZ}"
         serve += f" ACCOUNTSCORE_NOW={os.environ['ACCOUNTSCORE_NOW']}"
 
@@ -273,22 +273,22 @@ def over_http(url: str, model: str, scores: Path) -> None:
 def webhook(url: str, secret: str, home: Path, scores: Path) -> None:
     """A contact moves up; the event is signed on its raw bytes, stored, answered, and scored after that."""
     lead = best(scores, "lead-fit")["entity_id"]
-    now = int(time.time() * 1000)
+    sent = int(time.time() * 1000)
     event = {
-        "eventId": 1, "subscriptionId": 1, "portalId": 1, "appId": 1, "occurredAt": now, "attemptNumber": 0,
+        "eventId": 1, "subscriptionId": 1, "portalId": 1, "appId": 1, "occurredAt": sent, "attemptNumber": 0,
         "subscriptionType": "contact.propertyChange", "objectId": int(lead.removeprefix("lead_")),
         "propertyName": "country", "propertyValue": "DE", "changeSource": "CRM_UI",
     }  # fmt: skip
     body = json.dumps([event])
     # A CRM signs the address that it calls, whatever port the service listens on behind it.
-    signed = f"POST{PUBLIC_URL}/webhooks/demo{body}{now}".encode()
+    signed = f"POST{PUBLIC_URL}/webhooks/demo{body}{sent}".encode()
     signature = base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
     target = f"{url}/webhooks/demo"
     history = f"{url}/v1/lead/{lead}/scores"
     before = len(httpx.get(history, timeout=10).json().get("scores", []))
     headers = {
         "X-HubSpot-Signature-v3": signature,
-        "X-HubSpot-Request-Timestamp": str(now),
+        "X-HubSpot-Request-Timestamp": str(sent),
         "content-type": "application/json",
     }
     console.print(f"POST {target}: contact {event['objectId']}, country becomes DE")

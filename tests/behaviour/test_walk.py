@@ -207,7 +207,9 @@ def test_the_quick_walk(walk: Walk, new_home: NewHome) -> None:
 @pytest.mark.slow
 def test_the_whole_walk(walk: Walk) -> None:
     commands = [c for block in blocks(PAGE) for c in block if DATA or "path/to/" not in c or "my_company" in c]
-    for said in walk.walk([*commands, "curl -s --retry 90 --retry-delay 1 --retry-connrefused localhost:5001/ping"], 3000):
+    for said in walk.walk(
+        [*commands, "curl -s --retry 90 --retry-delay 1 --retry-connrefused localhost:5001/ping"], 3000
+    ):
         check(walk, said)
         assert httpx.get(f"http://127.0.0.1:{walk.registry_port}/", timeout=30).status_code == 200
         assert {p.name for p in walk.home.iterdir()} >= {"runs", "scores", "sample", "mlflow.db", "star", "leads"}
