@@ -154,6 +154,7 @@ def _contract() -> list[Definition]:
             unknown="The length of the term is not on record.",
             label="length of the term",
             some="The term is {value} months.",
+            zero="There is no agreed term.",
             missing="no paid contract, or its term is not recorded",
         ),
         _commercial(

@@ -113,6 +113,7 @@ def _company(entity: Entity, table: str) -> list[Definition]:
                 label="years since the company was founded",
                 by_clock=True,
                 some="The company is {value} years old.",
+                zero="The company was founded within the last day.",
                 missing="the founding date is not recorded",
             )
         )
@@ -247,7 +248,7 @@ def _committee() -> list[Definition]:
             lambda get: number(get(senior)),
             unit="count",
             topic="senior_contacts",
-            like="where {value} of the contacts are directors or above",
+            like="with {value} directors or above among the contacts",
             one="1 of the contacts is a director or above.",
             label="directors and above among the contacts",
             some="{value} of the contacts are directors or above.",

@@ -114,7 +114,7 @@ def _counts() -> list[Definition]:
             unit="count",
             good=-1,
             window="[as_of - 84 d, as_of)",
-            like="with {value} tickets of the last 84 days that were urgent",
+            like="with {value} tickets of the last 84 days marked urgent",
             label="urgent tickets of the last 84 days",
             some="{value} tickets of the last 84 days were urgent.",
             zero="No ticket of the last 84 days was urgent.",
@@ -159,6 +159,7 @@ def _quality() -> list[Definition]:
             label="mean hours to the first answer to tickets of the last 84 days",
             missing="no ticket of the last 84 days was answered",
             some="Tickets of the last 84 days waited {value} hours for an answer.",
+            zero="Tickets of the last 84 days were answered at once.",
         ),
         _support(
             "satisfaction_84d",

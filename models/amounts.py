@@ -65,6 +65,8 @@ def span(low: float | None, high: float | None, unit: str, whole: bool) -> str:
         return f"{_at(low, unit)} to {_at(most, unit)}"
     if high is None or high == math.inf:
         return "more than 0" if low is not None and 0 <= low <= TINY else f"{_at(low or 0.0, unit)} or more"
+    if high <= TINY:
+        return amount(0.0, unit)
     if low is None or low <= TINY:
         return f"at most {_at(high, unit)}"  # a number just below is shown with the digits of the bound
     first, last = _at(low, unit), _at(high, unit)
@@ -91,7 +93,9 @@ def _whole(number: float) -> str:
 def _money(number: float) -> str:
     if abs(number) >= 100:
         return f"{number:,.0f}"
-    return f"{number:,.2f}" if abs(number) > 0.005 or number == 0 else _least(number, "0.01")
+    if number == 0:
+        return "0"
+    return f"{number:,.2f}" if abs(number) > 0.005 else _least(number, "0.01")
 
 
 def _plain(number: float) -> str:

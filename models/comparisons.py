@@ -45,7 +45,8 @@ class Comparisons:
         self.bins = [NOTHING] * (1 if signal.vocabulary is None else len(signal.vocabulary) + 1)
         if bins is None:
             return
-        self.missing = self._of(f"where {clause(sentence_of(signal, None))}", bins.missing_rate, bins.missing_count)
+        gone = clause(sentence_of(signal, None)) if signal.words.missing else "that is not known"
+        self.missing = self._of(f"where {gone}", bins.missing_rate, bins.missing_count)
         alike = self._words() if signal.vocabulary is not None else self._ranges(bins.edges, len(bins.rates))
         self.bins = [self._of(*one) for one in zip(alike, bins.rates, bins.counts, strict=True)]
 

@@ -14,10 +14,12 @@ _IDENTIFIER = re.compile(r"\S@\S|\d{7}|[0-9a-fA-F]{16}|[0-9a-fA-F]{8}-[0-9a-fA-F
 """Mail addresses, long numbers, hashes, UUIDs."""
 _INITIALS = frozenset({"it", "hr", "pr", "qa", "vp", "ceo", "cfo", "cio", "cmo", "coo", "cto", "eu", "uk", "us", "usa"})
 _ODD = {"people": "person"}
-_PLURAL = re.compile(r"(?<![\d.,])1 (people|\w+[^\Ws]s)\b(?! and|,)(?: or (\w+[^\Ws]s)\b)?")
+_PLURAL = re.compile(
+    r"(?<![\d.,])1 (?!was\b|has\b|is\b|as\b|its\b)(people|\w+[^\Wsu]s)\b(?! and|,)(?: or (\w+[^\Wsu]s)\b)?"
+)
 _SINGLE = {"were": "was", "are": "is", "have": "has"}
 _VERB = re.compile(r"^(1 [\w ]+?) (were|are|have)\b")
-ONE = ("1", "-1", "less than 1", "more than -1")
+ONE = ("1", "-1")
 """Amounts that the words around may have to follow (`one_of`)."""
 
 
@@ -72,8 +74,8 @@ def one_of(sentence: str) -> str:
     ('There was 1 visit to our site.', '1 person was in contact.', '1.1 days, 21 days, 1 day')
     >>> one_of("There were 1 calls or meetings.")
     'There was 1 call or meeting.'
-    >>> one_of("1 tickets of the last 28 days were escalated.")
-    '1 ticket of the last 28 days was escalated.'
+    >>> one_of("1 tickets of the last 28 days were escalated."), one_of("A volume of 1 was processed.")
+    ('1 ticket of the last 28 days was escalated.', 'A volume of 1 was processed.')
     """
     if "1 " not in sentence:
         return sentence

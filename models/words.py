@@ -109,7 +109,7 @@ class Speaker:
         if template is None:
             return self._with(sentence_of(self._signal, value), end)
         written = self._amount(abs(value) if template.is_size else value)
-        if written in ONE:
+        if written in ONE or written[0] > "9":  # less than ...
             return self._with(sentence_of(self._signal, value), end)
         return f"{template.head}{written}{template.rest}{end or template.last}"
 
@@ -200,8 +200,8 @@ class Speaker:
             if not math.isfinite(old) or old < 0 or new < 0 or abs(old - near) > 1e-6 * max(1.0, abs(old)):
                 return None
             old = near
-        if old == new:
-            return None
+        if old == new or (unit == "money" and not (old and new)):
+            return None  # the percentages say these better
         said = (signal.words.pair or "").replace("{new}", "no" if new == 0 and unit == "count" else amount(new, unit))
         before = "some" if old is None else "none" if old == 0 and unit == "count" else amount(old, unit)
         return capital(one_of(said.replace("{old}", before)))

@@ -236,6 +236,8 @@ class TestWords:
             ("There were 1 calls and meetings.", "There were 1 calls and meetings."),
             ("There were 21 visits in 28 days.", "There were 21 visits in 28 days."),
             ("The 1 business is.", "The 1 business is."),
+            ("A volume of 1 was processed.", "A volume of 1 was processed."),
+            ("1 deals with them are open.", "1 deal with them is open."),
         ],
     )
     def test_singular(self, plural: str, single: str) -> None:
@@ -255,7 +257,9 @@ class TestLight:
 
 
 class TestExamples:
-    @pytest.mark.parametrize("module", ["cells", "catalog", "words", "trees", "definition"])
+    @pytest.mark.parametrize(
+        "module", ["amounts", "cells", "catalog", "comparisons", "sentences", "trees", "definition"]
+    )
     def test_they_run(self, module: str) -> None:
         import doctest
         import importlib
