@@ -19,6 +19,8 @@ from serving.store.tables import REVISION
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a writer waits for another one; commits take well under a second."""
+STATEMENT_TIMEOUT_MS = 600_000
+"""Of one statement on Postgres: none takes a tenth of it, and a server that hangs keeps nobody for good."""
 
 
 class Store:
@@ -122,10 +124,15 @@ def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL") -> Store:
         try:
             engine = create_engine(
                 parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_timeout=5, hide_parameters=True,
-                connect_args={"connect_timeout": 5},
+                # A server that is gone without a word is noticed by these, and not after the system's quarter of an hour.
+                connect_args={
+                    "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+                    "tcp_user_timeout": 20_000,
+                },
             )  # fmt: skip
         except (ModuleNotFoundError, NoSuchModuleError):
             raise MissingExtra("postgres", "a database on Postgres") from None
+        event.listen(engine, "connect", _postgres_settings)
         return Store(engine)
     raise UserMistake(f"{named} names {backend!r}: it is on sqlite or postgresql")
 
@@ -192,6 +199,15 @@ def _sqlite_settings(connection: DBAPIConnection, _record: object) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     cursor.close()
+
+
+def _postgres_settings(connection: DBAPIConnection, _record: object) -> None:
+    # By statements: a pooler in between refuses them as parameters of the connection.
+    cursor = connection.cursor()
+    cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
+    cursor.close()
+    connection.commit()
 
 
 def _sqlite_begin(connection: Connection) -> None:

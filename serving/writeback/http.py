@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -13,6 +14,9 @@ from serving.writeback.config import WriteBack
 from serving.writeback.sender import CallFailed, CallRefused
 
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 30.0
+"""Until there is a connection, and until the next bytes of an answer."""
+WHOLE_SECONDS, LARGEST_ANSWER = 60.0, 16 * 1024 * 1024
+"""For the content of an answer from its first byte to its last, and its bytes: 200 records of Salesforce have 40 kB."""
 LONGEST_WAIT_SECONDS = 6 * 3600.0
 """Of a Retry-After: one that is longer is not believed."""
 
@@ -32,7 +36,33 @@ def make_client(
         verify=trusted(config),
         transport=transport,
         auth=auth,
+        event_hooks={"response": [_bound]},
     )
+
+
+class _Bounded(httpx.SyncByteStream):
+    """The content of an answer, which ends in time and in size: the client's own timeouts are for each part of it."""
+
+    def __init__(self, stream: httpx.SyncByteStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        end, left = time.monotonic() + WHOLE_SECONDS, LARGEST_ANSWER
+        for part in self._stream:
+            left -= len(part)
+            if left < 0:
+                raise httpx.ReadError("the answer is too large")
+            if time.monotonic() > end:
+                raise httpx.ReadTimeout("the answer takes too long")
+            yield part
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _bound(answer: httpx.Response) -> None:
+    if isinstance(answer.stream, httpx.SyncByteStream):
+        answer.stream = _Bounded(answer.stream)
 
 
 def trusted(config: WriteBack) -> ssl.SSLContext:

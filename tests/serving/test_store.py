@@ -41,6 +41,25 @@ def letter(key: str) -> dict[str, object]:
     }  # fmt: skip
 
 
+class TestDeadlines:
+    @pytest.mark.parametrize("database", DATABASES)
+    def test_who_waits_for_a_lock_is_told_that_the_store_is_away(
+        self, database: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("serving.store.connect.BUSY_TIMEOUT_MS", 300)
+        request.param = database
+        opened = open_store(store_url(request, tmp_path))
+        migrate(opened)
+        rows = [signal_row("acme", 1)]
+        with opened.write() as holding:
+            upsert(holding, signals, rows, ["entity", "entity_id"])
+            with pytest.raises(StoreAway), opened.write() as waiting:  # the twin is the test's own time limit
+                upsert(waiting, signals, rows, ["entity", "entity_id"])
+        with opened.write() as connection:
+            upsert(connection, signals, rows, ["entity", "entity_id"])
+        opened.close()
+
+
 class TestMigrate:
     def test_the_newest_migration_is_the_revision_that_the_code_asks_for(self, store: Store) -> None:
         assert store.revision() == REVISION
