@@ -1,4 +1,4 @@
-"""How the three doors (`python -m features|training|serving`) end: exit 0 done, 2 a user's mistake, 1 a fault."""
+"""How the three doors (`python -m features|training|serving`) end: exit 0 done, 2 a user's mistake, 3 refused by its gates, 1 a fault."""
 
 from __future__ import annotations
 

@@ -18,6 +18,12 @@ class UserMistake(AccountscoreError):
     exit_code = 2
 
 
+class Refused(UserMistake):
+    """Raised when something is to go live, or to be used, that its gates refused (exit code 3)."""
+
+    exit_code = 3
+
+
 class MissingExtra(UserMistake):
     """Raised when an optional dependency is needed and not installed."""
 

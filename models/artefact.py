@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.errors import AccountscoreError
+from features.errors import UserMistake
 from features.whole import sync
 from models.spec import FORMAT, READABLE, FileEntry, Manifest
 
@@ -22,11 +22,13 @@ BESIDE = ("MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt", "regis
 MOST_BYTES = 256 * 2**20
 
 
-class ScorerRefused(AccountscoreError):
-    """Raised when a scorer's directory must not be used; the message says what is wrong with it."""
+class ScorerRefused(UserMistake):
+    """Raised when a scorer's directory must not be used; the message says what is wrong with it and what to do."""
 
-    def __init__(self, directory: Path, why: str) -> None:
-        super().__init__(f"scorer {str(directory)!r} refused: {why}")
+    def __init__(
+        self, directory: Path, why: str, next_step: str = "copy it again from where it was written, or learn it anew"
+    ) -> None:
+        super().__init__(f"scorer {str(directory)!r} refused: {why}; {next_step}")
         self.why = why
 
 
@@ -63,7 +65,9 @@ def read_files(directory: Path) -> tuple[dict[str, bytes], str]:
         raise ScorerRefused(directory, f"{MANIFEST} is no manifest: {error}") from None
     if manifest.format not in READABLE:
         raise ScorerRefused(
-            directory, f"its format is {manifest.format}, this version reads {', '.join(map(str, READABLE))}"
+            directory,
+            f"its format is {manifest.format}, this version reads {', '.join(map(str, READABLE))}",
+            "learn it anew" if manifest.format < FORMAT else "use the newer version that wrote it, or learn it anew",
         )
     allowed = {*REQUIRED, *OPTIONAL}
     for name in manifest.files:

@@ -20,6 +20,7 @@ from features.whole import replace_whole, sync
 from models import artefact
 from models.catalog import get_model
 from models.scorer import Scorer
+from models.verdict import require_not_refused
 
 NAME = "champion.json"
 COPY = "champion.copy.json"
@@ -100,13 +101,15 @@ def locked(home: Path, model: str) -> Iterator[None]:
 def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Pointer:
     """Copy a verified scorer beside the pointer and point to it; readers see the old one or the new one.
 
-    Call it under `locked`. Raises `ScorerRefused` when the scorer does not verify, and changes nothing then.
+    Call it under `locked`. Raises `ScorerRefused` when the scorer does not verify, `NotForUse` when its own verdict is
+    against it, and changes nothing then.
     """
     where = folder(home, model)
     where.mkdir(parents=True, exist_ok=True)
     loaded = Scorer.load(scorer)
     if loaded.spec.model != get_model(model).name:
         raise artefact.ScorerRefused(scorer, f"it is a scorer of {loaded.spec.model!r}, not of {model!r}")
+    require_not_refused(loaded.spec, f"version {version} of {loaded.spec.model}")
     name = loaded.sha256[:16]
     target = where / name
     if not target.is_dir():

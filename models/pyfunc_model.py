@@ -13,10 +13,14 @@ import pandas as pd
 from mlflow.pyfunc.model import PythonModel
 
 from models.scorer import Scorer
+from models.verdict import MARK, mark, refused
 
 
 class ScorerModel(PythonModel):
-    """predict(DataFrame of signals) -> DataFrame with probability, score, band. An absent column counts as missing."""
+    """predict(DataFrame of signals) -> DataFrame with probability, score, band. An absent column counts as missing.
+
+    A version that its gates refused has one column more, `verdict`, which says so on every row.
+    """
 
     def load_context(self, context: Any) -> None:
         self._scorer = Scorer.load(Path(context.artifacts["scorer"]))
@@ -26,14 +30,14 @@ class ScorerModel(PythonModel):
         columns = {name: model_input.get(name, absent) for name in self._scorer.names}
         x = self._scorer.encode(columns)
         probability = self._scorer.probability(x)
-        return pd.DataFrame(
-            {
-                "probability": probability,
-                "score": self._scorer.percentile(probability),
-                "band": self._scorer.band(probability),
-            },
-            index=model_input.index,
-        )
+        scored: dict[str, Any] = {
+            "probability": probability,
+            "score": self._scorer.percentile(probability),
+            "band": self._scorer.band(probability),
+        }
+        if refused(self._scorer.spec):
+            scored[MARK] = mark(self._scorer.spec)
+        return pd.DataFrame(scored, index=model_input.index)
 
 
 mlflow.models.set_model(ScorerModel())

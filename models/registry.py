@@ -18,6 +18,7 @@ from features.settings import Settings
 from models.definition import Model
 from models.scorer import Scorer
 from models.spec import SignalSpec
+from models.verdict import MARK, refused
 
 EXPERIMENT = "accountscore"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -264,5 +265,12 @@ def _signature(mlflow: Any, scorer: Scorer, example: Any) -> Any:
             for s in scorer.spec.signals
         ]
     )
-    outputs = Schema([ColSpec("double", "probability"), ColSpec("long", "score"), ColSpec("string", "band")])
+    outputs = Schema(
+        [
+            ColSpec("double", "probability"),
+            ColSpec("long", "score"),
+            ColSpec("string", "band"),
+            *([ColSpec("string", MARK)] if refused(scorer.spec) else []),
+        ]
+    )
     return mlflow.models.ModelSignature(inputs=inputs, outputs=outputs)

@@ -6,9 +6,9 @@ from typing import Literal
 
 import msgspec
 
-FORMAT = 1
-READABLE = (1,)
-"""Format N reads N-1 from 2 on."""
+FORMAT = 2
+READABLE = (1, 2)
+"""Format N reads N-1. 2 has the verdict."""
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +60,19 @@ class SignalSpec(msgspec.Struct, frozen=True, kw_only=True):
     bins: Bins | None = None
 
 
+class VerdictSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What its gates said of a scorer when it was judged."""
+
+    code: str
+    """In one word: "ready", "no_signal" ... (`training.verdicts`)."""
+    says: str
+    """For people: "ready", "no signal found" ..."""
+    ready: bool
+    """Whether it is for use."""
+    why: list[str] = []
+    """A sentence for each gate that did not hold."""
+
+
 class ScorerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`scorer.json`."""
 
@@ -81,6 +94,8 @@ class ScorerSpec(msgspec.Struct, frozen=True, kw_only=True):
     data_fingerprint: str | None = None
     source: str | None = None
     metrics: dict[str, object] = {}
+    verdict: VerdictSpec | None = None
+    """None in format 1, and where nobody judged it."""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):

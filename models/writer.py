@@ -15,7 +15,7 @@ from models import artefact
 from models.definition import Model
 from models.linear import Linear
 from models.scorer import Scorer, sigmoid
-from models.spec import FORMAT, Bins, Golden, LinearSpec, ScorerSpec, Shape, SignalSpec, Words
+from models.spec import FORMAT, Bins, Golden, LinearSpec, ScorerSpec, Shape, SignalSpec, VerdictSpec, Words
 from models.trees import merge, parse, tabulate
 
 GOLDEN_ROWS = 64
@@ -69,6 +69,7 @@ def write_scorer(
     level: float = 0.0,
     origin: Origin | None = None,
     metrics: dict[str, object] | None = None,
+    verdict: VerdictSpec | None = None,
 ) -> Scorer:
     """Write a scorer directory, load it back, and return it.
 
@@ -124,6 +125,7 @@ def write_scorer(
             data_fingerprint=origin.data_fingerprint,
             source=origin.source,
             metrics=metrics or {},
+            verdict=verdict,
         )
     )
     artefact.write_files(directory, files)

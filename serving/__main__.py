@@ -212,16 +212,30 @@ def score_table(
     encoding: Annotated[
         str | None, typer.Option(help="Of a CSV that is neither UTF-8 nor UTF-16.", show_default="cp1252")
     ] = None,
+    anyway: Annotated[
+        bool,
+        typer.Option(
+            "--anyway", help="Use a scorer that its gates refused; the column `verdict` says so on every row."
+        ),
+    ] = False,
 ) -> None:
-    """Score a flat file with a scorer folder; no store and no registry are needed."""
+    """Score a flat file with a scorer folder; no store and no registry are needed.
+
+    Exit code 3 for a scorer that its gates refused, 2 for one that keeps no verdict, unless --anyway.
+    """
+    from models.verdict import READY
     from serving.batch.flat import score_table as score
 
-    done = score(directory, source, out, reasons, prefix=prefix, encoding=encoding)
+    done = score(directory, source, out, reasons, prefix=prefix, encoding=encoding, anyway=anyway)
     typer.echo(f"{source.name}: {done.read}", err=True)
     for name, count in done.no_numbers.items():
         typer.echo(f"{name}: {count:,} values are no number and count as missing", err=True)
     if done.guarded:
         typer.echo(f"{done.guarded:,} cells begin like a formula and got a ' before them", err=True)
+    if done.marked:
+        typer.echo(f"this scorer is not for use ({done.verdict}): the column verdict says so on every row", err=True)
+    elif done.verdict != READY:
+        typer.echo(f"the verdict on this scorer: {done.verdict}", err=True)
     typer.echo(f"{done.rows:,} rows -> {out}")
 
 

@@ -15,6 +15,7 @@ from models.catalog import MODELS, get_model
 from models.definition import Model
 from models.pointer import Pointer, read_copy, read_pointer
 from models.scorer import Scorer
+from models.verdict import require_not_refused
 from serving import confirmed
 from serving.confirmed import Confirmed
 from serving.errors import ServingError
@@ -207,7 +208,7 @@ class Champions:
 
 def load(name: str, pointer: Pointer) -> Champion:
     """Load and verify the scorer that a pointer names. Raises when anything is wrong with it: names, sizes, checksums,
-    golden rows (`Scorer.load`), or another scorer than the pointer says."""
+    golden rows (`Scorer.load`), another scorer than the pointer says, or one whose own verdict is against it."""
     scorer = Scorer.load(pointer.path)
     if scorer.sha256 != pointer.sha256:
         raise Refused(
@@ -217,4 +218,5 @@ def load(name: str, pointer: Pointer) -> Champion:
         raise Refused(
             f"the scorer is of model {scorer.spec.model!r}, its pointer is that of {name!r}: promote the right one"
         )
+    require_not_refused(scorer.spec, f"version {pointer.version} of {name}", "promote one whose gates held")
     return Champion(get_model(name), pointer, scorer)

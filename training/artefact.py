@@ -8,6 +8,7 @@ import numpy as np
 
 from models.definition import Model
 from models.scorer import Scorer
+from models.spec import VerdictSpec
 from models.writer import LinearPart, Origin, Reference, write_scorer
 from training.learn import Learnt
 from training.rows import Rows
@@ -20,6 +21,7 @@ def write(
     population: np.ndarray,
     origin: Origin,
     metrics: dict[str, object],
+    verdict: VerdictSpec | None = None,
 ) -> Scorer:
     """Write the scorer of a learnt model; `population` is the encoded reference population (m, k).
 
@@ -47,6 +49,7 @@ def write(
         level=model.calibration.level,
         origin=origin,
         metrics=metrics,
+        verdict=verdict,
     )
     sample = fitted.x[:2_000]
     distance = float(np.abs(scorer.log_odds(sample) - model.log_odds(sample)).max(initial=0.0))

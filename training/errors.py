@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from features.errors import BadInput, UserMistake
+from features.errors import BadInput, Refused
 
-NOTHING_LIVE = 3
+NOTHING_LIVE = Refused.exit_code
 """Exit code of a command that did its work, and whose answer is that nothing may go live."""
 LOOK = 4
 """Exit code of a command that watched a live model, and whose answer is that someone should look."""
@@ -14,7 +14,5 @@ class TrainingRefused(BadInput):
     """Raised when the data cannot make a model that could be judged; holds every reason at once."""
 
 
-class PromotionRefused(UserMistake):
+class PromotionRefused(Refused):
     """Raised when a gate keeps a version from becoming champion."""
-
-    exit_code = NOTHING_LIVE

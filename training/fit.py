@@ -27,6 +27,7 @@ from models.definition import Model
 from models.labels import DAY_US
 from models.pointer import read_pointer
 from models.scorer import Scorer, ScorerRefused
+from models.spec import VerdictSpec
 from models.writer import Origin
 from training import artefact
 from training.capacity import share_of
@@ -200,6 +201,17 @@ def directions(definition: Model, rows: Rows) -> list[int]:
     return [definition.direction(signal) for signal in rows.signals]
 
 
+def kept_verdict(judgement: Judgement) -> VerdictSpec:
+    """What the gates say together, as the scorer keeps it and says it wherever it is used."""
+    failed = [gate for gate in judgement.gates if not gate.passed]
+    return VerdictSpec(
+        code=judgement.verdict.value,
+        says=judgement.words,
+        ready=judgement.passed,
+        why=[f"{gate.name}: {gate.found} (needed: {gate.needed})" for gate in failed],
+    )
+
+
 def _finish(
     directory: Path, definition: Model, everything: Rows, learnt: Learnt, judgement: Judgement, population: np.ndarray,
     origin: Origin, seed: int,
@@ -207,16 +219,16 @@ def _finish(
     model = learnt.model
     figures = judgement.figures
     stored = {k: v for k, v in figures.items() if k in ("metrics", "base_rate", "capacity_share", "one_column_rule")}
-    scorer = artefact.write(directory, definition, learnt, learnt.rows.x[population], origin, stored)
-    failed = [gate for gate in judgement.gates if not gate.passed]
+    verdict = kept_verdict(judgement)
+    scorer = artefact.write(directory, definition, learnt, learnt.rows.x[population], origin, stored, verdict)
     report: dict[str, object] = {
         "model": definition.name,
         "version": None,
         "promoted": False,
-        "verdict": judgement.words,
-        "verdict_code": judgement.verdict.value,
-        "ready": judgement.passed,
-        "why": [f"{gate.name}: {gate.found} (needed: {gate.needed})" for gate in failed],
+        "verdict": verdict.says,
+        "verdict_code": verdict.code,
+        "ready": verdict.ready,
+        "why": verdict.why,
         "scorer": f"sha256:{scorer.sha256}",
         "seed": seed,
         "rows": {

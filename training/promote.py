@@ -15,6 +15,7 @@ from features.settings import Settings
 from models import pointer, registry
 from models.catalog import get_model
 from models.scorer import Scorer
+from models.verdict import require_not_refused
 from training.errors import PromotionRefused
 
 GATES, PASSED = "gates", "passed"
@@ -75,7 +76,8 @@ def promote_version(settings: Settings, name: str, version: int, instead_of: int
     """
     with pointer.locked(settings.home, name), tempfile.TemporaryDirectory() as scratch:
         directory = registry.download(settings, registry.get_version(settings, name, version), Path(scratch))
-        Scorer.load(directory)
+        # Before the alias is set: it must not stand for a scorer that does not verify, or that says that it is not for use.
+        require_not_refused(Scorer.load(directory).spec, f"version {version} of {name}")
         before = registry.by_alias(settings, name, registry.CHAMPION)
         if (None if before is None else before.version) not in (instead_of, version):
             assert before is not None

@@ -17,6 +17,7 @@ from features.flat_files import reading
 from features.flat_files.reading import is_parquet
 from features.flat_files.values import as_numbers, as_words, holds_no_value, plain, present
 from models.scorer import Scorer, sigmoid
+from models.verdict import MARK, NEVER_JUDGED, mark, require_not_refused
 from serving.batch import csv_lines
 from serving.batch.columnar import MEMBERS, chosen, in_order, lists, members, plain_leaves, ranks, signal_and_theme
 
@@ -42,10 +43,21 @@ class Done:
     """How the input was read, in a line for people."""
     guarded: int
     """Cells of a CSV that got a `'` before them, so that no spreadsheet runs them."""
+    verdict: str
+    """The scorer's own, in words."""
+    marked: bool
+    """Whether every row says so, in the column `verdict`."""
 
 
 def score_table(
-    directory: Path, source: Path, out: Path, reasons: int = 0, *, prefix: str = "", encoding: str | None = None
+    directory: Path,
+    source: Path,
+    out: Path,
+    reasons: int = 0,
+    *,
+    prefix: str = "",
+    encoding: str | None = None,
+    anyway: bool = False,
 ) -> Done:
     """Score every row of a Parquet or CSV file and write its columns with `probability`, `score` (percentile) and `band`.
 
@@ -56,20 +68,27 @@ def score_table(
     a spreadsheet would run as a formula gets a `'` before it in a CSV. Memory holds a chunk of rows. The output is whole or
     not there.
 
-    Raises `BadInput` with every signal that the file lacks, and every column whose name the output needs.
+    A scorer that its gates refused is not used, nor one without a verdict (format 1 kept none), unless `anyway`; every
+    row then says so in the column `verdict`.
+
+    Raises `NotForUse` for a refused scorer, `UserMistake` for one without a verdict, `BadInput` with every signal that the
+    file lacks, and every column whose name the output needs.
     """
     if not directory.is_dir():
         raise UserMistake(
             f"no scorer folder {str(directory)!r}: write one with python -m training fit-table ... --out DIR"
         )
     scorer = Scorer.load(directory)
+    if not anyway:
+        _for_use(scorer, directory)
+    marked = mark(scorer.spec)
     to_parquet = is_parquet(out)
     if out.resolve() == source.resolve():
         raise UserMistake(f"{str(out)!r} is the input itself: give another name to write to")
     if not out.resolve().parent.is_dir():
         raise UserMistake(f"no folder {str(out.resolve().parent)!r} to write {out.name!r} into: make it first")
     opened = reading.open_file(source, encoding)
-    added = [field.with_name(prefix + field.name) for field in _added(reasons, to_parquet)]
+    added = [field.with_name(prefix + field.name) for field in _added(reasons, to_parquet, bool(marked))]
     _check(scorer, opened.schema, source, [field.name for field in added])
     wanted = pa.schema([*opened.schema, *added])
     rows, guarded, lost = 0, 0, dict.fromkeys(scorer.names, 0)
@@ -78,6 +97,8 @@ def score_table(
         table = pa.Table.from_batches([batch])
         columns, dropped = _columns(scorer, table)
         scored = _scores(scorer, scorer.encode(columns), reasons, to_parquet)
+        if marked:
+            scored.append(pa.array([marked] * len(table), pa.string()))
         made = pa.table([*table.columns, *scored], schema=wanted)
         body, quotes = (made, 0) if to_parquet else csv_lines.lines(made)
         return body, len(table), quotes, dropped
@@ -89,7 +110,22 @@ def score_table(
             guarded += quotes
             for name, wrong in dropped.items():
                 lost[name] += wrong
-    return Done(rows, {name: count for name, count in lost.items() if count}, opened.dialect.said(), guarded)
+    no_numbers = {name: count for name, count in lost.items() if count}
+    verdict = scorer.spec.verdict
+    said = NEVER_JUDGED if verdict is None else verdict.says
+    return Done(rows, no_numbers, opened.dialect.said(), guarded, said, bool(marked))
+
+
+def _for_use(scorer: Scorer, directory: Path) -> None:
+    anyway = f"pass --anyway, and every row is marked in the column {MARK}"
+    require_not_refused(
+        scorer.spec, f"scorer {str(directory)!r}", f"mend what the gates name and learn anew, or {anyway}"
+    )
+    if scorer.spec.verdict is None:
+        raise UserMistake(
+            f"scorer {str(directory)!r} has format {scorer.spec.format} and keeps no verdict of its gates; a scorer is used when "
+            f"its verdict is that it is ready: learn it anew, or {anyway}"
+        )
 
 
 def _check(scorer: Scorer, schema: pa.Schema, source: Path, added: list[str]) -> None:
@@ -156,13 +192,13 @@ def _standing(scorer: Scorer, probability: np.ndarray) -> list[Any]:
     return [pa.array(probability), pa.array(percentile), chosen(scorer.band_names, percentile - 1)]
 
 
-def _added(reasons: int, to_parquet: bool) -> list[pa.Field]:
+def _added(reasons: int, to_parquet: bool, marked: bool) -> list[pa.Field]:
     fields = [pa.field(n, t) for n, t in zip(ADDED, (pa.float64(), pa.int64(), pa.string()), strict=True)]
-    if not reasons:
-        return fields
-    if to_parquet:
-        return [*fields, pa.field("reasons", pa.list_(REASON))]
-    return [*fields, *(pa.field(f"reason_{k + 1}", pa.string()) for k in range(reasons))]
+    if reasons and to_parquet:
+        fields.append(pa.field("reasons", pa.list_(REASON)))
+    elif reasons:
+        fields += [pa.field(f"reason_{k + 1}", pa.string()) for k in range(reasons)]
+    return [*fields, *([pa.field(MARK, pa.string())] if marked else [])]
 
 
 @contextmanager

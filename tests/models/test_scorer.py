@@ -18,6 +18,7 @@ from models.artefact import ScorerRefused
 from models.catalog import MODELS, UnknownModel, get_model
 from models.records import MOST_FAULTS
 from models.scorer import Scorer, sigmoid
+from models.spec import FORMAT
 from models.trees import TreeError, TreeReasons, merge, parse, tabulate
 from models.writer import write_scorer
 from tests.scorers import WORDS, make_scorer, make_signals, random_rows, random_shapes, train_booster
@@ -263,7 +264,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "another format": (
         lambda d: (d / "MANIFEST.json").write_text(
-            (d / "MANIFEST.json").read_text().replace('"format": 1', '"format": 9')
+            (d / "MANIFEST.json").read_text().replace(f'"format": {FORMAT}', '"format": 9')
         ),
         "this version reads",
     ),

@@ -22,6 +22,7 @@ from features.simulate import simulate
 from features.source import open_source
 from models import pointer
 from models.catalog import MODELS, get_model
+from models.spec import VerdictSpec
 from models.writer import Origin
 from tests.scorers import make_scorer
 from training import artefact
@@ -85,7 +86,8 @@ def make_home(folder: Path, accounts: int = 350, leads: int = 1_200, models: tup
         )
         scorer = folder / f"{name}.scorer"
         origin = Origin(source.name, source.fingerprint, "2024-06-01", "2025-12-31")
-        artefact.write(scorer, definition, learnt, learnt.rows.x[panel.population], origin, {})
+        ready = VerdictSpec(code="ready", says="ready", ready=True)  # what the gates would say is not asked
+        artefact.write(scorer, definition, learnt, learnt.rows.x[panel.population], origin, {}, ready)
         with pointer.locked(home.path, name):
             pointer.put_live(home.path, name, scorer, 1)
     return home

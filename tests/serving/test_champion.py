@@ -19,7 +19,8 @@ import pytest
 
 from models import artefact, pointer
 from models.scorer import Scorer
-from serving import confirmed
+from models.spec import VerdictSpec
+from serving import champion, confirmed
 from serving.champion import Champions, Standing, load
 from serving.problems import Problem
 from tests.models.test_scorer import DAMAGE, rewrite_manifest
@@ -45,6 +46,29 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def put(home: Path, made: Path, version: int) -> None:
     with pointer.locked(home, MODEL):
         pointer.put_live(home, MODEL, made / str(version), version)
+
+
+class TestARefusedScorer:
+    """One that its own gates refused does not serve, whoever wrote the pointer."""
+
+    def test_the_one_before_serves_on(self, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        put(tmp_path, made, 1)
+        champions = Champions(tmp_path)
+        champions.refresh()
+        make_scorer(
+            tmp_path / "3", n=300, seed=3, verdict=VerdictSpec(code="no_signal", says="no signal found", ready=False)
+        )
+        with monkeypatch.context() as unguarded:
+            unguarded.setattr(pointer, "require_not_refused", lambda *_: None)
+            put(tmp_path, tmp_path, 3)
+        champions.refresh()
+        standing = champions.standing()[MODEL]
+        assert standing["version"] == 1
+        assert "'no signal found'" in standing["refused"]
+        monkeypatch.setattr(champion, "require_not_refused", lambda *_: None)
+        twin = Champions(tmp_path)
+        twin.refresh()
+        assert twin.standing()[MODEL]["version"] == 3, "without the guard it serves"
 
 
 def new_home(folder: Path, made: Path, *versions: int) -> Home:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,9 @@ import pytest
 
 from features.errors import BadInput, UserMistake
 from features.flat_files import reading
+from models import artefact
 from models.scorer import Scorer
+from models.verdict import NotForUse
 from serving.batch import flat
 from serving.batch.columnar import in_order
 from training.fit import fit_table
@@ -25,7 +28,7 @@ from training.fit import fit_table
 def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:
     """Leads with a number, a number that comes as text, a word with gaps, a flag, and a name that is no signal."""
     rng = np.random.default_rng(seed)
-    size = np.round(rng.lognormal(3, 1, n), 1)
+    size, visits = np.round(rng.lognormal(3, 1, n), 1), rng.integers(0, 30, n)
     return pd.DataFrame(
         {
             "name": [f"firm {i}" for i in range(n)],
@@ -33,7 +36,8 @@ def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:
             "as text": [f"{v:.2f}" if v < 80 else "" for v in size * 2],
             "plan": np.array(["basic", " pro ", None], dtype=object)[rng.integers(0, 3, n)],
             "trial": rng.random(n) < 0.5,
-            "won": rng.random(n) < 1 / (1 + np.exp(3.5 - np.log(size))),
+            "visits": visits,
+            "won": rng.random(n) < 1 / (1 + np.exp(2 * (6 - np.log(size) - visits / 5))),
         }
     )
 
@@ -41,9 +45,30 @@ def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def scorer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("flat")
-    frame().to_csv(folder / "train.csv", index=False)
-    fit_table(folder / "train.csv", "won", folder / "scorer", trials=1)
+    frame(800).to_csv(folder / "train.csv", index=False)
+    assert fit_table(folder / "train.csv", "won", folder / "scorer", trials=1)["ready"]
     return folder / "scorer"
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of outcomes that nothing tells of."""
+    folder = tmp_path_factory.mktemp("refused")
+    rows = frame(800)
+    rows.assign(won=np.random.default_rng(0).permutation(rows["won"])).to_csv(folder / "train.csv", index=False)
+    assert fit_table(folder / "train.csv", "won", folder / "scorer", trials=1)["verdict"] == "no signal found"
+    return folder / "scorer"
+
+
+def as_format_1(directory: Path, to: Path) -> Path:
+    """The scorer as format 1 had it: no verdict."""
+    files, _ = artefact.read_files(directory)
+    spec = json.loads(files["scorer.json"]) | {"format": 1}
+    del spec["verdict"]
+    artefact.write_files(to, {**files, "scorer.json": json.dumps(spec).encode()})
+    manifest = json.loads((to / artefact.MANIFEST).read_text()) | {"format": 1}
+    (to / artefact.MANIFEST).write_text(json.dumps(manifest))
+    return to
 
 
 def expected(directory: Path, rows: pd.DataFrame) -> np.ndarray:
@@ -115,6 +140,53 @@ class TestReasons:
             assert (row["score"], row["band"]) == loaded.standing(row["probability"])
 
 
+class TestVerdict:
+    @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+    def test_a_refused_scorer_is_not_used_and_marks_every_row_when_it_is(
+        self, refused: Path, tmp_path: Path, suffix: str
+    ) -> None:
+        given, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+        frame(20).to_parquet(given) if suffix == ".parquet" else frame(20).to_csv(given, index=False)
+        with pytest.raises(
+            NotForUse, match=r"'no signal found'\n  - signal: AUC (.*\n)+Rule: .*Next: .*--anyway"
+        ) as wrong:
+            flat.score_table(refused, given, out)
+        assert wrong.value.exit_code == 3
+        assert list(tmp_path.iterdir()) == [given], "nothing is left behind"
+        done = flat.score_table(refused, given, out, reasons=2, anyway=True)
+        found = pd.read_parquet(out) if suffix == ".parquet" else pd.read_csv(out)
+        assert done.marked
+        assert found["verdict"].tolist() == ["no signal found"] * 20
+
+    def test_without_the_guard_it_scores(self, refused: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(flat, "require_not_refused", lambda *_: None)
+        frame(5).to_csv(tmp_path / "in.csv", index=False)
+        assert flat.score_table(refused, tmp_path / "in.csv", tmp_path / "out.csv").rows == 5
+
+    def test_one_that_is_ready_marks_nothing(self, scorer: Path, tmp_path: Path) -> None:
+        frame(5).to_csv(tmp_path / "in.csv", index=False)
+        assert not flat.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv", anyway=True).marked
+        assert "verdict" not in pd.read_csv(tmp_path / "out.csv")
+
+    def test_an_older_scorer_keeps_none(self, scorer: Path, tmp_path: Path) -> None:
+        older = as_format_1(scorer, tmp_path / "older")
+        frame(5).to_csv(tmp_path / "in.csv", index=False)
+        with pytest.raises(
+            UserMistake, match=r"has format 1 and keeps no verdict.*learn it anew, or.*--anyway"
+        ) as wrong:
+            flat.score_table(older, tmp_path / "in.csv", tmp_path / "out.csv")
+        assert wrong.value.exit_code == 2
+        flat.score_table(older, tmp_path / "in.csv", tmp_path / "out.csv", anyway=True)
+        found = pd.read_csv(tmp_path / "out.csv")
+        assert found["verdict"].tolist() == ["never judged"] * 5
+        assert np.array_equal(found["probability"].to_numpy(), expected(scorer, frame(5))), "its numbers are the same"
+
+    def test_the_marks_name_is_taken(self, refused: Path, tmp_path: Path) -> None:
+        frame(5).assign(verdict="x").to_csv(tmp_path / "in.csv", index=False)
+        with pytest.raises(BadInput, match="column verdict: the input has it"):
+            flat.score_table(refused, tmp_path / "in.csv", tmp_path / "out.csv", anyway=True)
+
+
 class TestBesideEachOther:
     def test_results_keep_their_order(self) -> None:
         def work(item: int) -> int:
@@ -165,10 +237,23 @@ class TestMistakes:
         frame(5).to_csv(tmp_path / "in.csv", index=False)
         (tmp_path / "broken.parquet").write_text("no")
         given = [a.format(scorer=scorer) for a in arguments]
-        done = subprocess.run(
-            [sys.executable, "-m", "serving", "score-table", *given], capture_output=True, text=True, timeout=120,
-            cwd=tmp_path, check=False, env={**os.environ, "PYTHONPATH": str(Path(flat.__file__).parents[2])},
-        )  # fmt: skip
+        done = door(tmp_path, *given)
         assert done.returncode == 2, done.stderr
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+
+    def test_the_door_ends_with_3_for_a_refused_scorer(self, refused: Path, tmp_path: Path) -> None:
+        frame(5).to_csv(tmp_path / "in.csv", index=False)
+        done = door(tmp_path, str(refused), "in.csv", "out.csv")
+        assert done.returncode == 3, done.stderr
+        assert "its verdict is 'no signal found'" in done.stderr
+        done = door(tmp_path, str(refused), "in.csv", "out.csv", "--anyway")
+        assert done.returncode == 0, done.stderr
+        assert "not for use (no signal found)" in done.stderr
+
+
+def door(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "serving", "score-table", *arguments], capture_output=True, text=True, timeout=120,
+        cwd=folder, check=False, env={**os.environ, "PYTHONPATH": str(Path(flat.__file__).parents[2])},
+    )  # fmt: skip

@@ -15,6 +15,9 @@ from models import pointer, registry
 from models.catalog import get_model
 from models.pointer import read_pointer
 from models.scorer import Scorer
+from models.spec import VerdictSpec
+from models.verdict import NotForUse
+from serving.errors import RegistryFailed
 from serving.settings import ServingSettings
 from serving.sync import sync
 from tests.scorers import make_scorer
@@ -69,6 +72,49 @@ class TestTheRuleAtPromotion:
             promote(settings, MODEL, 1)
         assert read_pointer(settings.home, MODEL) is None
         assert promote(settings, MODEL, 2)["champion"] == 2
+
+
+def refused_version(settings: Settings, folder: Path) -> registry.Version:
+    """A version whose scorer says that it was refused, and whose tag in the registry says that its gates held."""
+    no = VerdictSpec(code="no_signal", says="no signal found", ready=False, why=["signal: AUC 0.51"])
+    make_scorer(folder / "refused", seed=8, n=300, verdict=no)
+    return registry.log_version(
+        settings, get_model(MODEL), folder / "refused", parameters={}, metrics={}, tags={GATES: PASSED}
+    )
+
+
+class TestARefusedScorer:
+    """Whoever sets a tag or an alias by hand: the scorer itself says what its gates said."""
+
+    def test_neither_promote_nor_sync_puts_it_live(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path / "home")})
+        serving = ServingSettings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path / "home")})
+        good, _ = register(settings, tmp_path, 7, PASSED)
+        promote(settings, MODEL, good)
+        version = refused_version(settings, tmp_path)
+        with pytest.raises(NotForUse, match=r"'no signal found'\n  - signal: AUC 0.51\nRule: .*Next: ") as wrong:
+            promote(settings, MODEL, version.version)
+        assert wrong.value.exit_code == 3
+        assert alias(settings, "champion") == live(settings)[0] == good
+        registry.set_alias(settings, MODEL, "champion", version.version)
+        with pytest.raises(RegistryFailed, match="no signal found"):
+            sync(serving)
+        assert live(settings)[0] == good
+        monkeypatch.setattr(pointer, "require_not_refused", lambda *_: None)
+        sync(serving)
+        assert live(settings)[0] == version.version, "without the guard it goes live"
+
+    def test_mlflows_doors_mark_every_row(self, tmp_path: Path) -> None:
+        import mlflow
+        import pandas as pd
+
+        settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path / "home")})
+        version = refused_version(settings, tmp_path)
+        mlflow.set_tracking_uri(settings.tracking_uri)
+        loaded = mlflow.pyfunc.load_model(f"models:/{MODEL}/{version.version}")
+        found = loaded.predict(pd.DataFrame({"number_0": [1.0, 2.0]}))
+        assert found["verdict"].tolist() == ["no signal found"] * 2
+        assert [c.name for c in loaded.metadata.signature.outputs] == ["probability", "score", "band", "verdict"]
 
 
 class TestPromotion:
