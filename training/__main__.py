@@ -110,6 +110,27 @@ def fit_table(
     label: Annotated[str, typer.Option(help="The column that holds the outcome: two values.")],
     out: Annotated[Path, typer.Option(help="The scorer's folder; must not exist.")],
     time: Annotated[str | None, typer.Option(help="A column of dates or numbers that grow with time.")] = None,
+    horizon: Annotated[
+        int | None,
+        typer.Option(
+            help="Days within which the outcome counts: the gap between what is learnt from and what judges. Without it the "
+            "verdict is at best 'ready, if no two rows overlap'.",
+            show_default=False,
+        ),
+    ] = None,
+    outcome: Annotated[
+        str | None,
+        typer.Option(
+            help="The value of the label that is the outcome; the one that says yes, else the rarer one, when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    id_column: Annotated[
+        str | None,
+        typer.Option(
+            "--id", help="The column that names whom a row is about; found when not given.", show_default=False
+        ),
+    ] = None,
     group: Annotated[
         str | None, typer.Option(help="A column whose equal values stay on one side of every split.")
     ] = None,
@@ -146,6 +167,9 @@ def fit_table(
             seed=seed,
             entity=entity,
             segments=segment or (),
+            horizon_days=horizon,
+            outcome=outcome,
+            id_column=id_column,
             capacity=capacity,
             encoding=encoding,
             progress=tell,

@@ -10,8 +10,10 @@ from models.definition import Model
 from models.scorer import Scorer
 from models.spec import VerdictSpec
 from models.writer import LinearPart, Origin, Reference, write_scorer
+from training.judgement import Judgement
 from training.learn import Learnt
 from training.rows import Rows
+from training.verdicts import Verdict, words_of
 
 
 def write(
@@ -56,3 +58,20 @@ def write(
     if distance > 1e-9:
         raise RuntimeError(f"the written scorer differs from the fitted model by {distance:.3g} in log-odds")
     return scorer
+
+
+def kept_verdict(judgement: Judgement, if_no_overlap: bool = False) -> VerdictSpec:
+    """What the gates say together, as the scorer keeps it and says it wherever it is used.
+
+    `if_no_overlap`: nothing is known of how long the outcome takes, so that the best verdict has a condition.
+    """
+    verdict, says = judgement.verdict, judgement.words
+    if judgement.passed and if_no_overlap:
+        verdict, says = Verdict.READY_IF_NO_OVERLAP, words_of(Verdict.READY_IF_NO_OVERLAP, "")
+    failed = [gate for gate in judgement.gates if not gate.passed]
+    return VerdictSpec(
+        code=verdict.value,
+        says=says,
+        ready=judgement.passed,
+        why=[f"{gate.name}: {gate.found} (needed: {gate.needed})" for gate in failed],
+    )

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +27,11 @@ from models.definition import Model
 from models.labels import DAY_US
 from models.pointer import read_pointer
 from models.scorer import Scorer, ScorerRefused
-from models.spec import VerdictSpec
 from models.writer import Origin
 from training import artefact
 from training.capacity import share_of
 from training.errors import PromotionRefused
-from training.flat import flat_rows
+from training.flat import Ask, flat_rows
 from training.judgement import NO_RIVAL, Judgement, Rival, judge, worst_misses
 from training.learn import Learnt, learn
 from training.learn import Settings as LearnSettings
@@ -140,20 +139,32 @@ def fit_table(
     capacity: str | None = None,
     segments: Sequence[str] = (),
     encoding: str | None = None,
+    horizon_days: int | None = None,
+    outcome: str | None = None,
+    id_column: str | None = None,
     progress: Progress = quiet,
 ) -> dict[str, object]:
     """Learn from a flat table and write the scorer to `out`, with `report.json` beside it (`<out>.report.json`).
 
+    `horizon_days` is how long the outcome takes: it makes the gap between the periods (see `training.flat.Ask`).
     The scorer is fitted on all rows; the figures are of the same recipe judged on rows that it did not see.
     """
     began = clock.monotonic()
     if out.exists():
         raise UserMistake(f"{str(out)!r} exists: give --out a folder that is not there yet")
     if entity not in ("account", "lead"):
-        raise UserMistake(f"no entity {entity!r}: one of account, lead")
+        raise UserMistake(f"no entity {entity!r}: one of account, lead; the column that names them is given with --id")
+    if horizon_days is not None and horizon_days < 1:
+        raise UserMistake(
+            f"--horizon {horizon_days} is not above 0: give the days within which the outcome counts, or leave it out"
+        )
     file = read_file(path, encoding)
-    flat = flat_rows(file.table, label, time, group, seed, file.dialect.delimiter)
-    definition = table_definition(label, entity, segments, [s.name for s in flat.rows.signals])
+    flat = flat_rows(
+        file.table, Ask(label, outcome, time, horizon_days, group, id_column), seed, file.dialect.delimiter
+    )
+    definition = table_definition(
+        label, entity, segments, [s.name for s in flat.rows.signals], horizon_days, flat.outcome
+    )
     budget = max(budget_s - (clock.monotonic() - began), 1.0)
     learnt = learn(
         flat.rows,
@@ -167,14 +178,20 @@ def fit_table(
     judgement = judge(definition, flat.rows, learnt, NO_RIVAL, share, seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     population = np.arange(len(flat.rows))
-    result = _finish(out, definition, flat.rows, learnt, judgement, population, Origin(source=path.name), seed)
+    result = _finish(
+        out, definition, flat.rows, learnt, judgement, population, Origin(source=path.name), seed,
+        if_no_overlap=horizon_days is None,
+    )  # fmt: skip
     report = result.report
     report["source"] = path.name
     report["read"] = {"file": file.dialect.said(), "columns": dict(flat.read)}
     report["rows"] |= {"without a label": flat.unlabelled}  # type: ignore[operator]
-    report["periods"] = _periods(flat.rows, flat.split, {})
+    report["horizon_days"] = horizon_days
+    report["outcome"] = flat.outcome
+    report["entities"] = {"column": flat.entities.column, "different": flat.entities.count, "ids": flat.entities.ids}
+    report["periods"] = _periods(flat.rows, flat.split, period_text(flat.split, not flat.dated))
     report["left_out"] = [*report["left_out"], *({"signal": n, "why": why} for n, why in flat.left_out)]  # type: ignore[misc]
-    report["notes"] = [flat.split.note, "The scorer was fitted on all rows after it was judged.", *_notes(learnt)]
+    report["notes"] = [*flat.notes, "The scorer was fitted on all rows after it was judged.", *_notes(learnt)]
     report["seconds"] = round(clock.monotonic() - began, 1)
     progress("report", 0.9)
     beside = out.with_name(out.name + ".report")
@@ -185,13 +202,21 @@ def fit_table(
     return report
 
 
-def table_definition(label: str, entity: str, segments: Sequence[str] = (), columns: Sequence[str] = ()) -> Model:
+def table_definition(
+    label: str,
+    entity: str,
+    segments: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    horizon_days: int | None = None,
+    outcome: Mapping[str, object] | None = None,
+) -> Model:
     """The model of a flat table: nothing is known of it but its label, and the columns that it is judged apart by."""
     unknown = [name for name in segments if name not in columns]
     if unknown:
         raise UserMistake(f"--segment {', '.join(unknown)}: no such signal; one of {', '.join(columns)}")
     return Model(
-        name="table", title=label, entity="account" if entity == "account" else "lead", horizon_days=0, outcome=f"had {label}",
+        name="table", title=label, entity="account" if entity == "account" else "lead", horizon_days=horizon_days or 0,
+        outcome=f"had {label} {outcome['value']}" if outcome else f"had {label}",
         crowd="rows", themes=("custom",), sign=1, segments=tuple(segments),
     )  # fmt: skip
 
@@ -201,25 +226,14 @@ def directions(definition: Model, rows: Rows) -> list[int]:
     return [definition.direction(signal) for signal in rows.signals]
 
 
-def kept_verdict(judgement: Judgement) -> VerdictSpec:
-    """What the gates say together, as the scorer keeps it and says it wherever it is used."""
-    failed = [gate for gate in judgement.gates if not gate.passed]
-    return VerdictSpec(
-        code=judgement.verdict.value,
-        says=judgement.words,
-        ready=judgement.passed,
-        why=[f"{gate.name}: {gate.found} (needed: {gate.needed})" for gate in failed],
-    )
-
-
 def _finish(
     directory: Path, definition: Model, everything: Rows, learnt: Learnt, judgement: Judgement, population: np.ndarray,
-    origin: Origin, seed: int,
+    origin: Origin, seed: int, if_no_overlap: bool = False,
 ) -> Result:  # fmt: skip
     model = learnt.model
     figures = judgement.figures
     stored = {k: v for k, v in figures.items() if k in ("metrics", "base_rate", "capacity_share", "one_column_rule")}
-    verdict = kept_verdict(judgement)
+    verdict = artefact.kept_verdict(judgement, if_no_overlap)
     scorer = artefact.write(directory, definition, learnt, learnt.rows.x[population], origin, stored, verdict)
     report: dict[str, object] = {
         "model": definition.name,

@@ -10,20 +10,38 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.audit import as_outcome
+from features.audit import outcome_of
 from features.errors import Fault
 from features.flat_files.kinds import Settled, settle_table
 from features.flat_files.values import as_words, plain
 from features.signal import UNITS, Phrase, Signal, Unit
+from training.entity_column import Entities, find_entities
 from training.errors import TrainingRefused
+from training.horizon import gap_notes, split_by_horizon
 from training.rows import Rows, make_rows
-from training.split import Split, copies, join_groups, split_in_time, split_without_time
+from training.split import Split, copies, join_groups, split_without_time
 
 MOST_WORDS = 1_000
 IDENTIFIER_SHARE = 0.5
 """A text column with more different values than this share of its rows names things one by one."""
 FEWEST_FOR_IDENTIFIER = 20
 NO_MOMENT = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is asked of a flat table: its columns by what they are, and how the outcome is meant."""
+
+    label: str
+    outcome: str | None = None
+    """The value of the label that is the outcome; the one that says yes, else the rarer one, when None."""
+    time: str | None = None
+    horizon_days: int | None = None
+    """Days within which the outcome counts; None when nobody said."""
+    group: str | None = None
+    """A column whose equal values stay on one side of every split."""
+    id_column: str | None = None
+    """Whom a row is about; found when None."""
 
 
 @dataclass(frozen=True)
@@ -36,53 +54,50 @@ class FlatTable:
     """Columns that are no signals, each with the reason."""
     unlabelled: int
     """Rows without a label; they are not learnt from."""
+    outcome: dict[str, object]
+    """The label's `column`, the `value` that is the outcome, the `other` one, and the `rows` with it."""
+    entities: Entities
+    dated: bool
+    """Whether `rows.time` is microseconds since 1970, not an order."""
+    notes: tuple[str, ...]
     read: tuple[tuple[str, str], ...] = ()
     """Columns of which something should be known about how they were read, each with that."""
 
 
-def flat_rows(
-    table: pa.Table,
-    label: str,
-    time: str | None = None,
-    group: str | None = None,
-    seed: int = 0,
-    delimiter: str = ",",
-) -> FlatTable:
-    """Signals out of every usable column, the outcome out of `label`, and the split that `time` and `group` allow.
+def flat_rows(table: pa.Table, ask: Ask, seed: int = 0, delimiter: str = ",") -> FlatTable:
+    """Signals out of every usable column, the outcome out of the label, and the split that time, horizon and groups allow.
 
-    Raises `TrainingRefused` with every missing column at once, or when there is too little to learn from.
+    Rows of one entity, where it comes again, count as one in intervals. Without a horizon there is no gap between the periods;
+    what can be done then is done: an entity stays on one side. Raises `TrainingRefused` with every missing column at once, for
+    a horizon that the times do not allow, or when there is too little to learn from.
     """
-    faults = [
-        Fault(f"--{option} {name}", "no such column", f"one of {', '.join(table.column_names)}", "correct the name")
-        for option, name in (("label", label), ("time", time), ("group", group))
-        if name is not None and name not in table.column_names
-    ]
-    if faults:
-        raise TrainingRefused("the table", faults)
+    _columns_are_there(table, ask, delimiter)
     table = pa.table({name: plain(table[name]) for name in table.column_names})
-    known = pc.is_valid(as_words(table[label]))
+    known = pc.is_valid(as_words(table[ask.label]))
     unlabelled = len(table) - int(pc.sum(pc.cast(known, pa.int64())).as_py() or 0)
     table = table.filter(known)
-    y = as_outcome(as_words(table[label]).to_pandas().rename(label)).astype(np.float64)
-    settled = settle_table(table.drop_columns([label]), delimiter)
-    order = None if time is None else moments(settled[time], time)
-    if order is not None and (order == NO_MOMENT).any():
-        raise TrainingRefused(
-            "the table",
-            [
-                Fault(
-                    f"column {time}",
-                    f"{int((order == NO_MOMENT).sum()):,} rows without a time",
-                    "every row has a time",
-                    "fill or filter these rows, or leave out --time",
-                )
-            ],
-        )
-    signals, columns, left_out = infer(settled, {c for c in (label, time, group) if c})
+    labels = as_words(table[ask.label]).to_pandas().rename(ask.label)
+    value, other = outcome_of(labels, ask.outcome)
+    y = (labels == value).to_numpy().astype(np.float64)
+    settled = settle_table(table.drop_columns([ask.label]), delimiter)
+    order = None if ask.time is None else moments(settled[ask.time], ask.time)
+    dated = ask.time is not None and settled[ask.time].kind == "time"
+    if ask.time is not None and order is not None:
+        _every_row_has_a_time(order, ask.time)
+        _dates_for_a_horizon(dated, ask)
+    entities = find_entities(
+        settled, _some_time(settled) if order is None else order, {ask.time} if ask.time else set(), ask.id_column
+    )
+    taken = {c for c in (ask.label, ask.time, ask.group) if c}
+    signals, columns, left_out = infer(settled, {*taken, *entities.ids})
+    left_out += [
+        (name, f"an identifier ({how}): it names, and measures nothing")
+        for name, how in entities.ids.items()
+        if name not in taken
+    ]
     read = tuple((name, said) for name, found in settled.items() if (said := found.said()))
     too_few(y, "the table")
-    everybody = np.arange(len(y))
-    rows = make_rows(signals, columns, y, time=order, group=everybody)
+    rows = make_rows(signals, columns, y, time=order, group=np.arange(len(y)))
     if not rows.signals:
         raise TrainingRefused(
             "the table",
@@ -97,18 +112,103 @@ def flat_rows(
         )
     named = (
         None
-        if group is None
-        else pd.factorize(as_words(table[group]).to_pandas(), use_na_sentinel=False)[0].astype(np.int64)
+        if ask.group is None
+        else pd.factorize(as_words(table[ask.group]).to_pandas(), use_na_sentinel=False)[0].astype(np.int64)
     )
-    if order is not None:
-        rows = _grouped(rows, everybody if named is None else named)
-        assert rows.time is not None
-        return FlatTable(
-            rows, split_in_time(rows.time, rows.y, 0, rows.group, named), tuple(left_out), unlabelled, read
+    together = _joined(entities.code, named)
+    notes = [_outcome_note(ask, value, other, y), *_entity_notes(entities, len(y))]
+    if order is None:
+        own = copies(rows.x)
+        rows = _grouped(rows, own if together is None else join_groups(own, together))
+        split = split_without_time(rows.y, rows.group, seed)
+    else:
+        rows = _grouped(rows, np.arange(len(y)) if together is None else together)
+        split = split_by_horizon(rows, ask.horizon_days, named if ask.horizon_days else together)
+        notes += gap_notes(ask.horizon_days, entities)
+    told: dict[str, object] = {"column": ask.label, "value": str(value), "other": str(other), "rows": int(y.sum())}
+    return FlatTable(rows, split, tuple(left_out), unlabelled, told, entities, dated, (split.note, *notes), read)
+
+
+def _columns_are_there(table: pa.Table, ask: Ask, delimiter: str) -> None:
+    given = (("label", ask.label), ("time", ask.time), ("group", ask.group), ("id", ask.id_column))
+    faults = [
+        Fault(f"--{option} {name}", "no such column", f"one of {', '.join(table.column_names)}", "correct the name")
+        for option, name in given
+        if name is not None and name not in table.column_names
+    ]
+    if ask.horizon_days is not None and ask.time is None:
+        dates = [n for n, found in settle_table(table, delimiter).items() if found.kind == "time"]
+        faults.append(
+            Fault(
+                f"--horizon {ask.horizon_days}",
+                "there is no --time",
+                "the gap of a horizon lies between dates",
+                f"add --time {dates[0]}" if dates else "add --time with a column of dates, or leave --horizon out",
+            )
         )
-    own = copies(rows.x)
-    rows = _grouped(rows, own if named is None else join_groups(own, named))
-    return FlatTable(rows, split_without_time(rows.y, rows.group, seed), tuple(left_out), unlabelled, read)
+    if faults:
+        raise TrainingRefused("the table", faults)
+
+
+def _every_row_has_a_time(order: np.ndarray, name: str) -> None:
+    without = int((order == NO_MOMENT).sum())
+    if without:
+        raise TrainingRefused(
+            "the table",
+            [
+                Fault(
+                    f"column {name}",
+                    f"{without:,} rows without a time",
+                    "every row has a time",
+                    "fill or filter these rows, or leave out --time",
+                )
+            ],
+        )
+
+
+def _dates_for_a_horizon(dated: bool, ask: Ask) -> None:
+    if ask.horizon_days is not None and not dated:
+        raise TrainingRefused(
+            "the table",
+            [
+                Fault(
+                    f"--horizon {ask.horizon_days}",
+                    f"column {ask.time} holds numbers",
+                    "a horizon is days between dates",
+                    "give dates (ISO 8601) in --time, or leave --horizon out",
+                )
+            ],
+        )
+
+
+def _joined(code: np.ndarray | None, named: np.ndarray | None) -> np.ndarray | None:
+    """Rows of one entity, and of one named group, together."""
+    if code is None or named is None:
+        return named if code is None else code
+    return join_groups(code, named)
+
+
+def _some_time(settled: Mapping[str, Settled]) -> np.ndarray | None:
+    """An order by any column of dates, where no --time is given: good enough to see how ids come again."""
+    found = (
+        moments(column, name) for name, column in settled.items() if column.kind == "time" and not column.unreadable
+    )
+    return next(found, None)
+
+
+def _outcome_note(ask: Ask, value: object, other: object, y: np.ndarray) -> str:
+    how = "as --outcome says" if ask.outcome is not None else f"--outcome {other} turns it round"
+    return f"The outcome is {ask.label} = {value}, in {int(y.sum()):,} of {len(y):,} rows ({y.mean():.1%}); {how}."
+
+
+def _entity_notes(entities: Entities, rows: int) -> list[str]:
+    if entities.column is None:
+        return []
+    how = entities.ids.get(entities.column, "")
+    return [
+        f"{entities.column} tells whom a row is about ({how}): {entities.count:,} in {rows:,} rows. It is no input, intervals are "
+        f"by {entities.column}; --id names another column."
+    ]
 
 
 def _grouped(rows: Rows, group: np.ndarray) -> Rows:

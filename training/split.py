@@ -3,7 +3,8 @@
 Rows with time: train, calibrate and test are consecutive periods, and a row of one period has its outcome window closed
 before the next period begins (`time + horizon <= first time of the next`). Between two periods lies therefore a gap of
 one horizon. The same account may come again in a later period: that is what happens to a model in use, and its earlier
-window is over by then. Groups that the user names (`--group`) are stricter: they stay on one side, the later one.
+window is over by then. Groups that the user names (`--group`) are stricter: they stay on one side, the later one; where that
+leaves too little before it, as with accounts that are observed throughout, they are dealt to the periods by lot.
 
 Rows without time: grouped, stratified folds. Exact copies and groups stay in one fold.
 """
@@ -26,6 +27,10 @@ LEAST_FITTED_SHARE = 0.3
 """A rolling fold that learns from less of the training period says little about a model that learns from all of it."""
 FOLDS_WITHOUT_TIME = 5
 DAY_US = 86_400_000_000
+KEPT_SHARE = 0.5
+"""Share of the rows before a line that must be left when groups go to the later side; with less they are dealt by lot."""
+DEALT = (0.5, 0.2, 0.3)
+"""How often a group goes to train, calibrate and test, by lot, among the periods that it has rows in."""
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -62,32 +67,91 @@ def split_in_time(
     groups). With `test_share` 0 there is no test period: all rows are learnt from, the newest calibrate.
     Raises `TrainingRefused` when a period would be empty or hold one class.
     """
+    times = np.unique(time)
+    masks, dealt = _masks(time, horizon, test_share, strict_group), False
+    if strict_group is not None:
+        free = _masks(time, horizon, test_share, None)
+        if free is not None and (masks is None or masks[0].sum() < KEPT_SHARE * free[0].sum()):
+            masks, dealt = _by_lot(free, strict_group), True
+    if masks is None:
+        raise TrainingRefused("the split by time", [_too_short(times, horizon)])
+    *periods, before = masks
+    index = {name: np.flatnonzero(mask) for name, mask in zip(("train", "calibrate", "test"), periods, strict=True)}
+    if dealt and not all(len(i) for i in index.values()):
+        raise TrainingRefused("the split by time", [_too_few_groups(strict_group)])
+    faults = [_one_class(name, y[i]) for name, i in index.items() if len(i) and len(np.unique(y[i])) < 2]
+    if faults:
+        raise TrainingRefused("the split by time", faults)
+    folds, rolling = _rolling(time, y, index["train"], horizon, account, strict_group)
+    note = f"The test period is later than everything that was learnt from, {'with a gap of one horizon' if horizon else 'with no gap'}"
+    if dealt:
+        note += "; groups that have rows in several periods were dealt to one of them by lot, and judge or teach in that one alone"
+    if not rolling:
+        note += (
+            "; groups were kept apart while tuning, on folds that time does not part"
+            if dealt
+            else "; the history was too short to tune on later periods, so that tuning used folds by account"
+        )
+    spans = {name: (int(time[i].min()), int(time[i].max())) for name, i in index.items() if len(i)}
+    return Split(
+        index["train"], index["calibrate"], index["test"], np.flatnonzero(before), folds, True, f"{note}.", spans
+    )
+
+
+Masks = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _masks(time: np.ndarray, horizon: int, test_share: float, group: np.ndarray | None) -> Masks | None:
+    """Rows of train, calibrate and test, and all that may be learnt from before the test; None when time is too short.
+
+    A `group` goes to the later side of each line.
+    """
     times, counts = np.unique(time, return_counts=True)
     if len(times) < 3:
-        raise TrainingRefused("the split by time", [_too_short(times, horizon)])
+        return None
     first_test = _cut(times, counts, test_share) if test_share else None
     limit = np.inf if first_test is None else times[first_test]
     before = _over(time, horizon, limit) if first_test is not None else np.ones(len(time), dtype=bool)
     test = time >= limit
-    if strict_group is not None and test.any():
-        before &= ~np.isin(strict_group, np.unique(strict_group[test]))
+    if group is not None and test.any():
+        before &= ~np.isin(group, np.unique(group[test]))
     earlier, earlier_counts = np.unique(time[before], return_counts=True)
     if len(earlier) < 2:
-        raise TrainingRefused("the split by time", [_too_short(times, horizon)])
+        return None
     first_calibrate = _cut(earlier, earlier_counts, CALIBRATE_SHARE / (1 - test_share))
     calibrate = before & (time >= earlier[first_calibrate])
     train = before & _over(time, horizon, earlier[first_calibrate])
-    if strict_group is not None:
-        train &= ~np.isin(strict_group, np.unique(strict_group[calibrate]))
-    if not train.any():
-        raise TrainingRefused("the split by time", [_too_short(times, horizon)])
-    index = {"train": np.flatnonzero(train), "calibrate": np.flatnonzero(calibrate), "test": np.flatnonzero(test)}
-    faults = [_one_class(name, y[i]) for name, i in index.items() if len(i) and len(np.unique(y[i])) < 2]
-    if faults:
-        raise TrainingRefused("the split by time", faults)
-    folds, note = _rolling(time, y, index["train"], horizon, account, strict_group)
-    periods = {name: (int(time[i].min()), int(time[i].max())) for name, i in index.items() if len(i)}
-    return Split(index["train"], index["calibrate"], index["test"], np.flatnonzero(before), folds, True, note, periods)
+    if group is not None:
+        train &= ~np.isin(group, np.unique(group[calibrate]))
+    return (train, calibrate, test, before) if train.any() else None
+
+
+def _by_lot(masks: Masks, group: np.ndarray) -> Masks:
+    """Each group in one of the periods that it has rows in; the same groups give the same lot."""
+    train, calibrate, test, before = masks
+    own = np.unique(group, return_inverse=True)[1].reshape(-1)
+    size = int(own.max()) + 1
+    has = np.column_stack([np.bincount(own[mask], minlength=size) > 0 for mask in (train, calibrate, test)])
+    side = np.zeros(size, dtype=np.int64)
+    shuffled = np.random.default_rng(0).permutation(size)
+    for pattern in np.unique(has, axis=0):
+        if not pattern.any():
+            continue
+        alike = shuffled[(has[shuffled] == pattern).all(axis=1)]
+        ends = np.cumsum(np.where(pattern, DEALT, 0.0))
+        side[alike] = np.searchsorted(ends / ends[-1], (np.arange(len(alike)) + 0.5) / len(alike))
+    side = side[own]
+    return train & (side == 0), calibrate & (side == 1), test & (side == 2), before & (side != 2)
+
+
+def _too_few_groups(group: np.ndarray | None) -> Fault:
+    found = 0 if group is None else len(np.unique(group))
+    return Fault(
+        "groups with rows in every period",
+        f"{found:,} groups",
+        "each of train, calibrate and test holds groups of its own",
+        "name a column with more different values",
+    )
 
 
 def _too_short(times: np.ndarray, horizon: int) -> Fault:
@@ -129,8 +193,11 @@ def _cut(times: np.ndarray, counts: np.ndarray, share: float) -> int:
 
 def _rolling(
     time: np.ndarray, y: np.ndarray, train: np.ndarray, horizon: int, account: np.ndarray, group: np.ndarray | None
-) -> tuple[tuple[Pair, ...], str]:
-    """Rolling origin inside the training period: each fold is held back after everything it learns from, with the gap."""
+) -> tuple[tuple[Pair, ...], bool]:
+    """Rolling origin inside the training period: each fold is held back after everything it learns from, with the gap.
+
+    False with folds by account, where the period is too short for an origin to roll.
+    """
     times, counts = np.unique(time[train], return_counts=True)
     share = np.cumsum(counts) / counts.sum()
     edges = np.linspace(FIRST_FOLD_SHARE, 1, FOLDS_IN_TIME + 1)
@@ -148,14 +215,11 @@ def _rolling(
         if enough and len(np.unique(y[fitted])) == 2 and len(np.unique(y[held])) == 2:
             folds.append((fitted, held))
     if folds:
-        return tuple(folds), "The test period is later than everything that was learnt from, with a gap of one horizon."
-    # Too short for an origin to roll: accounts are kept apart instead, and time still decides calibration and test.
+        return tuple(folds), True
+    # Accounts are kept apart instead, and time still decides calibration and test.
     own = account if group is None else group
     inner = grouped_folds(y[train], own[train], FOLDS_IN_TIME)
-    return tuple((train[a], train[b]) for a, b in inner), (
-        "The test period is later than everything that was learnt from, with a gap of one horizon; the history was too short "
-        "to tune on later periods, so that tuning used folds by account."
-    )
+    return tuple((train[a], train[b]) for a, b in inner), False
 
 
 def split_without_time(y: np.ndarray, group: np.ndarray, seed: int = 0) -> Split:

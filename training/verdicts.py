@@ -12,9 +12,11 @@ DOUBTED = ("enough labels", "audit")
 
 
 class Verdict(StrEnum):
-    """The field `verdict_code` of every report of `fit`, `tune` and `fit-table`; only `ready` may go live."""
+    """The field `verdict_code` of every report of `fit`, `tune` and `fit-table`; only the first two may go live."""
 
     READY = "ready"
+    READY_IF_NO_OVERLAP = "ready_if_no_overlap"
+    """Of a flat table whose horizon nobody told: its gates held, with no gap between the periods."""
     RULE_IS_ENOUGH = "rule_is_enough"
     NO_SIGNAL = "no_signal"
     REFUSED = "refused"
@@ -39,6 +41,7 @@ def words_of(verdict: Verdict, rule: str) -> str:
     """The verdict as people read it; `rule` is the best one-column rule in words."""
     return {
         Verdict.READY: "ready",
+        Verdict.READY_IF_NO_OVERLAP: "ready, if no two rows overlap",
         Verdict.RULE_IS_ENOUGH: f"this rule does it: {rule}",
         Verdict.NO_SIGNAL: "no signal found",
         Verdict.REFUSED: "refused by its gates",

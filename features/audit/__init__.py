@@ -13,6 +13,16 @@ The strength of one column alone is its ROC AUC when its values are replaced by 
 
 from features.audit.finding import PROOFS, Finding, Table
 from features.audit.leaks import presence, strong_columns
-from features.audit.table import as_outcome, audit_table, read_flat
+from features.audit.table import as_outcome, audit_table, outcome_of, read_flat
 
-__all__ = ["PROOFS", "Finding", "Table", "as_outcome", "audit_table", "presence", "read_flat", "strong_columns"]
+__all__ = [
+    "PROOFS",
+    "Finding",
+    "Table",
+    "as_outcome",
+    "audit_table",
+    "outcome_of",
+    "presence",
+    "read_flat",
+    "strong_columns",
+]

@@ -131,13 +131,38 @@ def as_outcome(column: pd.Series[Any]) -> np.ndarray:
     >>> as_outcome(pd.Series(["No", "Yes", "No"])).tolist()
     [0, 1, 0]
     """
+    return (column == outcome_of(column)[0]).to_numpy().astype(int)
+
+
+def outcome_of(column: pd.Series[Any], chosen: str | None = None) -> tuple[Any, Any]:
+    """The value of a label that is the outcome, and the other one.
+
+    The one `chosen`, as it is written; else the one that says yes (`POSITIVE`), else the rarer one. Raises `UserMistake`
+    for a label without two values, and for a choice that is none of them.
+
+    >>> outcome_of(pd.Series([0, 1, 0])), outcome_of(pd.Series([0, 1, 0]), "0"), outcome_of(pd.Series(["a", "b", "a"]))
+    ((1, 0), (0, 1), ('b', 'a'))
+    """
     values = [v for v in column.unique() if not pd.isna(v)]
     if len(values) != 2:
         shown = ", ".join(map(str, values[:5])) + (" ..." if len(values) > 5 else "")
         raise UserMistake(f"column {column.name!r} holds {len(values)} different values ({shown}): a label has two")
+    if chosen is not None:
+        meant = [v for v in values if _written(v) == _written(chosen)]
+        if len(meant) != 1:
+            raise UserMistake(
+                f"--outcome {chosen} is no value of {column.name!r}: choose {' or '.join(str(v) for v in sorted(values, key=str))}"
+            )
+        return meant[0], next(v for v in values if v is not meant[0])
     yes = [v for v in values if str(v).strip().lower() in POSITIVE]
-    chosen = yes[0] if len(yes) == 1 else min(values, key=lambda v: int((column == v).sum()))
-    return (column == chosen).to_numpy().astype(int)
+    found = yes[0] if len(yes) == 1 else min(values, key=lambda v: int((column == v).sum()))
+    return found, next(v for v in values if v is not found)
+
+
+def _written(value: object) -> str:
+    """A value as people write it: 1 for 1.0, true for True."""
+    text = str(value).strip().casefold()
+    return text[:-2] if text.endswith(".0") and text[:-2].lstrip("-").isdigit() else text
 
 
 RULES: Sequence[Rule] = (

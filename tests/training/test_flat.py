@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +19,11 @@ from features.errors import UserMistake
 from features.flat_files.kinds import settle
 from features.flat_files.reading import read_file
 from models.scorer import Scorer
+from training.entity_column import Entities
 from training.errors import TrainingRefused
 from training.fit import fit_table
-from training.flat import as_unit, flat_rows, moments
+from training.flat import Ask, FlatTable, as_unit, flat_rows, moments
+from training.split import DAY_US
 
 
 def table(n: int = 600, seed: int = 0) -> pd.DataFrame:
@@ -48,7 +52,7 @@ def column(*values: object) -> pa.ChunkedArray:
 
 class TestSignals:
     def test_what_becomes_a_signal_and_what_does_not(self) -> None:
-        flat = flat_rows(pa.Table.from_pandas(table()), "won", "created")
+        flat = flat_rows(pa.Table.from_pandas(table()), Ask("won", time="created"))
         units = {s.name: s.unit for s in flat.rows.signals}
         assert units == {"size": "points", "plan": "category", "trial": "flag", "as text": "points"}
         why = dict(flat.left_out)
@@ -67,7 +71,7 @@ class TestSignals:
     def test_rows_without_a_label_are_left_out(self) -> None:
         frame = table()
         frame.loc[:9, "won"] = None
-        flat = flat_rows(pa.Table.from_pandas(frame), "won")
+        flat = flat_rows(pa.Table.from_pandas(frame), Ask("won"))
         assert flat.unlabelled == 10
         assert len(flat.rows) == 590
 
@@ -77,27 +81,155 @@ class TestSignals:
             assert (np.diff(moments(settle(pa.chunked_array([pa.array(list(values))])), "t")) > 0).all()
 
 
+def weekly(signal: bool = False, accounts: int = 240, weeks: int = 44, seed: int = 0) -> pd.DataFrame:
+    """Weekly rows per account until it leaves; the outcome is "within 90 days". Facts of an account tell nothing of it; with
+    `signal` its mood does, which moves slowly."""
+    rng = np.random.default_rng(seed)
+    mood = np.zeros((accounts, weeks + 13))
+    for week in range(weeks + 13):
+        mood[:, week] = 0.95 * mood[:, week - 1] + 0.31 * rng.normal(size=accounts)
+    hazard = 0.015 * (np.exp(2.5 * mood - 2) if signal else 1.0)
+    leaves = rng.random(mood.shape) < hazard
+    end = np.where(leaves.any(axis=1), leaves.argmax(axis=1), weeks + 99)
+    who, week = np.repeat(np.arange(accounts), weeks), np.tile(np.arange(weeks), accounts)
+    frame = pd.DataFrame(
+        {
+            "account": who,
+            "snapshot": (pd.Timestamp("2024-01-01") + pd.to_timedelta(7 * week, unit="D")).strftime("%Y-%m-%d"),
+            "age": rng.integers(0, 4000, accounts)[who],
+            "size": rng.lognormal(3, 1, accounts)[who],
+            "noise": rng.normal(size=len(who)),
+            "mood": mood[who, week] if signal else rng.normal(size=len(who)),
+            "left": (end[who] < week + 13).astype(int),
+        }
+    )
+    return frame[week <= end[who]].reset_index(drop=True)
+
+
+def learnt_from(frame: pd.DataFrame, **more: Any) -> FlatTable:
+    return flat_rows(pa.Table.from_pandas(frame, preserve_index=False), Ask("left", time="snapshot", **more))
+
+
+class TestSnapshots:
+    def test_a_horizon_is_a_gap_and_without_one_accounts_stay_on_one_side(self) -> None:
+        frame = weekly()
+        flat = learnt_from(frame, horizon_days=90)
+        time = flat.rows.time
+        assert time is not None
+        assert time[flat.split.before_test].max() + 90 * DAY_US <= time[flat.split.test].min()
+        assert time[flat.split.train].max() + 90 * DAY_US <= time[flat.split.calibrate].min()
+        assert "The gap is 90 days" in " ".join(flat.notes)
+        flat = learnt_from(frame)
+        group, split = flat.rows.group, flat.split
+        assert time[split.before_test].max() + 90 * DAY_US > time[split.test].min(), "there is none"
+        assert not set(group[split.before_test]) & set(group[split.test])
+        assert "there is no gap" in " ".join(flat.notes)
+
+    @pytest.mark.parametrize("more", [{"horizon_days": 90}, {}, {"horizon_days": 90, "group": "account"}])
+    def test_the_number_of_an_account_is_no_input_and_intervals_go_by_account(self, more: dict[str, Any]) -> None:
+        frame = weekly()
+        flat = learnt_from(frame, **more)
+        assert [s.name for s in flat.rows.signals] == ["age", "size", "noise", "mood"]
+        assert flat.entities.column == "account"
+        assert len(np.unique(flat.rows.group)) == 240
+        assert "intervals are by account" in " ".join(flat.notes)
+
+    def test_without_a_time_folds_go_by_account(self) -> None:
+        frame = weekly().drop(columns=["snapshot"])
+        flat = flat_rows(pa.Table.from_pandas(frame, preserve_index=False), Ask("left"))
+        assert all(not set(flat.rows.group[a]) & set(flat.rows.group[b]) for a, b in flat.split.folds)
+        assert len(np.unique(flat.rows.group)) == 240
+
+    @pytest.mark.parametrize("more", [{"horizon_days": 90}, {}])
+    def test_noise_is_refused_and_with_the_guards_out_it_ranks(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
+    ) -> None:
+        weekly(seed=5).to_csv(tmp_path / "t.csv", index=False)
+        report = fit_table(tmp_path / "t.csv", "left", tmp_path / "s", time="snapshot", trials=1, **more)
+        assert report["verdict"] == "no signal found"
+        assert report["metrics"]["auc"]["low"] < 0.5  # type: ignore[index]
+        nobody = Entities(None, None, {})
+        monkeypatch.setattr("training.flat.find_entities", lambda *_: nobody)
+        twin = fit_table(tmp_path / "t.csv", "left", tmp_path / "twin", time="snapshot", trials=1)
+        assert twin["metrics"]["auc"]["low"] > 0.55, "neighbouring weeks of one account"  # type: ignore[index]
+
+    def test_a_signal_is_found(self, tmp_path: Path) -> None:
+        weekly(signal=True, weeks=80).to_csv(tmp_path / "t.csv", index=False)
+        report = fit_table(tmp_path / "t.csv", "left", tmp_path / "s", time="snapshot", trials=1, horizon_days=90)
+        assert report["metrics"]["auc"]["low"] > 0.6  # type: ignore[index]
+        assert Scorer.load(tmp_path / "s").spec.horizon_days == 90
+
+
+class TestHorizon:
+    @pytest.mark.parametrize("days", [0, -5])
+    def test_it_is_above_0(self, tmp_path: Path, days: int) -> None:
+        with pytest.raises(UserMistake, match=rf"--horizon {days} is not above 0: give the days"):
+            fit_table(tmp_path / "t.csv", "left", tmp_path / "s", time="snapshot", horizon_days=days)
+
+    @pytest.mark.parametrize("days", [200, 301, 5_000, 10**15])
+    def test_one_that_the_times_do_not_allow_is_told_the_longest_that_works(self, days: int) -> None:
+        frame = weekly()
+        with pytest.raises(TrainingRefused, match=rf"--horizon {days}: the times span 301 days") as refused:
+            learnt_from(frame, horizon_days=days)
+        works = int(re.findall(r"--horizon (\d+) or less works", str(refused.value))[0])
+        assert learnt_from(frame, horizon_days=works)
+        with pytest.raises(TrainingRefused):
+            learnt_from(frame, horizon_days=works + 7)
+
+    def test_it_needs_dates(self) -> None:
+        arrow = pa.Table.from_pandas(table())
+        with pytest.raises(TrainingRefused, match=r"there is no --time.*add --time created"):
+            flat_rows(arrow, Ask("won", horizon_days=90))
+        with pytest.raises(TrainingRefused, match=r"column row holds numbers.*give dates"):
+            flat_rows(arrow, Ask("won", time="row", horizon_days=90))
+
+
+class TestOutcome:
+    @pytest.mark.parametrize(("chosen", "value"), [(None, "Yes"), ("No", "No"), ("yes", "Yes")])
+    def test_it_is_chosen_and_said(self, chosen: str | None, value: str) -> None:
+        frame = table()
+        flat = flat_rows(pa.Table.from_pandas(frame), Ask("won", chosen))
+        assert flat.outcome == {
+            "column": "won", "value": value, "other": "No" if value == "Yes" else "Yes",
+            "rows": int((frame["won"] == value).sum()),
+        }  # fmt: skip
+        assert flat.rows.y.sum() == (frame["won"] == value).sum()
+        assert any(f"The outcome is won = {value}" in note for note in flat.notes)
+
+    @pytest.mark.parametrize("values", [(0, 1), (0.0, 1.0), (False, True), ("0", "1")])
+    def test_numbers_and_flags_by_what_is_written(self, values: tuple[object, object]) -> None:
+        frame = table()
+        frame["won"] = [values[v == "Yes"] for v in frame["won"]]
+        written = {"False": "false"}.get(str(values[0]), "0")
+        flat = flat_rows(pa.Table.from_pandas(frame), Ask("won", written))
+        assert flat.rows.y.sum() == (frame["won"] == values[0]).sum()
+
+    def test_a_value_that_is_not_there(self) -> None:
+        with pytest.raises(UserMistake, match="--outcome maybe is no value of 'won': choose No or Yes"):
+            flat_rows(pa.Table.from_pandas(table()), Ask("won", "maybe"))
+
+
 class TestRefusals:
     def test_every_missing_column_at_once(self) -> None:
         with pytest.raises(TrainingRefused) as refused:
-            flat_rows(pa.Table.from_pandas(table()), "converted", "when", "firm")
+            flat_rows(pa.Table.from_pandas(table()), Ask("converted", time="when", group="firm"))
         assert [f.where for f in refused.value.faults] == ["--label converted", "--time when", "--group firm"]
 
     def test_one_class_only(self) -> None:
         frame = table().assign(won="No")
         with pytest.raises(UserMistake, match="column 'won' holds 1 different values"):
-            flat_rows(pa.Table.from_pandas(frame), "won")
+            flat_rows(pa.Table.from_pandas(frame), Ask("won"))
 
     def test_too_few(self) -> None:
         frame = table()
         frame["won"] = np.arange(len(frame)) < 7
         with pytest.raises(TrainingRefused, match=r"7 of 600.*at least 20.*about 3 times the history"):
-            flat_rows(pa.Table.from_pandas(frame), "won")
+            flat_rows(pa.Table.from_pandas(frame), Ask("won"))
 
     def test_a_time_that_is_none(self) -> None:
         frame = table().assign(when=["2024-01-01"] * 599 + ["soon"])
         with pytest.raises(TrainingRefused, match="'soon'"):
-            flat_rows(pa.Table.from_pandas(frame), "won", "when")
+            flat_rows(pa.Table.from_pandas(frame), Ask("won", time="when"))
 
     def test_files(self, tmp_path: Path) -> None:
         with pytest.raises(UserMistake, match="no file"):
@@ -160,6 +292,7 @@ class TestDoor:
         report = json.loads((tmp_path / "s.report.json").read_text())
         assert report["ready"] is not noise
         *_, verdict, path = done.stderr.splitlines()
+        assert report["verdict"] == ("no signal found" if noise else "ready, if no two rows overlap")
         assert verdict == f"table: {report['verdict']}; the scorer in {out} is {'not ' * noise}for use."
         assert path == f"Report: {report['page']}"
         assert Path(report["page"]).is_file()

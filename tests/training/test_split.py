@@ -40,6 +40,36 @@ class TestInTime:
         assert "fitted into test" in overlaps(careless, time, HORIZON)
         assert "train into calibrate" in overlaps(careless, time, HORIZON)
 
+    def test_the_note_says_whether_there_is_a_gap(self) -> None:
+        time, y, account = panel(40)
+        assert "with a gap of one horizon" in split_in_time(time, y, HORIZON, account).note
+        assert "with no gap" in split_in_time(time, y, 0, account).note
+
+    @pytest.mark.parametrize("horizon", [0, HORIZON])
+    def test_groups_that_are_there_throughout_are_dealt_to_the_periods(self, horizon: int) -> None:
+        """Going to the later side leaves nobody to learn from."""
+        time, y, account = panel(40)
+        split = split_in_time(time, y, horizon, account, strict_group=account)
+        parts = [set(account[i]) for i in (split.train, split.calibrate, split.test)]
+        assert all(parts)
+        assert sum(map(len, parts)) == len(set().union(*parts)) == 40
+        assert not set(account[split.before_test]) & set(account[split.test])
+        assert not [where for where in overlaps(split, time, horizon) if not where.startswith("fold")]
+        assert all(not set(account[a]) & set(account[b]) for a, b in split.folds)
+        assert "dealt to one of them by lot" in split.note
+
+    def test_groups_that_come_and_go_stay_on_the_later_side(self) -> None:
+        time, y, account = panel(40)
+        own = (time // (28 * DAY_US) // 2) * 1000 + account
+        split = split_in_time(time, y, 0, account, strict_group=own)
+        assert "by lot" not in split.note
+        assert len(split.test) == len(split_in_time(time, y, 0, account).test)
+
+    def test_too_few_groups_to_deal(self) -> None:
+        time, y, account = panel(40)
+        with pytest.raises(TrainingRefused, match=r"2 groups.*name a column with more different values"):
+            split_in_time(time, y, 0, account, strict_group=account % 2)
+
     def test_the_test_period_is_the_newest_fifth(self) -> None:
         time, y, account = panel(40)
         split = split_in_time(time, y, HORIZON, account)

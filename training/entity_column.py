@@ -1,0 +1,181 @@
+"""Which column of a flat table names whom a row is about, and which other columns only name things.
+
+A number of an account is no input: a tree learns the accounts one by one, and their past outcomes with them. Nor are rows of
+one account independent, so that intervals and folds go by account where it comes again. Ids are known by their name, or by
+how their values repeat: in a table of snapshots each value comes once per moment, at regular distances, which values of a
+measure do not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from features.flat_files.kinds import Settled
+from features.flat_files.values import holds_no_value
+
+ENTITIES = frozenset(
+    [
+        "account",
+        "acct",
+        "client",
+        "company",
+        "customer",
+        "cust",
+        "firm",
+        "lead",
+        "org",
+        "organisation",
+        "organization",
+        "prospect",
+        "subscriber",
+        "tenant",
+    ]
+)
+"""Words for whom a row can be about; a column that is called so has their names or numbers."""
+PARTS = frozenset(
+    ["contact", "contract", "deal", "household", "member", "opportunity", "person", "policy", "subscription"]
+)
+"""As `ENTITIES`, but alone these may be a measure or a kind ("contract: monthly")."""
+NUMBERS = frozenset(["number", "no", "nr", "num"])
+"""After one of the above these make an id ("lead number"); alone they may count something."""
+IDS = frozenset(["id", "uuid", "guid", "key", "ref"])
+FEWEST_VALUES = 21
+"""A column with fewer different values is taken for a code or a measure, whatever its name."""
+LEAST_EVIDENCE = 20.0
+"""Pairs of rows of one moment that would share a value by chance; none doing so then tells of an id."""
+LEAST_GAPS = 50
+NEAR_SHARE = 0.05
+"""Share of the distances between rows of one value that may be below half of its usual distance; 0.29 by chance (exponential)."""
+
+
+@dataclass(frozen=True)
+class Entities:
+    """Whom the rows are about."""
+
+    column: str | None
+    """None when no column names them, or none of them comes again."""
+    code: np.ndarray | None
+    """(n,) int64: rows about the same one have one number; None with `column`."""
+    ids: dict[str, str]
+    """Columns that only name things, each with how it is known; no inputs."""
+
+    @property
+    def count(self) -> int:
+        return 0 if self.code is None else int(self.code.max()) + 1
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    name: str
+    code: np.ndarray
+    different: int
+    named: bool
+    """Its name says that it is an id."""
+    of_entity: bool
+    """Its name says that it is one of an entity."""
+    steady: bool
+    """Its values come once per moment, or at regular distances."""
+
+    @property
+    def repeats(self) -> bool:
+        return self.different < len(self.code)
+
+
+def find_entities(
+    settled: Mapping[str, Settled], order: np.ndarray | None, passed_over: set[str], given: str | None = None
+) -> Entities:
+    """The column that names whom rows are about: the one `given`, else the likeliest; and all that only name things.
+
+    order : (n,) int64 that grows with time, None without time
+    passed_over : columns that are looked at by nobody, such as the label
+    """
+    found = []
+    for name, column in settled.items():
+        code = None if name in passed_over else _codes(column)
+        if code is None:
+            continue
+        different = int(code.max(initial=-1)) + 1
+        named, of_entity = _named(name) if different >= FEWEST_VALUES else (False, False)
+        steady = order is not None and is_steady(code, order)
+        if name == given or named or steady:
+            found.append(_Candidate(name, code, different, named, of_entity, steady))
+    ids = {c.name: "by its name" for c in found if c.named}
+    chosen = next((c for c in found if c.name == given), None) or max(
+        (c for c in found if c.repeats and (c.steady or c.of_entity)),
+        key=lambda c: (c.steady and c.named, c.steady, c.of_entity),
+        default=None,
+    )
+    if chosen is not None and chosen.name not in ids:
+        ids[chosen.name] = "by --id" if chosen.name == given else "each value comes once per moment, again and again"
+    if chosen is None or not chosen.repeats:
+        return Entities(None, None, ids)
+    return Entities(chosen.name, chosen.code, ids)
+
+
+def _words(name: str) -> list[str]:
+    """The words of a column's name.
+
+    >>> _words("AccountID"), _words("lead number"), _words("owner_id")
+    (['account', 'id'], ['lead', 'number'], ['owner', 'id'])
+    """
+    return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
+
+
+def _named(name: str) -> tuple[bool, bool]:
+    """Whether a column's name says that it holds ids, and those of whom a row can be about.
+
+    >>> _named("customer_no"), _named("campaign id"), _named("number of customers"), _named("contract")
+    ((True, True), (True, False), (False, False), (False, False))
+    """
+    words = _words(name)
+    if not words:
+        return False, False
+    rest = {w for w in words if w not in IDS | NUMBERS}
+    marked = words[-1] in IDS | NUMBERS or words[0] in IDS
+    of_entity = bool(rest) and rest <= ENTITIES | PARTS and (marked or (len(words) == 1 and words[0] in ENTITIES))
+    return of_entity or words[-1] in IDS or words[0] in IDS, of_entity
+
+
+def _codes(found: Settled) -> np.ndarray | None:
+    """(n,) int64 per value, each missing one a value of its own; None for a column that can be no id."""
+    if found.kind in ("nothing", "flag", "time") or holds_no_value(found.values.type):
+        return None
+    values = found.values.to_pandas()
+    if found.kind == "number":  # whole numbers with gaps may be read so
+        present = values.dropna().to_numpy(dtype=np.float64)
+        if (present != np.floor(present)).any():
+            return None
+    code = np.asarray(pd.factorize(values)[0], dtype=np.int64)
+    missing = np.flatnonzero(code < 0)
+    code[missing] = code.max(initial=-1) + 1 + np.arange(len(missing))
+    return code
+
+
+def is_steady(code: np.ndarray, order: np.ndarray) -> bool:
+    """Do the values come as those of an id do in snapshots: once per moment, and at regular distances?
+
+    >>> week, account = np.repeat(np.arange(40), 30), np.tile(np.arange(30), 40)
+    >>> is_steady(account, week), is_steady(np.random.default_rng(0).permutation(account), week)
+    (True, False)
+    """
+    sorted_rows = np.lexsort((order, code))
+    value, time = code[sorted_rows], order[sorted_rows]
+    same = value[1:] == value[:-1]
+    gap = np.diff(time)[same]
+    moments = np.unique(order, return_counts=True)[1].astype(float)
+    size, n = np.bincount(code).astype(float), len(code)
+    by_chance = float((moments * (moments - 1)).sum() * (size * (size - 1)).sum() / max(2 * n * (n - 1), 1))
+    together = int((gap == 0).sum())
+    if by_chance >= LEAST_EVIDENCE:
+        return together <= 0.02 * by_chance and len(gap) > 0
+    owner = value[1:][same]
+    usual = pd.Series(gap).groupby(owner).transform("median").to_numpy()
+    several = pd.Series(gap).groupby(owner).transform("size").to_numpy() >= 2
+    if several.sum() < LEAST_GAPS:
+        return False
+    return bool((usual[several] > 0).all() and np.mean(gap[several] < usual[several] / 2) <= NEAR_SHARE)

@@ -1,0 +1,69 @@
+"""The gap between the periods of a flat table: as long as the outcome takes, where somebody says how long that is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from features.errors import Fault
+from training.entity_column import Entities
+from training.errors import TrainingRefused
+from training.rows import Rows
+from training.split import DAY_US, Split, split_in_time
+
+
+def split_by_horizon(rows: Rows, horizon_days: int | None, together: np.ndarray | None) -> Split:
+    """The split by time with a gap of the horizon (none without one); rows that are `together` stay on one side.
+
+    Raises `TrainingRefused` with the longest horizon that these rows allow.
+    """
+    assert rows.time is not None
+
+    def tried(days: int) -> Split:
+        assert rows.time is not None
+        return split_in_time(rows.time, rows.y, days * DAY_US, rows.group, together)
+
+    horizon, span = horizon_days or 0, int(rows.time.max() - rows.time.min()) // DAY_US
+    said = ""
+    if horizon <= span:
+        try:
+            return tried(horizon)
+        except TrainingRefused as refused:
+            if not horizon:
+                raise
+            said = f"; {refused.faults[0].where}: {refused.faults[0].found}"
+    works, fails = 0, min(horizon, span + 1)
+    while fails - works > 1:
+        days = (works + fails) // 2
+        try:
+            tried(days)
+            works = days
+        except TrainingRefused:
+            fails = days
+    raise TrainingRefused(
+        "the table",
+        [
+            Fault(
+                f"--horizon {horizon}",
+                f"the times span {span:,} days{said}",
+                "train, calibrate and test are three periods with one horizon between each two, each with both outcomes",
+                f"--horizon {works} or less works on these rows, where the outcome is meant so; else add older rows"
+                if works
+                else "add older rows",
+            )
+        ],
+    )
+
+
+def gap_notes(horizon_days: int | None, entities: Entities) -> list[str]:
+    """What is to be said of the gap, and of what was done without one."""
+    if horizon_days:
+        return [
+            f"The gap is {horizon_days} days: the outcome of no row that was learnt from reaches into the test period."
+        ]
+    said = (
+        "No --horizon is given, so there is no gap: where the outcome takes time, rows on both sides of a line share it, and the "
+        "figures are too good. The verdict holds if no two rows overlap."
+    )
+    if entities.column is not None:
+        said += f" All rows of one {entities.column} are on one side of each line instead."
+    return [said]
