@@ -49,8 +49,11 @@ FEWEST_VALUES = 21
 LEAST_EVIDENCE = 20.0
 """Pairs of rows of one moment that would share a value by chance; none doing so then tells of an id."""
 LEAST_GAPS = 50
-NEAR_SHARE = 0.05
-"""Share of the distances between rows of one value that may be below half of its usual distance; 0.29 by chance (exponential)."""
+LEAST_NEAR = 0.1
+NEAR_SHARE = 0.2
+"""Distances between rows of one value that are below half of its usual one: so large a share of what dealing the values to the
+rows by lot gives (0.29 where times are continuous), which must itself be `LEAST_NEAR`, may there be of an id."""
+FEWEST_STEADY = 5
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,13 @@ class Entities:
 class _Candidate:
     name: str
     code: np.ndarray
-    different: int
+    repeats: bool
     named: bool
     """Its name says that it is an id."""
     of_entity: bool
     """Its name says that it is one of an entity."""
     steady: bool
     """Its values come once per moment, or at regular distances."""
-
-    @property
-    def repeats(self) -> bool:
-        return self.different < len(self.code)
 
 
 def find_entities(
@@ -99,11 +98,12 @@ def find_entities(
         code = None if name in passed_over else _codes(column)
         if code is None:
             continue
-        different = int(code.max(initial=-1)) + 1
+        there = column.values.is_valid().to_numpy()
+        different = len(np.unique(code[there]))
         named, of_entity = _named(name) if different >= FEWEST_VALUES else (False, False)
-        steady = order is not None and is_steady(code, order)
+        steady = order is not None and different >= FEWEST_STEADY and is_steady(code[there], order[there])
         if name == given or named or steady:
-            found.append(_Candidate(name, code, different, named, of_entity, steady))
+            found.append(_Candidate(name, code, different < there.sum(), named, of_entity, steady))
     ids = {c.name: "by its name" for c in found if c.named}
     chosen = next((c for c in found if c.name == given), None) or max(
         (c for c in found if c.repeats and (c.steady or c.of_entity)),
@@ -173,9 +173,21 @@ def is_steady(code: np.ndarray, order: np.ndarray) -> bool:
     together = int((gap == 0).sum())
     if by_chance >= LEAST_EVIDENCE:
         return together <= 0.02 * by_chance and len(gap) > 0
-    owner = value[1:][same]
-    usual = pd.Series(gap).groupby(owner).transform("median").to_numpy()
-    several = pd.Series(gap).groupby(owner).transform("size").to_numpy() >= 2
-    if several.sum() < LEAST_GAPS:
+    near, several = _near(gap, value[1:][same])
+    if several < LEAST_GAPS:
         return False
-    return bool((usual[several] > 0).all() and np.mean(gap[several] < usual[several] / 2) <= NEAR_SHARE)
+    dealt = np.random.default_rng(0).permutation(code)
+    sorted_rows = np.lexsort((order, dealt))
+    value, time = dealt[sorted_rows], order[sorted_rows]
+    same = value[1:] == value[:-1]
+    by_lot, _ = _near(np.diff(time)[same], value[1:][same])
+    return by_lot >= LEAST_NEAR and near <= NEAR_SHARE * by_lot
+
+
+def _near(gap: np.ndarray, owner: np.ndarray) -> tuple[float, int]:
+    """Share of the distances between rows of one value that are below half of its usual one, and how many there are."""
+    grouped = pd.Series(gap).groupby(owner)
+    usual, several = grouped.transform("median").to_numpy(), grouped.transform("size").to_numpy() >= 2
+    if not several.any():
+        return 0.0, 0
+    return float(np.mean((gap[several] < usual[several] / 2) | (gap[several] == 0))), int(several.sum())

@@ -121,6 +121,7 @@ def flat_rows(table: pa.Table, ask: Ask, seed: int = 0, delimiter: str = ",") ->
         own = copies(rows.x)
         rows = _grouped(rows, own if together is None else join_groups(own, together))
         split = split_without_time(rows.y, rows.group, seed)
+        notes.append("There is no gap without --time and --horizon: the verdict holds if no two rows overlap.")
     else:
         rows = _grouped(rows, np.arange(len(y)) if together is None else together)
         split = split_by_horizon(rows, ask.horizon_days, named if ask.horizon_days else together)

@@ -37,7 +37,7 @@ def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:
             "plan": np.array(["basic", " pro ", None], dtype=object)[rng.integers(0, 3, n)],
             "trial": rng.random(n) < 0.5,
             "visits": visits,
-            "won": rng.random(n) < 1 / (1 + np.exp(2 * (6 - np.log(size) - visits / 5))),
+            "won": rng.random(n) < 1 / (1 + np.exp(1.2 * (4.8 - np.log(size) - visits / 8))),
         }
     )
 

@@ -88,6 +88,17 @@ class TestMeasures:
         assert found(frame, "created") == (None, set())
         assert found(frame.sort_values("created"), None) == (None, set())
 
+    @pytest.mark.parametrize("every", ["h", "7D"])
+    def test_kinds_with_gaps_on_a_regular_grid_of_times(self, every: str) -> None:
+        """One row per moment: no two rows of a value are nearer than the grid lets them be."""
+        rng = np.random.default_rng(0)
+        plan = rng.choice(np.array(["basic", "pro", None], dtype=object), 600)
+        team = rng.choice(list("abcdefghijkl"), 600)
+        frame = pd.DataFrame(
+            {"created": pd.date_range("2024-01-01", periods=600, freq=every), "plan": plan, "team": team}
+        )
+        assert found(frame, "created") == (None, set())
+
 
 class TestByName:
     @pytest.mark.parametrize(

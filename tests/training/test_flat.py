@@ -282,8 +282,8 @@ class TestDoor:
         frame = table(1200)
         rng = np.random.default_rng(1)
         frame["visits"] = rng.integers(0, 30, len(frame))
-        told = 0 if noise else np.log(frame["size"]) - 3 + frame["visits"] / 5 - 3
-        frame["won"] = rng.random(len(frame)) < 1 / (1 + np.exp(-2 * told))
+        told = 0 if noise else np.log(frame["size"]) - 3 + frame["visits"] / 8 - 1.8
+        frame["won"] = rng.random(len(frame)) < 1 / (1 + np.exp(-1.2 * told))
         frame.to_parquet(tmp_path / "t.parquet")
         out = tmp_path / "s"
         given = ("fit-table", str(tmp_path / "t.parquet"), "--label", "won", "--time", "created", "--out", str(out))

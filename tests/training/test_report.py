@@ -25,6 +25,7 @@ from training.fit import table_definition
 from training.report import page, pictures, words
 from training.report.signals import top_signals
 from training.report.speed import speed
+from training.verdicts import Verdict
 
 HOSTILE = '<script>alert("1")</script>$x_{2}$ & "quoted"'
 
@@ -135,6 +136,7 @@ class TestPage:
         assert "badge good" not in html
 
     def test_a_rule_that_is_enough_is_named(self, scorer: Scorer, definition: Model) -> None:
+        assert {words.badge(make_report(scorer, verdict_code=code.value)) for code in Verdict} >= {"ready", "refused"}
         report = make_report(scorer, verdict_code="rule_is_enough", promoted=False)
         report["one_column_rule"]["rule"] = "days_to_renewal, lowest first"
         html = page.render(definition, report, {})

@@ -64,6 +64,7 @@ def badge(report: Report) -> str:
     """The verdict in a word or three."""
     return {
         Verdict.READY: "ready",
+        Verdict.READY_IF_NO_OVERLAP: "ready, with a condition",
         Verdict.RULE_IS_ENOUGH: "a rule is enough",
         Verdict.NO_SIGNAL: "no signal",
         Verdict.REFUSED: "refused",
@@ -77,6 +78,11 @@ def standing(report: Report) -> str:
     failed = [gate["name"] for gate in report["gates"] if not gate["passed"]]
     if report.get("version"):
         return f"Version {report['version']} is not live: {', '.join(failed) or report['verdict']}."
+    if report["verdict_code"] == Verdict.READY_IF_NO_OVERLAP:
+        return (
+            "All its gates held, if no two rows overlap: nobody said how long the outcome takes, so that there is no gap between "
+            "the rows that it learnt from and those that judge. python -m serving score-table reads its folder."
+        )
     if report["verdict_code"] == Verdict.READY:
         return "All its gates held. It is a folder, live nowhere by itself: python -m serving score-table reads it."
     return f"It must not be used: {', '.join(failed)} failed."
