@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from features.audit import Finding, Table, presence, strong_columns
+from features.audit.source import known_by_the_clock
 from models.definition import Model
 from training import curves, evaluate, gates, rules, worth
 from training.calibrate import fit_level, sigmoid
@@ -194,7 +195,8 @@ def findings(rows: Rows, seed: int = 0) -> tuple[Finding, ...]:
     if len(np.unique(rows.y)) < 2:
         return ()
     table = Table(frame, rows.y.astype(int), np.arange(len(rows)), dated=rows.time is not None)
-    return tuple(f for rule in (strong_columns, presence) for f in rule(table) if f.severity == "high")
+    found = [f for rule in (strong_columns, presence) for f in rule(table)]
+    return tuple(f for f in known_by_the_clock(found, rows.signals) if f.severity == "high")
 
 
 def worst_misses(rows: Rows, learnt: Learnt) -> list[Mapping[str, object]]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import itertools
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from features.canonical import quote, versions
 from features.errors import UserMistake
 from features.measures import DAY_US
 from features.panel import ELIGIBLE, FIXED, build_panel, grid, offered, signals_of
+from features.signal import Signal
 from features.source import Source, to_us
 from features.tables import ENTITIES, TABLES
 
@@ -77,7 +78,7 @@ def audit_source(source: Source, question: Question) -> SourceAudit:
     if dates:
         found += leaking_signals(source, question, dates[-1])
     if table is not None:
-        found += findings_of(table, RULES)
+        found += known_by_the_clock(findings_of(table, RULES), signals_of(source, question.entity))
     rows = 0 if table is None else len(table.outcome)
     return SourceAudit(by_gravity(found), rows, tuple(dates), 0 if table is None else int(table.outcome.sum()))
 
@@ -144,6 +145,17 @@ def as_known(source: Source, as_of: dt.datetime, entity_key: str, ids: Sequence[
         known.schemas[name] = schema
     known.connection.execute(f"SET search_path = '{schema},main'")
     return known
+
+
+def known_by_the_clock(findings: Iterable[Finding], signals: Sequence[Signal]) -> list[Finding]:
+    """The findings, with a lower severity where the only suspicion of a signal is that it is strong and it counts time.
+
+    The age of a lead may well be the best that there is to know, and is known at every moment; what proves a leak stays.
+    """
+    clocks = {signal.name for signal in signals if signal.by_clock}
+    return [
+        replace(f, severity="medium") if f.code == "too_good" and clocks.issuperset(f.columns) else f for f in findings
+    ]
 
 
 def grave_findings(source: Source, question: Question, as_of: dt.datetime, themes: Collection[str]) -> list[Finding]:
@@ -283,10 +295,12 @@ def _dated_at_the_end(source: Source, name: str) -> bool:
     before the end of the data. Ends at their own time go on to the last day at the rate that they had.
     """
     key, ends = quote(TABLES[name].key or ""), ", ".join(f"'{status}'" for status in ENDINGS[name])
-    last = to_us(source.span[1])
+    period = source.observed.tables.get(name)
+    last = period.last_us if period is not None and period.stopped else to_us(source.span[1])
     recent, before = source.query(
         f"SELECT count(*) FILTER (first_us > {last - RECENT_US}), count(*) FILTER (first_us <= {last - RECENT_US} AND first_us > {last - 4 * RECENT_US}) "
         f"FROM (SELECT arg_min(status, event_us) AS first_status, min(event_us) AS first_us FROM {quote(name)} GROUP BY {key}) "
         f"WHERE first_status IN ({ends})"
     )[0]
-    return bool(before >= FEWEST_ENDS and recent >= before / 3 / 2)
+    # Half the rate, and two standard errors of a count below it.
+    return bool(before >= FEWEST_ENDS and recent + 2 * np.sqrt(max(recent, 1)) >= before / 3 / 2)

@@ -1,0 +1,56 @@
+"""A CRM export in which nothing but the age of a lead predicts that it converts: the answer is the rule, not a model."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.settings import Settings
+from features.source import Source
+from tests.company import at, make_source
+from training.fit import fit_source
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
+
+
+def export(folder: Path, leads: int = 5000, days: int = 700, seed: int = 3) -> Source:
+    """Leads with facts that say nothing; three in ten are won, 50 days on in the mean, by close date, one row each."""
+    rng = np.random.default_rng(seed)
+    first = at("2024-01-01")
+    made, deals, touches = [], [], []
+    for n in range(leads):
+        born = first + dt.timedelta(days=float(rng.uniform(0, days)))
+        made.append(
+            {
+                "lead_id": f"l{n}", "event_time": born, "status": "open", "channel": str(rng.choice(["paid", "event", "organic"])),
+                "industry": str(rng.choice(["retail", "software", "health"])), "employees": int(rng.integers(1, 900)),
+            }
+        )  # fmt: skip
+        won = born + dt.timedelta(days=float(rng.exponential(50)))
+        if rng.random() < 0.3 and won < first + dt.timedelta(days=days):
+            deals.append(
+                {"opportunity_id": f"o{n}", "lead_id": f"l{n}", "event_time": won, "stage": "won", "status": "won"}
+            )
+        if born > first + dt.timedelta(days=days - 90):
+            continue
+        touches.append(
+            {"lead_id": f"l{n}", "event_time": born + dt.timedelta(days=float(rng.uniform(0, 90))), "kind": "call"}
+        )
+    return make_source(folder, {"leads": made, "opportunities": deals, "touches": touches})
+
+
+def test_the_verdict_is_the_rule(tmp_path: Path) -> None:
+    source = export(tmp_path / "crm")
+    settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path / "home")})
+    report = fit_source("lead-fit", str(source.folder), source.folder, trials=1, settings=settings, register=False)
+    rule = report["one_column_rule"]
+    assert rule["auc"] > 0.75, "a strong rule: once a model had only to be merely better"  # type: ignore[index]
+    assert rule["rule"] == "lead_age_days, lowest first"  # type: ignore[index]
+    assert report["verdict_code"] == "rule_is_enough"
+    assert report["verdict"] == "this rule does it: lead_age_days, lowest first"
+    # Wins by their close date are no last states: the audit lets them pass.
+    assert next(gate for gate in report["gates"] if gate["name"] == "audit")["passed"]  # type: ignore[union-attr, index]
+    assert report["rows"]["already_customer"] > 1000  # type: ignore[index]
