@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from features.cli import parse_as_of
 from features.clock import now
 from features.errors import UserMistake
+from models.catalog import get_model
 from serving.batch import durable
 from serving.privacy.repository import Erased
 
@@ -44,6 +45,49 @@ def forget_erased(out: Path, erased: Erased) -> list[str]:
             shutil.rmtree(folder)
             found.append(folder.name)
     return found
+
+
+def rewrite_without(out: Path, erased: Erased) -> None:
+    """Take who was erased out of all that is in OUT: the published run is written anew without them, other runs that have them
+    and what waits for the next one are deleted. Use under `work.only_one`.
+
+    Killed on the way, the published run is not whole: the next batch makes it again.
+    """
+    forget_erased(out, erased)
+    manifest = published(out)
+    if manifest is not None and any([_filter(out, about, erased) for about in _by_entity(manifest)]):
+        for model in manifest["models"].values():
+            model["rows"] = sum(file["rows"] for file in model["files"])
+        text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
+        durable.write_text(out / manifest["run_id"] / RUN, text)
+        durable.write_text(out / MANIFEST, text)
+    # A run that is under way cannot go on after an erasure, and what is carried is of another source.
+    for left in (out / ".work", *(folder for folder in (out / ".carried").glob("*") if folder.is_dir())):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _by_entity(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, model in manifest["models"].items():
+        yield from ((get_model(name).entity, file) for file in model["files"])
+    yield from manifest["signals"].items()
+
+
+def _filter(out: Path, about: tuple[str, dict[str, Any]], erased: Erased) -> bool:
+    """Write a file anew without who was erased, and say so in its description; False when nobody was in it."""
+    entity, file = about
+    path = out / file["file"]
+    with pq.ParquetFile(path) as old:
+        groups = [old.read_row_group(number) for number in range(old.num_row_groups)]
+        schema = old.schema_arrow
+    kept = [
+        g.filter(pa.array([not erased.has(entity, n) for n in g["entity_id"].to_pylist()], pa.bool_())) for g in groups
+    ]
+    left = sum(group.num_rows for group in kept)
+    if left == sum(group.num_rows for group in groups):
+        return False
+    durable.write_parquet(path, [group for group in kept if group.num_rows] or [schema.empty_table()])
+    file.update(sha256=durable.sha256(path), rows=left)
+    return True
 
 
 def read_manifest(out: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from features.errors import UserMistake
+from serving.store.words import counted
 
 if TYPE_CHECKING:
     from serving.store.connect import Store
@@ -20,7 +21,8 @@ Name = Annotated[str, typer.Argument(help="Its id in the source.")]
 def erase(kind: Kind, name: Name) -> None:
     """Delete all that the store holds of it; neither a late event nor the next batch brings it back, no training sees it.
 
-    What batches published: the next run into a folder is without it, and takes away the older ones that have it.
+    Published runs and reports in ACCOUNTSCORE_HOME are rewritten without it. Of a batch with another --out the next run is without it,
+    and takes away the older ones that have it.
     """
     from serving.clock import make_clock, to_us
     from serving.connections import load_connections
@@ -34,7 +36,14 @@ def erase(kind: Kind, name: Name) -> None:
     store = _open()
     done = service.erase(store, configs, kind, name, to_us(make_clock()()), settings.base.home)
     store.close()
-    typer.echo("erased: " + ", ".join(f"{rows} of {table}" for table, rows in done.items()))
+    if done.found:
+        typer.echo(f"erased: {counted(done.deleted)}")
+    else:
+        typer.echo(
+            f"nothing is stored of {kind} {name!r}: if the id is wrong, take the mark back with python -m serving privacy admit "
+            f"{kind} ID; no late event and no batch brings it in"
+        )
+    _tell(done.left)
 
 
 @app.command()
@@ -49,15 +58,16 @@ def admit(kind: Kind, name: Name) -> None:
 
 @app.command()
 def publish() -> None:
-    """Write anew who is gone (erased, deleted, merged) into ACCOUNTSCORE_HOME/removed.json, which every reader of a source heeds.
+    """Write anew who is gone (erased, deleted, merged) into ACCOUNTSCORE_HOME/removed.json, which every reader of a source heeds,
+    and take who was erased out of the other files of the home.
 
     The API, the worker and the batch do so by themselves; on a machine that only trains, do it before training.
     """
-    from serving.privacy import gone
+    from serving.privacy import service
     from serving.settings import ServingSettings
 
     store = _open()
-    gone.publish(store, ServingSettings.from_env().base.home)
+    _tell(service.settle(store, ServingSettings.from_env().base.home))
     store.close()
 
 
@@ -87,13 +97,16 @@ def retention(
     """Delete decision records, settled events, ended overrides and kept answers that are older."""
     from serving.clock import make_clock, to_us
     from serving.privacy import repository
+    from serving.store.wipe import wipe
 
     store = _open()
     moment = to_us(make_clock()()) - days * 86_400_000_000
     with store.write() as connection:
         done = repository.forget_before(connection, moment)
+    left = wipe(store)
     store.close()
-    typer.echo("deleted: " + ", ".join(f"{rows:,} of {table}" for table, rows in done.items()))
+    typer.echo(f"deleted: {counted(done)}")
+    _tell(left)
 
 
 def _change(job: object, nothing: str) -> None:
@@ -105,6 +118,11 @@ def _change(job: object, nothing: str) -> None:
         done = job(connection, to_us(make_clock()()))
     store.close()
     typer.echo("done" if done else f"nothing to do: {nothing}")
+
+
+def _tell(left: list[str]) -> None:
+    for each in left:
+        typer.echo(f"left to do: {each}", err=True)
 
 
 def _open() -> Store:

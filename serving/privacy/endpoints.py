@@ -63,18 +63,18 @@ async def erase(
     entity_id: EntityId,
 ) -> Response:
     """Deletes its signals, scores, changes, overrides and the content of its events, in one transaction. Neither a late
-    event nor the next batch brings it back, and no training sees it any more. The next batch into a folder takes away the runs
-    that have it."""
+    event nor the next batch brings it back, and no training sees it any more. Published
+    runs and reports in the service's home are rewritten without it."""
     if kind not in repository.KINDS:
         raise no_such("kind", list(repository.KINDS))
     state = state_of(request)
     with guarded():
-        deleted = await asyncio.to_thread(
+        done = await asyncio.to_thread(
             service.erase, state.store, state.mapped.values(), kind, entity_id, to_us(state.clock()),
             state.settings.base.home,
         )  # fmt: skip
         await asyncio.to_thread(state.watched.refresh)
-    return json_answer(ErasureAnswer(kind, deleted))
+    return json_answer(ErasureAnswer(kind, done.found, done.deleted, done.left))
 
 
 def _set(state: AppState, entity: str, entity_id: str, objects: bool) -> None:

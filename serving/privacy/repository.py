@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, false, or
 from features.removed import mark_of
 from serving.store.connect import insert_new
 from serving.store.generation import bump
-from serving.store.removed import removed_among
+from serving.store.removed import DELETED, removed_among
 from serving.store.tables import (
     changes,
     decisions,
@@ -22,6 +22,7 @@ from serving.store.tables import (
     ledger,
     objections,
     overrides,
+    removals,
     signals,
     tombstones,
     writebacks,
@@ -33,7 +34,9 @@ TABLES = {"account": "accounts", "lead": "leads", "contact": "contacts"}
 """The canonical table that has the kind's row."""
 ERASED = "erased"
 """State of an event that came after its subject was erased: kept without content, so that it is not taken for new."""
-_EMPTY = {"state": ERASED, "detail": None, "object_id": "", "value": None, "entity": None, "entity_id": None}
+_EMPTY = {
+    "state": ERASED, "detail": None, "object_id": "", "value": None, "into": None, "entity": None, "entity_id": None,
+}  # fmt: skip
 
 
 # Objections
@@ -164,6 +167,10 @@ def erase(
     done["ledger"] = _delete(connection, ledger, or_(false(), *ours))
     for table in (signals, decisions, overrides, objections, dirty, writebacks):
         done[table.name] = _delete(connection, table, and_(table.c.entity == kind, table.c.entity_id == name))
+    done["removals"] = _delete(connection, removals, and_(removals.c.entity == kind, removals.c.entity_id == name))
+    # What was merged into it has nothing that remains.
+    merged = and_(removals.c.entity == kind, removals.c.into == name)
+    connection.execute(update(removals).where(merged).values(state=DELETED, into=None))
     done["idempotency"] = _forget_answers(connection, name)
     row = {"kind": kind, "id_hash": mark_of(kind, name), "erased_at": now_us}
     insert_new(connection, tombstones, [row], unique=("kind", "id_hash"))

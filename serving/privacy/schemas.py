@@ -20,6 +20,11 @@ class ErasureAnswer(msgspec.Struct):
     """What was deleted."""
 
     kind: Annotated[str, Meta(description="account, lead or contact", examples=["contact"])]
-    deleted: Annotated[
-        dict[str, int], Meta(description="rows by table of the store", examples=[{"decisions": 12, "signals": 1}])
+    found: Annotated[
+        bool, Meta(description="whether anything was stored of it; the mark that keeps it out is set anyway")
+    ]
+    deleted: Annotated[dict[str, int], Meta(description="records by kind", examples=[{"decisions": 12, "signals": 1}])]
+    left: Annotated[
+        list[str],
+        Meta(description="what could not be done at once, with the next step; empty when all is done", examples=[[]]),
     ]

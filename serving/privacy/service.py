@@ -3,25 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from serving.connections import ConnectionConfig
-from serving.privacy import gone, repository
+from serving.privacy import files, gone, repository
 from serving.privacy.repository import Alias
 from serving.store.connect import Store
+from serving.store.wipe import wipe
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What an erasure did."""
+
+    deleted: dict[str, int]
+    """Rows by table of the store."""
+    left: list[str]
+    """What could not be done, with the next step."""
+
+    @property
+    def found(self) -> bool:
+        """Whether anything was stored of it."""
+        return any(self.deleted.values())
 
 
 def erase(
     store: Store, connections: Iterable[ConnectionConfig], kind: str, name: str, now_us: int, home: Path
-) -> dict[str, int]:  # fmt: skip
-    """Delete what the store holds, in one transaction, and tell all who read sources; rows by table.
+) -> Erasure:  # fmt: skip
+    """Delete what the store holds, in one transaction, tell all who read sources, and clear the files of the home.
 
     Raises `StoreAway`; then it is to be asked for again.
     """
     with store.write() as connection:
         done = repository.erase(connection, kind, name, now_us, aliases(connections, kind, name))
+    return Erasure(done, settle(store, home))
+
+
+def settle(store: Store, home: Path) -> list[str]:
+    """What follows an erasure: sources are read without them, files of the home are rewritten, deleted bytes are wiped.
+
+    Repeating it changes nothing. Returns what could not be done, with the next step; raises `StoreAway`.
+    """
     gone.publish(store, home)
-    return done
+    with store.read() as connection:
+        erased = repository.Erased.load(connection)
+    return files.forget_erased(home, erased) + wipe(store)
 
 
 def aliases(connections: Iterable[ConnectionConfig], kind: str, name: str) -> list[Alias]:

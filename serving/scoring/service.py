@@ -185,10 +185,17 @@ def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion:
         )
         return error_of(index, None, [fault])
     if entity_id is not None and terms.marks.may_not_score(champion.entity, entity_id):
-        recorded = not terms.marks.erased.has(champion.entity, entity_id)
+        erased = terms.marks.erased.has(champion.entity, entity_id)
         source = "request" if given is not None else "store"
         return _Subject(
-            index, entity_id, terms.now_us, None, {}, source, no_score=no_score.OPTED_OUT, recorded=recorded
+            index,
+            entity_id,
+            terms.now_us,
+            None,
+            {},
+            source,
+            no_score=no_score.ERASED if erased else no_score.OPTED_OUT,
+            recorded=not erased,
         )
     row = stored.get(entity_id) if entity_id is not None else None
     if row is None:

@@ -36,7 +36,7 @@ def restore(
     import time
 
     from serving.connections import read_connections
-    from serving.privacy import gone
+    from serving.privacy import service
     from serving.settings import ServingSettings
     from serving.store.backup import restore as read
     from serving.store.connect import open_store
@@ -47,7 +47,7 @@ def restore(
     store = open_store(settings.base.store_url)
     migrate(store)
     done = read(store, file, time.time_ns() // 1000, configs, overwrite=overwrite)
-    gone.publish(store, settings.base.home)
+    left = service.settle(store, settings.base.home)
     store.close()
     typer.echo(f"restored: {counted(done.rows)}")
     if done.taken_back:
@@ -65,3 +65,5 @@ def restore(
         typer.echo(f"{kept.keys_ended:,} live keys are newer than the backup: they are revoked, make new ones")
     if kept.erased_again:
         typer.echo(f"the backup still holds who was erased: replace it by a new one, {str(file)!r}", err=True)
+    for each in left:
+        typer.echo(f"left to do: {each}", err=True)

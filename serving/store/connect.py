@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -45,6 +46,13 @@ class Store:
         the database. SQLite takes the write lock at the start, so that no read in it is stale."""
         with _away(), self.engine.connect().execution_options(immediate=True) as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def raw(self) -> Iterator[sqlite3.Connection]:
+        """A connection of SQLite's driver outside of any transaction, for what cannot be done in one; raises `StoreAway`."""
+        with _away(), self.engine.connect() as connection:
+            # The first statement of SQLAlchemy would begin a transaction; none is made.
+            yield cast(sqlite3.Connection, connection.connection.driver_connection)
 
     def revision(self) -> str | None:
         """The migration that the store is at, None when it was never migrated."""
@@ -197,6 +205,7 @@ def _sqlite_settings(connection: DBAPIConnection, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: see serving.store.wipe
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     cursor.close()
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from serving.store.tables import removals
 
-PRESENT = "present"
+PRESENT, DELETED = "present", "deleted"
 
 
 def removed_among(connection: Connection, entity: str, ids: Iterable[str]) -> set[str]:

@@ -41,11 +41,12 @@ class Applied:
     echoes: int = 0
     removals: int = 0
     """Deleted, merged, brought back or erased."""
+    erased: int = 0
 
     def __add__(self, other: Applied) -> Applied:
         return Applied(
             self.letters + other.letters, self.failed + other.failed, self.echoes + other.echoes,
-            self.removals + other.removals,
+            self.removals + other.removals, self.erased + other.erased,
         )  # fmt: skip
 
 
@@ -124,7 +125,7 @@ def _apply_some(
     if failed:
         log.warning("letters.failed count=%d first=%s", len(failed), failed[0])
     removals = sum(map(len, work.removals.values())) + len(work.to_forget)
-    return Applied(len(letters), len(failed), len(ours), removals)
+    return Applied(len(letters), len(failed), len(ours), removals, len(work.to_forget))
 
 
 @dataclass

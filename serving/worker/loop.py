@@ -20,6 +20,7 @@ from serving.connections import ConnectionConfig, tell
 from serving.errors import StoreAway
 from serving.log import place_of
 from serving.privacy import gone
+from serving.privacy.service import settle
 from serving.store.connect import Store
 from serving.webhooks import inbox
 from serving.worker.apply import LETTERS_A_ROUND, apply_letters
@@ -89,7 +90,10 @@ class Worker:
         connections = self._available()
         off = self._off | (self._connections.keys() - connections.keys())
         applied = apply_letters(self._store, self._sources, connections, self._clock, off)
-        if applied.removals:
+        if applied.erased:
+            for left in settle(self._store, self._home):
+                log.warning("erasure.left %s", left)
+        elif applied.removals:
             gone.publish(self._store, self._home)
         scored = Scored()
         due = next_due(self._store)

@@ -156,7 +156,7 @@ class TestErasure:
                 "cause": "batch", "scorer": "x", "reasons": b"[]", "inputs": b"{}", "inputs_sha256": "x",
             }  # fmt: skip
             history.put(connection, [row])
-        assert ask(inside, "never-again", signals={"number_0": 1})["no_score"]["code"] == "opted_out"
+        assert ask(inside, "never-again", signals={"number_0": 1})["no_score"]["code"] == "erased"
         assert self.left(inside, "never-again") == []
         with inside.writing() as connection:
             # The sabotaged twin: a writer that says that it looked, and did not.
@@ -190,7 +190,7 @@ class TestErasure:
         assert self.left(inside, "in-flight-4711") == ["decisions", "idempotency"]
         monkeypatch.undo()
         inside.client.post("/v1/account/in-flight-4711/erasure")
-        request("in-flight-4")  # and when it is known, an answer that says opted_out is not kept either
+        request("in-flight-4")  # and when it is known, an answer that says erased is not kept either
         assert self.left(inside, "in-flight-4711") == []
 
     def test_a_contact_is_erased_with_its_events(self, inside: Inside) -> None:

@@ -1,0 +1,54 @@
+"""Deleted rows leave no bytes in the files of the store: the second half of an erasure.
+
+SQLite overwrites what is deleted (`secure_delete`, on every connection), but older versions of its pages stay in the write-ahead
+log until that is emptied. Postgres keeps deleted rows in its files until the table is rewritten: that is for its owner to do.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import cast
+
+from serving.store.connect import BUSY_TIMEOUT_MS, Store
+
+WAIT_SECONDS = 5.0
+"""For those who are reading: a backup or a long list holds the log."""
+SINCE_EVER = 1
+"""`user_version` of a file in which nothing was ever deleted without being overwritten."""
+
+
+def wipe(store: Store, wait_seconds: float = WAIT_SECONDS) -> list[str]:
+    """Empty the write-ahead log. Returns what could not be done, with the next step; raises `StoreAway`."""
+    if store.dialect != "sqlite":
+        return [
+            "Postgres keeps the bytes of deleted rows, and its own log and backups have them: run VACUUM FULL, and let old ones go"
+        ]
+    with store.raw() as connection:
+        try:
+            if connection.execute("PRAGMA user_version").fetchone()[0] < SINCE_EVER:
+                connection.execute("VACUUM")  # free pages may hold what was deleted by a version that did not overwrite
+                connection.execute(f"PRAGMA user_version = {SINCE_EVER}")
+            emptied = empty_log(connection, wait_seconds)
+        except sqlite3.OperationalError:  # locked, or a full disk
+            emptied = False
+    if emptied:
+        return []
+    return [
+        "the store's write-ahead log could not be emptied, another process is reading or writing: it holds what was deleted until "
+        "python -m serving privacy publish, the next erasure, or the end of the last process"
+    ]
+
+
+def empty_log(connection: sqlite3.Connection, wait_seconds: float = 0.0) -> bool:
+    """Copy the whole write-ahead log into the store and cut it to nothing; False when somebody held it all the time."""
+    until = time.monotonic() + wait_seconds
+    connection.execute("PRAGMA busy_timeout = 50")  # it keeps writers out while it waits for readers: in short turns
+    try:
+        while True:
+            busy = cast(int, connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+            if not busy or time.monotonic() >= until:
+                return not busy
+            time.sleep(0.05)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
