@@ -125,7 +125,8 @@ def told(source: Source) -> dict[str, Any]:
     found: dict[str, Any] = {"span": source.span}
     for entity, ids in (("account", [f"a{n}" for n in range(8)]), ("lead", [f"l{n}" for n in range(8)])):
         dates = grid(at("2024-01-20"), from_us(source.observed.last_us), 7)
-        panel = build_panel(source, entity, dates, only=[])  # type: ignore[arg-type]  # the two above
+        # Each date of a panel costs a fifth of a second, and that no date sees a later row is proved elsewhere.
+        panel = build_panel(source, entity, dates[-2:], only=[])  # type: ignore[arg-type]  # the two above
         outcomes = read_outcomes(source, entity)  # type: ignore[arg-type]  # as above
         moments = np.repeat([to_us(d) for d in dates], len(ids))
         y = label(outcomes, np.tile(ids, len(dates)), moments, HORIZON_US)
@@ -135,7 +136,13 @@ def told(source: Source) -> dict[str, Any]:
 
 
 WITHOUT = [name for name, table in TABLES.items() if table.kind in ("event", "state")]
-CASES = [(name, False) for name in WITHOUT] + [(name, True) for name in LABELS]
+TIMES = {"happens": {"event_time": NEAR, "known_time": None}, "known": {"known_time": FAR}}
+CASES = [
+    pytest.param(name, name in LABELS, times, id=f"{name}-{how}")
+    for name in (*WITHOUT, *LABELS)
+    for how, times in TIMES.items()
+]
+CASES.append(pytest.param("usage", False, {"event_time": FAR, "known_time": None}, id="usage-in-2099"))
 
 
 def with_row_ahead(company: dict[str, list[dict[str, Any]]], table: str, ready: bool, **times: Any) -> dict[str, Any]:
@@ -164,8 +171,7 @@ def as_it_is(company: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
 
 
 class TestOneRowAhead:
-    @pytest.mark.parametrize("times", [{"event_time": FAR, "known_time": None}, {"event_time": NEAR, "known_time": None}, {"known_time": FAR}], ids=["happens-in-2099", "cut-off", "known-in-2099"])  # fmt: skip
-    @pytest.mark.parametrize(("table", "ready"), CASES)
+    @pytest.mark.parametrize(("table", "ready", "times"), CASES)
     def test_changes_nothing(
         self, company: dict[str, Any], as_it_is: dict[bool, Any], tmp_path: Path, table: str, ready: bool,
         times: dict[str, Any],
@@ -201,7 +207,7 @@ class TestTheClock:
         monkeypatch.setenv("ACCOUNTSCORE_NOW", "2024-05-01")
         source = make_source(tmp_path / "source", company)
         assert at("2024-04-29") < source.span[1] <= at("2024-05-01")
-        assert read_outcomes(source, "account").events["time_us"].max() <= source.observed.last_us or len(read_outcomes(source, "account").events) == 0  # fmt: skip
+        assert (read_outcomes(source, "account").events["time_us"] <= source.observed.last_us).all()
 
     def test_a_row_that_was_known_ahead_says_when_it_was_known(self, tmp_path: Path) -> None:
         """An agreed end, two weeks after the last row: somebody recorded it before."""
