@@ -28,6 +28,8 @@ STALE_TRIALS = 4
 """Without --trials the search ends when so many trials in a row brought nothing."""
 TUNING_FOLDS = 3
 """Trials are compared on so many folds at most; the chosen settings are then judged on all of them."""
+SEARCH_SHARE = 0.6
+"""Of the budget; the rest is for the bags on the folds and for the final fits."""
 FIRST_TRIALS = 4
 """The defaults and three plain variations; sets under `ROWS_TO_EXPLORE` are not searched further."""
 ROWS_TO_EXPLORE = 1_000
@@ -170,6 +172,7 @@ def search(
     stopped gaining.
     """
     began = clock.monotonic()
+    end = began + SEARCH_SHARE * budget_s if budget_s is not None and trials is None else None
     sampled = _sample_folds(rows, folds, seed)
     log: list[Trial] = []
     penalty, line = _search_linear(rows, sampled, log)
@@ -183,7 +186,7 @@ def search(
     def run(settings: trees.TreeSettings) -> float:
         nonlocal stale
         started = clock.monotonic()
-        loss, count, held = trees.cross_validate(binned[:TUNING_FOLDS], settings, monotone, seed)
+        loss, count, held = trees.cross_validate(binned[:TUNING_FOLDS], settings, monotone, seed, end)
         log.append(Trial("trees", loss, clock.monotonic() - started, {**settings.__dict__, "trees": count}))
         gained = not tried or loss < min(t[0] for t in tried) * (1 - trees.PAYS)
         stale = 0 if gained else stale + 1
@@ -202,7 +205,7 @@ def search(
         if trials is not None:
             return False
         longest = max((t.seconds for t in log if t.kind == "trees"), default=0.0)
-        tight = budget_s is not None and clock.monotonic() - began + longest > budget_s * 0.6
+        tight = budget_s is not None and clock.monotonic() - began + longest > budget_s * SEARCH_SHARE
         return tight or (not thorough and stale >= STALE_TRIALS)
 
     _optuna(run, over, seed, lambda: progress("trees", min(0.2 + 0.8 * spent(), 1.0)))

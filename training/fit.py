@@ -275,7 +275,8 @@ def _learnt_from(learnt: Learnt) -> int:
 
 
 def _notes(learnt: Learnt) -> list[str]:
-    return [] if learnt.split.in_time else ["Every row was judged by a model and a calibration that did not see it."]
+    judged = [] if learnt.split.in_time else ["Every row was judged by a model and a calibration that did not see it."]
+    return [*judged, *([learnt.left_out] if learnt.left_out else [])]
 
 
 def _periods(rows: Rows, split: Split, dates: dict[str, dict[str, str]]) -> dict[str, dict[str, object]]:

@@ -10,6 +10,7 @@ Without time: folds tune, compare, calibrate and judge; each row is judged by a 
 
 from __future__ import annotations
 
+import time as clock
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from features.progress import Progress
 from training import linear
+from training.budget import allowed
 from training.calibrate import LEVEL_SD, Affine, fit_level, fit_slope, log_loss, sigmoid
 from training.candidates import Choice, Fitted, Held, Search, better_beyond_noise, choose, fit, search
 from training.rows import Rows
@@ -70,6 +72,8 @@ class Learnt:
     held: Held
     shift: float
     """Log-odds by which the newest held-back period lay above its predictions; 0 without time."""
+    left_out: str | None = None
+    """Rows that the budget did not allow, in a sentence."""
 
 
 def learn(
@@ -80,14 +84,21 @@ def learn(
     progress: Progress = lambda text, share: None,
 ) -> Learnt:
     """Search, choose, calibrate, fit and predict; see the module's text for which rows do what."""
+    began = clock.monotonic()
     rows, moved = _without_clocks(rows, split)
     progress("signals", 0.05)
+    budget_s, allowance = settings.budget_s, None
+    if budget_s is not None and settings.trials is None:
+        allowance = allowed(rows, split, budget_s, settings.seed, refit=settings.refit_on_all)
+        split, budget_s = allowance.split, max(budget_s - (clock.monotonic() - began), 1.0)
+    everything = np.arange(len(rows)) if allowance is None else allowance.rows
+    note = None if allowance is None else allowance.note
     found = search(
         rows,
         split.folds,
         monotone=monotone(rows),
         seed=settings.seed,
-        budget_s=settings.budget_s,
+        budget_s=budget_s,
         trials=settings.trials,
         thorough=settings.thorough,
         progress=lambda text, share: progress(text, 0.05 + 0.75 * share),
@@ -105,15 +116,15 @@ def learn(
         log_odds = _cross_calibrated(rows, held, choice)
         level = fit_level(slope * held.blend(choice.tree_share), rows.y[held.index])
         model = replace(model, calibration=Affine(slope, level))
-        return Learnt(rows, split, model, found, choice, held.index, log_odds, split.train, moved, held, shift)
+        return Learnt(rows, split, model, found, choice, held.index, log_odds, split.train, moved, held, shift, note)
     log_odds = model.log_odds(rows.x[split.test])
     if settings.refit_on_all:
         progress("refitting on all rows", 0.95)
         held = held.join(found.hold_back(rows, split.before_test, split.test))
         choice, slope = _choose(rows, held)
         shift = newest_shift(rows, held, choice, slope)
-        model = _fit(rows, np.arange(len(rows)), found, choice, slope, shift)
-    return Learnt(rows, split, model, found, choice, split.test, log_odds, split.before_test, moved, held, shift)
+        model = _fit(rows, everything, found, choice, slope, shift)
+    return Learnt(rows, split, model, found, choice, split.test, log_odds, split.before_test, moved, held, shift, note)
 
 
 def newest_shift(rows: Rows, held: Held, choice: Choice, slope: float) -> float:

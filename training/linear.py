@@ -22,6 +22,9 @@ QUANTILES = 32
 HATS = 8
 MOST_COLUMNS = 320
 """Columns of the design at most; Newton's step costs rows x columns^2, so wide panels get fewer hats per number."""
+MOST_WORD_COLUMNS = 600
+"""Words with a weight of their own at most, the most frequent ones; a rarer one weighs nothing, as a word never seen. The trees
+see all of them."""
 FEWEST_MISSING = 5
 STEPS = 30
 TOLERANCE = 1e-7
@@ -98,10 +101,10 @@ class _Basis:
         return out
 
 
-def _word_basis(x: np.ndarray, words: int) -> _Basis:
+def _word_basis(x: np.ndarray, words: int, least: int) -> _Basis:
     codes = np.where(np.isnan(x), words + 1, np.nan_to_num(x)).astype(np.int64)
     counts = np.bincount(codes, minlength=words + 2)
-    used = np.flatnonzero(counts >= FEWEST_MISSING)
+    used = np.flatnonzero(counts >= least)
     table = np.zeros((words + 2, len(used)))
     table[used, np.arange(len(used))] = 1.0
     return _Basis(np.empty(0), table[: words + 1], table[words + 1])
@@ -144,11 +147,35 @@ def _bases(rows: Rows) -> list[_Basis | None]:
     numbers = len(rows.signals) - len(rows.categories)
     words = sum(len(rows.vocabularies[j] or ()) + 2 for j in rows.categories)
     hats = int(np.clip((MOST_COLUMNS - words) // max(numbers, 1) - 4, 0, HATS))
+    least = _least_count(rows)
     bases: list[_Basis | None] = []
     for j, vocabulary in enumerate(rows.vocabularies):
         column = rows.x[:, j]
-        bases.append(_number_basis(column, hats) if vocabulary is None else _word_basis(column, len(vocabulary)))
+        bases.append(_number_basis(column, hats) if vocabulary is None else _word_basis(column, len(vocabulary), least))
     return bases
+
+
+def _least_count(rows: Rows) -> int:
+    """Rows that a word needs for a weight of its own, so that all words together have at most `MOST_WORD_COLUMNS`."""
+    counts = [
+        np.bincount(np.nan_to_num(rows.x[:, j], nan=-1).astype(np.int64) + 1) for j in rows.categories if len(rows)
+    ]
+    found = np.sort(np.concatenate(counts))[::-1] if counts else np.empty(0, dtype=np.int64)
+    if len(found) <= MOST_WORD_COLUMNS or found[MOST_WORD_COLUMNS] < FEWEST_MISSING:
+        return FEWEST_MISSING
+    return int(found[MOST_WORD_COLUMNS]) + 1
+
+
+def width(rows: Rows) -> int:
+    """Columns of the design that these rows would have."""
+    return 1 + sum(basis.width for basis in _bases(rows) if basis is not None)
+
+
+def hessian(design: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    """What a step of Newton's method spends its time on: rows x columns^2."""
+    # One thread: the order of sums, and so the last bit, must not depend on how many cores there are.
+    with threadpool_limits(1):
+        return np.asarray((design * curvature[:, None]).T @ design)
 
 
 def fit_path(rows: Rows, penalties: Sequence[float] = PENALTIES) -> list[Linear]:
@@ -190,10 +217,10 @@ def _newton(design: np.ndarray, y: np.ndarray, weights: np.ndarray, strength: fl
         p = 1.0 / (1.0 + np.exp(-np.clip(z, -500, 500)))
         gradient = design.T @ (p - y) + ridge * weights
         curvature = np.maximum(p * (1 - p), 1e-9)
-        hessian = (design * curvature[:, None]).T @ design
+        bend = hessian(design, curvature)
         # The bias has no penalty; a speck keeps the factor positive definite when all rows agree.
-        hessian[np.diag_indices_from(hessian)] += ridge + 1e-9
-        step = cho_solve(cho_factor(hessian, lower=True), gradient)
+        bend[np.diag_indices_from(bend)] += ridge + 1e-9
+        step = cho_solve(cho_factor(bend, lower=True), gradient)
         size = 1.0
         while size > 1e-4:
             candidate = weights - size * step

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time as clock
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import lightgbm as lgb
@@ -14,6 +15,7 @@ MOST_LEAVES = 8
 """More would break the table of a tree's 7 conditions from which its exact reasons are read (`models`)."""
 SEEDS = 3
 MOST_TREES = 400
+FEWEST_TREES = 20
 PATIENCE = 40
 PAYS = 2e-4
 """Log loss, relative, that more trees must gain to be kept."""
@@ -90,6 +92,11 @@ def train(
     return [lgb.train(parameters(settings, rows, monotone, seed), data, trees) for seed in seeds]
 
 
+def grow(rows: Rows, data: lgb.Dataset, trees: int) -> None:
+    """A few trees with the default settings, to see how long they take."""
+    lgb.train(parameters(TreeSettings(), rows, [0] * len(rows.signals), 0), data, trees)
+
+
 def log_odds(bag: Sequence[lgb.Booster], x: np.ndarray, trees: int | None = None) -> np.ndarray:
     """Mean raw score of the bag, (n,)."""
     total = np.zeros(len(x))
@@ -118,19 +125,36 @@ def bin_folds(rows: Rows, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> lis
     return made
 
 
+def _in_time(seconds: float | None) -> list[Callable[[lgb.callback.CallbackEnv], None]]:
+    """A callback that ends the training when `seconds` are over, not before `FEWEST_TREES`."""
+    if seconds is None:
+        return []
+    end = clock.monotonic() + seconds
+
+    def stop(env: lgb.callback.CallbackEnv) -> None:
+        if env.iteration + 1 >= FEWEST_TREES and clock.monotonic() > end:
+            raise lgb.callback.EarlyStopException(env.iteration, env.evaluation_result_list or [])
+
+    return [stop]
+
+
 def cross_validate(
-    folds: Sequence[Fold], settings: TreeSettings, monotone: Sequence[int], seed: int
+    folds: Sequence[Fold], settings: TreeSettings, monotone: Sequence[int], seed: int, until: float | None = None
 ) -> tuple[float, int, list[np.ndarray]]:
-    """Held-back log loss at the best number of trees, that number, and the held-back log-odds fold by fold."""
+    """Held-back log loss at the best number of trees, that number, and the held-back log-odds fold by fold.
+
+    `until` is a moment of `time.monotonic`: each fold has its share of what is left, and then takes the trees that it has.
+    """
     curves, boosters = [], []
-    for fold in folds:
+    for number, fold in enumerate(folds):
+        left = None if until is None else (until - clock.monotonic()) / (len(folds) - number)
         record: dict[str, dict[str, list[float]]] = {}
         booster = lgb.train(
             parameters(settings, fold.rows, monotone, seed),
             fold.train,
             MOST_TREES,
             valid_sets=[fold.valid],
-            callbacks=[lgb.early_stopping(PATIENCE, verbose=False), lgb.record_evaluation(record)],
+            callbacks=[lgb.early_stopping(PATIENCE, verbose=False), lgb.record_evaluation(record), *_in_time(left)],
         )
         curves.append(np.array(record["valid_0"]["binary_logloss"]))
         boosters.append(booster)
