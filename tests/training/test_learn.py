@@ -121,7 +121,7 @@ class TestOneColumn:
     def test_the_verdict_names_the_rule(self, dated: bool) -> None:
         rng = np.random.default_rng(4)
         x = rng.normal(size=(2500, 4))
-        rows = make_rows(x, (rng.random(2500) < sigmoid(-1 - 2.0 * x[:, 1])).astype(float))
+        rows = make_rows(x, (rng.random(2500) < sigmoid(-1 - 1.4 * x[:, 1])).astype(float))
         rows = replace(rows, time=np.arange(2500, dtype=np.int64) if dated else None)
         split = in_time(rows) if dated else split_without_time(rows.y, rows.group)
         judgement = judge(table_definition("y", "lead"), rows, learn(rows, split, QUICK))
