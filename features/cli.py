@@ -17,6 +17,14 @@ def run(app: typer.Typer) -> None:
     except AccountscoreError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+    except OSError as error:
+        if error.filename is None or isinstance(error, BrokenPipeError):
+            raise
+        print(
+            f"error: {str(error.filename)!r}: {error.strerror}; see that it is there and may be written",
+            file=sys.stderr,
+        )
+        raise SystemExit(1) from None
 
 
 def parse_as_of(text: str) -> datetime:

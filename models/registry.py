@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from models.verdict import MARK, refused
 
 EXPERIMENT = "accountscore"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+_OTHER_VERSION = re.compile("out-of-date database schema|Can't locate revision")
+"""What MLflow, or alembic in it, says of a database that another version wrote."""
 _PACKAGES = Path(__file__).parents[1]
 
 
@@ -59,7 +62,16 @@ def _mlflow(settings: Settings) -> Iterator[Any]:
             Path(settings.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(settings.tracking_uri)
         mlflow.set_registry_uri(settings.tracking_uri)
-        yield mlflow
+        try:
+            yield mlflow
+        except Exception as error:
+            said = str(error)
+            if _OTHER_VERSION.search(said) is None:
+                raise
+            raise AccountscoreError(
+                f"the registry {_shown(settings)} is of another version of MLflow than {mlflow.__version__}: use the version that "
+                "wrote it; one that is older is brought up by mlflow db upgrade, after a backup"
+            ) from None
 
 
 def _experiment(mlflow: Any, settings: Settings) -> str:

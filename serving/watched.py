@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from features.errors import UserMistake
@@ -65,11 +66,22 @@ class Watched:
                 return
             before = self._seen
             if before is None or before.get(keys.GENERATION) != found.get(keys.GENERATION):
-                self.keys = KeyRing.load(connection, self._pepper, time.time_ns() // 1000)
+                self.keys = self._closed(KeyRing.load(connection, self._pepper, time.time_ns() // 1000))
                 keep(self.keys, self._home)
             if before is None or any(before.get(name) != found.get(name) for name in marks.GENERATIONS):
                 self.marks = Marks.load(connection, to_us(self._clock()))
             self._seen = found
+
+    def _closed(self, found: KeyRing) -> KeyRing:
+        """A store without any key where this home knows of one was lost, or is another one: it opens nothing. A key that is made in
+        it ends this."""
+        if found.needed or self.keys is None or not self.keys.needed:
+            return found
+        log.error(
+            "keys.lost the store has no API key and this home had some: nobody is let in; see ACCOUNTSCORE_STORE_URL, restore a backup, "
+            "or make a key with python -m serving keys create"
+        )
+        return replace(found, needed=True)
 
     async def watch(self) -> None:
         """Refresh until cancelled. While the store is away nobody can change what it says: what is known holds."""

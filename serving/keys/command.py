@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ import typer
 from features.errors import UserMistake
 
 if TYPE_CHECKING:
-    from serving.store.connect import Store
+    from sqlalchemy import Connection
 
 app = typer.Typer(help="API keys: make, list, revoke.", no_args_is_help=True)
 
@@ -39,14 +40,16 @@ def create(
     store = open_store(settings.base.store_url)
     store.require_revision()
     pepper = service.read_pepper(settings.base.home)
+    # Kept in the home and shown before the commit: no key is live that nobody saw.
     with store.write() as connection:
         token, key = service.create(
             connection, pepper, name, scope or ["score", "read"], time.time_ns() // 1000, days, per_minute
         )
-    _keep(store, settings.base.home)
+        _keep(connection, settings.base.home)
+        typer.echo(f"key {key.id} of {name} with {key.scopes}: it is shown this once", err=True)
+        typer.echo(token)
+        sys.stdout.flush()
     store.close()
-    typer.echo(f"key {key.id} of {name} with {key.scopes}: it is shown this once", err=True)
-    typer.echo(token)
 
 
 @app.command("list")
@@ -84,16 +87,23 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id that `keys list` s
     store.require_revision()
     with store.write() as connection:
         done = repository.revoke(connection, key_id, time.time_ns() // 1000)
-    _keep(store, settings.base.home)
+    try:
+        with store.read() as connection:
+            _keep(connection, settings.base.home)
+    except OSError as error:  # the key has ended all the same
+        typer.echo(
+            f"{str(error.filename)!r} could not be written ({error.strerror}): a server that starts while the store is away may "
+            "still take the key; mend it and revoke again",
+            err=True,
+        )
     store.close()
     if not done:
         raise UserMistake(f"no live key has the id {key_id!r}: see python -m serving keys list")
     typer.echo(f"{key_id} is revoked")
 
 
-def _keep(store: Store, home: Path) -> None:
+def _keep(connection: Connection, home: Path) -> None:
     """For a server that starts while the store is away."""
     from serving.keys import kept, service
 
-    with store.read() as connection:
-        kept.keep(service.KeyRing.load(connection, service.read_pepper(home), time.time_ns() // 1000), home)
+    kept.keep(service.KeyRing.load(connection, service.read_pepper(home), time.time_ns() // 1000), home)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy import select
 
-from features.removed import Removed, mark_of
+from features.errors import UserMistake
+from features.removed import FILE, Removed, mark_of
 from serving.store.connect import Store
 from serving.store.removed import PRESENT
 from serving.store.tables import removals, tombstones
@@ -26,6 +30,22 @@ def publish(store: Store, home: Path) -> None:
     with (home / ".removed.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         read(store).save(home)
+
+
+def require_writable(home: Path) -> None:
+    """Raises `UserMistake` when `publish` could not write: to be asked before what cannot be taken back."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if (home / FILE).is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(home / FILE))
+        with tempfile.NamedTemporaryFile(dir=home, prefix=f".{FILE}.") as probe, (home / ".removed.lock").open("w"):
+            probe.write(b"x" * 4096)
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        raise UserMistake(
+            f"{str(error.filename or home)!r} cannot be written ({error.strerror}): who is gone is told there; nothing was done, mend it first"
+        ) from None
 
 
 def read(store: Store) -> Removed:

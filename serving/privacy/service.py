@@ -33,8 +33,9 @@ def erase(
 ) -> Erasure:  # fmt: skip
     """Delete what the store holds, in one transaction, tell all who read sources, and clear the files of the home.
 
-    Raises `StoreAway`; then it is to be asked for again.
+    Raises `UserMistake` when the home cannot be written, before anything is done; `StoreAway`, then it is to be asked for again.
     """
+    gone.require_writable(home)
     with store.write() as connection:
         done = repository.erase(connection, kind, name, now_us, aliases(connections, kind, name))
     return Erasure(done, settle(store, home))

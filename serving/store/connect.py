@@ -64,6 +64,8 @@ class Store:
     def require_revision(self) -> None:
         """Raises `UserMistake` unless the store is at the revision of this code."""
         found = self.revision()
+        if found is not None and is_newer(found):
+            raise UserMistake(newer_than_this(self, found))
         if found != REVISION:
             state = "was never set up" if found is None else f"is at revision {found}"
             raise UserMistake(
@@ -73,6 +75,17 @@ class Store:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def is_newer(revision: str) -> bool:
+    """Whether a store is of a version that comes after this one: its revision is none that this one knows, and revisions are counted."""
+    return revision > REVISION
+
+
+def newer_than_this(store: Store, found: str) -> str:
+    """What is said of a store that a newer version has migrated."""
+    shown = store.engine.url.render_as_string(hide_password=True)
+    return f"the store {shown!r} is at revision {found}, this version knows {REVISION}: use the version that migrated it, or restore a backup"
 
 
 class Writing:

@@ -1,0 +1,135 @@
+"""A home whose store is lost stays closed, one that cannot be written leaves nothing half done, one of a newer version is told."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select, text
+
+from features.errors import AccountscoreError, UserMistake
+from features.removed import FILE
+from features.settings import Settings
+from models import registry
+from serving.keys import kept
+from serving.keys import repository as keys
+from serving.privacy import gone, service
+from serving.store.connect import Store, open_store
+from serving.store.migrate import migrate
+from serving.store.tables import signals
+from serving.watched import Watched
+from tests.serving.inside import running_inside
+from tests.serving.running import Home
+from tests.serving.test_store import signal_row
+
+
+def store_of(home: Path) -> Store:
+    store = open_store(f"sqlite:///{home / 'store.db'}")
+    migrate(store)
+    return store
+
+
+class TestTheStoreIsLost:
+    ASKED = "/v1/account/x/objection"
+
+    def lose(self, home: Path) -> None:
+        """A key is made and seen by a server; then the file is gone."""
+        with running_inside(home) as inside:
+            assert inside.client.get(self.ASKED).status_code == 404
+            held = inside.key("read")
+            assert inside.client.get(self.ASKED).status_code == 401
+            assert inside.client.get(self.ASKED, headers=held).status_code == 404
+        for path in home.glob("store.db*"):
+            path.unlink()
+
+    def test_it_stays_closed_until_a_key_is_made(self, tmp_path: Path) -> None:
+        self.lose(tmp_path)
+        for _ in range(2):  # and is not forgotten by the next start
+            with running_inside(tmp_path) as inside:
+                assert inside.client.get(self.ASKED).status_code == 401
+        with running_inside(tmp_path) as inside:
+            held = inside.key("read")
+            assert inside.client.get(self.ASKED, headers=held).status_code == 404
+
+    def test_without_the_guard_anybody_is_let_in(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lose(tmp_path)
+        monkeypatch.setattr(Watched, "_closed", lambda _self, found: found)
+        with running_inside(tmp_path) as inside:
+            assert inside.client.get(self.ASKED).status_code == 404
+
+
+class TestTheHomeCannotBeWritten:
+    def test_no_key_is_left_that_nobody_saw(self, tmp_path: Path) -> None:
+        home = Home(tmp_path / "home", tmp_path / "company")
+        store = store_of(home.path)
+        (home.path / kept.FILE).mkdir()
+        done = home.run("serving", "keys", "create", "crm")
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert kept.FILE in done.stderr
+        with store.read() as connection:
+            assert keys.all_of(connection) == []
+        (home.path / kept.FILE).rmdir()
+        token = home.run("serving", "keys", "create", "crm").stdout.strip()
+        key_id = token.split("_")[1]
+        (home.path / kept.FILE).unlink()
+        (home.path / kept.FILE).mkdir()
+        done = home.run("serving", "keys", "revoke", key_id)  # it ends all the same
+        assert (done.returncode, done.stdout) == (0, f"{key_id} is revoked\n")
+        assert "could not be written" in done.stderr
+        store.close()
+
+    def test_nothing_is_erased_that_is_not_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = store_of(tmp_path)
+        with store.write() as connection:
+            connection.execute(insert(signals), [signal_row("acme", 1)])
+        (tmp_path / FILE).mkdir()
+
+        def stored() -> int:
+            with store.read() as connection:
+                return len(connection.execute(select(signals)).all())
+
+        with pytest.raises(UserMistake, match="nothing was done"):
+            service.erase(store, [], "account", "acme", 1, tmp_path)
+        assert stored() == 1
+        monkeypatch.setattr(gone, "require_writable", lambda _: None)  # the sabotaged twin
+        with pytest.raises(OSError, match="directory"):
+            service.erase(store, [], "account", "acme", 1, tmp_path)
+        assert stored() == 0
+        store.close()
+
+    def test_a_home_that_is_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "home").write_text("")
+        home = Home(tmp_path / "home" / "below", tmp_path / "company")
+        for command in (["migrate"], ["keys", "list"], ["sync"]):
+            done = home.run("serving", *command)
+            assert done.returncode != 0
+            assert "Traceback" not in done.stderr
+            assert done.stderr.startswith("error: ")
+            assert len(done.stderr.splitlines()) == 1
+
+
+class TestANewerVersion:
+    def test_of_the_store_is_told_and_nobody_is_sent_to_migrate(self, tmp_path: Path) -> None:
+        store = store_of(tmp_path)
+        with store.write() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
+        for ask in (store.require_revision, lambda: migrate(store)):
+            with pytest.raises(UserMistake, match="revision 0099, this version knows") as told:
+                ask()
+            assert "serving migrate" not in str(told.value)
+            assert len(str(told.value).splitlines()) == 1
+        store.close()
+
+    def test_of_the_registry_is_one_line(self, tmp_path: Path) -> None:
+        database = sqlite3.connect(tmp_path / "mlflow.db")
+        database.executescript(
+            "CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('ffffffffffff');"
+            "CREATE TABLE experiments (experiment_id INTEGER)"
+        )
+        database.close()
+        settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path)})
+        with pytest.raises(AccountscoreError, match="another version of MLflow") as told:
+            registry.versions(settings, "lead-fit")
+        assert len(str(told.value).splitlines()) == 1
