@@ -100,10 +100,17 @@ class Walk:
     def _data(self) -> None:
         """What the page says that you bring: a table of leads, and a source."""
         rng = np.random.default_rng(0)
-        visits, region = rng.poisson(3, 900), rng.choice(["north", "south"], 900)
-        converted = rng.random(900) < 1 / (1 + np.exp(3.5 - visits))
-        created = pd.date_range("2025-01-01", periods=900, freq="8h")
-        leads = pd.DataFrame({"created": created, "visits": visits, "region": region, "converted": converted})
+        visits, staff, region = (
+            rng.poisson(6, 900),
+            rng.lognormal(4, 1, 900).round(),
+            rng.choice(["north", "south"], 900),
+        )
+        # Two columns tell of it: of one the verdict is that a rule does it.
+        converted = rng.random(900) < 1 / (1 + np.exp(-1.2 * ((visits - 6) / 3 + np.log(staff) - 4)))
+        created = pd.date_range("2024-01-01", periods=900, freq="18h")
+        leads = pd.DataFrame(
+            {"created": created, "visits": visits, "staff": staff, "region": region, "converted": converted}
+        )
         leads.to_parquet(self.root / "leads.parquet")
         leads.drop(columns="converted").to_parquet(self.root / "new_leads.parquet")
         (self.root / "my_company").mkdir()

@@ -17,6 +17,7 @@ from models.catalog import get_model
 from models.definition import Model
 from models.pointer import read_pointer
 from models.scorer import Scorer
+from models.verdict import mark, refused
 from training.capacity import share_of
 from training.evaluate import Estimate
 from training.monitor import quality, realised, verdict
@@ -84,6 +85,8 @@ def report_on(
         checks.append(verdict.holdout(touched, int(watched.held_out.sum()), holdout))
     why = [f"{c.name}: {c.found} (limit: {c.limit})" for c in checks if c.state == "look"]
     notes = list(watched.notes)
+    if refused(scorer.spec):
+        notes.append(f"This version was refused when it was judged, and is not for use: {mark(scorer.spec)}.")
     if watched.acted is not None:
         notes.append("Expected and observed are compared on rows that nobody acted upon; those acted upon stand apart.")
     ripe = watched.take(alone)
