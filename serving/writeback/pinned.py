@@ -24,16 +24,21 @@ _REFUSED = [
         "64:ff9b:1::/48",  # NAT64 of one's own network (RFC 8215): how the address is hidden is its own affair
         "192.88.99.0/24",  # relay anycast of 6to4 (RFC 7526)
         "168.63.129.16/32",  # the host of a virtual machine in Azure, beside 169.254.169.254
-        "2001::/32",  # Teredo (RFC 4380), and
-        "2002::/16",  # 6to4 (RFC 3056): tunnels to an IPv4 address, both given up
+        "192.0.0.0/24",  # protocol assignments (RFC 6890); 192.0.0.192 tells secrets of a machine in Oracle's cloud
+        "192.31.196.0/24",  # AS112 (RFC 7535),
+        "192.175.48.0/24",  # (RFC 7534),
+        "2620:4f:8000::/48",  # and the same: sinks for questions about private names
+        "192.52.193.0/24",  # relays of multicast (RFC 7450)
+        "2001::/23",  # protocol assignments (RFC 2928), Teredo (RFC 4380) among them, and
+        "2002::/16",  # 6to4 (RFC 3056): both are tunnels to an IPv4 address, and given up
         "::/96",  # IPv4-compatible (RFC 4291), given up
         "::ffff:0:0:0/96",  # IPv4-translated (RFC 2765)
     )
 ]
 """What `ipaddress` calls global, or did in some release, and no callback is at."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_ISATAP = (0x00005EFE, 0x02005EFE)
-"""The upper half of an interface identifier that ends in an IPv4 address (RFC 5214)."""
+_ISATAP, _ISATAP_BITS = 0x00005EFE, 0xFCFFFFFF
+"""The upper half of an interface identifier that ends in an IPv4 address, whatever its bits u and g say (RFC 5214)."""
 
 
 class Forbidden(httpx.ConnectError):
@@ -65,7 +70,7 @@ def is_public(address: str) -> bool:
         last = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if found.ipv4_mapped or found in _NAT64:
             return is_public(str(last))
-        if (int(found) >> 32) & 0xFFFFFFFF in _ISATAP and not is_public(str(last)):
+        if (int(found) >> 32) & _ISATAP_BITS == _ISATAP and not is_public(str(last)):
             return False
     return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
 
