@@ -91,18 +91,18 @@ def slug_of(column: str) -> str:
     return f"c_{slug}" if slug[0].isdigit() else slug
 
 
-def versions(select: str, key: str) -> str:
+def versions(select: str, key: str, tie: str = "hash(version)") -> str:
     """Give each version row the interval of as_of in which it is the newest known state of its key.
 
     Two versions of one key with the same times contradict each other; their hash decides, so that the order of the
-    rows in a file never does.
+    rows in a file never does. `tie` is that hash where the rows have columns beyond those of the table.
     """
     return f"""
         WITH version AS ({select})
         SELECT *,
             visible_us AS from_us,
             coalesce(min(visible_us) OVER (
-                PARTITION BY {key} ORDER BY event_us, known_us, hash(version)
+                PARTITION BY {key} ORDER BY event_us, known_us, {tie}
                 ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
             ), {FOREVER_US}) AS until_us,
             min(event_us) OVER (PARTITION BY {key} ORDER BY visible_us) AS created_us

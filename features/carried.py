@@ -37,20 +37,25 @@ class Carried:
     at_us: int | None
 
     @classmethod
-    def open(cls, folder: Path, source: Source, as_of_us: int) -> Carried:
-        """The state for a run at `as_of_us`: empty when it is missing, of another source, newer, or no longer true."""
+    def open(cls, folder: Path, source: Source, as_of_us: int, quiet: bool = False) -> Carried:
+        """The state for a run at `as_of_us`: empty when it is missing, of another source, newer, or no longer true, which is
+        logged unless `quiet`."""
         try:
             held = json.loads((folder / "state.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return cls(folder, None)
         if held["source"] != _about(source) or held["at_us"] > as_of_us:
-            log.info("carried.anew source=%s reason=another_source_or_moment", source.name)
+            log.log(
+                logging.DEBUG if quiet else logging.INFO,
+                "carried.anew source=%s reason=another_source_or_moment", source.name,
+            )  # fmt: skip
             return cls(folder, None)
         restated = [table for table, parts in held["parts"].items() if not _same(source, table, parts, held["at_us"])]
         if restated:
-            log.warning(
-                "carried.anew source=%s reason=old_rows_changed tables=%s", source.name, ",".join(sorted(restated))
-            )
+            log.log(
+                logging.DEBUG if quiet else logging.WARNING,
+                "carried.anew source=%s reason=old_rows_changed tables=%s", source.name, ",".join(sorted(restated)),
+            )  # fmt: skip
             return cls(folder, None)
         return cls(folder, held["at_us"])
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from features.statement import by_file
+from features.tables import TABLES
 
 if TYPE_CHECKING:
     from features.source import Source
@@ -98,6 +99,17 @@ class Contents:
             return part.sums
         rows, visible = self._rows(table, name)
         return _sums(self._source.query(f"SELECT {_SUMS} FROM ({rows}) t WHERE {visible} < {at_us}")[0])
+
+    def known_before(self, table: str, at_us: int) -> Sums:
+        """The rows of a table that were known before a moment, without what its later rows make of them (of a table that stays in
+        files: those that were visible then)."""
+        if self._source.stays(table):
+            return added([self.before(table, name, at_us) for name in self.parts(table)])
+        made = "(from_us, until_us, created_us)"  # of a state table: later versions move them
+        columns = "* EXCLUDE " + made if TABLES[table].kind == "state" else "*"
+        known = [row[0] for row in self._source.query(f'DESCRIBE "{table}"')]
+        condition = f"WHERE known_us < {at_us}" if "known_us" in known else ""
+        return _sums(self._source.query(f'SELECT {_SUMS} FROM (SELECT {columns} FROM "{table}" {condition}) t')[0])
 
     def _part(self, table: str, name: str) -> Part:
         rows, visible = self._rows(table, name)

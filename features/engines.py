@@ -22,6 +22,7 @@ from features.canonical import quote
 from features.errors import MissingExtra, UserMistake
 from features.scan import Bounds
 from features.source import Source
+from features.visibility import KnownBefore
 
 How = Literal["sum", "min", "max", "bits"]
 WORD_BITS = 52
@@ -31,10 +32,11 @@ ENGINES = ("duckdb", "pandas", "spark")
 
 class Engine(Protocol):
     def table(
-        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None
-    ) -> nw.LazyFrame[Any]:
+        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None,
+        known: KnownBefore | None = None,
+    ) -> nw.LazyFrame[Any]:  # fmt: skip
         """Columns of a table of the source; `ids` keeps the rows whose named column is one of the values, `bounds` the
-        events of a time."""
+        events of a time, `known` what was known before a moment."""
         ...
 
     def parquet(self, path: Path) -> nw.LazyFrame[Any]:
@@ -86,11 +88,17 @@ def make_engine(name: str, source: Source) -> Engine:
 
 
 def _select(
-    source: Source, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None
-) -> Any:
+    source: Source, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None,
+    known: KnownBefore | None = None,
+) -> Any:  # fmt: skip
     picked = ", ".join('"' + c.replace('"', '""') + '"' for c in columns)
     rows = f'"{name}"' if bounds is None else f"({source.recent(name, bounds)})"
+    if known is not None:
+        rows = known.rows(source, name, bounds, ids[0] if ids is not None else "")
     relation = source.connection.sql(f"SELECT {picked} FROM {rows}")
+    if known is not None and not isinstance(known.moments, int):
+        # These are rows of the wanted entities alone. Materialised, because the registered moments are taken anew.
+        return source.connection.from_arrow(relation.to_arrow_table())
     if ids is not None:
         wanted = pa.table({"wanted": pa.array(list(ids[1]), pa.string())})
         source.connection.register("wanted_ids", wanted)
@@ -138,9 +146,10 @@ class DuckDBEngine:
         self._kept: list[str] = []
 
     def table(
-        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None
-    ) -> nw.LazyFrame[Any]:
-        return nw.from_native(_select(self._source, name, columns, ids, bounds))
+        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None,
+        known: KnownBefore | None = None,
+    ) -> nw.LazyFrame[Any]:  # fmt: skip
+        return nw.from_native(_select(self._source, name, columns, ids, bounds, known))
 
     def parquet(self, path: Path) -> nw.LazyFrame[Any]:
         return self.keep(nw.from_native(self._source.connection.read_parquet(str(path))))
@@ -199,9 +208,10 @@ class PandasEngine:
         self._source = source
 
     def table(
-        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None
-    ) -> nw.LazyFrame[Any]:
-        return self._frame(_select(self._source, name, columns, ids, bounds).to_arrow_table())
+        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None,
+        known: KnownBefore | None = None,
+    ) -> nw.LazyFrame[Any]:  # fmt: skip
+        return self._frame(_select(self._source, name, columns, ids, bounds, known).to_arrow_table())
 
     def parquet(self, path: Path) -> nw.LazyFrame[Any]:
         return self._frame(pq.read_table(path))
@@ -277,11 +287,12 @@ class SparkEngine:
         self._kept: list[Any] = []
 
     def table(
-        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None
-    ) -> nw.LazyFrame[Any]:
+        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None,
+        known: KnownBefore | None = None,
+    ) -> nw.LazyFrame[Any]:  # fmt: skip
         path = Path(self._folder.name) / f"{name}_{len(self._written)}.parquet"
         self._written[str(path)] = path
-        _select(self._source, name, columns, ids, bounds).write_parquet(str(path))
+        _select(self._source, name, columns, ids, bounds, known).write_parquet(str(path))
         return nw.from_native(self._session.read.parquet(str(path)))
 
     def parquet(self, path: Path) -> nw.LazyFrame[Any]:

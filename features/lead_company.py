@@ -17,6 +17,7 @@ from features.engines import Engine
 from features.firmographic import FREE_MAIL, mail_domain
 from features.measures import State, Wanted, where
 from features.source import Source
+from features.visibility import KnownBefore
 
 Frame = nw.LazyFrame[Any]
 BOUGHT = "company_bought"
@@ -31,20 +32,25 @@ def want_company(get: Wanted) -> None:
     get(_DOMAIN)
 
 
-def customers(engine: Engine, source: Source, leads: Frame, ids: Sequence[str] | None) -> Frame:
-    """entity_id, as_of_us and `BOUGHT` of leads as they were at each as_of (`want_company`); `ids` are those in it (None: all)."""
+def customers(
+    engine: Engine, source: Source, leads: Frame, ids: Sequence[str] | None, known: KnownBefore | None = None
+) -> Frame:
+    """entity_id, as_of_us and `BOUGHT` of leads as they were at each as_of (`want_company`); `ids` are those in it (None: all),
+    `known` says what was known."""
     near = None if ids is None else ("account_id", companies_of(source, ids))
     account = nw.col("company_account")
     wide = leads.select(
         "entity_id", "as_of_us", company_account=nw.col("leads__account"), company_domain=nw.col("leads__mail_domain")
     )
     if source.has("accounts", "domain") and source.has("leads", "email"):
-        wide = wide.join(_owners(engine, near), on="company_domain", how="left")
-        known = where(nw.col("owner_from") < nw.col("as_of_us")) - where(nw.col("owner_until") < nw.col("as_of_us"))
-        by_domain = nw.when(known > 0).then(nw.col("owner"))
+        if known is not None and known.is_of_each:
+            wide = wide.with_columns(company_domain=_with_moment(nw.col("company_domain"), "entity_id"))
+        wide = wide.join(_owners(engine, near, known), on="company_domain", how="left")
+        is_known = where(nw.col("owner_from") < nw.col("as_of_us")) - where(nw.col("owner_until") < nw.col("as_of_us"))
+        by_domain = nw.when(is_known > 0).then(nw.col("owner"))
         wide = wide.with_columns(company_account=nw.when(account.is_null()).then(by_domain).otherwise(account))
     bought = nw.lit(0, nw.Int64)
-    for number, (rows, key) in enumerate(_purchases(engine, source, near, ids)):
+    for number, (rows, key) in enumerate(_purchases(engine, source, near, ids, known)):
         at, on = f"bought_{number}", "company_account" if key == "account_id" else "entity_id"
         first = rows.filter(~nw.col(key).is_null()).with_columns(**{on: nw.col(key), at: nw.col("visible_us")})
         first = engine.keep(first.group_by(on).agg(nw.col(at).min()))
@@ -54,25 +60,37 @@ def customers(engine: Engine, source: Source, leads: Frame, ids: Sequence[str] |
 
 
 def _purchases(
-    engine: Engine, source: Source, near: tuple[str, Sequence[str]] | None, ids: Sequence[str] | None
+    engine: Engine,
+    source: Source,
+    near: tuple[str, Sequence[str]] | None,
+    ids: Sequence[str] | None,
+    known: KnownBefore | None,
 ) -> list[tuple[Frame, str]]:
     """Rows that tell of a purchase, and the column that says whose."""
     found: list[tuple[Frame, str]] = []
     if source.has("subscriptions"):
-        rows = engine.table("subscriptions", ["account_id", "status", "mrr", "visible_us"], near)
+        rows = engine.table("subscriptions", ["account_id", "status", "mrr", "visible_us"], near, known=known)
         found.append((rows.filter(nw.col("status").is_in(["active", "notice"]) & (nw.col("mrr") > 0)), "account_id"))
     for key, only in (("account_id", near), ("lead_id", None if ids is None else ("lead_id", ids))):
         if source.has("opportunities", key):
-            rows = engine.table("opportunities", [key, "status", "visible_us"], only)
+            rows = engine.table("opportunities", [key, "status", "visible_us"], only, known=known)
             found.append((rows.filter(nw.col("status") == "won"), key))
     return found
 
 
-def _owners(engine: Engine, near: tuple[str, Sequence[str]] | None) -> Frame:
+def _with_moment(domain: nw.Expr, of: str) -> nw.Expr:
+    """A domain has an owner by each moment: that which `id@moment` names."""
+    return nw.concat_str(domain, nw.lit("@"), nw.col(of).str.replace_all("^.*@", ""))
+
+
+def _owners(engine: Engine, near: tuple[str, Sequence[str]] | None, known: KnownBefore | None) -> Frame:
     """company_domain, owner, and when it was known to be the only account with it: after owner_from, until owner_until."""
     name = nw.col("domain").str.to_lowercase().str.strip_chars()
-    rows = engine.table("accounts", ["account_id", "domain", "visible_us"], near).with_columns(company_domain=name)
-    rows = rows.filter(~nw.col("company_domain").is_null()).with_columns(is_free=where(name.is_in(FREE_MAIL)))
+    rows = engine.table("accounts", ["account_id", "domain", "visible_us"], near, known=known)
+    rows = rows.with_columns(company_domain=name).filter(~nw.col("company_domain").is_null())
+    rows = rows.with_columns(is_free=where(name.is_in(FREE_MAIL)))
+    if known is not None and known.is_of_each:
+        rows = rows.with_columns(company_domain=_with_moment(nw.col("company_domain"), "account_id"))
     seen = rows.filter(nw.col("is_free") == 0).group_by("company_domain", "account_id").agg(nw.col("visible_us").min())
     seen = engine.keep(seen)
     first = engine.keep(seen.group_by("company_domain").agg(nw.col("visible_us").min().alias("owner_from")))
@@ -99,6 +117,17 @@ def companies_of(source: Source, leads: Sequence[str]) -> list[str]:
             f"SELECT account_id FROM accounts WHERE {_SITE} IN (SELECT {_MAIL} FROM leads WHERE {mine}) AND {_SITE} NOT IN {FREE_MAIL}"
         )
     return _ids(source, asked)
+
+
+def possible_companies(source: Source) -> str:
+    """A SELECT of lead_id and account_id: every account that is or may become a lead's company, as `companies_of` finds them."""
+    found = "SELECT lead_id, account_id FROM leads WHERE account_id IS NOT NULL"
+    if not source.has("leads", "email") or not source.has("accounts", "domain"):
+        return found
+    return (
+        f"{found} UNION SELECT lead_id, a.account_id FROM leads JOIN (SELECT account_id, {_SITE} AS site FROM accounts) a "
+        f"ON {_MAIL} = a.site WHERE a.site NOT IN {FREE_MAIL}"
+    )
 
 
 def leads_of(source: Source, accounts: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial, reduce
 from pathlib import Path
@@ -22,7 +22,7 @@ from features.definition import Definition, money
 from features.engines import Engine, make_engine
 from features.errors import UserMistake
 from features.lattice import KEYS, Lattice, Memory, lattices
-from features.lead_company import BOUGHT, companies_of, customers, want_company
+from features.lead_company import BOUGHT, companies_of, customers, possible_companies, want_company
 from features.measures import (
     DEPTH_WEEKS,
     WEEK_US,
@@ -45,11 +45,11 @@ from features.signal import Entity, Signal
 from features.source import Source, to_us
 from features.states import state_frames
 from features.tables import ENTITIES, TABLES
+from features.visibility import KEY, KnownBefore
 from features.windows import LIFETIME, window_frames
 
 Frame = nw.LazyFrame[Any]
 
-KEY: dict[Entity, str] = {"account": "account_id", "lead": "lead_id"}
 FIXED = ("entity_id", "as_of", "eligibility", "value")
 """The columns of a panel that are not signals."""
 ELIGIBLE = "eligible"
@@ -94,6 +94,7 @@ def build_panel(
     ids: Sequence[str] | None = None,
     only: Sequence[str] | None = None,
     carried: Path | None = None,
+    known_before: dt.datetime | Mapping[str, Sequence[dt.datetime]] | None = None,
 ) -> pa.Table:
     """Signals of every entity that was known before each `as_of`.
 
@@ -103,7 +104,11 @@ def build_panel(
     metadata has the descriptions of the signals under `signals`.
 
     `ids` keeps these entities only, `only` these signals. `carried` is a folder in which a run for one `as_of` keeps what
-    the next night needs of the history (`features.carried`); with it the next run reads the last window alone. Raises `UserMistake` without `as_ofs` or for unknown signals.
+    the next night needs of the history (`features.carried`); with it the next run reads the last window alone.
+
+    `known_before` leaves out what became known at that moment or later: one moment for all (`carried` is then read and left
+    as it is), or, by id of the entities that are wanted, moments of their own: there is a row for each then, and a column
+    `known_before` (timestamp[us, UTC]) after as_of. Raises `UserMistake` without `as_ofs` or for unknown signals.
     """
     if not as_ofs:
         raise UserMistake("no as_of given: a panel needs at least one date")
@@ -115,31 +120,64 @@ def build_panel(
                 f"source {source.name!r} offers no signal {', '.join(unknown)}; see: python -m features catalog"
             )
         chosen = [d for d in chosen if d.signal.name in set(only)]
-    if carried is not None and (len(as_ofs) != 1 or ids is not None or only is not None):
+    known = _known(entity, known_before)
+    own_moments = known is not None and isinstance(known.moments, Mapping)
+    if known is not None and isinstance(known.moments, Mapping):
+        if ids is not None or carried is not None:
+            raise UserMistake("moments of entities say which entities are wanted: give neither ids nor a carried state")
+        ids = sorted(known.moments)
+    if carried is not None and (len(as_ofs) != 1 or (known is None and ids is not None) or only is not None):
         raise UserMistake("a carried state is for all entities and signals at one as_of")
     running = make_engine(engine, source)
     try:
         parts = [
-            _typed(running.arrow(_panel(running, source, entity, chosen, lattice, ids, carried)), chosen)
+            _typed(running.arrow(_panel(running, source, entity, chosen, lattice, ids, carried, known)), chosen)
             for lattice in lattices([to_us(a) for a in as_ofs])
         ]
     finally:
         running.close()
-    table = pa.concat_tables(parts).sort_by([("as_of", "ascending"), ("entity_id", "ascending")])
+    table = pa.concat_tables(parts)
+    if own_moments:
+        table = _by_moment(table)
+    by = ["as_of", "entity_id", *(["known_before"] if own_moments else [])]
+    table = table.sort_by([(name, "ascending") for name in by])
     return table.replace_schema_metadata(_described(chosen))
 
 
+def _known(entity: Entity, before: dt.datetime | Mapping[str, Sequence[dt.datetime]] | None) -> KnownBefore | None:
+    if before is None:
+        return None
+    if isinstance(before, dt.datetime):
+        return KnownBefore(entity, to_us(before))
+    return KnownBefore(entity, {name: [to_us(each) for each in moments] for name, moments in before.items()})
+
+
+def _by_moment(table: pa.Table) -> pa.Table:
+    """Ids as they are, and beside `as_of` the moment that they went by."""
+    parts = pc.split_pattern(table["entity_id"], "@", max_splits=1, reverse=True)
+    moments = pc.cast(pc.cast(pc.list_element(parts, 1), pa.int64()), pa.timestamp("us", "UTC"))
+    table = table.set_column(0, "entity_id", pc.list_element(parts, 0))
+    return table.add_column(2, "known_before", moments)
+
+
 def panel_parts(
-    source: Source, entity: Entity, as_of: dt.datetime, rows: int, engine: str = "duckdb", carried: Path | None = None
+    source: Source,
+    entity: Entity,
+    as_of: dt.datetime,
+    rows: int,
+    engine: str = "duckdb",
+    carried: Path | None = None,
+    known_before: dt.datetime | None = None,
+    ids: Sequence[str] | None = None,
 ) -> Iterator[pa.Table]:
     """The same panel of one `as_of` in parts of `rows` entities, the last one smaller: for more than memory holds.
 
     DuckDB sorts out of core and hands out a part at a time; the other engines have the whole panel first.
     """
     chosen, _ = offered(source, entity)
-    running = make_engine(engine, source)
+    running, known = make_engine(engine, source), _known(entity, known_before)
     try:
-        frame = _panel(running, source, entity, chosen, lattices([to_us(as_of)])[0], None, carried)
+        frame = _panel(running, source, entity, chosen, lattices([to_us(as_of)])[0], ids, carried, known)
         for part in running.parts(frame, "entity_id", rows):
             yield _typed(part, chosen).replace_schema_metadata(_described(chosen))
     finally:
@@ -214,6 +252,7 @@ def _panel(
     lattice: Lattice,
     ids: Sequence[str] | None,
     folder: Path | None,
+    known: KnownBefore | None = None,
 ) -> Frame:
     wanted, fixed = _population(source, entity)
     formulas = [d.formula(wanted).alias(d.signal.name) for d in chosen]
@@ -225,7 +264,9 @@ def _panel(
     companies: list[Frame] = []
     if folder:
         source.contents.keep_in(folder / "contents.json")
-    state = Carried.open(folder / entity, source, lattice.as_ofs[0]) if folder else None
+    state = _carried(folder / entity, source, lattice.as_ofs[0], known) if folder else None
+    if known is not None:
+        known.register(source, possible_companies(source) if entity == "lead" else None)
     memory = Memory(partial(state.read, engine), {}) if state else None
     events = [t for t in tables if TABLES[t].kind == "event"]
     for name in [own, *[t for t in tables if t != own]]:
@@ -240,28 +281,27 @@ def _panel(
             (m, ago) for m, agos in wanted.states.items() if m.table == name and m.via_account for ago in sorted(agos)
         ]
         if direct or name == own:
-            rows = engine.table(name, columns, (key, ids) if ids is not None else None).with_columns(
-                entity_id=nw.col(key)
-            )
+            rows = engine.table(name, columns, (key, ids) if ids is not None else None, known=known)
+            rows = rows.with_columns(entity_id=nw.col(key))
             found = state_frames(engine, rows, direct, lattice.as_ofs)
             if name == own:
                 spine, found = engine.keep(found[0]), found[1:]
             frames += [engine.keep(f) for f in found]
         if linked:
             near = ("account_id", companies_of(source, ids)) if ids is not None else None
-            rows = engine.table(name, columns, near).with_columns(entity_id=nw.col("account_id"))
+            rows = engine.table(name, columns, near, known=known).with_columns(entity_id=nw.col("account_id"))
             companies += [engine.keep(f) for f in state_frames(engine, rows, linked, lattice.as_ofs)]
         if any(m.table == name for m in (*wanted.windows, *wanted.weighted)):
             only = (key, ids) if ids is not None else None
             bounds = _bounds(wanted, name, lattice, state)
-            rows = engine.table(name, columns, only, bounds).with_columns(entity_id=nw.col(key))
-            late = rows if bounds is None else engine.table(name, columns, only, replace(bounds, late=True))
+            rows = engine.table(name, columns, only, bounds, known).with_columns(entity_id=nw.col(key))
+            late = rows if bounds is None else engine.table(name, columns, only, replace(bounds, late=True), known)
             late = late.with_columns(entity_id=nw.col(key))
             own_memory = memory if name in events else None
             frames += [engine.keep(f) for f in window_frames(engine, rows, late, name, wanted, lattice, own_memory)]
     assert spine is not None
     if entity == "lead":
-        frames.append(engine.keep(customers(engine, source, spine, ids)))
+        frames.append(engine.keep(customers(engine, source, spine, ids, known)))
     wide = engine.beside(spine, frames, KEYS)
     if companies:
         account = base_column(State("account", own))
@@ -275,9 +315,17 @@ def _panel(
             wide,
         )
     wide = _fill(wide, wanted, own)
-    if state and memory:
+    if state and memory and known is None:
         state.replace(engine, source, memory.after, lattice.as_ofs[0], events)
     return wide.select("entity_id", "as_of_us", *fixed, *formulas)
+
+
+def _carried(folder: Path, source: Source, as_of_us: int, known: KnownBefore | None) -> Carried:
+    """The state that may be built upon: it holds nothing that was not known by then."""
+    if known is None:
+        return Carried.open(folder, source, as_of_us)
+    assert isinstance(known.moments, int)
+    return Carried.open(folder, source, min(as_of_us, known.moments), quiet=True)
 
 
 def _bounds(wanted: Wanted, table: str, lattice: Lattice, state: Carried | None) -> Bounds | None:
@@ -286,7 +334,8 @@ def _bounds(wanted: Wanted, table: str, lattice: Lattice, state: Carried | None)
         return None
     window, until = lattice.as_ofs[0] - DEPTH_WEEKS * WEEK_US, lattice.as_ofs[-1]
     if state is not None and state.at_us is not None:
-        return Bounds(window, state.at_us, until)
+        # Known before the state and seen since: it may have happened before the window when the state is old.
+        return Bounds(min(window, state.at_us), state.at_us, until)
     return Bounds(None if any(wanted.of(kind, table) for kind in LIFETIME) else window, None, until)
 
 

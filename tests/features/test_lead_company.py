@@ -94,7 +94,7 @@ class TestEligibility:
         source = company(tmp_path, opportunities=[deal("a")])
         whole = panel.customers
 
-        def blind(engine: Any, source: Source, leads: Any, ids: Any) -> Any:
+        def blind(engine: Any, source: Source, leads: Any, ids: Any, *_: Any) -> Any:
             return whole(engine, source, leads, ids).with_columns(company_bought=panel.nw.lit(0))
 
         monkeypatch.setattr(panel, "customers", blind)
