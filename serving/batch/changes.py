@@ -1,4 +1,4 @@
-"""What changed since the run before, and why: signals, the clock, the version, its thresholds."""
+"""What changed since the run before, and why: data, time, the version, its thresholds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 
 from features.cli import parse_as_of
 from models.scorer import Scorer
+from serving.batch.old_rows import OldRows
 from serving.batch.scored import Scored
 from serving.champion import Champion
 from serving.change.many import Splits, split_many
+from serving.change.split import Old
 from serving.clock import to_us
 from serving.replay.scorers import KeptScorers, ScorerGone
 
@@ -36,6 +38,8 @@ class Moved:
     """Rows whose causes can be told."""
     causes: Splits | None
     """Of those rows; None when there are none."""
+    old: Sequence[Old] = ()
+    """What is stored of those rows."""
 
 
 class ById:
@@ -77,9 +81,16 @@ class ById:
 class Before:
     """The run before, as far as one model goes. Empty when there is none."""
 
-    def __init__(self, out: Path, manifest: Mapping[str, Any] | None, champion: Champion, scorers: KeptScorers) -> None:
+    def __init__(
+        self, out: Path, manifest: Mapping[str, Any] | None, champion: Champion, scorers: KeptScorers,
+        aged: Path | None = None, restated: Path | None = None,
+    ) -> None:  # fmt: skip
+        """`aged` holds what the old rows give at the new moment, of those for whom that differs from the new panel; `restated`
+        what they give at the old one, of all, where they are not the rows that the run before had."""
         self._scores: ById | None = None
         self._old: Scorer | None = None
+        self.as_of_us: int | None = None
+        self.is_restated = restated is not None
         self._champion = champion
         about = manifest and manifest["models"].get(champion.name)
         if not manifest or not about:
@@ -87,14 +98,15 @@ class Before:
         self._scores = ById(
             [out / file["file"] for file in about["files"]], ["entity_id", "probability", "score", "band"]
         )
-        self._as_of_us = to_us(parse_as_of(manifest["as_of"]))
+        self.as_of_us = to_us(parse_as_of(manifest["as_of"]))
         try:
             self._old = scorers.get(champion.name, about["scorer"])
         except ScorerGone:
             return  # the scores can be compared, their causes cannot be told
-        self._signals = ById(
-            [out / manifest["signals"][champion.entity]["file"]], ["entity_id", *self._old.names]
-        )  # fmt: skip
+        names = ["entity_id", "eligibility", *dict.fromkeys([*self._old.names, *champion.scorer.names])]
+        self._signals = ById([out / manifest["signals"][champion.entity]["file"]], names)
+        self._aged = ById([aged], names) if aged else None
+        self._restated = ById([restated], names) if restated else None
 
     def compare(self, scored: Scored) -> Moved | None:
         """What a chunk's rows were in the run before; None when there was none."""
@@ -103,27 +115,66 @@ class Before:
         ids = scored.panel["entity_id"]
         rows, place = self._scores.find(ids)
         before = rows.select(["probability", "score", "band"]).take(place)
+        nothing = Moved(before, np.empty(0, np.int64), None)
         if self._old is None or not len(scored.at):
-            return Moved(before, np.empty(0, np.int64), None)
-        known = pc.is_valid(before["probability"]).to_numpy()[scored.at]
-        signals, place = self._signals.find(ids.take(pa.array(scored.at)))
-        chosen = np.flatnonzero(known & pc.is_valid(place).to_numpy(zero_copy_only=False))
+            return nothing
+        told = pc.is_valid(before["probability"]).to_numpy()[scored.at]
+        wanted = ids.take(pa.array(scored.at))
+        was, there = _at(self._signals, wanted)
+        told &= there
+        read, aged = was, None
+        if self._restated is not None:
+            read, there = _at(self._restated, wanted)
+            told &= there
+        if self._aged is not None:
+            aged, there = _at(self._aged, wanted)
+            # Who is there without signals: the old rows know nothing of it, though it had a score.
+            told &= ~there | pc.is_valid(aged["eligibility"]).to_numpy()
+        chosen = np.flatnonzero(told)
         if not len(chosen):
-            return Moved(before, np.empty(0, np.int64), None)
-        found = signals.take(place.take(pa.array(chosen)))
-        return Moved(before, scored.at[chosen], self._causes(self._old, found, scored, chosen))
-
-    def _causes(self, old: Scorer, before: pa.Table, scored: Scored, chosen: np.ndarray) -> Splits:
-        """`chosen` are places among the scored rows, `before` their signals in the run before."""
-        new = self._champion.scorer
+            return nothing
+        places = pa.array(chosen)
         now = scored.panel.take(pa.array(scored.at[chosen]))
-        given = {name: before[name] if name in before.column_names else _nothing(old, name, before.num_rows) for name in old.names}  # fmt: skip
-        # A signal that the new version does not read is taken as it was.
-        after = {name: now[name] if name in new.names else given[name] for name in old.names}
-        elapsed = to_us(scored.panel["as_of"][0].as_py()) - self._as_of_us
-        return split_many(
-            old, new, old.encode(given), old.encode(after), scored.log_odds[chosen], elapsed, TEXTS
-        )  # fmt: skip
+        was = was.take(places)
+        old = OldRows(
+            was,
+            was if self._restated is None else read.take(places),
+            now if aged is None else _over(now, aged.take(places), there[chosen]),
+            now,
+        )
+        causes = self._causes(self._old, old, scored.log_odds[chosen])
+        return Moved(before, scored.at[chosen], causes, old.differences(self._champion.scorer.names))
+
+    def _causes(self, old: Scorer, rows: OldRows, z_new: np.ndarray) -> Splits:
+        new = self._champion.scorer
+
+        def column(table: pa.Table, name: str) -> Any:
+            # A signal that the new version does not read is taken as it was, whatever the moment.
+            given = table if name in new.names else rows.before
+            return given[name] if name in given.column_names else _nothing(old, name, given.num_rows)
+
+        made: dict[int, np.ndarray] = {}
+        way = rows.way(old.names, column)
+        for columns in way:
+            if id(columns) not in made:
+                made[id(columns)] = old.encode(columns)
+        return split_many(old, new, [made[id(columns)] for columns in way], z_new, TEXTS)
+
+
+def _at(rows: ById, ids: pa.ChunkedArray) -> tuple[pa.Table, np.ndarray]:
+    """(a row for each id, null where it has none; which have one)."""
+    found, place = rows.find(ids)
+    return found.take(place), pc.is_valid(place).to_numpy(zero_copy_only=False)
+
+
+def _over(now: pa.Table, aged: pa.Table, there: np.ndarray) -> pa.Table:
+    """The new signals, and those of the old rows where these are others."""
+    mask = pa.array(there)
+    columns = {}
+    for name in now.column_names:
+        here = name in aged.column_names and name != "entity_id"
+        columns[name] = pc.if_else(mask, aged[name].cast(now.schema.field(name).type), now[name]) if here else now[name]
+    return pa.table(columns)
 
 
 def _nothing(scorer: Scorer, name: str, rows: int) -> pa.Array:

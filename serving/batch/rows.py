@@ -25,7 +25,7 @@ REASON = pa.struct(
     ]
 )
 """`value` holds numbers, `category` texts; both null when the signal was missing. `effect` is that of all `members`."""
-CHANGE = pa.struct([(part, pa.int64()) for part in ("signals", "time", "version", "thresholds")])
+CHANGE = pa.struct([(part, pa.int64()) for part in ("data", "time", "version", "thresholds")])
 """Points of the score by cause; they sum to its change (see `serving.change.split`)."""
 SCHEMA = pa.schema(
     [

@@ -18,12 +18,16 @@ from features.panel import panel_parts
 from features.signal import Entity
 from features.source import Source
 from features.tables import ENTITIES
+from features.visibility import touched
 from serving.batch import rows as published_rows
+from serving.batch.between import Between
 from serving.batch.changes import Before
+from serving.batch.old_rows import AGED, RESTATED, of_touched, sums
 from serving.batch.publish import forget_erased, is_whole, parts_of, publish, published, read_manifest, run_of
 from serving.batch.scored import Scored, score_columns
 from serving.batch.work import Plan, Work, forget_unfinished, only_one
 from serving.champion import Champion, Champions
+from serving.change.split import Old
 from serving.clock import Clock, iso, system_us, to_us
 from serving.connections import ConnectionConfig
 from serving.history import repository as history
@@ -102,7 +106,7 @@ def run(
         else:
             work = Work.open(out, plan, options.restart)
             resumed = _score(work, source, as_of, live, store, clock, scorers, options)
-            work.finish(_described(plan, live))
+            work.finish({**_described(plan, live), "rows": sums(source, to_us(as_of))})
         manifest = publish(out, plan.run_id)
         forget_unfinished(out)
         with store.write() as connection:
@@ -188,16 +192,19 @@ def _score(
     filled: set[str] = set()
     before = _previous(work)
     for champion in live:
-        compared = Before(work.out, before, champion, scorers)
-        with _signals(work, source, as_of, champion.entity, options) as signals:
+        with _signals(work, source, as_of, champion.entity, before, options) as signals:
+            aged, restated = (work.old_rows(f"{champion.entity}-{which}") for which in (AGED, RESTATED))
+            compared = Before(work.out, before, champion, scorers, aged, restated)
+            between = Between(source, champion, as_of, compared, store)
             rows = signals.metadata.num_rows
             sizes = {n: signals.metadata.row_group(n).num_rows for n in range(signals.num_row_groups if rows else 0)}
             missing = [number for number in sizes if not work.has_part(champion.name, number)]
             there += len(sizes) - len(missing)
             done = rows - sum(sizes[number] for number in missing)
             for number, scored in _scoring(champion, signals, missing, store, options):
-                _keep(champion, scored, as_of, work.run_id, store, clock, options, champion.entity not in filled)
                 moved = compared.compare(scored)
+                old = between.of(scored, moved) if options.record else {}
+                _keep(champion, scored, as_of, work.run_id, store, clock, options, champion.entity not in filled, old)
                 work.keep_part(champion.name, number, published_rows.table(champion, scored, work.run_id, moved))
                 done += sizes[number]
                 options.progress(champion.name, done, rows)
@@ -207,16 +214,38 @@ def _score(
     return there
 
 
-def _signals(work: Work, source: Source, as_of: datetime, entity: str, options: Options) -> pq.ParquetFile:
+def _signals(
+    work: Work, source: Source, as_of: datetime, entity: str, before: dict[str, Any] | None, options: Options
+) -> pq.ParquetFile:
     found = work.signals(entity)
     if found is None:
-        carried = work.out / ".carried" / f"{source.name}-{entity}"
         kind: Entity = "account" if entity == "account" else "lead"
-        kept = carried if options.engine == "duckdb" else None
-        work.keep_signals(entity, panel_parts(source, kind, as_of, options.chunk_rows, options.engine, kept))
+        carried = work.out / ".carried" / f"{source.name}-{entity}" if options.engine == "duckdb" else None
+
+        def parts(
+            at: datetime = as_of, known_before: datetime | None = None, ids: Sequence[str] | None = None
+        ) -> Iterator[pa.Table]:
+            return panel_parts(source, kind, at, options.chunk_rows, options.engine, carried, known_before, ids)
+
+        if before is not None and entity in before["signals"]:
+            # First: they stand on the state that the night before has left, and the new panel puts its own in its place.
+            _old_rows(work, source, as_of, kind, before, parts)
+        work.keep_signals(entity, parts())
         found = work.signals(entity)
     assert found is not None
     return found
+
+
+def _old_rows(
+    work: Work, source: Source, as_of: datetime, entity: Entity, before: dict[str, Any], parts: Callable[..., Iterator[pa.Table]]
+) -> None:  # fmt: skip
+    """Keep what the rows known before the previous run give, of those and where that differs."""
+    then = parse_as_of(before["as_of"])
+    if before.get("rows") != sums(source, to_us(then)) and work.old_rows(f"{entity}-{RESTATED}") is None:
+        work.keep_old_rows(f"{entity}-{RESTATED}", parts(then, then))
+    names = touched(source, entity, to_us(then), to_us(as_of))
+    if names and work.old_rows(f"{entity}-{AGED}") is None:
+        work.keep_old_rows(f"{entity}-{AGED}", of_touched(names, lambda ids: parts(as_of, then, ids)))
 
 
 def _previous(work: Work) -> dict[str, Any] | None:
@@ -245,7 +274,7 @@ def _scoring(
 
 def _keep(
     champion: Champion, scored: Scored, as_of: datetime, run_id: str, store: Store, clock: Clock, options: Options,
-    fill: bool,
+    fill: bool, old: Mapping[int, Mapping[int, Old]],
 ) -> None:  # fmt: skip
     """Store a chunk, in one transaction; storing it again changes nothing."""
     part = scored.panel
@@ -264,10 +293,11 @@ def _keep(
             history.forget_run(connection, run_id, champion.name, ids)
             now_us = to_us(clock())
             rows = scored.rows(champion, values)
-            history.put(
-                connection,
-                [r.decision(champion, cause=history.BATCH, run_id=run_id, recorded_at_us=now_us) for r in rows],
-            )
+            records = [
+                r.decision(champion, cause=history.BATCH, run_id=run_id, recorded_at_us=now_us, old_rows=old.get(i))
+                for i, r in enumerate(rows)
+            ]
+            history.put(connection, records)
 
 
 def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options, clock_us: int) -> int:

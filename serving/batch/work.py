@@ -24,7 +24,9 @@ from serving.batch import durable
 from serving.batch.publish import RUN, is_whole
 from serving.errors import BatchBusy
 
-FORMAT = 2
+FORMAT = 3
+"""2: causes of a change were called signals, and guessed."""
+_OLD = "old"
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,17 @@ class Work:
         """Write a panel, each part a row group: those are the chunks that are scored."""
         durable.write_parquet(self._folder / "signals" / f"{entity}.parquet", parts)
 
+    def old_rows(self, name: str) -> Path | None:
+        """A panel of old rows (`serving.batch.old_rows`) that was kept; None when none was."""
+        path = self._old(name)
+        return path if path.is_file() else None
+
+    def keep_old_rows(self, name: str, parts: Iterable[pa.Table]) -> None:
+        durable.write_parquet(self._old(name), parts)
+
+    def _old(self, name: str) -> Path:
+        return self._folder / _OLD / f"{name}.parquet"
+
     def has_part(self, model: str, number: int) -> bool:
         return self._part(model, number).is_file()
 
@@ -107,6 +120,7 @@ class Work:
 
     def finish(self, described: dict[str, Any]) -> None:
         """Seal the run with its manifest, and put it into OUT under its id."""
+        shutil.rmtree(self._folder / _OLD, ignore_errors=True)  # every chunk is there: nobody needs them any more
         manifest = {"format": FORMAT, "run_id": self.run_id, **described}
         for model, about in manifest["models"].items():
             about["files"] = [self._about(path) for path in sorted((self._folder / model).glob("part-*.parquet"))]

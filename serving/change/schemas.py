@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from models.words import Value
 
@@ -25,27 +25,35 @@ class ScorePoint(msgspec.Struct):
     band: Annotated[str, Meta(examples=["high"])]
 
 
-class Parts(msgspec.Struct):
+Of = Literal["data", "time", "unsplit"]
+_DATA = "of what was learnt since, or restated"
+_TIME = "of what the rows known before give at the new moment"
+_UNSPLIT = "of data and time together, where their split was not recorded"
+
+
+class Parts(msgspec.Struct, omit_defaults=True):
     """On the log-odds; they sum to the difference of the two."""
 
-    signals: Annotated[float, Meta(description="of signals that changed")]
-    time: Annotated[float, Meta(description="of signals that the clock alone moved")]
     version: Annotated[float, Meta(description="of the new version on the new inputs; 0 for the same version")]
+    data: Annotated[float | UnsetType, Meta(description=_DATA)] = UNSET
+    time: Annotated[float | UnsetType, Meta(description=_TIME)] = UNSET
+    unsplit: Annotated[float | UnsetType, Meta(description=_UNSPLIT)] = UNSET
 
 
-class ScoreParts(msgspec.Struct):
+class ScoreParts(msgspec.Struct, omit_defaults=True):
     """In percentiles; they sum to the difference of the two."""
 
-    signals: Annotated[int, Meta(description="of signals that changed")]
-    time: Annotated[int, Meta(description="of signals that the clock alone moved")]
     version: Annotated[int, Meta(description="of the new version, by the old one's reference population")]
     thresholds: Annotated[int, Meta(description="of the new version's reference population and bands")]
+    data: Annotated[int | UnsetType, Meta(description=_DATA)] = UNSET
+    time: Annotated[int | UnsetType, Meta(description=_TIME)] = UNSET
+    unsplit: Annotated[int | UnsetType, Meta(description=_UNSPLIT)] = UNSET
 
 
 class BandStep(msgspec.Struct):
     """The band after a step."""
 
-    after: Literal["start", "signals", "time", "version", "thresholds"]
+    after: Literal["start", "data", "time", "unsplit", "version", "thresholds"]
     band: Annotated[str, Meta(examples=["medium"])]
 
 
@@ -54,11 +62,11 @@ class MovedSignal(msgspec.Struct):
 
     signal: Annotated[str, Meta(examples=["active_users_28d"])]
     theme: Annotated[str, Meta(examples=["usage"])]
-    part: Literal["signals", "time"]
-    before: Value
-    after: Value
+    part: Of
+    before: Annotated[Value, Meta(description="of data: what time alone would have made of it")]
+    after: Annotated[Value, Meta(description="of time: what time alone makes of it")]
     effect: Annotated[float, Meta(description="on the log-odds; those of a part sum to it")]
-    text: Annotated[str, Meta(description="about the new value; can be read out by a salesperson")]
+    text: Annotated[str, Meta(description="about the value of the newer score; can be read out by a salesperson")]
 
 
 class ChangeAnswer(msgspec.Struct):
@@ -69,6 +77,12 @@ class ChangeAnswer(msgspec.Struct):
     entity_id: Annotated[str, Meta(examples=["acme"])]
     before: ScorePoint
     after: ScorePoint
+    split: Annotated[
+        Literal["recorded", "not_recorded"],
+        Meta(
+            description="whether it is on record what the rows known before give now, so that data and time are told apart"
+        ),
+    ]
     log_odds: Annotated[float, Meta(description="after minus before")]
     parts: Parts
     score: Annotated[int, Meta(description="percentile after minus before")]

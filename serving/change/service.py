@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from models.scorer import Scorer
 from serving.change.schemas import BandStep, ChangeAnswer, MovedSignal, Parts, ScoreParts, ScorePoint
-from serving.change.split import Split, split
+from serving.change.split import Inputs, Old, Split, split
 from serving.clock import from_us, iso
 from serving.history import repository as history
 from serving.problems import Problem
@@ -36,20 +37,33 @@ def change(
         old, new = scorers.get(model, before["scorer"]), scorers.get(model, after["scorer"])
     except ScorerGone as error:
         raise Problem(404, "scorer_gone", str(error)) from None
-    found = split(
-        old, new, history.inputs_of(before, old), history.inputs_of(after, new),
-        after["as_of"] - before["as_of"],
-    )  # fmt: skip
-    return _answer(model, entity, entity_id, before, after, found, old, new)
+    was, now = history.inputs_of(before, old), history.inputs_of(after, new)
+    rows = _old_rows(store, before, after, was, new)
+    found = split(old, new, was, now, rows)
+    return _answer(model, entity, entity_id, before, after, found, old, new, rows is not None)
+
+
+def _old_rows(
+    store: Store, before: Mapping[str, Any], after: Mapping[str, Any], was: Inputs, new: Scorer
+) -> Old | None:
+    """What the rows known before the older score give at the moment of the newer one; None where nobody recorded that."""
+    if before["as_of"] == after["as_of"]:
+        return Old(aged=was)  # no time has passed
+    for record in history.with_old_rows(store, after):
+        found = history.old_rows_of(record, before["as_of"])
+        if found is not None:
+            # Whole, not only where it differs from that record: a what-if differs from it too.
+            return Old({**history.inputs_of(record, new), **found.aged}, found.restated)
+    return None
 
 
 def _answer(
     model: str, entity: str, entity_id: str, before: dict[str, Any], after: dict[str, Any], found: Split,
-    old: Scorer, new: Scorer,
+    old: Scorer, new: Scorer, is_split: bool,
 ) -> ChangeAnswer:  # fmt: skip
     was, now = _point(before, old), _point(after, new)
     return ChangeAnswer(
-        model, entity, entity_id, was, now, found.total, Parts(**found.log_odds),
+        model, entity, entity_id, was, now, "recorded" if is_split else "not_recorded", found.total, Parts(**found.log_odds),
         now.score - was.score, ScoreParts(**found.score),
         [BandStep(step, band) for step, band in found.bands],  # type: ignore[arg-type]  # the names of the parts
         [MovedSignal(s.signal, s.theme, s.part, s.before, s.after, s.effect, s.text) for s in found.shares],  # type: ignore[arg-type]  # as above

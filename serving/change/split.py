@@ -1,26 +1,35 @@
-"""Why a score moved: the difference of two log-odds, split without a remainder.
+"""Why a score moved: the difference of two log-odds, split without a remainder into data, time and version.
 
-The way from the old score to the new one is walked in steps: with the old version, first the signals that somebody or
-something changed, then those that the clock alone moved; then the new version in the place of the old one, on the new
-inputs. Each step's difference is its part. Within a step the signals' shares are the differences of their exact effects
-(Shapley values, so they sum to the step); one that did not move can have a share, because it weighs otherwise beside the
-others.
+*Time* is what the rows that were known before the old score make of it at the new moment, minus the old score; *data* is the
+rest: what was learnt since, or was restated (old rows that read otherwise now, see `Old`). Both by the old version. *Version*
+is the new version in the place of the old one, on the new inputs. Within a part the signals' shares are differences of their exact
+effects (Shapley values, so they sum to the part); one that did not move can have a share, because it weighs otherwise beside the
+others. Where it is not on record what the old rows give, data and time are told as one part, `unsplit`: nothing is guessed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from models.scorer import Scorer
-from models.spec import SignalSpec
 from models.words import Value, say
 
-DAY_US = 86_400_000_000
 Inputs = Mapping[str, Value]
+DATA, TIME, UNSPLIT, VERSION, THRESHOLDS = "data", "time", "unsplit", "version", "thresholds"
+
+
+@dataclass(frozen=True)
+class Old:
+    """What the rows known before the old moment give, where that differs: signal to value."""
+
+    aged: Inputs = field(default_factory=dict)
+    """At the new moment, from the new inputs."""
+    restated: Inputs = field(default_factory=dict)
+    """At the old moment, from the old inputs: as those rows read now, after an edit in place, a merge or an erasure."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class Share:
     signal: str
     theme: str
     part: str
-    """signals or time."""
+    """data, time or unsplit."""
     before: Value
     after: Value
     effect: float
@@ -44,9 +53,9 @@ class Split:
 
     total: float
     log_odds: dict[str, float]
-    """signals, time, version."""
+    """data and time, or unsplit; version."""
     score: dict[str, int]
-    """signals, time, version, thresholds: the last is the new version's reference population on the same probability."""
+    """The same, and thresholds: the new version's reference population on the same probability."""
     bands: list[tuple[str, str]]
     """(start or part, band after it), on the way."""
     shares: list[Share]
@@ -54,41 +63,52 @@ class Split:
     """Signals of the old version that the new one did not record: taken as they were."""
 
 
-def split(old: Scorer, new: Scorer, before: Inputs, after: Inputs, elapsed_us: int) -> Split:
-    """`before` as the old version read it, `after` as the new one did, `elapsed_us` apart."""
+def split(old: Scorer, new: Scorer, before: Inputs, after: Inputs, rows: Old | None) -> Split:
+    """`before` as the old version read it, `after` as the new one did; `rows` None where that is not on record."""
     not_read = [name for name in old.names if name not in after]
-    carried = {name: after.get(name, before.get(name)) for name in old.names}
-    moved = [name for name in old.names if not same(before.get(name), carried[name])]
-    by_time = {name for name in moved if moved_by_clock(old, name, before, carried, elapsed_us)}
-    middle = {name: before.get(name) if name in by_time else carried[name] for name in old.names}
-    x = _encoded(old, [before, middle, carried])
+    was = {name: before.get(name) for name in old.names}
+    now = {name: after.get(name, was[name]) for name in old.names}
+    given = Old() if rows is None else rows
+    restated = {name: given.restated.get(name, was[name]) if name in after else was[name] for name in old.names}
+    aged = {name: given.aged.get(name, now[name]) if name in after else was[name] for name in old.names}
+    way = (was, restated, aged, now)
+    x = _encoded(old, way)
     z, effects = old.explain(x)
-    z_new = new.log_odds(_encoded(new, [after]))[0] if new.sha256 != old.sha256 else z[2]
-    parts = parts_of(z, z_new)
-    found = shares_of(old, before, middle, carried, effects, parts)
-    return Split(float(z_new - z[0]), parts, *_on_the_way(old, new, np.array([*z, z_new])), found, not_read)
+    z_new = new.log_odds(_encoded(new, [after]))[0] if new.sha256 != old.sha256 else z[3]
+    parts = parts_of(z, z_new, rows is not None)
+    found = shares_of(old, way, effects, parts)
+    return Split(float(z_new - z[0]), parts, *_on_the_way(old, new, np.array([*z, z_new]), rows), found, not_read)
 
 
-def parts_of(z: np.ndarray, z_new: float) -> dict[str, float]:
-    """What each step adds to the log-odds: (3,) of the old version before, without and with the clock, and the new one's."""
+def parts_of(z: np.ndarray, z_new: float, is_split: bool = True) -> dict[str, float]:
+    """What each cause adds to the log-odds. `z` (4,) by the old version: before, restated, aged, now; `z_new` by the new one."""
     total = float(z_new - z[0])
-    parts = {"signals": float(z[1] - z[0]), "time": float(z[2] - z[1]), "version": float(z_new - z[2])}
+    if is_split:
+        parts = {DATA: float((z[1] - z[0]) + (z[3] - z[2])), TIME: float(z[2] - z[1])}
+    else:
+        parts = {UNSPLIT: float(z[3] - z[0])}
+    parts[VERSION] = float(z_new - z[3])
     # Differences of rounded numbers miss the rounded difference by some 1e-16: the largest part takes it.
     largest = max(parts, key=lambda part: abs(parts[part]))
     parts[largest] += total - math.fsum(parts.values())
     return parts
 
 
-def shares_of(
-    old: Scorer, before: Inputs, middle: Inputs, carried: Inputs, effects: np.ndarray, parts: Mapping[str, float]
-) -> list[Share]:
-    """The signals' shares of the first two parts, the largest first; `effects` (3, signals) are of the three inputs."""
-    return _sorted(
-        [
-            *_shares(old, "signals", before, middle, effects[1] - effects[0], parts["signals"]),
-            *_shares(old, "time", middle, carried, effects[2] - effects[1], parts["time"]),
-        ]
-    )
+def moved_by(effects: np.ndarray, is_split: bool = True) -> dict[str, np.ndarray]:
+    """(..., signals) share of each cause in the effects (4, ..., signals) on the way."""
+    if not is_split:
+        return {UNSPLIT: effects[3] - effects[0]}
+    return {DATA: (effects[1] - effects[0]) + (effects[3] - effects[2]), TIME: effects[2] - effects[1]}
+
+
+def shares_of(old: Scorer, way: Sequence[Inputs], effects: np.ndarray, parts: Mapping[str, float]) -> list[Share]:
+    """The signals' shares, the largest first; `effects` (4, signals) are of the four inputs on the way."""
+    was, restated, aged, now = way
+    found = []
+    for part, moved in moved_by(effects, UNSPLIT not in parts).items():
+        ends = {DATA: (_data_from(was, restated, aged, now), now), TIME: (restated, aged), UNSPLIT: (was, now)}[part]
+        found += _shares(old, part, ends, now, moved, parts[part])
+    return sorted(found, key=lambda share: (-abs(share.effect), share.signal, share.part))
 
 
 def same(left: Value, right: Value) -> bool:
@@ -96,31 +116,12 @@ def same(left: Value, right: Value) -> bool:
     return (left is None and right is None) or (left is not None and right is not None and left == right)
 
 
-def moved_by_clock(scorer: Scorer, name: str, before: Inputs, after: Inputs, elapsed_us: int) -> bool:
-    """Whether a signal that moved did so without a new row.
-
-    An age or a term in days has when it moved by just the days that passed. Another signal that the clock moves (the flag of
-    the catalog: things leave its window) has when the theme's `days_since_...` say that nothing happened in between.
-    """
-    signal = scorer.signal(name)
-    if not signal.by_clock:
-        return False
-    elapsed = elapsed_us / DAY_US
-    if signal.unit == "days" and signal.window == "before as_of":
-        old, now = before.get(name), after.get(name)
-        return isinstance(old, (int, float)) and isinstance(now, (int, float)) and abs(abs(now - old) - elapsed) < 1
-    ages = [after.get(each.name) for each in scorer.spec.signals if each.theme == signal.theme and is_last(each)]
-    known = [age for age in ages if isinstance(age, (int, float))]
-    return bool(known) and min(known) >= math.floor(elapsed) > 0
+def _data_from(was: Inputs, restated: Inputs, aged: Inputs, now: Inputs) -> Inputs:
+    """What data moved each signal from: what time alone would have made of it, or what it was before it was restated."""
+    return {n: was[n] if same(aged[n], now[n]) and not same(was[n], restated[n]) else aged[n] for n in now}
 
 
-def is_last(signal: SignalSpec) -> bool:
-    """Whether it says how long ago something last happened."""
-    name = signal.name
-    return signal.by_clock and signal.unit == "days" and name.startswith("days_since_") and "first" not in name
-
-
-def _encoded(scorer: Scorer, rows: list[Inputs]) -> np.ndarray:
+def _encoded(scorer: Scorer, rows: Sequence[Inputs]) -> np.ndarray:
     """Raises `ValueError` when a row is none of the scorer's."""
     kept = [{name: row.get(name) for name in scorer.names} for row in rows]
     x, faults, _ = scorer.encode_records(kept)
@@ -129,12 +130,16 @@ def _encoded(scorer: Scorer, rows: list[Inputs]) -> np.ndarray:
     return x
 
 
-def _shares(scorer: Scorer, part: str, before: Inputs, after: Inputs, effects: np.ndarray, whole: float) -> list[Share]:
+def _shares(
+    scorer: Scorer, part: str, ends: tuple[Inputs, Inputs], now: Inputs, effects: np.ndarray, whole: float
+) -> list[Share]:
+    before, after = ends
     found = [
-        Share(s.name, s.theme, part, before.get(s.name), after.get(s.name), float(effect), say(scorer.spec, s, after.get(s.name)))
+        # The sentence is about the value of today, whatever moved it: what time alone would have made of it is not so.
+        Share(s.name, s.theme, part, before[s.name], after[s.name], float(effect), say(scorer.spec, s, now[s.name]))
         for s, effect in zip(scorer.spec.signals, effects, strict=True)
         if effect != 0
-    ]  # fmt: skip
+    ]
     if found:
         rest = whole - math.fsum(share.effect for share in found)
         place = max(range(len(found)), key=lambda at: abs(found[at].effect))
@@ -143,23 +148,26 @@ def _shares(scorer: Scorer, part: str, before: Inputs, after: Inputs, effects: n
     return found
 
 
-def _sorted(shares: list[Share]) -> list[Share]:
-    return sorted(shares, key=lambda share: (-abs(share.effect), share.signal, share.part))
-
-
-def _on_the_way(old: Scorer, new: Scorer, z: np.ndarray) -> tuple[dict[str, int], list[tuple[str, str]]]:
+def _on_the_way(
+    old: Scorer, new: Scorer, z: np.ndarray, rows: Old | None
+) -> tuple[dict[str, int], list[tuple[str, str]]]:
     from models.scorer import sigmoid
 
     p = sigmoid(z)
-    by_old, by_new = old.percentile(p), new.percentile(p[3:])
-    score = {
-        "signals": int(by_old[1] - by_old[0]),
-        "time": int(by_old[2] - by_old[1]),
-        "version": int(by_old[3] - by_old[2]),
-        "thresholds": int(by_new[0] - by_old[3]),
-    }
-    bands = [
-        *zip(("start", "signals", "time", "version"), old.band(p), strict=True),
-        ("thresholds", new.band(p[3:])[0]),
-    ]
-    return score, bands
+    by_old, by_new = old.percentile(p), new.percentile(p[4:])
+    score = points_of(np.array([*by_old, *by_new])[:, None], rows is not None)
+    names: tuple[str, ...] = ("start", DATA, TIME, DATA, VERSION)
+    if rows is None:
+        names = ("start", "", "", UNSPLIT, VERSION)
+    elif not rows.restated:
+        names = ("start", "", TIME, DATA, VERSION)
+    bands = [(name, band) for name, band in zip(names, old.band(p), strict=True) if name]
+    return {part: int(own[0]) for part, own in score.items()}, [*bands, (THRESHOLDS, new.band(p[4:])[0])]
+
+
+def points_of(at: np.ndarray, is_split: bool = True) -> dict[str, np.ndarray]:
+    """(n,) points of the score by cause. `at` (6, n) percentiles: before, restated, aged, now and the new version's probability
+    by the old reference population, and that one by the new."""
+    split_up = {DATA: (at[1] - at[0]) + (at[3] - at[2]), TIME: at[2] - at[1]}
+    found = split_up if is_split else {UNSPLIT: at[3] - at[0]}
+    return {**found, VERSION: at[4] - at[3], THRESHOLDS: at[5] - at[4]}

@@ -13,11 +13,12 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from models.scorer import Scorer
 from models.words import Reason
+from serving.change.split import Old
 from serving.clock import AHEAD_US, SKEW_US
 from serving.privacy.repository import GENERATION, without_erased
 from serving.store import generation
 from serving.store.connect import Store
-from serving.store.tables import decisions
+from serving.store.tables import decisions, signals
 
 WHAT_IF = "what_if"
 """Cause of a record whose request laid signals over the stored ones: kept for replay, and no part of an entity's story
@@ -32,10 +33,10 @@ _encode = msgspec.json.Encoder().encode
 def decision(
     *, model: str, entity: str, entity_id: str | None, as_of_us: int, recorded_at_us: int, cause: str, run_id: str | None,
     version: int | None, scorer: str, probability: float | None, score: int | None, band: str | None, no_score: str | None,
-    value: float | None, reasons: Sequence[Reason], inputs: Sequence[Any],
+    value: float | None, reasons: Sequence[Reason], inputs: Sequence[Any], old_rows: Mapping[int, Old] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """A row for `put`. `inputs` are what was scored, as `Scorer.pack` gives it, so that the same scorer gives the same number
-    again; empty when nothing was."""
+    again; empty when nothing was. `old_rows`: by the `as_of` of an earlier score what the rows known before that give."""
     kept = _encode(inputs)
     return {
         "model": model,
@@ -55,7 +56,58 @@ def decision(
         "reasons": _encode([msgspec.structs.astuple(reason) for reason in reasons]),
         "inputs": kept,
         "inputs_sha256": hashlib.sha256(kept).hexdigest(),
+        "old_rows": _encode([[us, old.aged, old.restated] for us, old in old_rows.items()]) if old_rows else None,
     }
+
+
+def old_rows_of(row: Mapping[str, Any], since_us: int) -> Old | None:
+    """What the rows known before an earlier moment give at the record's own; None where the record does not say."""
+    for us, aged, restated in msgspec.json.decode(row["old_rows"] or b"[]"):
+        if us == since_us:
+            return Old(aged, restated)
+    return None
+
+
+def with_old_rows(store: Store, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Records of the same entity, model, moment and scorer that say what old rows give, the newest first: a request that is
+    answered from the store gives another record of the same. Raises `StoreAway`."""
+    same = ("entity", "entity_id", "model", "as_of", "scorer")
+    query = (
+        select(decisions)
+        .where(*[decisions.c[name] == row[name] for name in same], decisions.c.old_rows.is_not(None))
+        .order_by(decisions.c.id.desc())
+    )
+    with store.read() as connection:
+        return [dict(found) for found in connection.execute(query).mappings()]
+
+
+def newest_between(
+    connection: Connection, model: str, entity: str, ids: Sequence[str], after_us: int, before_us: int
+) -> dict[str, int]:
+    """`as_of` of the newest score of each id between two moments, both left out; ids without one are not there, nor are those
+    without stored signals."""
+    found: dict[str, int] = {}
+    newest = (
+        select(decisions.c.as_of)
+        .where(
+            decisions.c.entity == signals.c.entity,
+            decisions.c.entity_id == signals.c.entity_id,
+            decisions.c.as_of > after_us,
+            decisions.c.as_of < before_us,
+            decisions.c.model == model,
+            decisions.c.probability.is_not(None),
+            decisions.c.cause != WHAT_IF,
+        )
+        .order_by(decisions.c.as_of.desc(), decisions.c.id.desc())
+        .limit(1)
+        .correlate(signals)
+        .scalar_subquery()
+    )
+    for start in range(0, len(ids), _PART):
+        own = signals.c.entity_id.in_(ids[start : start + _PART])
+        rows = connection.execute(select(signals.c.entity_id, newest).where(signals.c.entity == entity, own))
+        found |= {name: us for name, us in rows if us is not None}
+    return found
 
 
 def inputs_of(row: Mapping[str, Any], scorer: Scorer) -> dict[str, Any]:

@@ -38,8 +38,7 @@ def put(table: schema.Table, rows: int, columns: Mapping[str, Any]) -> pa.Table:
 
 def score_fact(scores: pa.Table, model_key: str) -> pa.Table:
     """Rows of `score_fact` from rows of the batch (`serving.batch.rows.SCHEMA`) of one model whose entity the key tells."""
-    causes = ("signals", "time", "version", "thresholds")
-    moved = {f"change_by_{cause}": pc.struct_field(scores["change"], cause) for cause in causes}
+    moved = _causes(scores)
     same = [c.name for c in schema.SCORE_FACT.columns if c.name in scores.column_names]
     return put(
         schema.SCORE_FACT, len(scores),
@@ -50,6 +49,15 @@ def score_fact(scores: pa.Table, model_key: str) -> pa.Table:
             **moved,
         },
     )  # fmt: skip
+
+
+def _causes(scores: pa.Table) -> dict[str, Any]:
+    """Points of the score by cause. What runs before format 3 say of data and time was guessed: it is left out."""
+    change = scores["change"]
+    split = change.type.get_field_index("data") >= 0
+    causes = {"signals": "data", "time": "time"} if split else {}
+    causes |= {"version": "version", "thresholds": "thresholds"}
+    return {f"change_by_{column}": pc.struct_field(change, field) for column, field in causes.items()}
 
 
 def with_entity(facts: pa.Table, entity: str) -> pa.Table:

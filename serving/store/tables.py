@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from serving.store.text import StoredText
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
@@ -76,6 +76,11 @@ decisions = Table(
     ),
     Column("inputs", LargeBinary, nullable=False, comment="JSON list: which signals, their values (Scorer.pack)"),
     Column("inputs_sha256", StoredText, nullable=False),
+    Column(
+        "old_rows",
+        LargeBinary,
+        comment="JSON list of lists: an earlier as_of, what the rows known before it give now and then, where that differs",
+    ),
     # Without the rows that nobody looks up that way: those of a request that gave signals alone are in neither.
     Index("decisions_of_entity", "entity", "entity_id", "as_of", "id", **_where("entity_id IS NOT NULL")),
     Index("decisions_of_run", "run_id", **_where("run_id IS NOT NULL")),

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection, delete, func, select
 
 from features.panel import build_panel
 from features.source import Source
 from features.tables import ENTITIES
 from serving.champion import Champions
+from serving.change.split import Old
 from serving.clock import Clock, from_us, system_us, to_us
 from serving.connections import ConnectionConfig
 from serving.errors import StoreAway
@@ -22,8 +25,9 @@ from serving.log import place_of
 from serving.privacy import repository as privacy
 from serving.scoring import repository as stored
 from serving.scoring.panel import score_panel, signal_rows
+from serving.scoring.repository import Values
 from serving.store.connect import Store
-from serving.store.removed import removed_among
+from serving.store.removed import merged_into, removed_among
 from serving.store.tables import changes as changes_table
 from serving.store.tables import dirty, inbox
 from serving.webhooks import inbox as letters
@@ -190,8 +194,10 @@ def _score_some(
         told = changes.load(
             connection, source, source_name, sorted({*ids["account"], *accounts}), ids["lead"], Seal.of(champions.home)
         )
-    # A row is visible strictly before as_of: what we were just told must be.
-    as_of = max(clock(), from_us(found.newest_known) + timedelta(microseconds=1))
+        # A row is visible strictly before as_of: what we were just told must be.
+        as_of = max(clock(), from_us(found.newest_known) + timedelta(microseconds=1))
+        since = {entity: _since(connection, champions, entity, wanted, as_of) for entity, wanted in ids.items()}
+        merged = {entity: merged_into(connection, entity, own) for entity, own in since.items()}
     kept: list[dict[str, Any]] = []
     decided: list[dict[str, Any]] = []
     to_write: list[NewScore] = []
@@ -199,7 +205,7 @@ def _score_some(
         for entity, wanted in ids.items():
             if (wanted or not found.generations) and above.has(ENTITIES[entity]):
                 new_signals, new_decisions, new_scores = _score_entity(
-                    above, entity, wanted, as_of, champions, quiet[entity], cause, run_id
+                    above, entity, wanted, as_of, champions, quiet[entity], cause, run_id, since[entity], merged[entity]
                 )
                 kept += new_signals
                 decided += new_decisions
@@ -229,6 +235,17 @@ def _score_some(
     return len(decided)
 
 
+def _since(
+    connection: Connection, champions: Champions, entity: str, ids: list[str], as_of: datetime
+) -> dict[str, int]:
+    """The `as_of` of the newest score of each before this one."""
+    found: dict[str, int] = {}
+    for champion in champions.of_entity(entity):
+        for name, us in history.newest_between(connection, champion.name, entity, ids, 0, to_us(as_of)).items():
+            found[name] = max(us, found.get(name, 0))
+    return found
+
+
 def _score_entity(
     source: Source,
     entity: str,
@@ -238,16 +255,40 @@ def _score_entity(
     quiet: set[str],
     cause: str,
     run_id: str | None,
+    since: Mapping[str, int],
+    merged: set[str],
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[NewScore]]:
-    panel = build_panel(source, entity, [as_of], ids=ids)  # type: ignore[arg-type]  # a key of ENTITIES
+    """`since`: the `as_of` of the scores that these will be compared with. Those of `merged` took in others: their old rows are
+    others than they were."""
+    panel, aged = _panels(source, entity, ids, as_of, since)
     values = signal_rows(panel)
     columns = panel.select(["entity_id", "eligibility", "value"]).to_pydict()
     subjects = list(zip(columns["entity_id"], columns["eligibility"], columns["value"], values, strict=True))
     kept = [stored.row(entity, i, as_of, status, value, v, "worker") for i, status, value, v in subjects]
+    now = dict(zip(columns["entity_id"], values, strict=True))
+    restated = _restated(source, entity, {i: us for i, us in since.items() if i in merged})
     decided, to_write = [], []
     for champion in champions.of_entity(entity):
+        names = champion.scorer.names
+        old = {
+            i: {
+                since[i]: Old(
+                    _differing(then, now[i], names), {n: v for n, v in restated.get(i, {}).items() if n in names}
+                )
+            }
+            for i, then in aged.items()
+            if i in now and (i not in merged or i in restated)
+        }
         for result in score_panel(champion, panel, REASONS, values, quiet):
-            decided.append(result.decision(champion, cause=cause, run_id=run_id, recorded_at_us=to_us(as_of)))
+            decided.append(
+                result.decision(
+                    champion,
+                    cause=cause,
+                    run_id=run_id,
+                    recorded_at_us=to_us(as_of),
+                    old_rows=old.get(result.entity_id),
+                )
+            )
             to_write.append(
                 NewScore(
                     champion.name, result.entity_id, to_us(as_of), champion.version, result.score, result.band,
@@ -255,3 +296,30 @@ def _score_entity(
                 )
             )  # fmt: skip
     return kept, decided, to_write
+
+
+def _panels(
+    source: Source, entity: str, ids: list[str], as_of: datetime, since: Mapping[str, int]
+) -> tuple[pa.Table, dict[str, Values]]:
+    """The panel, and the signals that the rows known before an entity's earlier score give at the same moment: both in one, for
+    a panel of a few entities costs what its columns cost."""
+    moments = {i: [as_of, *([from_us(since[i])] if i in since else [])] for i in ids}
+    both = build_panel(source, entity, [as_of], known_before=moments)  # type: ignore[arg-type]  # a key of ENTITIES
+    now = pc.equal(both["known_before"], pa.scalar(as_of, pa.timestamp("us", "UTC")))
+    then = both.filter(pc.invert(now)).drop_columns("known_before")
+    aged = dict(zip(then["entity_id"].to_pylist(), signal_rows(then), strict=True))
+    return both.filter(now).drop_columns("known_before"), aged
+
+
+def _restated(source: Source, entity: str, since: Mapping[str, int]) -> dict[str, Values]:
+    """The signals that the rows as they are now give at the moment of an earlier score."""
+    found: dict[str, Values] = {}
+    for us in sorted(set(since.values())):
+        ids = sorted(i for i, own in since.items() if own == us)
+        panel = build_panel(source, entity, [from_us(us)], ids=ids)  # type: ignore[arg-type]  # as above
+        found |= dict(zip(panel["entity_id"].to_pylist(), signal_rows(panel), strict=True))
+    return found
+
+
+def _differing(then: Values, now: Values, names: Sequence[str]) -> Values:
+    return {name: then[name] for name in names if name in then and then[name] != now[name]}

@@ -46,11 +46,13 @@ def some_signals(entity: Any) -> list[Signal]:
 def from_file(folder: Path) -> Any:
     """`panel_parts` that builds once."""
 
-    def parts(source: Any, entity: Any, as_of: Any, rows: int, *_: Any) -> Iterator[pa.Table]:
-        path = folder / f"{entity}-{as_of:%Y%m%d}.parquet"
+    def parts(
+        source: Any, entity: Any, as_of: Any, rows: int, engine: str, carried: Any, known: Any, ids: Any
+    ) -> Iterator[pa.Table]:
+        path = folder / f"{entity}-{as_of:%Y%m%d}-{known or as_of:%Y%m%d}.parquet"
         if not path.exists():
             only = [signal.name for signal in some_signals(entity)]
-            pq.write_table(build_panel(source, entity, [as_of], only=only), path)
+            pq.write_table(build_panel(source, entity, [as_of], only=only, known_before=known), path)
         panel = pq.read_table(path)
         return (panel.slice(start, rows) for start in range(0, panel.num_rows, rows))
 

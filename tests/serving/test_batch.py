@@ -63,10 +63,13 @@ def batch(
     """Run in this process. Panels are built once: they are not what is tested here."""
     original = running.panel_parts
 
-    def parts(source: Source, entity: Any, as_of: Any, rows: int, *_: Any) -> Iterator[pa.Table]:
-        if (entity, as_of) not in panels:
-            panels[entity, as_of] = list(original(source, entity, as_of, rows))
-        return iter(panels[entity, as_of])
+    def parts(
+        source: Source, entity: Any, as_of: Any, rows: int, engine: str, carried: Any, known: Any, ids: Any
+    ) -> Iterator[pa.Table]:
+        key = (entity, as_of, known, ids and tuple(ids))
+        if key not in panels:
+            panels[key] = list(original(source, entity, as_of, rows, known_before=known, ids=ids))
+        return iter(panels[key])
 
     monkeypatch.setattr(running, "panel_parts", parts)
     champions = Champions(home.path)
@@ -331,7 +334,7 @@ class TestChange:
             assert row["previous_probability"] == earlier[row["entity_id"]]["probability"]
             assert sum(row["change"].values()) == row["score"] - row["previous_score"]
             assert row["change"]["version"] == row["change"]["thresholds"] == 0, "the same version scored both"
-        assert any(row["change"]["signals"] for row in moved)
+        assert any(row["change"]["data"] for row in moved)
         assert any(row["change"]["time"] for row in moved)
         assert any(row["change_texts"] for row in moved)
 

@@ -19,7 +19,7 @@ from serving.batch import changes, rows, scored
 from serving.batch.changes import Before
 from serving.batch.scored import score_columns, stakes
 from serving.champion import Champion
-from serving.change.split import split
+from serving.change.split import Old, split
 from serving.replay.scorers import KeptScorers
 from serving.scoring.panel import ScoredRow, at_stake, score_panel, signal_rows
 from tests.scorers import WORDS, make_scorer, random_rows
@@ -140,34 +140,67 @@ def write_run(out: Path, champion: Champion, panel: pa.Table, group_rows: int) -
     }  # fmt: skip
 
 
+def rows_with(panel: pa.Table, nothing_of: str) -> pa.Table:
+    """The rows, one of them without anything but its id."""
+    return pa.Table.from_pylist(
+        [
+            {n: v if n == "entity_id" or r["entity_id"] != nothing_of else None for n, v in r.items()}
+            for r in panel.to_pylist()
+        ],
+        schema=panel.schema,
+    )
+
+
 class TestChanges:
     @pytest.mark.parametrize("same", [True, False])
+    @pytest.mark.parametrize("restated", [True, False])
     def test_they_are_those_of_each_record(
-        self, home: Path, champions: tuple[Champion, Champion], tmp_path: Path, same: bool
+        self, home: Path, champions: tuple[Champion, Champion], tmp_path: Path, same: bool, restated: bool
     ) -> None:
         old, new = champions[0], champions[0] if same else champions[1]
         panel = make_panel(EARLIER, seed=4)
         kept = panel.filter(pa.array([i % 10 != 3 for i in range(panel.num_rows)]))  # every tenth is new since
         manifest = write_run(tmp_path, old, kept, 64)
-        before = Before(tmp_path, manifest, new, KeptScorers(home))
         now = make_panel(AS_OF, seed=5)
+        # Of every third entity something was learnt since; of one of them the old rows know nothing.
+        third = make_panel(AS_OF, seed=6).filter(pa.array([i % 3 == 0 for i in range(now.num_rows)]))
+        unknown = third["entity_id"][7].as_py()
+        third = rows_with(third, unknown)
+        read = make_panel(EARLIER, seed=8)
+        paths = [tmp_path / "aged.parquet", tmp_path / "restated.parquet" if restated else None]
+        pq.write_table(third, paths[0], row_group_size=50)
+        pq.write_table(read, tmp_path / "restated.parquet", row_group_size=70)
+        before = Before(tmp_path, manifest, new, KeptScorers(home), *paths)
         was = {row.entity_id: row for row in one_by_one(old, kept, 0, set())}
+        aged = dict(zip(third["entity_id"].to_pylist(), signal_rows(third), strict=True))
+        then = dict(zip(read["entity_id"].to_pylist(), signal_rows(read), strict=True))
         compared = 0
         for start in range(0, now.num_rows, 90):  # other borders than the run before
             part = now.slice(start, 90)
             given = score_columns(new, part, 3)
-            told = rows.table(new, given, RUN, before.compare(given)).to_pylist()
-            for row, own in zip(told, one_by_one(new, part, 3, set()), strict=True):
+            moved = before.compare(given)
+            assert moved is not None
+            told = rows.table(new, given, RUN, moved).to_pylist()
+            stored = dict(zip(moved.at.tolist(), moved.old, strict=True))
+            for place, (row, own) in enumerate(zip(told, one_by_one(new, part, 3, set()), strict=True)):
                 earlier = was.get(own.entity_id)
                 expected = (None, None, None) if earlier is None else (earlier.probability, earlier.score, earlier.band)
                 assert (row["previous_probability"], row["previous_score"], row["previous_band"]) == expected
-                if earlier is None or earlier.probability is None or own.probability is None:
+                known = earlier is not None and earlier.probability is not None and own.probability is not None
+                if not known or own.entity_id == unknown:
                     assert row["change"] is row["change_texts"] is None
+                    assert place not in stored
                     continue
-                elapsed = (AS_OF - EARLIER) // dt.timedelta(microseconds=1)
-                causes = split(old.scorer, new.scorer, earlier.inputs, own.inputs, elapsed)
+                assert earlier is not None
+                causes = split(old.scorer, new.scorer, earlier.inputs, own.inputs, stored[place])
                 assert row["change"] == causes.score
                 assert row["change_texts"] == [share.text for share in causes.shares[: changes.TEXTS]]
+                old_rows = Old(aged.get(own.entity_id, {}), then[own.entity_id] if restated else {})
+                whole = split(old.scorer, new.scorer, earlier.inputs, own.inputs, old_rows)
+                assert (whole.log_odds, whole.score) == (causes.log_odds, causes.score), (
+                    "what is stored is all that differs"
+                )
+                assert {**own.inputs, **stored[place].aged} == {**own.inputs, **aged.get(own.entity_id, {})}
                 compared += 1
         assert compared > 150
 

@@ -194,9 +194,9 @@ def test_writing_in_place_is_caught(nights: Nights) -> None:
 
 
 def test_records_that_are_written_twice_are_caught(nights: Nights) -> None:
-    """The sabotaged twin: killed between a chunk's records and its file, which comes after those of the plan and the signals."""
+    """The sabotaged twin: killed between a chunk's records and its file, which comes after those of the plan, of what old rows give and of the signals."""
     nights.points()
-    verdict = nights.survives("rename", 3, "twice")
+    verdict = nights.survives("rename", 4, "twice")
     shutil.rmtree(nights.folder / "whole")
     assert verdict.killed
     assert [w for w in verdict.wrong if "records" in w]

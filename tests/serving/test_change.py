@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from features.signal import Phrase, Signal
 from models.scorer import Scorer
 from serving.change.many import split_many
-from serving.change.split import Split, moved_by_clock, split
+from serving.change.split import Old, Split, split
 from tests.scorers import WORDS, make_scorer, make_signals
 
-DAY = 86_400_000_000
 AGE, LAST, WINDOW = "age_days", "days_since_visit", "visits_28d"
 
 
@@ -54,12 +53,16 @@ def sums(found: Split, old: Scorer, new: Scorer, before: dict[str, Any], after: 
     whole = float(new.log_odds(new.encode_records([after])[0])[0] - old.log_odds(old.encode_records([before])[0])[0])
     assert found.total == pytest.approx(whole, abs=1e-12)
     assert math.fsum(found.log_odds.values()) == pytest.approx(found.total, abs=1e-12)
-    for part in ("signals", "time"):
+    for part in found.log_odds.keys() - {"version"}:
         mine = [share.effect for share in found.shares if share.part == part]
         assert math.fsum(mine) == pytest.approx(found.log_odds[part], abs=1e-12)
     p = [s.probability(s.encode_records([row])[0]) for s, row in ((old, before), (new, after))]
     assert sum(found.score.values()) == new.percentile(p[1])[0] - old.percentile(p[0])[0]
     assert [found.bands[0][1], found.bands[-1][1]] == [old.band(p[0])[0], new.band(p[1])[0]]
+
+
+def log_odds(scorer: Scorer, row: dict[str, Any]) -> float:
+    return float(scorer.log_odds(scorer.encode_records([row])[0])[0])
 
 
 number = st.none() | st.floats(-1e9, 1e9, allow_nan=False)
@@ -73,18 +76,31 @@ rows = st.fixed_dictionaries(
 
 class TestSums:
     @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    @given(before=rows, after=rows, days=st.integers(0, 200), versions=st.sampled_from(["aa", "ab"]))
+    @given(
+        before=rows,
+        after=rows,
+        aged=st.none() | rows,
+        restated=st.just({}) | rows,
+        versions=st.sampled_from(["aa", "ab"]),
+    )
     def test_parts_sum_to_the_whole_whatever_moved(
-        self, scorers: tuple[Scorer, Scorer], before: dict[str, Any], after: dict[str, Any], days: int, versions: str
-    ) -> None:
+        self, scorers: tuple[Scorer, Scorer], before: dict[str, Any], after: dict[str, Any], aged: dict[str, Any] | None,
+        restated: dict[str, Any], versions: str,
+    ) -> None:  # fmt: skip
         old, new = scorers[0], scorers["ab".index(versions[1])]
-        sums(split(old, new, before, after, days * DAY), old, new, before, after)
+        found = split(old, new, before, after, None if aged is None else Old(aged, restated))
+        sums(found, old, new, before, after)
+        if aged is None:
+            assert found.log_odds.keys() == {"unsplit", "version"}
+        else:
+            then = {**before, **restated}
+            assert found.log_odds["time"] == pytest.approx(log_odds(old, aged) - log_odds(old, then), abs=1e-12)
 
     def test_the_twin_that_forgets_the_passing_of_time_does_not_sum(self, scorers: tuple[Scorer, Scorer]) -> None:
         old = scorers[0]
         before, after = inputs(), inputs(**{AGE: 38.0, LAST: 31.0, WINDOW: 0.0, "number_3": -5e5})
-        found = split(old, old, before, after, 28 * DAY)
-        assert found.log_odds["time"] != 0
+        found = split(old, old, before, after, Old({"number_3": 100.0}))
+        assert found.log_odds["time"] != 0 != found.log_odds["data"]
         found.log_odds["time"] = 0.0
         with pytest.raises(AssertionError):
             sums(found, old, old, before, after)
@@ -92,23 +108,49 @@ class TestSums:
 
 class TestParts:
     def test_nothing_moved(self, scorers: tuple[Scorer, Scorer]) -> None:
-        found = split(scorers[0], scorers[0], inputs(), inputs(), 0)
-        assert (found.total, found.log_odds, found.shares) == (0.0, {"signals": 0.0, "time": 0.0, "version": 0.0}, [])
+        found = split(scorers[0], scorers[0], inputs(), inputs(), Old())
+        assert (found.total, found.log_odds, found.shares) == (0.0, {"data": 0.0, "time": 0.0, "version": 0.0}, [])
 
-    def test_only_a_signal(self, scorers: tuple[Scorer, Scorer]) -> None:
-        found = split(scorers[0], scorers[0], inputs(), inputs(number_3=-5e5, word_0="gamma"), 28 * DAY)
-        assert found.log_odds["signals"] == found.total != 0
-        assert {share.part for share in found.shares} == {"signals"}
-        moved = {share.signal for share in found.shares if share.before != share.after}
-        assert moved == {"number_3", "word_0"}
-
-    def test_only_the_clock(self, scorers: tuple[Scorer, Scorer]) -> None:
-        found = split(scorers[0], scorers[0], inputs(), inputs(**{AGE: 38.0, LAST: 31.0, WINDOW: 0.0}), 28 * DAY)
+    def test_only_time_where_the_old_rows_give_the_new_signals(self, scorers: tuple[Scorer, Scorer]) -> None:
+        found = split(scorers[0], scorers[0], inputs(), inputs(**{AGE: 38.0, LAST: 31.0, WINDOW: 0.0}), Old())
         assert found.log_odds["time"] == found.total != 0
-        assert found.log_odds["signals"] == 0
+        assert found.log_odds["data"] == 0
+        assert {share.part for share in found.shares} == {"time"}
+
+    def test_only_data_where_they_give_the_old_ones(self, scorers: tuple[Scorer, Scorer]) -> None:
+        after = inputs(number_3=-5e5, word_0="gamma")
+        found = split(scorers[0], scorers[0], inputs(), after, Old({"number_3": 100.0, "word_0": "alpha"}))
+        assert found.log_odds["data"] == found.total != 0
+        moved = {(share.signal, share.before) for share in found.shares if share.before != share.after}
+        assert moved == {("number_3", 100.0), ("word_0", "alpha")}
+
+    def test_both_of_one_signal(self, scorers: tuple[Scorer, Scorer]) -> None:
+        """Five visits had left the window, and four came."""
+        before, after = inputs(), inputs(**{WINDOW: 4.0})
+        found = split(scorers[0], scorers[0], before, after, Old({WINDOW: 0.0}))
+        assert found.log_odds["time"] == log_odds(scorers[0], inputs(**{WINDOW: 0.0})) - log_odds(scorers[0], before)
+        told = {share.part: (share.before, share.after, share.text) for share in found.shares if share.signal == WINDOW}
+        assert {part: ends[:2] for part, ends in told.items()} == {"time": (5.0, 0.0), "data": (0.0, 4.0)}
+        assert {text.partition(";")[0].rstrip(".") for *_, text in told.values()} == {"It is 4"}, (
+            "what is so today, whatever moved it"
+        )
+
+    def test_rows_that_read_otherwise_now_are_data(self, scorers: tuple[Scorer, Scorer]) -> None:
+        """An old row was edited in place, and a day passed."""
+        after = inputs(number_3=-5e5, **{AGE: 11.0})
+        found = split(scorers[0], scorers[0], inputs(), after, Old({}, {"number_3": -5e5}))
+        assert found.log_odds["time"] == log_odds(scorers[0], after) - log_odds(scorers[0], inputs(number_3=-5e5))
+        assert ("number_3", "data", 100.0, -5e5) in {(s.signal, s.part, s.before, s.after) for s in found.shares}
+        assert [step for step, _ in found.bands] == ["start", "data", "time", "data", "version", "thresholds"]
+
+    def test_what_was_not_recorded_is_not_guessed(self, scorers: tuple[Scorer, Scorer]) -> None:
+        found = split(scorers[0], scorers[0], inputs(), inputs(number_3=-5e5), None)
+        assert found.log_odds == {"unsplit": found.total, "version": 0.0}
+        assert {share.part for share in found.shares} == {"unsplit"}
+        assert [step for step, _ in found.bands] == ["start", "unsplit", "version", "thresholds"]
 
     def test_only_the_version(self, scorers: tuple[Scorer, Scorer]) -> None:
-        found = split(*scorers, inputs(), inputs(), 0)
+        found = split(*scorers, inputs(), inputs(), Old())
         assert found.log_odds["version"] == found.total != 0
         assert found.shares == []
 
@@ -120,25 +162,11 @@ class TestParts:
         x[:, 3:] = np.random.default_rng(1).integers(0, 6, (600, 2))
         new = make_scorer(tmp_path / "c", signals=fewer, rows=(x, (x[:, 0] > 0.5).astype(float)))
         after = {name: value for name, value in inputs(number_3=7.0).items() if name in new.names}
-        found = split(scorers[0], new, inputs(), after, 0)
-        assert found.not_read == [AGE, LAST, WINDOW]
-        sums(found, scorers[0], new, inputs(), after)
-
-
-class TestMovedByClock:
-    @pytest.mark.parametrize(
-        ("name", "after", "expected"),
-        [
-            (AGE, {AGE: 38.0}, True), (AGE, {AGE: 39.5}, False), (AGE, {AGE: 2.0}, False), (AGE, {AGE: None}, False),
-            (AGE, {AGE: -18.0}, True),  # a term that comes nearer
-            (WINDOW, {WINDOW: 1.0, LAST: 31.0}, True), (WINDOW, {WINDOW: 1.0, LAST: 27.0}, False),
-            (WINDOW, {WINDOW: 1.0, LAST: None}, False), ("number_3", {"number_3": 1.0, LAST: 31.0}, False),
-        ],
-    )  # fmt: skip
-    def test_it_takes_the_flag_and_that_nothing_happened(
-        self, scorers: tuple[Scorer, Scorer], name: str, after: dict[str, Any], expected: bool
-    ) -> None:
-        assert moved_by_clock(scorers[0], name, inputs(), inputs(**after), 28 * DAY) is expected
+        for rows in (None, Old(), Old({"number_3": 8.0, AGE: 99.0}, {AGE: 98.0})):
+            found = split(scorers[0], new, inputs(), after, rows)
+            assert found.not_read == [AGE, LAST, WINDOW]
+            assert not {share.signal for share in found.shares if share.before != share.after} & {AGE, LAST, WINDOW}
+            sums(found, scorers[0], new, inputs(), after)
 
 
 class TestMany:
@@ -160,13 +188,17 @@ class TestMany:
         return found
 
     def both(
-        self, old: Scorer, new: Scorer, days: float = 28.0
+        self, old: Scorer, new: Scorer, restated: bool = False
     ) -> tuple[list[tuple[dict[str, int], list[str]]], list[tuple[dict[str, int], list[str]]]]:
-        before, after = self.rows(300, 1), self.rows(300, 2)
-        for i in range(0, 300, 3):  # a third moved by the clock alone, or not at all
-            after[i] = {**before[i], AGE: (before[i][AGE] or 0.0) + days * (i % 2)}
-        x = [old.encode_records(rows)[0] for rows in (before, after)]
-        found = split_many(old, new, *x, new.log_odds(new.encode_records(after)[0]), round(days * DAY), 3)
+        before, aged, after = (self.rows(300, seed) for seed in (1, 2, 3))
+        then = self.rows(300, 4) if restated else before
+        for i in range(0, 300, 3):  # a third moved by time alone, or not at all
+            after[i] = aged[i] = {**before[i], AGE: (before[i][AGE] or 0.0) + 28 * (i % 2)}
+            then[i] = before[i]
+        way = (before, then, aged, after)
+        made = {id(rows): old.encode_records(rows)[0] for rows in way}
+        z_new = new.log_odds(new.encode_records(after)[0])
+        found = split_many(old, new, [made[id(rows)] for rows in way], z_new, 3)
         ends = found.counts.cumsum().tolist()
         texts = [found.texts[place] for place in found.places.tolist()]
         many = [
@@ -174,17 +206,18 @@ class TestMany:
             for i, (end, count) in enumerate(zip(ends, found.counts.tolist(), strict=True))
         ]
         one = []
-        for left, right in zip(before, after, strict=True):
-            alone = split(old, new, left, right, round(days * DAY))
+        for left, read, time, right in zip(*way, strict=True):
+            alone = split(old, new, left, right, Old(time, read if restated else {}))
             one.append((alone.score, [share.text for share in alone.shares[:3]]))
         return many, one
 
     @pytest.mark.parametrize("same", [True, False])
-    @pytest.mark.parametrize("days", [0.5, 7.0, 28.0])
-    def test_they_are_those_of_each_row(self, scorers: tuple[Scorer, Scorer], same: bool, days: float) -> None:
-        many, one = self.both(scorers[0], scorers[0] if same else scorers[1], days)
+    @pytest.mark.parametrize("restated", [True, False])
+    def test_they_are_those_of_each_row(self, scorers: tuple[Scorer, Scorer], same: bool, restated: bool) -> None:
+        many, one = self.both(scorers[0], scorers[0] if same else scorers[1], restated)
         assert many == one
-        assert any(parts["time"] for parts, _ in one) or days < 1
+        assert any(parts["time"] for parts, _ in one)
+        assert any(parts["data"] for parts, _ in one)
 
     def test_close_effects_are_put_in_order_as_each_row_is(
         self, scorers: tuple[Scorer, Scorer], monkeypatch: pytest.MonkeyPatch
@@ -193,10 +226,17 @@ class TestMany:
         many, one = self.both(*scorers)
         assert many == one
 
-    def test_forgetting_the_clock_would_be_seen(
+    def test_forgetting_time_would_be_seen(
         self, scorers: tuple[Scorer, Scorer], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The sabotaged twin: what the clock moved counts as moved by somebody."""
-        monkeypatch.setattr("serving.change.many._by_clock", lambda _s, before, _a, _e: np.zeros(before.shape, bool))
+        """The sabotaged twin: what time moved counts as data."""
+        from serving.change import many as columns
+
+        whole = columns.split_many
+        monkeypatch.setitem(
+            globals(),
+            "split_many",
+            lambda old, new, way, *more: whole(old, new, [way[0], way[0], way[0], way[3]], *more),
+        )
         many, one = self.both(*scorers)
         assert many != one

@@ -100,7 +100,10 @@ class TestChange:
         assert answer["after"]["probability"] == second["probability"]
         assert sum(answer["parts"].values()) == pytest.approx(answer["log_odds"], abs=1e-12)
         assert sum(answer["score_parts"].values()) == answer["score"] == second["score"] - first["score"]
-        assert [step["after"] for step in answer["bands"]] == ["start", "signals", "time", "version", "thresholds"]
+        # Signals that somebody stored say nothing of rows.
+        assert answer["split"] == "not_recorded"
+        assert answer["parts"].keys() == {"unsplit", "version"}
+        assert [step["after"] for step in answer["bands"]] == ["start", "unsplit", "version", "thresholds"]
         assert {each["signal"] for each in answer["signals"] if each["before"] != each["after"]} == {"number_3"}
         same = inside.client.get("/v1/account/c1/change?from=2026-02-02&to=2026-03-02&model=churn_risk").json()
         assert same == answer
