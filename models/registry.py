@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -58,8 +59,9 @@ def _mlflow(settings: Settings) -> Iterator[Any]:
         from mlflow.utils.logging_utils import disable_logging
 
         disable_logging()  # type: ignore[no-untyped-call]
-        if settings.tracking_uri.startswith("sqlite:///"):
-            Path(settings.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        file = file_of(settings)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(settings.tracking_uri)
         mlflow.set_registry_uri(settings.tracking_uri)
         try:
@@ -72,6 +74,12 @@ def _mlflow(settings: Settings) -> Iterator[Any]:
                 f"the registry {_shown(settings)} is of another version of MLflow than {mlflow.__version__}: use the version that "
                 "wrote it; one that is older is brought up by mlflow db upgrade, after a backup"
             ) from None
+
+
+def file_of(settings: Settings) -> Path | None:
+    """The SQLite file of the registry, None when it is a server or another database."""
+    scheme, _, rest = settings.tracking_uri.partition(":///")
+    return Path(unquote(rest.partition("?")[0])) if scheme == "sqlite" else None
 
 
 def _experiment(mlflow: Any, settings: Settings) -> str:

@@ -37,6 +37,7 @@ from serving.scoring.together import Together
 from serving.settings import ServingSettings
 from serving.state import AppState
 from serving.store.connect import open_store
+from serving.store.probe import Probe
 from serving.store.writer import GroupWriter
 from serving.watched import Watched
 from serving.webhooks.endpoints import router as webhooks
@@ -69,7 +70,7 @@ def create_app(
         metrics = Metrics()
         champions = Champions(settings.base.home, metrics)
         champions.refresh()
-        writer = GroupWriter(store)
+        writer, probe = GroupWriter(store), Probe(settings.base.store_url)
         recorder = Recorder(writer)
         ticking, pepper = clock or make_clock(), read_pepper(settings.base.home)
         watched = Watched(store, pepper, ticking, settings.base.home)
@@ -84,7 +85,7 @@ def create_app(
             settings, store, writer, champions, connections.receiving, metrics, ticking, watched,
             KeptScorers(settings.base.home), recorder, terms,
             Together(lambda champion, asked: score_together(champion, asked, {}, terms()), recorder),
-            connections.mapped, Seal(pepper), frozenset(off),
+            connections.mapped, Seal(pepper), probe, frozenset(off),
             asyncio.Semaphore(LARGE_AT_ONCE),
         )  # fmt: skip
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
@@ -99,6 +100,7 @@ def create_app(
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
             await asyncio.to_thread(writer.close)
+            probe.close()
             store.close()
             log.info("api.stopped")
 

@@ -53,6 +53,10 @@ class Metrics:
             "accountscore_decisions_not_recorded_total", "Scores given without a decision record, the store being away",
             registry=self.registry,
         )  # fmt: skip
+        self.late_records = Counter(
+            "accountscore_decisions_late_total", "Scores given before their decision record was kept, the store being locked or slow",
+            registry=self.registry,
+        )  # fmt: skip
         self.webhook_events = Counter(
             "accountscore_webhook_events_total", "Events of CRMs by what became of them", ["connection", "outcome"],
             registry=self.registry,

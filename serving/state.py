@@ -18,6 +18,7 @@ from serving.scoring.service import Terms
 from serving.scoring.together import Together
 from serving.settings import ServingSettings
 from serving.store.connect import Store
+from serving.store.probe import Probe
 from serving.store.writer import GroupWriter
 from serving.watched import Watched
 from serving.webhooks.sealed import Seal
@@ -46,6 +47,7 @@ class AppState:
     """Also those whose webhooks are not taken for lack of a secret."""
     seal: Seal
     """For what CRMs tell and nobody mapped."""
+    probe: Probe
     off: frozenset[str]
     """Names of connections that have a fault: their webhooks are answered 503."""
     large: asyncio.Semaphore

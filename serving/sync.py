@@ -27,6 +27,7 @@ def sync(settings: ServingSettings) -> list[str]:
     """
     for name, value in WAIT.items():
         os.environ.setdefault(name, value)
+    _require_registry(settings)
     lines, failed = [], []
     for name in MODELS:
         try:
@@ -42,16 +43,38 @@ def sync(settings: ServingSettings) -> list[str]:
     return lines
 
 
+def _require_registry(settings: ServingSettings) -> None:
+    """A registry whose file is gone while models are live is lost. MLflow would make an empty one, in which nothing was ever trained."""
+    file = registry.file_of(settings.base)
+    if file is None or (file.is_file() and file.stat().st_size):
+        return
+    live = [name for name in MODELS if (pointer.folder(settings.base.home, name) / pointer.NAME).exists()]
+    if live:
+        said = f"the registry is lost: there is no {str(file)!r}"
+        for name in live:
+            confirmed.note(settings.base.home, name, said)
+        raise RegistryFailed(
+            f"{said}, and {', '.join(live)} is live; the live models stay. Put a backup of it back, see ACCOUNTSCORE_TRACKING_URI, or "
+            "train and promote again"
+        )
+
+
 def _sync(settings: ServingSettings, name: str) -> str:
     home = settings.base.home
     with pointer.locked(home, name), tempfile.TemporaryDirectory() as scratch:
-        champion = registry.by_alias(settings.base, name, registry.CHAMPION)
-        if champion is None:
-            return f"{name}: no version has the alias champion; the pointer is left alone"
+        found = registry.versions(settings.base, name)
+        champion = next((version for version in found if registry.CHAMPION in version.aliases), None)
         try:
             live = pointer.read_pointer(home, name)
         except ValueError:
             live = None  # a damaged pointer is what this command mends
+        if champion is None and live is not None and live.version not in {version.version for version in found}:
+            raise RegistryFailed(
+                f"version {live.version} is live and the registry does not know it: it was lost or is another one; see "
+                "ACCOUNTSCORE_TRACKING_URI, or put a backup back"
+            )
+        if champion is None:
+            return f"{name}: no version has the alias champion; the pointer is left alone"
         if live is not None and live.version == champion.version and live.path.is_dir():
             return f"{name}: version {champion.version} is live"
         directory = registry.download(settings.base, champion, Path(scratch))

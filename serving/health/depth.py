@@ -38,4 +38,4 @@ def measure(state: AppState) -> None:
     metrics.set_aside.set(set_aside)
     for entity in ENTITIES:
         if entity in newest:
-            metrics.signals_age.labels(entity).set((now_us - newest[entity]) / 1e6)
+            metrics.signals_age.labels(entity).set(max(0, now_us - newest[entity]) / 1e6)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from serving.clock import AHEAD_US, to_us
+from serving.errors import StoreAway
 from serving.health.depth import measure
 from serving.problems import Problem, documented
 from serving.state import state_of
@@ -26,7 +29,7 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz", summary="Can it answer now?", responses=documented(503))
 async def readyz(request: Request) -> dict[str, Any]:
     """Ready when at least one model is live and verified; says of each model how it stands, whether the store is reached (without it
-    only what brings its signals is scored), and which connections are off for a fault in their settings."""
+    only what brings its signals is scored) and takes writes (locked, full or read-only it takes no webhook), and which connections are off for a fault in their settings."""
     state = state_of(request)
     models = state.champions.standing()
     if not _serves(models):
@@ -39,8 +42,17 @@ async def readyz(request: Request) -> dict[str, Any]:
         )
     degraded = sorted(name for name, model in models.items() if model["refused"] or model["registry_failed"])
     store = "away" if state.watched.away else "reached"
-    status = "degraded" if degraded or state.watched.away or state.off else "ready"
-    return {"status": status, "models": models, "store": store, "connections_off": sorted(state.off)}
+    ahead = False
+    if store == "reached":
+        if not await asyncio.to_thread(state.probe.writable):
+            store = "unwritable"
+        with contextlib.suppress(StoreAway):
+            ahead = await asyncio.to_thread(state.probe.ahead, to_us(state.clock()) + AHEAD_US)
+    status = "degraded" if degraded or store != "reached" or ahead or state.off else "ready"
+    return {
+        "status": status, "models": models, "store": store, "signals": "ahead of the clock" if ahead else "in time",
+        "connections_off": sorted(state.off),
+    }  # fmt: skip
 
 
 @router.get("/metrics", summary="Counters in Prometheus' text format", response_class=Response)

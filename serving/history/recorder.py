@@ -8,6 +8,7 @@ without that, callers who ask all the time end up in several small groups, each 
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from concurrent.futures import Future
 from typing import Protocol
@@ -17,9 +18,14 @@ from serving.history import repository
 from serving.scoring.service import Scored
 from serving.store.writer import GroupWriter
 
+log = logging.getLogger("serving")
 _Waiting = tuple[Scored, "asyncio.Future[Scored]"]
 PATIENCE = 0.001
 """Seconds that a shared commit waits for more: the least that an event loop can tell apart."""
+LATE_SECONDS = 2.0
+"""How long an answer waits for its record: a thousand times a commit. A store that is locked holds up no score."""
+LATE_ROWS = 20_000
+"""Records that are kept in memory for a store that is late; those beyond are lost, as their answers say."""
 ENOUGH = 0.75
 """Share of those who may come that ends the waiting."""
 
@@ -41,15 +47,24 @@ class Recorder:
         self._waiting: list[_Waiting] = []
         self.busy = False
         """Whether a commit is under way, or about to be."""
+        self.late = False
+        """Whether the commit under way takes so long that nobody waits for it: answers are given at once, and say so."""
         self.coming: Coming | None = None
+        self._under_way: dict[int, list[_Waiting]] = {}
+        self._clock: asyncio.TimerHandle | None = None
         self._enough = 0.0
         self._patience: asyncio.TimerHandle | None = None
 
     def record(self, scored: Scored, done: asyncio.Future[Scored]) -> None:
-        """Keep the decision records. `done` gets `scored` after the commit, with `away` when the store was; or what these
-        records themselves did wrong."""
+        """Keep the decision records. `done` gets `scored` after the commit, with `away` when the store was, or with `late` before
+        a commit that takes too long; or what these records themselves did wrong."""
+        if self.late and sum(len(s.decisions) for s, _ in self._waiting) >= LATE_ROWS:
+            _answer_late([(scored, done)])
+            return
         self._waiting.append((scored, done))
-        if not self.busy:
+        if self.late:
+            _answer_late([(scored, done)])
+        elif not self.busy:
             self.busy = True
             loop = done.get_loop()
             loop.call_soon(self._next, loop)  # after the other requests that are ready now
@@ -88,7 +103,21 @@ class Recorder:
         if batch:
             self._submit(loop, batch)
 
+    def _overdue(self) -> None:
+        """The commit under way is late: those who wait for it, and for the next one, are answered."""
+        self._clock = None
+        if not self.late:
+            log.error("decisions.late the store is locked or slow; scores are given without waiting for their records")
+        self.late = True
+        for batch in (*self._under_way.values(), self._waiting):
+            _answer_late(batch)
+        if self.coming is not None:
+            self.coming.turn()
+
     def _submit(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting]) -> None:
+        self._under_way[id(batch)] = batch
+        if self._clock is None:
+            self._clock = loop.call_later(LATE_SECONDS, self._overdue)
         rows = [row for scored, _ in batch for row in scored.decisions]
         checked_at = min(scored.checked_at for scored, _ in batch)
         job = self._writer.submit(lambda connection: repository.put(connection, rows, checked_at=checked_at))
@@ -96,6 +125,13 @@ class Recorder:
 
     def _done(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting], committed: Future[bool]) -> None:
         error = committed.exception()
+        del self._under_way[id(batch)]
+        if self._clock is not None and not self._under_way:
+            self._clock.cancel()
+            self._clock = None
+        if self.late and error is None:
+            log.info("decisions.in_time_again")
+            self.late = False
         away = isinstance(error, StoreAway)
         if error is not None and len(batch) > 1 and not away:
             for one in batch:  # a request that cannot be stored does not spoil its neighbours
@@ -110,3 +146,10 @@ class Recorder:
                 else:
                     done.set_exception(error)
         self._after(loop, len(batch))
+
+
+def _answer_late(waiting: list[_Waiting]) -> None:
+    for scored, done in waiting:
+        if not done.done():
+            scored.late = True
+            done.set_result(scored)

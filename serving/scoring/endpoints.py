@@ -71,6 +71,10 @@ async def _answer(
         state.metrics.not_recorded.inc(len(scored.decisions))
         for result in given.results:
             result.warnings = [*result.warnings, "the store is away: this score was not recorded"]
+    elif scored.late:
+        state.metrics.late_records.inc(len(scored.decisions))
+        for result in given.results:
+            result.warnings = [*result.warnings, "the store is locked or slow: this score may not be recorded"]
     for result in given.results:
         band = "none" if result.band is msgspec.UNSET else result.band
         state.metrics.scored(champion.name, champion.version, band)

@@ -92,6 +92,8 @@ class Scored:
     """Whether the answer names somebody who was erased."""
     away: bool = False
     """Whether the store was away when they should have been kept."""
+    late: bool = False
+    """Whether it is answered before they are kept, the store being locked or slow."""
 
 
 def ids_of(records: Parsed) -> list[str]:

@@ -40,7 +40,8 @@ class Together:
         """Done when it is scored and, with a recorder, its decisions are recorded."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Scored] = loop.create_future()
-        if not self._waiting and not (self._recorder is not None and self._recorder.busy):
+        held = self._recorder is not None and self._recorder.busy and not self._recorder.late
+        if not self._waiting and not held:
             loop.call_soon(self.turn)
         self._waiting.append((champion, asked, done))
         if self._recorder is not None:

@@ -18,6 +18,8 @@ from features.errors import MissingExtra, UserMistake
 from serving.errors import StoreAway
 from serving.store.tables import REVISION
 
+_REFUSED = ("25006",)
+"""SQLSTATE of a Postgres that takes no writes: a standby, or one that was set read-only."""
 BUSY_TIMEOUT_MS = 10_000
 """How long a writer waits for another one; commits take well under a second."""
 STATEMENT_TIMEOUT_MS = 600_000
@@ -208,7 +210,8 @@ def _away() -> Iterator[None]:
         raise StoreAway("the store has no free connection") from error
     except DBAPIError as error:
         # A broken statement is ours to mend and stays as it is; an absent, locked or full database is not.
-        if error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
+        refused = getattr(error.orig, "sqlstate", None) in _REFUSED
+        if refused or error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
             raise StoreAway(f"the store does not answer ({type(error.orig).__name__})") from error
         raise
 
