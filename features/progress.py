@@ -63,7 +63,7 @@ def _lines(out: TextIO, every_seconds: float) -> Iterator[Progress]:
         yield told
     finally:
         over.set()
-        thread.join()
+        thread.join(1.0)  # it may be writing to a pipe that nobody reads; it is a daemon
 
 
 @contextmanager

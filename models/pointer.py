@@ -6,7 +6,6 @@ What it says is kept in a second file too: one that is damaged takes no score aw
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from features.errors import UserMistake
+from features.file_lock import file_lock
 from features.whole import replace_whole, sync
 from models import artefact
 from models.catalog import get_model
@@ -24,6 +25,8 @@ from models.verdict import require_not_refused
 
 NAME = "champion.json"
 COPY = "champion.copy.json"
+LOCK_SECONDS = 120.0
+"""A promotion loads and verifies one scorer: seconds."""
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,11 +93,11 @@ def _read(where: Path, name: str) -> Pointer | None:
 
 @contextmanager
 def locked(home: Path, model: str) -> Iterator[None]:
-    """Hold the promotion lock of a model; a second promotion waits."""
-    where = folder(home, model)
-    where.mkdir(parents=True, exist_ok=True)
-    with (where / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """Hold the promotion lock of a model; a second promotion waits. Raises `UserMistake` after `LOCK_SECONDS`."""
+    busy = UserMistake(
+        f"another process has been promoting {model} for {LOCK_SECONDS:g} s: let it end, and run this again"
+    )
+    with file_lock(folder(home, model) / ".lock", LOCK_SECONDS, busy):
         yield
 
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import UserMistake
-from serving.alone import alone
+from features.file_lock import file_lock
 from serving.batch import durable
 from serving.batch.publish import RUN, is_whole
 from serving.errors import BatchBusy
@@ -57,7 +57,7 @@ def only_one(out: Path) -> Iterator[None]:
     if out.exists() and not out.is_dir():
         raise UserMistake(f"{str(out)!r} is a file: give a folder with --out")
     busy = BatchBusy(f"another run is going on in {str(out)!r}: wait for it, or give another --out")
-    with alone(out / ".lock", busy):
+    with file_lock(out / ".lock", 0, busy):
         yield
 
 

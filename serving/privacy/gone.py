@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import tempfile
 from collections.abc import Mapping
@@ -12,11 +11,15 @@ from pathlib import Path
 from sqlalchemy import select
 
 from features.errors import UserMistake
+from features.file_lock import file_lock
 from features.removed import FILE, Removed, mark_of
+from serving.errors import StoreAway
 from serving.store.connect import Store
 from serving.store.removed import PRESENT
 from serving.store.tables import removals, tombstones
 
+LOCK_SECONDS = 30.0
+"""One write takes milliseconds."""
 _States = Mapping[tuple[str, str], tuple[str, str | None]]
 
 
@@ -25,10 +28,9 @@ def publish(store: Store, home: Path) -> None:
 
     To be called after each such change; repeating it changes nothing, and the worker does it when it starts. Raises `StoreAway`.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    busy = StoreAway(f"{FILE} has been locked by another process for {LOCK_SECONDS:g} s")
     # Read and written under one lock: a slow writer must not put an older state in the place of a newer one.
-    with (home / ".removed.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock(home / ".removed.lock", LOCK_SECONDS, busy):
         read(store).save(home)
 
 

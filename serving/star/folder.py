@@ -18,7 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from features.errors import UserMistake
-from serving.alone import alone
+from features.file_lock import file_lock
 from serving.batch import durable
 from serving.errors import BatchBusy
 from serving.star import rows, schema
@@ -43,7 +43,7 @@ class Folder:
         if path.exists() and not path.is_dir():
             raise UserMistake(f"{str(path)!r} is a file: give a folder or the URL of a database")
         busy = BatchBusy(f"another export is going on into {str(path)!r}: wait for it")
-        with alone(path / ".lock", busy):
+        with file_lock(path / ".lock", 0, busy):
             yield cls(path)
 
     def add(self, run: PublishedRun) -> Added:

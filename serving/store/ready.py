@@ -8,6 +8,9 @@ import sys
 from features.errors import AccountscoreError
 from serving.settings import ServingSettings
 
+SECONDS = 300.0
+"""It takes 3 s where nothing is in the way."""
+
 
 def set_up(settings: ServingSettings) -> None:
     """One that has data at an older revision is left to `serving migrate`: when that runs is for people to choose."""
@@ -19,8 +22,17 @@ def set_up(settings: ServingSettings) -> None:
     finally:
         store.close()
     if is_new:
-        done = subprocess.run(  # nosec B603
-            [sys.executable, "-m", "serving", "migrate"], capture_output=True, text=True, check=False
-        )
+        try:
+            done = subprocess.run(  # nosec B603
+                [sys.executable, "-m", "serving", "migrate"],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise AccountscoreError(
+                f"the store was not set up within {SECONDS:g} s: is its database at work?"
+            ) from None
         if done.returncode:
             raise AccountscoreError(f"the store could not be set up: {done.stderr.strip().splitlines()[-1:]}")

@@ -13,7 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_whe
 from tenacity.nap import sleep_using_event
 
 from features.errors import BadInput, UserMistake
-from serving.alone import alone
+from features.file_lock import file_lock
 from serving.champion import Champions
 from serving.clock import Clock, to_us
 from serving.connections import ConnectionConfig, tell
@@ -185,5 +185,5 @@ def only_one(home: Path, what: str = "worker") -> Iterator[None]:
     busy = AlreadyRunning(
         f"a {what} (or a backfill) is running on {str(home)!r} already, and two would do everything twice: let it work, or stop it first"
     )
-    with alone(home / f"{what}.lock", busy):
+    with file_lock(home / f"{what}.lock", 0, busy):
         yield
