@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 
 import httpx
 
+from serving.writeback.transport import Transport
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
 _REFUSED = [
@@ -46,7 +48,7 @@ class Forbidden(httpx.ConnectError):
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Every address of a host; raises `httpx.ConnectError` when there is none."""
+    """Every address of a host; raises `httpx.ConnectError` when there is none. The system's resolver gives up by itself."""
     try:
         return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except (OSError, UnicodeError):
@@ -86,9 +88,7 @@ class PinnedTransport(httpx.BaseTransport):
 
     def __init__(self, context: ssl.SSLContext, allowed: Sequence[str] = (), resolver: Resolve = resolve) -> None:
         # No connection is kept: the next call looks anew.
-        self._inner = httpx.HTTPTransport(
-            verify=context, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
-        )
+        self._inner = Transport(context, most_idle=0)
         self._allowed, self._resolve = tuple(allowed), resolver
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -7,20 +7,33 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from itertools import repeat
 
 import pytest
 
 from serving.writeback import http as module
+from serving.writeback import transport
 from serving.writeback.config import WriteBack
 from serving.writeback.http import judge, make_client
 from serving.writeback.sender import CallFailed
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+PLACES = {
+    "the status line": (b"", b"H"),
+    "the name of a header": (b"HTTP/1.1 200 OK\r\n", b"x"),
+    "header after header": (b"HTTP/1.1 200 OK\r\n", b"x: y\r\n"),
+    "interim answers": (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "the content": (HEAD, b"1\r\n \r\n"),
+    "the size of a part": (HEAD, b"0"),
+    "the trailer": (HEAD + b"0\r\n", b"x: y\r\n"),
+    "content of a stated length": (b"HTTP/1.1 200 OK\r\ncontent-length: 9999999\r\n\r\n", b" "),
+}
 
 
 @contextlib.contextmanager
-def answering(part: bytes, pause: float) -> Iterator[str]:
-    """A server that sends `part` again and again until nobody listens; yields its address."""
+def answering(start: bytes, part: bytes, pause: float, whole: bytes = b"") -> Iterator[str]:
+    """A server that sends `whole` to the first request, to the last one `start` and then `part` again and again until nobody
+    listens; yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def run() -> None:
@@ -28,9 +41,12 @@ def answering(part: bytes, pause: float) -> Iterator[str]:
                 call, _ = server.accept()
                 with call:
                     call.recv(65536)
-                    call.sendall(HEAD)
-                    while True:
-                        call.sendall(b"%x\r\n%s\r\n" % (len(part), part))
+                    if whole:
+                        call.sendall(whole)
+                        call.recv(65536)
+                    call.sendall(start)
+                    for each in repeat(part):
+                        call.sendall(each)
                         time.sleep(pause)
 
         thread = threading.Thread(target=run, daemon=True)
@@ -39,18 +55,56 @@ def answering(part: bytes, pause: float) -> Iterator[str]:
     thread.join(30)
 
 
-@pytest.mark.parametrize(("part", "pause", "why"), [(b" ", 0.02, "ReadTimeout"), (b" " * 65536, 0.0, "ReadError")])
-def test_an_answer_ends_in_time_and_in_size(
-    part: bytes, pause: float, why: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "WHOLE_SECONDS", 0.3 if pause else 60.0)
-    with answering(part, pause) as url, make_client(WriteBack(), {}) as client, pytest.raises(CallFailed, match=why):
+@pytest.mark.parametrize("place", PLACES)
+def test_an_answer_ends_in_time_wherever_it_drips(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "WHOLE_SECONDS", 0.3)
+    with (
+        answering(*PLACES[place], 0.02) as url,
+        make_client(WriteBack(), {}) as client,
+        pytest.raises(CallFailed, match="ReadTimeout"),
+    ):
         judge(lambda: client.get(url))
 
 
-def test_without_the_bound_it_has_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_is_used_again_has_a_new_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+    monkeypatch.setattr(transport, "WHOLE_SECONDS", 0.5)
+    with answering(*PLACES["the name of a header"], 0.02, whole) as url, make_client(WriteBack(), {}) as client:
+        assert judge(lambda: client.get(url)).json() == {}
+        time.sleep(0.6)
+        began = time.monotonic()
+        with pytest.raises(CallFailed, match="ReadTimeout"):
+            judge(lambda: client.get(url))
+        assert time.monotonic() - began >= 0.5
+
+
+def test_an_answer_ends_in_size() -> None:
+    part = b"10000\r\n" + b" " * 65536 + b"\r\n"
+    with (
+        answering(HEAD, part, 0.0) as url,
+        make_client(WriteBack(), {}) as client,
+        pytest.raises(CallFailed, match="ReadError"),
+    ):
+        judge(lambda: client.get(url))
+
+
+def test_without_the_bounds_it_has_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sabotaged twin: each part comes in time, for as long as one looks."""
-    monkeypatch.setattr(module, "WHOLE_SECONDS", 1e9)
+    monkeypatch.setattr(transport, "WHOLE_SECONDS", 1e6)
     monkeypatch.setattr(module, "LARGEST_ANSWER", 10**12)
-    with answering(b" ", 0.001) as url, make_client(WriteBack(), {}) as client, client.stream("GET", url) as answer:
+    with (
+        answering(*PLACES["the content"], 0.001) as url,
+        make_client(WriteBack(), {}) as client,
+        client.stream("GET", url) as answer,
+    ):
         assert sum(1 for _, _part in zip(range(100), answer.iter_bytes(), strict=False)) == 100
+    head = threading.Event()
+
+    def wait(url: str) -> None:
+        with contextlib.suppress(CallFailed), make_client(WriteBack(), {}) as client:
+            judge(lambda: client.get(url))
+        head.set()
+
+    with answering(*PLACES["the name of a header"], 0.02) as url:
+        threading.Thread(target=wait, args=(url,), daemon=True).start()
+        assert not head.wait(1.0)
