@@ -11,12 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from features.errors import Fault
 from features.flat_files.kinds import Settled
 from features.flat_files.values import holds_no_value
+from training.errors import TrainingRefused
 
 ENTITIES = frozenset(
     [
@@ -97,6 +100,8 @@ def find_entities(
     for name, column in settled.items():
         code = None if name in passed_over else _codes(column)
         if code is None:
+            if name == given:
+                raise _no_id(name, column)
             continue
         there = column.values.is_valid().to_numpy()
         different = len(np.unique(code[there]))
@@ -115,6 +120,26 @@ def find_entities(
     if chosen is None or not chosen.repeats:
         return Entities(None, None, ids)
     return Entities(chosen.name, chosen.code, ids)
+
+
+def _no_id(name: str, column: Settled) -> TrainingRefused:
+    what = {
+        "nothing": "it has no value",
+        "flag": "it holds flags",
+        "time": "it holds times",
+        "number": "it holds fractions",
+    }
+    return TrainingRefused(
+        "the table",
+        [
+            Fault(
+                f"--id {name}",
+                what.get(column.kind) or column.why,
+                "an id is a text or a whole number",
+                "name the column that tells whom a row is about, or leave --id out",
+            )
+        ],
+    )
 
 
 def _words(name: str) -> list[str]:
@@ -150,6 +175,11 @@ def _codes(found: Settled) -> np.ndarray | None:
         present = values.dropna().to_numpy(dtype=np.float64)
         if (present != np.floor(present)).any():
             return None
+    return codes_of(values)
+
+
+def codes_of(values: pd.Series[Any]) -> np.ndarray:
+    """(n,) int64 per value, each missing one a value of its own: nobody knows that two of them are the same."""
     code = np.asarray(pd.factorize(values)[0], dtype=np.int64)
     missing = np.flatnonzero(code < 0)
     code[missing] = code.max(initial=-1) + 1 + np.arange(len(missing))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.audit import outcome_of
+from features.audit import outcome_of, without_open
 from features.errors import Fault
 from features.flat_files.kinds import Settled, settle_table
-from features.flat_files.values import as_words, plain
+from features.flat_files.values import as_words, is_binary, plain
 from features.signal import UNITS, Phrase, Signal, Unit
-from training.entity_column import Entities, find_entities
+from training.entity_column import Entities, codes_of, find_entities
 from training.errors import TrainingRefused
 from training.horizon import gap_notes, split_by_horizon
 from training.rows import Rows, make_rows
@@ -25,6 +26,7 @@ MOST_WORDS = 1_000
 IDENTIFIER_SHARE = 0.5
 """A text column with more different values than this share of its rows names things one by one."""
 FEWEST_FOR_IDENTIFIER = 20
+MOST_SHOWN = 5
 NO_MOMENT = np.iinfo(np.int64).min
 
 
@@ -53,7 +55,7 @@ class FlatTable:
     left_out: tuple[tuple[str, str], ...]
     """Columns that are no signals, each with the reason."""
     unlabelled: int
-    """Rows without a label; they are not learnt from."""
+    """Rows without a label, and those whose label says that they are still open; they are not learnt from."""
     outcome: dict[str, object]
     """The label's `column`, the `value` that is the outcome, the `other` one, and the `rows` with it."""
     entities: Entities
@@ -73,11 +75,13 @@ def flat_rows(table: pa.Table, ask: Ask, seed: int = 0, delimiter: str = ",") ->
     """
     _columns_are_there(table, ask, delimiter)
     table = pa.table({name: plain(table[name]) for name in table.column_names})
-    known = pc.is_valid(as_words(table[ask.label]))
-    unlabelled = len(table) - int(pc.sum(pc.cast(known, pa.int64())).as_py() or 0)
-    table = table.filter(known)
-    labels = as_words(table[ask.label]).to_pandas().rename(ask.label)
-    value, other = outcome_of(labels, ask.outcome)
+    written = as_words(table[ask.label]).to_pandas().rename(ask.label)
+    closed = without_open(written)
+    value, other = outcome_of(closed, ask.outcome)
+    known = closed.notna()
+    unlabelled, still_open = int(written.isna().sum()), written[written.notna() & ~known]
+    table = table.filter(pa.array(known.to_numpy()))
+    labels = closed[known].reset_index(drop=True)
     y = (labels == value).to_numpy().astype(np.float64)
     settled = settle_table(table.drop_columns([ask.label]), delimiter)
     order = None if ask.time is None else moments(settled[ask.time], ask.time)
@@ -110,13 +114,13 @@ def flat_rows(table: pa.Table, ask: Ask, seed: int = 0, delimiter: str = ",") ->
                 )
             ],
         )
-    named = (
-        None
-        if ask.group is None
-        else pd.factorize(as_words(table[ask.group]).to_pandas(), use_na_sentinel=False)[0].astype(np.int64)
-    )
+    named = None if ask.group is None else codes_of(as_words(table[ask.group]).to_pandas())
     together = _joined(entities.code, named)
-    notes = [_outcome_note(ask, value, other, y), *_entity_notes(entities, len(y))]
+    notes = [
+        _outcome_note(ask, value, other, y),
+        *_left_out_notes(ask, unlabelled, still_open),
+        *_entity_notes(entities, len(y)),
+    ]
     if order is None:
         own = copies(rows.x)
         rows = _grouped(rows, own if together is None else join_groups(own, together))
@@ -127,7 +131,9 @@ def flat_rows(table: pa.Table, ask: Ask, seed: int = 0, delimiter: str = ",") ->
         split = split_by_horizon(rows, ask.horizon_days, named if ask.horizon_days else together)
         notes += gap_notes(ask.horizon_days, entities)
     told: dict[str, object] = {"column": ask.label, "value": str(value), "other": str(other), "rows": int(y.sum())}
-    return FlatTable(rows, split, tuple(left_out), unlabelled, told, entities, dated, (split.note, *notes), read)
+    return FlatTable(
+        rows, split, tuple(left_out), unlabelled + len(still_open), told, entities, dated, (split.note, *notes), read
+    )
 
 
 def _columns_are_there(table: pa.Table, ask: Ask, delimiter: str) -> None:
@@ -137,6 +143,13 @@ def _columns_are_there(table: pa.Table, ask: Ask, delimiter: str) -> None:
         for option, name in given
         if name is not None and name not in table.column_names
     ]
+    faults += _one_part_each(ask)
+    for option, name in (("label", ask.label), ("group", ask.group)):
+        kind = plain(table[name]).type if name in table.column_names else pa.null()
+        if pa.types.is_nested(kind) or is_binary(kind):
+            faults.append(
+                Fault(f"--{option} {name}", f"its type is {kind}", "texts, numbers, flags or dates", "convert it")
+            )
     if ask.horizon_days is not None and ask.time is None:
         dates = [n for n, found in settle_table(table, delimiter).items() if found.kind == "time"]
         faults.append(
@@ -149,6 +162,26 @@ def _columns_are_there(table: pa.Table, ask: Ask, delimiter: str) -> None:
         )
     if faults:
         raise TrainingRefused("the table", faults)
+
+
+def _one_part_each(ask: Ask) -> list[Fault]:
+    """A column that is given for two things which it cannot both be."""
+    parts = [
+        (option, name, "label", ask.label)
+        for option, name in (("time", ask.time), ("group", ask.group), ("id", ask.id_column))
+    ]
+    if ask.time != ask.label:
+        parts.append(("id", ask.id_column, "time", str(ask.time)))
+    return [
+        Fault(
+            f"--{option} {name}",
+            f"it is given as --{other} too",
+            f"a column is --{option} or --{other}",
+            f"give --{option} another column, or leave it out",
+        )
+        for option, name, other, taken in parts
+        if name is not None and name == taken
+    ]
 
 
 def _every_row_has_a_time(order: np.ndarray, name: str) -> None:
@@ -200,6 +233,16 @@ def _some_time(settled: Mapping[str, Settled]) -> np.ndarray | None:
 def _outcome_note(ask: Ask, value: object, other: object, y: np.ndarray) -> str:
     how = "as --outcome says" if ask.outcome is not None else f"--outcome {other} turns it round"
     return f"The outcome is {ask.label} = {value}, in {int(y.sum()):,} of {len(y):,} rows ({y.mean():.1%}); {how}."
+
+
+def _left_out_notes(ask: Ask, unlabelled: int, still_open: pd.Series[Any]) -> list[str]:
+    said = []
+    if unlabelled:
+        said.append(f"{unlabelled:,} without a value in {ask.label}")
+    if len(still_open):
+        words = ", ".join(sorted(map(str, still_open.unique()))[:MOST_SHOWN])
+        said.append(f"{len(still_open):,} that are still open ({words})")
+    return [f"Rows that are not learnt from: {'; '.join(said)}."] if said else []
 
 
 def _entity_notes(entities: Entities, rows: int) -> list[str]:

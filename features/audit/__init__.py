@@ -13,7 +13,7 @@ The strength of one column alone is its ROC AUC when its values are replaced by 
 
 from features.audit.finding import PROOFS, Finding, Table
 from features.audit.leaks import presence, strong_columns
-from features.audit.table import as_outcome, audit_table, outcome_of, read_flat
+from features.audit.table import as_outcome, audit_table, outcome_of, read_flat, without_open
 
 __all__ = [
     "PROOFS",
@@ -25,4 +25,5 @@ __all__ = [
     "presence",
     "read_flat",
     "strong_columns",
+    "without_open",
 ]

@@ -29,7 +29,7 @@ def audit_table(frame: pd.DataFrame, label: str, time: str | None = None, group:
     unknown = [c for c in (label, time, group) if c is not None and c not in frame.columns]
     if unknown:
         raise UserMistake(f"no column {', '.join(map(repr, unknown))}: one of {', '.join(map(str, frame.columns))}")
-    label_column = settled(frame[label])
+    label_column = without_open(frame[label])
     still_open = _says_closed(frame.drop(columns=[c for c in (label, time, group) if c]), frame[label], label_column)
     labelled = frame.assign(**{label: label_column})[label_column.notna()].reset_index(drop=True)
     outcome = as_outcome(labelled[label])
@@ -92,14 +92,16 @@ def _as_pandas(found: Settled) -> pd.Series[Any]:
     return pd.Series(found.values.to_pandas())
 
 
+MOST_LABELS_SHARE = 0.1
+"""A column with more different values than this share of its rows is a date or a measure, no label."""
 POSITIVE = {"1", "1.0", "true", "yes", "y", "won", "churned", "converted", "t", "win", "closed won", "left"}
 NEGATIVE = {"0", "0.0", "false", "no", "n", "lost", "stayed", "retained", "f", "loss", "closed lost", "not converted"}
 
 
-def settled(column: pd.Series[Any]) -> pd.Series[Any]:
+def without_open(column: pd.Series[Any]) -> pd.Series[Any]:
     """The label with cases that are still open as missing: other values beside one that says yes and one that says no.
 
-    >>> settled(pd.Series(["Won", "Prospecting", "Lost"])).tolist()
+    >>> without_open(pd.Series(["Won", "Prospecting", "Lost"])).tolist()
     ['Won', nan, 'Lost']
     """
     values = [v for v in column.unique() if not pd.isna(v)]
@@ -146,7 +148,10 @@ def outcome_of(column: pd.Series[Any], chosen: str | None = None) -> tuple[Any, 
     values = [v for v in column.unique() if not pd.isna(v)]
     if len(values) != 2:
         shown = ", ".join(map(str, values[:5])) + (" ..." if len(values) > 5 else "")
-        raise UserMistake(f"column {column.name!r} holds {len(values)} different values ({shown}): a label has two")
+        raise UserMistake(
+            f"column {column.name!r} holds {len(values)} different values ({shown}): a label has two, one for the outcome and one "
+            "for its absence, and is empty where the case is still open; " + _advice(len(values), len(column))
+        )
     if chosen is not None:
         meant = [v for v in values if _written(v) == _written(chosen)]
         if len(meant) != 1:
@@ -157,6 +162,14 @@ def outcome_of(column: pd.Series[Any], chosen: str | None = None) -> tuple[Any, 
     yes = [v for v in values if str(v).strip().lower() in POSITIVE]
     found = yes[0] if len(yes) == 1 else min(values, key=lambda v: int((column == v).sum()))
     return found, next(v for v in values if v is not found)
+
+
+def _advice(values: int, rows: int) -> str:
+    if values < 2:
+        return "name another column, or write the other value where it is empty and the case is closed"
+    if values > rows * MOST_LABELS_SHARE:
+        return "name another column, or write yes where this one is filled in and no where it is empty"
+    return "write each other value as one of the two, or empty"
 
 
 def _written(value: object) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from features.audit import audit_table
 from features.errors import UserMistake
 from features.flat_files.kinds import settle
 from features.flat_files.reading import read_file
@@ -134,6 +135,13 @@ class TestSnapshots:
         assert len(np.unique(flat.rows.group)) == 240
         assert "intervals are by account" in " ".join(flat.notes)
 
+    def test_rows_without_a_group_are_not_one_group(self) -> None:
+        frame = table()
+        frame["firm"] = [f"f{i // 4}" if i % 3 else None for i in range(len(frame))]
+        flat = flat_rows(pa.Table.from_pandas(frame), Ask("won", group="firm"))
+        alone = flat.rows.group[frame["firm"].isna().to_numpy()]
+        assert len(np.unique(alone)) == len(alone) == 200
+
     def test_without_a_time_folds_go_by_account(self) -> None:
         frame = weekly().drop(columns=["snapshot"])
         flat = flat_rows(pa.Table.from_pandas(frame, preserve_index=False), Ask("left"))
@@ -204,6 +212,33 @@ class TestOutcome:
         flat = flat_rows(pa.Table.from_pandas(frame), Ask("won", written))
         assert flat.rows.y.sum() == (frame["won"] == values[0]).sum()
 
+    @pytest.mark.parametrize("chosen", [None, "won", "lost"])
+    def test_cases_that_are_still_open_are_no_label_as_in_the_audit(self, chosen: str | None) -> None:
+        frame = table()
+        frame["won"] = np.where(frame["won"] == "Yes", "Won", "lost")
+        frame.loc[:49, "won"] = "Negotiation"
+        frame.loc[50:59, "won"] = ""
+        flat = flat_rows(pa.Table.from_pandas(frame), Ask("won", chosen))
+        assert len(flat.rows) == 540
+        assert flat.unlabelled == 60
+        assert flat.outcome["value"] == ("lost" if chosen == "lost" else "Won")
+        said = "Rows that are not learnt from: 10 without a value in won; 50 that are still open (Negotiation)."
+        assert said in flat.notes
+        audit_table(frame.replace("", None), "won")  # takes the same label
+
+    @pytest.mark.parametrize(
+        ("values", "next_step"),
+        [
+            (["gold", "silver", "bronze"], "write each other value as one of the two, or empty"),
+            (["gold", None, None], "write the other value where it is empty and the case is closed"),
+            (list(pd.date_range("2024-01-01", periods=200).astype("str")), "write yes where this one is filled in"),
+        ],
+    )
+    def test_a_label_of_other_kinds_is_told_what_to_write(self, values: list[str | None], next_step: str) -> None:
+        frame = table().assign(won=(values * 600)[:600])
+        with pytest.raises(UserMistake, match=rf"a label has two.*{next_step}"):
+            flat_rows(pa.Table.from_pandas(frame), Ask("won"))
+
     def test_a_value_that_is_not_there(self) -> None:
         with pytest.raises(UserMistake, match="--outcome maybe is no value of 'won': choose No or Yes"):
             flat_rows(pa.Table.from_pandas(table()), Ask("won", "maybe"))
@@ -214,6 +249,31 @@ class TestRefusals:
         with pytest.raises(TrainingRefused) as refused:
             flat_rows(pa.Table.from_pandas(table()), Ask("converted", time="when", group="firm"))
         assert [f.where for f in refused.value.faults] == ["--label converted", "--time when", "--group firm"]
+
+    @pytest.mark.parametrize(
+        ("ask", "faults"),
+        [
+            (Ask("won", time="won", id_column="won"), ["--time won", "--id won"]),
+            (Ask("won", group="won"), ["--group won"]),
+            (Ask("won", time="created", id_column="created"), ["--id created"]),
+        ],
+    )
+    def test_a_column_that_cannot_be_both(self, ask: Ask, faults: list[str]) -> None:
+        with pytest.raises(TrainingRefused) as refused:
+            flat_rows(pa.Table.from_pandas(table()), ask)
+        assert [f.where for f in refused.value.faults] == faults
+
+    @pytest.mark.parametrize(("name", "why"), [("size", "fractions"), ("trial", "flags"), ("empty", "no value")])
+    def test_an_id_that_is_none(self, name: str, why: str) -> None:
+        with pytest.raises(TrainingRefused, match=f"--id {name}: it h(as|olds) .*{why.rsplit(maxsplit=1)[-1]}"):
+            flat_rows(pa.Table.from_pandas(table()), Ask("won", id_column=name))
+
+    @pytest.mark.parametrize("option", ["label", "group"])
+    def test_a_column_of_lists(self, option: str) -> None:
+        rows = pa.Table.from_pandas(table()).append_column("lists", pa.array([["a"], ["b"]] * 300))
+        ask = Ask("lists") if option == "label" else Ask("won", group="lists")
+        with pytest.raises(TrainingRefused, match=f"--{option} lists: its type is list"):
+            flat_rows(rows, ask)
 
     def test_one_class_only(self) -> None:
         frame = table().assign(won="No")
