@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import stat
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import typer
 
 from features.errors import AccountscoreError, UserMistake
+from features.settings import Settings
 
 
 def run(app: typer.Typer) -> None:
     """Run a typer app; a mistake becomes its message on stderr and its exit code, without a stack trace."""
+    os.umask(0o077)  # what is written holds records of people: for its owner alone, whatever the shell says
     try:
+        _warn_of_everybody(Settings.from_env().home)
         app(standalone_mode=True)
     except AccountscoreError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -25,6 +32,12 @@ def run(app: typer.Typer) -> None:
             file=sys.stderr,
         )
         raise SystemExit(1) from None
+
+
+def _warn_of_everybody(home: Path) -> None:
+    with contextlib.suppress(OSError):
+        if home.stat().st_mode & stat.S_IWOTH:
+            print(f"warning: everybody may write into ACCOUNTSCORE_HOME {str(home)!r}: chmod 700 it", file=sys.stderr)
 
 
 def parse_as_of(text: str) -> datetime:

@@ -5,6 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
+
+
+def sqlite_url(file: Path) -> str:
+    """The SQLAlchemy URL of a SQLite file, whatever characters its path has.
+
+    >>> sqlite_url(Path("/srv/a?b/100%/store.db"))
+    'sqlite:////srv/a%3Fb/100%25/store.db'
+    """
+    return (
+        f"sqlite:///{quote(str(file), safe=' +/')}"  # what URL.create of SQLAlchemy writes, which takes 0.2 s to import
+    )
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,7 @@ class Settings:
         return cls(
             home=home,
             data=Path(data).resolve() if data else None,
-            store_url=env.get("ACCOUNTSCORE_STORE_URL") or f"sqlite:///{home / 'store.db'}",
-            tracking_uri=env.get("ACCOUNTSCORE_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}",
+            store_url=env.get("ACCOUNTSCORE_STORE_URL") or sqlite_url(home / "store.db"),
+            tracking_uri=env.get("ACCOUNTSCORE_TRACKING_URI") or sqlite_url(home / "mlflow.db"),
             connections=Path(env.get("ACCOUNTSCORE_CONNECTIONS") or home / "connections").resolve(),
         )

@@ -17,6 +17,7 @@ import numpy as np
 
 from features.errors import AccountscoreError, UserMistake
 from features.settings import Settings
+from models import artifact_location
 from models.definition import Model
 from models.scorer import Scorer
 from models.spec import SignalSpec
@@ -62,6 +63,11 @@ def _mlflow(settings: Settings) -> Iterator[Any]:
         file = file_of(settings)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
+            from mlflow.store.db import utils
+
+            # It takes the URL's text for the path, and makes a second folder where a character is escaped in it.
+            utils._make_parent_dirs_if_sqlite = lambda db_uri: None
+            artifact_location.follow(file, settings.home, EXPERIMENT)
         mlflow.set_tracking_uri(settings.tracking_uri)
         mlflow.set_registry_uri(settings.tracking_uri)
         try:
@@ -86,7 +92,9 @@ def _experiment(mlflow: Any, settings: Settings) -> str:
     found = mlflow.get_experiment_by_name(EXPERIMENT)
     if found is not None:
         return str(found.experiment_id)
-    return str(mlflow.create_experiment(EXPERIMENT, artifact_location=(settings.home / "mlruns").as_uri()))
+    return str(
+        mlflow.create_experiment(EXPERIMENT, artifact_location=(settings.home / artifact_location.FOLDER).as_uri())
+    )
 
 
 def log_version(

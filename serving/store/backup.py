@@ -18,6 +18,7 @@ from typing import cast
 from sqlalchemy import Connection, Table, delete, func, insert, select, text, tuple_
 
 from features.errors import UserMistake
+from features.settings import sqlite_url
 from serving.connections import ConnectionConfig
 from serving.store import protections
 from serving.store.connect import Store, open_store
@@ -85,7 +86,7 @@ def restore(
         copy = Path(scratch) / "store.db"
         shutil.copyfile(file, copy)
         _check(copy)
-        source = open_store(f"sqlite:///{copy}")
+        source = open_store(sqlite_url(copy))
         try:
             migrate(source)
             with source.read() as there, store.write() as here:
@@ -136,7 +137,7 @@ def _copy_file(store: Store, partial: Path) -> None:
 
 
 def _copy_rows_out(store: Store, partial: Path) -> None:
-    target = open_store(f"sqlite:///{partial}")
+    target = open_store(sqlite_url(partial))
     try:
         migrate(target)
         with store.read() as there, target.write() as here:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,29 @@ class TestANewerVersion:
         with pytest.raises(AccountscoreError, match="another version of MLflow") as told:
             registry.versions(settings, "lead-fit")
         assert len(str(told.value).splitlines()) == 1
+
+
+class TestWhoMayRead:
+    def test_files_are_their_owners_alone(self, tmp_path: Path) -> None:
+        home = Home(tmp_path / "home", tmp_path / "company")
+        before = os.umask(0)  # as careless as a shell can be
+        try:
+            assert home.run("serving", "keys", "list").returncode != 0  # there is no store yet
+            assert home.run("serving", "migrate").returncode == 0
+            assert home.run("serving", "keys", "create", "crm").returncode == 0
+            open_store(f"sqlite:///{tmp_path / 'twin' / 'store.db'}").close()
+            (tmp_path / "twin" / "file").touch()
+        finally:
+            os.umask(before)
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (home.path, *home.path.rglob("*"))}
+        assert {"home", "store.db", kept.FILE} <= modes.keys()
+        assert {name: oct(mode) for name, mode in modes.items() if mode & 0o077} == {}
+        assert stat.S_IMODE((tmp_path / "twin").stat().st_mode) == 0o777  # without the guard
+        assert stat.S_IMODE((tmp_path / "twin" / "file").stat().st_mode) == 0o666
+
+    def test_a_home_that_everybody_may_write_is_warned_of(self, tmp_path: Path) -> None:
+        home = Home(tmp_path / "home", tmp_path / "company")
+        home.path.mkdir(mode=0o700)
+        assert home.run("serving", "migrate").stderr == ""
+        home.path.chmod(0o777)
+        assert "everybody may write into ACCOUNTSCORE_HOME" in home.run("serving", "migrate").stderr
