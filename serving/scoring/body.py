@@ -12,12 +12,23 @@ from msgspec import UNSET
 from models.records import MOST_FAULTS, the_rest
 from serving.problems import Problem
 from serving.scoring.schemas import MAX_REASONS, MAX_RECORDS, FaultJson, Record, RecordError, ScoreRequest
-from serving.strict_json import DuplicateKey, NotStrict, loads
+from serving.strict_json import NotStrict, loads
+
+
+class _Outline(msgspec.Struct, forbid_unknown_fields=True):
+    records: list[msgspec.Raw]
+    reasons: msgspec.Raw | msgspec.UnsetType = UNSET
+
 
 _decoder = msgspec.json.Decoder(ScoreRequest)
+_outline = msgspec.json.Decoder(_Outline)
+_decode_record = msgspec.json.Decoder(Record).decode
+_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 Parsed = list[Record | RecordError]
 MOST_FAULTS_OF_ALL = 500
 """Of an answer; the rest is counted."""
+LARGEST_RECORD = 256 * 1024
+"""Bytes. A record is read in one go, and everybody else waits meanwhile: so long that it takes some milliseconds."""
 
 
 def parse(body: bytes) -> tuple[Parsed, int]:
@@ -25,51 +36,98 @@ def parse(body: bytes) -> tuple[Parsed, int]:
 
     Raises `Problem` when the body as a whole is none: 400 for what is no strict JSON, 422 for a wrong shape.
     """
+    if len(body) > LARGEST_RECORD:
+        return _one_by_one(body)
     try:
         request = _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _explain(body)
+    except _UNREAD:
+        return _one_by_one(body)
     # Each key has one colon, and texts may have more: as many colons as keys means that none was there twice.
     if body.count(b":") != _keys(request):
-        try:
-            loads(body)
-        except DuplicateKey:
-            return _explain(body)
-        except NotStrict as error:
-            raise _not_json(error) from None
+        return _one_by_one(body)
     return list(request.records), 0 if request.reasons is UNSET else request.reasons
 
 
 def _keys(request: ScoreRequest) -> int:
-    count = 1 + (request.reasons is not UNSET)
-    for record in request.records:
-        count += (record.entity_id is not UNSET) + (record.value is not UNSET)
-        if record.signals is not UNSET:
-            count += 1 + len(record.signals)
-    return count
+    return 1 + (request.reasons is not UNSET) + sum(map(_keys_of, request.records))
 
 
-def _explain(body: bytes) -> tuple[Parsed, int]:
-    """The slow way: says of each record what is wrong with it."""
+def _keys_of(record: Record) -> int:
+    count = (record.entity_id is not UNSET) + (record.value is not UNSET)
+    return count if record.signals is UNSET else count + 1 + len(record.signals)
+
+
+def _one_by_one(body: bytes) -> tuple[Parsed, int]:
+    """The slower way: each record for itself, so that what is wrong with one is told, and costs what one costs."""
+    try:
+        body.decode()
+        outline = _outline.decode(body)
+    except _UNREAD as error:
+        raise _whole(body, error) from None
+    parts, reasons = outline.records, _reasons(outline)
+    if not 1 <= len(parts) <= MAX_RECORDS:
+        raise _wrong_records(f"a list of {len(parts)}")
+    texts = [bytes(part) for part in parts]
+    within = sum(text.count(b":") for text in texts)
+    if outline.reasons is not UNSET:
+        within += 1 + bytes(outline.reasons).count(b":")
+    if body.count(b":") != 1 + within:
+        raise _not_json(NotStrict("a key is there twice in it"))
+    return [_read(index, text) for index, text in enumerate(texts)], reasons
+
+
+def _read(index: int, text: bytes) -> Record | RecordError:
+    if len(text) > LARGEST_RECORD:
+        found, rule = f"{len(text):,} bytes", f"a record has {LARGEST_RECORD:,} bytes at most"
+        return error_of(index, None, [FaultJson(f"record {index}", found, rule, "send fewer signals")])
+    try:
+        record = _decode_record(text)
+        if text.count(b":") == _keys_of(record):
+            return record
+    except _UNREAD:
+        pass
+    try:
+        return _record(index, loads(text))
+    except NotStrict as error:
+        raise _not_json(error, f", record {index}") from None
+
+
+def _whole(body: bytes, error: Exception) -> Problem:
+    """What is wrong with a body that has no records to look at."""
+    if len(body) > LARGEST_RECORD:  # reading it again to tell more would keep the others waiting
+        if isinstance(error, msgspec.ValidationError):
+            return _shape("the body", str(error)[:100], "an object with records and reasons", "see /openapi.json")
+        deep = isinstance(error, RecursionError)
+        return _not_json(NotStrict("the text is nested too deeply" if deep else str(error)[:100]))
     try:
         content = loads(body)
-    except NotStrict as error:
-        raise _not_json(error) from None
+    except NotStrict as reason:
+        return _not_json(reason)
     if not isinstance(content, dict):
-        raise _shape("the body", _kind(content), "an object with records", 'write {"records": [...]}')
+        return _shape("the body", _kind(content), "an object with records", 'write {"records": [...]}')
     unknown = sorted(content.keys() - {"records", "reasons"})
     if unknown:
         next_step = "put it into a record" if unknown[0] in Record.__struct_fields__ else "remove it"
-        raise _shape(f"key {unknown[0][:60]!r}", "no such key", "the body has records and reasons", next_step)
-    records, reasons = content.get("records"), content.get("reasons", 0)
-    if not isinstance(records, list) or not 1 <= len(records) <= MAX_RECORDS:
-        found = f"a list of {len(records)}" if isinstance(records, list) else _kind(records)
-        raise _shape("key records", found, f"a list of 1 to {MAX_RECORDS} records", "send more requests for more")
+        return _shape(f"key {unknown[0][:60]!r}", "no such key", "the body has records and reasons", next_step)
+    return _wrong_records(_kind(content.get("records")))
+
+
+def _wrong_records(found: str) -> Problem:
+    return _shape("key records", found, f"a list of 1 to {MAX_RECORDS} records", "send more requests for more")
+
+
+def _reasons(outline: _Outline) -> int:
+    if outline.reasons is UNSET:
+        return 0
+    try:
+        reasons = loads(bytes(outline.reasons)[:LARGEST_RECORD])
+    except NotStrict as error:
+        raise _not_json(error) from None
     if isinstance(reasons, float) and reasons.is_integer():
         reasons = int(reasons)  # 4.0 is an integer to JSON Schema
     if type(reasons) is not int or not 0 <= reasons <= MAX_REASONS:
         raise _shape("key reasons", _kind(reasons), f"a whole number from 0 to {MAX_REASONS}", "mend it")
-    return [_record(index, item) for index, item in enumerate(records)], reasons
+    return reasons
 
 
 def _record(index: int, item: Any) -> Record | RecordError:
@@ -141,8 +199,8 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def _not_json(error: NotStrict) -> Problem:
-    return Problem(400, "not_strict_json", f"the body is no strict JSON: {error}")
+def _not_json(error: NotStrict, where: str = "") -> Problem:
+    return Problem(400, "not_strict_json", f"the body is no strict JSON{where}: {error}")
 
 
 def _shape(where: str, found: str, rule: str, next_step: str) -> Problem:

@@ -47,7 +47,7 @@ class Record(Struct, forbid_unknown_fields=True):
 
 
 class ScoreRequest(Struct, forbid_unknown_fields=True):
-    """1 to 1,000 records."""
+    """1 to 1,000 records, each of 262,144 bytes at most."""
 
     records: Annotated[
         list[Record], Meta(min_length=1, max_length=MAX_RECORDS, description="what to score, 1 to 1,000")

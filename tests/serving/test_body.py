@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serving import strict_json
 from serving.problems import Problem
 from serving.scoring import body as module
 from serving.scoring.body import MOST_FAULTS, MOST_FAULTS_OF_ALL, bounded, parse
@@ -123,6 +124,7 @@ class TestParse:
         found, reasons = parse(body)
         assert reasons == 2
         assert [msgspec.to_builtins(record) for record in found] == records
+        assert module._one_by_one(body) == (found, reasons)  # as a large body is read
 
 
 SHAPES: dict[str, object] = {
@@ -181,5 +183,68 @@ class TestBounds:
         assert refused(deep).status == 400
 
     def test_a_key_that_is_there_twice_at_the_end_of_many_is_found_at_once(self) -> None:
-        body = b'{"records": [{"signals": {' + b",".join(b'"s%d":1' % i for i in range(200_000)) + b', "s199999": 2}}]}'
-        assert "'s199999' is there twice" in refused(body).detail
+        body = b'{"records": [{"signals": {' + b",".join(b'"s%d":1' % i for i in range(20_000)) + b', "s19999": 2}}]}'
+        assert "'s19999' is there twice" in refused(body).detail
+
+
+LARGE = {
+    "a good record beside": b'{"records": [{"entity_id": "a:b"}, {"signals": {%s}}]}'
+    % b",".join(b'"s%d":1' % i for i in range(40_000)),
+    "one key twice": b'{"records": [{"entity_id": "a:b"}, {"signals": {%s}}]}' % (b'"x":1,' * 60_000 + b'"x":2'),
+    "one long name": b'{"records": [{"entity_id": "a:b"}, {"signals": {"%s": 1}}]}' % (b"n" * 300_000),
+    "one long text": b'{"records": [{"entity_id": "a:b"}, {"signals": {"x": "%s"}}]}' % (b":" * 300_000),
+    "unknown keys": b'{"records": [{"entity_id": "a:b"}, {%s}]}' % b",".join(b'"k%d":[]' % i for i in range(40_000)),
+}
+LARGE_WHOLE = {
+    "many records": (422, b'{"records": [%s{}]}' % (b"{}," * 100_000)),
+    "nested": (400, b'{"records": ' + b"[" * 300_000),
+    "cut off": (400, b'{"records": [' + b"{}," * 100_000),
+    "not UTF-8": (400, b'{"records": [{"entity_id": "%s"}]}' % (b"\xff" * 300_000)),
+    "no records": (422, b'{"record": [%s{}]}' % (b"{}," * 100_000)),
+    "records twice": (400, b'{"records": [{}], "records": [%s{}]}' % (b'{"entity_id": "a"},' * 900 + b" " * 300_000)),
+    "a long key": (422, b'{"records": [{}], "%s": 1}' % (b"k" * 300_000)),
+    "a list": (422, b"[%s1]" % (b"1," * 200_000)),
+    "nothing": (400, b" " * 300_000),
+    "many reasons": (400, b'{"records": [{}], "reasons": %s1}' % (b"1" * 300_000)),
+    "a list of reasons": (400, b'{"records": [{}], "reasons": [%s1]}' % (b"1," * 200_000)),
+}
+
+
+class TestLarge:
+    """What is read in one go stops everybody else meanwhile, so nothing large is."""
+
+    @pytest.fixture
+    def read(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """Bytes of each text that Python's own reader was given."""
+        sizes: list[int] = []
+
+        def loads(text: bytes) -> object:
+            sizes.append(len(text))
+            return strict_json.loads(text)
+
+        monkeypatch.setattr(module, "loads", loads)
+        return sizes
+
+    @pytest.mark.parametrize("kind", LARGE)
+    def test_a_record_that_is_too_large_is_an_error_of_its_own(self, kind: str, read: list[int]) -> None:
+        records, _ = parse(LARGE[kind])
+        assert records[0] == Record("a:b")
+        assert isinstance(records[1], RecordError)
+        (fault,) = records[1].faults
+        assert "bytes" in fault.found
+        assert max(read) < 100  # the one beside, for its colon
+
+    @pytest.mark.parametrize("kind", LARGE_WHOLE)
+    def test_a_large_body_that_is_none_is_refused(self, kind: str, read: list[int]) -> None:
+        status, body = LARGE_WHOLE[kind]
+        problem = refused(body)
+        assert problem.status == status
+        assert len(problem.body()) < 1_000
+        assert max(read, default=0) <= module.LARGEST_RECORD
+
+    def test_without_the_limit_they_are_read_in_one_go(self, read: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+        """The sabotaged twin."""
+        limit = module.LARGEST_RECORD
+        monkeypatch.setattr(module, "LARGEST_RECORD", 10**9)
+        parse(LARGE["unknown keys"])
+        assert max(read) > limit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,41 @@ class TestStrangersPages:
             answer = inside.client.plain(method, path, headers)
             assert answer.status_code == 415, (method, path)
 
+    def test_with_a_key_too_where_a_body_says_what_it_is(self, inside: Inside, tmp_path: Path) -> None:
+        with running_inside(tmp_path) as keyed:
+            key = keyed.key("score")["authorization"].encode()
+            for kind, status in ((b"text/plain", 415), (b"application/json;charset=latin-1", 415), (None, 400)):
+                said = [(b"content-type", kind)] if kind else []
+                headers = [(b"host", b"127.0.0.1"), (b"authorization", key), *said]
+                assert keyed.client.plain("POST", SCORE, headers).status_code == status, kind
+
+    @pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+    def test_without_the_rule_a_form_of_a_stranger_would_be_read(
+        self, inside: Inside, kind: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sabotaged twin: without the rule, and from a browser so old that it does not say whose page it is."""
+        monkeypatch.setattr(door_module, "_check_type", lambda _given: None)
+        monkeypatch.setattr(door_module, "require_type", lambda _headers: None)
+        said = [(b"content-type", kind.encode())] if kind else []
+        answer = inside.client.plain("POST", "/v1/account/nobody/erasure", [(b"host", b"127.0.0.1"), *said])
+        assert answer.status_code == 200
+
+    def test_a_delete_of_a_stranger_is_refused_though_it_has_no_body(
+        self, inside: Inside, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A browser asks first whether it may (a preflight), and says whose page it is all the same."""
+        deletes = [path for method, path in changing() if method == "DELETE"]
+        assert len(deletes) >= 2
+        ask = {"origin": "https://evil.example", "access-control-request-method": "DELETE"}
+        for path in deletes:
+            preflight = inside.client.request("OPTIONS", path, headers=ask)
+            assert preflight.status_code >= 400
+            assert not [name for name in preflight.headers if name.startswith("access-control")]
+            for headers in ATTACKS.values():
+                assert inside.client.request("DELETE", path, headers=headers).status_code == 403
+        monkeypatch.setattr(door_module, "from_here", lambda _method, _headers: None)  # the sabotaged twin
+        assert inside.client.request("DELETE", deletes[0], headers=ATTACKS["another site"]).status_code != 403
+
     def test_a_page_of_ours_and_programs_do(self, inside: Inside) -> None:
         for headers in (
             {}, {"origin": "http://127.0.0.1"}, {"origin": "http://127.0.0.1", "sec-fetch-site": "same-origin"},
@@ -133,17 +169,66 @@ SHA256 = {
 """Of npm's swagger-ui-dist 5.35.0."""
 
 
+class Page(HTMLParser):
+    """What a page has that its content policy would block, or that comes from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._script = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self._script = tag == "script"
+        inline = [name for name in given if name.startswith("on") or name in ("style", "srcdoc")]
+        for name in ("src", "href", "action", "data", "poster"):
+            value = given.get(name)
+            if value is not None and not re.match(r"/(?!/)|data:,", value):
+                inline.append(f"{name}={value}")
+        if tag in ("style", "iframe", "object", "embed", "base") or (tag == "script" and "src" not in given):
+            inline.append(tag)
+        self.found += [f"{tag}: {what}" for what in inline]
+
+    def handle_data(self, data: str) -> None:
+        if self._script and data.strip():
+            self.found.append("script: content")
+        self._script = False
+
+
+def not_ours(text: str) -> list[str]:
+    page = Page()
+    page.feed(text)
+    page.close()
+    return page.found
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "<script>start()</script>", "<style>a{}</style>", '<p style="color:red">', '<body onload="start()">',
+        '<script src="https://cdn.example/swagger-ui.js"></script>', '<script src="//cdn.example/swagger-ui.js"></script>',
+        '<link rel=stylesheet href=HTTPS://cdn.example/a.css>', '<a href="javascript:start()">', '<base href="/x/">',
+        '<script src="/docs/start.js">start()</script>', "<iframe srcdoc='x'></iframe>",
+    ],
+)  # fmt: skip
+def test_a_page_with_something_inline_or_from_elsewhere_would_be_seen(inside: Inside, more: str) -> None:
+    """The sabotaged twin."""
+    page = inside.client.get("/docs").text
+    assert not_ours(page.replace("</body>", f"{more}</body>")) != []
+
+
 class TestDocs:
     def test_come_from_here_alone(self, inside: Inside) -> None:
         page = inside.client.get("/docs")
         assert page.headers["content-type"].startswith("text/html")
-        assert "http:" not in page.text
-        assert "https:" not in page.text
-        assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|style=", page.text)
+        assert not_ours(page.text) == []
         sources = re.findall(r'(?:src|href)="(/[^"]*)"', page.text)
         assert len(sources) >= 4
         for source in sources:
             assert inside.client.get(source).status_code == 200
+        css = inside.client.get("/docs/swagger-ui.css").text
+        assert "@import" not in css
+        assert {found.lstrip("\"' ")[:5] for found in re.findall(r"url\((.{9})", css)} <= {"data:"}
         assert inside.client.get("/docs/../endpoints.py").status_code in (401, 404)
         assert inside.client.get("/docs/endpoints.py").status_code == 404
         assert inside.client.get("/redoc").status_code == 404
