@@ -32,6 +32,22 @@ def run(app: typer.Typer) -> None:
             file=sys.stderr,
         )
         raise SystemExit(1) from None
+    except MemoryError as error:
+        print(f"error: {_too_little(error)}", file=sys.stderr)
+        raise SystemExit(UserMistake.exit_code) from None
+    except Exception as error:
+        duckdb = sys.modules.get("duckdb")  # not imported for `--help`
+        if duckdb is None or not isinstance(error, duckdb.OutOfMemoryException):
+            raise
+        print(f"error: {_too_little(error)}", file=sys.stderr)
+        raise SystemExit(UserMistake.exit_code) from None
+
+
+def _too_little(error: Exception) -> str:
+    said = (str(error).splitlines() or [""])[0] or type(error).__name__
+    return (
+        f"the tables need more memory than there is ({said}): give fewer rows, a larger machine, or a TMPDIR with room"
+    )
 
 
 def _warn_of_everybody(home: Path) -> None:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from features.canonical import ACCEPTED, family_of, internal, internal_of, quote
 from features.errors import Fault
+from features.flat_files.bounds import (
+    FREE_INFLATED_BYTES,
+    TooMuch,
+    is_packed,
+    metadata_of,
+    refuse_inflated,
+    texts_fault,
+)
 from features.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -117,3 +128,23 @@ def reading_fault(path: Path, error: Exception) -> Fault:
         )
     step = "check ${data} and the file's name" if "No files found" in text else "run the SELECT in DuckDB and mend it"
     return Fault(str(path), text, "the file is one SELECT that DuckDB can run", step)
+
+
+def file_fault(path: Path, file: Path) -> Fault | None:
+    """Why a file that a SELECT reads asks for absurdly much memory (`features.flat_files.bounds`); None when it does not."""
+    try:
+        if is_packed(file):
+            refuse_inflated(file, 2 * FREE_INFLATED_BYTES)
+        elif _is_parquet(file):
+            fault = texts_fault(file, metadata_of(file))
+            return fault and replace(fault, where=f"{path}, file {fault.where}")
+    except TooMuch as error:
+        return replace(error.fault, where=f"{path}, file {error.fault.where}")
+    except (pa.ArrowException, OSError):
+        return None  # DuckDB says what is wrong with it
+    return None
+
+
+def _is_parquet(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(4) == b"PAR1"  # whatever it is called: DuckDB's `read_parquet` does not ask

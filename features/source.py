@@ -33,16 +33,21 @@ from features.canonical import ADDED, canonical_item, custom_item, internal, quo
 from features.clock import now
 from features.contents import Contents
 from features.errors import BadInput, Fault, UserMistake
-from features.faults import reading_fault, schema_faults, value_faults
+from features.faults import file_fault, reading_fault, schema_faults, value_faults
+from features.memory import memory_bytes
 from features.observed_period import DAY_US, Days, ObservedPeriod, observed_period
 from features.removed import LeftOut, Marks, Removed
 from features.scan import Bounds, Scan, rows_of
 from features.settings import Settings
+from features.statement import files_read
 from features.tables import ENTITIES, KNOWN_TIME, TABLES, Table
 
 SHIPPED = Path(__file__).parent / "sources"
 VIEW_ABOVE_ROWS = 5_000_000
 """Larger tables stay where they are and are scanned; smaller ones are read once into memory."""
+MEMORY_SHARE = 0.8
+SPILL_SHARE = 0.5
+"""Of the disk: what is left is for everybody else."""
 
 
 def open_source(
@@ -54,7 +59,7 @@ def open_source(
     `data` stands for `${data}`: the folder itself, or the one folder in it whose name starts with the source's name.
     Without it, `ACCOUNTSCORE_DATA`; where that has no sample company, `sample` reads `ACCOUNTSCORE_HOME/sample`. Who is gone by
     `ACCOUNTSCORE_HOME/removed.json` (or that of `home`) is in no table (`features.removed`). Above `memory_mb` megabytes DuckDB
-    uses a folder in TMPDIR; without it, most of the machine's memory.
+    uses a folder in TMPDIR; without it, above `MEMORY_SHARE` of the machine's memory.
 
     Raises `BadInput` with all faults of all files at once; with `keep_going` the tables without a fault are there, and
     `Source.faults` says what is wrong with the others. Raises `duckdb.OutOfMemoryException` when `memory_mb` are too few.
@@ -113,11 +118,7 @@ class Source:
         """The clock when it was opened: no row that became visible later has been seen."""
         self.connection = duckdb.connect()
         configure(self.connection)
-        if memory_mb is not None:
-            spill = tempfile.mkdtemp(prefix="accountscore-spill-")
-            weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
-            self.connection.execute(f"SET memory_limit = '{memory_mb}MB'")
-            self.connection.execute("SET temp_directory = $1", [spill])
+        bound(self, self.connection, memory_mb)
         self.left_out = LeftOut(self.connection, gone or {})
         self.columns: dict[str, tuple[str, ...]] = {}
         """Per table the canonical columns that the source delivers."""
@@ -268,6 +269,10 @@ class Source:
                 )
                 continue
             try:
+                bombs = self._bombs(path, table)
+                if bombs:
+                    faults += bombs
+                    continue
                 self._read(path, table)
             except duckdb.OutOfMemoryException:
                 raise  # nothing is wrong with the file
@@ -298,6 +303,12 @@ class Source:
         self.faults = tuple(faults)
         if faults and not keep_going:
             raise BadInput(f"source {self.name!r}", faults)
+
+    def _bombs(self, path: Path, table: Table) -> list[Fault]:
+        """The files of a SELECT that ask for absurdly much memory."""
+        query = self.statement(table.name)
+        found = [] if query is None else [file_fault(path, file) for file in files_read(self.connection, query)]
+        return [fault for fault in found if fault is not None]
 
     def _read(self, path: Path, table: Table) -> None:
         raw = quote(f"raw_{table.name}")
@@ -373,6 +384,21 @@ class Source:
         except duckdb.Error as error:
             return [reading_fault(path, error)]
         return value_faults(self, path, table)
+
+
+def bound(owner: object, connection: duckdb.DuckDBPyConnection, memory_mb: int | None) -> None:
+    """At most `memory_mb` (by default `MEMORY_SHARE` of this machine's) and `SPILL_SHARE` of the free room in TMPDIR.
+
+    DuckDB's own default for the second is a folder `.tmp` where the command was started, and nearly all of the disk. The
+    folder goes with `owner`.
+    """
+    spill = tempfile.mkdtemp(prefix="accountscore-spill-")
+    weakref.finalize(owner, shutil.rmtree, spill, ignore_errors=True)
+    memory = int(MEMORY_SHARE * memory_bytes() / 1e6) if memory_mb is None else memory_mb
+    room = int(SPILL_SHARE * shutil.disk_usage(spill).free / 1e6)
+    connection.execute(f"SET memory_limit = '{memory}MB'")
+    connection.execute("SET temp_directory = $1", [spill])
+    connection.execute(f"SET max_temp_directory_size = '{room}MB'")
 
 
 def configure(connection: duckdb.DuckDBPyConnection) -> None:

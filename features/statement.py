@@ -94,6 +94,22 @@ def by_file(connection: duckdb.DuckDBPyConnection, text: str) -> dict[str, str] 
     return {file: written(connection, _over(tree, file)) for file in sorted(set(files))}
 
 
+def files_read(connection: duckdb.DuckDBPyConnection, text: str) -> list[Path]:
+    """The local files that a query names, in any of its parts; none when DuckDB cannot say."""
+    tree = parsed(connection, text)
+    patterns: set[str] = set()
+    for node in [] if tree.get("error") else nodes(tree):
+        if node.get("type") == "TABLE_FUNCTION":
+            patterns.update(texts(node.get("function")))
+        elif node.get("type") == "BASE_TABLE":
+            patterns.update(texts({"table_name": node.get("table_name")}))
+    found: set[Path] = set()
+    for pattern in patterns:
+        if "://" not in pattern and "." in pattern:
+            found.update(Path(row[0]) for row in connection.execute("SELECT file FROM glob(?)", [pattern]).fetchall())
+    return sorted(file for file in found if file.is_file())
+
+
 def _over(tree: Any, file: str) -> Any:
     alone = copy.deepcopy(tree)
     read = alone["statements"][0]["node"]["from_table"]

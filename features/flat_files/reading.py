@@ -11,7 +11,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from features.errors import BadInput, Fault, UserMistake
+from features.flat_files import bounds
 
 PARQUET = (".parquet", ".pq")
 TEXTS = (".csv", ".tsv", ".txt")
@@ -31,12 +32,14 @@ BUFFER_BYTES = 2**18
 """Read ahead of each Parquet column, so that memory does not hang on the size of the file's row groups. Arrow's own
 read-ahead is off: it keeps every byte that it read, on 5 million rows 1 GB."""
 _BLOCK = 2**22
-_HEAD = 2**18
+_HEAD = 2**20
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
 _SHOWN = 5
+_MOST_RAGGED = 10_000
+"""Rows of another length after which a CSV is read no further: each costs a call, and 5 million of them minutes."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,12 @@ def is_parquet(path: Path) -> bool:
 
 
 def read_file(path: Path, encoding: str | None = None) -> FlatFile:
-    """The whole file. Raises as `open_file`."""
+    """The whole file. Raises as `open_file`, and `UserMistake` when it would take more than half of the memory."""
+    if path.is_file() and is_parquet(path):
+        bounds.refuse_what_is_too_large(path, _metadata(path))
     opened = open_file(path, encoding)
-    return FlatFile(pa.Table.from_batches(opened.batches, opened.schema), opened.dialect)
+    whole = bounds.within(path, opened.batches, bounds.whole_bytes())
+    return FlatFile(pa.Table.from_batches(whole, opened.schema), opened.dialect)
 
 
 def open_file(path: Path, encoding: str | None = None) -> OpenFile:
@@ -102,7 +108,8 @@ def open_file(path: Path, encoding: str | None = None) -> OpenFile:
     A CSV may be compressed, quoted, and separated by comma, semicolon, tab or bar; a first line `sep=;` is taken. UTF-8, UTF-16
     and UTF-32 are recognised; what is none of them is read as cp1252, and `Dialect.not_utf8` says so; `encoding` names another.
     Raises `UserMistake` for a file that is not there, empty, or cannot be read, and `BadInput` with every column name that
-    is repeated. Rows with too many or too few values are named when they are reached.
+    is repeated. Rows with too many or too few values are named when they are reached. A file that asks for absurdly much
+    memory is refused before it is read (`features.flat_files.bounds`).
     """
     if not path.is_file():
         raise UserMistake(f"no file {str(path)!r}: give a .parquet or .csv file with one row per lead or account")
@@ -110,10 +117,22 @@ def open_file(path: Path, encoding: str | None = None) -> OpenFile:
 
 
 def _parquet(path: Path) -> OpenFile:
+    metadata = _metadata(path)
     try:
-        opened = pyarrow.parquet.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
+        buffer = min(BUFFER_BYTES, max(2**12, bounds.BUFFERS_BYTES // max(metadata.num_columns, 1)))
+        opened = pyarrow.parquet.ParquetFile(path, metadata=metadata, buffer_size=buffer, pre_buffer=False)
         _check_names(path, opened.schema_arrow.names)
-        return OpenFile(opened.schema_arrow, _checked(path, opened.iter_batches(ROWS)), Dialect(parquet=True))
+        rows = bounds.batch_rows(path, metadata, ROWS)
+        return OpenFile(
+            opened.schema_arrow, bounds.within(path, _checked(path, opened.iter_batches(rows))), Dialect(parquet=True)
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, "Parquet", error) from None
+
+
+def _metadata(path: Path) -> pyarrow.parquet.FileMetaData:
+    try:
+        return bounds.metadata_of(path)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, "Parquet", error) from None
 
@@ -133,11 +152,11 @@ def _unreadable(path: Path, kind: str, error: BaseException) -> UserMistake:
 def _csv(path: Path, encoding: str | None) -> OpenFile:
     dialect, names, skip = _examine(path, encoding)
     _check_names(path, names)
-    wrong: list[tuple[int, int]] = []
+    wrong = _Ragged()
 
     def remember(row: pyarrow.csv.InvalidRow) -> str:
-        wrong.append((row.number or 0, row.actual_columns))
-        return "skip"
+        wrong.add(row.number or 0, row.actual_columns)
+        return "skip" if wrong.count < _MOST_RAGGED else "error"
 
     try:
         reader = pyarrow.csv.open_csv(
@@ -153,7 +172,7 @@ def _csv(path: Path, encoding: str | None) -> OpenFile:
             ),
         )
     except (pa.ArrowException, OSError, UnicodeError) as error:
-        if not wrong:
+        if not wrong.count:
             raise _unreadable_csv(path, error) from None
         raise _ragged(path, names, wrong) from None
 
@@ -163,8 +182,9 @@ def _csv(path: Path, encoding: str | None) -> OpenFile:
                 for start in range(0, len(batch), ROWS):
                     yield batch.slice(start, ROWS)
         except (pa.ArrowException, OSError, UnicodeError) as error:
-            raise _unreadable_csv(path, error) from None
-        if wrong:
+            if wrong.count < _MOST_RAGGED:
+                raise _unreadable_csv(path, error) from None
+        if wrong.count:
             raise _ragged(path, names, wrong)
 
     if reader.schema.names != names:
@@ -182,7 +202,20 @@ def _unreadable_csv(path: Path, error: BaseException) -> UserMistake:
     return UserMistake(f"{str(path)!r} cannot be read as CSV: {what}; check its quotes, and save it again")
 
 
-def _ragged(path: Path, names: list[str], wrong: list[tuple[int, int]]) -> BadInput:
+@dataclass
+class _Ragged:
+    """Rows with another number of values than there are columns: how many, and the first of them."""
+
+    count: int = 0
+    first: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, number: int, values: int) -> None:
+        self.count += 1
+        if len(self.first) < _SHOWN:
+            self.first.append((number, values))
+
+
+def _ragged(path: Path, names: list[str], wrong: _Ragged) -> BadInput:
     shown = [
         Fault(
             f"row {number}" if number else "a row",
@@ -190,9 +223,10 @@ def _ragged(path: Path, names: list[str], wrong: list[tuple[int, int]]) -> BadIn
             f"{len(names):,}, one for each column name of the first line",
             "quote values that hold the delimiter or a line break, or mend the row",
         )
-        for number, count in wrong[:_SHOWN]
+        for number, count in wrong.first
     ]
-    more = f" ({len(wrong):,} rows, the first {_SHOWN} are shown)" if len(wrong) > _SHOWN else ""
+    stopped = "or more, " if wrong.count >= _MOST_RAGGED else ""
+    more = f" ({wrong.count:,} rows, {stopped}the first {_SHOWN} are shown)" if wrong.count > _SHOWN else ""
     return BadInput(f"{path.name}{more}", shown)
 
 
@@ -215,6 +249,8 @@ def _check_names(path: Path, names: list[str]) -> None:
 def _examine(path: Path, encoding: str | None) -> tuple[Dialect, list[str], int]:
     """How a CSV is written, its column names, and lines to skip before them. Reads the whole file once, for the encoding."""
     try:
+        if bounds.is_packed(path):
+            bounds.refuse_inflated(path)
         found, not_utf8 = (_known(encoding), None) if encoding else _encoding(path)
         with pa.input_stream(path, compression="detect") as stream:
             head = stream.read(_HEAD)
@@ -236,7 +272,16 @@ def _examine(path: Path, encoding: str | None) -> tuple[Dialect, list[str], int]
     if first.strip().lower().startswith("sep=") and len(first.strip()) == len("sep=") + 1:
         skip, given, text = 1, first.strip()[-1], rest
     delimiter = given or _delimiter(text if whole else text.rpartition("\n")[0] or text)
-    names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    if not whole and "\n" not in text and "\r" not in text:
+        raise bounds.TooMuch(bounds.too_wide(repr(str(path)), f"a first line of more than {_HEAD // 2**20} MB"))
+    try:
+        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    except csv.Error as error:
+        raise UserMistake(
+            f"{str(path)!r}: its first line cannot be read as column names ({error}); check its quotes"
+        ) from None
+    if len(names) > bounds.COLUMNS:
+        raise bounds.TooMuch(bounds.too_wide(repr(str(path)), f"{len(names):,} columns"))
     return Dialect(False, found, delimiter, not_utf8), names, skip
 
 
