@@ -38,7 +38,7 @@ class ServingSettings:
     """`ACCOUNTSCORE_STALE_AFTER_DAYS`: stored signals that are older get no score; default the model's horizon, after which
     the score would speak of a time that is over."""
     requests_per_minute: int
-    """`ACCOUNTSCORE_REQUESTS_PER_MINUTE`: of one key that has no limit of its own; default 60,000."""
+    """`ACCOUNTSCORE_REQUESTS_PER_MINUTE`: of one key that has no limit of its own, in one process; default 60,000."""
     limits: Limits
     """`ACCOUNTSCORE_MAX_CONNECTIONS`: open at once, default 10,000; `ACCOUNTSCORE_CLIENT_SECONDS`: how long a client may take for its first
     byte, for its whole request, and for reading its answer, default 20."""

@@ -28,7 +28,10 @@ def create(
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, max=3650, help="Days until it ends; without it, never.")] = None,
     per_minute: Annotated[
-        int | None, typer.Option("--per-minute", min=1, help="Requests a minute; without it, the server's setting.")
+        int | None,
+        typer.Option(
+            "--per-minute", min=1, help="Requests a minute to each API process; without it, the server's setting."
+        ),
     ] = None,
 ) -> None:
     """Make a key and show it, once. Without --scope it may score and read."""

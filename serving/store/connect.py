@@ -17,11 +17,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from features.errors import MissingExtra, UserMistake
 from serving.errors import StoreAway
 from serving.store.tables import REVISION
+from serving.store.write_ahead_log import BUSY_TIMEOUT_MS, LIMIT_BYTES, Bound
 
 _REFUSED = ("25006",)
 """SQLSTATE of a Postgres that takes no writes: a standby, or one that was set read-only."""
-BUSY_TIMEOUT_MS = 10_000
-"""How long a writer waits for another one; commits take well under a second."""
 STATEMENT_TIMEOUT_MS = 600_000
 """Of one statement on Postgres: none takes a tenth of it, and a server that hangs keeps nobody for good."""
 
@@ -31,6 +30,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._log = Bound(engine.url.database or "") if engine.dialect.name == "sqlite" else None
 
     @property
     def dialect(self) -> str:
@@ -46,8 +46,15 @@ class Store:
     def write(self) -> Iterator[Connection]:
         """One transaction, durable when the block ends; raises `StoreAway` when it could not be committed for lack of
         the database. SQLite takes the write lock at the start, so that no read in it is stale."""
-        with _away(), self.engine.connect().execution_options(immediate=True) as connection, connection.begin():
-            yield connection
+        with _away(), self.engine.connect().execution_options(immediate=True) as connection:
+            with connection.begin():
+                yield connection
+            self.bound_log(connection)
+
+    def bound_log(self, connection: Connection) -> None:
+        """After a commit: keep SQLite's write-ahead log small."""
+        if self._log is not None:
+            self._log.keep(cast(sqlite3.Connection, connection.connection.driver_connection))
 
     @contextmanager
     def raw(self) -> Iterator[sqlite3.Connection]:
@@ -110,6 +117,7 @@ class Writing:
                     self._kept = self._store.engine.connect().execution_options(immediate=True)
                 with self._kept.begin():
                     yield self._kept
+                self._store.bound_log(self._kept)
         except BaseException:
             self.close()  # whatever it was, the next transaction begins with a fresh connection
             raise
@@ -222,6 +230,7 @@ def _sqlite_settings(connection: DBAPIConnection, _record: object) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: see serving.store.wipe
+    cursor.execute(f"PRAGMA journal_size_limit = {LIMIT_BYTES}")
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     cursor.close()
 

@@ -10,8 +10,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from serving.errors import StoreAway
-from serving.store.connect import BUSY_TIMEOUT_MS, Store, open_store
+from serving.store.connect import Store, open_store
 from serving.store.tables import signals
+from serving.store.write_ahead_log import BUSY_TIMEOUT_MS
 
 FRESH_SECONDS = 1.0
 """How long an answer is given again."""

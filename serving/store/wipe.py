@@ -7,10 +7,9 @@ log until that is emptied. Postgres keeps deleted rows in its files until the ta
 from __future__ import annotations
 
 import sqlite3
-import time
-from typing import cast
 
-from serving.store.connect import BUSY_TIMEOUT_MS, Store
+from serving.store.connect import Store
+from serving.store.write_ahead_log import empty
 
 WAIT_SECONDS = 5.0
 """For those who are reading: a backup or a long list holds the log."""
@@ -29,7 +28,7 @@ def wipe(store: Store, wait_seconds: float = WAIT_SECONDS) -> list[str]:
             if connection.execute("PRAGMA user_version").fetchone()[0] < SINCE_EVER:
                 connection.execute("VACUUM")  # free pages may hold what was deleted by a version that did not overwrite
                 connection.execute(f"PRAGMA user_version = {SINCE_EVER}")
-            emptied = empty_log(connection, wait_seconds)
+            emptied = empty(connection, wait_seconds)
         except sqlite3.OperationalError:  # locked, or a full disk
             emptied = False
     if emptied:
@@ -38,17 +37,3 @@ def wipe(store: Store, wait_seconds: float = WAIT_SECONDS) -> list[str]:
         "the store's write-ahead log could not be emptied, another process is reading or writing: it holds what was deleted until "
         "python -m serving privacy publish, the next erasure, or the end of the last process"
     ]
-
-
-def empty_log(connection: sqlite3.Connection, wait_seconds: float = 0.0) -> bool:
-    """Copy the whole write-ahead log into the store and cut it to nothing; False when somebody held it all the time."""
-    until = time.monotonic() + wait_seconds
-    connection.execute("PRAGMA busy_timeout = 50")  # it keeps writers out while it waits for readers: in short turns
-    try:
-        while True:
-            busy = cast(int, connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
-            if not busy or time.monotonic() >= until:
-                return not busy
-            time.sleep(0.05)
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
