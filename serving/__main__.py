@@ -38,7 +38,7 @@ def api(
     from serving.log import configure
 
     settings = ServingSettings.from_env()
-    configure()
+    configure(settings.log_format)
     # The connections are closed after the drain, and the store after them: neither takes longer than this.
     stopping = stop_on_signals(settings.drain_seconds + 7.0)
     from serving.server import serve
@@ -56,7 +56,7 @@ def worker(
     from serving.log import configure
 
     settings = ServingSettings.from_env()
-    configure()
+    configure(settings.log_format)
     stopping = stop_on_signals(settings.drain_seconds)
     from serving.champion import Champions
     from serving.clock import make_clock
@@ -131,7 +131,7 @@ def backfill(
     from serving.worker.sources import Sources
 
     settings = ServingSettings.from_env()
-    configure()
+    configure(settings.log_format)
     config = one_of(read_connections(settings.base.connections), connection)
     set_up(settings)
     store = open_store(settings.base.store_url)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from features.errors import BadInput, Fault
 from features.settings import Settings
+from serving.log import FORMATS
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class ServingSettings:
     log_requests: bool
     """`ACCOUNTSCORE_LOG_REQUESTS`: yes logs every request, no (default) those that were refused or failed."""
 
+    log_format: str
+    """`ACCOUNTSCORE_LOG_FORMAT`: text (default, logfmt) or json, an object a line."""
     max_source_age_days: int | None
     """`ACCOUNTSCORE_MAX_SOURCE_AGE_DAYS`: a nightly run refuses a source that ended longer before its moment; default the
     shortest horizon of the live models."""
@@ -96,6 +99,9 @@ class ServingSettings:
         requests = env.get("ACCOUNTSCORE_LOG_REQUESTS") or "no"
         if requests not in ("yes", "no"):
             faults.append(Fault("ACCOUNTSCORE_LOG_REQUESTS", repr(requests), "yes or no", "write one of them"))
+        form = env.get("ACCOUNTSCORE_LOG_FORMAT") or "text"
+        if form not in FORMATS:
+            faults.append(Fault("ACCOUNTSCORE_LOG_FORMAT", repr(form[:60]), "text or json", "write one of them"))
         connections = number("ACCOUNTSCORE_MAX_CONNECTIONS", "10000", 10, 1_000_000)
         client = number("ACCOUNTSCORE_CLIENT_SECONDS", "20", 1, 3600)
         drain = number("ACCOUNTSCORE_DRAIN_SECONDS", "20", 0, 3600)
@@ -103,5 +109,5 @@ class ServingSettings:
             raise BadInput("settings", faults)
         return cls(
             Settings.from_env(dict(env)), currency, record == "yes", int(size), int(stale) if stale else None,
-            int(rate), Limits(connections, float(client)), float(drain), requests == "yes", int(age) if age else None,
+            int(rate), Limits(connections, float(client)), float(drain), requests == "yes", form, int(age) if age else None,
         )  # fmt: skip

@@ -54,7 +54,7 @@ class Watched:
                 raise  # a file that cannot be opened does not come back by itself
             self.away = True
             known = "none" if self.keys is None else "as they were last"
-            log.error("store.away %s; keys=%s, scored is what brings its signals", error, known)
+            log.error("store.away why=%s keys=%s next=score records that bring their signals", error, known)
 
     def refresh(self) -> None:
         """Look at the counters and load what changed. Raises `StoreAway`; then all stays as it was."""

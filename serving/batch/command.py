@@ -126,7 +126,7 @@ def _run(
 
     moment = parse_seen(as_of)
     settings = ServingSettings.from_env()
-    configure()
+    configure(settings.log_format)
     allowed = settings.max_source_age_days
     oldest = parse_age(max_age) if max_age is not None else None if allowed is None else timedelta(days=allowed)
     champions = Champions(settings.base.home)

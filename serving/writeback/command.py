@@ -30,7 +30,7 @@ def deliver(
     from serving.worker.loop import only_one
     from serving.writeback.deliver import Deliveries
 
-    configure()
+    configure(ServingSettings.from_env().log_format)
     connections, off, store = _open(connection)
     if dry_run:
         _show(store, connections)

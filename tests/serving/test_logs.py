@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import re
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ from typing import Any
 import httpx
 import pytest
 
+from features.errors import BadInput
 from models import pointer
 from serving import log as serving_log
 from serving import problems
 from serving.log import OneLine
 from serving.scoring import repository
+from serving.settings import ServingSettings
 from tests.scorers import make_scorer
 from tests.serving.inside import Inside, running_inside
 from tests.serving.running import Home, running_api
@@ -36,7 +39,7 @@ def lines() -> Iterator[io.StringIO]:
     """What the serving commands would write to stderr, of every level."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
-    handler.setFormatter(OneLine("%(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(OneLine())
     logger = logging.getLogger("serving")
     before = logger.level
     logger.addHandler(handler)
@@ -67,7 +70,7 @@ def test_every_line_of_a_request_has_its_number_and_the_answer_too(
     of_it, of_other = (each.headers["x-request-id"] for each in (answer, other))
     assert of_it != of_other
     found = [line for line in lines.getvalue().splitlines() if "request=" in line]
-    events = {line.split()[2]: line.rpartition("request=")[2] for line in found}
+    events = {line.split()[3]: line.rpartition("request=")[2] for line in found}
     assert events == {
         "probe.in_thread": of_it, "request.failed": of_it, "request.refused": of_it, "request.answered": of_other,
     }  # fmt: skip
@@ -135,3 +138,64 @@ def test_a_canary_in_every_field_shows_up_in_no_log_and_no_metric(tmp_path: Path
     assert CANARY not in log
     assert CANARY not in page
     assert key.split("_")[2] not in log
+
+
+HOSTILE = [
+    "a b",
+    "x status=200 key=1",
+    "two\nERROR serving forged.line",
+    'q" key=1',
+    "\u2028\x1b[31m",
+    "\\n",
+    "",
+    "\u00a0k=v",
+    "%s %d",
+]
+
+
+def line_of(template: str, *values: object, form: str = "text") -> str:
+    return OneLine(form).format(logging.LogRecord("serving.test", logging.WARNING, "", 1, template, values, None))
+
+
+def fields(line: str) -> dict[str, str]:
+    """A line as a reader of logfmt takes it apart."""
+    found = re.findall(r'(\S+?)=("(?:[^"\\]|\\.)*"|\S*)(?: |$)', line)
+    return dict(found)
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_no_value_forges_a_line_or_a_field(value: str) -> None:
+    template = "webhook.unread connection=%s why=%s again_in_s=%.0f next=python -m serving worker"
+    line = line_of(template, value, value, 2.0)
+    assert len(line.splitlines()) == 1
+    assert list(fields(line)) == ["connection", "why", "again_in_s", "next"]
+    assert fields(line)["next"] == '"python -m serving worker"'
+    as_json = line_of(template, value, value, 2.0, form="json")
+    assert len(as_json.splitlines()) == 1
+    read = json.loads(as_json)
+    assert (read["event"], read["connection"], read["why"], read["level"]) == (
+        "webhook.unread", value, value, "WARNING",
+    )  # fmt: skip
+
+
+def test_unquoted_values_would_forge_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sabotaged twin."""
+    monkeypatch.setattr(serving_log, "_quoted", str)
+    assert "key" in fields(line_of("a.b connection=%s", "x status=200 key=1"))
+    assert len(line_of("a.b connection=%s", "two\nlines").splitlines()) == 2
+
+
+def test_a_place_is_two_fields_and_what_has_no_name_is_why() -> None:
+    try:
+        raise LookupError(CANARY)
+    except LookupError as error:
+        line = line_of("writeback.fault connection=%s %s", "main", serving_log.place_of(error))
+    assert list(fields(line)) == ["connection", "type", "at"]
+    assert fields(line_of("store.away %s", OSError("gone x=1"))) == {"why": '"gone x=1"'}
+    assert fields(line_of("store.away %s keys=%s", OSError("gone"), 3)) == {"why": "gone", "keys": "3"}
+
+
+def test_a_format_that_is_none_is_a_fault_of_the_settings() -> None:
+    with pytest.raises(BadInput, match=r"ACCOUNTSCORE_LOG_FORMAT: 'xml'. Rule: text or json"):
+        ServingSettings.from_env({"ACCOUNTSCORE_LOG_FORMAT": "xml"})
+    assert ServingSettings.from_env({"ACCOUNTSCORE_LOG_FORMAT": "json"}).log_format == "json"
