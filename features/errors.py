@@ -53,3 +53,7 @@ class BadInput(UserMistake):
         self.faults = tuple(faults)
         count = f"{len(self.faults)} fault" + ("s" if len(self.faults) != 1 else "")
         super().__init__(f"{subject}: {count}\n" + "\n".join(f"  - {fault}" for fault in self.faults))
+
+
+class TrainingRefused(BadInput):
+    """Raised when the data cannot make a model that could be judged; holds the faults of the first rule that does not hold."""

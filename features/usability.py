@@ -1,7 +1,8 @@
 """Can this source be used, for which model, and what is missing? The report of `python -m features check`.
 
 Every line names table, column, rows, the rule, what was found, what is needed, how grave it is, and what to do. `blocks`
-stops reading or training, `weakens` costs quality, `info` is worth knowing.
+stops reading or training, `weakens` costs quality or keeps a model from going live, `info` is worth knowing. Whether a model
+can be trained is no rule of this module: `features.readiness` is asked, as `fit` asks it, and its faults are printed.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.audit.outcome import QUESTIONS, Question, answerable, answers, is_snapshot, told_by
+from features.audit.outcome import QUESTIONS, Question
 from features.canonical import internal, quote
-from features.errors import Fault, UserMistake
+from features.errors import BadInput, Fault, UserMistake
 from features.measures import DAY_US
-from features.panel import ELIGIBLE, build_panel, grid, offered
+from features.panel import ELIGIBLE, build_panel, offered
+from features.readiness.labelled_rows import Trainable, trainable
 from features.rows_beyond import rows_beyond
 from features.source import Source, from_us, to_us
 from features.tables import ENTITIES, TABLES, Table
@@ -29,6 +30,8 @@ ACTIVE_SHARE, ACTIVE_DAYS = 0.5, 84
 ORPHAN_SHARE, EMPTY_SHARE = 0.05, 0.5
 FRESH_DAYS = 2
 """A source that ended longer before a nightly run's moment is warned of."""
+GATE = ", to go live"
+"""What a rule says after the model's name when a version can be trained, and its gates would keep it from going live."""
 WORDS = {
     ("subscriptions", "status"): ("trial", "active", "notice", "ended"),
     ("tickets", "status"): ("open", "pending", "reopened", "closed"),
@@ -102,9 +105,8 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
             if strange:
                 n = sum(row[1] for row in strange)
                 shown = ", ".join(repr(row[0]) for row in strange[:5]) + (" ..." if len(strange) > 5 else "")
-                gravity: Severity = "blocks" if n == rows and spoken == "status" else "weakens"
                 yield Line(
-                    gravity,
+                    "weakens",
                     name,
                     spoken,
                     n,
@@ -157,7 +159,7 @@ def _owners(source: Source, definition: Table, rows: int) -> Iterable[Line]:
             f"SELECT count(*) FROM {quote(definition.name)} WHERE {key} IS NOT NULL AND {key} NOT IN (SELECT {key} FROM {quote(holder)})"
         )[0][0]
         if lost:
-            gravity: Severity = "blocks" if lost == rows else "weakens" if lost > ORPHAN_SHARE * rows else "info"
+            gravity: Severity = "weakens" if lost > ORPHAN_SHARE * rows else "info"
             yield Line(
                 gravity,
                 definition.name,
@@ -212,7 +214,7 @@ def period_lines(source: Source) -> Iterable[Line]:
 
 
 def model_lines(source: Source, question: Question) -> Iterable[Line]:
-    """What the minimum is for a model, and how far the source is from it."""
+    """What keeps a model from being trained, or from going live, by the rules of `features.readiness`."""
     model, table = question.model, ENTITIES[question.entity]
     if not source.has(table):
         yield Line(
@@ -226,69 +228,16 @@ def model_lines(source: Source, question: Question) -> Iterable[Line]:
             f"write {table}.sql if you want {model}",
         )
         return
-    lacking = answerable(source, question)
-    if lacking:
-        yield Line(
-            "blocks",
-            question.labels,
-            "",
-            None,
-            f"{model} needs an outcome",
-            lacking,
-            "a ready outcome or the tables that tell it",
-            f"write {question.labels}.sql, or the tables that tell it",
-        )
-        return
-    first, last = source.span
-    last = min(last, from_us(source.observed.until_us(*told_by(source, question))))
-    days, needed = (last - first).days, 2 * question.horizon_days
-    snapshot = is_snapshot(source, question)
-    if not snapshot:
-        yield _measured(
-            days >= needed,
-            table,
-            "event_time",
-            f"{model}: history of at least twice the horizon of {question.horizon_days} days",
-            f"{days} days",
-            f"{needed} days",
-            f"deliver {max(needed - days, 0)} more days of history",
-        )
-    known = last - dt.timedelta(days=question.horizon_days + 30)
-    dates = [last + dt.timedelta(microseconds=1)] if snapshot else grid(first, known)
-    if not dates:
-        return
-    panel = build_panel(source, question.entity, dates, only=[])
-    panel = panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))
-    ids = panel["entity_id"].to_numpy(zero_copy_only=False)
-    y = answers(source, question, ids, pc.cast(panel["as_of"], pa.int64()).to_numpy())
-    # An outcome is counted once, at the last date before it: at the others it is the same one.
-    positives, negatives = len(set(ids[y == 1])), len(set(ids[y == 0]))
-    yield _measured(
-        positives >= question.min_positives,
-        question.labels,
-        "",
-        f"{model}: {table} with the outcome",
-        f"{positives:,}",
-        f"{question.min_positives:,}",
-        f"{max(question.min_positives - positives, 0):,} more are needed: more history, or more {table}",
-        positives,
-    )
-    yield _measured(
-        negatives >= question.min_negatives,
-        question.labels,
-        "",
-        f"{model}: {table} without it",
-        f"{negatives:,}",
-        f"{question.min_negatives:,}",
-        f"{max(question.min_negatives - negatives, 0):,} more are needed: more history, or more {table}",
-        negatives,
-    )
-    yield _active(
-        source,
-        question,
-        set(ids[pc.equal(panel["as_of"], panel["as_of"][-1]).to_numpy()] if len(ids) else []),
-        dates[-1],
-    )
+    try:
+        found = trainable(source, question)
+    except BadInput as refused:
+        for fault in refused.faults:
+            yield Line(
+                "blocks", table, "", None, f"{model}: {fault.rule}", f"{fault.where}: {fault.found}", fault.rule, fault.next_step
+            )  # fmt: skip
+    else:
+        yield from _enough_to_go_live(question, table, found)
+    yield _active(source, question)
     signals, left_out = offered(source, question.entity)
     yield Line(
         "info",
@@ -313,13 +262,28 @@ def model_lines(source: Source, question: Question) -> Iterable[Line]:
         )
 
 
-def _measured(
-    enough: bool, table: str, column: str, rule: str, found: str, needed: str, todo: str, rows: int | None = None
-) -> Line:
-    return Line("info" if enough else "blocks", table, column, rows, rule, found, needed, "nothing" if enough else todo)
+def _enough_to_go_live(question: Question, table: str, found: Trainable) -> Iterable[Line]:
+    """The gate "enough labels", which is known before anything is learnt."""
+    y = found.rows.y
+    for kind, wanted, least in (("with", 1, question.min_positives), ("without", 0, question.min_negatives)):
+        fitted, judged = (int((y[mask] == wanted).sum()) for mask in (found.fitted, found.judged))
+        enough = fitted >= least and judged >= least / 4
+        yield Line(
+            "info" if enough else "weakens",
+            table,
+            "",
+            len(y),
+            f"{question.model}{'' if enough else GATE}: rows {kind} the outcome",
+            f"{fitted:,} to learn from, {judged:,} to judge by",
+            f"{least:,} to learn from, a quarter of it to judge by, before a version may go live",
+            "nothing" if enough else f"more history, or more {table}",
+        )
 
 
-def _active(source: Source, question: Question, eligible: set[str], as_of: dt.datetime) -> Line:
+def _active(source: Source, question: Question) -> Line:
+    as_of = source.span[1] + dt.timedelta(microseconds=1)
+    panel = build_panel(source, question.entity, [as_of], only=[])
+    eligible = set(panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))["entity_id"].to_pylist())
     key = f"{question.entity}_id"
     end = to_us(as_of)
     places = [t for t in source.tables if TABLES[t].kind == "event" and source.has(t, key)]
@@ -339,9 +303,13 @@ def _active(source: Source, question: Question, eligible: set[str], as_of: dt.da
 
 
 def verdict(lines: Iterable[Line], question: Question) -> str:
-    """`ready`, or how many things stand in the way of a model."""
-    blocking = [line for line in lines if line.severity == "blocks" and not _of_other_model(line, question)]
-    return "ready" if not blocking else f"not yet: {len(blocking)} thing{'s' if len(blocking) > 1 else ''} to mend"
+    """`ready`, or how many things stand in the way of a model: of its training, or else of going live."""
+    own = [line for line in lines if not _of_other_model(line, question)]
+    blocking = sum(line.severity == "blocks" for line in own)
+    gated = sum(line.rule.startswith(f"{question.model}{GATE}") for line in own)
+    n = blocking or gated
+    said = "not yet" if blocking else "not yet to go live"
+    return f"{said}: {n} thing{'s' if n > 1 else ''} to mend" if n else "ready"
 
 
 def _of_other_model(line: Line, question: Question) -> bool:

@@ -16,19 +16,19 @@ from pathlib import Path
 import numpy as np
 
 from features.errors import Fault
+from features.outcomes.outcomes import DAY_US
 from features.progress import Progress
+from features.readiness.labelled_rows import too_few
 from features.settings import Settings as Home
 from features.source import from_us, open_source
 from features.whole import replace_whole
 from models.catalog import get_model
 from models.definition import Model
-from models.labels import DAY_US
 from training import evaluate, rules
 from training.calibrate import sigmoid
 from training.capacity import share_of
 from training.curves import selected
 from training.errors import TrainingRefused
-from training.flat import too_few
 from training.learn import Settings, learn
 from training.panel import Panel, labelled_panel
 from training.rows import Rows

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from features.errors import Fault, UserMistake
+from features.outcomes.outcomes import DAY_US
 from features.progress import Progress
 from features.settings import Settings
 from features.source import open_source
@@ -18,7 +19,6 @@ from features.whole import replace_whole
 from models import registry
 from models.catalog import get_model
 from models.definition import Model
-from models.labels import DAY_US
 from models.scorer import Scorer
 from training import curves, evaluate, rules, worth
 from training.calibrate import sigmoid

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from features.errors import BadInput, Refused
+from features.errors import Refused, TrainingRefused
+
+__all__ = ["LOOK", "NOTHING_LIVE", "PromotionRefused", "TrainingRefused"]  # the last is told by `features check` too
 
 NOTHING_LIVE = Refused.exit_code
 """Exit code of a command that did its work, and whose answer is that nothing may go live."""
 LOOK = 4
 """Exit code of a command that watched a live model, and whose answer is that someone should look."""
-
-
-class TrainingRefused(BadInput):
-    """Raised when the data cannot make a model that could be judged; holds every reason at once."""
 
 
 class PromotionRefused(Refused):

@@ -19,12 +19,12 @@ from features.audit.outcome import QUESTIONS
 from features.audit.source import grave_findings
 from features.errors import UserMistake
 from features.flat_files.reading import read_file
+from features.outcomes.outcomes import DAY_US
 from features.progress import Progress
 from features.settings import Settings
 from features.source import Source, from_us, open_source
 from models.catalog import get_model
 from models.definition import Model
-from models.labels import DAY_US
 from models.pointer import read_pointer
 from models.scorer import Scorer, ScorerRefused
 from models.writer import Origin

@@ -15,6 +15,7 @@ from features.audit import outcome_of, without_open
 from features.errors import Fault
 from features.flat_files.kinds import Settled, settle_table
 from features.flat_files.values import as_words, is_binary, plain
+from features.readiness.labelled_rows import too_few
 from features.signal import UNITS, Phrase, Signal, Unit
 from training.entity_column import Entities, codes_of, find_entities
 from training.errors import TrainingRefused
@@ -257,26 +258,6 @@ def _entity_notes(entities: Entities, rows: int) -> list[str]:
 
 def _grouped(rows: Rows, group: np.ndarray) -> Rows:
     return Rows(**{**rows.__dict__, "group": np.asarray(group, dtype=np.int64)})
-
-
-def too_few(y: np.ndarray, subject: str, least: int = 20) -> None:
-    """Raises `TrainingRefused` when one outcome has fewer than `least` rows."""
-    positives, negatives = int(y.sum()), int(len(y) - y.sum())
-    faults = []
-    for count, kind in ((positives, "with"), (negatives, "without")):
-        if count < least:
-            faults.append(
-                Fault(
-                    f"rows {kind} the outcome",
-                    f"{count:,} of {len(y):,}",
-                    f"at least {least}, or nothing can be held back to judge by",
-                    f"deliver about {-(-least // max(count, 1))} times the history"
-                    if count
-                    else "check that the outcome is recorded",
-                )
-            )
-    if faults:
-        raise TrainingRefused(subject, faults)
 
 
 def moments(found: Settled, name: str) -> np.ndarray:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from features.errors import Fault
+from features.measures import DAY_US
 from training.entity_column import Entities
 from training.errors import TrainingRefused
 from training.rows import Rows
-from training.split import DAY_US, Split, split_in_time
+from training.split import Split, split_in_time
 
 
 def split_by_horizon(rows: Rows, horizon_days: int | None, together: np.ndarray | None) -> Split:

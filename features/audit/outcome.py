@@ -15,7 +15,7 @@ from features import lead_company
 from features.canonical import quote
 from features.errors import UserMistake
 from features.measures import DAY_US
-from features.signal import Entity
+from features.signal import THEMES, Entity, Theme
 from features.source import Source
 from features.tables import ENTITIES
 
@@ -36,13 +36,23 @@ class Question:
     min_positives: int = 60
     """Fewest entities and dates with the outcome, and without it, that the model's gates ask for."""
     min_negatives: int = 200
+    grid_days: int = 28
+    lead_days: int | None = None
+    warm_up_days: int = 84
+    themes: tuple[Theme, ...] = THEMES
+
+    @property
+    def name(self) -> str:
+        """The model's name, as rules of readiness ask for it (`features.readiness.labelled_rows.Asked`)."""
+        return self.model
 
 
+LEAD_THEMES: tuple[Theme, ...] = ("firmographic", "acquisition", "engagement", "commercial", "custom")
 QUESTIONS = {
     q.model: q
     for q in (
         Question("churn-risk", "account", 90, "churn_labels", "churned"),
-        Question("lead-fit", "lead", 60, "lead_labels", "converted"),
+        Question("lead-fit", "lead", 60, "lead_labels", "converted", themes=LEAD_THEMES),
     )
 }
 _PAID = "status IN ('active', 'notice') AND mrr > 0"

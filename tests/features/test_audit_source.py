@@ -55,7 +55,7 @@ class TestSampleCompany:
 
     @pytest.mark.parametrize("question", [CHURN, FIT], ids=lambda q: q.model)
     def test_its_outcome_is_that_of_training(self, sample: Source, question: Any) -> None:
-        from models.labels import label, read_outcomes
+        from features.outcomes.outcomes import label, read_outcomes
 
         as_ofs = grid(at("2025-01-01"), at("2025-08-01"))
         panel = build_panel(sample, question.entity, as_ofs, only=[])

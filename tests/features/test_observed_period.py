@@ -14,12 +14,12 @@ import pytest
 from features import observed_period as periods
 from features.errors import UserMistake
 from features.observed_period import DAY_US, Days, ObservedPeriod, TablePeriod, observed_period
+from features.outcomes.outcomes import label, read_outcomes
 from features.panel import ELIGIBLE, build_panel, grid
 from features.rows_beyond import rows_beyond
 from features.source import Source, from_us, to_us
 from features.tables import TABLES
 from features.usability import usability
-from models.labels import label, read_outcomes
 from tests.company import at, make_source, random_company
 
 FAR, NEAR = at("2099-01-01"), at("2025-09-01")

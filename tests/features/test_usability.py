@@ -45,23 +45,22 @@ class TestUsability:
         }
         found = usability(make_source(tmp_path, tables))
         words = lines_of(found, "subscriptions", "status")[0]
-        assert (words.severity, words.rows, words.found) == ("blocks", 2, "'Active'")
+        assert (words.severity, words.rows, words.found) == ("weakens", 2, "'Active'")
         owners = lines_of(found, "subscriptions", "account_id")[0]
         assert (owners.severity, owners.rows) == ("weakens", 1)
 
     def test_says_how_far_a_model_is_from_its_minimum(self, tmp_path: Path) -> None:
-        found = usability(make_source(tmp_path, random_company(1)))
-        labels = next(line for line in found if line.rule == "churn-risk: accounts with the outcome")
+        found = usability(make_source(tmp_path, random_company(1, days=700)))
+        labels = next(line for line in found if line.rule.startswith("churn-risk: at least 20"))
         assert labels.severity == "blocks"
-        assert labels.needed == "60"
-        assert int(labels.found) < 60
-        assert f"{60 - int(labels.found)} more" in labels.what_to_do
-        assert verdict(found, QUESTIONS["churn-risk"]).startswith("not yet")
+        assert labels.found.startswith("rows with")
+        assert verdict(found, QUESTIONS["churn-risk"]).startswith("not yet: ")
 
     def test_a_short_history(self, tmp_path: Path) -> None:
         found = usability(make_source(tmp_path, random_company(1, days=60)))
-        history = next(line for line in found if line.rule.startswith("churn-risk: history"))
-        assert (history.severity, history.needed) == ("blocks", "180 days")
+        history = next(line for line in found if line.found.startswith("its history: "))
+        assert history.severity == "blocks"
+        assert "about 356 days" in history.needed, "three horizons of 90 days, 30 to come back in, two steps of 28"
 
     def test_the_sample_company_is_ready(self, tmp_path: Path) -> None:
         """The twin: the same rules are silent about a company that has what they ask for."""
@@ -75,7 +74,8 @@ class TestUsability:
 
         for model in (churn_risk.MODEL, lead_fit.MODEL):
             question = QUESTIONS[model.name]
-            assert (question.entity, question.horizon_days) == (model.entity, model.horizon_days)
+            for rule in ("name", "entity", "horizon_days", "grid_days", "lead_days", "warm_up_days", "themes"):
+                assert getattr(question, rule) == getattr(model, rule), rule
             assert (question.min_positives, question.min_negatives) == (
                 model.gates.min_positives,
                 model.gates.min_negatives,

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from features.outcomes.outcomes import DAY_US
 from features.simulate import simulate
 from features.source import open_source
 from models.catalog import get_model
-from models.labels import DAY_US
 from tests.company import at, make_source
 from training import backtest
 from training.backtest import Moment, line, replay, total

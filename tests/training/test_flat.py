@@ -19,12 +19,12 @@ from features.audit import audit_table
 from features.errors import UserMistake
 from features.flat_files.kinds import settle
 from features.flat_files.reading import read_file
+from features.measures import DAY_US
 from models.scorer import Scorer
 from training.entity_column import Entities
 from training.errors import TrainingRefused
 from training.fit import fit_table
 from training.flat import Ask, FlatTable, as_unit, flat_rows, moments
-from training.split import DAY_US
 
 
 def table(n: int = 600, seed: int = 0) -> pd.DataFrame:

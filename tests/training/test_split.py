@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from features.measures import DAY_US
 from training.errors import TrainingRefused
-from training.split import DAY_US, Split, copies, grouped_folds, join_groups, split_in_time, split_without_time
+from training.split import Split, copies, grouped_folds, join_groups, split_in_time, split_without_time
 
 HORIZON = 90 * DAY_US
 

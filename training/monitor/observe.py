@@ -15,16 +15,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import BadInput, Fault, UserMistake
+from features.outcomes.outcomes import (
+    DAY_US,
+    FOREVER_US,
+    Outcomes,
+    OutcomesRefused,
+    came_at,
+    label,
+    lead_companies,
+    read_outcomes,
+)
 from features.panel import ELIGIBLE, signals_of
 from features.progress import Progress
+from features.readiness.labelled_rows import RENEWAL, WEEK_DAYS, groups_of, observed
 from features.source import Source, from_us, to_us
 from models.definition import Model
 from models.holdout import held_out
-from models.labels import DAY_US, FOREVER_US, Outcomes, OutcomesRefused, came_at, label, lead_companies, read_outcomes
 from models.scorer import Scorer
 from training.calibrate import sigmoid
 from training.curves import selected
-from training.panel import RENEWAL, WEEK_DAYS, groups_of, observed
 
 MOST_DAYS = 365
 """How far back it is looked at most: older rows tell of an older company."""

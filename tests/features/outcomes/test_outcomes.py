@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from features.outcomes.outcomes import DAY_US, FOREVER_US, Outcomes, OutcomesRefused, label, read_outcomes
 from features.source import Source, to_us
-from models.labels import DAY_US, FOREVER_US, Outcomes, OutcomesRefused, label, read_outcomes
 from tests.company import Rows, at, make_source
 
 HORIZON = 90 * DAY_US

@@ -1,0 +1,365 @@
+"""The labelled rows that a source gives a model, and every rule that they must keep before anything is learnt from them.
+
+`fit` learns from these rows and is refused by these rules; `python -m features check` asks the same rules and prints the same
+faults, so that it says "ready" exactly where `fit` begins to learn.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.errors import Fault, TrainingRefused
+from features.measures import DAY_US
+from features.outcomes.outcomes import Outcomes, created, label, lead_companies, read_outcomes
+from features.panel import ELIGIBLE, build_panel, grid, signals_of
+from features.readiness.encoding import encode, is_constant, vocabulary
+from features.readiness.periods import periods_of
+from features.signal import Entity, Signal, Theme
+from features.source import Source, from_us
+from features.tables import TABLES
+
+FEWEST_DATES = 3
+FEWEST_LABELS = 20
+FEWEST_MOMENTS = 20
+"""Entities without dated outcomes are split by the order of creation when that many moments of it are told apart."""
+RENEWAL = "days_to_renewal"
+WEEK_DAYS = 7
+DATES_AT_ONCE = 13
+"""Weekly panels held in memory together; of each, one row in about fifty is kept."""
+SILENT_EXPECTED = 15.0
+"""A date at which so many outcomes were expected and none came is one at which they were not recorded."""
+SOME_ENTITIES = 200
+"""Entities whose signals are computed first: where one of them differs, the others need not be."""
+
+
+class Asked(Protocol):
+    """What the rules must know of a model; `models.definition.Model` says it, and so does `features.audit.outcome.Question`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def entity(self) -> Entity: ...
+    @property
+    def horizon_days(self) -> int: ...
+    @property
+    def grid_days(self) -> int: ...
+    @property
+    def lead_days(self) -> int | None: ...
+    @property
+    def warm_up_days(self) -> int: ...
+    @property
+    def themes(self) -> tuple[Theme, ...]: ...
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """n rows, one per (entity, date), eligible and with a known outcome."""
+
+    table: pa.Table
+    """The panel's columns."""
+    as_of: np.ndarray
+    """(n,) int64 microseconds since 1970."""
+    entity_id: np.ndarray
+    y: np.ndarray
+    """(n,) 0.0 or 1.0."""
+    time: np.ndarray | None
+    """(n,) int64: `as_of`, or the creation of the entity where outcomes have no date; None when that tells too few moments apart."""
+    group: np.ndarray
+    """(n,) int64: rows of one account share a number."""
+    outcomes: Outcomes
+    dates: tuple[dt.datetime, ...]
+    counts: dict[str, int]
+    """Rows by what became of them: labelled, not known yet, and each reason for having no score."""
+    recorded_from_us: int
+    """Dates before it were left out, since no outcome is recorded there; 0 when none was."""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether an order stands for time: the outcomes have no date."""
+        return self.outcomes.snapshot is not None
+
+    def gap(self, asked: Asked) -> int:
+        """What lies between two periods, in the unit of `time`."""
+        return 0 if self.in_order else asked.horizon_days * DAY_US
+
+
+def labelled_rows(
+    source: Source, asked: Asked, since: dt.datetime | None = None, engine: str = "duckdb"
+) -> LabelledRows:
+    """The rows, without their signals, so that a refusal takes a tenth of the time of a panel.
+
+    Raises `OutcomesRefused` or `TrainingRefused` with what was found, needed and would work.
+    """
+    outcomes = read_outcomes(source, asked.entity)
+    dates = observation_dates(source, asked, outcomes, since)
+    renewal = [s.name for s in themed(source, asked) if asked.lead_days is not None and s.name == RENEWAL]
+    table = observed(source, asked, dates, renewal, engine)
+    eligible = pc.equal(table["eligibility"], ELIGIBLE)
+    left_out = Counter(table.filter(pc.invert(eligible))["eligibility"].to_pylist())
+    table = table.filter(eligible)
+    as_of = pc.cast(table["as_of"], pa.int64()).to_numpy()
+    ids = table["entity_id"].to_numpy(zero_copy_only=False)
+    y = label(outcomes, ids, as_of, asked.horizon_days * DAY_US)
+    known = ~np.isnan(y)
+    begun = recorded_from(outcomes, as_of[known], y[known])
+    known &= as_of >= begun
+    counts = {"labelled": int(known.sum()), "not known yet": int((~known).sum()), **dict(sorted(left_out.items()))}
+    table, as_of, ids, y = table.filter(pa.array(known)), as_of[known], ids[known], y[known]
+    if not len(y):
+        raise TrainingRefused(subject(source, asked), [_nobody(counts)])
+    too_few(y, subject(source, asked))
+    time: np.ndarray | None = as_of
+    if outcomes.snapshot is None:
+        _silent_dates(subject(source, asked), as_of, y)
+    else:
+        order = pd.Series(ids).map(created(source, asked.entity)).to_numpy(dtype=np.int64)
+        time = order if len(np.unique(order)) >= FEWEST_MOMENTS else None
+    return LabelledRows(
+        table, as_of, ids, y, time, groups_of(source, asked, ids), outcomes, tuple(dates), counts, begun
+    )
+
+
+def with_signals(
+    source: Source, asked: Asked, rows: LabelledRows, only: Sequence[str], engine: str = "duckdb"
+) -> pa.Table:
+    """The panel of these rows, row for row, with the signals of `only`."""
+    dates = [from_us(int(us)) for us in np.unique(rows.as_of)]
+    table = observed(source, asked, dates, only, engine)
+    keys = pd.MultiIndex.from_arrays([table["entity_id"].to_pandas(), pc.cast(table["as_of"], pa.int64()).to_numpy()])
+    return table.filter(pa.array(keys.isin(pd.MultiIndex.from_arrays([rows.entity_id, rows.as_of]))))
+
+
+def themed(source: Source, asked: Asked) -> list[Signal]:
+    """The signals that the source offers, of the model's themes."""
+    return [s for s in signals_of(source, asked.entity) if s.theme in asked.themes]
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """What a model would learn from, once no rule stands in the way."""
+
+    rows: LabelledRows
+    fitted: np.ndarray
+    """(n,) mask of the rows that the final model is fitted on."""
+    judged: np.ndarray
+    """(n,) mask of the rows that judge it; without time every row is judged."""
+
+
+def trainable(source: Source, asked: Asked) -> Trainable:
+    """Asks every rule that `fit` asks before it learns, and computes as few signals as it can.
+
+    Raises as `labelled_rows` does, and `TrainingRefused` when the rows make no three periods or no signal tells anything.
+    """
+    rows = labelled_rows(source, asked)
+    everything = np.ones(len(rows.y), dtype=bool)
+    if rows.time is None:
+        found = Trainable(rows, everything, everything)
+    else:
+        periods = periods_of(rows.time, rows.y, rows.gap(asked))
+        found = Trainable(rows, periods.before_test, periods.test)
+    if not _some_signal_tells(source, asked, themed(source, asked), found):
+        raise no_signal_tells(subject(source, asked))
+    return found
+
+
+def _some_signal_tells(source: Source, asked: Asked, signals: Sequence[Signal], found: Trainable) -> bool:
+    """Few entities at the newest date, theme by theme, first: what differs among them differs among all, and takes a tenth of
+    the time. Everything is computed only where nothing does.
+    """
+    rows = found.rows
+    ids, as_of = rows.entity_id[found.fitted], rows.as_of[found.fitted]
+    newest = list(pd.unique(ids[as_of == as_of.max()])[:SOME_ENTITIES])
+    for _, theme in groupby(signals, key=attrgetter("theme")):
+        members = list(theme)
+        only = [s.name for s in members]
+        if tells(build_panel(source, asked.entity, [from_us(int(as_of.max()))], ids=newest, only=only), members):
+            return True
+    names = [s.name for s in signals]
+    whole = with_signals(source, asked, rows, names)
+    return tells(whole.filter(pa.array(found.fitted)), signals)
+
+
+def tells(panel: pa.Table, signals: Iterable[Signal]) -> bool:
+    """Whether any of the signals has two different values, as a model reads them."""
+    return any(
+        not is_constant(encode(panel[s.name], vocabulary(panel[s.name]) if s.is_category else None)) for s in signals
+    )
+
+
+def no_signal_tells(subject: str) -> TrainingRefused:
+    return TrainingRefused(
+        subject,
+        [
+            Fault(
+                "its signals",
+                "none differs between entities",
+                "at least one signal with two values",
+                "deliver more tables or columns (see: python -m features catalog)",
+            )
+        ],
+    )
+
+
+def subject(source: Source, asked: Asked) -> str:
+    """What a refusal is about."""
+    return f"source {source.name!r} for {asked.name}"
+
+
+def _nobody(counts: dict[str, int]) -> Fault:
+    reasons = {reason: n for reason, n in counts.items() if n}
+    return Fault(
+        "eligible rows with a known outcome",
+        "none"
+        + (f" of {sum(reasons.values()):,}: " + ", ".join(f"{n:,} {r}" for r, n in reasons.items()) if reasons else ""),
+        "some entities get a score, and what came of them is known",
+        "check the words of status, the contracts and the dates that say so, and the history after them",
+    )
+
+
+def too_few(y: np.ndarray, subject: str, least: int = FEWEST_LABELS) -> None:
+    """Raises `TrainingRefused` when one outcome has fewer than `least` rows."""
+    positives, negatives = int(y.sum()), int(len(y) - y.sum())
+    faults = []
+    for count, kind in ((positives, "with"), (negatives, "without")):
+        if count < least:
+            faults.append(
+                Fault(
+                    f"rows {kind} the outcome",
+                    f"{count:,} of {len(y):,}",
+                    f"at least {least}, or nothing can be held back to judge by",
+                    f"deliver about {-(-least // max(count, 1))} times the history"
+                    if count
+                    else "check that the outcome is recorded",
+                )
+            )
+    if faults:
+        raise TrainingRefused(subject, faults)
+
+
+def observed(source: Source, asked: Asked, dates: Sequence[dt.datetime], only: Sequence[str], engine: str) -> pa.Table:
+    """The panel at the observation dates; before renewals, only the rows whose renewal is as far away as the model's file says."""
+    if asked.lead_days is None:
+        return build_panel(source, asked.entity, dates, engine=engine, only=only)
+    if RENEWAL not in only:
+        raise TrainingRefused(
+            subject(source, asked),
+            [
+                Fault(
+                    f"source {source.name!r}",
+                    f"it offers no signal {RENEWAL}",
+                    f"{asked.name} observes accounts {asked.lead_days} days before their renewal",
+                    "add subscriptions.sql with term_end, or set lead_days to None in the model's file: a calendar grid",
+                )
+            ],
+        )
+    parts = []
+    for first in range(0, len(dates), DATES_AT_ONCE):
+        part = build_panel(source, asked.entity, dates[first : first + DATES_AT_ONCE], engine=engine, only=only)
+        away = part[RENEWAL]
+        due = pc.and_(pc.greater_equal(away, asked.lead_days), pc.less(away, asked.lead_days + WEEK_DAYS))
+        parts.append(part.filter(pc.fill_null(due, False)))
+    return pa.concat_tables(parts)
+
+
+def observation_dates(source: Source, asked: Asked, outcomes: Outcomes, since: dt.datetime | None) -> list[dt.datetime]:
+    """The dates at which entities are observed, between the warm-up and the last window that is over: a calendar grid, or
+    every week when each entity is observed so many days before its renewal (`observed` keeps those that are due).
+    """
+    first, last = history(source)
+    if outcomes.snapshot is not None:
+        return [dt.datetime(last.year, last.month, last.day, tzinfo=dt.UTC) + dt.timedelta(days=1)]
+    settle = dt.timedelta(microseconds=outcomes.settle_us)
+    horizon = dt.timedelta(days=asked.horizon_days)
+    begin = max(first + dt.timedelta(days=asked.warm_up_days), since or first)
+    end = from_us(outcomes.known_until_us) - horizon - settle
+    step = asked.grid_days if asked.lead_days is None else WEEK_DAYS
+    dates = grid(begin, end, step) if end > begin else []
+    if len(dates) >= FEWEST_DATES:
+        return dates
+    days = (last - begin).days
+    steps = 2 * asked.grid_days
+    # Three periods with a horizon between each two, and the last window over at the end of the data.
+    longest = (days - settle.days - steps) // 3
+    raise TrainingRefused(
+        subject(source, asked),
+        [
+            Fault(
+                "its history",
+                f"{days:,} days after the warm-up of {asked.warm_up_days} days ({begin:%Y-%m-%d} to {last:%Y-%m-%d})",
+                f"three periods with {asked.horizon_days} days between them, the last window over"
+                + (f" and {settle.days} days more" if settle.days else "")
+                + f": about {3 * asked.horizon_days + settle.days + steps:,} days",
+                f"deliver a longer history, or a horizon of at most {longest} days would work"
+                if longest > 0
+                else "deliver a longer history",
+            )
+        ],
+    )
+
+
+def history(source: Source) -> tuple[dt.datetime, dt.datetime]:
+    """First event and last row: states (a contract, a company) may be older than anything that was being recorded."""
+    first, last = source.span
+    begun = [us.first_us for table, us in source.observed.tables.items() if TABLES[table].kind == "event"]
+    return (from_us(min(begun)) if begun else first), last
+
+
+def recorded_from(outcomes: Outcomes, as_of: np.ndarray, y: np.ndarray) -> int:
+    """The first outcome's time when dates before it are silent though many outcomes were to be expected there, else 0.
+
+    Such data begin with the survivors: who had left before is not in them, and nobody leaves in their first dates.
+    """
+    if outcomes.snapshot is not None or outcomes.events.empty:
+        return 0
+    first = int(outcomes.events["time_us"].min())
+    early = as_of < first
+    if early.all() or not early.any():
+        return 0
+    return first if early.sum() * y[~early].mean() >= SILENT_EXPECTED else 0
+
+
+def _silent_dates(subject: str, as_of: np.ndarray, y: np.ndarray) -> None:
+    """Raises when outcomes stop, or have not begun, for whole dates at which many were to be expected."""
+    dates, place = np.unique(as_of, return_inverse=True)
+    rows = np.bincount(place.reshape(-1))
+    hits = np.bincount(place.reshape(-1), weights=y)
+    rate = y.sum() / len(y)
+    silent = (hits == 0) & (rows * rate >= SILENT_EXPECTED)
+    if not silent.any():
+        return
+    first, last = from_us(int(dates[silent][0])), from_us(int(dates[silent][-1]))
+    loud = dates[hits > 0]
+    after = from_us(int(loud[0])) if dates[silent][0] < loud[0] else None
+    raise TrainingRefused(
+        subject,
+        [
+            Fault(
+                f"observation dates {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+                f"no outcome at {int(silent.sum())} of {len(dates)} dates, where {rows[silent].sum() * rate:,.0f} were to be expected",
+                "outcomes are recorded throughout the period that is learnt from",
+                f"pass --since {after:%Y-%m-%d}, from when on outcomes are recorded"
+                if after
+                else "complete the outcomes, or end the data before they stop",
+            )
+        ],
+    )
+
+
+def groups_of(source: Source, asked: Asked, ids: np.ndarray) -> np.ndarray:
+    """Rows of one account share a number; leads go by their company, and alone when it is not known."""
+    owners = pd.Series(ids)
+    if asked.entity == "lead":
+        companies = owners.map(lead_companies(source))
+        owners = ("account " + companies.astype("string")).fillna("lead " + owners.astype("string"))
+    return np.asarray(pd.factorize(owners)[0], dtype=np.int64)
