@@ -36,7 +36,7 @@ NEVER_US = FOREVER_US + 1
 PAYING = ("active", "notice")
 CONTRADICTED, CONTRADICTED_NOTE = 0.95, 0.5
 """Share of the ready outcomes that the source's own events deny: above the first they are no outcomes of this company,
-above the second every report says so. RavenStack's events of leaving reach 0.88: its contracts run on."""
+above the second every report says so. Of RavenStack's 533 departures 532 are denied: its contracts run on."""
 FEWEST_TO_CONTRADICT = 20
 BEFORE_CREATION_SHARE = 0.1
 """Outcomes dated before their entity existed: above this share the labels belong to other data."""

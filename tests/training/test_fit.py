@@ -129,35 +129,3 @@ class TestPanel:
         assert "optimistic" in panel.notes[0]
         test = set(panel.rows.entity_id[panel.split.test])
         assert min(test) > max(panel.rows.entity_id[panel.split.before_test])
-
-    def test_dates_at_which_outcomes_were_not_recorded_are_refused(self, tmp_path: Path) -> None:
-        accounts = [{"account_id": f"a{i}", "event_time": at("2023-01-01")} for i in range(300)]
-        # Two leave on most days of 2023, then nobody is recorded to leave for a year.
-        left = [
-            {"account_id": f"a{i}", "churned": True, "event_time": at("2023-05-01") + dt.timedelta(days=i)}
-            for i in range(200)
-        ]
-        ends = [
-            {
-                "subscription_id": f"s{i}",
-                "account_id": f"a{i}",
-                "event_time": row["event_time"],
-                "status": "ended",
-                "mrr": 0.0,
-            }
-            for i, row in enumerate(left)
-        ]
-        contracts = [
-            {
-                "subscription_id": f"s{i}",
-                "account_id": f"a{i}",
-                "event_time": at("2023-01-01"),
-                "status": "active",
-                "mrr": 9.0,
-            }
-            for i in range(300)
-        ]
-        usage = [{"account_id": "a0", "event_time": at(d)} for d in ("2023-01-01", "2025-01-01")]
-        tables = {"accounts": accounts, "subscriptions": contracts + ends, "churn_labels": left, "usage": usage}
-        with pytest.raises(TrainingRefused, match=r"no outcome at \d+ of \d+ dates.*end the data before they stop"):
-            labelled_panel(make_source(tmp_path / "s", tables), get_model("churn-risk"))
