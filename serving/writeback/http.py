@@ -29,7 +29,7 @@ def make_client(
 ) -> httpx.Client:
     """Verifies certificates, follows no redirect, and takes no proxy or credentials from the environment."""
     return httpx.Client(
-        headers={"User-Agent": "accountscore", **headers},
+        headers={"User-Agent": "accountscore", "Accept-Encoding": "identity", **headers},
         timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
         follow_redirects=False,
         trust_env=False,
@@ -58,6 +58,9 @@ class _Bounded(httpx.SyncByteStream):
 
 
 def _bound(answer: httpx.Response) -> None:
+    # It was not asked for, and 16 MB of gzip may hold 16 GB: the bound is one of bytes as they arrive.
+    if answer.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise httpx.DecodingError("the answer is compressed, which was not asked for")
     if isinstance(answer.stream, httpx.SyncByteStream):
         answer.stream = _Bounded(answer.stream)
 

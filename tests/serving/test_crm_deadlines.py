@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from itertools import repeat
 
+import httpx
 import pytest
 
 from serving.writeback import http as module
@@ -108,3 +110,29 @@ def test_without_the_bounds_it_has_no_end(monkeypatch: pytest.MonkeyPatch) -> No
     with answering(*PLACES["the name of a header"], 0.02) as url:
         threading.Thread(target=wait, args=(url,), daemon=True).start()
         assert not head.wait(1.0)
+
+
+def packed() -> bytes:
+    content = gzip.compress(b" " * 32_000_000)
+    return b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n%s" % (len(content), content)
+
+
+def test_an_answer_is_not_unpacked() -> None:
+    with (
+        answering(b"", b" ", 0.02, packed()) as url,
+        make_client(WriteBack(), {}) as client,
+        pytest.raises(CallFailed, match="DecodingError"),
+    ):
+        judge(lambda: client.get(url))
+
+
+def test_unpacked_it_would_be_larger_than_any_answer_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sabotaged twin: 31 kB arrive, and the bound counts those."""
+
+    def count_only(answer: httpx.Response) -> None:
+        assert isinstance(answer.stream, httpx.SyncByteStream)
+        answer.stream = module._Bounded(answer.stream)
+
+    monkeypatch.setattr(module, "_bound", count_only)
+    with answering(b"", b" ", 0.02, packed()) as url, make_client(WriteBack(), {}) as client:
+        assert len(judge(lambda: client.get(url)).content) > module.LARGEST_ANSWER
