@@ -74,6 +74,17 @@ class Connection(HttpToolsProtocol):
         self._wait("head", self._owner.limits.request_seconds)
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.waits_for != "body":
+            super().on_header(name, value)
+            return
+        # A trailer, which comes after the content. It is no header (RFC 9110, 6.5.1): it would name a key or a type after
+        # those in front of us had looked.
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > LARGEST_HEAD:
+            self._why = _HEAD_TOO_LARGE
+            raise ValueError
+
     def on_headers_complete(self) -> None:
         # What arrived with the head may be body: counted exactly only where it could be too much.
         if self._head_bytes > LARGEST_HEAD and self._size_of_head() > LARGEST_HEAD:

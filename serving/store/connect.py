@@ -237,11 +237,15 @@ def _sqlite_settings(connection: DBAPIConnection, _record: object) -> None:
 
 def _postgres_settings(connection: DBAPIConnection, _record: object) -> None:
     # By statements: a pooler in between refuses them as parameters of the connection.
-    cursor = connection.cursor()
-    cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
-    cursor.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
-    cursor.close()
-    connection.commit()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
+        cursor.close()
+        connection.commit()
+    except BaseException:
+        connection.close()  # nobody else has it yet
+        raise
 
 
 def _sqlite_begin(connection: Connection) -> None:

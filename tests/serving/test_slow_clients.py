@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from models import pointer
 from serving.connections import load_connections
@@ -407,3 +408,62 @@ class TestSigtermOfTheWorker:
                 assert process.stdout.readline() == b"up\n"
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(60) == left
+
+
+CHUNKED = (
+    HEAD.partition(b"content-type")[0]
+    + b"transfer-encoding: chunked\r\n%b\r\n"
+    + b"%x\r\n%b\r\n0\r\n" % (len(BODY), BODY)
+)
+TYPE = b"content-type: application/json\r\n"
+
+
+@pytest.fixture(scope="class")
+def port(home: Home) -> Iterator[int]:
+    with serving(home) as (_, found):
+        yield found
+
+
+class TestTrailers:
+    """Headers after the content: they count as none, and there are not many."""
+
+    def ask(self, port: int, request: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+            client.sendall(request)
+            return client.recv(65536)
+
+    def test_a_trailer_is_no_header(self, port: int) -> None:
+        assert self.ask(port, CHUNKED % TYPE + b"x-sum: 1\r\n\r\n").startswith(b"HTTP/1.1 200")
+        assert self.ask(port, CHUNKED % b"" + TYPE + b"\r\n").startswith(b"HTTP/1.1 415")
+
+    def test_their_size_is_bounded(self, port: int) -> None:
+        many = b"".join(b"x-%d: y\r\n" % i for i in range(20_000))
+        sent = 0
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client, contextlib.suppress(ConnectionError):
+            client.sendall(CHUNKED % TYPE)
+            while sent < 100_000_000:
+                client.sendall(many)
+                sent += len(many)
+        assert sent < 100_000_000
+
+    def test_taken_as_headers_they_would_be_heeded(self) -> None:
+        """The sabotaged twin: uvicorn's own protocol, in this process."""
+        seen: list[bytes] = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            seen.extend(name for name, _ in scope["headers"])
+
+        async def run(ours: bool) -> None:
+            connections = Connections(app, Limits())
+            made = Connection(connections) if ours else HttpToolsProtocol(connections.config, connections.state, {})
+            server = await asyncio.get_running_loop().create_server(lambda: made, "127.0.0.1", 0)
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(CHUNKED % b"" + TYPE + b"\r\n")
+            await reader.read(1)
+            writer.close()
+            server.close()
+
+        asyncio.run(run(ours=True))
+        assert b"content-type" not in seen
+        asyncio.run(run(ours=False))
+        assert b"content-type" in seen
