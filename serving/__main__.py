@@ -229,9 +229,11 @@ def score_table(
     done = score(directory, source, out, reasons, prefix=prefix, encoding=encoding, anyway=anyway)
     typer.echo(f"{source.name}: {done.read}", err=True)
     for name, count in done.no_numbers.items():
-        typer.echo(f"{name}: {count:,} values are no number and count as missing", err=True)
+        said = f"{count:,} values are no number and count" if count > 1 else "1 value is no number and counts"
+        typer.echo(f"{name}: {said} as missing", err=True)
     if done.guarded:
-        typer.echo(f"{done.guarded:,} cells begin like a formula and got a ' before them", err=True)
+        said = f"{done.guarded:,} cells begin" if done.guarded > 1 else "1 cell begins"
+        typer.echo(f"{said} like a formula and got a ' before", err=True)
     if done.marked:
         typer.echo(f"this scorer is not for use ({done.verdict}): the column verdict says so on every row", err=True)
     elif done.verdict != READY:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from features.audit.outcome import QUESTIONS
 from features.audit.source import grave_findings
+from features.clock import now
 from features.errors import UserMistake
 from features.flat_files.reading import read_file
 from features.outcomes.outcomes import DAY_US
@@ -160,7 +161,10 @@ def fit_table(
         )
     file = read_file(path, encoding)
     flat = flat_rows(
-        file.table, Ask(label, outcome, time, horizon_days, group, id_column), seed, file.dialect.delimiter
+        file.table,
+        Ask(label, outcome, time, horizon_days, group, id_column, int(now().timestamp() * 1e6)),
+        seed,
+        file.dialect.delimiter,
     )
     definition = table_definition(
         label, entity, segments, [s.name for s in flat.rows.signals], horizon_days, flat.outcome

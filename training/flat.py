@@ -19,7 +19,7 @@ from features.readiness.labelled_rows import too_few
 from features.signal import UNITS, Phrase, Signal, Unit
 from training.entity_column import Entities, codes_of, find_entities
 from training.errors import TrainingRefused
-from training.horizon import gap_notes, split_by_horizon
+from training.horizon import gap_notes, horizon_over, split_by_horizon
 from training.rows import Rows, make_rows
 from training.split import Split, copies, join_groups, split_without_time
 
@@ -45,6 +45,8 @@ class Ask:
     """A column whose equal values stay on one side of every split."""
     id_column: str | None = None
     """Whom a row is about; found when None."""
+    now_us: int | None = None
+    """The clock, microseconds since 1970: a row whose horizon is not over by then has no outcome yet. None: all are over."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class FlatTable:
     left_out: tuple[tuple[str, str], ...]
     """Columns that are no signals, each with the reason."""
     unlabelled: int
-    """Rows without a label, and those whose label says that they are still open; they are not learnt from."""
+    """Rows without a label, whose label says that they are still open, or whose horizon is not over; they are not learnt from."""
     outcome: dict[str, object]
     """The label's `column`, the `value` that is the outcome, the `other` one, and the `rows` with it."""
     entities: Entities
@@ -82,14 +84,18 @@ def flat_rows(table: pa.Table, ask: Ask, seed: int = 0, delimiter: str = ",") ->
     known = closed.notna()
     unlabelled, still_open = int(written.isna().sum()), written[written.notna() & ~known]
     table = table.filter(pa.array(known.to_numpy()))
-    labels = closed[known].reset_index(drop=True)
-    y = (labels == value).to_numpy().astype(np.float64)
+    y = (closed[known] == value).to_numpy().astype(np.float64)
     settled = settle_table(table.drop_columns([ask.label]), delimiter)
     order = None if ask.time is None else moments(settled[ask.time], ask.time)
     dated = ask.time is not None and settled[ask.time].kind == "time"
     if ask.time is not None and order is not None:
         _every_row_has_a_time(order, ask.time)
         _dates_for_a_horizon(dated, ask)
+    over = None if order is None else horizon_over(order, y, ask.horizon_days, ask.now_us)
+    not_over = 0 if over is None else int((~over).sum())
+    if over is not None and order is not None and not_over:
+        table, y, order = table.filter(pa.array(over)), y[over], order[over]
+        settled = settle_table(table.drop_columns([ask.label]), delimiter)
     entities = find_entities(
         settled, _some_time(settled) if order is None else order, {ask.time} if ask.time else set(), ask.id_column
     )
@@ -119,7 +125,7 @@ def flat_rows(table: pa.Table, ask: Ask, seed: int = 0, delimiter: str = ",") ->
     together = _joined(entities.code, named)
     notes = [
         _outcome_note(ask, value, other, y),
-        *_left_out_notes(ask, unlabelled, still_open),
+        *_left_out_notes(ask, unlabelled, still_open, not_over),
         *_entity_notes(entities, len(y)),
     ]
     if order is None:
@@ -133,7 +139,15 @@ def flat_rows(table: pa.Table, ask: Ask, seed: int = 0, delimiter: str = ",") ->
         notes += gap_notes(ask.horizon_days, entities)
     told: dict[str, object] = {"column": ask.label, "value": str(value), "other": str(other), "rows": int(y.sum())}
     return FlatTable(
-        rows, split, tuple(left_out), unlabelled + len(still_open), told, entities, dated, (split.note, *notes), read
+        rows,
+        split,
+        tuple(left_out),
+        unlabelled + len(still_open) + not_over,
+        told,
+        entities,
+        dated,
+        (split.note, *notes),
+        read,
     )
 
 
@@ -236,13 +250,15 @@ def _outcome_note(ask: Ask, value: object, other: object, y: np.ndarray) -> str:
     return f"The outcome is {ask.label} = {value}, in {int(y.sum()):,} of {len(y):,} rows ({y.mean():.1%}); {how}."
 
 
-def _left_out_notes(ask: Ask, unlabelled: int, still_open: pd.Series[Any]) -> list[str]:
+def _left_out_notes(ask: Ask, unlabelled: int, still_open: pd.Series[Any], not_over: int) -> list[str]:
     said = []
     if unlabelled:
         said.append(f"{unlabelled:,} without a value in {ask.label}")
     if len(still_open):
         words = ", ".join(sorted(map(str, still_open.unique()))[:MOST_SHOWN])
         said.append(f"{len(still_open):,} that are still open ({words})")
+    if not_over:
+        said.append(f"{not_over:,} whose {ask.horizon_days} days were not over at the clock")
     return [f"Rows that are not learnt from: {'; '.join(said)}."] if said else []
 
 

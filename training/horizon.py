@@ -11,6 +11,35 @@ from training.errors import TrainingRefused
 from training.rows import Rows
 from training.split import Split, split_in_time
 
+FEWEST = 20
+"""Rows with the outcome, and without it, below which nothing can be learnt."""
+
+
+def horizon_over(time: np.ndarray, y: np.ndarray, horizon_days: int | None, now_us: int | None) -> np.ndarray | None:
+    """(n,) whether a row's outcome is known: its horizon was over at the clock. None where nothing says so.
+
+    A 0 of a row from last week says "not yet", never "not"; a row dated ahead has no outcome at all. A horizon that is longer
+    than the times of all rows is refused by the split, which knows what works. Raises `TrainingRefused` when too few rows remain.
+    """
+    if horizon_days is None or now_us is None or horizon_days * DAY_US > int(time.max() - time.min()):
+        return None
+    over: np.ndarray = time + horizon_days * DAY_US <= now_us
+    remain, positives = int(over.sum()), int(y[over].sum())
+    if over.all() or min(positives, remain - positives) >= FEWEST:
+        return over
+    clock = np.datetime64(now_us, "us").astype("datetime64[s]")
+    raise TrainingRefused(
+        "the table",
+        [
+            Fault(
+                f"--horizon {horizon_days}",
+                f"it was over for {remain:,} of {len(time):,} rows at the clock ({clock}Z), {positives:,} of them with the outcome",
+                f"a row is learnt from when its outcome is known; at least {FEWEST} with and {FEWEST} without it",
+                "add older rows, or set ACCOUNTSCORE_NOW when your data live at another time",
+            )
+        ],
+    )
+
 
 def split_by_horizon(rows: Rows, horizon_days: int | None, together: np.ndarray | None) -> Split:
     """The split by time with a gap of the horizon (none without one); rows that are `together` stay on one side.

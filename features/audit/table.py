@@ -16,6 +16,7 @@ from features.audit import leaks, lifecycle, moments, shape
 from features.audit.finding import MIN_ROWS, Finding, Rule, Table
 from features.errors import UserMistake
 from features.flat_files.kinds import Settled, settle_table
+from features.flat_files.moments import as_moments
 from features.flat_files.reading import read_file
 
 
@@ -54,7 +55,11 @@ def _moment(column: pd.Series[Any]) -> pd.Series[Any]:
     if pd.api.types.is_numeric_dtype(column):
         # Months or years as numbers: only their order and their distance count.
         return pd.Series(pd.to_datetime(column.astype(float), unit="D"))
-    found = pd.to_datetime(column, errors="coerce", utc=True).dt.tz_localize(None)
+    if pd.api.types.is_datetime64_any_dtype(column):
+        found = pd.to_datetime(column, utc=True).dt.tz_localize(None)
+    else:  # texts, as fit-table reads them
+        texts = pa.chunked_array([pa.array(column.astype("str").where(column.notna(), None), pa.string())])
+        found = pd.Series(pd.to_datetime(as_moments(texts).to_pandas(), unit="us"), index=column.index)
     if found.isna().any():
         bad = column[found.isna()]
         raise UserMistake(

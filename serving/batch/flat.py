@@ -147,7 +147,8 @@ def _check(scorer: Scorer, schema: pa.Schema, source: Path, added: list[str]) ->
             f"column {name}",
             "the input has it",
             "the output needs the name",
-            "give --prefix NAME_, which is put before the columns that are added, or rename it in the input",
+            "give another --prefix NAME_, which is put before the columns that are added"
+            + ("" if name in scorer.names else ", or rename it in the input"),
         )
         for name in added
         if name in schema.names

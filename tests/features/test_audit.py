@@ -165,6 +165,16 @@ class TestPlantedLeaks:
         table.loc[2_400:, "outcome"] = (np.random.default_rng(6).random(600) < 0.95).astype(int)
         assert any(f.code == "outcome_drifts" for f in audit_table(table, "outcome"))
 
+    def test_a_time_is_read_as_fit_table_reads_it(self, recwarn: pytest.WarningsRecorder) -> None:
+        days = pd.date_range("2024-01-01", periods=300)
+        rows = clean(300).assign(when=days.strftime("%d.%m.%Y"))
+        iso = clean(300).assign(when=days)
+        assert audit_table(rows, "outcome", time="when") == audit_table(iso, "outcome", time="when")
+        rows.loc[3, "when"] = "soon"
+        with pytest.raises(UserMistake, match=r"holds no time in 1 rows \(such as 'soon'\)"):
+            audit_table(rows, "outcome", time="when")
+        assert not recwarn.list
+
     def test_a_label_of_three_values(self) -> None:
         with pytest.raises(UserMistake, match="3 different values"):
             audit_table(clean(), "sector")

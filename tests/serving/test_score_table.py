@@ -217,6 +217,16 @@ class TestMistakes:
         assert {f.where for f in wrong.value.faults} == {"column size", "column plan", "column band"}
         assert list(tmp_path.iterdir()) == [tmp_path / "in.parquet"], "nothing is left behind"
 
+    def test_the_advice_on_a_clash_works_in_the_next_round(self, tmp_path: Path) -> None:
+        """Last night's `score` was learnt from: to rename it would be to lack it."""
+        frame(800).rename(columns={"visits": "score"}).to_csv(tmp_path / "t.csv", index=False)
+        fit_table(tmp_path / "t.csv", "won", tmp_path / "s", trials=1)
+        with pytest.raises(BadInput, match=r"column score.*give another --prefix NAME_") as clash:
+            flat.score_table(tmp_path / "s", tmp_path / "t.csv", tmp_path / "o.csv", anyway=True)
+        assert "rename" not in str(clash.value)
+        done = flat.score_table(tmp_path / "s", tmp_path / "t.csv", tmp_path / "o.csv", anyway=True, prefix="new_")
+        assert done.rows == 800
+
     def test_the_input_is_not_written_over(self, scorer: Path, tmp_path: Path) -> None:
         frame(5).to_parquet(tmp_path / "in.parquet")
         with pytest.raises(UserMistake, match="the input itself"):
