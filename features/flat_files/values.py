@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from features.missing import MISSING_NUMBERS, MISSING_WORDS
 
 DecimalMark = Literal[".", ","]
-TRUE = frozenset(("true", "t", "yes", "y", "1", "ja", "oui", "sí", "si"))
-FALSE = frozenset(("false", "f", "no", "n", "0", "nein", "non"))
+TRUE = frozenset(("true", "t", "yes", "y", "1", "ja", "wahr", "vrai", "oui", "sí", "si"))
+FALSE = frozenset(("false", "f", "no", "n", "0", "nein", "falsch", "faux", "non"))
 """Texts that a flag is read from, in any case."""
 LARGEST_EXACT = 2**53
 """Whole numbers beyond it are not all there in a float64, so they are no number here."""

@@ -85,9 +85,9 @@ class TestProofAsOfTime:
 
         strict = DuckDBEngine.table
 
-        def closed(self: Any, name: str, *more: Any) -> Any:
+        def closed(self: Any, name: str, *more: Any, **known: Any) -> Any:
             moved = [replace(m, until_us=m.until_us + 1) if isinstance(m, Bounds) and m.until_us else m for m in more]
-            frame = strict(self, name, *moved)
+            frame = strict(self, name, *moved, **known)
             return frame.with_columns(event_us=nw.col("event_us") - 1, visible_us=nw.col("visible_us") - 1)
 
         monkeypatch.setattr(DuckDBEngine, "table", closed)
