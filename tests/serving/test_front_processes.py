@@ -105,13 +105,15 @@ def test_retention_backup_and_restore_by_command(home: Home, tmp_path: Path) -> 
         body = {"records": [{"entity_id": "acme", "signals": {"number_0": 1.0}}]}
         assert httpx.post(f"{url}/v1/churn-risk/score", json=body).status_code == 200
         kept = home.run("serving", "retention", "--days", "730")
-        assert kept.stdout.startswith("deleted: 0 of decisions"), kept.stderr
+        assert kept.stdout.startswith("deleted: nothing"), kept.stderr
         before = records(url)
         assert len(before) == 1
         assert home.run("serving", "backup", str(backup)).returncode == 0
         assert home.run("serving", "backup", str(backup)).returncode == 2  # never over a file that is there
         later = {"ACCOUNTSCORE_NOW": "2028-01-05T00:00:00Z"}
-        assert home.run("serving", "retention", "--days", "730", env=later).stdout.startswith("deleted: 1 of decisions")
+        assert home.run("serving", "retention", "--days", "730", env=later).stdout.startswith(
+            "deleted: 1 decision records"
+        )
         assert records(url) == []
         assert home.run("serving", "restore", str(backup), "--overwrite").returncode == 0
         assert records(url) == before
