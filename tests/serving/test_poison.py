@@ -242,10 +242,10 @@ class TestSetAside:
         bad: set[str] = set()
         real = score.build_panel
 
-        def build(source: object, entity: str, as_ofs: object, ids: list[str]) -> object:
+        def build(source: object, entity: str, as_ofs: object, ids: list[str], **more: object) -> object:
             if bad & {*ids} or "everybody" in bad:
                 raise ZeroDivisionError
-            return real(source, entity, as_ofs, ids=ids)  # type: ignore[arg-type]
+            return real(source, entity, as_ofs, ids=ids, **more)  # type: ignore[arg-type]
 
         monkeypatch.setattr(score, "build_panel", build)
         return bad
