@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -242,10 +243,11 @@ class TestSetAside:
         bad: set[str] = set()
         real = score.build_panel
 
-        def build(source: object, entity: str, as_ofs: object, ids: list[str], **more: object) -> object:
-            if bad & {*ids} or "everybody" in bad:
+        def build(source: object, entity: str, as_ofs: object, **more: Any) -> object:
+            asked = {*more.get("ids", ()), *more.get("known_before", ())}
+            if bad & asked or "everybody" in bad:
                 raise ZeroDivisionError
-            return real(source, entity, as_ofs, ids=ids, **more)  # type: ignore[arg-type]
+            return real(source, entity, as_ofs, **more)  # type: ignore[arg-type]
 
         monkeypatch.setattr(score, "build_panel", build)
         return bad
