@@ -54,6 +54,7 @@ class Contents:
         self._source = source
         self._record: Path | None = None
         self._held: dict[str, dict[str, Any]] = {}
+        self._known: dict[tuple[str, int], Sums] = {}
 
     def keep_in(self, record: Path) -> None:
         """Remember what files add up to from one process to the next; the first record that is named is the one."""
@@ -103,6 +104,11 @@ class Contents:
     def known_before(self, table: str, at_us: int) -> Sums:
         """The rows of a table that were known before a moment, without what its later rows make of them (of a table that stays in
         files: those that were visible then)."""
+        if (table, at_us) not in self._known:
+            self._known[table, at_us] = self._sum_known(table, at_us)
+        return self._known[table, at_us]
+
+    def _sum_known(self, table: str, at_us: int) -> Sums:
         if self._source.stays(table):
             return added([self.before(table, name, at_us) for name in self.parts(table)])
         made = "(from_us, until_us, created_us)"  # of a state table: later versions move them

@@ -55,7 +55,7 @@ def split_many(old: Scorer, new: Scorer, way: Sequence[np.ndarray], z_new: np.nd
     ends = counts.cumsum()
     for i in np.flatnonzero(((size[:, :-1] - size[:, 1:] < CLOSE) & (size[:, 1:] > 0)).any(axis=1)).tolist():
         parts = parts_of(z[:, i], float(z_new[i]))
-        own = shares_of(old, [_values(old, x[i]) for x in way], effects[:, i], parts)
+        own = shares_of(old, [_values(old, x[i]) for x in way], effects[:, i], parts, k)
         places[ends[i] - counts[i] : ends[i]] = len(texts) + np.arange(counts[i])
         texts += [share.text for share in own[: counts[i]]]
     return Splits(score, counts, places, texts)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -101,14 +101,21 @@ def moved_by(effects: np.ndarray, is_split: bool = True) -> dict[str, np.ndarray
     return {DATA: (effects[1] - effects[0]) + (effects[3] - effects[2]), TIME: effects[2] - effects[1]}
 
 
-def shares_of(old: Scorer, way: Sequence[Inputs], effects: np.ndarray, parts: Mapping[str, float]) -> list[Share]:
-    """The signals' shares, the largest first; `effects` (4, signals) are of the four inputs on the way."""
+def shares_of(
+    old: Scorer, way: Sequence[Inputs], effects: np.ndarray, parts: Mapping[str, float], k: int | None = None
+) -> list[Share]:
+    """The signals' shares, the largest first, the first `k` of them with their sentence (None: all); `effects` (4, signals) are of
+    the four inputs on the way."""
     was, restated, aged, now = way
     found = []
     for part, moved in moved_by(effects, UNSPLIT not in parts).items():
         ends = {DATA: (_data_from(was, restated, aged, now), now), TIME: (restated, aged), UNSPLIT: (was, now)}[part]
-        found += _shares(old, part, ends, now, moved, parts[part])
-    return sorted(found, key=lambda share: (-abs(share.effect), share.signal, share.part))
+        found += _shares(old, part, ends, moved, parts[part])
+    found.sort(key=lambda share: (-abs(share.effect), share.signal, share.part))
+    # The sentence is about the value of today, whatever moved it: what time alone would have made of it is not so.
+    told = len(found) if k is None else k
+    said = [replace(s, text=say(old.spec, old.signal(s.signal), now[s.signal])) for s in found[:told]]
+    return said + found[told:]
 
 
 def same(left: Value, right: Value) -> bool:
@@ -130,21 +137,17 @@ def _encoded(scorer: Scorer, rows: Sequence[Inputs]) -> np.ndarray:
     return x
 
 
-def _shares(
-    scorer: Scorer, part: str, ends: tuple[Inputs, Inputs], now: Inputs, effects: np.ndarray, whole: float
-) -> list[Share]:
+def _shares(scorer: Scorer, part: str, ends: tuple[Inputs, Inputs], effects: np.ndarray, whole: float) -> list[Share]:
     before, after = ends
     found = [
-        # The sentence is about the value of today, whatever moved it: what time alone would have made of it is not so.
-        Share(s.name, s.theme, part, before[s.name], after[s.name], float(effect), say(scorer.spec, s, now[s.name]))
+        Share(s.name, s.theme, part, before[s.name], after[s.name], float(effect), "")
         for s, effect in zip(scorer.spec.signals, effects, strict=True)
         if effect != 0
     ]
     if found:
         rest = whole - math.fsum(share.effect for share in found)
         place = max(range(len(found)), key=lambda at: abs(found[at].effect))
-        largest = found[place]
-        found[place] = Share(**{**largest.__dict__, "effect": largest.effect + rest})
+        found[place] = replace(found[place], effect=found[place].effect + rest)
     return found
 
 
