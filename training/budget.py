@@ -16,7 +16,7 @@ from training import linear, trees
 from training.rows import Rows
 from training.split import Split
 
-PLANNED = 0.5
+PLANNED = 0.75
 """Share of the budget for what must be done; the rest is for the search and for judging."""
 FEWEST_ROWS = 1_000
 """Fewer say nothing: with a budget that is smaller still, so many are learnt from all the same."""

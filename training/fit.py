@@ -82,11 +82,10 @@ def fit_source(
     progress("panel and labels", 0.0)
     panel = labelled_panel(opened, definition, since, engine, seed)
     progress("panel and labels", 0.1)
-    budget = max(budget_s - (clock.monotonic() - began), 1.0)
     learnt = learn(
         panel.rows,
         panel.split,
-        LearnSettings(budget, trials, seed, thorough=thorough),
+        LearnSettings(budget_s, trials, seed, thorough=thorough),
         lambda rows: directions(definition, rows),
         lambda text, share: progress(text, 0.1 + 0.7 * share),
     )
@@ -169,7 +168,7 @@ def fit_table(
     definition = table_definition(
         label, entity, segments, [s.name for s in flat.rows.signals], horizon_days, flat.outcome
     )
-    budget = max(budget_s - (clock.monotonic() - began), 1.0)
+    budget = max(budget_s - (clock.monotonic() - began), budget_s / 2)
     learnt = learn(
         flat.rows,
         flat.split,

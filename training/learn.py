@@ -40,7 +40,10 @@ NEWEST_SHARE = 0.15
 
 @dataclass(frozen=True)
 class Settings:
-    """How to learn. With `trials` the clock plays no part, and the same rows and seed give the same model."""
+    """How to learn. With `trials` the clock plays no part, and the same rows and seed give the same model.
+
+    The budget is for learning. The time that a panel takes is printed and not counted.
+    """
 
     budget_s: float | None = 120.0
     trials: int | None = None
