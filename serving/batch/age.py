@@ -56,7 +56,9 @@ def check_age(
             f"{SETTING}"
         )
     if oldest is not None and age > oldest:
-        raise StaleInput(f"{found}: {_days(oldest)} are allowed. See why the load stopped; nothing was scored")
+        raise StaleInput(
+            f"{found}: {_days(oldest)} are allowed (--max-age, {SETTING}). See why the load stopped; nothing was scored"
+        )
     return f"{found}: the scores are of {newest:%Y-%m-%d}, see why the load stopped"
 
 
