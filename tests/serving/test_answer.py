@@ -103,7 +103,7 @@ class TestNoScore:
     def test_what_was_erased_is_neither_scored_nor_recorded(self, champion: Champion) -> None:
         body = '{"records": [{"entity_id": "acme", "signals": {"number_0": 1}}]}'
         given = ask(champion, body, marks=Marks(erased=Erased(frozenset({("account", mark_of("account", "acme"))}))))
-        assert self.code(given) == "opted_out"
+        assert self.code(given) == "erased"
         assert given.decisions == []
         assert len(ask(champion, body).decisions) == 1  # its twin that was not erased
 
