@@ -128,9 +128,9 @@ def _texts(column: Any, default: DecimalMark) -> Settled:
     flags = values.flags(column)
     says = pc.is_in(pc.utf8_lower(values.trimmed(column)), value_set=pa.array(["true", "false"], column.type))
     # yes and no stay the words that people read; a flag is what programs write.
-    if _count(says) >= READABLE_SHARE * there:
+    if values.count(says) >= READABLE_SHARE * there:
         return Settled("flag", flags, there - _held(flags), _lost(column, flags))
-    if not _count(pc.match_substring_regex(values.trimmed(column), _CODE)):
+    if not values.count(pc.match_substring_regex(values.trimmed(column), _CODE)):
         mark = _mark(column, default)
         read = values.numbers(column, mark)
         if _held(read) >= READABLE_SHARE * there:
@@ -158,10 +158,10 @@ def _numbers(column: Any, read: Any, there: int, mark: DecimalMark) -> Settled:
     lost = there - _held(read)
     written = _written(column)
     bare = values.bare(column)
-    digits = _count(pc.match_substring_regex(bare, "^[+-]?[0-9]+$"))
+    digits = values.count(pc.match_substring_regex(bare, "^[+-]?[0-9]+$"))
     if digits == there:
         read_whole = pc.cast(bare, pa.float64())
-        beyond = _count(pc.greater(pc.abs(read_whole), float(values.LARGEST_EXACT)))
+        beyond = values.count(pc.greater(pc.abs(read_whole), float(values.LARGEST_EXACT)))
         if beyond > (1 - READABLE_SHARE) * there:
             return Settled(
                 "other", column, why=f"{beyond:,} whole numbers are beyond 2^53: an identifier, not a quantity"
@@ -176,14 +176,10 @@ def _written(column: Any) -> tuple[str, ...]:
     point, comma, _ = values.mark_evidence(column)
     signs = (
         ("a decimal comma", comma > point),
-        ("a currency", _count(pc.match_substring_regex(texts, values.CURRENCY)) > 0),
-        ("a percent sign", _count(pc.match_substring(texts, "%")) > 0),
-        ("brackets for what is negative", _count(pc.match_substring_regex(texts, r"^\(.*\)$")) > 0),
-        ("thousands apart", _count(pc.match_substring_regex(texts, r"[0-9][.,' \x{00a0}\x{202f}’][0-9]{3}([^0-9]|$)")) > 0
-         and _count(pc.match_substring_regex(texts, r"[., '’\x{00a0}\x{202f}].*[.,'’ \x{00a0}\x{202f}]")) > 0),
+        ("a currency", values.count(pc.match_substring_regex(texts, values.CURRENCY)) > 0),
+        ("a percent sign", values.count(pc.match_substring(texts, "%")) > 0),
+        ("brackets for what is negative", values.count(pc.match_substring_regex(texts, r"^\(.*\)$")) > 0),
+        ("thousands apart", values.count(pc.match_substring_regex(texts, r"[0-9][.,' \x{00a0}\x{202f}’][0-9]{3}([^0-9]|$)")) > 0
+         and values.count(pc.match_substring_regex(texts, r"[., '’\x{00a0}\x{202f}].*[.,'’ \x{00a0}\x{202f}]")) > 0),
     )  # fmt: skip
     return tuple(said for said, there in signs if there)
-
-
-def _count(mask: Any) -> int:
-    return int(pc.sum(pc.cast(mask, pa.int64())).as_py() or 0)

@@ -174,10 +174,11 @@ def mark_evidence(texts: Any) -> tuple[int, int, int]:
     point, comma = (pc.match_substring_regex(texts, shape) for shape in _SHAPES.values())
     marked = pc.match_substring_regex(texts, "[.,]")
     both = pc.and_(pc.and_(point, comma), marked)
-    return _count(pc.and_not(point, comma)), _count(pc.and_not(comma, point)), _count(both)
+    return count(pc.and_not(point, comma)), count(pc.and_not(comma, point)), count(both)
 
 
-def _count(mask: Any) -> int:
+def count(mask: Any) -> int:
+    """How many of a mask are true."""
     return int(pc.sum(pc.cast(mask, pa.int64())).as_py() or 0)
 
 

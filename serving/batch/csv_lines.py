@@ -9,12 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.flat_files.values import is_binary, is_text, plain
+from serving.star.cells import guarded, runs
 
 _STRUCTURE = '[",\r\n]'
-_FORMULA = "^[=+\\-@\t\r\n\0＝＋－＠]"
-"""OWASP, CSV injection. The full-width signs are formulas to a spreadsheet set to Japanese."""
-_HARMLESS = r"^[+-]?[0-9.,' ()/:%-]*$"
-"""Numbers, phone numbers and dates: without a letter or an equals sign nothing is called."""
 
 
 def lines(table: pa.Table) -> tuple[bytes, int]:
@@ -26,27 +23,26 @@ def lines(table: pa.Table) -> tuple[bytes, int]:
     if not len(table):
         return b"", 0
     made = [_cells(plain(column)) for column in table.columns]
-    cells, guarded = [texts for texts, _ in made], sum(count for _, count in made)
+    cells, quotes = [texts for texts, _ in made], sum(count for _, count in made)
     joined = cells[0] if len(cells) == 1 else pc.binary_join_element_wise(*cells, ",")
     if len(cells) == 1:  # an empty line would be no row
         joined = pc.if_else(pc.equal(joined, ""), '""', joined)
-    return "\n".join([*joined.to_pylist(), ""]).encode(), guarded
+    return "\n".join([*joined.to_pylist(), ""]).encode(), quotes
 
 
 def _cells(column: Any) -> tuple[Any, int]:
     """A column as cells, and how many of them would have been run."""
     if not is_text(column.type):
         return _quoted(_texts(column)), 0
-    runs = pc.and_not(pc.match_substring_regex(column, _FORMULA), pc.match_substring_regex(column, _HARMLESS))
-    runs = pc.fill_null(runs, False)
-    count = int(pc.sum(pc.cast(runs, pa.int64())).as_py() or 0)
-    guarded = pc.if_else(runs, pc.binary_join_element_wise("'", column, ""), column) if count else column
-    return _quoted(guarded), count
+    formulas = runs(column)
+    count = int(pc.sum(pc.cast(formulas, pa.int64())).as_py() or 0)
+    return _quoted(guarded(column, formulas) if count else column), count
 
 
 def header(names: list[str]) -> bytes:
-    """The first line. Names are quoted as values are."""
-    return (",".join(_quoted(pa.chunked_array([names], pa.string())).to_pylist()) + "\n").encode()
+    """The first line. Names are quoted and guarded as values are."""
+    cells, _ = _cells(pa.chunked_array([names], pa.string()))
+    return (",".join(cells.to_pylist()) + "\n").encode()
 
 
 def _texts(column: Any) -> Any:

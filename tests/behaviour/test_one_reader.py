@@ -183,12 +183,13 @@ class TestPassedThrough:
 
     def test_no_spreadsheet_runs_a_cell(self, scorer: Path, table: Table, tmp_path: Path) -> None:
         risky = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+A3", "plain", "-5"]
-        few = {name: v[:6] for name, v in table.items()} | {"account_id": risky}
+        few = {name: v[:6] for name, v in table.items()} | {"account_id": risky, "=cmd()": ["1"] * 6}
         (tmp_path / "in.csv").write_bytes(as_csv(few))
         done = flat.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv")
         rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text())))
         assert [row["account_id"] for row in rows] == [f"'{v}" for v in risky[:4]] + risky[4:]
         assert done.guarded == 4
+        assert "'=cmd()" in rows[0]
 
     def test_names_that_are_ours_are_taken_with_a_prefix(self, scorer: Path, table: Table, tmp_path: Path) -> None:
         given = table | {"score": ["1"] * ROWS, "select": ["x"] * ROWS, 'a."b"': ["y"] * ROWS}
