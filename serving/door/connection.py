@@ -20,6 +20,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from serving.door.headers import of_answer
 from serving.problems import MEDIA_TYPE, Problem
 from serving.settings import Limits
 
@@ -156,11 +157,16 @@ class Connection(HttpToolsProtocol):
             clear = self.waits_for == "body" and not cycle.response_started and not self.pipeline
         if clear:
             body = problem.body()
-            headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers()}
-            lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            told = {
+                "content-type": MEDIA_TYPE,
+                "content-length": str(len(body)),
+                **problem.headers(),
+                "connection": "close",
+            }
+            headers = [(name.encode(), value.encode()) for name, value in told.items()]
+            lines = b"".join(b"%s: %s\r\n" % pair for pair in (*headers, *of_answer(headers)))
             status = HTTPStatus(problem.status)
-            head = f"HTTP/1.1 {status.value} {status.phrase}\r\n{lines}x-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
-            self.transport.write(head.encode() + body)
+            self.transport.write(b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (status, status.phrase.encode(), lines, body))
         if cycle is not None:
             cycle.disconnected = True
             cycle.message_event.set()

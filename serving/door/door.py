@@ -67,12 +67,11 @@ class Door:
             nonlocal status, whole
             if message["type"] == "http.response.start":
                 status = message["status"]
-                more = [
+                message["headers"] = [
+                    *message["headers"],
                     (b"x-request-id", number),
-                    (b"x-content-type-options", b"nosniff"),
                     *of_answer(message["headers"]),
                 ]
-                message["headers"] = [*message["headers"], *more]
             else:
                 whole = not message.get("more_body", False)
                 if method == "HEAD":

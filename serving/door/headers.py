@@ -22,15 +22,22 @@ _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
     b"base-uri 'none'; frame-ancestors 'none'"
 )
-OF_HTML = (
-    (b"content-security-policy", _POLICY),
+_NOTHING = b"default-src 'none'; frame-ancestors 'none'"
+OF_ANY = (
+    (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""For every answer, those that no app has seen included."""
+OF_HTML = (
+    (b"content-security-policy", _POLICY),
+    (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 """For a page: nothing from elsewhere, nothing inline, in nobody's frame. A route that sets one of them itself keeps its own."""
+OF_DATA = ((b"content-security-policy", _NOTHING),)
+"""For all that is no page: a browser that is made to show it as one gets an empty one."""
 
 
 def single(found: Iterable[tuple[bytes, bytes]], headers: Headers) -> None:
@@ -68,9 +75,9 @@ def from_here(method: str, headers: Headers) -> None:
         )
 
 
-def of_answer(headers: list[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
-    """The headers that an answer lacks for its content."""
+def of_answer(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers that an answer lacks: what a browser must not do with it."""
     names = {name.lower(): value for name, value in headers}
-    if names.get(b"content-type", b"").startswith(b"text/html"):
-        return [pair for pair in OF_HTML if pair[0] not in names]
-    return ()
+    kind = names.get(b"content-type", b"").lower()
+    more = OF_HTML if kind.startswith((b"text/html", b"application/xhtml")) else OF_DATA
+    return [pair for pair in (*OF_ANY, *more) if pair[0] not in names]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
 
 from serving import api_docs
 from serving.app import ROUTERS
 from serving.door import door as door_module
 from serving.door import headers as module
+from serving.door.connection import Connections
+from serving.settings import Limits
 from tests.serving.inside import Inside, running_inside
 
 GOOD = {"records": [{"signals": {"number_0": 1.0}}]}
@@ -217,6 +222,29 @@ def test_a_page_with_something_inline_or_from_elsewhere_would_be_seen(inside: In
     assert not_ours(page.replace("</body>", f"{more}</body>")) != []
 
 
+def lacking(headers: httpx.Headers, html: bool) -> list[bytes]:
+    """Names of the headers that such an answer must have and has not."""
+    wanted = (*module.OF_ANY, *(module.OF_HTML if html else module.OF_DATA))
+    policy = headers.get("content-security-policy", "")
+    weak = [b"policy"] if "unsafe" in policy or ("frame-ancestors 'none'" not in policy and policy) else []
+    return [name for name, value in wanted if headers.get(name.decode()) != value.decode()] + weak
+
+
+async def refusal(sent: bytes) -> bytes:
+    """What a server that never calls its app answers to these bytes."""
+    app: ASGIApp = None  # type: ignore[assignment]
+    connections = Connections(app, Limits())
+    server = await asyncio.get_running_loop().create_server(connections, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writer.write(sent)
+    async with asyncio.timeout(20):
+        found = await reader.read()
+    writer.close()
+    server.close()
+    await connections.close(0.1)
+    return found
+
+
 class TestDocs:
     def test_come_from_here_alone(self, inside: Inside) -> None:
         page = inside.client.get("/docs")
@@ -233,18 +261,39 @@ class TestDocs:
         assert inside.client.get("/docs/endpoints.py").status_code == 404
         assert inside.client.get("/redoc").status_code == 404
 
-    def test_every_page_says_what_a_browser_must_not_do(self, inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
-        pages = [
-            p for m, p in routes() if m == "GET" and "html" in inside.client.get(p).headers.get("content-type", "")
-        ]
-        assert "/docs" in pages
-        for path in pages:
-            headers = inside.client.get(path).headers
-            assert {name.decode(): value.decode() for name, value in module.OF_HTML}.items() <= headers.items()
-            assert "unsafe" not in headers["content-security-policy"]
-            assert headers["x-content-type-options"] == "nosniff"
-        monkeypatch.setattr(door_module, "of_answer", lambda _headers: ())  # the sabotaged twin
-        assert "content-security-policy" not in inside.client.get("/docs").headers
+    def test_every_answer_says_what_a_browser_must_not_do(
+        self, inside: Inside, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever its method, path and status: pages, answers, errors."""
+        asked = [*routes(), ("GET", "/"), ("GET", "/nothing.html"), ("TRACE", "/docs"), ("POST", "/docs")]
+        asked += [("HEAD", path) for method, path in routes() if method == "GET"]
+        statuses, pages = set(), set()
+        for method, path in asked:
+            answer = inside.client.request(method, path)
+            html = answer.headers.get("content-type", "").startswith("text/html")
+            statuses.add(answer.status_code)
+            if html:
+                pages.add((method, path))
+            assert lacking(answer.headers, html) == [], (method, path)
+        assert {("GET", "/docs"), ("HEAD", "/docs")} <= pages
+        assert statuses >= {200, 400, 404, 405}
+        with monkeypatch.context() as without:  # the sabotaged twin
+            without.setattr(door_module, "of_answer", lambda _headers: ())
+            assert len(lacking(inside.client.get("/docs").headers, True)) > 5
+            assert len(lacking(inside.client.get("/").headers, False)) == 5
+
+    @pytest.mark.parametrize("kind", [b"text/html; charset=utf-8", b"Text/HTML", b"application/xhtml+xml"])
+    def test_a_page_is_known_however_its_type_is_written(self, kind: bytes) -> None:
+        told = dict(module.of_answer([(b"Content-Type", kind), (b"Content-Security-Policy", b"its own")]))
+        assert b"content-security-policy" not in told
+        assert set(told) == {name for name, _ in (*module.OF_ANY, *module.OF_HTML)} - {b"content-security-policy"}
+
+    def test_what_no_app_saw_says_so_too(self) -> None:
+        assert module.OF_ANY[0][0] == b"x-content-type-options"
+        refused = asyncio.run(refusal(b"\x00\x01 no HTTP\r\n\r\n"))
+        assert refused.startswith(b"HTTP/1.1 400 ")
+        for name, value in (*module.OF_ANY, *module.OF_DATA):
+            assert b"\r\n%s: %s\r\n" % (name, value) in refused.partition(b"\r\n\r\n")[0] + b"\r\n"
 
     def test_the_vendored_files_are_what_was_published(self) -> None:
         folder = Path(api_docs.__file__).parent / "swagger_ui"
