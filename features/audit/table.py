@@ -150,7 +150,7 @@ def outcome_of(column: pd.Series[Any], chosen: str | None = None) -> tuple[Any, 
     >>> outcome_of(pd.Series([0, 1, 0])), outcome_of(pd.Series([0, 1, 0]), "0"), outcome_of(pd.Series(["a", "b", "a"]))
     ((1, 0), (0, 1), ('b', 'a'))
     """
-    values = [v for v in column.unique() if not pd.isna(v)]
+    values = [v for v in column.unique().tolist() if not pd.isna(v)]
     if len(values) != 2:
         shown = ", ".join(map(str, values[:5])) + (" ..." if len(values) > 5 else "")
         raise UserMistake(

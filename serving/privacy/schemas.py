@@ -21,7 +21,10 @@ class ErasureAnswer(msgspec.Struct):
 
     kind: Annotated[str, Meta(description="account, lead or contact", examples=["contact"])]
     found: Annotated[
-        bool, Meta(description="whether anything was stored of it; the mark that keeps it out is set anyway")
+        bool,
+        Meta(
+            description="whether anything was stored of it; the mark that keeps it out is set anyway", examples=[True]
+        ),
     ]
     deleted: Annotated[dict[str, int], Meta(description="records by kind", examples=[{"decisions": 12, "signals": 1}])]
     left: Annotated[

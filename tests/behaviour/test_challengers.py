@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 import features.source
+from features.readiness import labelled_rows
 from features.settings import Settings
 from features.simulate import simulate
 from models import registry
 from models.pointer import read_pointer
 from training import learn as learning
-from training import panel as panels
 from training.errors import PromotionRefused
 from training.fit import fit_source
 from training.promote import promote
@@ -82,7 +82,7 @@ class TestChallengers:
 
     def test_a_poisoned_one_is_worse_than_the_champion(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         begins = dt.datetime.fromisoformat(world.honest["periods"]["test"]["from"]).replace(tzinfo=dt.UTC)
-        true_label = panels.label
+        true_label = labelled_rows.label
 
         def poisoned(outcomes: Any, ids: Any, as_of_us: np.ndarray, horizon_us: int) -> np.ndarray:
             """Outcomes before the test period change places: every answer a coin's, the rate as it was."""
@@ -91,7 +91,7 @@ class TestChallengers:
             y[early] = np.random.default_rng(0).permutation(y[early])
             return y
 
-        monkeypatch.setattr(panels, "label", poisoned)
+        monkeypatch.setattr(labelled_rows, "label", poisoned)
         report = world.fit("sample")
         assert "not worse than the champion" in refused(report)
         stays_out(world, report, "not worse than the champion")

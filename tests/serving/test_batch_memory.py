@@ -6,10 +6,12 @@ import gc
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from features.errors import UserMistake
-from features.source import open_source
+from features.memory import memory_bytes
+from features.source import MEMORY_SHARE, open_source
 from serving.batch.command import batch
 from tests.serving.running import AS_OF, Home, quick_home
 
@@ -36,10 +38,14 @@ def test_more_than_fits_goes_to_a_folder_that_ends_with_the_source(home: Home) -
     assert not spill.exists()
 
 
-def test_without_a_bound_nothing_is_said_to_duckdb(home: Home) -> None:
+def test_without_a_bound_it_is_a_share_of_the_memory(home: Home) -> None:
     bounded, free = open_source("sample", home.company, memory_mb=100), open_source("sample", home.company)
-    assert setting(bounded, "memory_limit") != setting(free, "memory_limit")
-    assert not setting(free, "temp_directory").startswith(str(Path(setting(bounded, "temp_directory")).parent))
+    assert setting(bounded, "memory_limit") == "95.3 MiB"
+    bound = f"{int(MEMORY_SHARE * memory_bytes() / 1e6)}MB"
+    assert duckdb.sql(f"SET memory_limit = '{bound}'; SELECT current_setting('memory_limit')").fetchall() == [
+        (setting(free, "memory_limit"),)
+    ]
+    assert setting(free, "temp_directory") != setting(bounded, "temp_directory")
 
 
 def test_too_little_is_said_with_what_to_do(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
