@@ -151,7 +151,7 @@ def fit_table(
 
     The verdict, the gates and the figures go to stderr. Exit code 3 when the verdict is that the scorer is not for use.
     """
-    from training.fit import fit_table as learn_table
+    from training.fit_table import fit_table as learn_table
     from training.tell import learnt
 
     _check(budget, trials, capacity)

@@ -1,4 +1,4 @@
-"""`fit` and `fit-table`: one path from data to a judged scorer; `fit` also registers it."""
+"""`fit`: from a source to a judged scorer in the registry. `training.fit_table` shares how it ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import shutil
 import tempfile
 import time as clock
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +16,6 @@ import pyarrow.compute as pc
 
 from features.audit.outcome import QUESTIONS
 from features.audit.source import grave_findings
-from features.clock import now
-from features.errors import UserMistake
-from features.flat_files.reading import read_file
 from features.outcomes.outcomes import DAY_US
 from features.progress import Progress
 from features.settings import Settings
@@ -32,8 +28,7 @@ from models.writer import Origin
 from training import artefact
 from training.capacity import share_of
 from training.errors import PromotionRefused
-from training.flat import Ask, flat_rows
-from training.judgement import NO_RIVAL, Judgement, Rival, judge, worst_misses
+from training.judgement import Judgement, Rival, judge, worst_misses
 from training.learn import Learnt, learn
 from training.learn import Settings as LearnSettings
 from training.panel import Panel, labelled_panel, period_text
@@ -98,7 +93,7 @@ def fit_source(
     grave = grave_findings(opened, question, _newest_learnt(panel), definition.themes)
     judgement = judge(definition, panel.rows, learnt, rival, share, seed, grave)
     with tempfile.TemporaryDirectory() as scratch:
-        result = _finish(
+        result = finish(
             Path(scratch) / "scorer",
             definition,
             panel.rows,
@@ -111,11 +106,11 @@ def fit_source(
         report = result.report
         report["source"] = opened.name
         report["rows"] |= panel.counts  # type: ignore[operator]
-        report["periods"] = _periods(
+        report["periods"] = periods(
             panel.rows, panel.split, period_text(panel.split, panel.outcomes.snapshot is not None)
         )
         report["outcome_from"] = panel.outcomes.origin
-        report["notes"] = [*panel.notes, *_notes(learnt)]
+        report["notes"] = [*panel.notes, *notes(learnt)]
         report["seconds"] = round(clock.monotonic() - began, 1)
         if register:
             progress("registering", 0.9)
@@ -125,114 +120,16 @@ def fit_source(
     return report
 
 
-def fit_table(
-    path: Path,
-    label: str,
-    out: Path,
-    *,
-    time: str | None = None,
-    group: str | None = None,
-    budget_s: float = 120.0,
-    trials: int | None = None,
-    seed: int = 0,
-    entity: str = "lead",
-    capacity: str | None = None,
-    segments: Sequence[str] = (),
-    encoding: str | None = None,
-    horizon_days: int | None = None,
-    outcome: str | None = None,
-    id_column: str | None = None,
-    progress: Progress = quiet,
-) -> dict[str, object]:
-    """Learn from a flat table and write the scorer to `out`, with `report.json` beside it (`<out>.report.json`).
-
-    `horizon_days` is how long the outcome takes: it makes the gap between the periods (see `training.flat.Ask`).
-    The scorer is fitted on all rows; the figures are of the same recipe judged on rows that it did not see.
-    """
-    began = clock.monotonic()
-    if out.exists():
-        raise UserMistake(f"{str(out)!r} exists: give --out a folder that is not there yet")
-    if entity not in ("account", "lead"):
-        raise UserMistake(f"no entity {entity!r}: one of account, lead; the column that names them is given with --id")
-    if horizon_days is not None and horizon_days < 1:
-        raise UserMistake(
-            f"--horizon {horizon_days} is not above 0: give the days within which the outcome counts, or leave it out"
-        )
-    file = read_file(path, encoding)
-    flat = flat_rows(
-        file.table,
-        Ask(label, outcome, time, horizon_days, group, id_column, int(now().timestamp() * 1e6)),
-        seed,
-        file.dialect.delimiter,
-    )
-    definition = table_definition(
-        label, entity, segments, [s.name for s in flat.rows.signals], horizon_days, flat.outcome
-    )
-    budget = max(budget_s - (clock.monotonic() - began), budget_s / 2)
-    learnt = learn(
-        flat.rows,
-        flat.split,
-        LearnSettings(budget, trials, seed, refit_on_all=True),
-        progress=lambda text, share: progress(text, 0.8 * share),
-    )
-    progress("judging", 0.8)
-    judged = flat.rows.take(learnt.judged)
-    share = share_of(capacity, definition, judged.time, dates_apart=False)
-    judgement = judge(definition, flat.rows, learnt, NO_RIVAL, share, seed)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    population = np.arange(len(flat.rows))
-    result = _finish(
-        out, definition, flat.rows, learnt, judgement, population, Origin(source=path.name), seed,
-        if_no_overlap=horizon_days is None,
-    )  # fmt: skip
-    report = result.report
-    report["source"] = path.name
-    report["read"] = {"file": file.dialect.said(), "columns": dict(flat.read)}
-    report["rows"] |= {"without a label": flat.unlabelled}  # type: ignore[operator]
-    report["horizon_days"] = horizon_days
-    report["outcome"] = flat.outcome
-    report["entities"] = {"column": flat.entities.column, "different": flat.entities.count, "ids": flat.entities.ids}
-    report["periods"] = _periods(flat.rows, flat.split, period_text(flat.split, not flat.dated))
-    report["left_out"] = [*report["left_out"], *({"signal": n, "why": why} for n, why in flat.left_out)]  # type: ignore[misc]
-    report["notes"] = [*flat.notes, "The scorer was fitted on all rows after it was judged.", *_notes(learnt)]
-    report["seconds"] = round(clock.monotonic() - began, 1)
-    progress("report", 0.9)
-    beside = out.with_name(out.name + ".report")
-    report["files"] = str(out)
-    report["page"] = str(beside / page.PAGE)
-    page.write(beside, definition, report)
-    out.with_name(out.name + ".report.json").write_text(json.dumps(report, indent=2))
-    return report
-
-
-def table_definition(
-    label: str,
-    entity: str,
-    segments: Sequence[str] = (),
-    columns: Sequence[str] = (),
-    horizon_days: int | None = None,
-    outcome: Mapping[str, object] | None = None,
-) -> Model:
-    """The model of a flat table: nothing is known of it but its label, and the columns that it is judged apart by."""
-    unknown = [name for name in segments if name not in columns]
-    if unknown:
-        raise UserMistake(f"--segment {', '.join(unknown)}: no such signal; one of {', '.join(columns)}")
-    return Model(
-        name="table", title=label, entity="account" if entity == "account" else "lead", horizon_days=horizon_days or 0,
-        outcome=f"had {label} {outcome['value']}" if outcome else f"had {label}",
-        crowd="rows", themes=("custom",), sign=1, segments=tuple(segments),
-    )  # fmt: skip
-
-
 def directions(definition: Model, rows: Rows) -> list[int]:
     """Monotone direction of the probability per signal, from the model's file."""
     return [definition.direction(signal) for signal in rows.signals]
 
 
-def _finish(
+def finish(
     directory: Path, definition: Model, everything: Rows, learnt: Learnt, judgement: Judgement, population: np.ndarray,
     origin: Origin, seed: int, if_no_overlap: bool = False,
 ) -> Result:  # fmt: skip
+    """Write the scorer into `directory` and tell of it: a report of JSON-ready values. `if_no_overlap`: nothing held overlapping rows apart."""
     model = learnt.model
     figures = judgement.figures
     stored = {k: v for k, v in figures.items() if k in ("metrics", "base_rate", "capacity_share", "one_column_rule")}
@@ -277,12 +174,14 @@ def _learnt_from(learnt: Learnt) -> int:
     return len(learnt.split.before_test) if learnt.split.in_time else len(learnt.rows)
 
 
-def _notes(learnt: Learnt) -> list[str]:
+def notes(learnt: Learnt) -> list[str]:
+    """What a reader of the figures should know of how they were made, a sentence each."""
     judged = [] if learnt.split.in_time else ["Every row was judged by a model and a calibration that did not see it."]
     return [*judged, *([learnt.left_out] if learnt.left_out else [])]
 
 
-def _periods(rows: Rows, split: Split, dates: dict[str, dict[str, str]]) -> dict[str, dict[str, object]]:
+def periods(rows: Rows, split: Split, dates: dict[str, dict[str, str]]) -> dict[str, dict[str, object]]:
+    """For train, calibrate and test that hold rows: how many, how many with the outcome, and `dates` where they have any."""
     parts = {"train": split.train, "calibrate": split.calibrate, "test": split.test}
     return {
         name: {**dates.get(name, {}), "rows": len(index), "with_outcome": int(rows.y[index].sum())}

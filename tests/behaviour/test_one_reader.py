@@ -19,7 +19,7 @@ from features.audit.table import read_flat
 from features.flat_files.reading import read_file
 from models.scorer import Scorer
 from serving.batch import flat
-from training.fit import fit_table
+from training.fit_table import fit_table
 
 ROWS = 400
 Table = dict[str, list[str]]

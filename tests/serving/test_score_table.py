@@ -22,7 +22,7 @@ from models.scorer import Scorer
 from models.verdict import NotForUse
 from serving.batch import flat
 from serving.batch.columnar import in_order
-from training.fit import fit_table
+from training.fit_table import fit_table
 
 
 def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:

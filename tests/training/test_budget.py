@@ -12,7 +12,7 @@ import pytest
 from features.signal import Phrase, Signal
 from training import budget, trees
 from training.budget import FEWEST_ROWS, allowed
-from training.fit import fit_table
+from training.fit_table import fit_table
 from training.rows import Rows, make_rows
 from training.split import Split, split_in_time
 

@@ -23,7 +23,7 @@ from features.measures import DAY_US
 from models.scorer import Scorer
 from training.entity_column import Entities
 from training.errors import TrainingRefused
-from training.fit import fit_table
+from training.fit_table import fit_table
 from training.flat import Ask, FlatTable, as_unit, flat_rows, moments
 
 

@@ -21,7 +21,7 @@ from models.definition import Model
 from models.scorer import Scorer
 from tests.scorers import make_scorer, make_signals, random_rows
 from training import curves
-from training.fit import table_definition
+from training.fit_table import table_definition
 from training.report import page, pictures, words
 from training.report.signals import top_signals
 from training.report.speed import speed
