@@ -16,6 +16,7 @@ def check_command(
     ],
     data: Annotated[Path | None, typer.Option("--data", help="The directory that ${data} stands for.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for machines.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="What is well, too.")] = False,
 ) -> None:
     """Open a source, check every table, and say what it offers, what is wrong, and how far each model is from ready.
 
@@ -45,7 +46,7 @@ def check_command(
             )
         )
     else:
-        _print(opened, lines, verdicts, custom)
+        _print(opened, lines, verdicts, custom, verbose)
     if opened.faults:
         raise typer.Exit(2)
 
@@ -91,39 +92,39 @@ def _custom(opened: Any) -> list[dict[str, str]]:
     return found
 
 
-def _print(opened: Any, lines: list[Any], verdicts: dict[str, str], custom: list[dict[str, str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _print(
+    opened: Any, lines: list[Any], verdicts: dict[str, str], custom: list[dict[str, str]], verbose: bool
+) -> None:
+    from features.readiness.console import report, width
+    from features.usability import of_fault
 
+    excerpts = {of_fault(fault): fault.excerpt for fault in opened.faults}
+    more = _well(opened, custom) if verbose else []
+    for text in report(opened.name, lines, excerpts, verdicts, more, verbose, width()):
+        # The first word is the severity.
+        word, _, rest = text.partition(" ")
+        typer.echo((typer.style(word, fg=_COLOURS[word], bold=True) + f" {rest}" if word in _COLOURS else text) + "\n")
+
+
+_COLOURS = {"blocks": typer.colors.RED, "weakens": typer.colors.YELLOW, "info": typer.colors.CYAN}
+
+
+def _well(opened: Any, custom: list[dict[str, str]]) -> list[str]:
+    """What a source has: its tables, their time, the signals made of columns of its own."""
     from features.tables import TABLES
 
-    console = Console()
-    tables = Table("table", "rows", "canonical columns", "custom columns", title=f"source {opened.name}")
+    said = []
     for name in opened.tables:
-        tables.add_row(
-            name,
-            f"{opened.rows(name):,}",
-            f"{len(opened.columns[name])} of {len(TABLES[name].columns) + 1}",
-            ", ".join(opened.custom[name]) or "-",
+        own = f"; of its own: {', '.join(opened.custom[name])}" if opened.custom[name] else ""
+        said.append(
+            f"table {name}: {opened.rows(name):,} rows, {len(opened.columns[name])} of {len(TABLES[name].columns) + 1} canonical columns{own}"
         )
-    console.print(tables)
     found = _observed(opened)
     if found is not None:
-        console.print(
-            f"observed from {found['from'][:10]} to {found['to'][:10]} (UTC); the clock is at {found['clock'][:10]}",
-            highlight=False,
+        said.append(
+            f"observed from {found['from'][:10]} to {found['to'][:10]} (UTC); the clock is at {found['clock'][:10]}"
         )
-        for name, table in found["tables"].items():
-            if table["stopped"]:
-                console.print(f"{name} ends on {table['to'][:10]} already", highlight=False)
-    for signal in custom:
-        console.print(f"custom signal {signal['signal']} of {signal['table']}: {signal['type']}", highlight=False)
-    report = Table("severity", "table", "column", "rows", "rule", "found", "needed", "what to do", show_lines=True)
-    for line in lines:
-        rows = "-" if line.rows is None else f"{line.rows:,}"
-        report.add_row(
-            line.severity, line.table, line.column or "-", rows, line.rule, line.found, line.needed, line.what_to_do
-        )
-    console.print(report)
-    for model, said in verdicts.items():
-        console.print(f"{model}: {said}")
+        said += [
+            f"{name} ends on {table['to'][:10]} already" for name, table in found["tables"].items() if table["stopped"]
+        ]
+    return said + [f"custom signal {s['signal']} of {s['table']}: {s['type']}" for s in custom]

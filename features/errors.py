@@ -41,6 +41,8 @@ class Fault:
     """The offending value or state; never a whole row."""
     rule: str
     next_step: str
+    excerpt: str = ""
+    """Lines of a text with a caret under the place, where there is one; no part of the sentence."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.found}. Rule: {self.rule}. Next: {self.next_step}."
@@ -52,7 +54,13 @@ class BadInput(UserMistake):
     def __init__(self, subject: str, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
         count = f"{len(self.faults)} fault" + ("s" if len(self.faults) != 1 else "")
-        super().__init__(f"{subject}: {count}\n" + "\n".join(f"  - {fault}" for fault in self.faults))
+        super().__init__(
+            f"{subject}: {count}\n" + "\n".join(f"  - {fault}{_indented(fault.excerpt)}" for fault in self.faults)
+        )
+
+
+def _indented(excerpt: str) -> str:
+    return "".join(f"\n      {line}" for line in excerpt.splitlines())
 
 
 class TrainingRefused(BadInput):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import pyarrow as pa
 
-from features.canonical import ACCEPTED, family_of, internal, internal_of, quote
+from features.canonical import ACCEPTED, canonical_item, family_of, internal, internal_of, quote
+from features.cast_advice import cast_advice, quoted
+from features.cast_faults import FIELDS, RAGGED, ragged
 from features.errors import Fault
 from features.flat_files.bounds import (
     FREE_INFLATED_BYTES,
@@ -20,88 +25,166 @@ from features.flat_files.bounds import (
     refuse_inflated,
     texts_fault,
 )
-from features.tables import Column, Table
+from features.tables import KNOWN_TIME, TABLES, Column, Table
 
 if TYPE_CHECKING:
     from features.source import Source
 
 FIRST_TIME, LAST_TIME = dt.date(1971, 1, 1), dt.date(2200, 1, 1)
 """Times outside are typing errors or placeholders (1900-01-01, 9999-12-31); `week` arithmetic relies on it."""
-_NEXT_STEP = {
-    "text": "CAST(... AS VARCHAR)",
-    "integer": "CAST(... AS BIGINT)",
-    "number": "CAST(... AS DOUBLE)",
-    "money": "CAST(... AS DOUBLE)",
-    "boolean": "write a comparison such as (col = 'Yes')",
-    "time": "CAST(... AS TIMESTAMP) or strptime(...)",
-}
+SHOWN_NAMES = 20
 
 
-def schema_faults(path: Path, canonical: Sequence[Column], types: Mapping[str, str]) -> list[Fault]:
+def name_fault(path: Path) -> Fault:
+    """A file that is called like no table."""
+    near = difflib.get_close_matches(path.stem.lower(), TABLES, 1, 0.6)
+    step = (
+        f"rename it to {near[0]}{path.suffix}"
+        if near
+        else f"rename it to one of them, or to _{path.name}, which is not read"
+    )
+    return Fault(str(path), f"no canonical table is called {path.stem!r}", f"one of {', '.join(TABLES)}", step)
+
+
+def schema_faults(
+    connection: duckdb.DuckDBPyConnection, path: Path, table: Table, types: Mapping[str, str], query: str | None
+) -> list[Fault]:
+    """Columns that lack or are of another type, with the SELECT that reads them in theirs (`features.cast_advice`)."""
     faults = []
-    for column in canonical:
+    raw = quote("raw_" + table.name)
+    for column in (*table.columns, KNOWN_TIME):
         where = f"{path}, column {column.name}"
         if column.name not in types:
             if column.required:
-                faults.append(
-                    Fault(where, "it is missing", f"{column.type}: {column.meaning}", f"SELECT ... AS {column.name}")
-                )
+                file = ragged(connection, query or "", column.name)
+                if file is not None:
+                    faults.append(
+                        Fault(
+                            where, f"{file.name}: some of its lines have other fields than its header", FIELDS, RAGGED
+                        )
+                    )
+                    continue
+                held = ", ".join(list(types)[:SHOWN_NAMES]) + (" ..." if len(types) > SHOWN_NAMES else "")
+                step = f"SELECT the column that holds it AS {column.name}; the SELECT has {held}"
+                faults.append(Fault(where, "it is missing", f"{column.type}: {column.meaning}", step))
             continue
         family = family_of(types[column.name])
         is_key = column.type == "text" and column.name.endswith("_id")
         if family == '"NULL"' or family in ACCEPTED[column.type] or (is_key and family in ACCEPTED["integer"]):
             continue
+        step = cast_advice(connection, f"SELECT * FROM {raw}", column, types[column.name])
         faults.append(
-            Fault(
-                where,
-                f"its type is {types[column.name]}",
-                f"{column.name} is {column.type}: {column.meaning}",
-                _NEXT_STEP[column.type],
-            )
+            Fault(where, f"its type is {types[column.name]}", f"{column.name} is {column.type}: {column.meaning}", step)
         )
     return faults
+
+
+def taken_faults(path: Path, slugs: Mapping[str, str], names: Sequence[str]) -> list[Fault]:
+    """Columns beyond the canonical ones whose name reads like one of `names`, or like another of them; `slugs` are by column."""
+    rule = "column names are unique in lower case with words joined by underscores, and no canonical or internal ones"
+    faults, taken = [], set(names)
+    for name, slug in slugs.items():
+        if slug in taken:
+            free = next(each for n in itertools.count(2) if (each := f"{slug}_{n}") not in {*taken, *slugs.values()})
+            step = f"rename it: SELECT * RENAME ({quoted(name)} AS {free}) FROM (THIS SELECT)"
+            faults.append(Fault(f"{path}, column {name}", f"its name reads {slug!r}, which is taken", rule, step))
+            taken.add(free)
+        taken.add(slug)
+    return faults
+
+
+def overflow_faults(
+    connection: duckdb.DuckDBPyConnection, path: Path, table: Table, types: Mapping[str, str]
+) -> list[Fault]:
+    """Values of a type that is taken, which the table's own type cannot hold (whole numbers and cents beyond 64 bits)."""
+    faults, raw = [], quote("raw_" + table.name)
+    for column in (*table.columns, KNOWN_TIME):
+        if column.name not in types:
+            continue
+        c = quote(column.name)
+        kept = canonical_item(column, True).rpartition(" AS ")[0]
+        lost = f"{c} IS NOT NULL AND TRY({kept}) IS NULL" + (f" AND isfinite({c})" if column.type == "number" else "")
+        try:
+            count, value = connection.execute(
+                f"SELECT count(*), min(CAST({c} AS VARCHAR)) FROM {raw} WHERE {lost}"
+            ).fetchall()[0]
+        except duckdb.Error:
+            continue
+        if count:
+            rule = (
+                "a whole number fits into 64 bits"
+                if column.type == "integer"
+                else f"{column.type} fits into 64 bits (money in cents)"
+            )
+            where = f"{path}, table {table.name}, column {column.name}"
+            faults.append(
+                Fault(
+                    where,
+                    f"{count:,} rows where it is too large: {value[:60]}",
+                    rule,
+                    _without(column, f"NOT ({lost})"),
+                )
+            )
+    return faults
+
+
+def _without(column: Column, good: str) -> str:
+    """The SELECT that leaves out what is not `good` (null where the column may be null, the row where not)."""
+    c = quoted(column.name)
+    good = good.replace(quote(column.name), c)
+    if column.required:
+        return f"leave these rows out: SELECT * FROM (THIS SELECT) WHERE {good}"
+    return f"make them null: SELECT * REPLACE (CASE WHEN {good} THEN {c} END AS {c}) FROM (THIS SELECT)"
+
+
+def python_fault(path: Path, error: Exception) -> Fault:
+    """What a source's own Python file raised."""
+    text = (str(error).strip().splitlines() or [""])[0]
+    step = "mend the file; it has a function rows(data) that returns a pyarrow.Table or RecordBatchReader"
+    return Fault(str(path), f"{type(error).__name__}: {text}", "rows(data) returns Arrow", step)
 
 
 def value_faults(source: Source, path: Path, table: Table) -> list[Fault]:
     """Nulls where none may be, and times that cannot be true, in one pass over the table."""
     first, last = _us(FIRST_TIME), _us(LAST_TIME)
-    tests: list[tuple[str, str, str, str]] = []
+    tests: list[tuple[Column, str, str, str, str]] = []
     for column in table.columns:
         if column.required:
-            tests.append((column.name, f"{internal_of(column)} IS NULL", "is null", "has a value in every row"))
+            good = f"{quote(column.name)} IS NOT NULL"
+            tests.append((column, f"{internal_of(column)} IS NULL", "is null", "has a value in every row", good))
         if column.type == "time" and column.name in source.columns[table.name]:
             name = internal(column.name)
             tests.append(
                 (
-                    column.name,
+                    column,
                     f"{name} < {first} OR {name} >= {last}",
                     f"lies before {FIRST_TIME} or after {LAST_TIME}",
                     "is a real time; unknown is null",
+                    f"{quote(column.name)} >= '{FIRST_TIME}' AND {quote(column.name)} < '{LAST_TIME}'",
                 )
             )
     if not tests:
         return []
     if source.stays(table.name):
         # One small query per rule on the file's own columns: Parquet's statistics answer them without a scan.
-        counts = [_count_raw(source, table, column) for column in tests]
+        counts = [_count_raw(source, table, column.name, test) for column, test, *_ in tests]
     else:
-        filters = ", ".join(f"count(*) FILTER (WHERE {test})" for _, test, _, _ in tests)
+        filters = ", ".join(f"count(*) FILTER (WHERE {test})" for _, test, *_ in tests)
         counts = list(source.query(f"SELECT {filters} FROM {quote(table.name)}")[0])
     return [
         Fault(
-            f"{path}, table {table.name}, column {name}",
+            f"{path}, table {table.name}, column {column.name}",
             f"{count:,} rows where it {found}",
-            f"{name} {rule}",
-            "filter or repair these rows in the SELECT",
+            f"{column.name} {rule}",
+            _without(column, good),
         )
-        for count, (name, _, found, rule) in zip(counts, tests, strict=True)
+        for count, (column, _, found, rule, good) in zip(counts, tests, strict=True)
         if count
     ]
 
 
-def _count_raw(source: Source, table: Table, test: tuple[str, str, str, str]) -> int:
+def _count_raw(source: Source, table: Table, name: str, condition: str) -> int:
     """Rows of a table that stays where it is that break a rule, by its own column (see `value_faults`)."""
-    name, condition, _, _ = test
     kind = source.query(f"SELECT typeof({quote(name)}) FROM {quote('raw_' + table.name)} LIMIT 1")[0][0]
     if "IS NULL" not in condition:
         zone = "+00" if "TIME ZONE" in kind else ""
@@ -115,19 +198,6 @@ def _count_raw(source: Source, table: Table, test: tuple[str, str, str, str]) ->
 
 def _us(day: dt.date) -> int:
     return (day - dt.date(1970, 1, 1)).days * 86_400_000_000
-
-
-def reading_fault(path: Path, error: Exception) -> Fault:
-    text = str(error).strip().splitlines()[0]
-    if "xtension" in text:
-        return Fault(
-            str(path),
-            text,
-            "only parquet, json, csv and icu come with DuckDB; other extensions are downloads",
-            f"write {path.stem}.py with rows(data) that yields Arrow (SQLAlchemy, ADBC, fsspec)",
-        )
-    step = "check ${data} and the file's name" if "No files found" in text else "run the SELECT in DuckDB and mend it"
-    return Fault(str(path), text, "the file is one SELECT that DuckDB can run", step)
 
 
 def file_fault(path: Path, file: Path) -> Fault | None:

@@ -32,10 +32,22 @@ import pyarrow as pa
 from features.canonical import ADDED, canonical_item, custom_item, internal, quote, slug_of, versions
 from features.clock import now
 from features.contents import Contents
+from features.duckdb_errors import honest_casts
+from features.empty_tables import empty_rows, typed, why_no_row
 from features.errors import BadInput, Fault, UserMistake
-from features.faults import file_fault, reading_fault, schema_faults, value_faults
+from features.faults import (
+    file_fault,
+    name_fault,
+    overflow_faults,
+    python_fault,
+    schema_faults,
+    taken_faults,
+    value_faults,
+)
 from features.memory import memory_bytes
 from features.observed_period import DAY_US, Days, ObservedPeriod, observed_period
+from features.query_faults import select_fault, text_fault
+from features.query_text import DATA, QueryText, UnreadableText
 from features.removed import LeftOut, Marks, Removed
 from features.scan import Bounds, Scan, rows_of
 from features.settings import Settings
@@ -80,7 +92,7 @@ def _data_folder(name: str, folder: Path, data: Path | None) -> Path | None:
     shipped = folder.resolve() == (SHIPPED / "sample").resolve()  # a folder of yours may have that name
     if data is None:
         data = settings.home / "sample" if shipped and not has_sample(settings.data) else settings.data
-    needed = any("${data}" in path.read_text() for path in folder.glob("*.sql"))
+    needed = any(DATA.encode() in path.read_bytes() for path in folder.glob("*.sql") if path.is_file())
     if data is None:
         if needed:
             raise UserMistake(
@@ -130,6 +142,10 @@ class Source:
         """Per table the DuckDB schema that holds it: `main`, or that of an overlay (`features.changes`)."""
         self.faults: tuple[Fault, ...] = ()
         """What is wrong, when it was opened all the same."""
+        self.broken: dict[str, tuple[Fault, ...]] = {}
+        """Per table that has a file and cannot be read: why. It is not absent."""
+        self.empty: dict[str, str] = {}
+        """Per table without a row: what its files are like."""
         self._load(keep_going)
 
     @property
@@ -234,8 +250,7 @@ class Source:
         path = self.folder / f"{table}.sql"
         if not path.is_file():
             return None
-        text = path.read_text().strip().rstrip(";")
-        return text if self.data is None else text.replace("${data}", str(self.data).replace("'", "''"))
+        return QueryText.read(path, self.data).run
 
     def recent(self, table: str, bounds: Bounds) -> str:
         """SQL of an event table's rows within bounds: on a table that stays where it is the cost does not grow with the history."""
@@ -259,37 +274,13 @@ class Source:
                 continue
             table = TABLES.get(path.stem)
             if table is None:
-                faults.append(
-                    Fault(
-                        str(path),
-                        f"no canonical table is called {path.stem!r}",
-                        f"one of {', '.join(TABLES)}",
-                        "rename the file",
-                    )
-                )
+                faults.append(name_fault(path))
                 continue
-            try:
-                bombs = self._bombs(path, table)
-                if bombs:
-                    faults += bombs
-                    continue
-                self._read(path, table)
-            except duckdb.OutOfMemoryException:
-                raise  # nothing is wrong with the file
-            except (duckdb.Error, OSError) as error:
-                faults.append(reading_fault(path, error))
-                continue
-            except Exception as error:  # a source's own Python file may raise anything; the message is all there is
-                if path.suffix != ".py":
-                    raise
-                faults.append(
-                    Fault(str(path), f"{type(error).__name__}: {error}", "rows(data) returns Arrow", "mend the file")
-                )
-                continue
-            here = self._canonicalise(path, table)
+            here = self._load_table(path, table)
             if here:
                 self.columns.pop(table.name, None)
                 self.custom.pop(table.name, None)
+                self.broken[table.name] = tuple(here)
             faults += here
         if not faults and not any(t in self.columns for t in ("accounts", "leads")):
             faults.append(
@@ -303,6 +294,42 @@ class Source:
         self.faults = tuple(faults)
         if faults and not keep_going:
             raise BadInput(f"source {self.name!r}", faults)
+
+    def _load_table(self, path: Path, table: Table) -> list[Fault]:
+        try:
+            text = QueryText.read(path, self.data) if path.suffix == ".sql" else None
+            faults = [] if text is None else text_fault(text) or self._bombs(path, table)
+            if faults:
+                return faults
+            self._read(path, table)
+        except UnreadableText as error:
+            return [Fault(str(path), str(error), "a SELECT is text in UTF-8", "save the file as UTF-8")]
+        except duckdb.OutOfMemoryException:
+            raise  # nothing is wrong with the file
+        except (duckdb.Error, OSError) as error:
+            if text is None or not self._is_empty(table):
+                return [python_fault(path, error) if text is None else select_fault(text, error)]
+        except Exception as error:  # a source's own Python file may raise anything; the message is all there is
+            if path.suffix != ".py":
+                raise
+            return [python_fault(path, error)]
+        raw = quote("raw_" + table.name)
+        has_rows = bool(self.query(f"SELECT 1 FROM {raw} LIMIT 1"))
+        if has_rows and any(table.column(row[0]) for row in self.query(f"DESCRIBE {raw}")):
+            return self._canonicalise(path, table)
+        if not self._is_empty(table) and not has_rows:
+            self.empty[table.name] = why_no_row(self.connection, self.statement(table.name))
+            typed(self.connection, raw, table)
+        return self._canonicalise(path, table)
+
+    def _is_empty(self, table: Table) -> bool:
+        """Whether the files of a SELECT hold nothing, so that they have no columns either: the table has those of the SELECT then."""
+        query = self.statement(table.name)
+        found = None if query is None else empty_rows(self.connection, table, query)
+        if found is not None:
+            rows, self.empty[table.name] = found
+            self._adopt(table.name, rows)
+        return found is not None
 
     def _bombs(self, path: Path, table: Table) -> list[Fault]:
         """The files of a SELECT that ask for absurdly much memory."""
@@ -338,25 +365,14 @@ class Source:
         described = self.query(f"DESCRIBE {quote('raw_' + table.name)}")
         types = {row[0]: row[1] for row in described}
         canonical = [*table.columns, KNOWN_TIME]
-        faults = schema_faults(path, canonical, types)
+        faults = schema_faults(self.connection, path, table, types, self.statement(table.name))
         if faults:
             return faults
         self.left_out.take_out(quote("raw_" + table.name), table, types)
         self.columns[table.name] = tuple(c.name for c in canonical if c.name in types)
         self.schemas[table.name] = "main"
         extra = {name: slug_of(name) for name in types if name not in {c.name for c in canonical}}
-        taken = [*(c.name for c in canonical), *ADDED, *extra.values()]
-        for name, slug in extra.items():
-            if taken.count(slug) > 1:
-                rule = "column names are unique in lower case with words joined by underscores, and no canonical or internal ones"
-                faults.append(
-                    Fault(
-                        f"{path}, column {name}",
-                        f"its name reads {slug!r}, which is taken",
-                        rule,
-                        "rename it in the SELECT",
-                    )
-                )
+        faults += taken_faults(path, extra, [*(c.name for c in canonical), *ADDED])
         if faults:
             return faults
         self.custom[table.name] = tuple(extra.values())
@@ -382,7 +398,7 @@ class Source:
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error as error:
-            return [reading_fault(path, error)]
+            return overflow_faults(self.connection, path, table, types) or [python_fault(path, error)]
         return value_faults(self, path, table)
 
 
@@ -402,8 +418,9 @@ def bound(owner: object, connection: duckdb.DuckDBPyConnection, memory_mb: int |
 
 
 def configure(connection: duckdb.DuckDBPyConnection) -> None:
-    """UTC, no progress bar, rows in any order."""
+    """UTC, no progress bar, rows in any order, TRY_CAST as SQL says (`features.duckdb_errors.honest_casts`)."""
     connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+    honest_casts(connection)
     # In a notebook without ipywidgets the bar is off, and DuckDB refuses to be told so.
     with contextlib.suppress(duckdb.InvalidInputException):
         connection.execute("SET enable_progress_bar = false")

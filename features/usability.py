@@ -8,8 +8,10 @@ can be trained is no rule of this module: `features.readiness` is asked, as `fit
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow.compute as pc
@@ -64,7 +66,7 @@ class Line:
 
 def usability(source: Source) -> list[Line]:
     """The whole report, the gravest first; works on a source with faults (`open_source(..., keep_going=True)`)."""
-    lines = [_of_fault(fault) for fault in source.faults]
+    lines = [of_fault(fault) for fault in source.faults]
     period = list(period_lines(source)) if source.tables else []
     lines += period
     for name in source.tables:
@@ -76,14 +78,20 @@ def usability(source: Source) -> list[Line]:
     return sorted(lines, key=lambda line: rank[line.severity])
 
 
-def _of_fault(fault: Fault) -> Line:
-    place, _, column = fault.where.partition(", column ")
-    table = (
-        place.rsplit(", table ", maxsplit=1)[-1].rsplit("/", maxsplit=1)[-1].removesuffix(".sql").removesuffix(".py")
-    )
+def of_fault(fault: Fault) -> Line:
+    """A fault of a source's file as a line: the file is the table's."""
+    place, *parts = re.split(r", (table|column|line|file) ", fault.where)
+    named = dict(zip(parts[::2], parts[1::2], strict=True))
     counted, _, rest = fault.found.partition(" rows where it ")
     rows = int(counted.replace(",", "")) if rest else None
-    return Line("blocks", table, column, rows, fault.rule, rest or fault.found, fault.rule, fault.next_step)
+    found = rest or fault.found
+    if "line" in named:
+        found = f"line {named['line']}: {found}"
+    if "file" in named:
+        found = f"file {named['file']}: {found}"
+    return Line(
+        "blocks", Path(place).stem, named.get("column", ""), rows, fault.rule, found, fault.rule, fault.next_step
+    )
 
 
 def table_lines(source: Source, name: str) -> Iterable[Line]:
@@ -92,7 +100,14 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
     rows = source.rows(name)
     if not rows:
         yield Line(
-            "weakens", name, "", 0, "a table has rows", "none", "at least one", "check the SELECT and its filter"
+            "weakens",
+            name,
+            "",
+            0,
+            "a table has rows",
+            source.empty.get(name, "none"),
+            "at least one",
+            "fill the file, or see the SELECT and its filter",
         )
         return
     yield from _owners(source, definition, rows)

@@ -1,0 +1,247 @@
+"""Values that a SELECT cannot read, in a file or in a cast of its own: the value, its column and line, and a cast that reads it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+
+from features.cast_advice import cast_advice, quoted, reading
+from features.duckdb_errors import Told
+from features.query_text import Excerpt, QueryText
+from features.statement import everything_from, files_read, parsed
+from features.tables import KNOWN_TIME, TABLES, Column, Type
+
+_TYPES: dict[str, Type] = {
+    "DOUBLE": "number", "FLOAT": "number", "DECIMAL": "number", "DATE": "time", "TIMESTAMP": "time", "BOOLEAN": "boolean",
+    "TINYINT": "integer", "SMALLINT": "integer", "INTEGER": "integer", "BIGINT": "integer", "HUGEINT": "integer",
+    "INT8": "integer", "INT16": "integer", "INT32": "integer", "INT64": "integer", "INT128": "integer",
+}  # fmt: skip
+"""DuckDB's names of types in its messages."""
+
+
+def csv_fault(
+    connection: duckdb.DuckDBPyConnection, text: QueryText, told: Told, excerpt: Excerpt | None, table: str
+) -> tuple[str, str, str, Excerpt | None]:
+    line = re.search(r"CSV Error on Line: (\d+)", told.message)
+    named = re.search(r"\n  file = (.+)", told.message)
+    file = Path(named[1]) if named else None
+    place = f"{file.name if file else 'the file'}, line {line[1] if line else '?'}"
+    reader = excerpt or _only(text, r"\bread_csv(?:_auto)?\s*\(")
+    converted = re.search(
+        r"Error when converting column \"(.*)\"\. Could not convert string \"(.*)\" to '(\w+)", told.message, re.DOTALL
+    )
+    if converted and file:
+        name, value, kind = converted.groups()
+        found = f"{place}, column {name}: {short(value)} is no {kind}"
+        # A CAST in the SELECT is done by the reader, which then speaks of its own types.
+        column = re.escape(name)
+        cast = _only(
+            text, rf'(?i)(?<![\w])CAST\s*\(\s*"?{column}"?\s+AS\s+[\w ]+(?:\([\d, ]+\))?\s*\)|"?\b{column}"?\s*::\s*\w+'
+        )
+        whole = f"SELECT * FROM read_csv('{sql_text(str(file))}', all_varchar = true)"
+        step = (
+            _recast(connection, whole, cast, name, kind, table)
+            if cast
+            else _retyped(connection, whole, name, kind, table, text.run)
+        )
+        return found, f"a value is of the type of its column, {kind}", step, cast or reader
+    if "nicode" in told.message:
+        step = (
+            "write read_csv(..., encoding = 'utf-16')"
+            if file and _is_utf_16(file)
+            else "write read_csv(..., encoding = 'latin-1')"
+        )
+        if file and not _is_utf_16(file) and _has_cp1252(file):
+            step = f"write the file in UTF-8: iconv -f CP1252 -t UTF-8 {file.name} > utf8.csv, then mv utf8.csv {file.name}"
+        return f"{place}: it is not UTF-8", "a file is UTF-8, or the SELECT names its encoding", step, reader
+    columns = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", told.message)
+    if columns:
+        found = f"{place}: {columns[2]} fields where the header has {columns[1]}"
+    else:
+        said = [
+            part for part in told.message.split("\n") if part and not part.startswith(("CSV Error", "Original Line"))
+        ]
+        found = f"{place}: {said[0].rstrip('.') if said else 'it cannot be read'}"
+    return found, FIELDS, RAGGED, reader
+
+
+FIELDS = "each line has the fields of the header"
+RAGGED = "mend the lines, or write read_csv(..., ignore_errors = true), which leaves them out"
+
+
+def ragged(connection: duckdb.DuckDBPyConnection, run: str, name: str) -> Path | None:
+    """The CSV file whose header would have a column of this name, if its lines had the fields of the header: with too many of
+    them DuckDB takes the header for a line like others, or the file for one of a single column."""
+    for file in files_of(connection, run):
+        if ".csv" not in file.name.lower() and ".txt" not in file.name.lower() and ".tsv" not in file.name.lower():
+            continue
+        try:
+            plain, lenient = (
+                [
+                    row[0].lower()
+                    for row in connection.execute(
+                        f"DESCRIBE SELECT * FROM read_csv('{sql_text(str(file))}', ignore_errors = {flag})"
+                    ).fetchall()
+                ]
+                for flag in ("false", "true")
+            )
+        except duckdb.Error:
+            continue
+        if name.lower() in lenient and name.lower() not in plain:
+            return file
+    return None
+
+
+def _is_utf_16(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(2) in (b"\xff\xfe", b"\xfe\xff")
+
+
+def _has_cp1252(file: Path) -> bool:
+    """Whether bytes are there that Latin-1 has no letter for, and the code page of Windows has: quotes, dashes, the euro."""
+    if file.suffix.lower() in (".gz", ".zst", ".bz2"):
+        return False
+    with file.open("rb") as opened:
+        return any(re.search(rb"[\x80-\x9f]", block) for block in iter(lambda: opened.read(2**20), b""))
+
+
+def _retyped(connection: duckdb.DuckDBPyConnection, whole: str, name: str, kind: str, table: str, run: str) -> str:
+    """A column that the reader settled wrongly is read as text, and cast by what its values are like."""
+    wanted = _wanted(table, name, kind)
+    told = re.search(rf"'{re.escape(sql_text(name))}'\s*:\s*'[\w ]+'", run)
+    text = f"'{sql_text(name)}': 'VARCHAR'"
+    step = f"write {text} in the place of {told[0]}" if told else f"write read_csv(..., types = {{{text}}})"
+    return f"{step}, then {cast_advice(connection, whole, wanted, 'VARCHAR')}"
+
+
+def _recast(
+    connection: duckdb.DuckDBPyConnection,
+    rows: str,
+    cast: Excerpt,
+    name: str,
+    kind: str,
+    table: str,
+    held: str = "VARCHAR",
+) -> str:
+    """A cast that does not read its column is replaced by one that does."""
+    alias = cast.alias or name
+    wanted = _wanted(table, alias, kind)
+    type_ = _TYPES.get(kind.split("(", maxsplit=1)[0].split(" ", maxsplit=1)[0].upper(), wanted.type)
+    best = reading(connection, rows, name, type_, held)
+    expression = best.expression if best else f"TRY_CAST({quoted(name)} AS {kind})"
+    step = (
+        f"write {expression} in the place of {cast.word}{best.remark if best else ': what cannot be read becomes null'}"
+    )
+    return step + _nulls_left_out(wanted, best is None or best.read < best.rows or "nullif(" in expression)
+
+
+def _nulls_left_out(wanted: Column, some: bool) -> str:
+    """What to add where a column that may not be null gets nulls."""
+    if not (wanted.required and some):
+        return ""
+    return f"; {wanted.name} may not be null, so leave these rows out: SELECT * FROM (THIS SELECT) WHERE {quoted(wanted.name)} IS NOT NULL"
+
+
+def _wanted(table: str, name: str, kind: str) -> Column:
+    """What a column is to become: the canonical one of its name, else what the error says."""
+    definition = TABLES.get(table)
+    known = KNOWN_TIME if name == "known_time" else definition.column(name) if definition else None
+    return known or Column(name, _TYPES.get(kind.split("(", maxsplit=1)[0].split(" ", maxsplit=1)[0], "text"), "")
+
+
+def conversion_fault(
+    connection: duckdb.DuckDBPyConnection, text: QueryText, told: Told, excerpt: Excerpt | None, table: str
+) -> tuple[str, str, str, Excerpt | None]:
+    shown = told.value or ""
+    if "Could not parse string" in told.message:
+        place = excerpt or _only(text, r"\bstrptime\s*\(")
+        source = re.match(r'strptime\s*\(\s*"?(\w+)', place.text[place.start :]) if place else None
+        found = f"{f'column {source[1]}: ' if source else ''}{short(shown)} is not written as {short(_format_of(told.line))}"
+        step = "write try_strptime in the place of strptime: what is written otherwise becomes null"
+        alias = place.alias_of_call if place else None
+        return (
+            found,
+            "a time is written as its format says",
+            step + _nulls_left_out(_wanted(table, alias or "", "TIMESTAMP"), True),
+            place,
+        )
+    cast = excerpt.word if excerpt else ""
+    if excerpt is not None and cast.startswith("::"):
+        operand = re.search(r"(\"[^\"]+\"|'[^']*'|[\w.]+)\s*$", excerpt.text[: excerpt.start])
+        if operand:
+            excerpt = replace(excerpt, start=operand.start(1))
+            cast = excerpt.word
+    inner = re.match(r'(?is)CAST\s*\(\s*"?(\w+)"?\s+AS\s+(.+)\)$|"?(\w+)"?\s*::\s*(.+)$', cast)
+    column = str(inner[1] or inner[3]) if inner else ""
+    kind = (inner[2] or inner[4]).strip() if inner else _target(told.line)
+    found = f"{f'column {column}: ' if column else ''}{short(shown)} is no {kind}" if shown else told.line
+    rule = "a cast reads every value"
+    rows = rows_read(connection, text) if column else None
+    if excerpt is not None and rows is not None and (held := _type_in(connection, rows, column)):
+        return found, rule, _recast(connection, rows, excerpt, column, kind, table, held), excerpt
+    nulls = _nulls_left_out(_wanted(table, (excerpt.alias if excerpt else "") or "", kind), True)
+    if re.match(r"(?i)CAST\s*\(", cast):
+        return found, rule, f"write TRY_{cast} in the place of {cast}: what cannot be read becomes null{nulls}", excerpt
+    if excerpt is not None and inner is not None:
+        step = f"write TRY_CAST({cast.split('::')[0].strip()} AS {kind}) in the place of {cast}: what cannot be read becomes null{nulls}"
+        return found, rule, step, excerpt
+    step = (
+        "write TRY_CAST(... AS type) in the place of CAST(... AS type) or ...::type: what cannot be read becomes null"
+    )
+    return found, rule, step + nulls, excerpt
+
+
+def rows_read(connection: duckdb.DuckDBPyConnection, text: QueryText) -> str | None:
+    """All rows of what the outermost SELECT reads; None when it reads what a WITH makes, or DuckDB has no tree of it."""
+    try:
+        node = parsed(connection, text.run)["statements"][0]["node"]
+        return None if node["cte_map"]["map"] else everything_from(connection, node["from_table"])
+    except (duckdb.Error, KeyError, IndexError, TypeError):
+        return None
+
+
+def _type_in(connection: duckdb.DuckDBPyConnection, rows: str, name: str) -> str | None:
+    try:
+        types = {row[0].lower(): row[1] for row in connection.execute(f"DESCRIBE {rows}").fetchall()}
+    except duckdb.Error:
+        return None
+    return types.get(name.lower())
+
+
+def _target(line: str) -> str:
+    found = re.search(r"destination type (\w+)|\bto (\w+)(?: when|$)", line)
+    return (found[1] or found[2]) if found else "value of its type"
+
+
+def _format_of(line: str) -> str:
+    found = re.search(r'format specifier "(.*?)"', line)
+    return found[1] if found else "its format"
+
+
+def _only(text: QueryText, pattern: str) -> Excerpt | None:
+    """The one place of a pattern in a SELECT; None when there are none or more."""
+    found = list(re.finditer(pattern, text.run))
+    if len(found) != 1:
+        return None
+    before, length = text.run[: found[0].start()], len(found[0][0].rstrip("( \n"))
+    return text.excerpt(len(before.encode()), length)
+
+
+def files_of(connection: duckdb.DuckDBPyConnection, run: str) -> list[Path]:
+    """The files that a SELECT names; none for one that cannot be parsed."""
+    try:
+        return files_read(connection, run)
+    except duckdb.Error:
+        return []
+
+
+def short(value: str) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else shown[:77] + "...'"
+
+
+def sql_text(text: str) -> str:
+    return text.replace("'", "''")

@@ -1,0 +1,180 @@
+"""What to write in the place of a name that a SELECT has wrong: a word of SQL, a column, a table, a function, a file."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+from pathlib import Path
+
+import duckdb
+
+from features.cast_advice import quoted
+from features.cast_faults import rows_read, sql_text
+from features.duckdb_errors import Told
+from features.query_text import DATA, Excerpt, QueryText
+from features.tables import TABLES
+
+SHOWN_NAMES = 20
+MOST_FILES = 2_000
+"""Of a folder that are looked at for one of a like name."""
+
+
+def parser_step(text: QueryText, told: Told, excerpt: Excerpt | None) -> str:
+    if "unterminated" in told.line:
+        sign = '"' if "identifier" in told.line else "'"
+        return f"close it with {sign} (or the one before it: a {sign} inside of it is written twice)"
+    word = _reserved(text, excerpt)
+    if word:
+        return f'write "{word}" in double quotes wherever it is a name: it is a word of SQL'
+    meant = _misspelt(text, excerpt)
+    if meant and excerpt is not None:
+        return f"write {meant} in the place of {excerpt.word}"
+    return "mend the SELECT at the caret: a comma, a bracket or a word is missing or too many there"
+
+
+def _misspelt(text: QueryText, excerpt: Excerpt | None) -> str | None:
+    """The word of SQL that is meant: with it the parser gets through."""
+    if excerpt is None:
+        return None
+    for near in difflib.get_close_matches(excerpt.word.upper(), _KEPT, 3, 0.6):
+        if _parses(text.run.replace(excerpt.word, near, 1)):
+            return near
+    return None
+
+
+def _reserved(text: QueryText, excerpt: Excerpt | None) -> str | None:
+    """The word near a syntax error that DuckDB takes for its own: with it in double quotes the parser gets further."""
+    if excerpt is None:
+        return None
+    near = re.findall(r"[A-Za-z_]\w*", excerpt.text[max(0, excerpt.start - 60) : excerpt.start])[-2:]
+    for word in dict.fromkeys([*re.findall(r"^[A-Za-z_]\w*$", excerpt.word), *reversed(near)]):
+        if word.upper() in _KEPT:
+            continue
+        tried = re.sub(rf'(?<![\w"\'.]){word}(?![\w"\'(])', f'"{word}"', text.run)
+        if tried != text.run and _parses(tried):
+            return word
+    return None
+
+
+_KEPT = (
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "AS",
+    "AND",
+    "OR",
+    "ON",
+    "JOIN",
+    "GROUP",
+    "ORDER",
+    "BY",
+    "UNION",
+    "ALL",
+    "CASE",
+    "WHEN",
+    "THEN",
+    "ELSE",
+    "END",
+    "NOT",
+    "NULL",
+    "WITH",
+    "IN",
+    "IS",
+    "LEFT",
+    "INNER",
+    "HAVING",
+    "LIMIT",
+    "DISTINCT",
+    "USING",
+)
+
+
+def _parses(run: str) -> bool:
+    try:
+        return len(duckdb.extract_statements(run)) == 1
+    except duckdb.Error:
+        return False
+
+
+def column_step(connection: duckdb.DuckDBPyConnection, text: QueryText, told: Told, excerpt: Excerpt | None) -> str:
+    there = _columns_read(connection, text)
+    near = difflib.get_close_matches((told.name or "").lower(), [c.lower() for c in there], 1, 0.7)
+    if near:
+        best = next(c for c in there if c.lower() == near[0])
+        return f"write {quoted(best)} in the place of {excerpt.word if excerpt else told.name}"
+    if there:
+        more = f" and {len(there) - SHOWN_NAMES} more" if len(there) > SHOWN_NAMES else ""
+        return f"write one of the columns that it reads: {', '.join(there[:SHOWN_NAMES])}{more}"
+    if told.candidates:
+        return f"write {' or '.join(told.candidates)} in the place of {told.name}"
+    return "write a column of what the SELECT reads; a text is written in single quotes"
+
+
+def _columns_read(connection: duckdb.DuckDBPyConnection, text: QueryText) -> list[str]:
+    """The columns of what the outermost SELECT reads; none when they cannot be told."""
+    rows = rows_read(connection, text)
+    try:
+        return [row[0] for row in connection.execute(f"DESCRIBE {rows}").fetchall()] if rows else []
+    except duckdb.Error:
+        return []
+
+
+def catalog_step(text: QueryText, told: Told, excerpt: Excerpt | None) -> str:
+    name = told.name or (excerpt.word if excerpt else "")
+    if not told.message.startswith("Table"):
+        near = [c for c in told.candidates if not c.startswith(("pg_", "duckdb_"))]
+        if near:
+            return f"write {near[0]} in the place of {name}" if len(near) == 1 else f"write one of {', '.join(near)}"
+        return f"write a function that DuckDB has in the place of {name} (SELECT function_name FROM duckdb_functions())"
+    if text.data is not None:
+        stem = Path(name).name.split(".")[0].lower()
+        files = sorted(f.name for f in text.data.iterdir() if f.name.lower().split(".")[0] == stem and f.is_file())
+        if files:
+            return f"write {_reading(files[0])} in the place of {name}"
+    if stem_of(name) in TABLES:
+        return f"write the file that {name} is read from: the SELECTs of a source do not see each other"
+    return (
+        f"write read_csv('{DATA}/FILE'), read_parquet('{DATA}/FILE') or read_json('{DATA}/FILE') in the place of {name}"
+    )
+
+
+def stem_of(name: str) -> str:
+    return name.rsplit(".", maxsplit=1)[-1].strip('"').lower()
+
+
+def _reading(file: str) -> str:
+    """The call that reads a file of the folder."""
+    lower = file.lower()
+    if lower.endswith((".parquet", ".pq")):
+        return f"read_parquet('{DATA}/{sql_text(file)}')"
+    if ".json" in lower or ".ndjson" in lower:
+        return f"read_json('{DATA}/{sql_text(file)}')"
+    return f"read_csv('{DATA}/{sql_text(file)}', sample_size = -1)"
+
+
+def nearest_file(text: QueryText, told: Told) -> str:
+    found = re.search(r'pattern "(.*?)"', told.message)
+    wanted = Path(found[1]) if found else Path()
+    folder = text.data if text.data is not None else wanted.parent
+    if not folder.is_dir():
+        return "write the path of a file that is there, or '${data}/FILE' and pass --data DIR"
+    files = [f for f in itertools.islice(folder.rglob("*"), MOST_FILES) if f.is_file() and not f.name.startswith(".")]
+    names = {f.name.lower(): f for f in reversed(files)}
+    near = difflib.get_close_matches(wanted.name.lower(), names, 1, 0.6)
+    if near and text.data is not None:
+        given, best = (_relative(file, text.data) for file in (wanted, names[near[0]]))
+        return f"write {best} in the place of {given}, or put {wanted.name} into {str(wanted.parent)!r}"
+    there = _listed(folder)
+    return f"put {wanted.name} into {str(wanted.parent)!r}, or pass another --data DIR" + (
+        f"; it has {there}" if there else ""
+    )
+
+
+def _relative(file: Path, folder: Path) -> str:
+    return f"{DATA}/{file.relative_to(folder)}" if file.is_relative_to(folder) else str(file)
+
+
+def _listed(folder: Path) -> str:
+    names = sorted(f.name for f in folder.iterdir() if not f.name.startswith("."))
+    return ", ".join(names[:SHOWN_NAMES]) + (" ..." if len(names) > SHOWN_NAMES else "")

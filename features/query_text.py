@@ -1,0 +1,126 @@
+"""The text of a source's `<table>.sql`: read with its encoding, run with the folder in the place of `${data}`, and shown with a
+caret under a place that DuckDB names.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.cells import cell_len
+
+DATA = "${data}"
+WIDTH = 72
+"""Characters of a line that are shown: the rest of 80 is for the indent and the number of the line."""
+
+
+class UnreadableText(ValueError):
+    """Raised when a file holds no text in UTF-8; the message says at which byte."""
+
+
+@dataclass(frozen=True)
+class QueryText:
+    """One SELECT as it stands in its file, and as it is run."""
+
+    path: Path
+    written: str
+    """As the file has it, from its first line to its last."""
+    data: Path | None = None
+
+    @classmethod
+    def read(cls, path: Path, data: Path | None) -> QueryText:
+        """Raises `UnreadableText` for what is not UTF-8; a byte order mark is no part of the text."""
+        held = path.read_bytes()
+        try:
+            text = held.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UnreadableText(f"byte {error.start:,} is no UTF-8") from None
+        if "\x00" in text:
+            raise UnreadableText(f"byte {held.index(0):,} is NUL: it is no text, or UTF-16")
+        return cls(path, re.sub(r"\r\n?", "\n", text), data)
+
+    @property
+    def _select(self) -> str:
+        return self.written.strip().rstrip("; \t\n")
+
+    @property
+    def _folder(self) -> str:
+        return DATA if self.data is None else str(self.data).replace("'", "''")
+
+    @property
+    def run(self) -> str:
+        """The SELECT that DuckDB runs."""
+        return self._select.replace(DATA, self._folder)
+
+    def excerpt(self, position: int, length: int = 1) -> Excerpt:
+        """The line around a place of `run`, both in bytes as DuckDB counts them."""
+        start = self._place(position)
+        end = max(self._place(position + length), start + 1)
+        line = self.written.count("\n", 0, start) + 1
+        begin = self.written.rfind("\n", 0, start) + 1
+        text = self.written[begin:].split("\n", 1)[0]
+        return Excerpt(line, text, start - begin, min(end - begin, max(len(text), start - begin + 1)))
+
+    def _place(self, position: int) -> int:
+        """Where a byte of `run` stands in `written`, as a character."""
+        written = len(self.written) - len(self.written.lstrip())
+        folder = len(self._folder.encode())
+        for number, part in enumerate(self._select.split(DATA)):
+            if number:
+                if position < folder:
+                    return written
+                written, position = written + len(DATA), position - folder
+            held = part.encode()
+            if position <= len(held):
+                return written + len(held[:position].decode(errors="ignore"))
+            written, position = written + len(part), position - len(held)
+        return len(self._select) + len(self.written) - len(self.written.lstrip())
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """One line of a text and the characters in it that are meant."""
+
+    line: int
+    """From 1."""
+    text: str
+    start: int
+    end: int
+    """After the last character that is meant."""
+
+    @property
+    def word(self) -> str:
+        """What is meant."""
+        return self.text[self.start : self.end]
+
+    @property
+    def alias(self) -> str | None:
+        """The name that an expression which ends here is given."""
+        found = re.match(r'\s*(?:AS\s+)?"?([A-Za-z_]\w*)"?\s*(?:,|$|FROM\b)', self.text[self.end :], re.IGNORECASE)
+        return found[1] if found and found[1].upper() != "FROM" else None
+
+    @property
+    def alias_of_call(self) -> str | None:
+        """The same, of a call whose name stands here."""
+        found = re.match(r'\s*\([^()]*\)\s*(?:::\s*\w+\s*)?AS\s+"?([A-Za-z_]\w*)', self.text[self.end :], re.IGNORECASE)
+        return found[1] if found else None
+
+    def __str__(self) -> str:
+        """The line with its number, and carets under the place; of a long line the part around it.
+
+        >>> print(Excerpt(3, "SELECT a, at AS b", 13, 15))
+        3 | SELECT a, at AS b
+          |              ^^
+        """
+        first = max(0, min(self.start - WIDTH // 2, len(self.text) - WIDTH))
+        last = first + WIDTH
+        before = ("..." if first else "") + self.text[first + (3 if first else 0) : self.start]
+        meant = self.text[self.start : min(self.end, last)]
+        after = self.text[self.start + len(meant) : last]
+        if last < len(self.text):
+            after = after[:-3] + "..."
+        before, meant, after = (re.sub(r"[\t\x00-\x1f\x7f]", " ", part) for part in (before, meant, after))
+        number = str(self.line)
+        carets = " " * cell_len(before) + "^" * max(cell_len(meant), 1)
+        return f"{number} | {before}{meant}{after}".rstrip() + f"\n{' ' * len(number)} | {carets}"

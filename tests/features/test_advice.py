@@ -1,0 +1,210 @@
+"""Each message about a source says a next step, and the step works: it is followed to the letter, and the source opens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from features.errors import BadInput
+from features.query_text import QueryText
+from features.source import Source, open_source
+from tests.features.advice import follow
+
+ACCOUNTS = "SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time"
+USAGE = "account_id,event_time,quantity\na,2024-01-01 10:00:00,3\na,2024-01-02 10:00:00,5\n"
+READ = "SELECT account_id, event_time, quantity FROM read_csv('${data}/usage.csv')"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A source with one broken table, the words that its message must have, and what the table holds once it is mended."""
+
+    name: str
+    said: str
+    usage: str | bytes
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
+    held: str = "count(*)"
+    is_: object = 2
+    table: str = "usage"
+
+
+def values(*lines: str) -> dict[str, str]:
+    return {"usage.csv": "account_id,event_time,quantity\n" + "".join(f"{line}\n" for line in lines)}
+
+
+SUBSCRIPTION = (
+    "SELECT 's' AS subscription_id, 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time, 'active' AS status, {0}"
+)
+CASES = [
+    # Words of SQL, names of columns, tables, functions and files.
+    Case("a word of SQL", 'line 1: syntax error at or near "AS"', "SELECT account_id, at AS event_time FROM (SELECT account_id, event_time AS at FROM read_csv('${data}/usage.csv'))", {"usage.csv": USAGE}),
+    Case("a misspelt word", "SELEKT", READ.replace("SELECT", "SELEKT"), {"usage.csv": USAGE}),
+    Case("an open quote", "unterminated", READ + " WHERE account_id <> 'b", {"usage.csv": USAGE}),
+    Case("a misspelt column", 'column "acount_id" not found', READ.replace("account_id", "acount_id AS account_id"), {"usage.csv": USAGE}),
+    Case("a column with blanks", "Acount Id", 'SELECT "Acount Id" AS account_id, event_time FROM read_csv(\'${data}/u.csv\')', {"u.csv": "Account Id,event_time\na,2024-01-01\nb,2024-01-02\n"}),
+    Case("a table that is a file", "usage_events does not exist", "SELECT account_id, event_time FROM usage_events", {"usage_events.csv": USAGE}),
+    Case("a misspelt function", "strftim", READ.replace("quantity", "CAST(strftim(event_time, '%d') AS INTEGER) AS quantity"), {"usage.csv": USAGE}, "sum(quantity)", 3),
+    Case("a misspelt file", "No files found", READ, {"usages.csv": USAGE}),
+    Case("a file in a folder", "No files found", READ, {"exports/usage.csv": USAGE}),
+    Case("a misspelt table", "no canonical table", READ, {"usage.csv": USAGE}, table="usages"),
+    Case("not in the GROUP BY", "GROUP BY", "SELECT account_id, event_time FROM read_csv('${data}/usage.csv') GROUP BY account_id", {"usage.csv": USAGE}, is_=1),
+    Case("a SELECT in Latin-1", "byte 8 is no UTF-8", "SELECT 'ü' AS feature, account_id, event_time FROM read_csv('${data}/usage.csv')".encode("latin-1"), {"usage.csv": USAGE}),
+    Case("a SELECT in UTF-16", "UTF-8", READ.encode("utf-16"), {"usage.csv": USAGE}),
+    # Files.
+    Case("a file in Latin-1", "usage.csv, line 2: it is not UTF-8", READ, {"usage.csv": "account_id,event_time,quantity\nMüller,2024-01-01,1\nb,2024-01-01,2\n".encode("latin-1")}, "max(account_id)", "b"),
+    Case("a file in CP1252", "it is not UTF-8", READ, {"usage.csv": "account_id,event_time,quantity\n€,2024-01-01,1\nb,2024-01-01,2\n".encode("cp1252")}, "max(account_id)", "€"),
+    Case("a file in UTF-16", "it is not UTF-8", READ, {"usage.csv": USAGE.encode("utf-16")}),
+    Case("lines of too many fields", "other fields than its header", READ, {"usage.csv": USAGE + "b,2024-01-01,3,4,5\n"}),
+    Case("the same with all columns", "other fields than its header", "SELECT * FROM read_csv('${data}/usage.csv')", {"usage.csv": USAGE + "b,2024-01-01,3,4,5\n"}),
+    Case("one empty file of several", "1.csv (0 bytes)", "SELECT account_id, event_time FROM read_csv('${data}/days/*.csv')", {"days/1.csv": "", "days/2.csv": USAGE}),
+    # Values.
+    Case("a cast of a number", "column quantity: 'many' is no BIGINT", READ.replace("quantity", "CAST(quantity AS BIGINT) AS quantity"), values("a,2024-01-01,3", "b,2024-01-01,many"), "sum(quantity)", 3),
+    Case("the short form of a cast", "column quantity: 'many' is no", READ.replace("quantity", "quantity::INT AS quantity"), values("a,2024-01-01,3", "b,2024-01-01,many"), "sum(quantity)", 3),
+    Case("a cast of a range", "usage.csv, line 3, column quantity: '51-200'", READ.replace("quantity", "CAST(quantity AS BIGINT) AS quantity"), values("a,2024-01-01,3", "b,2024-01-01,51-200"), "sum(quantity)", 54),
+    Case("a cast in Parquet or a subquery", "column n: '51-200' is no", "SELECT account_id, event_time, CAST(n AS BIGINT) AS quantity FROM (SELECT 'a' AS account_id, DATE '2024-01-01' AS event_time, unnest(['3', '51-200']) AS n)", {}, "sum(quantity)", 54),
+    Case("a cast of a time that may not be null", "'2024-13-01' is no TIMESTAMP", READ.replace("event_time", "CAST(event_time AS TIMESTAMP) AS event_time"), values("a,2024-01-01,3", "b,2024-13-01,3"), "min(account_id)", "a"),
+    Case("strptime", "column event_time: '2024-13-01' is not written as '%Y-%m-%d'", READ.replace("event_time", "strptime(event_time, '%Y-%m-%d') AS event_time"), values("a,2024-01-01,3", "b,2024-13-01,3"), "min(account_id)", "a"),
+    Case("a type that the reader is told", "'51-200' is no BIGINT", READ.replace("csv')", "csv', types = {'quantity': 'BIGINT'})"), values("a,2024-01-01,3", "b,2024-01-01,51-200"), "sum(quantity)", 54),
+    Case("a fixed column of numbers", "its type is VARCHAR", READ, values("a,2024-01-01,3", "b,2024-01-01,many"), "sum(quantity)", 3),
+    Case("days of another order", "event_time is time", READ.replace("csv')", "csv', all_varchar = true)").replace("quantity", "1 AS quantity"), values("a,03.04.2024,3", "b,13.04.2024,3"), "max(event_us)", 1_712_966_400_000_000),
+    Case("seconds since 1970", "its type is BIGINT", READ, values("a,1700000000,3", "b,1700000001,3"), "max(event_us)", 1_700_000_001_000_000),
+    Case("days of a spreadsheet", "its type is BIGINT", READ, values("a,45000,3", "b,45001,3"), "min(event_us)", 1_678_838_400_000_000),
+    Case("ids that became floats", "its type is DOUBLE", READ.replace("account_id", "CAST(account_id AS DOUBLE) AS account_id"), values("100057,2024-01-01,3", "8,2024-01-01,3"), "min(account_id)", "100057"),
+    Case("a null where none may be", "1 rows where it is null", READ, values("a,2024-01-01,3", ",2024-01-01,3"), is_=1),
+    Case("a time that cannot be", "before 1971-01-01", READ, values("a,2024-01-01,3", "b,9999-12-31,3"), is_=1),
+    Case("more than 64 bits", "too large", READ, values("a,2024-01-01,3", "b,2024-01-01,99999999999999999999"), "sum(quantity)", 3),
+    Case("dollars", "mrr is money", SUBSCRIPTION.format("unnest(['$1,049.00', '$9']) AS mrr"), {}, "max(mrr)", 104_900, "subscriptions"),
+    Case("a decimal comma", "mrr is money", SUBSCRIPTION.format("unnest(['1.049,50 €', '9,00 €']) AS mrr"), {}, "max(mrr)", 104_950, "subscriptions"),
+    Case("per cent", "discount is number", SUBSCRIPTION.format("9 AS mrr, unnest(['12 %', '5%']) AS discount"), {}, "max(discount)", 0.12, "subscriptions"),
+    Case("a flag in German", "auto_renew is boolean", SUBSCRIPTION.format("9 AS mrr, unnest(['Nein', 'Ja']) AS auto_renew"), {}, "count(*) FILTER (WHERE auto_renew)", 1, "subscriptions"),
+    Case("words for a number", "seats is integer", SUBSCRIPTION.format("9 AS mrr, unnest(['few', 'many']) AS seats"), {}, table="subscriptions"),
+    Case("an optional time that cannot be", "before 1971-01-01", SUBSCRIPTION.format("9 AS mrr, unnest([DATE '9999-12-31', DATE '2024-01-01']) AS term_end"), {}, "count(term_end_us)", 1, "subscriptions"),
+    Case("two columns of one name", "which is taken", READ.replace("quantity", '1 AS "Deal Size", 2 AS deal_size'), {"usage.csv": USAGE}),
+]  # fmt: skip
+
+
+def broken(case: Case, folder: Path) -> tuple[Path, Path]:
+    source, data = folder / "source", folder / "data"
+    for made in (source, data):
+        made.mkdir()
+    (source / "accounts.sql").write_text(ACCOUNTS)
+    for name, held in case.files.items():
+        (data / name).parent.mkdir(exist_ok=True)
+        (data / name).write_bytes(held if isinstance(held, bytes) else held.encode())
+    text = case.usage if isinstance(case.usage, bytes) else case.usage.encode()
+    (source / f"{case.table}.sql").write_bytes(text)
+    return source, data
+
+
+def followed(source: Path, data: Path) -> Source:
+    """The source once every fault's step is followed, once."""
+    with pytest.raises(BadInput) as caught:
+        open_source(str(source), data)
+    for fault in caught.value.faults:
+        follow(fault, data)
+    return open_source(str(source), data)
+
+
+class TestAdvice:
+    @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+    def test_followed_to_the_letter_the_source_opens(self, case: Case, tmp_path: Path) -> None:
+        source, data = broken(case, tmp_path)
+        with pytest.raises(BadInput) as caught:
+            open_source(str(source), data)
+        assert case.said in str(caught.value)
+        opened = followed(source, data)
+        table = "usage" if case.table == "usages" else case.table
+        assert opened.query(f"SELECT {case.held} FROM {table}")[0][0] == case.is_
+
+    def test_several_faults_are_followed_together(self, tmp_path: Path) -> None:
+        case = Case("", "", READ, values("a,03.04.2024,51-200", "b,13.04.2024,7"))
+        assert followed(*broken(case, tmp_path)).query("SELECT sum(quantity) FROM usage") == [(58,)]
+
+    def test_advice_that_was_not_tried_fails_in_the_next_round(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sabotaged twin: the cast is named by the type of the column alone."""
+        monkeypatch.setattr(
+            "features.faults.cast_advice",
+            lambda _connection, _select, column, _kind: (
+                f"wrap it: SELECT * REPLACE (CAST({column.name} AS BIGINT) AS {column.name}) FROM (THIS SELECT)"
+            ),
+        )
+        case = Case("", "", READ, values("a,2024-01-01,51-200", "b,2024-01-01,7"))
+        with pytest.raises(BadInput, match="51-200"):
+            followed(*broken(case, tmp_path))
+
+
+class TestPlace:
+    """Where in its file a SELECT is wrong: the line, and carets under the place."""
+
+    def excerpts(self, folder: Path, **tables: str) -> dict[str, tuple[str, str]]:
+        (folder / "data 'ä").mkdir(parents=True)
+        (folder / "data 'ä/usage.csv").write_text(USAGE)
+        (folder / "source").mkdir()
+        for name, text in tables.items():
+            (folder / f"source/{name}.sql").write_bytes(text.encode())
+        with pytest.raises(BadInput) as caught:
+            open_source(str(folder / "source"), folder / "data 'ä")
+        return {Path(f.where.split(", ")[0]).stem: (f.where.split(", ")[-1], f.excerpt) for f in caught.value.faults}
+
+    def marked(self, excerpt: str) -> str:
+        line, carets = excerpt.split("\n")
+        return line[carets.index("^") : carets.rindex("^") + 1]
+
+    def test_all_files_at_once_with_line_and_caret(self, tmp_path: Path) -> None:
+        found = self.excerpts(
+            tmp_path,
+            accounts="SELECT 'a' AS account_id,\n  at AS event_time\nFROM x",
+            usage="-- Überschrift\r\nSELECT 'äöü${data}' AS feature, acount_id AS account_id,\r\n\tevent_time FROM read_csv('${data}/usage.csv')",
+            tickets="SELECT *\n\nFROM nowhere",
+            invoices="\n\n  SELECT 1 +\n 'x'::INT AS amount ;\n",
+        )
+        lines = {table: (where, self.marked(excerpt)) for table, (where, excerpt) in found.items()}
+        assert lines == {
+            "accounts": ("line 2", "AS"), "usage": ("line 2", "acount_id"), "tickets": ("line 3", "nowhere"),
+            "invoices": ("line 4", "'x'::INT"),
+        }  # fmt: skip
+
+    def test_a_long_line_is_shown_around_the_place(self, tmp_path: Path) -> None:
+        columns = ", ".join(f"{n} AS column_{n}" for n in range(60))
+        found = self.excerpts(
+            tmp_path,
+            accounts=f"SELECT {columns}, nothing AS account_id, {columns} FROM read_csv('${{data}}/usage.csv')",
+        )
+        _, excerpt = found["accounts"]
+        assert self.marked(excerpt) == "nothing"
+        assert all(len(line) <= 78 for line in excerpt.split("\n"))
+
+    def test_the_message_shows_them_below_its_line(self, tmp_path: Path) -> None:
+        (tmp_path / "accounts.sql").write_text("SELECT 'a' AS account_id,\n  at AS event_time")
+        with pytest.raises(BadInput) as caught:
+            open_source(str(tmp_path))
+        assert re.search(
+            r"accounts\.sql, line 2: syntax error .*\n      2 \|   at AS event_time\n        \|      \^\^$",
+            str(caught.value),
+        )
+
+    def test_the_place_is_that_in_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The sabotaged twin: the place in the text that is run, where the folder stands for `${data}`."""
+        select = "SELECT '${data}' AS feature, nothing AS account_id FROM read_csv('${data}/usage.csv')"
+        assert self.marked(self.excerpts(tmp_path / "one", accounts=select)["accounts"][1]) == "nothing"
+        monkeypatch.setattr(QueryText, "_place", lambda _self, position: position)
+        assert self.marked(self.excerpts(tmp_path / "other", accounts=select)["accounts"][1]) != "nothing"
+
+    def test_a_value_is_named_and_no_row(self, tmp_path: Path) -> None:
+        case = Case(
+            "",
+            "",
+            READ.replace("quantity", "quantity::INT AS quantity"),
+            values("secret-id,2024-01-01,3", "secret-id,2024-01-01,many"),
+        )
+        source, data = broken(case, tmp_path)
+        with pytest.raises(BadInput) as caught:
+            open_source(str(source), data)
+        assert "'many'" in str(caught.value)
+        assert "secret-id" not in str(caught.value)
