@@ -37,11 +37,17 @@ def build(
     engine: Annotated[str, typer.Option(help="duckdb, pandas or spark")] = "duckdb",
 ) -> None:
     """Build the panel of an entity at one or more dates and write it as Parquet."""
+    from features.needed_tables import left_out_notes, tables_for
     from features.panel import build_panel, write_panel
     from features.source import open_source
 
     as_ofs = [parse_seen(part) for part in as_of.split(",") if part.strip()]
-    panel = build_panel(open_source(source, data), _entity(entity), as_ofs, engine)
+    kind, opened = _entity(entity), open_source(source, data, keep_going=True)
+    needed = tables_for(kind)
+    opened.require(needed)
+    for note in left_out_notes(opened, needed):
+        typer.echo(f"note: {note}", err=True)
+    panel = build_panel(opened, kind, as_ofs, engine)
     write_panel(panel, out)
     typer.echo(f"{panel.num_rows:,} rows, {panel.num_columns - 4} signals, {len(as_ofs)} as_of -> {out}")
 

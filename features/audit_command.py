@@ -60,10 +60,15 @@ def audit_command(
             raise UserMistake("a source is audited with --source NAME and --model NAME")
         from features.audit.outcome import question_of
         from features.audit.source import audit_source
+        from features.needed_tables import left_out_notes, tables_for
         from features.source import open_source
 
         question = question_of(model)
-        opened = open_source(source, data)
+        opened = open_source(source, data, keep_going=True)
+        needed = tables_for(question.entity, question.themes)
+        opened.require(needed)
+        for note in left_out_notes(opened, needed):
+            typer.echo(f"note: {note}", err=True)
         audited = audit_source(opened, question)
         findings = audited.findings
         subject = {

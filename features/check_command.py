@@ -30,7 +30,7 @@ def check_command(
     opened = open_source(source, data, keep_going=True)
     lines = usability(opened)
     # Of an entity that the source does not have nothing is asked.
-    verdicts = {q.model: verdict(lines, q) for q in QUESTIONS.values() if opened.has(ENTITIES[q.entity])}
+    verdicts = {q.model: verdict(lines, q) for q in QUESTIONS.values() if opened.has_file(ENTITIES[q.entity])}
     custom = _custom(opened)
     if as_json:
         typer.echo(

@@ -73,6 +73,7 @@ def grid(first: dt.datetime, last: dt.datetime, step_days: int = GRID_DAYS) -> l
 def offered(source: Source, entity: Entity) -> tuple[list[Definition], list[LeftOut]]:
     """The definitions that the source's tables and columns allow, custom ones last, and the columns left out."""
     if not source.has(ENTITIES[entity]):
+        source.require([ENTITIES[entity]])
         raise UserMistake(
             f"source {source.name!r} has no table {ENTITIES[entity]!r}, which holds the entity {entity!r}; it has {', '.join(source.tables)}"
         )

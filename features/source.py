@@ -21,7 +21,7 @@ import importlib.util
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -155,6 +155,20 @@ class Source:
 
     def has(self, table: str, column: str | None = None) -> bool:
         return table in self.columns and (column is None or column in self.columns[table])
+
+    def has_file(self, table: str) -> bool:
+        """Whether the source has a file of a table, also one that cannot be read."""
+        return table in self.columns or table in self.broken
+
+    def faults_for(self, tables: Collection[str]) -> tuple[Fault, ...]:
+        """What stops somebody who reads these tables: their faults, and those of files of no table."""
+        others = {fault for table, faults in self.broken.items() if table not in tables for fault in faults}
+        return tuple(fault for fault in self.faults if fault not in others)
+
+    def require(self, tables: Collection[str]) -> None:
+        """Raises `BadInput` when one of these tables has a file that cannot be read: it is not absent."""
+        if found := self.faults_for(tables):
+            raise BadInput(f"source {self.name!r}", found)
 
     def arrow(self, table: str, columns: Sequence[str] | None = None, seen: bool = False) -> pa.Table:
         """A table as people know it: times as timestamp[us, UTC], money in currency units, custom columns kept.

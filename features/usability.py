@@ -20,6 +20,7 @@ from features.audit.outcome import QUESTIONS, Question
 from features.canonical import internal, quote
 from features.errors import BadInput, Fault, UserMistake
 from features.measures import DAY_US
+from features.needed_tables import tables_for
 from features.panel import ELIGIBLE, build_panel, offered
 from features.readiness.labelled_rows import Trainable, trainable
 from features.rows_beyond import rows_beyond
@@ -231,6 +232,14 @@ def period_lines(source: Source) -> Iterable[Line]:
 def model_lines(source: Source, question: Question) -> Iterable[Line]:
     """What keeps a model from being trained, or from going live, by the rules of `features.readiness`."""
     model, table = question.model, ENTITIES[question.entity]
+    broken = [name for name in source.broken if name in tables_for(question.entity, question.themes)]
+    if broken or (source.faults and source.faults_for([]) and source.has(table)):
+        listed = ", ".join(broken) or "files of the source"
+        yield Line(
+            "info", listed, "", None, f"{model}: what else it needs is asked once the tables that it reads can be read",
+            f"it reads {listed}, which cannot be read", "tables without a fault", "mend the faults, then check again",
+        )  # fmt: skip
+        return
     if not source.has(table):
         yield Line(
             "info",
@@ -319,7 +328,14 @@ def _active(source: Source, question: Question) -> Line:
 
 def verdict(lines: Iterable[Line], question: Question) -> str:
     """`ready`, or how many things stand in the way of a model: of its training, or else of going live."""
-    own = [line for line in lines if not _of_other_model(line, question)]
+    needed = tables_for(question.entity, question.themes)
+    # A table that cannot be read stops the models that read it; what has no table's name stops all.
+    own = [
+        line
+        for line in lines
+        if not _of_other_model(line, question)
+        and (line.severity != "blocks" or line.table not in TABLES or line.table in needed)
+    ]
     blocking = sum(line.severity == "blocks" for line in own)
     gated = sum(line.rule.startswith(f"{question.model}{GATE}") for line in own)
     n = blocking or gated

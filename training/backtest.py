@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from features.errors import Fault
+from features.needed_tables import left_out_notes, tables_for
 from features.outcomes.outcomes import DAY_US
 from features.progress import Progress
 from features.readiness.labelled_rows import too_few
@@ -77,7 +78,7 @@ def backtest(
     The report is also written to `<home>/backtest/<model>/<newest moment>.json`. Raises `TrainingRefused` when the outcomes have no dates, or no moment has enough known before it.
     """
     definition = get_model(model)
-    opened = open_source(source, data)
+    opened = open_source(source, data, keep_going=True)
     progress("panel and labels", 0.0)
     panel = labelled_panel(opened, definition, since, engine, seed)
     found, notes = replay(definition, panel, months, trials, seed, capacity, progress)
@@ -88,7 +89,7 @@ def backtest(
         "crowd": definition.crowd,
         "moments": [line(moment) for moment in found],
         "total": total(found, seed),
-        "notes": notes,
+        "notes": [*notes, *left_out_notes(opened, tables_for(definition.entity, definition.themes))],
     }
     home = (settings or Home.from_env()).home
     file = home / "backtest" / definition.name / f"{found[-1].as_of.isoformat()}.json"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from features.errors import Fault, UserMistake
+from features.needed_tables import left_out_notes, tables_for
 from features.outcomes.outcomes import DAY_US
 from features.progress import Progress
 from features.settings import Settings
@@ -52,7 +53,7 @@ def compare(
     """
     definition = get_model(model)
     one, other = _versions(settings, definition.name, version, against)
-    opened = open_source(source, data)
+    opened = open_source(source, data, keep_going=True)
     progress("panel and labels", 0.0)
     panel = labelled_panel(opened, definition, since, engine, seed)
     progress("comparing", 0.8)
@@ -86,7 +87,7 @@ def compare(
         **figures,
         "one_column_rule": rule,
         "band_moved": round(float(np.mean(np.array(bands[0]) != np.array(bands[1]))), 4),
-        "notes": [note, *_enough(rule)],
+        "notes": [note, *_enough(rule), *left_out_notes(opened, tables_for(definition.entity, definition.themes))],
     }
     file = settings.home / "compare" / definition.name / f"{one.version}-against-{other.version}.json"
     replace_whole(file, json.dumps(report, indent=2).encode())

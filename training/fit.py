@@ -73,7 +73,7 @@ def fit_source(
     began = clock.monotonic()
     settings = settings or Settings.from_env()
     definition = get_model(model)
-    opened = open_source(source, data)
+    opened = open_source(source, data, keep_going=True)
     progress("panel and labels", 0.0)
     panel = labelled_panel(opened, definition, since, engine, seed)
     progress("panel and labels", 0.1)

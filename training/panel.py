@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from features.needed_tables import left_out_notes, tables_for
 from features.outcomes.outcomes import Outcomes
 from features.readiness.labelled_rows import WEEK_DAYS, labelled_rows, no_signal_tells, subject, themed, with_signals
 from features.source import Source, from_us
@@ -84,6 +85,7 @@ def labelled_panel(
         )
     if in_order:
         notes = [ORDER_NOTE, *([] if use_time else [split.note]), *outcomes.notes]
+    notes += left_out_notes(source, tables_for(definition.entity, definition.themes))
     return Panel(
         rows, split, table, population, outcomes, tuple(d.date() for d in found.dates), found.counts, tuple(notes)
     )

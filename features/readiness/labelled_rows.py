@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from features.errors import Fault, TrainingRefused
 from features.measures import DAY_US
+from features.needed_tables import tables_for
 from features.outcomes.outcomes import Outcomes, created, label, lead_companies, read_outcomes
 from features.panel import ELIGIBLE, build_panel, grid, signals_of
 from features.readiness.encoding import encode, is_constant, vocabulary
@@ -99,8 +100,10 @@ def labelled_rows(
 ) -> LabelledRows:
     """The rows, without their signals, so that a refusal takes a tenth of the time of a panel.
 
-    Raises `OutcomesRefused` or `TrainingRefused` with what was found, needed and would work.
+    Raises `BadInput` when a table that it needs cannot be read, `OutcomesRefused` or `TrainingRefused` with what was found,
+    needed and would work.
     """
+    source.require(tables_for(asked.entity, asked.themes))
     outcomes = read_outcomes(source, asked.entity)
     dates = observation_dates(source, asked, outcomes, since)
     renewal = [s.name for s in themed(source, asked) if asked.lead_days is not None and s.name == RENEWAL]

@@ -69,7 +69,7 @@ def batch(
 
     Exit codes: 0 published; 2 a mistake in the command or the data; 5 another run is going on in OUT; 6 the source ended
     too long before --as-of; 7 the disk is full or fails; 1 a fault. Whatever is not 0 published nothing, and the same command goes
-    on where it was stopped.
+    on where it was stopped. But a table with a fault stops only the models that read it: the others are published, with exit code 2.
     """
     import duckdb
 
@@ -106,15 +106,19 @@ def batch(
         raise
     _tell(report, out, summary, metrics)
     typer.echo(report.line())
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
 
 
 def _run(
     report: Report, source: str, as_of: str, out: Path, data: Path | None, reasons: int, history: bool, restart: bool,
     max_age: str | None, engine: str, memory: int | None, export: list[str],
 ) -> None:  # fmt: skip
+    from features.errors import BadInput
+    from features.needed_tables import left_out_notes, tables_for
     from features.source import open_source
     from serving.batch.age import check_age, parse_age
-    from serving.batch.run import Options, live_models, run
+    from serving.batch.run import Options, blocked_models, live_models, run
     from serving.champion import Champions
     from serving.clock import make_clock
     from serving.connections import read_connections, tell
@@ -142,8 +146,15 @@ def _run(
     try:
         store.require_revision()
         gone.publish(store, settings.base.home)  # before the source is read, which heeds it
-        opened = open_source(source, data, memory_mb=memory)
+        opened = open_source(source, data, keep_going=True, memory_mb=memory)
         live, _ = live_models(opened, champions)
+        blocked = blocked_models(opened, champions)
+        if opened.faults and (not live or opened.faults_for([])):
+            raise BadInput(f"source {source!r}", opened.faults)
+        for model, faults in blocked.items():
+            _warn(report, f"{model}: not scored, it reads a table that has a fault; " + "; ".join(map(str, faults)))
+        for note in left_out_notes(opened, frozenset().union(*(tables_for(c.entity) for c in live))):
+            _warn(report, note)
         if live:
             old = check_age(opened, moment, {champion.name: champion.horizon_days for champion in live}, oldest)
             if old is not None:
@@ -170,6 +181,7 @@ def _run(
         typer.echo(f"{model}: no champion, not scored; run python -m training fit {model} --source {source}", err=True)
     for to in export:
         _export(out, to, KeptScorers(settings.base.home), opened)
+    report.left_out(blocked)
 
 
 def _warn(report: Report, text: str) -> None:

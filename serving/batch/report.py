@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from features.errors import AccountscoreError
+from features.errors import AccountscoreError, UserMistake
 from serving.batch import durable
 from serving.batch.run import Done
 
@@ -32,6 +33,15 @@ class Report:
             "queued_write_backs": done.queued,
             "resumed_chunks": done.resumed_chunks,
         }
+
+    def left_out(self, models: Collection[str]) -> None:
+        """Models that were not scored, since a table that they read has a fault: the run is published, and somebody must look."""
+        if models:
+            self._found |= {"exit_code": UserMistake.exit_code, "not_scored": sorted(models)}
+
+    @property
+    def exit_code(self) -> int:
+        return int(self._found["exit_code"])
 
     def failed(self, error: AccountscoreError) -> None:
         self._found |= {"exit_code": error.exit_code, "error": str(error)}

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.cli import parse_as_of
-from features.errors import UserMistake
+from features.errors import Fault, UserMistake
+from features.needed_tables import tables_for
 from features.panel import panel_parts
 from features.signal import Entity
 from features.source import Source
@@ -123,17 +124,29 @@ def run(
 
 
 def live_models(source: Source, champions: Champions) -> tuple[list[Champion], list[str]]:
-    """The champions that score what the source has, and the models that have none."""
+    """The champions that score what the source has and can be read, and the models that have none."""
     live: list[Champion] = []
     lacking: list[str] = []
+    blocked = blocked_models(source, champions)
     for definition in champions.definitions():
-        if source.has(ENTITIES[definition.entity]):
+        if definition.name not in blocked and source.has(ENTITIES[definition.entity]):
             champion = champions.present(definition.name)
             if champion is None:
                 lacking.append(definition.name)
             else:
                 live.append(champion)
     return live, lacking
+
+
+def blocked_models(source: Source, champions: Champions) -> dict[str, tuple[Fault, ...]]:
+    """The models with a champion that read a table of the source which cannot be read, and why it cannot."""
+    return {
+        definition.name: faults
+        for definition in champions.definitions()
+        if champions.present(definition.name) is not None
+        and source.has_file(ENTITIES[definition.entity])
+        and (faults := source.faults_for(tables_for(definition.entity, definition.themes)))
+    }
 
 
 def _plan(

@@ -32,11 +32,17 @@ def export(
     Runs gather there, night by night; a run of the same moment takes the place of an earlier one. With --source what came
     true of earlier runs is filled in. The same export again changes nothing.
     """
+    from features.needed_tables import left_out_notes, tables_for
     from features.source import open_source
     from serving.replay.scorers import KeptScorers
     from serving.star.export import export as add
 
     settings = ServingSettings.from_env()
-    opened = None if source is None else open_source(source, data)
+    opened = None if source is None else open_source(source, data, keep_going=True)
+    if opened is not None:
+        read = tables_for("account", ()) | tables_for("lead", ())
+        opened.require(read)
+        for note in left_out_notes(opened, read):
+            typer.echo(f"note: {note}", err=True)
     for line in add(scores or settings.base.home / "scores", to, KeptScorers(settings.base.home), opened, csv).lines():
         typer.echo(line)

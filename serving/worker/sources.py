@@ -6,15 +6,19 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from features.errors import BadInput, Fault, UserMistake
+from features.needed_tables import tables_for
 from features.removed import FILE, Marks, Removed
+from features.signal import Entity
 from features.source import Source, open_source
+from features.tables import ENTITIES, TABLES
 from serving.connections import ConnectionConfig
 from serving.log import place_of
 from serving.webhooks.sealed import Seal
 
+LABELS = {table.name for table in TABLES.values() if table.kind == "label"}
 Stamp = tuple[tuple[str, int, int], ...]
 
 
@@ -32,7 +36,7 @@ class Sources:
         key = (connection.source, connection.data)
         held = self._open.get(key)
         if held is None or stamp(held[0]) != held[1] or self._was_merged(held[0]):
-            source = open_source(*key, home=self._home)
+            source = open_source(*key, keep_going=True, home=self._home)
             self._open[key] = (source, stamp(source))
         return self._open[key][0]
 
@@ -62,7 +66,10 @@ class Sources:
         where = f"connection {connection.name}"
         try:
             source = self.get(connection)
+            source.require(_read_by(source, connection))
         except BadInput as error:
+            # It is opened anew when it is looked at again, also where no file of its folders says that it was mended.
+            self._open.pop((connection.source, connection.data), None)
             return list(error.faults)
         except UserMistake as error:
             return [Fault(where, str(error), "its source can be read", "mend the source or the connection")]
@@ -79,6 +86,12 @@ class Sources:
             for name, mapped in connection.objects.items()
             if not source.has(mapped.table)
         ]
+
+
+def _read_by(source: Source, connection: ConnectionConfig) -> set[str]:
+    """The tables that scoring reads of a source, and those that the connection changes: another one may have a fault."""
+    entities: list[Entity] = [entity for entity in get_args(Entity) if source.has_file(ENTITIES[entity])]
+    return {mapped.table for mapped in connection.objects.values()}.union(*map(tables_for, entities)) - LABELS
 
 
 def stamp(source: Source) -> Stamp:

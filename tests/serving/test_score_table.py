@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from training.fit_table import fit_table
 
 from features.errors import BadInput, UserMistake
 from features.flat_files import reading
@@ -22,7 +23,6 @@ from models.scorer import Scorer
 from models.verdict import NotForUse
 from serving.batch import flat
 from serving.batch.columnar import in_order
-from training.fit_table import fit_table
 
 
 def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import BadInput, Fault, UserMistake
+from features.needed_tables import left_out_notes, tables_for
 from features.outcomes.outcomes import (
     DAY_US,
     FOREVER_US,
@@ -109,6 +110,8 @@ def observe(
     Raises `BadInput` when the source lacks signals of the scorer, `UserMistake` when `as_of` lies before the end of training
     or nobody is eligible then.
     """
+    needed = {*tables_for(definition.entity, definition.themes), "actions"}
+    source.require(needed)
     _offered(scorer, definition, source)
     now = to_us(as_of)
     dates, notes = _dates(scorer, definition, as_of)
@@ -135,7 +138,7 @@ def observe(
         _listed(p, time, share, definition.lead_days is None), y, pending, so_far,
         acted_upon(source, definition, ids, time, now),
         held_out(definition.name, ids, definition.holdout_share if holdout is None else holdout),
-        (*notes, *said),
+        (*notes, *said, *left_out_notes(source, needed)),
     )  # fmt: skip
 
 

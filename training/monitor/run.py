@@ -48,7 +48,7 @@ def monitor(
     """
     definition = get_model(model)
     scorer, number = _scorer(settings, definition, version)
-    opened = open_source(source, data)
+    opened = open_source(source, data, keep_going=True)
     share = share_of(capacity, definition, None, dates_apart=definition.lead_days is None)
     held = definition.holdout_share if holdout is None else holdout
     watched = observe(scorer, definition, opened, as_of, capacity=share, holdout=held, engine=engine, progress=progress)

@@ -1,0 +1,37 @@
+"""Which canonical tables a model reads: a table that cannot be read stops those that read it, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache
+
+from features.catalog import definitions
+from features.signal import THEMES, Entity, Theme
+from features.source import Source
+from features.tables import ENTITIES
+
+_OUTCOME: dict[Entity, tuple[str, ...]] = {
+    "account": ("churn_labels", "subscriptions"),
+    "lead": ("lead_labels", "opportunities", "subscriptions", "accounts"),
+}
+"""What tells who is eligible, what came of them, and which company a lead belongs to."""
+
+
+@cache
+def tables_for(entity: Entity, themes: tuple[Theme, ...] = THEMES) -> frozenset[str]:
+    """The tables of an entity's signals of these themes, of its outcome and of who is eligible.
+
+    >>> "tickets" in tables_for("account"), "tickets" in tables_for("lead")
+    (True, False)
+    """
+    of_signals = {table for d in definitions(entity) if d.signal.theme in themes for table in d.signal.tables}
+    return frozenset({ENTITIES[entity], *_OUTCOME[entity], *of_signals})
+
+
+def left_out_notes(source: Source, needed: Collection[str]) -> list[str]:
+    """A sentence for each table that cannot be read and is not needed."""
+    return [
+        f"Table {table} is left out, and nothing here reads it: {faults[0]}"
+        for table, faults in source.broken.items()
+        if table not in needed
+    ]
