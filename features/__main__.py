@@ -14,12 +14,14 @@ from features.check_command import check_command
 from features.cli import run
 from features.clock import parse_seen
 from features.errors import UserMistake
+from features.query_command import query_command
 from features.simulate import simulate_command
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("simulate")(simulate_command)
 app.command("audit")(audit_command)
 app.command("check")(check_command)
+app.command("query")(query_command)
 
 SourceOption = Annotated[
     str, typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")

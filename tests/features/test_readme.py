@@ -49,8 +49,8 @@ class TestAddASource:
         commands = [
             c.replace("DIR", "data") for c in re.findall(r"`python -m features ([^`]*)`", section("Add a source"))
         ]
-        assert [c.split()[0] for c in commands] == ["check", "build", "audit"]
-        for command in commands[:2]:
+        assert [c.split()[0] for c in commands] == ["check", "query", "build", "audit"]
+        for command in commands[:3]:
             done = CliRunner().invoke(app, command.split())
             assert done.exit_code == 0, done.output
         row = pq.read_table("panel.parquet").to_pylist()[0]
