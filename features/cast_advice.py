@@ -178,6 +178,8 @@ def reading(
     found = [(way, *counts[3 * n : 3 * n + 3]) for n, way in enumerate(ways)]
     if not found or not rows:
         return None
+    if type_ == "boolean" and max(found, key=lambda each: each[1])[1] < rows:
+        return _flag(connection, select, quoted(name), rows)
     way, read, bare, lost = max(found, key=lambda each: each[1])
     said = way.said or _otherwise(way, [other for other, also, *_ in found if also == read])
     if read < READS_ENOUGH * rows:
@@ -204,8 +206,6 @@ def cast_advice(connection: duckdb.DuckDBPyConnection, select: str, column: Colu
     """The step that makes a column of a SELECT's rows what `column` asks for, written so that it can be pasted."""
     best = reading(connection, select, column.name, column.type, duckdb_type)
     c = quoted(column.name)
-    if column.type == "boolean" and (best is None or best.read < best.rows):
-        return _flag(connection, select, c)
     if best is None:
         if not column.required:
             return f"leave {c} out: SELECT * EXCLUDE ({c}) FROM (THIS SELECT)"
@@ -224,13 +224,13 @@ def _values(connection: duckdb.DuckDBPyConnection, select: str, c: str) -> list[
     return [row[0] for row in connection.execute(found).fetchall()]
 
 
-def _flag(connection: duckdb.DuckDBPyConnection, select: str, c: str) -> str:
-    """A flag in words of somebody's own: a comparison with one of them."""
+def _flag(connection: duckdb.DuckDBPyConnection, select: str, c: str, rows: int) -> Reading:
+    """A flag in words of somebody's own: a comparison with the one that means yes, else with the most frequent one."""
     values = _values(connection, select, c)
-    yes = next((v for v in values if v.strip().lower() in _YES), values[0] if values else "Yes")
+    yes = next((v for v in values if v.strip().lower() in _YES), values[0])
     literal = "'" + yes.replace("'", "''") + "'"
-    others = f" (its values: {', '.join(map(shown, values))})" if values else ""
-    return f"wrap it, with the word that means yes: SELECT * REPLACE (CAST({c} AS VARCHAR) = {literal} AS {c}) FROM (THIS SELECT){others}"
+    said = f"takes {shown(yes)} for yes (its values: {', '.join(map(shown, values))})"
+    return Reading(f"CAST({c} AS VARCHAR) = {literal}", rows, rows, None, said)
 
 
 _YES = ("yes", "ja", "oui", "si", "sí", "sim", "x", "y", "j", "on", "true", "wahr", "vrai", "verdadero")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
 from features.cast_advice import cast_advice, quoted, reading
 from features.duckdb_errors import Told
+from features.flat_files.bounds import is_packed
 from features.query_text import Excerpt, QueryText
-from features.statement import everything_from, files_read, parsed
+from features.statement import files_read, parsed, written
 from features.tables import KNOWN_TIME, TABLES, Column, Type
 
 _TYPES: dict[str, Type] = {
@@ -66,6 +67,35 @@ def csv_fault(
         ]
         found = f"{place}: {said[0].rstrip('.') if said else 'it cannot be read'}"
     return found, FIELDS, RAGGED, reader
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file is that is no text, and what reads it."""
+
+    what: str
+    step: str
+
+
+_KINDS = (
+    (b"PAR1", Kind("a Parquet file", "write read_parquet in the place of read_csv")),
+    (b"\x1f\x8b", Kind("packed with gzip", "write read_csv(..., compression = 'gzip')")),
+    (b"PK\x03\x04", Kind("an Excel workbook or a zip file", "save it as CSV, or unpack it")),
+    (b"<!DOCTYPE", Kind("a web page", "load the file again: a page, perhaps a login, was saved in its place")),
+    (b"<html", Kind("a web page", "load the file again: a page, perhaps a login, was saved in its place")),
+)
+
+
+def kind_of(file: Path) -> Kind | None:
+    """What a file is by its first bytes; None for one that may be text."""
+    if is_packed(file) or file.suffix.lower() in (".parquet", ".pq"):
+        return None
+    try:
+        with file.open("rb") as opened:
+            first = opened.read(16).lstrip()
+    except OSError:
+        return None
+    return next((kind for mark, kind in _KINDS if first.lower().startswith(mark.lower())), None)
 
 
 FIELDS = "each line has the fields of the header"
@@ -176,12 +206,14 @@ def conversion_fault(
             cast = excerpt.word
     inner = re.match(r'(?is)CAST\s*\(\s*"?(\w+)"?\s+AS\s+(.+)\)$|"?(\w+)"?\s*::\s*(.+)$', cast)
     column = str(inner[1] or inner[3]) if inner else ""
-    kind = (inner[2] or inner[4]).strip() if inner else _target(told.line)
+    target = re.search(r"(?is)(?:\sAS\s+|::\s*)([\w ]+(?:\([\d, ]+\))?)\s*\)?$", cast)
+    kind = target[1].strip() if target else _target(told.line)
     found = f"{f'column {column}: ' if column else ''}{short(shown)} is no {kind}" if shown else told.line
     rule = "a cast reads every value"
-    rows = rows_read(connection, text) if column else None
-    if excerpt is not None and rows is not None and (held := _type_in(connection, rows, column)):
-        return found, rule, _recast(connection, rows, excerpt, column, kind, table, held), excerpt
+    read = _operand(cast)
+    rows = rows_read(connection, text, read) if read else None
+    if excerpt is not None and rows is not None and (held := _type_in(connection, rows, READ)):
+        return found, rule, _recast(connection, rows, excerpt, READ, kind, table, held).replace(READ, read), excerpt
     nulls = _nulls_left_out(_wanted(table, (excerpt.alias if excerpt else "") or "", kind), True)
     if re.match(r"(?i)CAST\s*\(", cast):
         return found, rule, f"write TRY_{cast} in the place of {cast}: what cannot be read becomes null{nulls}", excerpt
@@ -194,11 +226,27 @@ def conversion_fault(
     return found, rule, step + nulls, excerpt
 
 
-def rows_read(connection: duckdb.DuckDBPyConnection, text: QueryText) -> str | None:
-    """All rows of what the outermost SELECT reads; None when it reads what a WITH makes, or DuckDB has no tree of it."""
+READ = "value_that_is_read"
+"""The name of an operand while ways to read it are tried."""
+
+
+def _operand(cast: str) -> str:
+    """What a cast reads."""
+    found = re.match(r"(?is)CAST\s*\((.+)\s+AS\s+[\w ]+(?:\([\d, ]+\))?\s*\)$|(.+?)\s*::[^:]+$", cast)
+    return (found[1] or found[2]).strip() if found else ""
+
+
+def rows_read(connection: duckdb.DuckDBPyConnection, text: QueryText, operand: str = "") -> str | None:
+    """All rows of what the outermost SELECT reads, or an operand over them; None when it reads what a WITH makes, or DuckDB has no
+    tree of it."""
+    items = f"({operand}) AS {READ}" if operand else "*"
     try:
         node = parsed(connection, text.run)["statements"][0]["node"]
-        return None if node["cte_map"]["map"] else everything_from(connection, node["from_table"])
+        if node["cte_map"]["map"]:
+            return None
+        tree = parsed(connection, f"SELECT {items} FROM somewhere")
+        tree["statements"][0]["node"]["from_table"] = node["from_table"]
+        return written(connection, tree)
     except (duckdb.Error, KeyError, IndexError, TypeError):
         return None
 

@@ -13,9 +13,11 @@ from features.cast_advice import quoted
 from features.cast_faults import rows_read, sql_text
 from features.duckdb_errors import Told
 from features.query_text import DATA, Excerpt, QueryText
+from features.statement import READERS
 from features.tables import TABLES
 
 SHOWN_NAMES = 20
+TYPES = ("VARCHAR", "STRING", "BIGINT", "INTEGER", "DOUBLE", "DECIMAL", "BOOLEAN", "DATE", "TIMESTAMP", "TIMESTAMPTZ")
 MOST_FILES = 2_000
 """Of a folder that are looked at for one of a like name."""
 
@@ -24,12 +26,20 @@ def parser_step(text: QueryText, told: Told, excerpt: Excerpt | None) -> str:
     if "unterminated" in told.line:
         sign = '"' if "identifier" in told.line else "'"
         return f"close it with {sign} (or the one before it: a {sign} inside of it is written twice)"
+    if excerpt is not None and re.search("[‘’“”]", excerpt.text):
+        return "write straight quotes: ' around texts, \" around names"
     word = _reserved(text, excerpt)
     if word:
         return f'write "{word}" in double quotes wherever it is a name: it is a word of SQL'
     meant = _misspelt(text, excerpt)
     if meant and excerpt is not None:
         return f"write {meant} in the place of {excerpt.word}"
+    if told.position is not None and excerpt is not None:
+        run = text.run.encode()
+        if _parses((run[: told.position] + b", " + run[told.position :]).decode(errors="replace")):
+            return f"write a comma before {excerpt.word}"
+        if _parses(text.run + ")"):
+            return "close the bracket: write ) at the end"
     return "mend the SELECT at the caret: a comma, a bracket or a word is missing or too many there"
 
 
@@ -98,14 +108,19 @@ def _parses(run: str) -> bool:
 
 
 def column_step(connection: duckdb.DuckDBPyConnection, text: QueryText, told: Told, excerpt: Excerpt | None) -> str:
+    if re.search("[‘’“”]", told.name or ""):
+        return "write straight quotes: ' around texts, \" around names"
     there = _columns_read(connection, text)
     near = difflib.get_close_matches((told.name or "").lower(), [c.lower() for c in there], 1, 0.7)
     if near:
         best = next(c for c in there if c.lower() == near[0])
         return f"write {quoted(best)} in the place of {excerpt.word if excerpt else told.name}"
     if there:
+        single = (
+            f"; a text is written in single quotes, '{told.name}'" if excerpt and excerpt.word.startswith('"') else ""
+        )
         more = f" and {len(there) - SHOWN_NAMES} more" if len(there) > SHOWN_NAMES else ""
-        return f"write one of the columns that it reads: {', '.join(there[:SHOWN_NAMES])}{more}"
+        return f"write one of the columns that it reads: {', '.join(there[:SHOWN_NAMES])}{more}{single}"
     if told.candidates:
         return f"write {' or '.join(told.candidates)} in the place of {told.name}"
     return "write a column of what the SELECT reads; a text is written in single quotes"
@@ -122,10 +137,14 @@ def _columns_read(connection: duckdb.DuckDBPyConnection, text: QueryText) -> lis
 
 def catalog_step(text: QueryText, told: Told, excerpt: Excerpt | None) -> str:
     name = told.name or (excerpt.word if excerpt else "")
-    if not told.message.startswith("Table"):
-        near = [c for c in told.candidates if not c.startswith(("pg_", "duckdb_"))]
+    if not told.message.startswith("Table with"):
+        known = [*told.candidates, *TYPES] if told.message.startswith("Type") else [*told.candidates, *READERS]
+        like = difflib.get_close_matches(name.lower(), [c.lower() for c in known], 1, 0.6)
+        near = [next(c for c in known if c.lower() == like[0])] if like else []
         if near:
-            return f"write {near[0]} in the place of {name}" if len(near) == 1 else f"write one of {', '.join(near)}"
+            return f"write {near[0]} in the place of {name}"
+        if told.message.startswith("Type"):
+            return f"write one of {', '.join(TYPES)} in the place of {name}"
         return f"write a function that DuckDB has in the place of {name} (SELECT function_name FROM duckdb_functions())"
     if text.data is not None:
         stem = Path(name).name.split(".")[0].lower()
@@ -159,6 +178,11 @@ def nearest_file(text: QueryText, told: Told) -> str:
     folder = text.data if text.data is not None else wanted.parent
     if not folder.is_dir():
         return "write the path of a file that is there, or '${data}/FILE' and pass --data DIR"
+    if set(wanted.name) & set("*?["):
+        there = ", ".join(
+            str(f.relative_to(folder)) for f in sorted(itertools.islice(folder.rglob("*.*"), MOST_FILES))[:SHOWN_NAMES]
+        )
+        return f"write a pattern that takes files which are there ({there or 'none is'}), or pass another --data DIR"
     files = [f for f in itertools.islice(folder.rglob("*"), MOST_FILES) if f.is_file() and not f.name.startswith(".")]
     names = {f.name.lower(): f for f in reversed(files)}
     near = difflib.get_close_matches(wanted.name.lower(), names, 1, 0.6)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import duckdb
 
-from features.cast_faults import FIELDS, RAGGED, conversion_fault, csv_fault, files_of, ragged
+from features.cast_faults import FIELDS, RAGGED, conversion_fault, csv_fault, files_of, kind_of, ragged
 from features.duckdb_errors import Told, asking, honest_casts, said_by
 from features.empty_files import why_empty
 from features.errors import Fault
 from features.name_advice import catalog_step, column_step, nearest_file, parser_step
 from features.query_text import Excerpt, QueryText
+from features.tables import TABLES
 
 RULE = "the file is one SELECT that DuckDB can run"
 _BEFORE = "SELECT bit_xor(hash(asked)) FROM ("
@@ -45,7 +46,7 @@ def select_fault(text: QueryText, error: Exception) -> Fault:
     """Why a SELECT that can be parsed failed with `error`. It is run once more as it is written, on a connection of its own, for
     the place in its text: at most the time that it took to fail."""
     with asking() as apart:
-        asked = f"{_BEFORE}{text.run}\n) asked"
+        asked = f"{_BEFORE}{text.alone}\n) asked"
         told = said_by(apart, asked)
         if told is not None and told.kind == "Conversion":
             honest_casts(apart, False)  # of a cast that it makes itself the CSV reader tells the line
@@ -91,6 +92,15 @@ def _judged(
             step,
             excerpt,
         )
+    if "read_csv" in text.run and "read_parquet" not in text.run and "compression" not in text.run:
+        other = next(((f, kind) for f in files_of(connection, text.run) if (kind := kind_of(f))), None)
+        if other is not None:
+            return (
+                f"{other[0].name}: it is {other[1].what}",
+                "each file is what the function reads",
+                other[1].step,
+                excerpt,
+            )
     if told.is_of_csv:
         return csv_fault(connection, text, told, excerpt, table)
     if told.kind == "Conversion" or "Could not parse string" in told.message or "ould not convert" in told.message:
@@ -124,14 +134,50 @@ def _judged(
             excerpt,
         )
     if "Parquet" in told.message or "magic bytes" in told.message or "GZIP" in told.message:
-        step = "write the file anew: it is not what its name says, or was cut off; a CSV file is read by read_csv"
+        return told.line, "each file is whole and what the function reads", _file_step(told), excerpt
+    if "Malformed JSON" in told.message:
+        filled = (
+            " AND ".join(f"{c.name} IS NOT NULL" for c in TABLES[table].columns if c.required)
+            if table in TABLES
+            else "true"
+        )
+        step = (
+            "mend the line of the file; or write read_json(..., ignore_errors = true), which makes it nulls, and leave them out: "
+            f"SELECT * FROM (THIS SELECT) WHERE {filled}"
+        )
         return told.line, "each file is whole and what the function reads", step, excerpt
+    if used := re.search(r"\(use: '([^']+)'", told.message):
+        return (
+            told.line.split(" (use")[0],
+            RULE,
+            f"write {used[1]} in the place of {excerpt.word if excerpt else told.name}",
+            excerpt,
+        )
+    if told.kind == "Out of Range":
+        return told.line, RULE, "compute with DOUBLE: CAST(... AS DOUBLE)", excerpt
+    if "parameters" in told.message:
+        return told.line, RULE, "write the values in the place of $1 or ?", excerpt
     return (
         told.line,
         RULE,
         "mend the SELECT at the caret" if excerpt else "run the SELECT in DuckDB and mend it",
         excerpt,
     )
+
+
+def _file_step(told: Told) -> str:
+    """Of a file that is not what the function reads, or is cut off."""
+    named = re.search(r"'(/[^']+)'|: (/.+)$", told.line)
+    file = Path(named[1] or named[2]) if named else None
+    anew = "write the file anew: it was cut off, or is not what its name says"
+    if file is None or not file.is_file():
+        return anew
+    with file.open("rb") as opened:
+        first = opened.read(4096)
+    text = b"\x00" not in first and not first.startswith((b"PAR1", b"\x1f\x8b"))
+    if "GZIP" in told.message:
+        return "write read_csv(..., compression = 'none'); it is not packed" if text else anew
+    return f"write read_csv in the place of read_parquet; {file.name} is text" if text else anew
 
 
 def _empty(connection: duckdb.DuckDBPyConnection, text: QueryText) -> list[tuple[Path, str]]:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 from rich.cells import cell_len
 
 DATA = "${data}"
@@ -45,6 +46,12 @@ class QueryText:
         return self.written.strip().rstrip("; \t\n")
 
     @property
+    def alone(self) -> str:
+        """`run` without what stands behind its semicolon, so that it can be put into brackets."""
+        end = re.search(r";(\s|--[^\n]*(\n|$)|/\*.*?\*/)*$", self.run, re.DOTALL)
+        return self.run if end is None or not _is_one(self.run[: end.start()]) else self.run[: end.start()]
+
+    @property
     def _folder(self) -> str:
         return DATA if self.data is None else str(self.data).replace("'", "''")
 
@@ -76,6 +83,13 @@ class QueryText:
                 return written + len(held[:position].decode(errors="ignore"))
             written, position = written + len(part), position - len(held)
         return len(self._select) + len(self.written) - len(self.written.lstrip())
+
+
+def _is_one(run: str) -> bool:
+    try:
+        return len(duckdb.extract_statements(run)) == 1
+    except duckdb.Error:
+        return False
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,14 @@ def follow(fault: Fault, data: Path) -> None:
     elif found := re.search(r"write (.+?) in the place of (.+?)(?=$|; |: what|, or |, which|, then)", step):
         assert found[2] in text, (found[2], text)
         text = re.sub(rf"(?<![\w.]){re.escape(found[2])}(?!\w)", lambda _: found[1], text)
-    if found := re.search(r"write read_(csv|json)\(\.\.\., (.+?)\)(?=$|, then|, which)", step):
+    if found := re.search(r"write read_(csv|json)\(\.\.\., (.+?)\)(?=$|; |, then|, which)", step):
         if found[2] in text:
             return  # by the step of another fault
         text = re.sub(rf"(read_{found[1]}\([^()]*)\)", lambda call: f"{call[1]}, {found[2]})", text)
+    if found := re.search(r"write a comma before (\w+)", step):
+        text = re.sub(rf"(?<!,) {found[1]}\b", f", {found[1]}", text)
+    if "write ) at the end" in step:
+        text = text.rstrip() + ")"
     if found := re.search(r"close it with (['\"])", step):
         text = text.rstrip() + found[1]
     if found := re.search(r"write any_value\((\w+)\)", step):

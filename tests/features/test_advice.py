@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from features.errors import BadInput
@@ -14,8 +18,18 @@ from features.query_text import QueryText
 from features.source import Source, open_source
 from tests.features.advice import follow
 
+
+def pq_bytes(table: pa.Table) -> bytes:
+    held = io.BytesIO()
+    pq.write_table(table, held)
+    return held.getvalue()
+
+
 ACCOUNTS = "SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time"
 USAGE = "account_id,event_time,quantity\na,2024-01-01 10:00:00,3\na,2024-01-02 10:00:00,5\n"
+PARQUET = pq_bytes(
+    pa.table({"account_id": ["a", "b"], "event_time": [dt.datetime(2024, 1, 1)] * 2, "quantity": [1, 2]})
+)
 READ = "SELECT account_id, event_time, quantity FROM read_csv('${data}/usage.csv')"
 
 
@@ -83,6 +97,21 @@ CASES = [
     Case("a flag in German", "auto_renew is boolean", SUBSCRIPTION.format("9 AS mrr, unnest(['Nein', 'Ja']) AS auto_renew"), {}, "count(*) FILTER (WHERE auto_renew)", 1, "subscriptions"),
     Case("words for a number", "seats is integer", SUBSCRIPTION.format("9 AS mrr, unnest(['few', 'many']) AS seats"), {}, table="subscriptions"),
     Case("an optional time that cannot be", "before 1971-01-01", SUBSCRIPTION.format("9 AS mrr, unnest([DATE '9999-12-31', DATE '2024-01-01']) AS term_end"), {}, "count(term_end_us)", 1, "subscriptions"),
+    Case("a cast of money", "'$1,049.00' is no DOUBLE", SUBSCRIPTION.format("CAST(x AS DOUBLE) AS mrr FROM (VALUES ('$1,049.00'), ('9')) t(x)"), {}, "max(mrr)", 104_900, "subscriptions"),
+    Case("a cast of a flag", "'Ja' is no BOOLEAN", SUBSCRIPTION.format("9 AS mrr, x::BOOLEAN AS auto_renew FROM (VALUES ('Ja'), ('Nein')) t(x)"), {}, "count(*) FILTER (WHERE auto_renew)", 1, "subscriptions"),
+    Case("a cast of an expression", "'03.04.2024' is no TIMESTAMP", "SELECT 'a' AS account_id, CAST(trim(x) AS TIMESTAMP) AS event_time FROM (VALUES ('03.04.2024'), ('13.04.2024')) t(x)", {}, "max(event_us)", 1_712_966_400_000_000),
+    Case("a cast in a WITH", "'x' is no BIGINT", "WITH e AS (\n  SELECT account_id, event_time, CAST(quantity AS BIGINT) AS quantity FROM read_csv('${data}/usage.csv')\n) SELECT * FROM e", values("a,2024-01-01,3", "b,2024-01-01,x"), "sum(quantity)", 3),
+    Case("an ambiguous column", "Ambiguous reference", "SELECT account_id, a.event_time FROM read_csv('${data}/usage.csv') a JOIN read_csv('${data}/usage.csv') b USING (event_time)", {"usage.csv": USAGE}),
+    Case("a bracket that is open", "syntax error", READ[:-1], {"usage.csv": USAGE}),
+    Case("a comma that lacks", "write a comma before event_time", READ.replace("account_id, event_time, quantity", "account_id AS account_id event_time"), {"usage.csv": USAGE}),
+    Case("a type that is none", "STRINGG does not exist", READ.replace("account_id", "account_id::STRINGG AS account_id"), {"usage.csv": USAGE}),
+    Case("a misspelt reader", "read_cs does not exist", READ.replace("read_csv", "read_cs"), {"usage.csv": USAGE}),
+    Case("the folder without its sign", "No files found", READ.replace("${data}", "{data}"), {"usage.csv": USAGE}),
+    Case("what stands behind the semicolon", '"acount_id" not found', READ.replace("account_id", "acount_id AS account_id") + "; -- all of it", {"usage.csv": USAGE}),
+    Case("text for Parquet", "No magic bytes", READ.replace("read_csv", "read_parquet"), {"usage.csv": USAGE}),
+    Case("Parquet for text", "it is a Parquet file", READ, {"usage.csv": PARQUET}),
+    Case("what is not packed", "not a GZIP stream", READ.replace(".csv'", ".csv.gz'"), {"usage.csv.gz": USAGE}),
+    Case("half of a line of JSON", "Malformed JSON", READ.replace("read_csv('${data}/usage.csv')", "read_json('${data}/usage.json')"), {"usage.json": '{"account_id": "a", "event_time": "2024-01-01", "quantity": 1}\n{"account_id": "b", "ev'}, is_=1),
     Case("two columns of one name", "which is taken", READ.replace("quantity", '1 AS "Deal Size", 2 AS deal_size'), {"usage.csv": USAGE}),
 ]  # fmt: skip
 
