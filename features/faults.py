@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import itertools
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from features.flat_files.bounds import (
     refuse_inflated,
     texts_fault,
 )
+from features.query_text import Excerpt
 from features.tables import KNOWN_TIME, TABLES, Column, Table
 
 if TYPE_CHECKING:
@@ -37,12 +39,8 @@ SHOWN_NAMES = 20
 
 def name_fault(path: Path) -> Fault:
     """A file that is called like no table."""
-    near = difflib.get_close_matches(path.stem.lower(), TABLES, 1, 0.6)
-    step = (
-        f"rename it to {near[0]}{path.suffix}"
-        if near
-        else f"rename it to one of them, or to _{path.name}, which is not read"
-    )
+    near = difflib.get_close_matches(path.stem.lower(), TABLES, 1, 0.8)
+    step = f"rename it to {f'{near[0]}{path.suffix}' if near else 'one of them'}, or to _{path.name}, which is not read"
     return Fault(str(path), f"no canonical table is called {path.stem!r}", f"one of {', '.join(TABLES)}", step)
 
 
@@ -138,10 +136,20 @@ def _without(column: Column, good: str) -> str:
 
 
 def python_fault(path: Path, error: Exception) -> Fault:
-    """What a source's own Python file raised."""
+    """What a source's own Python file raised, and the line of it."""
     text = (str(error).strip().splitlines() or [""])[0]
+    of_file = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    number = error.lineno if isinstance(error, SyntaxError) else of_file[-1] if of_file else None
+    where, excerpt = str(path), ""
+    if number is not None:
+        line = path.read_text(errors="replace").splitlines()[number - 1]
+        where, excerpt = f"{path}, line {number}", str(Excerpt(number, line, len(line) - len(line.lstrip()), len(line)))
     step = "mend the file; it has a function rows(data) that returns a pyarrow.Table or RecordBatchReader"
-    return Fault(str(path), f"{type(error).__name__}: {text}", "rows(data) returns Arrow", step)
+    if isinstance(error, TypeError) and "rows(data) returned" in text:
+        step = "return pyarrow.Table.from_pylist(...) of a list of dictionaries, or a data frame"
+    elif isinstance(error, AttributeError) and "'rows'" in text:
+        step = "write a function rows(data) that returns a pyarrow.Table or RecordBatchReader"
+    return Fault(where, f"{type(error).__name__}: {text}", "rows(data) returns Arrow", step, excerpt)
 
 
 def value_faults(source: Source, path: Path, table: Table) -> list[Fault]:

@@ -367,7 +367,9 @@ class Source:
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             found = module.rows(self.data)
-            self._adopt(table.name, found if isinstance(found, pa.Table) else found.read_all())
+            if not hasattr(found, "__arrow_c_stream__"):
+                raise TypeError(f"rows(data) returned a {type(found).__name__}")
+            self._adopt(table.name, pa.table(found))
 
     def _adopt(self, table: str, rows: pa.Table) -> None:
         self.connection.register(f"arrow_{table}", rows)

@@ -25,9 +25,9 @@ from features.needed_tables import tables_for
 from features.outcomes.outcomes import Outcomes, created, label, lead_companies, read_outcomes
 from features.panel import ELIGIBLE, build_panel, grid, signals_of
 from features.readiness.encoding import encode, is_constant, vocabulary
-from features.readiness.periods import periods_of
+from features.readiness.periods import is_split, periods_of
 from features.signal import Entity, Signal, Theme
-from features.source import Source, from_us
+from features.source import Source, from_us, to_us
 from features.tables import TABLES
 
 FEWEST_DATES = 3
@@ -285,15 +285,20 @@ def observation_dates(source: Source, asked: Asked, outcomes: Outcomes, since: d
     settle = dt.timedelta(microseconds=outcomes.settle_us)
     horizon = dt.timedelta(days=asked.horizon_days)
     begin = max(first + dt.timedelta(days=asked.warm_up_days), since or first)
-    end = from_us(outcomes.known_until_us) - horizon - settle
     step = asked.grid_days if asked.lead_days is None else WEEK_DAYS
-    dates = grid(begin, end, step) if end > begin else []
+
+    def dates_of(horizon: dt.timedelta) -> list[dt.datetime]:
+        end = from_us(outcomes.known_until_us) - horizon - settle
+        return grid(begin, end, step) if end > begin else []
+
+    dates = dates_of(horizon)
     if len(dates) >= FEWEST_DATES:
         return dates
     days = (last - begin).days
     steps = 2 * asked.grid_days
     # Three periods with a horizon between each two, and the last window over at the end of the data.
-    longest = (days - settle.days - steps) // 3
+    about = (days - settle.days - steps) // 3
+    longest = next((n for n in range(about, 0, -1) if _is_enough(dates_of(dt.timedelta(days=n)), n)), 0)
     raise TrainingRefused(
         subject(source, asked),
         [
@@ -309,6 +314,12 @@ def observation_dates(source: Source, asked: Asked, outcomes: Outcomes, since: d
             )
         ],
     )
+
+
+def _is_enough(dates: Sequence[dt.datetime], horizon_days: int) -> bool:
+    """Whether rows at these dates could be learnt from and judged."""
+    times = np.array([to_us(date) for date in dates], dtype=np.int64)
+    return len(dates) >= FEWEST_DATES and is_split(times, horizon_days * DAY_US)
 
 
 def history(source: Source) -> tuple[dt.datetime, dt.datetime]:

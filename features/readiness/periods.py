@@ -52,7 +52,7 @@ def periods_of(
         if free is not None and (found is None or found.train.sum() < KEPT_SHARE * free.train.sum()):
             found = _by_lot(free, strict_group)
     if found is None:
-        raise TrainingRefused("the split by time", [_too_short(np.unique(time), horizon)])
+        raise TrainingRefused("the split by time", [_too_short(time, horizon, test_share, strict_group)])
     named = {"train": found.train, "calibrate": found.calibrate, "test": found.test}
     if found.dealt and not all(mask.any() for mask in named.values()):
         raise TrainingRefused("the split by time", [_too_few_groups(strict_group)])
@@ -117,8 +117,17 @@ def _too_few_groups(group: np.ndarray | None) -> Fault:
     )
 
 
-def _too_short(times: np.ndarray, horizon: int) -> Fault:
-    longest = max((min(t - times[0], times[-1] - t) for t in times), default=0)
+def is_split(time: np.ndarray, horizon: int) -> bool:
+    """Whether rows at these times make three periods with one horizon between each two."""
+    return _cut_in_time(time, horizon, TEST_SHARE, None) is not None
+
+
+def _too_short(time: np.ndarray, horizon: int, test_share: float, group: np.ndarray | None) -> Fault:
+    times = np.unique(time)
+    # Half of the time would do if the periods could be cut anywhere: the horizon that is advised is tried.
+    half = max((min(t - times[0], times[-1] - t) for t in times), default=0)
+    tried = range(min(half, horizon - 1) // DAY_US, 0, -1)
+    longest = DAY_US * next((days for days in tried if _cut_in_time(time, days * DAY_US, test_share, group)), 0)
     found = f"{len(times)} observation dates"
     if horizon:
         found += f" over {(times[-1] - times[0]) // DAY_US if len(times) else 0:,} days with a horizon of {horizon // DAY_US} days"

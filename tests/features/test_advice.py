@@ -6,16 +6,24 @@ import datetime as dt
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.errors import BadInput
+from features.audit.outcome import QUESTIONS, Question
+from features.errors import BadInput, TrainingRefused, UserMistake
+from features.observed_period import DAY_US
+from features.outcomes.outcomes import read_outcomes
 from features.query_text import QueryText
-from features.source import Source, open_source
+from features.readiness import labelled_rows
+from features.readiness.labelled_rows import observation_dates
+from features.readiness.periods import is_split
+from features.source import Source, open_source, to_us
+from tests.company import at, make_source, random_company
 from tests.features.advice import follow
 
 
@@ -237,3 +245,99 @@ class TestPlace:
             open_source(str(source), data)
         assert "'many'" in str(caught.value)
         assert "secret-id" not in str(caught.value)
+
+
+class TestPython:
+    """A source's own Python file, and the line of it that raised."""
+
+    @pytest.mark.parametrize(
+        ("text", "where", "said"),
+        [
+            ("def rows(data):\n    return 1 +\n", "line 2", "SyntaxError"),
+            ("import pyarrow\n\ndef rows(data):\n    return {}['a key']\n", "line 4", "KeyError: 'a key'"),
+            ("def table(data): ...\n", None, "write a function rows"),
+            ("def rows(data):\n    return [{'account_id': 'a'}]\n", None, "returned a list"),
+        ],
+    )
+    def test_what_it_raised_and_where(self, tmp_path: Path, text: str, where: str | None, said: str) -> None:
+        (tmp_path / "accounts.sql").write_text(ACCOUNTS)
+        (tmp_path / "usage.py").write_text(text)
+        with pytest.raises(BadInput) as caught:
+            open_source(str(tmp_path))
+        (fault,) = caught.value.faults
+        assert said in str(fault)
+        assert fault.where == str(tmp_path / "usage.py") + (f", {where}" if where else "")
+
+    def test_a_data_frame_is_taken(self, tmp_path: Path) -> None:
+        (tmp_path / "accounts.sql").write_text(ACCOUNTS)
+        frame = "pd.DataFrame({'account_id': ['a'], 'event_time': [pd.Timestamp('2024-01-01').as_unit('us')]})"
+        (tmp_path / "usage.py").write_text(f"import pandas as pd\ndef rows(data):\n    return {frame}\n")
+        assert open_source(str(tmp_path)).rows("usage") == 1
+
+
+class TestOpening:
+    """What is said before a table is read."""
+
+    def test_the_folder_of_the_files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("ACCOUNTSCORE_DATA", raising=False)
+        source, data = broken(Case("", "", READ, {"usage.csv": USAGE}), tmp_path)
+        with pytest.raises(UserMistake, match=r"pass --data DIR .* or set ACCOUNTSCORE_DATA"):
+            open_source(str(source))
+        assert open_source(str(source), data).rows("usage") == 2
+        monkeypatch.setenv("ACCOUNTSCORE_DATA", str(data))
+        assert open_source(str(source)).rows("usage") == 2
+
+    def test_a_source_without_an_entity(self, tmp_path: Path) -> None:
+        (tmp_path / "usage.sql").write_text("SELECT 'a' AS account_id, DATE '2024-01-01' AS event_time")
+        with pytest.raises(BadInput, match=r"add accounts\.sql or leads\.sql"):
+            open_source(str(tmp_path))
+        (tmp_path / "accounts.sql").write_text(ACCOUNTS)
+        assert open_source(str(tmp_path)).rows("usage") == 1
+
+    def test_a_file_that_is_no_table(self, tmp_path: Path) -> None:
+        (tmp_path / "accounts.sql").write_text(ACCOUNTS)
+        (tmp_path / "notes.sql").write_text("SELECT 1")
+        with pytest.raises(BadInput, match=r"_notes\.sql, which is not read") as caught:
+            open_source(str(tmp_path))
+        (fault,) = caught.value.faults
+        Path(fault.where).rename(tmp_path / "_notes.sql")
+        assert open_source(str(tmp_path)).tables == ("accounts",)
+
+    def test_data_of_another_time(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "accounts.sql").write_text(ACCOUNTS)
+        monkeypatch.setenv("ACCOUNTSCORE_NOW", "2020-01-01")
+        with pytest.raises(UserMistake, match="set ACCOUNTSCORE_NOW"):
+            _ = open_source(str(tmp_path)).span
+        monkeypatch.setenv("ACCOUNTSCORE_NOW", "2024-02-01")
+        assert open_source(str(tmp_path)).span[1] == at("2024-01-01")
+
+
+class TestHorizon:
+    """A history that is too short for the horizon: the one that is advised leaves three periods."""
+
+    @staticmethod
+    def advised(source: Source, question: Question) -> int | None:
+        with pytest.raises(TrainingRefused) as caught:
+            observation_dates(source, question, read_outcomes(source, question.entity), None)
+        found = re.search(r"a horizon of at most (\d+) days would work", caught.value.faults[0].next_step)
+        return int(found[1]) if found else None
+
+    @pytest.mark.parametrize("days", [150, 175, 200])
+    def test_with_it_there_are_dates_enough(self, tmp_path: Path, days: int) -> None:
+        source, question = make_source(tmp_path, random_company(1, days=days)), QUESTIONS["lead-fit"]
+        horizon = self.advised(source, question)
+        if days == 150:  # a third of what is there after the warm-up is less than a step: no horizon works
+            assert horizon is None
+            return
+        assert horizon is not None
+        shorter = replace(question, horizon_days=horizon)
+        dates = observation_dates(source, shorter, read_outcomes(source, question.entity), None)
+        assert is_split(np.array([to_us(date) for date in dates]), horizon * DAY_US)
+
+    def test_without_trying_it_is_refused_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The sabotaged twin."""
+        monkeypatch.setattr(labelled_rows, "_is_enough", lambda *_: True)
+        source, question = make_source(tmp_path, random_company(1, days=150)), QUESTIONS["lead-fit"]
+        horizon = self.advised(source, question)
+        assert horizon is not None
+        self.advised(source, replace(question, horizon_days=horizon))  # which is refused
