@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
 import stat
 import sys
+import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +25,7 @@ def run(app: typer.Typer) -> None:
         _warn_of_everybody(Settings.from_env().home)
         app(standalone_mode=True)
     except AccountscoreError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(_on_terminal(f"error: {error}"), file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except OSError as error:
         if error.filename is None or isinstance(error, BrokenPipeError):
@@ -41,6 +44,29 @@ def run(app: typer.Typer) -> None:
             raise
         print(f"error: {_too_little(error)}", file=sys.stderr)
         raise SystemExit(UserMistake.exit_code) from None
+
+
+def _on_terminal(text: str) -> str:
+    """Wrapped on words where somebody reads it; lines of a SELECT with their carets stay as they are."""
+    if not sys.stderr.isatty():
+        return text
+    columns = shutil.get_terminal_size().columns
+    lines = []
+    for line in text.splitlines():
+        indent = line[: len(line) - len(line.lstrip(" -"))]
+        if _OF_A_SELECT.match(line):
+            lines.append(line)
+        else:
+            lines.append(
+                textwrap.fill(
+                    line.lstrip(" -"), columns, initial_indent=indent, subsequent_indent=" " * len(indent),
+                    break_long_words=False, break_on_hyphens=False,
+                )
+            )  # fmt: skip
+    return "\n".join(lines)
+
+
+_OF_A_SELECT = re.compile(r" +\d* \| ")
 
 
 def _too_little(error: Exception) -> str:

@@ -1,0 +1,57 @@
+"""What is said of a flat file that cannot be read is followed to the letter, and the file is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from features.errors import UserMistake
+from features.flat_files.reading import read_file
+
+GOOD = "lead,amount\na,1\nb,2\n"
+
+
+def saved_as_utf8(file: Path) -> None:
+    file.write_text(file.read_bytes().replace(b"\x00", b"").decode("latin-1"))
+
+
+def written(text: str) -> Callable[[Path], None]:
+    return lambda file: file.write_text(text) and None
+
+
+@pytest.mark.parametrize(
+    ("held", "said", "mend"),
+    [
+        (b"", "its first line has the column names, the rows follow", written(GOOD)),
+        (b"lead,amount\na,1,2\nb,2\n", "quote values that hold the delimiter", written('lead,amount\na,"1,2"\nb,2\n')),
+        (b"lead,amount,lead\na,1,x\nb,2,y\n", "rename or leave out all but one", written("lead,amount,other\na,1,x\nb,2,y\n")),
+        (GOOD.encode().replace(b"a,", b"\x00a,"), "save the table as CSV UTF-8", saved_as_utf8),
+        (GOOD.encode().replace(b"a,", b"M\x81ller,"), "save it as UTF-8", saved_as_utf8),
+    ],
+)  # fmt: skip
+def test_followed_it_is_read(tmp_path: Path, held: bytes, said: str, mend: Callable[[Path], None]) -> None:
+    file = tmp_path / "leads.csv"
+    file.write_bytes(held)
+    with pytest.raises(UserMistake) as caught:
+        read_file(file)
+    assert said in str(caught.value)
+    mend(file)
+    assert read_file(file).table.num_rows == 2
+
+
+def test_an_encoding_that_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "leads.csv"
+    file.write_bytes(GOOD.encode().replace(b"a,", b"M\x81ller,"))
+    with pytest.raises(UserMistake, match="name its encoding with --encoding"):
+        read_file(file)
+    assert read_file(file, "cp437").table.num_rows == 2
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "leads.csv"
+    with pytest.raises(UserMistake, match=r"give a \.parquet or \.csv file with one row per lead or account"):
+        read_file(file)
+    file.write_text(GOOD)
+    assert read_file(file).table.num_rows == 2
