@@ -178,6 +178,13 @@ def nearest_file(text: QueryText, told: Told) -> str:
     folder = text.data if text.data is not None else wanted.parent
     if not folder.is_dir():
         return "write the path of a file that is there, or '${data}/FILE' and pass --data DIR"
+    if text.data is not None and wanted.is_relative_to(text.data):
+        beside = text.data.parent / wanted.relative_to(text.data)
+        if beside.exists():
+            return (
+                f"rename the folder {text.data.name!r} beside {beside.name}: its name begins as that of the source, so that ${{data}} is "
+                "taken to mean it"
+            )
     if set(wanted.name) & set("*?["):
         there = ", ".join(
             str(f.relative_to(folder)) for f in sorted(itertools.islice(folder.rglob("*.*"), MOST_FILES))[:SHOWN_NAMES]

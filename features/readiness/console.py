@@ -50,8 +50,8 @@ def paragraph(line: Finding, columns: int, excerpt: str = "") -> str:
     counted = "" if line.rows is None else f" ({line.rows:,} row{'' if line.rows == 1 else 's'})"
     parts = [wrapped(f"{line.severity} {place}{counted}: {_sentence(line.found)}", columns)]
     parts += [f"    {each}" for each in excerpt.splitlines()]
-    # A fault says its rule and what is needed with one sentence.
-    needed = "" if line.needed == line.rule else f" Needed: {_sentence(line.needed)}"
+    # A fault says its rule and what is needed with one sentence, after the name of its model.
+    needed = "" if line.rule.endswith(line.needed) else f" Needed: {_sentence(line.needed)}"
     parts.append(textwrap.indent(wrapped(f"Rule: {_sentence(line.rule)}{needed}", columns - 2), "  "))
     if line.what_to_do != "nothing":
         parts.append(textwrap.indent(wrapped(f"Next: {_sentence(line.what_to_do)}", columns - 2), "  "))

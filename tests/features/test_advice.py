@@ -287,6 +287,15 @@ class TestOpening:
         monkeypatch.setenv("ACCOUNTSCORE_DATA", str(data))
         assert open_source(str(source)).rows("usage") == 2
 
+    def test_a_folder_that_is_taken_for_that_of_the_source(self, tmp_path: Path) -> None:
+        source, data = broken(
+            Case("", "", READ, {"usage.csv": USAGE, "source_of_last_year/usage_old.csv": USAGE}), tmp_path
+        )
+        with pytest.raises(BadInput, match="rename the folder 'source_of_last_year'"):
+            open_source(str(source), data)
+        (data / "source_of_last_year").rename(data / "last_year")
+        assert open_source(str(source), data).rows("usage") == 2
+
     def test_a_source_without_an_entity(self, tmp_path: Path) -> None:
         (tmp_path / "usage.sql").write_text("SELECT 'a' AS account_id, DATE '2024-01-01' AS event_time")
         with pytest.raises(BadInput, match=r"add accounts\.sql or leads\.sql"):
