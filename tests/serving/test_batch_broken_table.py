@@ -13,6 +13,8 @@ from features.errors import BadInput
 from features.source import SHIPPED
 from serving.__main__ import app
 from serving.batch import run as running
+from serving.connections import ConnectionConfig
+from serving.worker.sources import Sources
 from tests.serving.running import AS_OF, NOW, Home, quick_home
 
 
@@ -67,3 +69,23 @@ class TestBrokenTable:
         published = tmp_path / "out/manifest.json"
         models = list(json.loads(published.read_text())["models"]) if published.exists() else []
         assert models != ["lead-fit"] or done.exit_code != 2
+
+
+class TestWorker:
+    """The worker's view of a source: a table that scoring reads turns a connection off, another one does not."""
+
+    def faults(self, home: Home, company: Path, broken: str) -> list[str]:
+        (company / f"{broken}.sql").write_text("SELECT *\nFROM nowhere")
+        connection = ConnectionConfig("crm", "hubspot", "https://crm.example", str(company), home.company, {})
+        sources = Sources(home.path)
+        found = [fault.where for fault in sources.faults(connection)]
+        (company / f"{broken}.sql").unlink()
+        assert sources.faults(connection) == [], "it is looked at anew, and mended"
+        return found
+
+    def test_a_table_that_scoring_reads(self, home: Home, company: Path) -> None:
+        assert self.faults(home, company, "tickets") == [f"{company / 'tickets.sql'}, line 2"]
+
+    @pytest.mark.parametrize("table", ["actions", "churn_labels"])
+    def test_a_table_that_it_does_not_read(self, home: Home, company: Path, table: str) -> None:
+        assert self.faults(home, company, table) == []
