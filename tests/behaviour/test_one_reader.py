@@ -14,12 +14,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from training.fit_table import fit_table
 
 from features.audit.table import read_flat
 from features.flat_files.reading import read_file
 from models.scorer import Scorer
 from serving.batch import flat
+from training.fit_table import fit_table
 
 ROWS = 400
 Table = dict[str, list[str]]

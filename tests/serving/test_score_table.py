@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from training.fit_table import fit_table
 
 from features.errors import BadInput, UserMistake
 from features.flat_files import reading
@@ -23,6 +22,7 @@ from models.scorer import Scorer
 from models.verdict import NotForUse
 from serving.batch import flat
 from serving.batch.columnar import in_order
+from training.fit_table import fit_table
 
 
 def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:

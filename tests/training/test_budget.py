@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from training.fit_table import fit_table
 
 from features.signal import Phrase, Signal
 from training import budget, trees
 from training.budget import FEWEST_ROWS, allowed
+from training.fit_table import fit_table
 from training.rows import Rows, make_rows
 from training.split import Split, split_in_time
 

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from training.fit_table import fit_table
 
 from features.audit import audit_table
 from features.errors import UserMistake
@@ -24,6 +23,7 @@ from features.measures import DAY_US
 from models.scorer import Scorer
 from training.entity_column import Entities
 from training.errors import TrainingRefused
+from training.fit_table import fit_table
 from training.flat import Ask, FlatTable, as_unit, flat_rows, moments
 
 

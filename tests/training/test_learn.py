@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training.fit_table import table_definition
 
 from features.audit import Finding
 from models.definition import Gates
@@ -16,6 +15,7 @@ from tests.rows import make_rows
 from training import artefact, evaluate, trees
 from training.calibrate import log_loss, sigmoid
 from training.candidates import Held, better_beyond_noise, choose
+from training.fit_table import table_definition
 from training.judgement import Rival, findings, judge
 from training.learn import Learnt, Settings, learn, probabilities
 from training.rows import Rows
