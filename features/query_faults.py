@@ -85,7 +85,13 @@ def _judged(
     empty = _empty(connection, text)
     if empty:
         named = ", ".join(f"{file.name} ({why})" for file, why in empty[:5])
-        step = f"remove the empty file{'s' * (len(empty) > 1)}, or give the first line with the names of the columns"
+        head = (
+            "give it the line with the names of its columns"
+            if len(empty) == 1
+            else "give them the line with the names of their columns"
+        )
+        by_pattern = all(file.name not in text.run for file, _ in empty)
+        step = f"remove the empty file{'s' * (len(empty) > 1)}, or {head}" if by_pattern else head
         return (
             f"{named}: an empty file has no columns",
             "each file that the SELECT reads has its columns",
@@ -151,6 +157,13 @@ def _judged(
             told.line.split(" (use")[0],
             RULE,
             f"write {used[1]} in the place of {excerpt.word if excerpt else told.name}",
+            excerpt,
+        )
+    if "duplicate alias" in told.message:
+        return (
+            told.line,
+            RULE,
+            "give each a name of its own, such as read_csv(...) AS a JOIN read_csv(...) AS b",
             excerpt,
         )
     if told.kind == "Out of Range":

@@ -35,6 +35,11 @@ def follow(fault: Fault, data: Path) -> None:
             if not file.read_text().strip():
                 file.unlink()
         return
+    if "give it the line with the names of its columns" in step:
+        for file in data.rglob("*.csv"):
+            if not file.read_text().strip():
+                file.write_text("account_id,remark\n")
+        return
     if found := re.search(r"^add (\w+)\.sql with one row", step):
         raise AssertionError(f"{found[1]} needs rows that only a person has")
     text = before = path.read_text()

@@ -83,6 +83,7 @@ CASES = [
     Case("lines of too many fields", "other fields than its header", READ, {"usage.csv": USAGE + "b,2024-01-01,3,4,5\n"}),
     Case("the same with all columns", "other fields than its header", "SELECT * FROM read_csv('${data}/usage.csv')", {"usage.csv": USAGE + "b,2024-01-01,3,4,5\n"}),
     Case("one empty file of several", "1.csv (0 bytes)", "SELECT account_id, event_time FROM read_csv('${data}/days/*.csv')", {"days/1.csv": "", "days/2.csv": USAGE}),
+    Case("an empty file beside another", "b.csv (0 bytes)", READ + " AS a JOIN read_csv('${data}/b.csv') AS b USING (account_id)", {"usage.csv": USAGE, "b.csv": ""}, is_=0),
     # Values.
     Case("a cast of a number", "column quantity: 'many' is no BIGINT", READ.replace("quantity", "CAST(quantity AS BIGINT) AS quantity"), values("a,2024-01-01,3", "b,2024-01-01,many"), "sum(quantity)", 3),
     Case("the short form of a cast", "column quantity: 'many' is no", READ.replace("quantity", "quantity::INT AS quantity"), values("a,2024-01-01,3", "b,2024-01-01,many"), "sum(quantity)", 3),
