@@ -16,6 +16,7 @@ from features.clock import parse_seen
 from features.errors import UserMistake
 from features.query_command import query_command
 from features.simulate import simulate_command
+from features.writable import require_place
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("simulate")(simulate_command)
@@ -43,6 +44,7 @@ def build(
     from features.panel import build_panel, write_panel
     from features.source import open_source
 
+    require_place(out)  # before the work
     as_ofs = [parse_seen(part) for part in as_of.split(",") if part.strip()]
     kind, opened = _entity(entity), open_source(source, data, keep_going=True)
     needed = tables_for(kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -16,6 +17,10 @@ import typer
 
 from features.errors import AccountscoreError, UserMistake
 from features.settings import Settings
+from features.writable import told
+
+OF_THE_DISK = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT)
+"""Errors of the system that are a user's to mend, even where it does not say of which file (DuckDB, Arrow)."""
 
 
 def run(app: typer.Typer) -> None:
@@ -28,12 +33,9 @@ def run(app: typer.Typer) -> None:
         print(_on_terminal(f"error: {error}"), file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except OSError as error:
-        if error.filename is None or isinstance(error, BrokenPipeError):
+        if isinstance(error, BrokenPipeError) or (error.filename is None and error.errno not in OF_THE_DISK):
             raise
-        print(
-            f"error: {str(error.filename)!r}: {error.strerror}; see that it is there and may be written",
-            file=sys.stderr,
-        )
+        print(f"error: {told(error)}", file=sys.stderr)
         raise SystemExit(1) from None
     except MemoryError as error:
         print(f"error: {_too_little(error)}", file=sys.stderr)

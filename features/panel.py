@@ -47,6 +47,7 @@ from features.states import state_frames
 from features.tables import ENTITIES, TABLES
 from features.visibility import KEY, KnownBefore
 from features.windows import LIFETIME, window_frames
+from features.writable import require_place
 
 Frame = nw.LazyFrame[Any]
 
@@ -191,8 +192,7 @@ def _described(chosen: Sequence[Definition]) -> dict[str, str]:
 
 def write_panel(panel: pa.Table, out: Path) -> None:
     """Write a panel as Parquet, whole or not at all."""
-    if not out.resolve().parent.is_dir():
-        raise UserMistake(f"no folder {str(out.resolve().parent)!r} to write {out.name!r} into: make it first")
+    require_place(out)
     beside = out.with_name(f".{out.name}.partial")
     try:
         pq.write_table(panel, beside)

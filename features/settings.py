@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from features.writable import require_writable
+
 
 def sqlite_url(file: Path) -> str:
     """The SQLAlchemy URL of a SQLite file, whatever characters its path has.
@@ -33,6 +35,10 @@ class Settings:
     """`ACCOUNTSCORE_TRACKING_URI`: MLflow tracking store, default SQLite under `home`."""
     connections: Path
     """`ACCOUNTSCORE_CONNECTIONS`: folder of one TOML file per CRM connection, default `home`/connections."""
+
+    def require_home(self) -> None:
+        """Raises `UserMistake` when the home cannot be written: to be asked before work whose result goes there."""
+        require_writable(self.home, "mount it writable, or set ACCOUNTSCORE_HOME to a folder that can be written")
 
     @classmethod
     def from_env(cls, environ: dict[str, str] | None = None) -> Settings:

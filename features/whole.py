@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -20,8 +21,11 @@ def replace_whole(path: Path, content: bytes, private: bool = False) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
+    except BaseException as error:
+        if isinstance(error, OSError) and str(error.filename) == str(beside):
+            error.filename = str(path)  # the name that people know
+        with contextlib.suppress(OSError):  # what failed is told, not this
+            beside.unlink(missing_ok=True)
         raise
     sync(path.parent)
 

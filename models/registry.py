@@ -17,6 +17,8 @@ import numpy as np
 
 from features.errors import AccountscoreError, UserMistake
 from features.settings import Settings
+from features.writable import require_writable as require_folder
+from features.writable import unwritable
 from models import artifact_location
 from models.definition import Model
 from models.scorer import Scorer
@@ -27,6 +29,8 @@ EXPERIMENT = "accountscore"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 _OTHER_VERSION = re.compile("out-of-date database schema|Can't locate revision")
 """What MLflow, or alembic in it, says of a database that another version wrote."""
+_UNWRITABLE = re.compile("attempt to write a readonly database|unable to open database file")
+"""What SQLite says, through whatever raised it."""
 _PACKAGES = Path(__file__).parents[1]
 
 
@@ -62,24 +66,47 @@ def _mlflow(settings: Settings) -> Iterator[Any]:
         disable_logging()  # type: ignore[no-untyped-call]
         file = file_of(settings)
         if file is not None:
+            _require_file(file)  # MLflow writes when it opens one, and tries for a minute and a half
             file.parent.mkdir(parents=True, exist_ok=True)
             from mlflow.store.db import utils
 
             # It takes the URL's text for the path, and makes a second folder where a character is escaped in it.
             utils._make_parent_dirs_if_sqlite = lambda db_uri: None
-            artifact_location.follow(file, settings.home, EXPERIMENT)
         mlflow.set_tracking_uri(settings.tracking_uri)
         mlflow.set_registry_uri(settings.tracking_uri)
         try:
+            if file is not None:
+                artifact_location.follow(file, settings.home, EXPERIMENT)
             yield mlflow
         except Exception as error:
             said = str(error)
+            if _UNWRITABLE.search(said) is not None:
+                raise AccountscoreError(
+                    f"the registry {_shown(settings)} cannot be written: see that its file and folder may be written, or set "
+                    "ACCOUNTSCORE_TRACKING_URI to one that can"
+                ) from None
             if _OTHER_VERSION.search(said) is None:
                 raise
             raise AccountscoreError(
                 f"the registry {_shown(settings)} is of another version of MLflow than {mlflow.__version__}: use the version that "
                 "wrote it; one that is older is brought up by mlflow db upgrade, after a backup"
             ) from None
+
+
+def require_writable(settings: Settings) -> None:
+    """Raises `UserMistake` when the home, or a registry that is a file, cannot be written: to be asked before a model is learnt or put live."""
+    settings.require_home()
+    file = file_of(settings)
+    if file is not None:
+        _require_file(file)
+
+
+def _require_file(file: Path) -> None:
+    next_step = "mount it writable, or set ACCOUNTSCORE_TRACKING_URI to a registry that can be written"
+    require_folder(file.parent, next_step)  # SQLite keeps its journal beside it
+    why = unwritable(file) if file.exists() else None
+    if why is not None:
+        raise UserMistake(f"the registry {str(file)!r} cannot be written ({why}): {next_step}")
 
 
 def file_of(settings: Settings) -> Path | None:

@@ -7,11 +7,11 @@ readiness, and in a metric that says for how long.
 from __future__ import annotations
 
 import datetime as dt
-import os
 from pathlib import Path
 
 import msgspec
 
+from features.whole import replace_whole
 from models import pointer
 
 NAME = "registry.json"
@@ -47,8 +47,4 @@ def read(home: Path, model: str) -> Confirmed:
 def note(home: Path, model: str, failed: str | None = None) -> None:
     """Note a look that succeeded, or why it failed; the time of the last success is kept then."""
     at = read(home, model).at if failed else dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    where = pointer.folder(home, model)
-    where.mkdir(parents=True, exist_ok=True)
-    partial = where / f".{NAME}.{os.getpid()}.partial"
-    partial.write_bytes(msgspec.json.encode(Confirmed(at=at, failed=failed)))
-    partial.replace(where / NAME)
+    replace_whole(pointer.folder(home, model) / NAME, msgspec.json.encode(Confirmed(at=at, failed=failed)))

@@ -27,6 +27,7 @@ def sync(settings: ServingSettings) -> list[str]:
     """
     for name, value in WAIT.items():
         os.environ.setdefault(name, value)
+    settings.base.require_home()
     _require_registry(settings)
     lines, failed = [], []
     for name in MODELS:

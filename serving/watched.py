@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from features.errors import UserMistake
+from features.writable import told
 from serving.clock import Clock, to_us
 from serving.errors import StoreAway
 from serving.keys import repository as keys
@@ -67,10 +68,17 @@ class Watched:
             before = self._seen
             if before is None or before.get(keys.GENERATION) != found.get(keys.GENERATION):
                 self.keys = self._closed(KeyRing.load(connection, self._pepper, time.time_ns() // 1000))
-                keep(self.keys, self._home)
+                self._keep(self.keys)
             if before is None or any(before.get(name) != found.get(name) for name in marks.GENERATIONS):
                 self.marks = Marks.load(connection, to_us(self._clock()))
             self._seen = found
+
+    def _keep(self, ring: KeyRing) -> None:
+        """A home that cannot be written stops no key from ending: what is told here is what a start while the store is away lacks."""
+        try:
+            keep(ring, self._home)
+        except OSError as error:
+            log.warning("keys.not_kept why=%s", told(error))
 
     def _closed(self, found: KeyRing) -> KeyRing:
         """A store without any key where this home knows of one was lost, or is another one: it opens nothing. A key that is made in

@@ -78,6 +78,8 @@ def backtest(
     The report is also written to `<home>/backtest/<model>/<newest moment>.json`. Raises `TrainingRefused` when the outcomes have no dates, or no moment has enough known before it.
     """
     definition = get_model(model)
+    home = settings or Home.from_env()
+    home.require_home()
     opened = open_source(source, data, keep_going=True)
     progress("panel and labels", 0.0)
     panel = labelled_panel(opened, definition, since, engine, seed)
@@ -91,8 +93,7 @@ def backtest(
         "total": total(found, seed),
         "notes": [*notes, *left_out_notes(opened, tables_for(definition.entity, definition.themes))],
     }
-    home = (settings or Home.from_env()).home
-    file = home / "backtest" / definition.name / f"{found[-1].as_of.isoformat()}.json"
+    file = home.home / "backtest" / definition.name / f"{found[-1].as_of.isoformat()}.json"
     replace_whole(file, json.dumps(report, indent=2).encode())
     return report | {"file": str(file)}
 

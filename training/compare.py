@@ -52,6 +52,7 @@ def compare(
     The report is also written to `<home>/compare/<model>/<version>-against-<other>.json`. Raises `UserMistake` when there are no two versions, `TrainingRefused` when no labelled row is later than both.
     """
     definition = get_model(model)
+    settings.require_home()
     one, other = _versions(settings, definition.name, version, against)
     opened = open_source(source, data, keep_going=True)
     progress("panel and labels", 0.0)

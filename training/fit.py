@@ -73,6 +73,8 @@ def fit_source(
     began = clock.monotonic()
     settings = settings or Settings.from_env()
     definition = get_model(model)
+    if register:
+        _require_writable(settings)
     opened = open_source(source, data, keep_going=True)
     progress("panel and labels", 0.0)
     panel = labelled_panel(opened, definition, since, engine, seed)
@@ -205,6 +207,12 @@ def _newest_learnt(panel: Panel) -> dt.datetime:
     """The newest date that was learnt from; of rows without time the newest of all."""
     moments = pc.cast(panel.table["as_of"], pa.int64()).to_numpy()[panel.split.before_test]
     return from_us(int(moments.max()))
+
+
+def _require_writable(settings: Settings) -> None:
+    from models import registry
+
+    registry.require_writable(settings)
 
 
 def _present(settings: Settings, definition: Model) -> int | None:

@@ -28,6 +28,7 @@ def promote(settings: Settings, model: str, version: int | None = None) -> dict[
     Raises `PromotionRefused` (exit code 3) with the failed gates, `UserMistake` for an unknown version.
     """
     name = get_model(model).name
+    registry.require_writable(settings)
     present = champion_version(settings, name)
     found = registry.get_version(settings, name, version)
     verdict = (found.tags or {}).get(GATES, "never judged")
@@ -111,6 +112,7 @@ def rollback(settings: Settings, model: str) -> dict[str, object]:
     Raises `UserMistake` when there is no previous champion.
     """
     name = get_model(model).name
+    registry.require_writable(settings)
     present = champion_version(settings, name)
     before = registry.by_alias(settings, name, registry.PREVIOUS)
     if before is None:

@@ -16,6 +16,7 @@ from features.clock import now
 from features.errors import UserMistake
 from features.settings import Settings
 from features.simulate.company import simulate
+from features.writable import require_writable
 
 
 def simulate_command(
@@ -51,6 +52,7 @@ def simulate_command(
 ) -> None:
     """Make a sample company: every canonical table as Parquet, and truth.parquet with the true probabilities."""
     folder = out if out is not None else Settings.from_env().home / "sample"
+    require_writable(folder, "give --out a folder that can be written")
     started = time.monotonic()
     console = Console(stderr=True)
     shown = Progress(

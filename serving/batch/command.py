@@ -14,6 +14,7 @@ import typer
 
 from features.clock import parse_seen
 from features.errors import AccountscoreError, UserMistake
+from features.writable import NotWritable
 from serving.errors import DiskTrouble
 from serving.settings import ServingSettings
 
@@ -80,8 +81,9 @@ def batch(
         _run(report, source, as_of, out, data, reasons, history, restart, max_age, engine, memory, export or [])
     except OSError as error:
         full = error.errno in FULL
+        where = "" if error.filename is None else f"{str(error.filename)!r}: "
         trouble = DiskTrouble(
-            f"{'the disk is full' if full else 'the disk failed'} ({error.strerror or error}), nothing was published: "
+            f"{where}{'the disk is full' if full else 'the disk failed'} ({error.strerror or error}), nothing was published: "
             f"{'make room' if full else 'mend it'}, then repeat the command; it goes on where it was stopped"
         )
         report.failed(trouble)
@@ -200,6 +202,8 @@ def _export(out: Path, to: str, scorers: KeptScorers, source: Source) -> None:
             f"the run is published, but not in {to!r}: the disk failed or is full ({error.strerror or error}); "
             "mend it, then repeat the command"
         ) from None
+    except NotWritable as error:
+        raise DiskTrouble(f"the run is published, but not in {to!r}: {error}; then repeat the command") from None
     for line in done.lines():
         typer.echo(line)
 

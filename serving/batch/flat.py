@@ -16,6 +16,7 @@ from features.errors import BadInput, Fault, UserMistake
 from features.flat_files import reading
 from features.flat_files.reading import is_parquet
 from features.flat_files.values import as_numbers, as_words, holds_no_value, plain, present
+from features.writable import require_place
 from models.scorer import Scorer, sigmoid
 from models.verdict import MARK, NEVER_JUDGED, mark, require_not_refused
 from serving.batch import csv_lines
@@ -85,8 +86,7 @@ def score_table(
     to_parquet = is_parquet(out)
     if out.resolve() == source.resolve():
         raise UserMistake(f"{str(out)!r} is the input itself: give another name to write to")
-    if not out.resolve().parent.is_dir():
-        raise UserMistake(f"no folder {str(out.resolve().parent)!r} to write {out.name!r} into: make it first")
+    require_place(out)
     opened = reading.open_file(source, encoding)
     added = [field.with_name(prefix + field.name) for field in _added(reasons, to_parquet, bool(marked))]
     _check(scorer, opened.schema, source, [field.name for field in added])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.table import Table as RichTable
 
-from features.errors import MissingExtra, UserMistake
+from features.errors import MissingExtra
+from features.whole import replace_whole
+from features.writable import require_place
 from serving.batch.publish import parts_of, read_manifest, seen
 from serving.star.cells import harmless
 
@@ -91,9 +94,10 @@ def write_call_list(top: Top, path: Path, currency: str) -> None:
         import xlsxwriter
     except ModuleNotFoundError:
         raise MissingExtra("bi", "an Excel call list") from None
-    if not path.resolve().parent.is_dir():
-        raise UserMistake(f"no folder {str(path.resolve().parent)!r} to write {path.name!r} into: make it first")
-    book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False})
+    require_place(path)
+    # In memory, since xlsxwriter leaves what it has begun, and writes when it is done.
+    content = io.BytesIO()
+    book = xlsxwriter.Workbook(content, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
     sheet = book.add_worksheet(top.model)
     bold, share, money = (
         book.add_format({"bold": True}), book.add_format({"num_format": "0.0%"}), book.add_format({"num_format": "#,##0"})
@@ -113,3 +117,4 @@ def write_call_list(top: Top, path: Path, currency: str) -> None:
     sheet.autofilter(0, 0, max(1, len(top.rows)), len(heads) - 1)
     sheet.set_column(5, 5, 100)
     book.close()
+    replace_whole(path, content.getvalue())

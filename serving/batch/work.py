@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from features.errors import UserMistake
 from features.file_lock import file_lock
+from features.writable import require_writable
 from serving.batch import durable
 from serving.batch.publish import RUN, is_whole
 from serving.errors import BatchBusy
@@ -56,6 +57,7 @@ def only_one(out: Path) -> Iterator[None]:
     """One run at a time per OUT. Raises `BatchBusy`, `UserMistake` when OUT is a file."""
     if out.exists() and not out.is_dir():
         raise UserMistake(f"{str(out)!r} is a file: give a folder with --out")
+    require_writable(out, "give --out a folder that can be written; nothing was published")
     busy = BatchBusy(f"another run is going on in {str(out)!r}: wait for it, or give another --out")
     with file_lock(out / ".lock", 0, busy):
         yield

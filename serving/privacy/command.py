@@ -49,9 +49,11 @@ def erase(kind: Kind, name: Name) -> None:
 @app.command()
 def admit(kind: Kind, name: Name) -> None:
     """Take an erasure's mark away: it comes back with the next batch or event."""
-    from serving.privacy import repository
+    from serving.privacy import gone, repository
+    from serving.settings import ServingSettings
 
     _one_of(kind, repository.KINDS)
+    gone.require_writable(ServingSettings.from_env().base.home)
     _change(lambda connection, _now: repository.admit(connection, kind, name), "it was not erased")
     publish()
 

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from features.errors import UserMistake
 from features.file_lock import file_lock
 from features.removed import FILE, Removed, mark_of
+from features.writable import require_writable as require_folder
 from serving.errors import StoreAway
 from serving.store.connect import Store
 from serving.store.removed import PRESENT
@@ -36,17 +37,20 @@ def publish(store: Store, home: Path) -> None:
 
 def require_writable(home: Path) -> None:
     """Raises `UserMistake` when `publish` could not write: to be asked before what cannot be taken back."""
+    next_step = "who is gone is told there; nothing was done, mend it first"
+    require_folder(home, next_step)
     try:
         home.mkdir(parents=True, exist_ok=True)
         if (home / FILE).is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder", str(home / FILE))
+        # A disk that is full lets a folder be opened, and takes no byte.
         with tempfile.NamedTemporaryFile(dir=home, prefix=f".{FILE}.") as probe, (home / ".removed.lock").open("w"):
             probe.write(b"x" * 4096)
             probe.flush()
             os.fsync(probe.fileno())
     except OSError as error:
         raise UserMistake(
-            f"{str(error.filename or home)!r} cannot be written ({error.strerror}): who is gone is told there; nothing was done, mend it first"
+            f"{str(error.filename or home)!r} cannot be written ({error.strerror}): {next_step}"
         ) from None
 
 

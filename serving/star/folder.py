@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from features.errors import UserMistake
 from features.file_lock import file_lock
+from features.writable import require_writable
 from serving.batch import durable
 from serving.errors import BatchBusy
 from serving.star import rows, schema
@@ -42,6 +43,7 @@ class Folder:
         """Raises `UserMistake` when the path is a file, `BatchBusy` when another export is going on there."""
         if path.exists() and not path.is_dir():
             raise UserMistake(f"{str(path)!r} is a file: give a folder or the URL of a database")
+        require_writable(path, "give --to a folder that can be written; nothing was added")
         busy = BatchBusy(f"another export is going on into {str(path)!r}: wait for it")
         with file_lock(path / ".lock", 0, busy):
             yield cls(path)

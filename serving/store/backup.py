@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, text, tu
 
 from features.errors import UserMistake
 from features.settings import sqlite_url
+from features.writable import require_writable, unwritable
 from serving.connections import ConnectionConfig
 from serving.store import protections
 from serving.store.connect import Store, open_store
@@ -36,6 +37,7 @@ def backup(store: Store, file: Path) -> int:
     `StoreAway`; then no file is left."""
     if file.exists():
         raise UserMistake(f"{str(file)!r} is there already: name a new file")
+    require_writable(file.parent, "name a file elsewhere")
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
@@ -82,7 +84,9 @@ def restore(
     """
     if not file.is_file():
         raise UserMistake(f"there is no file {str(file)!r}")
-    with tempfile.TemporaryDirectory(dir=file.parent) as scratch:
+    # Beside it there is room for a copy of it; a folder of backups may be one that can only be read.
+    beside = file.absolute().parent if unwritable(file.absolute().parent) is None else None
+    with tempfile.TemporaryDirectory(dir=beside) as scratch:
         copy = Path(scratch) / "store.db"
         shutil.copyfile(file, copy)
         _check(copy)

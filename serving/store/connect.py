@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,10 +18,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from features.errors import MissingExtra, UserMistake
 from serving.errors import StoreAway
 from serving.store.tables import REVISION
+from serving.store.trouble import REFUSED, cannot_be_written, cannot_write, reading_uri, trouble_of
 from serving.store.write_ahead_log import BUSY_TIMEOUT_MS, LIMIT_BYTES, Bound
 
-_REFUSED = ("25006",)
-"""SQLSTATE of a Postgres that takes no writes: a standby, or one that was set read-only."""
 STATEMENT_TIMEOUT_MS = 600_000
 """Of one statement on Postgres: none takes a tenth of it, and a server that hangs keeps nobody for good."""
 
@@ -28,8 +28,9 @@ STATEMENT_TIMEOUT_MS = 600_000
 class Store:
     """Short transactions on the store. Safe to share between threads."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, named: str = "ACCOUNTSCORE_STORE_URL", unwritable: str | None = None) -> None:
+        """`named` is where its URL comes from; `unwritable` why a file can be read alone."""
+        self.engine, self._named, self._unwritable = engine, named, unwritable
         self._log = Bound(engine.url.database or "") if engine.dialect.name == "sqlite" else None
 
     @property
@@ -39,14 +40,14 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view; raises `StoreAway` when the database cannot be reached."""
-        with _away(), self.engine.connect() as connection:
+        with self.telling(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction, durable when the block ends; raises `StoreAway` when it could not be committed for lack of
         the database. SQLite takes the write lock at the start, so that no read in it is stale."""
-        with _away(), self.engine.connect().execution_options(immediate=True) as connection:
+        with self.telling(), self.engine.connect().execution_options(immediate=True) as connection:
             with connection.begin():
                 yield connection
             self.bound_log(connection)
@@ -59,7 +60,7 @@ class Store:
     @contextmanager
     def raw(self) -> Iterator[sqlite3.Connection]:
         """A connection of SQLite's driver outside of any transaction, for what cannot be done in one; raises `StoreAway`."""
-        with _away(), self.engine.connect() as connection:
+        with self.telling(), self.engine.connect() as connection:
             # The first statement of SQLAlchemy would begin a transaction; none is made.
             yield cast(sqlite3.Connection, connection.connection.driver_connection)
 
@@ -81,6 +82,29 @@ class Store:
                 f"the store {self.engine.url.render_as_string(hide_password=True)!r} {state}; this version needs {REVISION}: "
                 "run python -m serving migrate"
             )
+
+    def require_writable(self) -> None:
+        """Raises `UserMistake` when it is a file that can be read alone."""
+        if self._unwritable is not None:
+            raise UserMistake(cannot_be_written(self.engine.url.database or "", self._unwritable, self._named))
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Errors of a database that is away, locked, full or read-only become `StoreAway`, which says what is so and what to do."""
+        try:
+            yield
+        except PoolTimeout as error:
+            raise StoreAway("the store has no free connection: try again") from error
+        except DBAPIError as error:
+            # A broken statement is ours to mend and stays as it is; an absent, locked or full database is not.
+            refused = getattr(error.orig, "sqlstate", None) in REFUSED
+            if (
+                refused
+                or error.connection_invalidated
+                or type(error).__name__ in ("OperationalError", "InterfaceError")
+            ):
+                raise StoreAway(trouble_of(error.orig, self.engine.url.database or "", self._named)) from error
+            raise
 
     def close(self) -> None:
         self.engine.dispose()
@@ -112,7 +136,7 @@ class Writing:
                 yield connection
             return
         try:
-            with _away():
+            with self._store.telling():
                 if self._kept is None:
                     self._kept = self._store.engine.connect().execution_options(immediate=True)
                 with self._kept.begin():
@@ -145,12 +169,21 @@ def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL") -> Store:
     if backend == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise UserMistake(f"{named} names no file: write sqlite:////path/store.db")
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        file = Path(parsed.database)
+        why = cannot_write(file)
+        if why is not None:
+            only_read = partial(
+                sqlite3.connect, reading_uri(file), uri=True, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False
+            )
+            engine = create_engine(parsed, creator=only_read, hide_parameters=True)
+            event.listen(engine, "begin", _sqlite_begin)
+            return Store(engine, named, why)
+        file.parent.mkdir(parents=True, exist_ok=True)
         waiting = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
         engine = create_engine(parsed, connect_args=waiting, hide_parameters=True)  # no row in an error's message
         event.listen(engine, "connect", _sqlite_settings)
         event.listen(engine, "begin", _sqlite_begin)
-        return Store(engine)
+        return Store(engine, named)
     if backend == "postgresql":
         try:
             engine = create_engine(
@@ -164,7 +197,7 @@ def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL") -> Store:
         except (ModuleNotFoundError, NoSuchModuleError):
             raise MissingExtra("postgres", "a database on Postgres") from None
         event.listen(engine, "connect", _postgres_settings)
-        return Store(engine)
+        return Store(engine, named)
     raise UserMistake(f"{named} names {backend!r}: it is on sqlite or postgresql")
 
 
@@ -208,20 +241,6 @@ def upsert(
 
 def _insert(connection: Connection) -> Any:
     return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-
-
-@contextmanager
-def _away() -> Iterator[None]:
-    try:
-        yield
-    except PoolTimeout as error:
-        raise StoreAway("the store has no free connection") from error
-    except DBAPIError as error:
-        # A broken statement is ours to mend and stays as it is; an absent, locked or full database is not.
-        refused = getattr(error.orig, "sqlstate", None) in _REFUSED
-        if refused or error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
-            raise StoreAway(f"the store does not answer ({type(error.orig).__name__})") from error
-        raise
 
 
 def _sqlite_settings(connection: DBAPIConnection, _record: object) -> None:

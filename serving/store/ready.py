@@ -19,6 +19,7 @@ def set_up(settings: ServingSettings) -> None:
     store = open_store(settings.base.store_url)
     try:
         is_new = store.revision() is None
+        store.require_writable()
     finally:
         store.close()
     if is_new:

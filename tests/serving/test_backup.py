@@ -152,8 +152,8 @@ class TestWhatProtectsSomebody:
         """Two accounts, an event of each that nobody looked at yet, a stored answer, three keys. Returns the keys' ids."""
         with store.write() as connection:
             made = [service.create(connection, b"pepper", name, ["score"], 1)[1].id for name in ("first", "second")]
-            connection.execute(insert(signals), [signal_row("hs-4711", 7), signal_row("hs-4712", 7)])
-            history.put(connection, [decision("hs-4711"), decision("hs-4712")])
+            connection.execute(insert(signals), [signal_row("hs-47114711", 7), signal_row("hs-47124712", 7)])
+            history.put(connection, [decision("hs-47114711"), decision("hs-47124712")])
             privacy.object_to(connection, "account", "hs-4713", 1)
             events = [
                 {
@@ -163,21 +163,21 @@ class TestWhatProtectsSomebody:
                     "property": "city",
                     "value": f"city {n}",
                 }
-                for n in (4711, 4712)
+                for n in (47114711, 47124712)
             ]
             insert_new(connection, inbox, events, ("connection", "dedupe_key"))
-            answer = {"key_hash": "k", "fingerprint": "f", "begun_at": 1, "body": b'{"entity_id": "hs-4711"}'}
+            answer = {"key_hash": "k", "fingerprint": "f", "begun_at": 1, "body": b'{"entity_id": "hs-47114711"}'}
             connection.execute(insert(idempotency), [answer])
         return made
 
     def protect(self, store: Store, made: list[str]) -> None:
         with store.write() as connection:
-            privacy.erase(connection, "account", "hs-4711", 5, aliases([CRM], "account", "hs-4711"))
-            privacy.object_to(connection, "account", "hs-4712", 6)
+            privacy.erase(connection, "account", "hs-47114711", 5, aliases([CRM], "account", "hs-47114711"))
+            privacy.object_to(connection, "account", "hs-47124712", 6)
             privacy.allow(connection, "account", "hs-4713")
             keys.revoke(connection, made[0], 7)
             service.create(connection, b"pepper", "third", ["score"], 8)
-            history.put(connection, [decision("hs-4712"), decision("hs-4714")])
+            history.put(connection, [decision("hs-47124712"), decision("hs-4714")])
 
     def restored(self, store: Store, tmp_path: Path) -> Restored:
         made = self.company(store)
@@ -191,11 +191,11 @@ class TestWhatProtectsSomebody:
         assert done.taken_back["decisions"] == Difference(lost=2, returned=1)
         assert done.taken_back["objections"] == Difference(lost=1, returned=1)
         assert done.taken_back["signals"] == Difference(lost=0, returned=1)
-        assert "4711" not in repr(content(store))
-        assert "city 4712" in repr(content(store))
+        assert "47114711" not in repr(content(store))
+        assert "city 47124712" in repr(content(store))
         with store.read() as connection:
-            assert privacy.erased_among(connection, "account", ["hs-4711", "hs-4712"]) == {"hs-4711"}
-            assert privacy.objecting(connection) == {("account", "hs-4712"): 6, ("account", "hs-4713"): 1}
+            assert privacy.erased_among(connection, "account", ["hs-47114711", "hs-47124712"]) == {"hs-47114711"}
+            assert privacy.objecting(connection) == {("account", "hs-47124712"): 6, ("account", "hs-4713"): 1}
             assert {key.name: key.revoked_at for key in keys.all_of(connection)} == {
                 "first": 7,
                 "second": None,
@@ -207,9 +207,9 @@ class TestWhatProtectsSomebody:
     ) -> None:
         monkeypatch.setattr(protections, "apply", lambda *_: Kept())
         self.restored(store, tmp_path)
-        assert "hs-4711" in repr(content(store))
+        assert "hs-47114711" in repr(content(store))
         with store.read() as connection:
-            assert privacy.erased_among(connection, "account", ["hs-4711"]) == set()
+            assert privacy.erased_among(connection, "account", ["hs-47114711"]) == set()
             assert [key.name for key in keys.all_of(connection) if key.revoked_at] == []
 
     def test_a_backup_of_one_database_in_the_other(self, store: Store, other: Store, tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ class TestWhatProtectsSomebody:
         done = restore(other, tmp_path / "b.db", 9, [CRM], overwrite=True)
         assert done.kept == Kept(erasures=1, erased_again=1, objections=1, keys_revoked=1, keys_ended=1)
         assert done.taken_back["decisions"] == Difference(lost=2, returned=1)
-        assert "4711" not in repr(content(other))
+        assert "47114711" not in repr(content(other))
 
     def test_what_the_backup_knows_already_is_not_told_as_newer(self, store: Store, tmp_path: Path) -> None:
         self.protect(store, self.company(store))

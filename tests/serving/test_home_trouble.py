@@ -82,6 +82,20 @@ class TestTheHomeCannotBeWritten:
         assert "could not be written" in done.stderr
         store.close()
 
+    def test_a_key_that_ended_is_refused_all_the_same(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A running server keeps what it knows of keys in the home. That it cannot must not stop it from knowing more."""
+        with running_inside(tmp_path) as inside:
+            held = inside.key("read")
+            assert inside.client.get("/v1/account/x/objection", headers=held).status_code == 404
+            (tmp_path / kept.FILE).unlink()
+            (tmp_path / kept.FILE).mkdir()
+            with inside.writing() as connection:
+                assert keys.revoke(connection, keys.all_of(connection)[0].id, 1)
+            assert inside.client.get("/v1/account/x/objection", headers=held).status_code == 401
+            monkeypatch.setattr(Watched, "_keep", lambda self, ring: kept.keep(ring, tmp_path))  # the sabotaged twin
+            with pytest.raises(OSError, match="directory"):
+                inside.key("read")
+
     def test_nothing_is_erased_that_is_not_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         store = store_of(tmp_path)
         with store.write() as connection:

@@ -47,6 +47,7 @@ def monitor(
     when no scorer is there, when `as_of` lies before the end of its training, or when the source lacks its signals.
     """
     definition = get_model(model)
+    settings.require_home()
     scorer, number = _scorer(settings, definition, version)
     opened = open_source(source, data, keep_going=True)
     share = share_of(capacity, definition, None, dates_apart=definition.lead_days is None)

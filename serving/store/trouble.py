@@ -1,0 +1,62 @@
+"""What is wrong with a database that does not answer, in words with a next step, and how to read a file that cannot be written."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from features.writable import unwritable
+from serving.store.write_ahead_log import BUSY_TIMEOUT_MS
+
+REFUSED = ("25006",)
+"""SQLSTATE of a Postgres that takes no writes: a standby, or one that was set read-only."""
+_LOCKED = ("55P03",)
+
+
+def cannot_write(file: Path) -> str | None:
+    """Why a SQLite file that is there cannot be written, None when it can or is not there. Its log is written beside it."""
+    if not file.is_file():
+        return None
+    return unwritable(file) or unwritable(file.absolute().parent)
+
+
+def reading_uri(file: Path) -> str:
+    """The URI that opens a file which cannot be written.
+
+    Without `immutable` SQLite wants to write a log and an index beside a file in WAL mode. When the index is there already somebody
+    has the file open: that one's locks are heeded.
+    """
+    at_work = Path(f"{file}-shm").exists() or (Path(f"{file}-wal").exists() and Path(f"{file}-wal").stat().st_size)
+    return f"file:{quote(str(file.absolute()))}?mode=ro" + ("" if at_work else "&immutable=1")
+
+
+def cannot_be_written(file: str, why: str, named: str) -> str:
+    """One line, with the next step."""
+    return f"the database {file!r} cannot be written ({why}), nothing was changed: mount it writable, or let {named} name one that can be"
+
+
+def trouble_of(error: BaseException | None, database: str, named: str) -> str:
+    """One line on an error of a driver; of a server its address is not repeated."""
+    if getattr(error, "sqlstate", None) in REFUSED:
+        return f"the database takes no writes (it is a standby, or was set read-only), nothing was changed: let {named} name one that does"
+    if getattr(error, "sqlstate", None) in _LOCKED:
+        return f"another process has held what is needed of the database for {BUSY_TIMEOUT_MS / 1000:g} s: try again when it is done"
+    if isinstance(error, sqlite3.Error):
+        code = (getattr(error, "sqlite_errorname", None) or "").removeprefix("SQLITE_").partition("_")[0]
+        file = Path(database)
+        why = cannot_write(file) or (unwritable(file.absolute().parent) if file.absolute().parent.is_dir() else None)
+        if code in ("READONLY", "CANTOPEN") and why is not None:
+            # One that somebody has open, or whose log was not put into it, cannot be read without writing either.
+            return cannot_be_written(database, why, named)
+        known = {
+            "READONLY": "cannot be written any more: it was moved, or its file system is read-only; see to it, then try again",
+            "CANTOPEN": f"cannot be opened: see that {named} names a file that may be read and written",
+            "FULL": "cannot be written (the disk is full), nothing was changed: make room, then try again",
+            "BUSY": f"has been in use by another process for {BUSY_TIMEOUT_MS / 1000:g} s: try again when it is done",
+            "LOCKED": f"has been in use by another process for {BUSY_TIMEOUT_MS / 1000:g} s: try again when it is done",
+            "IOERR": "cannot be read or written (the disk failed): mend it, then try again",
+        }
+        if code in known:
+            return f"the database {database!r} {known[code]}"
+    return f"the store does not answer ({type(error).__name__})"
