@@ -23,6 +23,7 @@ from features.flat_files.bounds import (
     TooMuch,
     is_packed,
     metadata_of,
+    packing_of,
     refuse_inflated,
     texts_fault,
 )
@@ -211,7 +212,7 @@ def _us(day: dt.date) -> int:
 def file_fault(path: Path, file: Path) -> Fault | None:
     """Why a file that a SELECT reads asks for absurdly much memory (`features.flat_files.bounds`); None when it does not."""
     try:
-        if is_packed(file):
+        if is_packed(file) or packing_of(file) is not None:
             refuse_inflated(file, 2 * FREE_INFLATED_BYTES)
         elif _is_parquet(file):
             fault = texts_fault(file, metadata_of(file))

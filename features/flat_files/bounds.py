@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from features.errors import Fault, UserMistake
+from features.flat_files.footer import decoded_bytes
 from features.memory import gigabytes, memory_bytes
 
 COLUMNS = 5_000
@@ -23,6 +24,10 @@ COLUMNS = 5_000
 ROW_GROUPS = 6_000
 FOOTER_BYTES = 2**25
 """Of a Parquet file's description of itself; decoded it takes several times as much."""
+FREE_FOOTER_BYTES = 2**18
+"""Smaller ones become 60 MB at the most, and are not looked through."""
+DECODED_FOOTER_BYTES = 4 * 10**8
+"""Of what a footer becomes, counted before (`footer.decoded_bytes`): 300 columns in 500 row groups are half of it."""
 LEVELS = 50
 """How deep lists and structs may be nested. Arrow's reader calls itself once per level, and dies at some 10,000."""
 FREE_VALUES = 20_000_000
@@ -42,6 +47,7 @@ BUFFERS_BYTES = 2**27
 _WHOLE_SHARE = 0.5
 _WIDTHS = {"BOOLEAN": 0.125, "INT32": 4.0, "FLOAT": 4.0}
 _BLOCK = 2**22
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 _PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 
 
@@ -64,21 +70,34 @@ def too_wide(where: str, found: str) -> Fault:
     return Fault(where, found, f"at most {COLUMNS:,} columns", step)
 
 
-def metadata_of(path: Path) -> pyarrow.parquet.FileMetaData:
-    """The footer of a Parquet file. Raises `TooMuch` when it is beyond a bound, `pa.ArrowException` or `OSError` when it cannot be read."""
+def _check_footer(path: Path) -> None:
+    """Raises `TooMuch` for one that is large, or becomes so when it is decoded."""
     size = os.path.getsize(path)
     with path.open("rb") as file:
         file.seek(max(0, size - 8))
         tail = file.read(8)
-    if len(tail) == 8 and tail[4:] == b"PAR1" and FOOTER_BYTES < struct.unpack("<I", tail[:4])[0] <= size:
-        raise TooMuch(
-            Fault(
-                repr(str(path)),
-                f"a footer of {gigabytes(struct.unpack('<I', tail[:4])[0])}",
-                f"at most {gigabytes(FOOTER_BYTES)}",
-                "write it with fewer columns or larger row groups",
-            )
+        length = struct.unpack("<I", tail[:4])[0] if len(tail) == 8 and tail[4:] == b"PAR1" else 0
+        if not FREE_FOOTER_BYTES < length <= size - 8:
+            return
+        found = f"a footer of {gigabytes(length)}"
+        if length <= FOOTER_BYTES:
+            file.seek(size - 8 - length)
+            if decoded_bytes(file.read(length), DECODED_FOOTER_BYTES) <= DECODED_FOOTER_BYTES:
+                return
+            found += f" that becomes more than {gigabytes(DECODED_FOOTER_BYTES)}"
+    raise TooMuch(
+        Fault(
+            repr(str(path)),
+            found,
+            f"at most {gigabytes(FOOTER_BYTES)}, and {gigabytes(DECODED_FOOTER_BYTES)} in memory",
+            "write it with fewer columns or larger row groups",
         )
+    )
+
+
+def metadata_of(path: Path) -> pyarrow.parquet.FileMetaData:
+    """The footer of a Parquet file. Raises `TooMuch` when it is beyond a bound, `pa.ArrowException` or `OSError` when it cannot be read."""
+    _check_footer(path)
     try:
         # Not only a bound of memory: a schema of 15,000 levels ends the process (see `LEVELS`).
         with pyarrow.parquet.ParquetFile(path, thrift_container_size_limit=ROW_GROUPS, pre_buffer=False) as file:
@@ -163,21 +182,35 @@ def batch_rows(path: Path, metadata: pyarrow.parquet.FileMetaData, most: int) ->
 
 
 def texts_fault(path: Path, metadata: pyarrow.parquet.FileMetaData) -> Fault | None:
-    """A dictionary's texts that become absurdly much when every row gets its own, as in a table of DuckDB."""
+    """Texts of a dictionary, or that take their beginnings from one another, which become absurdly much when every row gets its own, as in a table of DuckDB."""
     most, size = max(FREE_DECODED_BYTES, DECODED_PER_BYTE * os.path.getsize(path)), os.path.getsize(path)
     longest = _longest_texts(path, metadata, _indexed(metadata))
-    names = [name for name, length in longest.items() if length * metadata.num_rows > most / len(longest)]
+    texts = longest | _prefixed(metadata)
+    names = [name for name, length in texts.items() if length * metadata.num_rows > most / len(texts)]
     if not names:
         return None
     taken = 0
-    with _dictionaries(path, metadata, names) as file:
-        for batch in file.iter_batches(2**15, columns=names, use_threads=False):
+    rows = batch_rows(path, metadata, 2**15) if any(name not in longest for name in names) else 2**15
+    with _dictionaries(path, metadata, [name for name in names if name in longest]) as file:
+        for batch in file.iter_batches(rows, columns=names, use_threads=False):
             for column in batch.columns:
                 lengths = pc.binary_length(column.dictionary) if pa.types.is_dictionary(column.type) else None
                 taken += (pc.sum(lengths.take(column.indices)).as_py() or 0) if lengths is not None else column.nbytes
             if taken > most:
                 return _absurd(path, size, most)
     return None
+
+
+def _prefixed(metadata: pyarrow.parquet.FileMetaData) -> dict[str, int]:
+    """Columns whose texts take their beginnings from the text before, with what the longest one has at most: no text is longer than
+    all that is written of its column in a row group."""
+    found: dict[str, int] = {}
+    for k in range(metadata.num_row_groups):
+        group = metadata.row_group(k)
+        for chunk in (group.column(number) for number in range(group.num_columns)):
+            if "DELTA_BYTE_ARRAY" in chunk.encodings:
+                found[chunk.path_in_schema] = max(found.get(chunk.path_in_schema, 0), chunk.total_uncompressed_size)
+    return found
 
 
 def _indexed(metadata: pyarrow.parquet.FileMetaData) -> list[str]:
@@ -260,8 +293,15 @@ def _too_large(path: Path, needed: str) -> TooMuch:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether Arrow and DuckDB unpack it, which they tell by the name."""
+    """Whether Arrow and DuckDB unpack it by themselves, which they tell by the name."""
     return path.suffix.lower() in _PACKED
+
+
+def packing_of(path: Path) -> str | None:
+    """How a file is packed, by its first bytes: a query may have it unpacked whatever it is called. None when it is not."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
 
 
 def refuse_inflated(path: Path, most: int | None = None) -> None:
@@ -271,7 +311,8 @@ def refuse_inflated(path: Path, most: int | None = None) -> None:
     """
     size = os.path.getsize(path)
     inflated = 0
-    with path.open("rb") as raw, pa.input_stream(raw, compression=_PACKED[path.suffix.lower()]) as stream:
+    packing = packing_of(path) or _PACKED[path.suffix.lower()]
+    with path.open("rb") as raw, pa.input_stream(raw, compression=packing) as stream:
         while block := stream.read(_BLOCK):
             inflated += len(block)
             used = size if most is None else min(size, raw.tell())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import struct
 import subprocess
 import sys
@@ -68,6 +69,33 @@ def footer_only(path: Path, levels: int = 0, rows: int = 0) -> Path:
     return path
 
 
+def listed(kind: int, count: int) -> bytes:
+    """The head of a list in Thrift's compact protocol."""
+    return bytes([count << 4 | kind]) if count < 15 else bytes([0xF0 | kind]) + varint(count)
+
+
+def many_chunks(path: Path, groups: int, columns: int, before: bytes = b"") -> Path:
+    """A Parquet file of a footer that describes columns of row groups in three bytes each; `before` are its first fields."""
+    root, leaf = b"\x48\x04root\x15\x02\x00", b"\x15\x0a\x25\x02\x18\x01a\x00"
+    group = b"\x19" + listed(12, columns) + b"\x26\x00\x00" * columns + b"\x16\x00\x16\x00\x00"
+    fields = b"\x05\x02\x04" + b"\x09\x04" + listed(12, 2) + root + leaf + b"\x06\x06\x00"  # version, schema, rows
+    footer = before + fields + b"\x09\x08" + listed(12, groups) + group * groups + b"\x00"
+    path.write_bytes(b"PAR1" + footer + struct.pack("<I", len(footer)) + b"PAR1")
+    return path
+
+
+def prefixed_text(path: Path, length: int, rows: int) -> Path:
+    """Texts of which each begins as the one before, whole (DELTA_BYTE_ARRAY): 400 bytes become 2 GB, at 5,000 rows."""
+    texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array(["x" * length])).cast(
+        pa.string()
+    )
+    pq.write_table(
+        pa.table({"t": texts}), path, use_dictionary=False, column_encoding={"t": "DELTA_BYTE_ARRAY"}, compression="zstd",
+        store_schema=False, write_statistics=False,
+    )  # fmt: skip
+    return path
+
+
 def wide(path: Path) -> Path:
     table = pa.table({f"c{k}": pa.array([1.0]) for k in range(6_500)})
     pq.write_table(table, path, store_schema=False, write_statistics=False)
@@ -97,6 +125,48 @@ class TestParquet:
         """The sabotaged twin."""
         monkeypatch.setattr(bounds, "FREE_VALUES", 10**12)
         open_file(footer_only(tmp_path / "rows.parquet", rows=2_500_000_000))
+
+    @pytest.mark.parametrize(
+        "before",
+        [b"", b"\x0b\x28\x01\x88\x01a\x01b", b"\x0c\x28" + b"\x1c" * 60 + b"\x00" * 61],
+        ids=["plain", "a map before", "structs before"],
+    )
+    def test_a_footer_of_30_mb_that_becomes_7_gb_is_refused_before(self, tmp_path: Path, before: bytes) -> None:
+        path = many_chunks(tmp_path / "chunks.parquet", 2_000, 5_000, before)
+        code, said, taken = measured(path)
+        assert (code, "a footer of 30.0 MB that becomes more than 400.0 MB" in said) == (0, True)
+        assert taken < 200
+
+    def test_without_the_count_it_is_decoded(self, tmp_path: Path) -> None:
+        """The sabotaged twin, with a tenth of a tenth of it."""
+        path = many_chunks(tmp_path / "chunks.parquet", 60, 5_000)
+        assert path.stat().st_size < 10**6
+        assert measured(path, "bounds.decoded_bytes = lambda footer, most: 0")[2] > 150
+        assert "a footer of" in measured(path, "bounds.DECODED_FOOTER_BYTES = 10**8")[1]
+
+    def test_a_large_footer_of_an_ordinary_table_is_read(self, tmp_path: Path) -> None:
+        pq.write_table(
+            pa.table({f"c{k}": np.arange(60.0) for k in range(300)}), tmp_path / "a.parquet", row_group_size=2
+        )
+        assert (tmp_path / "a.parquet").stat().st_size > bounds.FREE_FOOTER_BYTES
+        assert open_file(tmp_path / "a.parquet").schema.names[0] == "c0"
+
+    def test_texts_that_begin_as_the_one_before(self, tmp_path: Path) -> None:
+        path = prefixed_text(tmp_path / "prefixed.parquet", 400_000, 500)
+        assert path.stat().st_size < 1_000
+        code, said, taken = measured(path, "bounds.FREE_DECODED_BYTES = 10**8")
+        assert (code, "bytes that become more than 100.0 MB" in said) == (0, True)
+        assert taken < 800
+        assert measured(path)[1] == "500"  # the sabotaged twin: 200 MB of it are let in
+
+    def test_numbers_of_no_width(self, tmp_path: Path) -> None:
+        path = tmp_path / "numbers.parquet"
+        zeros = pa.table({"a": np.zeros(40_000_000, np.int64)})
+        encoding = {"a": "DELTA_BINARY_PACKED"}
+        pq.write_table(zeros, path, use_dictionary=False, column_encoding=encoding, compression="zstd")
+        code, said, taken = measured(path)
+        assert (code, said) == (0, "40000000")  # 320 MB, read a batch at a time
+        assert taken < 250
 
     def test_columns_and_levels(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(UserMistake, match="more than 5,000 columns or 6,000 row groups"):
@@ -213,23 +283,37 @@ class TestSources:
         (made / "contacts.sql").write_text(f"SELECT a::VARCHAR AS contact_id, {moment} FROM '{tmp_path}/*.csv.gz'")
         repeated_text(tmp_path / "texts.parquet", 400_000, 10_000)
         (made / "tickets.sql").write_text(f"SELECT t AS ticket_id, {moment} FROM '{tmp_path}/texts.parquet'")
+        prefixed_text(tmp_path / "prefixed.parquet", 400_000, 500)
+        (made / "invoices.sql").write_text(f"SELECT t AS invoice_id, {moment} FROM '{tmp_path}/prefixed.parquet'")
+        shutil.copyfile(tmp_path / "a.csv.gz", tmp_path / "a.dat")
+        (made / "usage.sql").write_text(
+            f"SELECT a::VARCHAR AS account_id, {moment} FROM read_csv('{tmp_path}/a.dat', compression='gzip')"
+        )
+        many_chunks(tmp_path / "chunks.parquet", 200, 5_000)
+        (made / "touches.sql").write_text(f"SELECT a AS account_id, {moment} FROM '{tmp_path}/chunks.parquet'")
         return made
 
-    def test_every_bomb_is_a_fault_and_the_others_are_read(self, folder: Path, tmp_path: Path) -> None:
+    def test_every_bomb_is_a_fault_and_the_others_are_read(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bounds, "FREE_DECODED_BYTES", 10**8)
         opened = open_source(str(folder), keep_going=True, home=tmp_path)
         assert opened.tables == ("leads",)
         found = {fault.where.split(",")[0].rpartition("/")[2]: fault.found for fault in opened.faults}
-        assert found.keys() == {"accounts.sql", "contacts.sql", "tickets.sql"}
+        assert found.keys() == {f"{n}.sql" for n in ("accounts", "contacts", "tickets", "invoices", "usage", "touches")}
         assert "2,500,000,000 values" in found["accounts.sql"]
         assert "become more than 268.4 MB" in found["contacts.sql"]
-        assert "become more than 1.1 GB" in found["tickets.sql"]
+        assert "become more than 100.0 MB" in found["tickets.sql"]
+        assert "become more than 100.0 MB" in found["invoices.sql"]
+        assert "become more than 268.4 MB" in found["usage.sql"]
+        assert "a footer of 3.0 MB that becomes more than 400.0 MB" in found["touches.sql"]
 
     def test_without_the_look_at_its_files_it_would_be_read(
         self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin; DuckDB's bound of memory then ends it, or hours do."""
         monkeypatch.setattr(source, "files_read", lambda connection, text: [])
-        for table in ("contacts", "tickets"):
+        for table in ("contacts", "tickets", "invoices", "usage", "touches"):
             (folder / f"{table}.sql").unlink()
         opened = open_source(str(folder), keep_going=True, home=tmp_path)
         assert not any("values per byte" in fault.rule for fault in opened.faults)
