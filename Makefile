@@ -10,7 +10,7 @@ option = $(if $(2),$(1) '$(2)')
 export ACCOUNTSCORE_DATA ?= $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-batch bench-quality bench-truth bench-serving bench-signals bench-webhooks backfill lock clean
+.PHONY: help setup demo test test-full check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-batch bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -91,6 +91,9 @@ bench-signals: setup ## Signals on 50 million events against plain DuckDB and pa
 
 bench-webhooks: setup ## Webhooks acknowledged a second and time to the write-back, on SQLite and Postgres
 	$(RUN) -W ignore -m tests.benchmarks.bench_webhooks $(ARGS)
+
+soak: setup ## MINUTES (10) of everything at once, slowly: no event lost, no 5xx, memory and files bounded
+	$(RUN) -W ignore -m tests.benchmarks.soak $(call option,--minutes,$(MINUTES))
 
 backfill: setup ## Score all records that a new connection has already: CONNECTION=NAME
 	$(RUN) -m serving backfill $(CONNECTION)
