@@ -30,8 +30,11 @@ LARGEST_HEAD = 64 * 1024
 """Bytes of the request line and the headers together."""
 MOST_PIPELINED = 64
 """Requests that a client may send ahead of their answers: each costs memory before it is worked on."""
+LEAST_MOVED = 16 * 1024
+"""Bytes of an answer that a client takes within the time for a request: with 20 s a megabyte takes 21 minutes at most."""
 CROWDED, ROOMY = 0.9, 0.75
-"""From this share of the connections on, idle ones are closed, the longest idle first, down to that share."""
+"""From this share of the connections on, idle ones are closed, the longest idle first, and then those that have been taking an answer
+for longest, down to that share."""
 OTHER_FILES = 256
 """Descriptors of the process that are no connections: the store, models, logs."""
 _now = time.monotonic
@@ -52,7 +55,10 @@ class Connection(HttpToolsProtocol):
         self._owner = owner
         self._head_bytes = 0
         self._why = _MALFORMED
-        self.unsent_since: float | None = None
+        self._said_all = False
+        self.reading_since: float | None = None
+        """Since when an answer waits for the client to take it."""
+        self._moved_at, self._left = 0.0, 0
         self._wait("first", owner.limits.request_seconds)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -70,6 +76,11 @@ class Connection(HttpToolsProtocol):
                 return
             self._head_bytes += len(data)
         super().data_received(data)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client has said all that it will: what it asked whole is answered, and then the connection ends. Uvicorn would hang up."""
+        self._said_all = True
+        return not self.waits_for
 
     def on_message_begin(self) -> None:
         self._wait("head", self._owner.limits.request_seconds)
@@ -113,6 +124,8 @@ class Connection(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+        elif self._said_all:
+            self.transport.close()  # after what is answered was sent
         elif not self.waits_for:
             self._wait("next", self._owner.limits.keep_alive_seconds)
 
@@ -126,14 +139,21 @@ class Connection(HttpToolsProtocol):
 
     def look(self, now: float) -> None:
         """Close it when its client is late."""
-        if self.transport.get_write_buffer_size():
-            if self.unsent_since is None:
-                self.unsent_since = now
-            elif now - self.unsent_since > self._owner.limits.request_seconds:
-                self._owner.late += 1
-                self.transport.abort()
+        left = self.transport.get_write_buffer_size()
+        if left:
+            cycle = self.cycle
+            if cycle is not None and not cycle.response_complete:
+                left += max(0, cycle.expected_content_length)
+            if self.reading_since is None:
+                self.reading_since = now
+            elif 0 <= self._left - left < LEAST_MOVED:
+                if now - self._moved_at > self._owner.limits.request_seconds:
+                    self._owner.late += 1
+                    self.transport.abort()
+                return
+            self._moved_at, self._left = now, left  # a part of it was taken, or it is the next answer
             return
-        self.unsent_since = None
+        self.reading_since = None
         if self.waits_for and now - self.since > self.seconds and not self.transport.is_closing():
             if self.idle:
                 self.transport.close()
@@ -205,8 +225,18 @@ class Connections:
                 each.look(now)
             if len(open_now) > CROWDED * self.most:
                 idle = sorted((e for e in open_now if e.idle and now - e.since > 1.0), key=lambda e: e.since)
-                for each in idle[: len(open_now) - int(ROOMY * self.most)]:
-                    each.transport.close()
+                slow = [
+                    (e.reading_since, e)
+                    for e in open_now
+                    if e.reading_since is not None and now - e.reading_since > 1.0
+                ]
+                slow.sort(key=lambda pair: pair[0])
+                for each in [*idle, *(e for _, e in slow if e not in idle)][: len(open_now) - int(ROOMY * self.most)]:
+                    # What is unsent would keep one open that does not read.
+                    if each.transport.get_write_buffer_size():
+                        each.transport.abort()
+                    else:
+                        each.transport.close()
             if self.refused or self.late:
                 log.warning("clients.refused over_the_limit=%d late=%d open=%d", self.refused, self.late, len(open_now))
                 self.refused = self.late = 0

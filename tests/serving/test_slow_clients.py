@@ -37,7 +37,14 @@ JSON = {"content-type": "application/json"}
 SCORE = "/v1/churn-risk/score"
 HEAD = f"POST {SCORE} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(BODY)}\r\n\r\n".encode()
 HEALTH = b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
-KINDS = {"idle": b"", "slow headers": HEAD[:30], "slow body": HEAD + BODY[:9], "keep-alive": HEALTH}
+DOWNLOAD = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+KINDS = {
+    "slow download": DOWNLOAD,
+    "idle": b"",
+    "slow headers": HEAD[:30],
+    "slow body": HEAD + BODY[:9],
+    "keep-alive": HEALTH,
+}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +105,7 @@ async def connected(port: int, count: int, first: bytes) -> list[socket.socket]:
 def test_thousands_of_clients_that_wait_stop_nobody(home: Home, files: int) -> None:
     count = min(2_000, (files - 500) // len(KINDS))
     assert count > 128
-    with serving(home, client_seconds="600") as (process, port):
+    with serving(home, client_seconds="600", max_connections="50000") as (process, port):
         held = []
         for first in KINDS.values():
             held += asyncio.run(connected(port, count, first))
@@ -106,6 +113,8 @@ def test_thousands_of_clients_that_wait_stop_nobody(home: Home, files: int) -> N
         with httpx.Client(timeout=30) as client:
             assert client.get(f"{url}/healthz").status_code == 200
             assert client.post(f"{url}{SCORE}", content=BODY, headers=JSON).status_code == 200
+        resident = int(Path(f"/proc/{process.pid}/status").read_text().partition("VmRSS:")[2].split()[0])
+        assert resident < 1_000_000  # kB; 394 MB with 10,000 clients
         # All of them are still open: it was not their end that let the others in.
         held[0].setblocking(True)
         assert len(list(Path(f"/proc/{process.pid}/fd").iterdir())) > count * len(KINDS)
@@ -151,15 +160,25 @@ class Slow:
         await send({"type": "http.response.body", "body": b"x" * self.size})
 
 
+class Later(Slow):
+    """Takes its time."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.2)
+        await super().__call__(scope, receive, send)
+
+
 @contextlib.asynccontextmanager
 async def listening(app: Slow, limits: Limits) -> AsyncIterator[tuple[int, Connections]]:
     connections = Connections(app, limits)
     server = await asyncio.get_running_loop().create_server(connections, "127.0.0.1", 0)
     sweeping = asyncio.create_task(connections.sweep())
-    yield server.sockets[0].getsockname()[1], connections
-    sweeping.cancel()
-    server.close()
-    await connections.close(0.1)
+    try:
+        yield server.sockets[0].getsockname()[1], connections
+    finally:
+        sweeping.cancel()
+        server.close()
+        await connections.close(0.1)
 
 
 async def answer_to(port: int, first: bytes, within: float = 20.0) -> bytes:
@@ -247,6 +266,108 @@ class TestDeadlines:
                 writer.close()
 
         asyncio.run(run())
+
+    @staticmethod
+    async def download(port: int, size: int, pause: float, rounds: int) -> int:
+        """Bytes that a client gets that takes `size` at a time and then waits; the rest at once."""
+        made = socket.socket()
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        made.setblocking(False)
+        loop, got = asyncio.get_running_loop(), 0
+        await loop.sock_connect(made, ("127.0.0.1", port))
+        await loop.sock_sendall(made, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(rounds):
+                wanted = size
+                while wanted > 0 and (part := await loop.sock_recv(made, wanted)):
+                    wanted, got = wanted - len(part), got + len(part)
+                await asyncio.sleep(pause)
+            made.shutdown(socket.SHUT_WR)
+            while part := await loop.sock_recv(made, 2**20):
+                got += len(part)
+        made.close()
+        return got
+
+    def test_a_slow_download_goes_on_while_bytes_move(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It takes many times the seconds of a request."""
+        size = 30_000_000
+
+        async def run() -> int:
+            async with listening(Slow(size=size), Limits(100, 0.5, 0.5)) as (port, _):
+                async with asyncio.timeout(60):
+                    return await self.download(port, 1_000_000, 0.1, 20)
+
+        assert asyncio.run(run()) > size
+        monkeypatch.setattr(module, "LEAST_MOVED", 10**9)  # the sabotaged twin: a deadline on the whole
+        assert asyncio.run(run()) < size
+
+    def test_a_drip_is_no_download(self) -> None:
+        """A few bytes at a time are too few: else a client held its connection for a day."""
+
+        async def run() -> int:
+            async with listening(Slow(size=30_000_000), Limits(100, 0.3, 0.3)) as (port, connections):
+                async with asyncio.timeout(60):
+                    got = await self.download(port, 10, 0.05, 60)
+                    assert connections.state.connections == set()
+                    return got
+
+        assert asyncio.run(run()) < 30_000_000
+
+    def test_many_that_take_their_answers_slowly_make_room(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Those that have taken longest are cut off when there are too many, for who comes."""
+
+        async def run(within: float) -> bytes:
+            async with listening(Slow(size=8_000_000), Limits(20, 600.0, 600.0)) as (port, connections):
+                held = [await asyncio.open_connection("127.0.0.1", port, limit=1) for _ in range(20)]
+                try:
+                    for _, writer in held:
+                        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+                    async with asyncio.timeout(within):
+                        while len(connections.state.connections) > 15:
+                            await asyncio.sleep(0.05)
+                    return await answer_to(port, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+                finally:
+                    for _, writer in held:
+                        writer.transport.abort()
+                    await asyncio.sleep(0.1)
+
+        assert asyncio.run(run(20)).startswith(b"HTTP/1.1 200 ")
+        monkeypatch.setattr(module, "CROWDED", 2.0)  # the sabotaged twin
+        with pytest.raises(TimeoutError):
+            asyncio.run(run(3))
+
+    @pytest.mark.parametrize("requests", [1, 3])
+    def test_who_has_said_all_gets_the_answers(self, requests: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A client that shuts its side after a whole request (`nc -N`, some HTTP clients) still listens."""
+
+        async def run() -> bytes:
+            async with listening(Later(), Limits(100, 5.0, 5.0)) as (port, connections):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write((POST + b"123456789") * requests)
+                writer.write_eof()
+                async with asyncio.timeout(20):
+                    found = await reader.read()
+                    while connections.state.connections:  # and it is not kept for a next one
+                        await asyncio.sleep(0.01)
+                writer.close()
+                return found
+
+        assert asyncio.run(run()).count(b"HTTP/1.1 200 ") == requests
+        monkeypatch.delattr(module.Connection, "eof_received")  # the sabotaged twin: uvicorn's
+        assert asyncio.run(run()).count(b"HTTP/1.1 200 ") < requests
+
+    def test_who_says_half_and_no_more_is_closed(self) -> None:
+        async def run() -> bytes:
+            async with listening(Slow(), Limits(100, 5.0, 5.0)) as (port, _):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(POST + b"1")
+                writer.write_eof()
+                async with asyncio.timeout(4):
+                    found = await reader.read()
+                writer.close()
+                return found
+
+        assert asyncio.run(run()) == b""
 
     def test_an_app_that_waits_for_a_body_is_told_that_nobody_comes(self) -> None:
         app = Slow()

@@ -1,0 +1,73 @@
+"""Every lock between processes is waited for no longer than it says, and who waits is told who has it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features import file_lock as module
+from features.errors import AccountscoreError
+from features.file_lock import file_lock
+from models import pointer
+from serving.batch import work
+from serving.privacy import gone
+from serving.star.folder import Folder
+from serving.store.connect import open_store
+from serving.store.migrate import migrate
+from serving.worker import loop
+
+Held = contextlib.AbstractContextManager[Any]
+
+
+def publishing(home: Path) -> Held:
+    """Takes the lock of who is gone."""
+    store = open_store(f"sqlite:///{home / 'store.db'}")
+    migrate(store)
+    try:
+        gone.publish(store, home)
+    finally:
+        store.close()
+    return contextlib.nullcontext()
+
+
+LOCKS: dict[str, tuple[Callable[[Path], Held], str]] = {
+    "a promotion": (lambda home: pointer.locked(home, "churn-risk"), "champions/churn-risk/.lock"),
+    "who is gone": (publishing, ".removed.lock"),
+    "the worker": (loop.only_one, "worker.lock"),
+    "who delivers": (lambda home: loop.only_one(home, "deliver"), "deliver.lock"),
+    "a batch": (work.only_one, ".lock"),
+    "a star": (Folder.opened, ".lock"),
+}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_it_is_waited_for_until_its_deadline_and_the_holder_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, file = LOCKS[name]
+    for holder in (pointer, gone):
+        monkeypatch.setattr(holder, "LOCK_SECONDS", 0.2)
+    with take(tmp_path):
+        pass  # free
+    with file_lock(tmp_path / file, 0, AccountscoreError("not free")):
+        began = time.monotonic()
+        with pytest.raises(AccountscoreError, match=rf"process {os.getpid()} holds .*{file}"), take(tmp_path):
+            pass
+        assert time.monotonic() - began < 30
+
+
+def test_every_lock_of_the_product_is_in_the_table() -> None:
+    root = Path(module.__file__).parents[1]
+    used = [
+        path
+        for package in ("features", "models", "training", "serving")
+        for path in (root / package).rglob("*.py")
+        if path != Path(module.__file__) and "file_lock(" in path.read_text()
+    ]
+    assert {path.stem for path in used} == {"pointer", "gone", "loop", "work", "folder"}
