@@ -13,6 +13,7 @@ from features.clock import now
 from features.errors import UserMistake
 from features.flat_files.reading import read_file
 from features.progress import Progress
+from features.writable import require_writable
 from models.definition import Model
 from models.writer import Origin
 from training.capacity import share_of
@@ -52,6 +53,7 @@ def fit_table(
     began = clock.monotonic()
     if out.exists():
         raise UserMistake(f"{str(out)!r} exists: give --out a folder that is not there yet")
+    require_writable(out.parent, "give --out a place that can be written")
     if entity not in ("account", "lead"):
         raise UserMistake(f"no entity {entity!r}: one of account, lead; the column that names them is given with --id")
     if horizon_days is not None and horizon_days < 1:

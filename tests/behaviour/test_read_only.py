@@ -36,6 +36,7 @@ COMMANDS = {
     "features catalog": (READ, ""),
     "features check": (READ, SOURCE),
     "features audit": (READ, f"{SOURCE} --model lead-fit"),
+    "features query": (READ, "sample accounts --data {data}"),
     "features build": (WRITE, f"{SOURCE} --entity lead --as-of {AS_OF} --out {{out}}/panel.parquet"),
     "features simulate": (WRITE, "--accounts 10 --leads 10 --days 100 --out {out}/sample"),
     "training fit": (WRITE, f"churn-risk {SOURCE} --trials 1"),
