@@ -29,9 +29,10 @@ def tables_for(entity: Entity, themes: tuple[Theme, ...] = THEMES) -> frozenset[
 
 
 def left_out_notes(source: Source, needed: Collection[str]) -> list[str]:
-    """A sentence for each table that cannot be read and is not needed."""
+    """A sentence for each table that cannot be read and is not needed. No value of a row is in it: reports and logs have it."""
     return [
-        f"Table {table} is left out, and nothing here reads it: {faults[0]}"
+        f"Table {table} is left out, and nothing here reads it: {faults[0].where} has a fault; run python -m features check --source "
+        f"{source.folder}"
         for table, faults in source.broken.items()
         if table not in needed
     ]

@@ -154,7 +154,11 @@ def _run(
         if opened.faults and (not live or opened.faults_for([])):
             raise BadInput(f"source {source!r}", opened.faults)
         for model, faults in blocked.items():
-            _warn(report, f"{model}: not scored, it reads a table that has a fault; " + "; ".join(map(str, faults)))
+            places = "; ".join(fault.where for fault in faults)  # what is found there may be a value of a row
+            _warn(
+                report,
+                f"{model}: not scored, it reads a table that has a fault: {places}; run python -m features check --source {source}",
+            )
         for note in left_out_notes(opened, frozenset().union(*(tables_for(c.entity) for c in live))):
             _warn(report, note)
         if live:

@@ -70,7 +70,9 @@ class Sources:
         except BadInput as error:
             # It is opened anew when it is looked at again, also where no file of its folders says that it was mended.
             self._open.pop((connection.source, connection.data), None)
-            return list(error.faults)
+            step = f"run python -m features check --source {connection.source}"
+            # It goes into a log: what is found there, and the step, may name a value of a row.
+            return [Fault(fault.where, "it cannot be read as it is", fault.rule, step) for fault in error.faults]
         except UserMistake as error:
             return [Fault(where, str(error), "its source can be read", "mend the source or the connection")]
         except Exception as error:  # a source's own Python file may raise anything

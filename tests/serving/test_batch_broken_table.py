@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from features.errors import BadInput
-from features.source import SHIPPED
+from features.source import SHIPPED, open_source
 from serving.__main__ import app
 from serving.batch import run as running
-from serving.connections import ConnectionConfig
+from serving.connections import ConnectionConfig, tell
 from serving.worker.sources import Sources
 from tests.serving.running import AS_OF, NOW, Home, quick_home
 
@@ -85,6 +85,19 @@ class TestWorker:
 
     def test_a_table_that_scoring_reads(self, home: Home, company: Path) -> None:
         assert self.faults(home, company, "tickets") == [f"{company / 'tickets.sql'}, line 2"]
+
+    def test_no_value_of_a_row_is_told_to_the_log(
+        self, home: Home, company: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        mine = "SELECT 't' AS ticket_id, 'a' AS account_id, CAST(x AS TIMESTAMP) AS event_time, 'open' AS status FROM (VALUES ('mail@person.example')) t(x)"
+        (company / "tickets.sql").write_text(mine)
+        connection = ConnectionConfig("crm", "hubspot", "https://crm.example", str(company), home.company, {})
+        with pytest.raises(BadInput, match="mail@person"):
+            open_source(str(company), home.company)
+        with caplog.at_level("ERROR"):
+            tell({"crm": Sources(home.path).faults(connection)})
+        assert "tickets.sql, line 1" in caplog.text
+        assert "person" not in caplog.text
 
     @pytest.mark.parametrize("table", ["actions", "churn_labels"])
     def test_a_table_that_it_does_not_read(self, home: Home, company: Path, table: str) -> None:
