@@ -7,7 +7,10 @@ import pandas as pd
 
 from features.audit.finding import Finding, Table, is_date, strength
 from features.audit.leaks import TOO_GOOD_AUC, is_key
-from features.audit.lifecycle import parsed, spans
+from features.audit.lifecycle import begin_of, parsed, spans
+
+FEWEST_OF_EACH = 10
+"""Rows of each outcome that a rank is read from."""
 
 
 def dates(table: Table) -> list[Finding]:
@@ -35,21 +38,33 @@ def dates(table: Table) -> list[Finding]:
 
 
 def lengths(table: Table) -> list[Finding]:
-    """Lengths between two dates that rank the outcome."""
+    """Dates whose distance from the begin of their row (or from each other, where no begin is known) ranks the outcome.
+
+    Only rows that have both dates are asked: what a gap says is said elsewhere. The later date is the one in question; the begin of
+    a row is known.
+    """
+    begin = begin_of(table, parsed(table))
+    start = None if begin is None else begin.name
     found = []
     for left, right, days in spans(table):
-        auc = strength(days.round(), table.outcome)
-        if auc >= 0.55 + 1 / np.sqrt(days.notna().sum()):
-            found.append(
-                Finding(
-                    "length_knows",
-                    "high" if auc >= TOO_GOOD_AUC else "medium",
-                    tuple(n for n in (left, right) if n in table.names),
-                    f"the days from {left} to {right} rank the outcome with an AUC of {auc:.3f}",
-                    "one of the two is set by the outcome: leave that one and the length out",
-                    {"auc": auc},
-                )
+        both = days.notna().to_numpy()
+        y = table.outcome[both]
+        if (start is not None and start not in (left, right)) or min(y.sum(), len(y) - y.sum()) < FEWEST_OF_EACH:
+            continue
+        auc = strength(days[both].round(), y)
+        if auc < 0.55 + 1 / np.sqrt(both.sum()):
+            continue
+        late = right if left == start or (right != start and days.median() >= 0) else left
+        found.append(
+            Finding(
+                "length_knows",
+                "high" if auc >= TOO_GOOD_AUC else "medium",
+                (late,),
+                f"the days from {left} to {right} rank the outcome with an AUC of {auc:.3f}",
+                f"{late} is set by the outcome, or late: leave it and the length out",
+                {"auc": auc},
             )
+        )
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,29 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.audit import leaks, lifecycle, moments, shape
+from features.audit import families, leaks, lifecycle, moments, named, shape, together
 from features.audit.finding import MIN_ROWS, Finding, Rule, Table
 from features.errors import UserMistake
 from features.flat_files.kinds import Settled, settle_table
 from features.flat_files.moments import as_moments
 from features.flat_files.reading import read_file
+from features.flat_files.values import as_words, plain
 
 
-def audit_table(frame: pd.DataFrame, label: str, time: str | None = None, group: str | None = None) -> list[Finding]:
+def audit_table(
+    frame: pd.DataFrame,
+    label: str,
+    time: str | None = None,
+    group: str | None = None,
+    outcome: str | None = None,
+    written: Mapping[str, str] = MappingProxyType({}),
+) -> list[Finding]:
     """Every finding about a flat table, the gravest first.
 
-    `frame` has one row per entity, `label` holds two values (the rarer is the outcome when they are not 0/1, true/false
-    or yes/no), `time` the moment that the row stands for. Rows without a label are left out. Raises `UserMistake` for a
-    column that is not there, a label without two values, or a time that holds none.
+    `frame` has one row per entity, `label` holds two values, of which `outcome` is meant (when None the one that says yes, else the
+    rarer one, as `fit-table` takes it), `time` is the moment that the row stands for. Rows without a label are left out. `written` has
+    per column a value that could not be read, as the file has it; for messages. Raises `UserMistake` for a column that is not there, a
+    label without two values, an outcome that is none of them, or a time that holds none.
     """
     unknown = [c for c in (label, time, group) if c is not None and c not in frame.columns]
     if unknown:
@@ -33,12 +43,24 @@ def audit_table(frame: pd.DataFrame, label: str, time: str | None = None, group:
     label_column = without_open(frame[label])
     still_open = _says_closed(frame.drop(columns=[c for c in (label, time, group) if c]), frame[label], label_column)
     labelled = frame.assign(**{label: label_column})[label_column.notna()].reset_index(drop=True)
-    outcome = as_outcome(labelled[label])
-    moment = _moment(labelled[time]) if time else None
+    y = as_outcome(labelled[label], outcome)
+    moment = _moment(labelled[time], written.get(time)) if time else None
     order = np.arange(len(labelled)) if moment is None else moment.to_numpy().astype("int64")
     inputs = labelled.drop(columns=[c for c in (label, time, group) if c])
     inputs.columns = inputs.columns.map(str)
-    return by_gravity([*still_open, *findings_of(Table(inputs, outcome, order, time is not None, str(label), moment))])
+    table = Table(inputs, y, order, time is not None, str(label), moment)
+    return by_gravity([*still_open, *findings_about(table)])
+
+
+def findings_about(table: Table) -> list[Finding]:
+    """What the rules find, then what names and values say together, and at last what goes along with what is proven by then."""
+    facts = named.facts_of(table)
+    found = findings_of(table)
+    proved = {c for f in found if f.is_proof for c in f.columns}
+    unproved = {name: fact for name, fact in facts.items() if name not in proved}
+    found += [*named.named_and_telling(table, unproved), *named.filled_for_one(table, unproved)]
+    found += together.known_together(table, facts, {c for f in found if f.severity == "high" for c in f.columns})
+    return by_gravity([*found, *families.along_with(table, facts, found)])
 
 
 def findings_of(table: Table, rules: Sequence[Rule] | None = None) -> list[Finding]:
@@ -51,19 +73,22 @@ def by_gravity(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (rank[f.severity], not f.is_proof, f.code, f.columns))
 
 
-def _moment(column: pd.Series[Any]) -> pd.Series[Any]:
+def _moment(column: pd.Series[Any], written: str | None = None) -> pd.Series[Any]:
     if pd.api.types.is_numeric_dtype(column):
         # Months or years as numbers: only their order and their distance count.
-        return pd.Series(pd.to_datetime(column.astype(float), unit="D"))
-    if pd.api.types.is_datetime64_any_dtype(column):
+        found = pd.Series(pd.to_datetime(column.astype(float), unit="D"))
+    elif pd.api.types.is_datetime64_any_dtype(column):
         found = pd.to_datetime(column, utc=True).dt.tz_localize(None)
     else:  # texts, as fit-table reads them
         texts = pa.chunked_array([pa.array(column.astype("str").where(column.notna(), None), pa.string())])
         found = pd.Series(pd.to_datetime(as_moments(texts).to_pandas(), unit="us"), index=column.index)
     if found.isna().any():
-        bad = column[found.isna()]
+        unread = column[found.isna()].dropna()
+        example = str(unread.iloc[0]) if len(unread) else written
+        said = "empty there" if example is None else f"such as {example!r}"
         raise UserMistake(
-            f"column {column.name!r} holds no time in {len(bad):,} rows (such as {bad.iloc[0]!r}): name one that is filled in everywhere"
+            f"column {column.name!r} holds no time in {int(found.isna().sum()):,} rows ({said}): name one that is filled in everywhere, "
+            "or leave those rows out"
         )
     return found
 
@@ -76,16 +101,25 @@ class FlatRows:
     read: str
     columns: Mapping[str, str]
     """Columns of which something should be known about how they were read, each with that."""
+    written: Mapping[str, str]
+    """Columns with a value that could not be read, each with that value."""
 
 
-def read_flat(path: Path, encoding: str | None = None) -> FlatRows:
-    """A flat file with each column as `fit-table` reads it (see `features.flat_files`); times are in UTC, without a zone."""
+def read_flat(path: Path, encoding: str | None = None, label: str | None = None) -> FlatRows:
+    """A flat file with each column as `fit-table` reads it (see `features.flat_files`); times are in UTC, without a zone.
+
+    The `label` is kept in the words of the file, so that its outcome can be chosen as it is written.
+    """
     file = read_file(path, encoding)
     settled = settle_table(file.table, file.dialect.delimiter)
+    frame = pd.DataFrame({name: _as_pandas(found) for name, found in settled.items()})
+    if label in settled:
+        frame[label] = as_words(plain(file.table[label])).to_pandas()
     return FlatRows(
-        pd.DataFrame({name: _as_pandas(found) for name, found in settled.items()}),
+        frame,
         file.dialect.said(),
         {name: said for name, found in settled.items() if (said := found.said())},
+        {name: found.example for name, found in settled.items() if found.example is not None},
     )
 
 
@@ -132,13 +166,13 @@ def _says_closed(inputs: pd.DataFrame, given: pd.Series[Any], label: pd.Series[A
     return found
 
 
-def as_outcome(column: pd.Series[Any]) -> np.ndarray:
-    """0/1 from a column of two values.
+def as_outcome(column: pd.Series[Any], chosen: str | None = None) -> np.ndarray:
+    """0/1 from a column of two values; see `outcome_of`.
 
     >>> as_outcome(pd.Series(["No", "Yes", "No"])).tolist()
     [0, 1, 0]
     """
-    return (column == outcome_of(column)[0]).to_numpy().astype(int)
+    return (column == outcome_of(column, chosen)[0]).to_numpy().astype(int)
 
 
 def outcome_of(column: pd.Series[Any], chosen: str | None = None) -> tuple[Any, Any]:

@@ -1,0 +1,180 @@
+"""What columns know together: pairs and families that rank the outcome better than each of them gives.
+
+The lengths of two stages say little alone, and which share of the whole the first one took says who won. A pair is compared with
+the sum of what its columns give: boosted trees of 8 leaves against boosted stumps, which can only add, on the same folds. All
+pairs are screened on a grid first (the rate of a cell against the sum of both rates, out of fold), and only the best are judged by
+trees. Seeds are fixed and rows bounded, so that a table is always judged alike; measured by `make bench-audit`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from features.audit.finding import Finding, Table, codes, is_date
+from features.audit.leaks import BEYOND_DOUBT_AUC, is_key
+from features.audit.named import BEYOND_NOISE, Facts, is_constant
+
+MOST_ROWS, MOST_COLUMNS, MOST_NAMED, JUDGED_PAIRS = 6_000, 40, 6, 12
+CELLS = 8
+"""Quantile bins, or most frequent words, of a column on the grid."""
+FOLDS = 3
+LEAST_GAIN = 0.02
+"""Of AUC, that a pair must give over its sum, and at least twice the standard error of an AUC."""
+INTERESTING_AUC = 0.65
+KNOWING = ("end", "step")
+
+
+def known_together(table: Table, facts: Mapping[str, Facts], doubted: Collection[str] = ()) -> list[Finding]:
+    """Pairs that know more than the sum of both, when a name says what of, or when together they rank beyond doubt.
+
+    A column that is doubted already makes any other one look good beside it, so that such a pair proves nothing of the other.
+    """
+    names = candidates(table, facts)
+    rows = np.random.default_rng(0).permutation(len(table.outcome))[:MOST_ROWS]
+    y = table.outcome[rows]
+    if len(names) < 2 or min(y.sum(), len(y) - y.sum()) < 5 * FOLDS:
+        return []
+    keys = {n: _cells(table.inputs[n].iloc[rows]) for n in names}
+    fold = np.random.default_rng(1).permutation(len(y)) % FOLDS
+    gains = _screened(keys, y, fold)
+    named = [n for n in names if knows(facts[n])][:MOST_NAMED]
+    judged = dict.fromkeys(itertools.combinations(named, 2))
+    judged |= dict.fromkeys(sorted(gains, key=lambda pair: -gains[pair])[:JUDGED_PAIRS])
+    error = float(np.sqrt((len(y) + 1) / (12 * int(y.sum()) * int(len(y) - y.sum()))))
+
+    @cache
+    def auc(columns: tuple[str, ...], leaves: int) -> float:
+        return crossed_auc(matrix(table, columns, rows), y, fold, leaves)
+
+    found = []
+    for left, right in judged:
+        pair = (left, right)
+        both = max(auc(pair, 8), auc(pair, 2))
+        # Two lengths of one case are compared with the better one: they may tell by their difference, which is a sum.
+        other = max(auc((left,), 8), auc((right,), 8)) if {left, right} <= set(named) else auc(pair, 2)
+        beyond_noise = both >= 0.5 + BEYOND_NOISE * error and both - other >= max(LEAST_GAIN, 2 * error)
+        if not beyond_noise:
+            continue
+        finding = _of_pair(facts[left], facts[right], both, other)
+        if finding and (set(finding.columns) <= set(named) or not set(pair) & set(doubted)):
+            found.append(finding)
+    return found
+
+
+def knows(facts: Facts) -> bool:
+    """Whether a name speaks of an end or of a step, and not of earlier things."""
+    return facts.reading is not None and facts.reading.kind in KNOWING and not facts.reading.history
+
+
+def _of_pair(left: Facts, right: Facts, both: float, other: float) -> Finding | None:
+    """Named are the columns whose names speak of an end or a step; both where neither does and the pair is beyond doubt."""
+    told = tuple(f.name for f in (left, right) if knows(f))
+    columns: tuple[str, ...] = (left.name, right.name)
+    severity: Literal["high", "medium"] = "high"
+    if both >= BEYOND_DOUBT_AUC:
+        pass
+    elif told:
+        columns = told
+    elif both >= INTERESTING_AUC and both - other >= 0.05:
+        severity = "medium"
+    else:
+        return None
+    evidence = (
+        f"{left.name} and {right.name} together rank the outcome with an AUC of {both:.3f} (without that {other:.3f}; "
+        f"alone {left.auc:.3f} and {right.auc:.3f})"
+    )
+    advice = "find out when they are known: two lengths or amounts of one case tell together how it ended"
+    numbers = {"auc": both, "without": other}
+    return Finding("known_together", severity, columns, evidence, advice, numbers)
+
+
+def candidates(table: Table, facts: Mapping[str, Facts]) -> list[str]:
+    """Columns that a model would take and that no one doubts yet, those whose names say something first."""
+    kept = [
+        name
+        for name in table.names
+        if facts[name].auc < BEYOND_DOUBT_AUC
+        and not is_constant(table.inputs[name])
+        and not is_key(table.inputs[name])
+        and not is_date(table.inputs[name].dropna())
+    ]
+    return sorted(kept, key=lambda name: (facts[name].reading is None, -facts[name].auc))[:MOST_COLUMNS]
+
+
+def _cells(column: pd.Series[Any]) -> np.ndarray:
+    """(n,) small integers; words beyond the most frequent ones share a cell."""
+    keys = codes(column, bins=CELLS)
+    if int(keys.max()) <= 2 * CELLS:
+        return np.asarray(keys, dtype=np.int64)
+    counts = np.bincount(keys)
+    common = np.argsort(-counts, kind="stable")[:CELLS]
+    place = np.full(len(counts), CELLS)
+    place[common] = np.arange(len(common))
+    return np.asarray(place[keys], dtype=np.int64)
+
+
+def _screened(keys: Mapping[str, np.ndarray], y: np.ndarray, fold: np.ndarray) -> dict[tuple[str, str], float]:
+    """Pairs by how much nearer the rate of a cell of two columns comes to the outcome than the sum of their log-odds does."""
+    alone = {name: _log_odds(key, y, fold) for name, key in keys.items()}
+    base = float(np.log(y.mean() / (1 - y.mean())))
+    found = {}
+    for left, right in itertools.combinations(keys, 2):
+        pair = keys[left] * (int(keys[right].max()) + 1) + keys[right]
+        added = alone[left] + alone[right] - base
+        gain = _loss(added, y) - _loss(_log_odds(pair, y, fold, added), y)
+        if gain > 0:
+            found[left, right] = gain
+    return found
+
+
+def _log_odds(key: np.ndarray, y: np.ndarray, fold: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+    """Out-of-fold log-odds of a cell, drawn to `start` (the base rate) where it has few rows."""
+    prior, size = 20.0, int(key.max()) + 1
+    toward = np.full(len(y), y.mean()) if start is None else 1 / (1 + np.exp(-start))
+    found = np.empty(len(y))
+    for i in range(FOLDS):
+        held = fold == i
+        hits = np.bincount(key[~held], y[~held], size)[key[held]]
+        seen = np.bincount(key[~held], minlength=size)[key[held]]
+        rate = (hits + prior * toward[held]) / (seen + prior)
+        found[held] = np.log(rate / (1 - rate))
+    return found
+
+
+def _loss(log_odds: np.ndarray, y: np.ndarray) -> float:
+    return float(np.mean(np.logaddexp(0, log_odds) - y * log_odds))
+
+
+def matrix(table: Table, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
+    """(n, k) numbers as they are; words as small integers in order of frequency."""
+    columns = []
+    for name in names:
+        column = table.inputs[name].iloc[rows]
+        if pd.api.types.is_numeric_dtype(column):
+            columns.append(column.to_numpy(dtype=float, na_value=np.nan))
+        else:
+            order = {value: n for n, value in enumerate(column.astype("object").value_counts().index)}
+            columns.append(column.astype("object").map(order).to_numpy(dtype=float))
+    return np.column_stack(columns)
+
+
+def crossed_auc(x: np.ndarray, y: np.ndarray, fold: np.ndarray, leaves: int) -> float:
+    """ROC AUC, out of fold, of 40 boosted trees; with 2 leaves they can only add what the columns give."""
+    import lightgbm as lgb
+
+    settings = {
+        "objective": "binary", "learning_rate": 0.15, "num_leaves": leaves, "min_data_in_leaf": 20, "verbosity": -1,
+        "num_threads": 1, "seed": 0, "deterministic": True, "force_row_wise": True, "max_bin": 63,
+    }  # fmt: skip
+    score = np.empty(len(y))
+    for i in range(FOLDS):
+        held = fold == i
+        score[held] = lgb.train(settings, lgb.Dataset(x[~held], y[~held]), 40).predict(x[held])
+    return float(roc_auc_score(y, score))
