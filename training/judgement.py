@@ -10,6 +10,7 @@ import pandas as pd
 
 from features.audit import Finding, Table, presence, strong_columns
 from features.audit.source import known_by_the_clock
+from features.audit.table import findings_about, findings_of
 from models.definition import Model
 from training import curves, evaluate, gates, rules, worth
 from training.calibrate import fit_level, sigmoid
@@ -18,6 +19,9 @@ from training.rows import Rows
 from training.verdicts import Verdict, verdict_of, words_of
 
 MOST_ROWS_TO_AUDIT = 20_000
+RULES = (strong_columns, presence)
+FLAT = "table"
+"""Name of the model of a flat table (`training.fit_table`)."""
 WORST = 5
 
 
@@ -78,7 +82,9 @@ def judge(
     shift = fit_level(learnt.judged_log_odds, y, DRIFT_LEVEL_SD) if learnt.split.in_time else 0.0
     fitted = everything.y[learnt.split.before_test]
     told = rule.words([signal.name for signal in everything.signals])
-    found = [*grave, *findings(everything.take(learnt.split.before_test), seed)]
+    # Of a flat table nothing is known but the names of its columns: they count, as in the audit of the table.
+    label = definition.title if definition.name == FLAT else None
+    found = [*grave, *findings(everything.take(learnt.split.before_test), seed, label)]
     masks = segments(everything, definition.segments, seen)
     selection = gates.selection_rates(masks, p, group, capacity, definition.gates.min_segment_rows, seed)
     band = gates.perfect_band(p, group, seed)
@@ -129,8 +135,16 @@ def judge(
         "audit_advice": [f"{', '.join(f.columns)}: {f.evidence}; {f.advice}" for f in found if not f.is_proof],
         "value": worth.at_capacity(definition, y, p, group, value, capacity, seed),
     }
-    verdict = verdict_of([gate.name for gate in checked if not gate.passed], rule_auc.low > 0.5)
-    return Judgement(figures, tuple(checked), verdict, words_of(verdict, told))
+    doubt = _doubted_rule(found, everything.signals[rule.place].name, definition.gates.accepted_findings)
+    verdict = verdict_of([gate.name for gate in checked if not gate.passed], rule_auc.low > 0.5, doubt)
+    return Judgement(figures, tuple(checked), verdict, words_of(verdict, told, doubt))
+
+
+def _doubted_rule(found: Sequence[Finding], column: str, accepted: Mapping[str, str]) -> str | None:
+    """The rule's column when all that the audit has against these rows is that this column is very good alone."""
+    still_open = [f for f in found if not all(accepted.get(c) for c in f.columns)]
+    doubts = [f.code == "too_good" and f.columns == (column,) for f in still_open]
+    return column if doubts and all(doubts) else None
 
 
 def as_dicts(estimates: Mapping[str, evaluate.Estimate]) -> dict[str, dict[str, float]]:
@@ -180,8 +194,8 @@ def segments(rows: Rows, names: tuple[str, ...], index: np.ndarray) -> dict[str,
     return found
 
 
-def findings(rows: Rows, seed: int = 0) -> tuple[Finding, ...]:
-    """The audit's findings of high severity on the rows that were learnt from.
+def findings(rows: Rows, seed: int = 0, label: str | None = None) -> tuple[Finding, ...]:
+    """The audit's findings of high severity on the rows that were learnt from; with the `label` of a flat table by names as well.
 
     One row per account: its rows at other dates say the same again and are no further evidence.
     """
@@ -194,8 +208,8 @@ def findings(rows: Rows, seed: int = 0) -> tuple[Finding, ...]:
         frame[name] = frame[name].map(dict(enumerate((*(rows.vocabularies[j] or ()), "(other)")))).astype(object)
     if len(np.unique(rows.y)) < 2:
         return ()
-    table = Table(frame, rows.y.astype(int), np.arange(len(rows)), dated=rows.time is not None)
-    found = [f for rule in (strong_columns, presence) for f in rule(table)]
+    table = Table(frame, rows.y.astype(int), np.arange(len(rows)), dated=rows.time is not None, label=label or "")
+    found = findings_of(table, RULES) if label is None else findings_about(table, RULES, pairs=False)
     return tuple(f for f in known_by_the_clock(found, rows.signals) if f.severity == "high")
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 
 Severity = Literal["high", "medium", "low"]
 PROOFS = ("copy_of_outcome", "presence_gives_outcome", "signal_leaks")
@@ -71,6 +71,18 @@ def codes(column: pd.Series[Any], bins: int = 20) -> np.ndarray:
     return pd.factorize(column.astype("object").where(column.notna(), None), use_na_sentinel=True)[0] + 1
 
 
+def auc_of(outcome: np.ndarray, score: np.ndarray) -> float:
+    """ROC AUC by ranks (Mann and Whitney), ties by half; scikit-learn's checks cost ten times as much, and this is asked often.
+
+    >>> auc_of(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 2.0, 3.0]))
+    0.875
+    """
+    positives = int(outcome.sum())
+    negatives = len(outcome) - positives
+    above = float(rankdata(score)[outcome == 1].sum()) - positives * (positives + 1) / 2
+    return above / (positives * negatives)
+
+
 def strength(column: pd.Series[Any], outcome: np.ndarray, folds: int = 5) -> float:
     """Out-of-fold ROC AUC of one column alone, in [0, 1]; 0.5 says nothing."""
     keys = codes(column)
@@ -84,7 +96,7 @@ def strength(column: pd.Series[Any], outcome: np.ndarray, folds: int = 5) -> flo
         hits = np.bincount(keys[~held], outcome[~held], size)
         seen = np.bincount(keys[~held], minlength=size)
         score[held] = ((hits + prior * base) / (seen + prior))[keys[held]]
-    return float(roc_auc_score(outcome, score))
+    return auc_of(outcome, score)
 
 
 Rule = Callable[[Table], list[Finding]]

@@ -30,7 +30,7 @@ END = _listed("""
     unsubscribe unsubscribed unsubscription offboard offboarded offboarding exit exited winback chargeback chargebacks writeoff
     recovered recovery recoveries settled settlement reinstate reinstated reinstatement surrender surrendered lapse lapsed convert
     converted conversion concluded conclusion defaulted terminating departed departure leaver winner loser postmortem
-    reservation_status dropout dropped withdrawn withdrawal
+    dropout dropped withdrawn withdrawal
 """)
 """Words for the end of a deal, contract, case or order, and for what is done because of it."""
 AFTER = _listed("""

@@ -52,14 +52,18 @@ def audit_table(
     return by_gravity([*still_open, *findings_about(table)])
 
 
-def findings_about(table: Table) -> list[Finding]:
-    """What the rules find, then what names and values say together, and at last what goes along with what is proven by then."""
+def findings_about(table: Table, rules: Sequence[Rule] | None = None, pairs: bool = True) -> list[Finding]:
+    """What the rules (all by default) find, then what names and values say together, and what goes along with what is proven by then.
+
+    Without `pairs`, whose trees cost most, what two columns know together is not asked.
+    """
     facts = named.facts_of(table)
-    found = findings_of(table)
+    found = findings_of(table, rules)
     proved = {c for f in found if f.is_proof for c in f.columns}
     unproved = {name: fact for name, fact in facts.items() if name not in proved}
     found += [*named.named_and_telling(table, unproved), *named.filled_for_one(table, unproved)]
-    found += together.known_together(table, facts, {c for f in found if f.severity == "high" for c in f.columns})
+    if pairs:
+        found += together.known_together(table, facts, {c for f in found if f.severity == "high" for c in f.columns})
     return by_gravity([*found, *families.along_with(table, facts, found)])
 
 

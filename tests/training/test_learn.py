@@ -178,6 +178,32 @@ class TestGates:
         assert judge(definition, learnt.rows, learnt, grave=[grave]).verdict is Verdict.REFUSED
         assert judge(definition, learnt.rows, learnt).verdict is Verdict.READY, "the twin without it"
 
+    def test_one_very_strong_column_is_said_alike_by_the_rule_and_the_audit(self) -> None:
+        """It may be honest or a leak, which no figure can tell: one column does it all, and whether it is known is to be asked."""
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(2000, 3))
+        y = (rng.random(2000) < sigmoid(5 * x[:, 0] - 1)).astype(float)
+        rows = replace(make_rows(x, y, None), time=np.arange(2000, dtype=np.int64))
+        learnt = learn(rows, in_time(rows), QUICK)
+        judgement = judge(table_definition("y", "lead"), rows, learnt)
+        assert {"audit", "better than one column"} <= {g.name for g in judgement.gates if not g.passed}
+        assert judgement.verdict is Verdict.RULE_IS_ENOUGH
+        assert "make sure that s0 is known before the outcome" in judgement.words
+        proof = Finding("copy_of_outcome", "high", ("s0",), "the outcome in other words", "leave it out")
+        assert judge(table_definition("y", "lead"), rows, learnt, grave=[proof]).verdict is Verdict.REFUSED
+
+    def test_names_count_for_a_flat_table_as_in_its_audit(self) -> None:
+        """By values alone it is ordinary; a name that speaks of the end makes it a leak."""
+        rows = company(1500)
+        named = replace(rows, signals=(*rows.signals[:3], replace(rows.signals[3], name="days_to_close")))
+        x = rows.x.copy()
+        x[:, 3] = np.random.default_rng(1).normal(size=1500) + 0.5 * rows.y
+        assert findings(replace(named, x=x), label="won")
+        assert findings(replace(rows, x=x), label="won") == ()
+        assert findings(replace(named, x=x)) == (), (
+            "signals of a source are proved as of their time, whatever they are called"
+        )
+
 
 class TestClocks:
     def test_a_signal_that_tells_the_date_is_left_out(self) -> None:
