@@ -2,7 +2,8 @@
 
 Every finding has a code, a severity, the columns, the evidence in numbers, and what to do. Two kinds: *proofs*
 (`copy_of_outcome`, `presence_gives_outcome`, and of a source `signal_leaks`) are facts about the data, the others are
-heuristics. Whatever has severity high blocks promotion until somebody answers for it. No rule knows a column by its name.
+heuristics. Whatever has severity high blocks promotion until somebody answers for it. No rule knows a column of some dataset; words of the
+field in names (`names`) count together with what the values show (`named`, `together`, `families`).
 
 Besides what the outcome shows, `lifecycle` has what a row shows by itself: columns filled in after its begin. The audit of a
 source (`source`) looks at the signals and at the files behind them (`raw`), whatever the SELECTs leave out.

@@ -85,23 +85,10 @@ def _same_rows(table: Table, facts: Mapping[str, Facts], proven: Iterable[str]) 
 
 def _same_name(table: Table, facts: Mapping[str, Facts], proven: Iterable[str]) -> list[Finding]:
     """Columns whose names begin as those of proven ones do, when the beginning is no word that every table has."""
-    words = {n: names.words_of(n) for n in table.names}
     proven, found = set(proven), []
-    for length in (2, 1):
-        families: dict[tuple[str, ...], list[str]] = {}
-        for name, split in words.items():
-            stem = names.stem_of(split, length)
-            if len(stem) == length and len(split) > length:
-                families.setdefault(stem, []).append(name)
-        for stem, members in families.items():
-            leaks = [n for n in members if n in proven]
-            if (
-                len(members) < 2
-                or not leaks
-                or len(members) > max(WIDEST, len(words) // 4)
-                or not _is_special(stem, table.label)
-            ):
-                continue
+    for members in by_stem(table.names, fewest=2):
+        leaks = [n for n in members if n in proven]
+        if leaks:
             many = len(leaks) >= 2 and 2 * len(leaks) >= len(members)
             for name in members:
                 reading = facts[name].reading
@@ -113,8 +100,23 @@ def _same_name(table: Table, facts: Mapping[str, Facts], proven: Iterable[str]) 
     return found
 
 
-def _is_special(stem: tuple[str, ...], label: str) -> bool:
-    """Whether a beginning is a word of its own: not one that names are made of everywhere, nor the subject of the label."""
+def by_stem(columns: Sequence[str], fewest: int) -> list[list[str]]:
+    """Families of columns whose names begin with the same one or two words, when these are no words that every table has."""
+    split = {n: names.words_of(n) for n in columns}
+    found = []
+    for length in (2, 1):
+        families: dict[tuple[str, ...], list[str]] = {}
+        for name, words in split.items():
+            stem = names.stem_of(words, length)
+            if len(stem) == length and len(words) > length:
+                families.setdefault(stem, []).append(name)
+        most = max(WIDEST, len(split) // 4)
+        found += [members for stem, members in families.items() if fewest <= len(members) <= most and _is_special(stem)]
+    return found
+
+
+def _is_special(stem: tuple[str, ...]) -> bool:
+    """Whether a beginning is a word of its own, not one that names are made of everywhere."""
     everywhere = (
         names.COMMON
         | names.HISTORY

@@ -16,12 +16,15 @@ import pandas as pd
 
 from features.audit.finding import MIN_ROWS, Finding, Table, strength
 from features.audit.names import Reading, reading_of, words_of
+from features.audit.shape import DEFAULTS
 
 BEYOND_NOISE = 4.0
 """Standard errors of an AUC of 0.5: of 1,000 columns of noise one in ten tables has one beyond it by chance."""
-DEPENDS_AUC, FAIR_AUC, CLEAR_AUC, STRIKING_AUC = 0.53, 0.60, 0.70, 0.80
+DEPENDS_AUC, SLIGHT_AUC, FAIR_AUC, CLEAR_AUC, STRIKING_AUC = 0.53, 0.55, 0.58, 0.70, 0.80
 ALMOST_ONLY, MOSTLY = 20.0, 6.0
 """How many times as often it is filled in with one outcome as with the other; honest columns stay near 1 to 5."""
+NOTHING = {0.0, -1.0, -9.0, -99.0, -999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0}
+NO_WORDS = DEFAULTS | {"", "no", "false", "never", "not applicable", "nothing", "nan"}
 FEWEST = 20
 """Rows that are filled in, fewer of which show nothing."""
 
@@ -67,13 +70,21 @@ def facts_of(table: Table) -> dict[str, Facts]:
 
 
 def filled_in(column: pd.Series[Any]) -> np.ndarray:
-    """Rows in which a column holds something: not missing, and not 0 or false where many rows hold that."""
+    """Rows in which a column holds something: not missing, and not what often stands for nothing (0, -1, 999, false, "no", "n/a")."""
     there = column.notna().to_numpy()
-    if pd.api.types.is_numeric_dtype(column) and there.any():
-        zero = (column == 0).fillna(False).to_numpy(dtype=bool)
-        if zero.mean() > 0.2:
-            there = there & ~zero
-    return np.asarray(there)
+    if pd.api.types.is_datetime64_any_dtype(column) or not there.any():
+        return np.asarray(there)
+    common = column[there].mode().iloc[0]
+    if pd.api.types.is_numeric_dtype(column):
+        nothing = (
+            (column == common).fillna(False).to_numpy(dtype=bool)
+            if float(common) in NOTHING
+            else np.zeros(len(there), bool)
+        )
+    else:
+        nothing = column.astype("str").str.strip().str.lower().isin(NO_WORDS).to_numpy(dtype=bool)
+    # Where it is rare it is a value as others are.
+    return np.asarray(there & ~nothing if nothing.mean() > 0.2 else there)
 
 
 def _ratio(there: np.ndarray, outcome: np.ndarray) -> float:
@@ -95,7 +106,7 @@ def named_and_telling(table: Table, columns: Mapping[str, Facts]) -> list[Findin
             continue
         what = {
             "end": "speaks of the end", "after": "speaks of what comes late", "step": "is the length or share of a step",
-            "state": "speaks of a last state", "length": "is a length of time",
+            "state": "speaks of a last state or a total", "length": "is a length of time",
         }[reading.kind]  # fmt: skip
         of_label = " and of the outcome" if asked & set(reading.words) else ""
         numbers = {"auc": facts.auc, "filled_ratio": facts.filled_ratio}
@@ -124,7 +135,7 @@ def severity_of(facts: Facts, reading: Reading) -> Any:
     if reading.kind == "after":
         if pure or facts.auc >= STRIKING_AUC or (facts.auc >= CLEAR_AUC and facts.one_sided >= MOSTLY):
             return "high"
-        return "medium" if facts.auc >= FAIR_AUC or (facts.depends and facts.one_sided >= MOSTLY / 2) else None
+        return "medium" if facts.depends and (facts.auc >= SLIGHT_AUC or facts.one_sided >= MOSTLY / 2) else None
     if reading.kind == "state" and (pure or facts.auc >= STRIKING_AUC):
         return "high"
     return "medium" if facts.auc >= FAIR_AUC else None

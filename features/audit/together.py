@@ -9,18 +9,19 @@ trees. Seeds are fixed and rows bounded, so that a table is always judged alike;
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping
-from functools import cache
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from features.audit.families import by_stem
 from features.audit.finding import Finding, Table, auc_of, codes, is_date
 from features.audit.leaks import BEYOND_DOUBT_AUC, is_key
-from features.audit.named import BEYOND_NOISE, Facts, is_constant
+from features.audit.named import BEYOND_NOISE, STRIKING_AUC, Facts, is_constant
+from features.audit.names import says_before
 
-MOST_ROWS, MOST_COLUMNS, MOST_NAMED, JUDGED_PAIRS = 6_000, 40, 5, 8
+MOST_ROWS, MOST_COLUMNS, MOST_NAMED, MOST_FAMILIES, JUDGED_PAIRS = 6_000, 40, 5, 4, 8
 CELLS = 8
 """Quantile bins, or most frequent words, of a column on the grid."""
 FOLDS = 3
@@ -30,44 +31,89 @@ INTERESTING_AUC = 0.65
 KNOWING = ("end", "step")
 
 
+class Ranks:
+    """How well sets of columns rank the outcome of some rows, each asked once."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.rows = np.random.default_rng(0).permutation(len(table.outcome))[:MOST_ROWS]
+        self.y = table.outcome[self.rows]
+        self.fold = np.random.default_rng(1).permutation(len(self.y)) % FOLDS
+        self.rarer = int(min(self.y.sum(), len(self.y) - self.y.sum()))
+        self._columns: dict[str, np.ndarray] = {}
+        self._aucs: dict[tuple[tuple[str, ...], int], float] = {}
+
+    def column(self, name: str) -> np.ndarray:
+        if name not in self._columns:
+            self._columns[name] = _numbers(self.table.inputs[name].iloc[self.rows])
+        return self._columns[name]
+
+    def auc(self, names: tuple[str, ...], leaves: int = 8) -> float:
+        """ROC AUC of trees on these columns, out of fold; with 2 leaves of what the columns add up to."""
+        if (names, leaves) not in self._aucs:
+            x = np.column_stack([self.column(name) for name in names])
+            self._aucs[names, leaves] = crossed_auc(x, self.y, self.fold, leaves)
+        return self._aucs[names, leaves]
+
+    def gains(self, auc: float, without: float) -> bool:
+        """Whether an AUC is beyond noise, and above another by more than it."""
+        error = float(np.sqrt((len(self.y) + 1) / (12 * self.rarer * (len(self.y) - self.rarer))))
+        return auc >= 0.5 + BEYOND_NOISE * error and auc - without >= max(LEAST_GAIN, 2 * error)
+
+
 def known_together(table: Table, facts: Mapping[str, Facts], doubted: Collection[str] = ()) -> list[Finding]:
-    """Pairs that know more than the sum of both, when a name says what of, or when together they rank beyond doubt.
+    """Pairs and families that know more than what each of their columns gives.
 
     A column that is doubted already makes any other one look good beside it, so that such a pair proves nothing of the other.
     """
-    names = candidates(table, facts)
-    rows = np.random.default_rng(0).permutation(len(table.outcome))[:MOST_ROWS]
-    y = table.outcome[rows]
-    if len(names) < 2 or min(y.sum(), len(y) - y.sum()) < 5 * FOLDS:
+    names, ranks = candidates(table, facts), Ranks(table)
+    if len(names) < 2 or ranks.rarer < 5 * FOLDS:
         return []
-    keys = {n: _cells(table.inputs[n].iloc[rows]) for n in names}
-    fold = np.random.default_rng(1).permutation(len(y)) % FOLDS
-    gains = _screened(keys, y, fold)
     named = [n for n in names if knows(facts[n])][:MOST_NAMED]
+    return [*_pairs(ranks, facts, names, named, set(doubted)), *_families(ranks, facts, names, named, set(doubted))]
+
+
+def _pairs(
+    ranks: Ranks, facts: Mapping[str, Facts], names: Sequence[str], named: Sequence[str], doubted: set[str]
+) -> list[Finding]:
+    """Pairs that know more than their sum, when a name says what of, or when together they rank beyond doubt."""
+    gains = _screened({n: _cells(ranks.table.inputs[n].iloc[ranks.rows]) for n in names}, ranks.y, ranks.fold)
     judged = dict.fromkeys(itertools.combinations(named, 2))
     judged |= dict.fromkeys(sorted(gains, key=lambda pair: -gains[pair])[:JUDGED_PAIRS])
-    error = float(np.sqrt((len(y) + 1) / (12 * int(y.sum()) * int(len(y) - y.sum()))))
-
-    @cache
-    def numbers(name: str) -> np.ndarray:
-        return _numbers(table.inputs[name].iloc[rows])
-
-    @cache
-    def auc(columns: tuple[str, ...], leaves: int) -> float:
-        return crossed_auc(np.column_stack([numbers(name) for name in columns]), y, fold, leaves)
-
     found = []
-    for left, right in judged:
-        pair = (left, right)
-        both = max(auc(pair, 8), auc(pair, 2))
+    for pair in judged:
+        left, right = pair
+        both = max(ranks.auc(pair), ranks.auc(pair, leaves=2))
         # Two lengths of one case are compared with the better one: they may tell by their difference, which is a sum.
-        other = max(auc((left,), 8), auc((right,), 8)) if {left, right} <= set(named) else auc(pair, 2)
-        beyond_noise = both >= 0.5 + BEYOND_NOISE * error and both - other >= max(LEAST_GAIN, 2 * error)
-        if not beyond_noise:
+        alone = max(ranks.auc((left,)), ranks.auc((right,)))
+        other = alone if set(pair) <= set(named) else ranks.auc(pair, leaves=2)
+        if not ranks.gains(both, other):
             continue
         finding = _of_pair(facts[left], facts[right], both, other)
-        if finding and (set(finding.columns) <= set(named) or not set(pair) & set(doubted)):
+        if finding and (set(finding.columns) <= set(named) or not set(pair) & doubted):
             found.append(finding)
+    return found
+
+
+def _families(
+    ranks: Ranks, facts: Mapping[str, Facts], names: Sequence[str], named: Sequence[str], doubted: set[str]
+) -> list[Finding]:
+    """Three columns or more that begin with one word, or whose names speak of an end or a step, and know more than the best of them."""
+    found = []
+    for family in [family for family in (list(named), *by_stem(names, fewest=3)) if len(family) > 2][:MOST_FAMILIES]:
+        known = all(knows(facts[n]) for n in family)
+        if not known and (set(family) & doubted or any(says_before(n) for n in family)):
+            continue
+        joint = ranks.auc(tuple(family))
+        best, name = max((ranks.auc((n,)), n) for n in family)
+        if ranks.gains(joint, best) and (known or joint >= STRIKING_AUC):
+            evidence = (
+                f"together they rank the outcome with an AUC of {joint:.3f}, the best of them ({name}) with {best:.3f}"
+            )
+            advice = "find out when they are filled in: what was written at one moment tells together how it ended"
+            numbers = {"auc": joint, "without": best}
+            severity: Literal["high", "medium"] = "high" if known else "medium"
+            found.append(Finding("family_knows", severity, tuple(family), evidence, advice, numbers))
     return found
 
 

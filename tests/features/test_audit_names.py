@@ -90,11 +90,12 @@ class TestNamesAndValues:
 
 
 class TestFilledForOne:
-    @pytest.mark.parametrize("nothing", [np.nan, 0.0])
-    def test_money_that_moves_for_one_outcome(self, nothing: float) -> None:
+    @pytest.mark.parametrize("nothing", [np.nan, 0.0, -1.0, 999.0, "none", "n/a", ""])
+    def test_money_that_moves_for_one_outcome(self, nothing: float | str) -> None:
         table, y, rng = base()
         there = rng.random(len(y)) < np.where(y == 1, 0.35, 0.004)
-        table["amt_7"] = np.where(there, rng.lognormal(4, 1, len(y)), nothing)
+        amount = pd.Series(rng.lognormal(4, 1, len(y)).round())
+        table["amt_7"] = (amount.astype(str) if isinstance(nothing, str) else amount).where(there, nothing)
         assert "amt_7" in at([f for f in audit_table(table, "won") if f.code == "filled_for_one_outcome"], "high")
 
     def test_what_is_only_more_often_there_is_no_such_finding(self) -> None:
@@ -143,6 +144,15 @@ class TestTogether:
         left = rng.random(len(y)) < 0.5
         table["p"], table["q"] = left.astype(int) + rng.normal(scale=0.1, size=len(y)), (left ^ (y == 1)).astype(int)
         assert {"p", "q"} <= at([f for f in audit_table(table, "won") if f.code == "known_together"], "high")
+
+    def test_a_family_that_knows_more_than_its_best(self) -> None:
+        """The names of three steps; each is noise but for a small part, and the sum of the three is what the outcome moves."""
+        table, y, rng = base(4_000)
+        for step in ("stage_one", "stage_two", "stage_three"):
+            table[f"hours_in_{step}"] = rng.normal(size=len(y)) + 0.35 * y
+        found = [f for f in audit_table(table, "won") if f.code == "family_knows"]
+        assert [(f.severity, len(f.columns)) for f in found] == [("high", 3)]
+        assert found[0].numbers["auc"] > found[0].numbers["without"] + 0.02
 
     def test_columns_that_only_add_up_are_no_pair(self) -> None:
         rng = np.random.default_rng(5)
