@@ -16,6 +16,14 @@ ACCEPTED: dict[str, tuple[str, ...]] = {
     "time": ("TIMESTAMP", "DATE"),
 }
 ACCEPTED["number"] = ACCEPTED["money"] = (*ACCEPTED["integer"], "DOUBLE", "FLOAT", "DECIMAL")
+OTHER_UNITS = {
+    "TIMESTAMP_NS": ("TIMESTAMP", "make_timestamp(epoch_ns({}) // 1000)"),
+    "TIMESTAMPTZ_NS": ("TIMESTAMP WITH TIME ZONE", "make_timestamptz(epoch_ns({}) // 1000)"),
+    "TIMESTAMP_MS": ("TIMESTAMP", "CAST({} AS TIMESTAMP)"),
+    "TIMESTAMP_S": ("TIMESTAMP", "CAST({} AS TIMESTAMP)"),
+}
+"""Types of times that a source is taken in, what they become, and how: pandas and polars write nanoseconds. What lies within a
+microsecond is cut off. (DuckDB's cast rounds: the last nanosecond of a day would be the next day.)"""
 ADDED = (
     "event_us",
     "known_us",
@@ -63,6 +71,15 @@ def canonical_item(column: Column, present: bool) -> str:
             return f"{quoted if present else 'NULL::BOOLEAN'} AS {quoted}"
         case _:
             return f"{f'CAST({quoted} AS VARCHAR)' if present else 'NULL::VARCHAR'} AS {quoted}"
+
+
+def in_microseconds(expression: str, duckdb_type: str) -> str:
+    """SQL of a time in the unit that a source holds.
+
+    >>> in_microseconds("seen", "TIMESTAMP_NS"), in_microseconds("seen", "DATE")
+    ('make_timestamp(epoch_ns(seen) // 1000)', 'seen')
+    """
+    return OTHER_UNITS[duckdb_type][1].format(expression) if duckdb_type in OTHER_UNITS else expression
 
 
 def _clean(quoted: str) -> str:

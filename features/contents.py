@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from features.canonical import in_microseconds
 from features.statement import by_file
 from features.tables import TABLES
 
@@ -138,7 +139,9 @@ class Contents:
             timed = "visible_us" in [row[0] for row in self._source.query(f'DESCRIBE "{table}"')]
             return f'SELECT * FROM "{table}"', "visible_us" if timed else "NULL::BIGINT"
         known = "known_time" if "known_time" in self._source.columns[table] else "event_time"
-        return self._files[table][name], f"greatest(epoch_us(event_time), epoch_us({known}))"
+        kinds = self._source.given_types[table]
+        happened, learnt = (f"epoch_us({in_microseconds(c, kinds[c])})" for c in ("event_time", known))
+        return self._files[table][name], f"greatest({happened}, {learnt})"
 
     def _save(self) -> None:
         if self._record is None:

@@ -29,7 +29,17 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from features.canonical import ADDED, canonical_item, custom_item, internal, quote, slug_of, versions
+from features.canonical import (
+    ADDED,
+    OTHER_UNITS,
+    canonical_item,
+    custom_item,
+    in_microseconds,
+    internal,
+    quote,
+    slug_of,
+    versions,
+)
 from features.clock import now
 from features.contents import Contents
 from features.duckdb_errors import honest_casts
@@ -44,6 +54,7 @@ from features.faults import (
     taken_faults,
     value_faults,
 )
+from features.full_sample import may_be_sampled, reads_text_files, with_full_sample
 from features.memory import memory_bytes
 from features.observed_period import DAY_US, Days, ObservedPeriod, observed_period
 from features.query_faults import select_fault, text_fault
@@ -140,6 +151,10 @@ class Source:
         """The tables that stay where they are."""
         self.schemas: dict[str, str] = {}
         """Per table the DuckDB schema that holds it: `main`, or that of an overlay (`features.changes`)."""
+        self.given_types: dict[str, dict[str, str]] = {}
+        """Per table the DuckDB types of the columns of its SELECT."""
+        self._queries: dict[str, str] = {}
+        """Per table the query that was read."""
         self.faults: tuple[Fault, ...] = ()
         """What is wrong, when it was opened all the same."""
         self.broken: dict[str, tuple[Fault, ...]] = {}
@@ -260,11 +275,17 @@ class Source:
         return self.connection.execute(sql).fetchall()
 
     def statement(self, table: str) -> str | None:
-        """The SELECT of a table, with the folder in the place of `${data}`; None when Python makes it."""
+        """The SELECT of a table, with the folder in the place of `${data}`, reading types from all rows; None when Python makes it."""
+        if table in self._queries:
+            return self._queries[table]
         path = self.folder / f"{table}.sql"
         if not path.is_file():
             return None
         return QueryText.read(path, self.data).run
+
+    def is_sampled(self, table: str) -> bool:
+        """Whether the types of the table's columns were settled by the first rows of a text file (`features.full_sample`)."""
+        return table in self._queries and may_be_sampled(self.connection, self._queries[table])
 
     def recent(self, table: str, bounds: Bounds) -> str:
         """SQL of an event table's rows within bounds: on a table that stays where it is the cost does not grow with the history."""
@@ -352,14 +373,20 @@ class Source:
         return [fault for fault in found if fault is not None]
 
     def _read(self, path: Path, table: Table) -> None:
-        raw = quote(f"raw_{table.name}")
         query = self.statement(table.name)
         if query is not None:
-            self.connection.execute(f"CREATE VIEW {raw} AS {query}")
-            counted = self.query(f"SELECT count(*) FROM {raw}")[0]
-            if counted[0] <= VIEW_ABOVE_ROWS:
-                self.connection.execute(f"CREATE TABLE {quote('read_' + table.name)} AS SELECT * FROM {raw}")
-                self.connection.execute(f"CREATE OR REPLACE VIEW {raw} AS SELECT * FROM {quote('read_' + table.name)}")
+            whole = with_full_sample(self.connection, query)
+            try:
+                self._run(table.name, whole)
+            except duckdb.OutOfMemoryException:
+                raise
+            except duckdb.Error:
+                if whole == query:
+                    raise
+                # The message about the query as it was written names its line, or the line of the file.
+                self._run(table.name, query)
+                whole = query
+            self._queries[table.name] = whole
         else:
             spec = importlib.util.spec_from_file_location(f"source_{self.name}_{table.name}", path)
             assert spec is not None
@@ -371,15 +398,37 @@ class Source:
                 raise TypeError(f"rows(data) returned a {type(found).__name__}")
             self._adopt(table.name, pa.table(found))
 
+    def _run(self, table: str, query: str) -> None:
+        """Make the rows of a query the view `raw_<table>`; those of text files are read once, others stay when they are many."""
+        raw, held = quote(f"raw_{table}"), quote(f"read_{table}")
+        if not reads_text_files(query):
+            self.connection.execute(f"CREATE OR REPLACE VIEW {raw} AS {query}")
+            if self.query(f"SELECT count(*) FROM {raw}")[0][0] > VIEW_ABOVE_ROWS:
+                return
+        self.connection.execute(f"CREATE OR REPLACE TABLE {held} AS {query}")
+        self.connection.execute(f"CREATE OR REPLACE VIEW {raw} AS SELECT * FROM {held}")
+
     def _adopt(self, table: str, rows: pa.Table) -> None:
         self.connection.register(f"arrow_{table}", rows)
         self.connection.execute(
             f"CREATE OR REPLACE VIEW {quote('raw_' + table)} AS SELECT * FROM {quote('arrow_' + table)}"
         )
 
+    def _in_microseconds(self, table: str) -> dict[str, str]:
+        """The types of a table's columns, those that hold times in another unit turned into microseconds."""
+        raw, given = quote(f"raw_{table}"), quote(f"given_{table}")
+        types = {row[0]: row[1] for row in self.query(f"DESCRIBE {raw}")}
+        self.given_types[table] = types
+        others = [name for name, kind in types.items() if kind in OTHER_UNITS]
+        if not others:
+            return types
+        self.connection.execute(f"ALTER VIEW {raw} RENAME TO {given}")
+        casts = ", ".join(f"{in_microseconds(quote(name), types[name])} AS {quote(name)}" for name in others)
+        self.connection.execute(f"CREATE VIEW {raw} AS SELECT * REPLACE ({casts}) FROM {given}")
+        return types | {name: OTHER_UNITS[types[name]][0] for name in others}
+
     def _canonicalise(self, path: Path, table: Table) -> list[Fault]:
-        described = self.query(f"DESCRIBE {quote('raw_' + table.name)}")
-        types = {row[0]: row[1] for row in described}
+        types = self._in_microseconds(table.name)
         canonical = [*table.columns, KNOWN_TIME]
         faults = schema_faults(self.connection, path, table, types, self.statement(table.name))
         if faults:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import pyarrow.compute as pc
 
@@ -23,11 +21,11 @@ from features.measures import DAY_US
 from features.needed_tables import tables_for
 from features.panel import ELIGIBLE, build_panel, offered
 from features.readiness.labelled_rows import Trainable, trainable
+from features.readiness.line import Line, Severity
 from features.rows_beyond import rows_beyond
 from features.source import Source, from_us, to_us
 from features.tables import ENTITIES, TABLES, Table
 
-Severity = Literal["blocks", "weakens", "info"]
 ACTIVE_SHARE, ACTIVE_DAYS = 0.5, 84
 """Share of the eligible entities with an event in the last 84 days below which behaviour says little."""
 ORPHAN_SHARE, EMPTY_SHARE = 0.05, 0.5
@@ -46,23 +44,6 @@ WORDS = {
     ("touches", "direction"): ("in", "out"),
 }
 """Columns in which other words count for nothing."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One thing that was checked and is worth telling; `rows` is None where no rows are counted."""
-
-    severity: Severity
-    table: str
-    column: str
-    rows: int | None
-    rule: str
-    found: str
-    needed: str
-    what_to_do: str
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def usability(source: Source) -> list[Line]:
@@ -111,6 +92,14 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
             "fill the file, or see the SELECT and its filter",
         )
         return
+    if source.is_sampled(name):
+        yield Line(
+            "weakens", name, "", None, "the types of a CSV or JSON file are settled by all of its rows",
+            "its SELECT may read them from the first 20,480 rows: a later 49.50 in a column of whole numbers would be 50",
+            "sample_size = -1, or the type of each column",
+            "write sample_size = -1 into each read_csv and read_json of the SELECT, in the place of a file's name too; where the "
+            "whole file has no one form, name each column and its type: read_csv(..., columns = {'mrr': 'DOUBLE', ...})",
+        )  # fmt: skip
     yield from _owners(source, definition, rows)
     for (table, spoken), words in WORDS.items():
         if table == name and source.has(name, spoken):

@@ -115,7 +115,7 @@ class Walk:
         leads.drop(columns="converted").to_parquet(self.root / "new_leads.parquet")
         (self.root / "my_company").mkdir()
         (self.root / "my_company/accounts.sql").write_text(
-            "SELECT id AS account_id, CAST(since AS TIMESTAMP) AS event_time FROM read_csv('${data}/accounts.csv')"
+            "SELECT id AS account_id, CAST(since AS TIMESTAMP) AS event_time FROM read_csv('${data}/accounts.csv', sample_size = -1)"
         )
         (self.root / "path/to/files").mkdir(parents=True)
         (self.root / "path/to/files/accounts.csv").write_text("id,since\na,2025-01-01\n")

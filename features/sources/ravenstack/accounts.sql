@@ -6,4 +6,4 @@ SELECT
     industry,
     country,
     referral_source AS channel
-FROM read_csv('${data}/ravenstack_accounts.csv')
+FROM read_csv('${data}/ravenstack_accounts.csv', sample_size = -1)

@@ -5,10 +5,10 @@ SELECT
     CASE WHEN is_trial THEN 'trial' ELSE 'active' END AS status,
     CASE WHEN is_trial THEN 0.0 ELSE CAST(mrr_amount AS DOUBLE) END AS mrr,
     plan_tier AS plan, CAST(seats AS BIGINT) AS seats, auto_renew_flag AS auto_renew
-FROM read_csv('${data}/ravenstack_subscriptions.csv')
+FROM read_csv('${data}/ravenstack_subscriptions.csv', sample_size = -1)
 UNION ALL
 SELECT
     subscription_id, account_id, CAST(end_date AS TIMESTAMP) + INTERVAL 1 DAY,
     'ended', 0.0, plan_tier, CAST(seats AS BIGINT), auto_renew_flag
-FROM read_csv('${data}/ravenstack_subscriptions.csv')
+FROM read_csv('${data}/ravenstack_subscriptions.csv', sample_size = -1)
 WHERE end_date IS NOT NULL

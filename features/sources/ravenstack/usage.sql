@@ -6,5 +6,5 @@ SELECT DISTINCT
     CASE WHEN u.error_count > 0 THEN 'error' ELSE 'action' END AS kind,
     CAST(u.usage_count AS BIGINT) AS quantity,
     u.usage_id
-FROM read_csv('${data}/ravenstack_feature_usage.csv.gz') AS u
-JOIN read_csv('${data}/ravenstack_subscriptions.csv') AS s USING (subscription_id)
+FROM read_csv('${data}/ravenstack_feature_usage.csv.gz', sample_size = -1) AS u
+JOIN read_csv('${data}/ravenstack_subscriptions.csv', sample_size = -1) AS s USING (subscription_id)

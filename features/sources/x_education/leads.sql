@@ -26,4 +26,4 @@ SELECT
     "Digital Advertisement" AS saw_digital_ad,
     "Through Recommendations" AS was_recommended,
     "A free copy of Mastering The Interview" AS wants_free_copy
-FROM read_csv('${data}/Leads.csv.gz')
+FROM read_csv('${data}/Leads.csv.gz', sample_size = -1)

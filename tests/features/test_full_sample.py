@@ -1,0 +1,150 @@
+"""A later row of a CSV or JSON file is never rounded to what the first rows look like."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from features import source as source_module
+from features.errors import BadInput
+from features.full_sample import may_be_sampled, with_full_sample
+from features.source import SHIPPED, Source, open_source
+from features.usability import usability
+
+ROWS = 20_600
+"""More than the 20,480 rows by which DuckDB settles a type."""
+CONTRACTS = "subscription_id,account_id,event_time,status,mrr"
+RULE = "the types of a CSV or JSON file are settled by all of its rows"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Contracts of 50 a month, days only; the last is 49.50, at half past five."""
+    folder = tmp_path_factory.mktemp("files")
+    rows = [f"{i},a,2025-01-01,active,50" for i in range(ROWS)] + ["0012,a,2025-12-01 17:30:00,active,49.50"]
+    text = "\n".join([CONTRACTS, *rows, ""])
+    (folder / "s.csv").write_text(text)
+    (folder / "s.tsv").write_text(text.replace(",", "\t"))
+    (folder / "s.csv.gz").write_bytes(gzip.compress(text.encode(), 1))
+    named = [dict(zip(CONTRACTS.split(","), row.split(","), strict=True)) for row in rows]
+    for each in named[:-1]:
+        each["mrr"] = int(each["mrr"])  # type: ignore[assignment]  # a number in JSON
+    named[-1]["mrr"] = 49.5  # type: ignore[assignment]
+    for each in named:
+        each["event_time"] = "2025-01-01 00:00:00"
+    (folder / "s.jsonl").write_text("\n".join(map(json.dumps, named)))
+    return folder
+
+
+def opened(tmp_path: Path, data: Path, select: str) -> Source:
+    (tmp_path / "accounts.sql").write_text("SELECT 'a' AS account_id, TIMESTAMP '2025-01-01' AS event_time")
+    (tmp_path / "subscriptions.sql").write_text(select)
+    return open_source(str(tmp_path), data)
+
+
+def last_mrr(source: Source) -> list[tuple[int]]:
+    return source.query("SELECT mrr FROM subscriptions WHERE subscription_id LIKE '%12' AND mrr <> 5000")
+
+
+WAYS = [
+    "SELECT * FROM read_csv('${data}/s.csv')",
+    "SELECT * FROM READ_CSV('${data}/s.csv')",
+    "SELECT * FROM read_csv_auto('${data}/s.csv')",
+    "SELECT * FROM '${data}/s.csv'",
+    "SELECT s.* FROM '${data}/s.csv'",
+    'FROM "${data}/s.tsv"',
+    "FROM '${data}/s.csv.gz' AS c SELECT c.*",
+    "SELECT * FROM read_csv('${data}/s.cs*')",
+    "SELECT * FROM read_csv(['${data}/s.csv', '${data}/s.csv.gz'], union_by_name = true)",
+    "SELECT * FROM read_csv('${data}/s.csv', header = true, sample_size = 1000)",
+    "SELECT * FROM read_csv('${data}/s.csv', sample_size := 20480)",
+    "WITH c AS (SELECT * FROM read_csv('${data}/s.csv')) SELECT * REPLACE (trim(status) AS status) FROM c",
+    "SELECT * FROM (SELECT * FROM read_csv('${data}/s.csv') WHERE mrr > 0) UNION ALL SELECT * FROM '${data}/s.csv' WHERE false",
+    "SELECT s.* FROM read_csv('${data}/s.csv') s LEFT JOIN (SELECT account_id FROM '${data}/s.csv' LIMIT 1) USING (account_id)",
+    "SELECT * REPLACE (CAST(event_time AS TIMESTAMP) AS event_time) FROM read_json('${data}/s.jsonl')",
+    "SELECT * REPLACE (CAST(event_time AS TIMESTAMP) AS event_time) FROM read_ndjson_auto('${data}/s.jsonl')",
+    "SELECT * REPLACE (CAST(event_time AS TIMESTAMP) AS event_time) FROM '${data}/s.jsonl'",
+    "SELECT * FROM read_csv('${data}/s.csv', sample_size = -1)",
+    "SELECT * FROM read_csv('${data}/s.csv', columns = {'subscription_id': 'VARCHAR', 'account_id': 'VARCHAR', "
+    "'event_time': 'TIMESTAMP', 'status': 'VARCHAR', 'mrr': 'DOUBLE'})",
+]
+
+
+class TestEveryWayToNameATextFile:
+    @pytest.mark.parametrize("select", WAYS)
+    def test_a_late_decimal_is_kept(self, tmp_path: Path, files: Path, select: str) -> None:
+        source = opened(tmp_path, files, select)
+        assert {row[0] for row in last_mrr(source)} == {4950}
+        assert not source.is_sampled("subscriptions")
+
+    def test_a_late_time_of_day_and_an_id_with_zeros(self, tmp_path: Path, files: Path) -> None:
+        source = opened(tmp_path, files, "SELECT * FROM read_csv('${data}/s.csv')")
+        late = source.query(
+            "SELECT subscription_id, strftime(make_timestamp(event_us), '%H:%M') FROM subscriptions WHERE mrr = 4950"
+        )
+        assert late == [("0012", "17:30")]
+
+    def test_without_it_money_is_rounded(self, tmp_path: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The twin: the SELECT as it is written."""
+        monkeypatch.setattr(source_module, "with_full_sample", lambda connection, text: text)
+        source = opened(tmp_path, files, "SELECT * FROM read_csv('${data}/s.csv')")
+        assert last_mrr(source) == []
+        assert source.is_sampled("subscriptions"), "and check says so"
+
+
+class TestWhatCannotBeRewritten:
+    PIVOTED = (
+        "SELECT subscription_id, 'a' AS account_id, TIMESTAMP '2025-01-01' AS event_time, 'active' AS status, active AS mrr "
+        "FROM (PIVOT {file} ON status USING sum(mrr) GROUP BY subscription_id)"
+    )
+
+    def test_check_names_it_and_the_advice_works(self, tmp_path: Path, files: Path) -> None:
+        source = opened(tmp_path, files, self.PIVOTED.format(file="read_csv('${data}/s.csv')"))
+        line = next(line for line in usability(source) if line.rule == RULE)
+        assert (line.severity, line.table) == ("weakens", "subscriptions")
+        assert "sample_size = -1" in line.what_to_do
+        source = opened(tmp_path, files, self.PIVOTED.format(file="read_csv('${data}/s.csv', sample_size = -1)"))
+        assert [line for line in usability(source) if line.rule == RULE] == []
+        assert last_mrr(source) == [(4950,)]
+
+    def test_a_line_that_is_no_row_is_named(self, tmp_path: Path) -> None:
+        rows = "\n".join(f"{i},a,2025-01-01,active,50" for i in range(ROWS))
+        (tmp_path / "s.csv").write_text(f"{CONTRACTS}\n{rows}\nx,a,2025-01-01\n{rows}\n")
+        with pytest.raises(BadInput, match=f"Line: {ROWS + 2}"):
+            opened(tmp_path, tmp_path, "SELECT * FROM read_csv('${data}/s.csv')")
+
+    def test_a_file_of_no_one_form(self, tmp_path: Path) -> None:
+        """Read as the SELECT says, with a word; naming the columns, as the word says, ends it."""
+        rows = "\n".join(f"{i},a,2025-01-01,active,50" for i in range(ROWS))
+        (tmp_path / "s.csv").write_text(f"{CONTRACTS}\n{rows}\nx,a,2025-01-01\n{rows}\n")
+        read = "SELECT * FROM read_csv('${data}/s.csv', ignore_errors = true"
+        source = opened(tmp_path, tmp_path, f"{read})")
+        if source.is_sampled("subscriptions"):
+            assert any(line.rule == RULE for line in usability(source))
+        types = "'subscription_id': 'VARCHAR', 'account_id': 'VARCHAR', 'event_time': 'DATE', 'status': 'VARCHAR', 'mrr': 'DOUBLE'"
+        source = opened(tmp_path, tmp_path, f"{read}, columns = {{{types}}})")
+        assert not source.is_sampled("subscriptions")
+
+
+class TestQueries:
+    @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*/*.sql")), ids=lambda p: f"{p.parent.name}/{p.stem}")
+    def test_shipped_ones_say_it_themselves(self, path: Path) -> None:
+        assert not may_be_sampled(duckdb.connect(), path.read_text())
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "SELECT * FROM read_parquet('a.parquet')",
+            "SELECT * FROM 'a.parquet'",
+            "SELECT 'read_csv(' AS word",
+            "WITH csv AS (SELECT 1) SELECT * FROM csv",
+            "SELEKT",
+            "SELECT * FROM read_csv('a.csv', sample_size = -1)",
+        ],
+    )
+    def test_others_are_left_letter_for_letter(self, text: str) -> None:
+        assert with_full_sample(duckdb.connect(), text) == text

@@ -1,0 +1,117 @@
+"""Times of every unit that pandas, polars and Arrow write are taken, and give the same signals to the bit."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from features import source as source_module
+from features.errors import BadInput
+from features.panel import build_panel
+from features.source import Source, open_source
+from tests.company import at, make_source, random_company
+
+UNITS = [(unit, zone) for unit in ("s", "ms", "us", "ns") for zone in (None, "UTC", "Europe/Berlin")]
+AS_OFS = [at("2024-06-20"), at("2024-07-18T07:30:00")]
+
+
+def company() -> dict[str, list[dict[str, Any]]]:
+    """Times in whole seconds: every unit holds them."""
+    tables = random_company(5, days=190)
+    for rows in tables.values():
+        for row in rows:
+            for name, value in row.items():
+                if isinstance(value, dt.datetime):
+                    row[name] = value.replace(microsecond=0)
+        for number, row in enumerate(rows):
+            row["last_seen"] = str(number % 7)
+    return tables
+
+
+def rewritten(folder: Path, unit: str, zone: str | None, python: bool) -> None:
+    """All time columns of a company's files in another unit; by a Python file Arrow's own types arrive."""
+    for path in folder.glob("*.parquet"):
+        table = pq.read_table(path)
+        for place, field in enumerate(table.schema):
+            if pa.types.is_timestamp(field.type):
+                column = table[field.name].cast(pa.timestamp(unit, "UTC"))
+                kind = pa.timestamp(unit, zone)
+                table = table.set_column(place, field.name, column.cast(kind))
+        pq.write_table(table, path, version="2.6")
+        if python:
+            sql = folder / f"{path.stem}.sql"
+            sql.unlink()
+            sql.with_suffix(".py").write_text(
+                f"import pyarrow.parquet as pq\n\ndef rows(data):\n    return pq.read_table(data / '{path.name}').cast(pq.read_schema(data / '{path.name}'))\n"
+            )
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
+    return build_panel(make_source(tmp_path_factory.mktemp("plain"), company()), "account", AS_OFS)
+
+
+@pytest.mark.parametrize("python", [False, True], ids=["parquet", "arrow"])
+@pytest.mark.parametrize(("unit", "zone"), UNITS)
+def test_any_unit_gives_the_same_panel(
+    tmp_path: Path, expected: pa.Table, unit: str, zone: str | None, python: bool
+) -> None:
+    make_source(tmp_path, company())
+    rewritten(tmp_path, unit, zone, python)
+    found = build_panel(open_source(str(tmp_path), tmp_path), "account", AS_OFS)
+    assert found.equals(expected)
+
+
+def test_large_tables_that_stay_in_their_files(
+    tmp_path: Path, expected: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_module, "VIEW_ABOVE_ROWS", 3)
+    for zone in (None, "UTC"):
+        folder = tmp_path / str(zone)
+        make_source(folder, company())
+        rewritten(folder, "ns", zone, python=False)
+        source = open_source(str(folder), folder)
+        assert source.stays("usage")
+        assert build_panel(source, "account", AS_OFS).equals(expected)
+        assert source.contents.of("usage")[0] == source.rows("usage")
+        assert source.fingerprint
+
+
+def test_a_custom_column_of_nanoseconds_and_days(tmp_path: Path) -> None:
+    (tmp_path / "accounts.sql").write_text(
+        "SELECT 'a' AS account_id, DATE '2024-01-01' AS event_time, TIMESTAMP_NS '2024-01-02 00:00:00.123456789' AS seen, "
+        "CAST(TIMESTAMPTZ '2024-01-03 00:00:00+02' AS TIMESTAMPTZ_NS) AS met"
+    )
+    source = open_source(str(tmp_path))
+    assert source.query("SELECT event_us, seen, met FROM accounts") == [
+        (1704067200000000, 1704153600123456, 1704232800000000)
+    ]
+
+
+def test_without_the_list_nanoseconds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin."""
+    make_source(tmp_path, company())
+    rewritten(tmp_path, "ns", "UTC", python=False)
+    monkeypatch.setattr(source_module, "OTHER_UNITS", {})
+    with pytest.raises(BadInput, match="its type is TIMESTAMPTZ_NS"):
+        open_source(str(tmp_path), tmp_path)
+
+
+def test_every_time_type_of_duckdb_is_taken(tmp_path: Path) -> None:
+    """A type that a later version of DuckDB brings is seen here."""
+    import duckdb
+
+    known = duckdb.sql(
+        "SELECT DISTINCT logical_type FROM duckdb_types() WHERE logical_type LIKE 'TIMESTAMP%' OR logical_type = 'DATE'"
+    ).fetchall()
+    for (kind,) in known:
+        (tmp_path / "accounts.sql").write_text(
+            f"SELECT 'a' AS account_id, CAST(DATE '2024-01-01' AS {kind}) AS event_time"
+        )
+        source: Source = open_source(str(tmp_path))
+        assert source.query("SELECT event_us FROM accounts") == [(1704067200000000,)], kind
