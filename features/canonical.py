@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from features.tables import Column
+from features.vocabularies import understood_sql
 
 FOREVER_US = 2**62
 """Stands for "no later version" in `until_us`."""
@@ -55,7 +56,8 @@ def family_of(duckdb_type: str) -> str:
     return duckdb_type.split("(", maxsplit=1)[0].split(" ", maxsplit=1)[0]
 
 
-def canonical_item(column: Column, present: bool) -> str:
+def canonical_item(table: str, column: Column, present: bool) -> str:
+    """A canonical column of a table, in the type that signals may see; words in their canonical spelling."""
     quoted = quote(column.name)
     match column.type:
         case "time":
@@ -70,7 +72,8 @@ def canonical_item(column: Column, present: bool) -> str:
         case "boolean":
             return f"{quoted if present else 'NULL::BOOLEAN'} AS {quoted}"
         case _:
-            return f"{f'CAST({quoted} AS VARCHAR)' if present else 'NULL::VARCHAR'} AS {quoted}"
+            text = understood_sql(table, column.name, f"CAST({quoted} AS VARCHAR)")
+            return f"{text if present else 'NULL::VARCHAR'} AS {quoted}"
 
 
 def in_microseconds(expression: str, duckdb_type: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from features.cast_advice import cast_advice, quoted, reading
-from features.duckdb_errors import Told
+from features.duckdb_errors import Told, said_by
 from features.flat_files.bounds import is_packed
 from features.query_text import Excerpt, QueryText
 from features.statement import files_read, parsed, written
@@ -35,6 +35,10 @@ def csv_fault(
         r"Error when converting column \"(.*)\"\. Could not convert string \"(.*)\" to '(\w+)", told.message, re.DOTALL
     )
     if converted and file:
+        whole = f"SELECT * FROM read_csv('{sql_text(str(file))}', all_varchar = true)"
+        other = said_by(connection, f"SELECT count(COLUMNS(*)) FROM ({whole})")
+        if other is not None and other.is_of_csv:  # a line is no row: what its columns hold is not to be asked
+            return csv_fault(connection, text, other, excerpt, table)
         name, value, kind = converted.groups()
         found = f"{place}, column {name}: {short(value)} is no {kind}"
         # A CAST in the SELECT is done by the reader, which then speaks of its own types.
@@ -42,7 +46,6 @@ def csv_fault(
         cast = _only(
             text, rf'(?i)(?<![\w])CAST\s*\(\s*"?{column}"?\s+AS\s+[\w ]+(?:\([\d, ]+\))?\s*\)|"?\b{column}"?\s*::\s*\w+'
         )
-        whole = f"SELECT * FROM read_csv('{sql_text(str(file))}', all_varchar = true)"
         step = (
             _recast(connection, whole, cast, name, kind, table)
             if cast

@@ -16,6 +16,7 @@ from features.canonical import internal, quote, versions
 from features.errors import BadInput, Fault, UserMistake
 from features.source import Source, configure, from_us, to_us
 from features.tables import KNOWN_TIME, TABLES, Column, Table, Type
+from features.vocabularies import understood
 
 _NUMBER = itertools.count(1)
 _CUSTOM: dict[str, Type] = {"DOUBLE": "number", "BIGINT": "time"}
@@ -256,8 +257,9 @@ def _read_one(
             continue
         canonical = definition.column(name) is not None or column is KNOWN_TIME
         try:
+            held = coerce(column, value) if canonical else coerce_custom(column, value)
             row[_name(column) if canonical else name] = (
-                coerce(column, value) if canonical else coerce_custom(column, value)
+                understood(definition.name, name, held) if isinstance(held, str) else held
             )
         except Unreadable as error:
             wrong.append((name, str(error), f"the value is {error.rule}"))
@@ -265,6 +267,8 @@ def _read_one(
         if row.get(needed) is None:
             wrong.append((needed, f"no {needed}", "a change names its key and its time"))
     row.setdefault("known_us", row.get("event_us"))
+    if definition.name == "subscriptions" and (row.get("mrr") or 0) < 0:
+        del row["mrr"]  # a credit: what is paid each month is as before (`features.credits`)
     return row, wrong
 
 

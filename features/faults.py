@@ -101,7 +101,7 @@ def overflow_faults(
         if column.name not in types:
             continue
         c = quote(column.name)
-        kept = canonical_item(column, True).rpartition(" AS ")[0]
+        kept = canonical_item(table.name, column, True).rpartition(" AS ")[0]
         lost = f"{c} IS NOT NULL AND TRY({kept}) IS NULL" + (f" AND isfinite({c})" if column.type == "number" else "")
         try:
             count, value = connection.execute(

@@ -62,7 +62,7 @@ class TablePeriod:
     last_us: int
     """Its newest row."""
     stopped: bool
-    """Whether it ended long before the rest did."""
+    """Whether it ended long before the rest did; never of a table of entities."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def observed_period(tables: Mapping[str, Days], entries: Collection[str] = ()) -
     """What was observed, out of the days on which each table has rows that are not after the clock; None without a row.
 
     `entries` are the tables of entities: the days on which companies were entered say what is usual only where nothing else
-    is dated. (A list of accounts of one spring, and who left two years later, is not at its end in summer.)
+    is dated, and such a table has not stopped when nothing new is entered. (A list of accounts of one spring, and who left two years later, is not at its end in summer.)
 
     >>> daily = [(day, day * DAY_US, day * DAY_US) for day in range(19_000, 19_400)]
     >>> ahead = [(30_000, 30_000 * DAY_US, 30_000 * DAY_US)]
@@ -108,7 +108,8 @@ def observed_period(tables: Mapping[str, Days], entries: Collection[str] = ()) -
             own = _main(inside, limit)
             end = int(own.last_us[-1])
             silent = last // DAY_US - end // DAY_US
-            found[name] = TablePeriod(int(own.first_us[0]), end, silent > limit)
+            # That no company is new says nothing of what is recorded of those there are.
+            found[name] = TablePeriod(int(own.first_us[0]), end, name not in entries and silent > limit)
     return ObservedPeriod(first, last, found)
 
 

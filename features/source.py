@@ -42,6 +42,7 @@ from features.canonical import (
 )
 from features.clock import now
 from features.contents import Contents
+from features.credits import without_credits
 from features.duckdb_errors import honest_casts
 from features.empty_tables import empty_rows, typed, why_no_row
 from features.errors import BadInput, Fault, UserMistake
@@ -441,7 +442,7 @@ class Source:
         if faults:
             return faults
         self.custom[table.name] = tuple(extra.values())
-        items = [canonical_item(c, c.name in types) for c in canonical if c.name != "known_time"]
+        items = [canonical_item(table.name, c, c.name in types) for c in canonical if c.name != "known_time"]
         if table.column("event_time"):
             # A time that is null (a snapshot's label) stays null; a row that was known before it happened is seen when it happens.
             known = "epoch_us(known_time)" if "known_time" in types else "NULL::BIGINT"
@@ -451,6 +452,8 @@ class Source:
         items += [custom_item(name, types[name], slug) for name, slug in extra.items()]
         raw = quote("raw_" + table.name)
         select = f"SELECT {', '.join(items)} FROM {raw}"
+        if table.name == "subscriptions":
+            select = without_credits(select)
         if table.kind == "state":
             select = versions(select, quote(table.key or ""))
         big = self.query(f"SELECT count(*) FROM {raw}")[0]

@@ -14,36 +14,31 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from features.audit.outcome import QUESTIONS, Question
+from features.audit.outcome import QUESTIONS, Question, told_by
 from features.canonical import internal, quote
 from features.errors import BadInput, Fault, UserMistake
 from features.measures import DAY_US
 from features.needed_tables import tables_for
 from features.panel import ELIGIBLE, build_panel, offered
+from features.readiness.early_outcomes import early_outcome_lines
+from features.readiness.final_states import final_state_lines
 from features.readiness.labelled_rows import Trainable, trainable
-from features.readiness.line import Line, Severity
+from features.readiness.line import Line
+from features.readiness.negative_values import negative_lines
+from features.readiness.owners import owner_lines
+from features.readiness.repeated_rows import repeated_lines
+from features.readiness.words import word_lines
 from features.rows_beyond import rows_beyond
 from features.source import Source, from_us, to_us
-from features.tables import ENTITIES, TABLES, Table
+from features.tables import ENTITIES, TABLES
 
 ACTIVE_SHARE, ACTIVE_DAYS = 0.5, 84
 """Share of the eligible entities with an event in the last 84 days below which behaviour says little."""
-ORPHAN_SHARE, EMPTY_SHARE = 0.05, 0.5
+EMPTY_SHARE = 0.5
 FRESH_DAYS = 2
 """A source that ended longer before a nightly run's moment is warned of."""
 GATE = ", to go live"
 """What a rule says after the model's name when a version can be trained, and its gates would keep it from going live."""
-WORDS = {
-    ("subscriptions", "status"): ("trial", "active", "notice", "ended"),
-    ("tickets", "status"): ("open", "pending", "reopened", "closed"),
-    ("invoices", "status"): ("open", "failed", "paid", "void"),
-    ("opportunities", "status"): ("open", "won", "lost"),
-    ("leads", "status"): ("open", "working", "qualified", "converted", "disqualified"),
-    ("accounts", "kind"): ("customer", "prospect", "partner", "internal", "test", "competitor"),
-    ("usage", "kind"): ("action", "admin", "error"),
-    ("touches", "direction"): ("in", "out"),
-}
-"""Columns in which other words count for nothing."""
 
 
 def usability(source: Source) -> list[Line]:
@@ -100,26 +95,8 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
             "write sample_size = -1 into each read_csv and read_json of the SELECT, in the place of a file's name too; where the "
             "whole file has no one form, name each column and its type: read_csv(..., columns = {'mrr': 'DOUBLE', ...})",
         )  # fmt: skip
-    yield from _owners(source, definition, rows)
-    for (table, spoken), words in WORDS.items():
-        if table == name and source.has(name, spoken):
-            listed = ", ".join(f"'{word}'" for word in words)
-            strange = source.query(
-                f"SELECT {quote(spoken)}, count(*) FROM {quote(name)} WHERE {quote(spoken)} NOT IN ({listed}) GROUP BY 1 ORDER BY 2 DESC, 1"
-            )
-            if strange:
-                n = sum(row[1] for row in strange)
-                shown = ", ".join(repr(row[0]) for row in strange[:5]) + (" ..." if len(strange) > 5 else "")
-                yield Line(
-                    "weakens",
-                    name,
-                    spoken,
-                    n,
-                    "its words are those of the canonical table",
-                    shown,
-                    ", ".join(words),
-                    "translate them with CASE in the SELECT",
-                )
+    for lines in (owner_lines, word_lines, repeated_lines, final_state_lines, negative_lines):
+        yield from lines(source, name)
     labels = definition.kind == "label"  # a snapshot of outcomes has no times, and needs none
     held = [c for c in definition.columns if c.name in source.columns[name] and not (c.required or labels)]
     if held:
@@ -154,29 +131,6 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
         )
 
 
-def _owners(source: Source, definition: Table, rows: int) -> Iterable[Line]:
-    """Rows of accounts or leads that the source does not know reach no signal."""
-    for holder in ENTITIES.values():
-        key = TABLES[holder].key or ""
-        if definition.name == holder or not source.has(holder) or not source.has(definition.name, key):
-            continue
-        lost = source.query(
-            f"SELECT count(*) FROM {quote(definition.name)} WHERE {key} IS NOT NULL AND {key} NOT IN (SELECT {key} FROM {quote(holder)})"
-        )[0][0]
-        if lost:
-            gravity: Severity = "weakens" if lost > ORPHAN_SHARE * rows else "info"
-            yield Line(
-                gravity,
-                definition.name,
-                key,
-                lost,
-                f"it names a row of {holder}",
-                f"{lost / rows:.1%} of the rows name none",
-                f"at most {ORPHAN_SHARE:.0%}",
-                f"deliver these {holder}, or the same ids in both tables",
-            )
-
-
 def period_lines(source: Source) -> Iterable[Line]:
     """How far the data reach, which rows lie beyond, and which tables stopped before."""
     try:
@@ -208,13 +162,24 @@ def period_lines(source: Source) -> Iterable[Line]:
             "nothing if they are planned: no outcome is read from them before their day" if planned
             else "correct the dates or leave the rows out: they do not move the end, and no outcome is read from them",
         )  # fmt: skip
-    for name, table in period.tables.items():
+    yield from _stopped(source)
+
+
+def _stopped(source: Source) -> Iterable[Line]:
+    """Tables whose newest row is long before the end. Where nothing new is entered (no new company, no new person) that is
+    no fault; where events stop, signals read silence; where outcomes are told, they are known no further."""
+    end = from_us(source.observed.last_us)
+    telling = {table for question in QUESTIONS.values() for table in told_by(source, question)}
+    for name, table in source.observed.tables.items():
+        last = from_us(table.last_us)
+        silent = end.date() - last.date()
         if table.stopped:
-            last = from_us(table.last_us)
+            entered = TABLES[name].kind == "state" and name not in telling
+            known = f": outcomes that it tells are known up to {last:%Y-%m-%d} only" if name in telling else ""
             yield Line(
-                "weakens", name, "event_time", None, "a table reaches as far as the source does",
-                f"its newest row is of {last:%Y-%m-%d}, {(end - last).days:,} days before the end", "a gap like those before",
-                f"load what came since: outcomes that it tells are known up to {last:%Y-%m-%d} only",
+                "info" if entered else "weakens", name, "event_time", None, "a table reaches as far as the source does",
+                f"its newest row is of {last:%Y-%m-%d}, {silent.days:,} days before the end", "a gap like those before",
+                f"nothing if no row of {name} was new since, else load what came" if entered else f"load what came since{known}",
             )  # fmt: skip
 
 
@@ -250,6 +215,7 @@ def model_lines(source: Source, question: Question) -> Iterable[Line]:
             )  # fmt: skip
     else:
         yield from _enough_to_go_live(question, table, found)
+    yield from early_outcome_lines(source, question)
     yield _active(source, question)
     signals, left_out = offered(source, question.entity)
     yield Line(

@@ -127,6 +127,8 @@ class Model:
     themes: tuple[Theme, ...]
     sign: Literal[-1, 1]
     """+1 when what is good for the relationship raises the probability, -1 when it lowers it."""
+    exclude: tuple[str, ...] = ()
+    """Signals that it must not have, though its themes and the source offer them: constant, unwanted, or knowing the outcome."""
     free: tuple[str, ...] = ()
     """Signals whose direction is left to the data although the catalog knows one for the relationship."""
     bands: tuple[tuple[str, int], ...] = (("high", 90), ("medium", 70), ("low", 1))

@@ -38,6 +38,13 @@ CapacityOption = Annotated[
         show_default=False,
     ),
 ]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A signal to leave out, beside those that the model's file excludes; give it once for each.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="The whole report as one line of JSON on stdout.")]
 
 
@@ -52,13 +59,14 @@ def fit(
     since: SinceOption = None,
     capacity: CapacityOption = None,
     engine: EngineOption = "duckdb",
+    exclude: ExcludeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train, judge and register a model; it becomes champion when its gates hold.
 
     The verdict, the gates and the figures go to stderr. Exit code 3 when it does not go live.
     """
-    _fit(model, source, data, budget, trials, seed, since, capacity, engine, as_json)
+    _fit(model, source, data, budget, trials, seed, since, capacity, engine, as_json, exclude)
 
 
 @app.command()
@@ -71,15 +79,16 @@ def tune(
     since: SinceOption = None,
     capacity: CapacityOption = None,
     engine: EngineOption = "duckdb",
+    exclude: ExcludeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """As fit, but search on to the end of the budget: longer on purpose. Exit code 3 when it does not go live."""
-    _fit(model, source, data, budget, None, seed, since, capacity, engine, as_json, thorough=True)
+    _fit(model, source, data, budget, None, seed, since, capacity, engine, as_json, exclude, thorough=True)
 
 
 def _fit(
     model: str, source: str, data: Path | None, budget: float, trials: int | None, seed: int, since: str | None,
-    capacity: str | None, engine: str, as_json: bool, thorough: bool = False,
+    capacity: str | None, engine: str, as_json: bool, exclude: list[str] | None, thorough: bool = False,
 ) -> None:  # fmt: skip
     from training.fit import fit_source
     from training.tell import learnt
@@ -98,6 +107,7 @@ def _fit(
             capacity=capacity,
             engine=engine,
             thorough=thorough,
+            exclude=exclude or (),
             progress=tell,
         )
     learnt(report)

@@ -7,7 +7,8 @@ import json
 import shutil
 import tempfile
 import time as clock
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +69,16 @@ def fit_source(
     settings: Settings | None = None,
     register: bool = True,
     progress: Progress = quiet,
+    exclude: Sequence[str] = (),
 ) -> dict[str, object]:
-    """Train, judge, register and, when the gates hold, promote. Returns the report; see the README for its fields."""
+    """Train, judge, register and, when the gates hold, promote. Returns the report; see the README for its fields.
+
+    `exclude` are signals to leave out beside those of the model's file. Raises `UserMistake` for names that no signal has.
+    """
     began = clock.monotonic()
     settings = settings or Settings.from_env()
     definition = get_model(model)
+    definition = replace(definition, exclude=(*definition.exclude, *exclude))
     if register:
         _require_writable(settings)
     opened = open_source(source, data, keep_going=True)
@@ -93,6 +99,8 @@ def fit_source(
     share = share_of(capacity, definition, judged.time, dates_apart=definition.lead_days is None)
     question = next(q for q in QUESTIONS.values() if q.entity == definition.entity)
     grave = grave_findings(opened, question, _newest_learnt(panel), definition.themes)
+    # What the model does not have cannot leak into it.
+    grave = [f for f in grave if not f.columns or not set(f.columns) <= set(definition.exclude)]
     judgement = judge(definition, panel.rows, learnt, rival, share, seed, grave)
     with tempfile.TemporaryDirectory() as scratch:
         result = finish(
@@ -107,6 +115,7 @@ def fit_source(
         )
         report = result.report
         report["source"] = opened.name
+        report["excluded"] = list(dict.fromkeys(definition.exclude))
         report["rows"] |= panel.counts  # type: ignore[operator]
         report["periods"] = periods(
             panel.rows, panel.split, period_text(panel.split, panel.outcomes.snapshot is not None)

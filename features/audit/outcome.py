@@ -40,6 +40,7 @@ class Question:
     lead_days: int | None = None
     warm_up_days: int = 84
     themes: tuple[Theme, ...] = THEMES
+    exclude: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

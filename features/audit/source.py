@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.audit import leaks, moments, shape
+from features.audit.exclude_advice import with_exclude
 from features.audit.finding import MIN_ROWS, Finding, Rule, Table
 from features.audit.outcome import Question, answerable, answers, is_snapshot
 from features.audit.raw import raw_findings
@@ -80,6 +81,7 @@ def audit_source(source: Source, question: Question) -> SourceAudit:
     if table is not None:
         found += known_by_the_clock(findings_of(table, RULES), signals_of(source, question.entity))
     rows = 0 if table is None else len(table.outcome)
+    found = with_exclude(found, question.model, {s.name for s in signals_of(source, question.entity)})
     return SourceAudit(by_gravity(found), rows, tuple(dates), 0 if table is None else int(table.outcome.sum()))
 
 

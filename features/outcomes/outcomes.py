@@ -297,9 +297,11 @@ def _ready(source: Source, entity: Entity, table: str, key: str, flag: str) -> O
             faults.append(
                 Fault(
                     f"{where}, column event_time",
-                    f"{early.mean():.0%} of the outcomes are dated before their entity existed",
-                    f"at most {BEFORE_CREATION_SHARE:.0%}",
-                    "check the dates of both tables, and their time zones",
+                    f"{int(early.sum()):,} of {len(seen):,} outcomes ({early.mean():.0%}) are dated before their entity existed, such as "
+                    f"{_early(seen[early].iloc[0], known)}",
+                    f"an outcome comes after the first version of its entity; at most {BEFORE_CREATION_SHARE:.0%} may not",
+                    f"give the first version in {ENTITIES[entity]} the date on which it was first known as event_time, or leave these rows "
+                    f"out of {table}",
                 )
             )
     denied, notes = contradictions(source, entity, positives, where)
@@ -316,6 +318,11 @@ def _ready(source: Source, entity: Entity, table: str, key: str, flag: str) -> O
     events = positives[positives["time_us"] < FOREVER_US][["entity_id", "time_us"]]
     events = events.sort_values(["entity_id", "time_us"])
     return Outcomes(entity, table, _observed(source, events, end), None, end, 0, notes)
+
+
+def _early(outcome: pd.Series, known: pd.Series) -> str:
+    first = known[outcome["entity_id"]]
+    return f"{outcome['entity_id']!r}: {from_us(outcome['time_us']):%Y-%m-%d}, its first version is of {from_us(first):%Y-%m-%d}"
 
 
 def contradictions(

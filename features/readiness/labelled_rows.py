@@ -10,6 +10,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import groupby
 from operator import attrgetter
 from typing import Protocol
@@ -19,7 +20,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.errors import Fault, TrainingRefused
+from features.catalog import definitions
+from features.errors import Fault, TrainingRefused, UserMistake
 from features.measures import DAY_US
 from features.needed_tables import tables_for
 from features.outcomes.outcomes import Outcomes, created, label, lead_companies, read_outcomes
@@ -61,6 +63,8 @@ class Asked(Protocol):
     def warm_up_days(self) -> int: ...
     @property
     def themes(self) -> tuple[Theme, ...]: ...
+    @property
+    def exclude(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,7 @@ def labelled_rows(
     source.require(tables_for(asked.entity, asked.themes))
     outcomes = read_outcomes(source, asked.entity)
     dates = observation_dates(source, asked, outcomes, since)
-    renewal = [s.name for s in themed(source, asked) if asked.lead_days is not None and s.name == RENEWAL]
-    table = observed(source, asked, dates, renewal, engine)
+    table = observed(source, asked, dates, [], engine)
     eligible = pc.equal(table["eligibility"], ELIGIBLE)
     left_out = Counter(table.filter(pc.invert(eligible))["eligibility"].to_pylist())
     table = table.filter(eligible)
@@ -144,8 +147,25 @@ def with_signals(
 
 
 def themed(source: Source, asked: Asked) -> list[Signal]:
-    """The signals that the source offers, of the model's themes."""
-    return [s for s in signals_of(source, asked.entity) if s.theme in asked.themes]
+    """The signals that the source offers, of the model's themes, without those that it excludes.
+
+    Raises `UserMistake` when it excludes a name that no signal has; one whose table this source does not have is no mistake.
+    """
+    here = signals_of(source, asked.entity)
+    known = sorted({s.name for s in here} | {d.signal.name for d in definitions(asked.entity)})
+    unknown = [name for name in dict.fromkeys(asked.exclude) if name not in known]
+    if unknown:
+        raise UserMistake(
+            f"exclude of {asked.name}: "
+            + "; ".join(f"no signal is called {name!r}{_near(name, known)}" for name in unknown)
+            + f". An excluded name is a signal of the catalog or a custom column of source {source.name!r} (see: python -m features catalog)"
+        )
+    return [s for s in here if s.theme in asked.themes and s.name not in asked.exclude]
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    found = get_close_matches(name, known, n=3)
+    return f" (near: {', '.join(found)})" if found else ""
 
 
 @dataclass(frozen=True)
@@ -254,7 +274,7 @@ def observed(source: Source, asked: Asked, dates: Sequence[dt.datetime], only: S
     """The panel at the observation dates; before renewals, only the rows whose renewal is as far away as the model's file says."""
     if asked.lead_days is None:
         return build_panel(source, asked.entity, dates, engine=engine, only=only)
-    if RENEWAL not in only:
+    if all(s.name != RENEWAL for s in signals_of(source, asked.entity)):
         raise TrainingRefused(
             subject(source, asked),
             [
@@ -268,10 +288,12 @@ def observed(source: Source, asked: Asked, dates: Sequence[dt.datetime], only: S
         )
     parts = []
     for first in range(0, len(dates), DATES_AT_ONCE):
-        part = build_panel(source, asked.entity, dates[first : first + DATES_AT_ONCE], engine=engine, only=only)
+        wanted = [*only, *([] if RENEWAL in only else [RENEWAL])]
+        part = build_panel(source, asked.entity, dates[first : first + DATES_AT_ONCE], engine=engine, only=wanted)
         away = part[RENEWAL]
         due = pc.and_(pc.greater_equal(away, asked.lead_days), pc.less(away, asked.lead_days + WEEK_DAYS))
-        parts.append(part.filter(pc.fill_null(due, False)))
+        part = part.filter(pc.fill_null(due, False))
+        parts.append(part if RENEWAL in only else part.drop_columns([RENEWAL]))
     return pa.concat_tables(parts)
 
 
@@ -294,7 +316,8 @@ def observation_dates(source: Source, asked: Asked, outcomes: Outcomes, since: d
     dates = dates_of(horizon)
     if len(dates) >= FEWEST_DATES:
         return dates
-    days = (last - begin).days
+    known = from_us(outcomes.known_until_us)  # what the other tables go on to tell is no outcome
+    days = max((known - begin).days, 0)
     steps = 2 * asked.grid_days
     # Three periods with a horizon between each two, and the last window over at the end of the data.
     about = (days - settle.days - steps) // 3
@@ -304,7 +327,7 @@ def observation_dates(source: Source, asked: Asked, outcomes: Outcomes, since: d
         [
             Fault(
                 "its history",
-                f"{days:,} days after the warm-up of {asked.warm_up_days} days ({begin:%Y-%m-%d} to {last:%Y-%m-%d})",
+                f"{days:,} days with known outcomes after the warm-up of {asked.warm_up_days} days ({begin:%Y-%m-%d} to {known:%Y-%m-%d})",
                 f"three periods with {asked.horizon_days} days between them, the last window over"
                 + (f" and {settle.days} days more" if settle.days else "")
                 + f": about {3 * asked.horizon_days + settle.days + steps:,} days",

@@ -114,7 +114,7 @@ class TestWhatCannotBeRewritten:
     def test_a_line_that_is_no_row_is_named(self, tmp_path: Path) -> None:
         rows = "\n".join(f"{i},a,2025-01-01,active,50" for i in range(ROWS))
         (tmp_path / "s.csv").write_text(f"{CONTRACTS}\n{rows}\nx,a,2025-01-01\n{rows}\n")
-        with pytest.raises(BadInput, match=f"Line: {ROWS + 2}"):
+        with pytest.raises(BadInput, match=f"line {ROWS + 2}: 3 fields where the header has 5"):
             opened(tmp_path, tmp_path, "SELECT * FROM read_csv('${data}/s.csv')")
 
     def test_a_file_of_no_one_form(self, tmp_path: Path) -> None:

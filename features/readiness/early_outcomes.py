@@ -1,0 +1,41 @@
+"""Outcomes that are older than the entity that they are of: a deal imported with its own date, a lead entered after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from features.errors import BadInput
+from features.outcomes.outcomes import BEFORE_CREATION_SHARE, created, from_us, read_outcomes
+from features.readiness.labelled_rows import Asked
+from features.readiness.line import Line
+from features.source import Source
+from features.tables import ENTITIES
+
+
+def early_outcome_lines(source: Source, asked: Asked) -> Iterable[Line]:
+    """A line that counts them, none when there are none; many in a table of ready outcomes are refused by `read_outcomes`."""
+    try:
+        outcomes = read_outcomes(source, asked.entity)
+    except BadInput:
+        return
+    events = outcomes.events
+    if events.empty:
+        return
+    known = events["entity_id"].map(created(source, asked.entity))
+    early = (events["time_us"] < known).to_numpy(dtype=bool)
+    count = int(early.sum())
+    if not count:
+        return
+    first = events[early].iloc[0]
+    table = ENTITIES[asked.entity]
+    place = int(np.flatnonzero(early)[0])
+    yield Line(
+        "weakens" if early.mean() > BEFORE_CREATION_SHARE else "info", outcomes.origin, "event_time", count,
+        "an outcome comes after the first version of its entity",
+        f"{count:,} of {len(events):,} outcomes are older than the {asked.entity}, such as {first['entity_id']!r}: {from_us(first['time_us']):%Y-%m-%d}, "
+        f"its first version in {table} is of {from_us(known.iloc[place]):%Y-%m-%d}",
+        f"at most {BEFORE_CREATION_SHARE:.0%}; nothing is learnt from them",
+        f"give the first version in {table} the date on which the {asked.entity} was first known as event_time, or nothing if these were imported",
+    )  # fmt: skip

@@ -1,0 +1,40 @@
+"""A source that only has final states: a deal that is won in its first version, dated when it was created."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from features.canonical import quote
+from features.readiness.line import Line
+from features.source import Source
+from features.tables import TABLES
+from features.vocabularies import ENDINGS
+
+FEWEST, SHARE = 10, 0.5
+"""Things that are over, and the share of them that never were anything else, from which on the table has final states only."""
+
+
+def final_state_lines(source: Source, name: str) -> Iterable[Line]:
+    """A line when most things that are over have no version before their end: its date is then that of their beginning."""
+    over = ENDINGS.get(name)
+    if over is None or not source.has(name, "status"):
+        return
+    key, listed = quote(TABLES[name].key or ""), ", ".join(f"'{word}'" for word in over)
+    things = f"SELECT bool_or(status IN ({listed})) AS over, arg_min(status, (event_us, known_us)) IN ({listed}) AS at_once FROM {quote(name)} GROUP BY {key}"
+    ended, at_once = source.query(
+        f"SELECT count(*) FILTER (WHERE over), count(*) FILTER (WHERE over AND at_once) FROM ({things})"
+    )[0]
+    if ended < FEWEST or at_once <= SHARE * ended:
+        return
+    word = over[0]
+    yield Line(
+        "weakens", name, "status", at_once, "a thing has a version from before its end, and its end has a date of its own",
+        f"{at_once:,} of {ended:,} that are {' or '.join(over)} are so in their first version: the table has final states only, and dates them at their beginning",
+        f"at most {SHARE:.0%}",
+        f"write two SELECTs with UNION ALL: each thing as it began (its creation as event_time, status '{_begun(name)}'), and each that is over "
+        f"once more, with the date on which it ended as event_time and status '{word}'",
+    )  # fmt: skip
+
+
+def _begun(table: str) -> str:
+    return "active" if table == "subscriptions" else "open"

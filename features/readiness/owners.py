@@ -1,0 +1,55 @@
+"""Rows of accounts or leads that the source does not know: no signal sees them. Often the ids are the same in another writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from features.canonical import quote
+from features.readiness.line import Line
+from features.source import Source
+from features.tables import ENTITIES, TABLES
+
+ORPHAN_SHARE = 0.05
+WRITINGS = (
+    ("they end in '.0', as ids do that were numbers with decimals", "regexp_replace({}, '\\.0+$', '')"),
+    ("they have spaces around them", "trim({})"),
+    ("they differ in upper and lower case", "lower({})"),
+    ("they differ in leading zeros", "ltrim({}, '0')"),
+    ("they are written with an exponent", "CAST(CAST(CAST({} AS DOUBLE) AS BIGINT) AS VARCHAR)"),
+)
+"""Ways in which the same id is written twice, and the SQL that takes them away on both sides."""
+
+
+def owner_lines(source: Source, name: str) -> Iterable[Line]:
+    """A line per entity whose rows the table names in vain; when another writing of the ids finds them, that is what to do."""
+    definition, rows = TABLES[name], source.rows(name)
+    for holder in ENTITIES.values():
+        key = TABLES[holder].key or ""
+        if name == holder or not source.has(holder) or not source.has(name, key):
+            continue
+        named, held = (
+            f"SELECT {key} AS id FROM {quote(name)} WHERE {key} IS NOT NULL",
+            f"SELECT {key} AS id FROM {quote(holder)}",
+        )
+        lost = source.query(f"SELECT count(*) FROM ({named}) WHERE id NOT IN ({held})")[0][0]
+        if not lost:
+            continue
+        some = source.query(f"SELECT min(id) FROM ({named}) WHERE id NOT IN ({held})")[0][0]
+        found, step = (
+            f"{lost / rows:.1%} of the rows name none, such as {some!r}",
+            f"deliver these {holder}, or the same ids in both tables",
+        )
+        for why, writing in WRITINGS:
+            same = "TRY(" + writing.format("id") + ")"
+            missing = source.query(
+                f"SELECT count(*) FROM ({named}) WHERE coalesce({same}, id) NOT IN (SELECT coalesce({same}, id) FROM ({held}))"
+            )[0][0]
+            if missing <= lost / 2:
+                found += f"; {lost - missing:,} of them do when ids are written alike: {why}"
+                replaced = f"SELECT * REPLACE ({writing.format(f'CAST({key} AS VARCHAR)')} AS {key}) FROM (THIS SELECT)"
+                step = f"write in {definition.name} and in {holder}: {replaced}"
+                break
+        yield Line(
+            "weakens" if lost > ORPHAN_SHARE * rows else "info", name, key, lost, f"it names a row of {holder}", found,
+            f"at most {ORPHAN_SHARE:.0%}", step,
+        )  # fmt: skip

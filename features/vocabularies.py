@@ -1,0 +1,159 @@
+"""The words that canonical columns understand, and the spellings of each that systems write.
+
+A word is compared in lower case, everything between its letters and digits an underscore: 'Email Opened', 'EMAIL-OPENED' and
+'emailOpened' are email_opened, which is email_open. A word that is none of these stays as it is, counts for nothing that asks
+for one, and `python -m features check` names it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+Vocabulary = Mapping[str, tuple[str, ...]]
+"""Word to its other spellings, each in lower case with underscores."""
+
+WORDS: Mapping[tuple[str, str], Vocabulary] = {
+    ("accounts", "kind"): {
+        "customer": ("customers", "client", "customer_direct", "customer_channel"),
+        "prospect": ("prospects", "prospective", "lead"),
+        "partner": ("partners", "channel_partner", "channel_partner_reseller", "technology_partner", "reseller"),
+        "internal": ("employee", "own"),
+        "test": ("test_account", "testing", "demo", "sandbox"),
+        "competitor": ("competitors", "competition"),
+    },
+    ("contacts", "seniority"): {
+        "c_level": ("c_suite", "clevel", "cxo", "executive", "chief"),
+        "vp": ("vice_president", "svp", "evp"),
+        "director": ("directors",),
+        "manager": ("managers", "mgr"),
+        "individual": ("individual_contributor", "ic", "employee"),
+    },
+    ("touches", "kind"): {
+        "email_open": ("email_opened", "opened_email", "open_email", "mail_open", "mail_opened", "emailopen"),
+        "email_click": ("email_clicked", "clicked_email", "click_email", "mail_click", "email_link_clicked", "click_link_in_email"),
+        "email_reply": ("email_replied", "replied_email", "reply", "replied", "mail_reply", "email_received", "incoming_email"),
+        "web_visit": ("website_visit", "visit", "visited_website", "visit_web_page", "page_view", "pageview", "web_page_visit"),
+        "pricing_view": ("pricing_page_view", "pricing_page", "pricing", "viewed_pricing", "pricing_viewed"),
+        "content_download": ("download", "downloaded", "content_downloaded", "downloaded_content", "whitepaper", "ebook"),
+        "webinar": ("webinars", "attended_webinar", "webinar_attended", "webinar_attendance"),
+        "event": ("events", "attended_event", "event_attended", "trade_show", "tradeshow", "conference"),
+        "form_fill": ("form_filled", "form", "form_submission", "form_submitted", "form_submit", "fill_out_form", "filled_form"),
+        "demo_request": ("demo", "demo_requested", "request_demo", "requested_demo", "request_a_demo"),
+        "trial_signup": ("trial", "trial_sign_up", "trial_started", "signup", "sign_up", "signed_up_for_trial"),
+        "call": ("calls", "phone", "phone_call", "called", "outbound_call", "inbound_call"),
+        "meeting": ("meetings", "meeting_held", "met", "appointment", "demo_meeting"),
+        "email_sent": ("email", "mail", "mail_sent", "sent_email", "send_email", "outgoing_email", "emailsent"),
+    },
+    ("touches", "direction"): {
+        "in": ("inbound", "incoming", "received", "from_them"),
+        "out": ("outbound", "outgoing", "sent", "from_us"),
+    },
+    ("leads", "status"): {
+        "open": ("new", "opened", "open_not_contacted", "not_contacted", "unworked"),
+        "working": ("contacted", "working_contacted", "in_progress", "attempted_to_contact", "connected", "nurturing", "nurture"),
+        "qualified": ("sales_qualified", "marketing_qualified", "mql", "sql", "open_deal"),
+        "converted": ("closed_converted", "customer", "won", "closed_won"),
+        "disqualified": ("unqualified", "not_qualified", "closed_not_converted", "rejected", "junk", "lost", "closed_lost"),
+    },
+    ("opportunities", "status"): {
+        "open": ("opened", "new", "in_progress", "pending", "active"),
+        "won": ("closed_won", "closedwon", "win", "sold"),
+        "lost": ("closed_lost", "closedlost", "loss", "abandoned", "cancelled", "canceled"),
+    },
+    ("opportunities", "kind"): {
+        "new": ("new_business", "new_customer", "newbusiness", "new_logo"),
+        "expansion": ("upsell", "upgrade", "cross_sell", "add_on", "existing_business", "existing_customer_upgrade", "existingbusiness"),
+        "renewal": ("renew", "renewals"),
+    },
+    ("subscriptions", "status"): {
+        "trial": ("trialing", "trialling", "in_trial", "free_trial", "trials"),
+        "active": ("activated", "live", "current", "renewed"),
+        "notice": ("non_renewing", "pending_cancellation", "cancellation_scheduled", "canceling", "cancelling", "notice_given"),
+        "ended": ("end", "cancelled", "canceled", "expired", "terminated", "churned", "inactive", "closed"),
+    },
+    ("usage", "kind"): {
+        "action": ("actions", "event", "usage"),
+        "admin": ("administration", "admin_action", "administrative"),
+        "error": ("errors", "failure", "exception"),
+    },
+    ("tickets", "status"): {
+        "open": ("opened", "new", "escalated"),
+        "pending": ("on_hold", "hold", "waiting", "waiting_on_customer", "waiting_on_us", "in_progress", "working", "snoozed"),
+        "reopened": ("re_opened", "reopen", "re_open"),
+        "closed": ("close", "solved", "resolved", "done", "completed"),
+    },
+    ("tickets", "priority"): {
+        "low": ("minor", "p4", "trivial"),
+        "medium": ("normal", "moderate", "p3", "mid"),
+        "high": ("major", "p2", "important"),
+        "urgent": ("critical", "p1", "blocker", "emergency", "very_high", "highest"),
+    },
+    ("invoices", "status"): {
+        "open": ("opened", "unpaid", "sent", "issued", "due", "overdue", "past_due", "outstanding", "posted"),
+        "failed": ("payment_failed", "declined", "refused", "uncollectible", "failure"),
+        "paid": ("settled", "paid_in_full", "payment_received"),
+        "void": ("voided", "cancelled", "canceled", "written_off"),
+    },
+}  # fmt: skip
+"""Per column its words; in a column that is not listed every word is its own."""
+
+ENDINGS: Mapping[str, tuple[str, ...]] = {
+    "subscriptions": ("ended",),
+    "tickets": ("closed",),
+    "opportunities": ("won", "lost"),
+    "invoices": ("paid", "void"),
+    "leads": ("converted", "disqualified"),
+}
+"""Per table the statuses in which a thing of it is over."""
+
+_BETWEEN = re.compile(r"[^a-z0-9]+")
+_HUMP = re.compile(r"([a-z0-9])([A-Z])")
+
+
+def vocabulary_of(table: str, column: str) -> Vocabulary:
+    """The words of a column with their spellings; empty when every word is its own."""
+    if column == "seniority":
+        table = "contacts"  # leads have the same
+    return WORDS.get((table, column), {})
+
+
+def words_of(table: str, column: str) -> tuple[str, ...]:
+    return tuple(vocabulary_of(table, column))
+
+
+def understood(table: str, column: str, word: str) -> str:
+    """The canonical word that a text means, or the text itself.
+
+    >>> understood("touches", "kind", "Email Opened"), understood("tickets", "priority", " P1 "), understood("touches", "kind", "fax")
+    ('email_open', 'urgent', 'fax')
+    """
+    spelled = _spelled(table, column)
+    return word if word in words_of(table, column) else spelled.get(_plain(word), word)
+
+
+def understood_sql(table: str, column: str, text: str) -> str:
+    """SQL that does the same with a text; the text itself where the column has no words."""
+    if not vocabulary_of(table, column):
+        return text
+    spelled = _spelled(table, column)
+    words = ", ".join(f"'{word}'" for word in words_of(table, column))
+    humps = f"regexp_replace(trim({text}), '([a-z0-9])([A-Z])', '\\1_\\2', 'g')"
+    plain = f"trim(regexp_replace(lower({humps}), '[^a-z0-9]+', '_', 'g'), '_')"
+    pairs = ", ".join(f"'{spelling}': '{word}'" for spelling, word in spelled.items())
+    # A word that is right needs no look-up: tables of usage have tens of millions of rows.
+    return f"CASE WHEN {text} IS NULL OR {text} IN ({words}) THEN {text} ELSE coalesce(MAP {{{pairs}}}[{plain}], {text}) END"
+
+
+def _spelled(table: str, column: str) -> dict[str, str]:
+    """Every spelling, also with nothing between its letters, to its word."""
+    found: dict[str, str] = {}
+    for word, spellings in vocabulary_of(table, column).items():
+        for spelling in (word, *spellings):
+            found.setdefault(spelling, word)
+            found.setdefault(spelling.replace("_", ""), word)
+    return found
+
+
+def _plain(word: str) -> str:
+    return _BETWEEN.sub("_", _HUMP.sub(r"\1_\2", word.strip()).lower()).strip("_")

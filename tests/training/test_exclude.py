@@ -1,0 +1,108 @@
+"""A signal that a model excludes is not learnt, and no score, reason or nightly run has it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from features.audit.finding import Finding
+from features.cli import parse_as_of
+from features.errors import UserMistake
+from features.readiness.labelled_rows import themed
+from features.settings import Settings
+from features.simulate import simulate
+from features.source import open_source
+from models import pointer
+from models.catalog import get_model
+from models.scorer import Scorer
+from serving.batch import run as running
+from serving.batch.run import Options
+from serving.champion import Champions
+from serving.clock import make_clock
+from serving.replay.scorers import KeptScorers
+from serving.store.connect import open_store
+from tests.company import at, make_source
+from training.fit import fit_source
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
+EXCLUDED = ("channel", "inbound_touches_28d")
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("company")
+    simulate(folder, accounts=200, leads=900, days=600, end=dt.date(2026, 1, 1), seed=7)
+    return folder
+
+
+def test_through_fit_and_batch(company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path)})
+    leak = Finding("signal_leaks", "high", ("channel",), "it looks ahead", "leave it out")
+    monkeypatch.setattr("training.fit.grave_findings", lambda *given: [leak])
+    report = fit_source("lead-fit", "sample", company, trials=1, settings=settings, exclude=EXCLUDED)
+    assert report["excluded"] == list(EXCLUDED)
+    gates: list[dict[str, Any]] = report["gates"]  # type: ignore[assignment]
+    assert next(g for g in gates if g["name"] == "audit")["passed"], "what the model does not have cannot leak into it"
+    made = Path(str(report["files"])) / "scorer"
+    names = Scorer.load(made).names
+    assert not set(EXCLUDED) & set(names)
+    assert "inbound_touches_84d" in names, "its sister is there"
+    with pointer.locked(settings.home, "lead-fit"):
+        pointer.put_live(settings.home, "lead-fit", made, 1)
+    champions = Champions(settings.home)
+    champions.refresh()
+    command, home = [sys.executable, "-m", "serving", "migrate"], {"ACCOUNTSCORE_HOME": str(tmp_path)}
+    subprocess.run(command, check=True, env=os.environ | home, timeout=120)
+    store = open_store(settings.store_url)
+    try:
+        done = running.run(
+            open_source("sample", company), parse_as_of("2025-12-01"), tmp_path / "out", champions, store, make_clock("2025-12-02"),
+            KeptScorers(settings.home), Options(record=False),
+        )  # fmt: skip
+    finally:
+        store.close()
+    assert done
+    reasons = {
+        reason["signal"]
+        for file in (tmp_path / "out").rglob("*.parquet")
+        for row in pq.read_table(file).to_pylist()
+        for reason in row.get("reasons") or ()
+    }
+    assert reasons
+    assert reasons <= set(names)
+
+
+def test_without_it_they_are_there(company: Path) -> None:
+    """The twin."""
+    assert set(EXCLUDED) <= {s.name for s in themed(open_source("sample", company), get_model("lead-fit"))}
+
+
+def test_a_name_that_no_signal_has(company: Path) -> None:
+    definition = replace(get_model("lead-fit"), exclude=("chanel", "channel", "zzz"))
+    with pytest.raises(
+        UserMistake, match=r"no signal is called 'chanel' \(near: channel.*\); no signal is called 'zzz'\. "
+    ):
+        themed(open_source("sample", company), definition)
+
+
+def test_a_signal_whose_table_is_absent_is_no_mistake(tmp_path: Path) -> None:
+    source = make_source(tmp_path, {"accounts": [{"account_id": "a", "event_time": at("2024-01-01"), "tier": "gold"}]})
+    definition = replace(get_model("churn-risk"), exclude=("mrr", "tier", "industry"))
+    assert not {"mrr", "tier", "industry"} & {s.name for s in themed(source, definition)}
+
+
+def test_an_excluded_renewal_still_says_when_to_look(company: Path) -> None:
+    from training.panel import labelled_panel
+
+    definition = replace(get_model("churn-risk"), lead_days=60, exclude=("days_to_renewal",))
+    panel = labelled_panel(open_source("sample", company), definition)
+    assert "days_to_renewal" not in panel.table.column_names
+    assert len(panel.rows)
