@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from features.statement import Node, parsed, written
+from features.statement import Node, nodes, parsed, texts, written
 
 SAMPLED = ("read_csv", "read_csv_auto", "sniff_csv", "read_json", "read_json_auto", "read_ndjson", "read_ndjson_auto")
 """The functions of DuckDB that settle types by a sample."""
@@ -58,7 +58,12 @@ def may_be_sampled(connection: duckdb.DuckDBPyConnection, text: str) -> bool:
     tree = parsed(connection, text)
     if tree.get("error"):
         return len(_WHOLE.findall(text)) < len(_CALL.findall(text)) or _NAMED.search(text) is not None
-    return _widened(tree) != tree
+    return _widened(tree) != tree or any(
+        node.get("type") == "TABLE_FUNCTION"
+        and node["function"]["function_name"].lower() == "query"
+        and any(may_be_sampled(connection, inner) for inner in texts(node["function"]))
+        for node in nodes(tree)
+    )
 
 
 def _widened(tree: Node) -> Node:
@@ -109,9 +114,9 @@ def _become_function(table: Node, function: str) -> None:
 
 
 def _sample_all(function: Node) -> None:
-    if "columns" in map(_name_of, function["arguments"]):
+    if "columns" in map(argument_name, function["arguments"]):
         return  # each column has the type that the SELECT says
-    others = [each for each in function["arguments"] if _name_of(each).lower() != "sample_size"]
+    others = [each for each in function["arguments"] if argument_name(each).lower() != "sample_size"]
     whole = _argument("sample_size", "INTEGER", "-1")
     if function["arguments"] == others or _bare(function["arguments"]) != _bare([*others, whole]):
         function["arguments"] = [*others, whole]
@@ -125,7 +130,7 @@ def _argument(name: str, kind: str, text: str) -> Node:
     return {"name": name, "expression": constant}
 
 
-def _name_of(argument: Node) -> str:
+def argument_name(argument: Node) -> str:
     """The name of an argument, written `name := value` or `name = value`; empty for one by its place."""
     expression = argument["expression"]
     if argument["name"] or expression.get("type") != "COMPARE_EQUAL":
@@ -145,7 +150,7 @@ def _bare(tree: Any) -> Any:
     if not isinstance(tree, dict):
         return tree
     if set(tree) == {"name", "expression"}:
-        name, value = _name_of(tree).lower(), tree["expression"]
+        name, value = argument_name(tree).lower(), tree["expression"]
         named = name and not tree["name"]
         return {"name": name, "expression": _bare(value["right"] if named else value) | {"alias": ""}}
     return {key: _bare(value) for key, value in tree.items() if key not in _PLACES}

@@ -19,6 +19,7 @@ from features.canonical import internal, quote
 from features.errors import BadInput, Fault, UserMistake
 from features.measures import DAY_US
 from features.needed_tables import tables_for
+from features.observed_period import ObservedPeriod
 from features.panel import ELIGIBLE, build_panel, offered
 from features.readiness.early_outcomes import early_outcome_lines
 from features.readiness.final_states import final_state_lines
@@ -27,8 +28,9 @@ from features.readiness.line import Line
 from features.readiness.negative_values import negative_lines
 from features.readiness.owners import owner_lines
 from features.readiness.repeated_rows import repeated_lines
+from features.readiness.text_files import text_file_lines
 from features.readiness.words import word_lines
-from features.rows_beyond import rows_beyond
+from features.rows_beyond import Beyond, rows_beyond
 from features.source import Source, from_us, to_us
 from features.tables import ENTITIES, TABLES
 
@@ -87,15 +89,7 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
             "fill the file, or see the SELECT and its filter",
         )
         return
-    if source.is_sampled(name):
-        yield Line(
-            "weakens", name, "", None, "the types of a CSV or JSON file are settled by all of its rows",
-            "its SELECT may read them from the first 20,480 rows: a later 49.50 in a column of whole numbers would be 50",
-            "sample_size = -1, or the type of each column",
-            "write sample_size = -1 into each read_csv and read_json of the SELECT, in the place of a file's name too; where the "
-            "whole file has no one form, name each column and its type: read_csv(..., columns = {'mrr': 'DOUBLE', ...})",
-        )  # fmt: skip
-    for lines in (owner_lines, word_lines, repeated_lines, final_state_lines, negative_lines):
+    for lines in (text_file_lines, owner_lines, word_lines, repeated_lines, final_state_lines, negative_lines):
         yield from lines(source, name)
     labels = definition.kind == "label"  # a snapshot of outcomes has no times, and needs none
     held = [c for c in definition.columns if c.name in source.columns[name] and not (c.required or labels)]
@@ -160,9 +154,21 @@ def period_lines(source: Source) -> Iterable[Line]:
             f"not after {end:%Y-%m-%d}" if found.column == "event_time" and ahead else f"not after the clock, {clock:%Y-%m-%d}"
             if ahead else f"not before {from_us(period.first_us):%Y-%m-%d}",
             "nothing if they are planned: no outcome is read from them before their day" if planned
-            else "correct the dates or leave the rows out: they do not move the end, and no outcome is read from them",
+            else f"correct the dates, or leave the rows out: SELECT * FROM (THIS SELECT) WHERE {_within(found, period, clock)}; they do not "
+            "move the end, and no outcome is read from them",
         )  # fmt: skip
     yield from _stopped(source)
+
+
+def _within(found: Beyond, period: ObservedPeriod, clock: dt.datetime) -> str:
+    """The condition of the rows that are not beyond; a time that is null is none."""
+    if found.column == "known_time":
+        limit = f"<= TIMESTAMPTZ '{clock:%Y-%m-%d %H:%M:%S}+00'"
+    elif found.side == "after":
+        limit = f"<= TIMESTAMPTZ '{from_us(period.last_us):%Y-%m-%d %H:%M:%S.%f}+00'"
+    else:
+        limit = f">= TIMESTAMPTZ '{from_us(period.first_us):%Y-%m-%d %H:%M:%S.%f}+00'"
+    return f"coalesce({found.column} {limit}, true)"
 
 
 def _stopped(source: Source) -> Iterable[Line]:

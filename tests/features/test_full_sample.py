@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import duckdb
@@ -18,6 +19,7 @@ from features.usability import usability
 ROWS = 20_600
 """More than the 20,480 rows by which DuckDB settles a type."""
 CONTRACTS = "subscription_id,account_id,event_time,status,mrr"
+NAMED_RULE = "a type that a SELECT names holds every value of the file"
 RULE = "the types of a CSV or JSON file are settled by all of its rows"
 
 
@@ -128,6 +130,42 @@ class TestWhatCannotBeRewritten:
         types = "'subscription_id': 'VARCHAR', 'account_id': 'VARCHAR', 'event_time': 'DATE', 'status': 'VARCHAR', 'mrr': 'DOUBLE'"
         source = opened(tmp_path, tmp_path, f"{read}, columns = {{{types}}})")
         assert not source.is_sampled("subscriptions")
+
+    def test_a_query_in_a_text(self, tmp_path: Path, files: Path) -> None:
+        source = opened(tmp_path, files, "SELECT * FROM query('SELECT * FROM read_csv(''${data}/s.csv'')')")
+        assert source.is_sampled("subscriptions")
+        source = opened(
+            tmp_path, files, "SELECT * FROM query('SELECT * FROM read_csv(''${data}/s.csv'', sample_size = -1)')"
+        )
+        assert not source.is_sampled("subscriptions")
+
+
+class TestTypesThatTheSelectNames:
+    @pytest.mark.parametrize(
+        ("named", "column"),
+        [
+            ("types = {'mrr': 'BIGINT'}", "mrr"),
+            ("dtypes = {'mrr': 'INTEGER'}", "mrr"),
+            ("types = {'event_time': 'DATE'}", "event_time"),
+            (
+                "columns = {'subscription_id': 'VARCHAR', 'account_id': 'VARCHAR', 'event_time': 'TIMESTAMP', 'status': 'VARCHAR', "
+                "'mrr': 'INTEGER'}",
+                "mrr",
+            ),
+        ],
+    )
+    def test_what_they_cut_is_told_and_the_advice_works(
+        self, tmp_path: Path, files: Path, named: str, column: str
+    ) -> None:
+        read = "SELECT * FROM read_csv('${{data}}/s.csv', {})"
+        source = opened(tmp_path, files, read.format(named))
+        (line,) = [line for line in usability(source) if line.rule == NAMED_RULE]
+        assert (line.severity, line.table, line.column, line.rows) == ("weakens", "subscriptions", column, 1)
+        step = re.fullmatch(r"write (.*) in the place of (.*)", line.what_to_do)
+        assert step
+        source = opened(tmp_path, files, read.format(named.replace(step[2], step[1])))
+        assert [line for line in usability(source) if line.rule == NAMED_RULE] == []
+        assert (4950,) in last_mrr(source)
 
 
 class TestQueries:

@@ -39,9 +39,9 @@ def wrapped(folder: Path, table: str, query: str) -> Source:
 
 def query_of(line: Line) -> str:
     """The query that an advice has, up to the punctuation after it."""
-    found = re.search(r"SELECT .*\(THIS SELECT\)(?: (?:WHERE|QUALIFY) [^;:]*)?", line.what_to_do)
+    found = re.search(r"SELECT .*\(THIS SELECT\)(?: (?:WHERE|QUALIFY) (?:'[^']*'|[^;:'])*)?", line.what_to_do)
     assert found, line.what_to_do
-    return re.split(r", (?:with|which|and) ", found[0])[0]
+    return re.split(r"[,;] (?:with|which|and|they) ", found[0])[0]
 
 
 class TestWords:
@@ -370,3 +370,25 @@ class TestIdsThatWereNumbers:
             ("1000000000000000",),
             ("100057",),
         ]
+
+
+class TestRowsInTheFuture:
+    """Beyond the clock, beyond the end of what was observed, or decades before it: counted, named, and the advice leaves them out."""
+
+    @pytest.mark.parametrize(
+        ("odd", "rule"),
+        [
+            ({"event_time": at("2099-01-01")}, "a row happened within"),
+            ({"event_time": at("1999-01-01")}, "a row happened within"),
+            ({"event_time": at("2024-02-01"), "known_time": at("2099-01-01")}, "a row is known by now"),
+        ],
+    )
+    def test_followed(self, tmp_path: Path, odd: dict[str, Any], rule: str) -> None:
+        used = [{"account_id": "a", "event_time": at("2024-01-01") + n * DAY} for n in range(100)]
+        source = make_source(tmp_path, {"accounts": [account()], "usage": [*used, {"account_id": "b", **odd}]})
+        (line,) = lines(source, "usage", rule)
+        assert (line.severity, line.rows) == ("weakens", 1)
+        assert "account_id 'b'" in line.found
+        source = wrapped(tmp_path, "usage", query_of(line))
+        assert lines(source, "usage", rule) == []
+        assert source.rows("usage") == 100
