@@ -21,10 +21,13 @@ READS_ENOUGH = 0.5
 TRIED_VALUES = 4_000
 """Different values on which all ways are tried, drawn by their hash; the best one is then asked of every row. Some 60 ways took
 30 s on 300,000 rows."""
-_POINT = r"'^\s*[+-]?[^0-9.,()%+-]*[+-]?([0-9]+|[0-9]{1,3}([, ''’][0-9]{3})+)(\.[0-9]+)?[^0-9.,()%+-]*$'"
-"""1,234.50 with a sign, a currency, a unit around it; below 1.234,50."""
-_COMMA = r"'^\s*[+-]?[^0-9.,()%+-]*[+-]?([0-9]+|[0-9]{1,3}([. ''’][0-9]{3})+)(,[0-9]+)?[^0-9.,()%+-]*$'"
-_RANGE = r"'[0-9]'"
+_UNIT = r"\s*([A-Z]{0,3}[^\w\s.,()%+''’-]{1,2}|[A-Z]{3}|kr|zł|Kč)?\s*"
+"""A currency before or after a number: a sign, or its code. Other words make a number of something that is none."""
+_POINT = rf"'^{_UNIT}[+-]?{_UNIT}([0-9]+|[0-9]{{1,3}}([, ''’][0-9]{{3}})+)(\.[0-9]+)?{_UNIT}$'"
+"""1,234.50 with a sign and a currency around it; below 1.234,50."""
+_COMMA = rf"'^{_UNIT}[+-]?{_UNIT}([0-9]+|[0-9]{{1,3}}([. ''’][0-9]{{3}})+)(,[0-9]+)?{_UNIT}$'"
+_RANGE = r"'^\s*[<>~≥≤]*\s*[0-9][0-9,]*\s*($|[-–+]|to\b|bis\b|[a-z]+$)'"
+"""51-200, 10,000+, >500, 50 to 100, 20 people."""
 _DAYS = (
     "%d.%m.%Y",
     "%d/%m/%Y",

@@ -12,8 +12,8 @@ import duckdb
 from rich.cells import cell_len
 
 DATA = "${data}"
-WIDTH = 72
-"""Characters of a line that are shown: the rest of 80 is for the indent and the number of the line."""
+WIDTH = 68
+"""Characters of a line that are shown: the rest of 80 is for the indent of a message and the number of the line."""
 
 
 class UnreadableText(ValueError):
