@@ -95,4 +95,4 @@ def audit_command(
         return
     from features.audit.report import report
 
-    typer.echo(report(said, findings, inputs, verbose))
+    typer.echo(report(said, findings, inputs, flat, verbose))

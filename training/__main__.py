@@ -151,6 +151,13 @@ def fit_table(
     segment: Annotated[
         list[str] | None, typer.Option(help="A column of few words by which quality is judged apart; may be repeated.")
     ] = None,
+    known_before: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A column that is filled in before the outcome, though the audit doubts it; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     capacity: CapacityOption = None,
     encoding: Annotated[
         str | None, typer.Option(help="Of a CSV that is neither UTF-8 nor UTF-16.", show_default="cp1252")
@@ -180,6 +187,7 @@ def fit_table(
             horizon_days=horizon,
             outcome=outcome,
             id_column=id_column,
+            known_before=known_before or (),
             capacity=capacity,
             encoding=encoding,
             progress=tell,

@@ -14,7 +14,7 @@ from features.errors import UserMistake
 from features.flat_files.reading import read_file
 from features.progress import Progress
 from features.writable import require_writable
-from models.definition import Model
+from models.definition import Gates, Model
 from models.writer import Origin
 from training.capacity import share_of
 from training.fit import finish, notes, periods, quiet
@@ -43,11 +43,13 @@ def fit_table(
     horizon_days: int | None = None,
     outcome: str | None = None,
     id_column: str | None = None,
+    known_before: Sequence[str] = (),
     progress: Progress = quiet,
 ) -> dict[str, object]:
     """Learn from a flat table and write the scorer to `out`, with `report.json` beside it (`<out>.report.json`).
 
     `horizon_days` is how long the outcome takes: it makes the gap between the periods (see `training.flat.Ask`).
+    `known_before` are columns that somebody knows to be filled in before the outcome, whatever the audit finds of them.
     The scorer is fitted on all rows; the figures are of the same recipe judged on rows that it did not see.
     """
     began = clock.monotonic()
@@ -68,7 +70,7 @@ def fit_table(
         file.dialect.delimiter,
     )
     definition = table_definition(
-        label, entity, segments, [s.name for s in flat.rows.signals], horizon_days, flat.outcome
+        label, entity, segments, [s.name for s in flat.rows.signals], horizon_days, flat.outcome, known_before
     )
     budget = max(budget_s - (clock.monotonic() - began), budget_s / 2)
     learnt = learn(
@@ -114,13 +116,16 @@ def table_definition(
     columns: Sequence[str] = (),
     horizon_days: int | None = None,
     outcome: Mapping[str, object] | None = None,
+    known_before: Sequence[str] = (),
 ) -> Model:
     """The model of a flat table: nothing is known of it but its label, and the columns that it is judged apart by."""
-    unknown = [name for name in segments if name not in columns]
-    if unknown:
-        raise UserMistake(f"--segment {', '.join(unknown)}: no such signal; one of {', '.join(columns)}")
+    for option, given in (("--segment", segments), ("--known-before", known_before)):
+        unknown = [name for name in given if name not in columns]
+        if unknown:
+            raise UserMistake(f"{option} {', '.join(unknown)}: no such signal; one of {', '.join(columns)}")
     return Model(
         name="table", title=label, entity="account" if entity == "account" else "lead", horizon_days=horizon_days or 0,
         outcome=f"had {label} {outcome['value']}" if outcome else f"had {label}",
         crowd="rows", themes=("custom",), sign=1, segments=tuple(segments),
+        gates=Gates(accepted_findings=dict.fromkeys(known_before, "known before the outcome, as --known-before says")),
     )  # fmt: skip

@@ -116,7 +116,7 @@ def _audit(gates: Gates, seen: Judged) -> Gate:
         "audit",
         not open_,
         "; ".join([*open_, *accepted]) or "no finding of high severity",
-        "no finding of high severity, unless the model's file says in writing why it is no leak",
+        "no finding of high severity, unless the model's file (accepted_findings), or --known-before of fit-table, says that it is no leak",
     )
 
 

@@ -16,11 +16,13 @@ HEADS: dict[Severity, str] = {
 MOST_NAMED = 12
 
 
-def report(said: str, findings: Sequence[Finding], inputs: Collection[str], verbose: bool = False) -> str:
+def report(
+    said: str, findings: Sequence[Finding], inputs: Collection[str], flat: bool = True, verbose: bool = False
+) -> str:
     """The report as text of at most `WIDTH` columns (but for names that are longer).
 
-    `said` is what was audited; `inputs` are the names that can be left out of a model. Findings of low severity are counted, and
-    shown when `verbose`.
+    `said` is what was audited, a `flat` table or a source; `inputs` are the names that can be left out of it, or of a model.
+    Findings of low severity are counted, and shown when `verbose`.
     """
     counts = {severity: [f for f in findings if f.severity == severity] for severity in HEADS}
     lines = [*_wrapped(f"{said}: " + ", ".join(f"{len(counts[s])} {s}" for s in HEADS))]
@@ -35,7 +37,7 @@ def report(said: str, findings: Sequence[Finding], inputs: Collection[str], verb
     if counts["low"] and not verbose:
         kinds = ", ".join(f"{code.replace('_', ' ')} ({n})" for code, n in _counted(f.code for f in counts["low"]))
         lines += ["", *_wrapped(f"low, shown with --verbose: {kinds}")]
-    return "\n".join(lines + _next(counts["high"], counts["medium"], inputs))
+    return "\n".join(lines + _next(counts["high"], counts["medium"], inputs, flat))
 
 
 def _by_columns(findings: Sequence[Finding]) -> list[list[Finding]]:
@@ -58,23 +60,24 @@ def _paragraph(group: Sequence[Finding]) -> list[str]:
     return lines + _wrapped(group[0].advice, indent="      ", first="    > ")
 
 
-def _next(high: Sequence[Finding], medium: Sequence[Finding], inputs: Collection[str]) -> list[str]:
+def _next(high: Sequence[Finding], medium: Sequence[Finding], inputs: Collection[str], flat: bool) -> list[str]:
     """What a colleague would do next, with lines to copy."""
     worst = [c for c in dict.fromkeys(c for f in high for c in f.columns) if c in inputs]
     asked = [c for c in dict.fromkeys(c for f in medium for c in f.columns) if c in inputs and c not in worst]
     if not high and not asked:
         return []
     lines = ["", "Next"]
-    if worst:
-        listed = ", ".join(f'"{name}"' for name in worst)
-        lines += _wrapped("leave these out, in the model's file or of the table:", indent="  ")
-        lines += _wrapped(f"exclude = [{listed}]", indent="      ", first="    ")
+    if worst and flat:
+        lines += _wrapped(f"leave these columns out of the table: {', '.join(worst)}", indent="  ")
+    elif worst:
+        listed = ", ".join(f'"{name}"' for name in worst) + "," * (len(worst) == 1)
+        lines += _wrapped(f"leave these out in the model's file: exclude=({listed})", indent="  ")
     if asked:
         lines += _wrapped(f"ask who fills in, and when: {', '.join(asked)}", indent="  ")
     if high:
+        known = "fit-table is told with --known-before" if flat else "the model's file says with accepted_findings"
         lines += _wrapped(
-            "what has severity high blocks promotion, until it is left out or the model's file says why it is known beforehand "
-            "(accepted_findings)",
+            f"what has severity high blocks promotion, unless {known} that it is filled in before the outcome",
             indent="  ",
         )
     return lines

@@ -39,7 +39,11 @@ class TestReport:
     def test_what_to_do_next_names_only_what_can_be_left_out(self) -> None:
         text = report("leads.csv", FOUND, {"stage"})
         assert "note" not in text[text.index("Next") :]
-        assert '"stage"' in text[text.index("Next") :]
+        assert "out of the table: stage\n" in text
+        assert "--known-before" in text
+        of_source = report("source crm", FOUND, {"stage"}, flat=False)
+        assert 'exclude=("stage",)' in of_source
+        assert "accepted_findings" in of_source
 
     def test_nothing_found_is_one_line(self) -> None:
         assert report("leads.csv", [], {"a"}) == "leads.csv: 0 high, 0 medium, 0 low"

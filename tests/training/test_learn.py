@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from features.audit import Finding
+from features.errors import UserMistake
 from models.definition import Gates
 from models.writer import Origin
 from tests.rows import make_rows
@@ -189,8 +190,17 @@ class TestGates:
         assert {"audit", "better than one column"} <= {g.name for g in judgement.gates if not g.passed}
         assert judgement.verdict is Verdict.RULE_IS_ENOUGH
         assert "make sure that s0 is known before the outcome" in judgement.words
+        known = table_definition("y", "lead", columns=("s0", "s1", "s2"), known_before=("s0",))
+        told = judge(known, rows, learnt)
+        assert [g.name for g in told.gates if not g.passed] == ["better than one column"]
+        assert told.words.startswith("this rule does it: s0")
+        assert "make sure" not in told.words
         proof = Finding("copy_of_outcome", "high", ("s0",), "the outcome in other words", "leave it out")
         assert judge(table_definition("y", "lead"), rows, learnt, grave=[proof]).verdict is Verdict.REFUSED
+
+    def test_a_column_that_is_said_to_be_known_and_is_not_there(self) -> None:
+        with pytest.raises(UserMistake, match="--known-before s7: no such signal; one of s0, s1"):
+            table_definition("y", "lead", columns=("s0", "s1"), known_before=("s7",))
 
     def test_names_count_for_a_flat_table_as_in_its_audit(self) -> None:
         """By values alone it is ordinary; a name that speaks of the end makes it a leak."""
