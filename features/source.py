@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
-import importlib.util
 import shutil
 import tempfile
 import weakref
@@ -30,45 +29,24 @@ import duckdb
 import pyarrow as pa
 
 from features.canonical import (
-    ADDED,
-    OTHER_UNITS,
-    canonical_item,
-    custom_item,
-    in_microseconds,
     internal,
     quote,
-    slug_of,
-    versions,
 )
 from features.clock import now
 from features.contents import Contents
-from features.credits import without_credits
 from features.duckdb_errors import honest_casts
-from features.empty_tables import empty_rows, typed, why_no_row
 from features.errors import BadInput, Fault, UserMistake
-from features.faults import (
-    file_fault,
-    name_fault,
-    overflow_faults,
-    python_fault,
-    schema_faults,
-    taken_faults,
-    value_faults,
-)
-from features.full_sample import may_be_sampled, reads_text_files, with_full_sample
+from features.full_sample import may_be_sampled
+from features.loader import load
 from features.memory import memory_bytes
 from features.observed_period import DAY_US, Days, ObservedPeriod, observed_period
-from features.query_faults import select_fault, text_fault
-from features.query_text import DATA, QueryText, UnreadableText
+from features.query_text import DATA, QueryText
 from features.removed import LeftOut, Marks, Removed
 from features.scan import Bounds, Scan, rows_of
 from features.settings import Settings
-from features.statement import files_read
-from features.tables import ENTITIES, KNOWN_TIME, TABLES, Table
+from features.tables import ENTITIES, KNOWN_TIME, TABLES
 
 SHIPPED = Path(__file__).parent / "sources"
-VIEW_ABOVE_ROWS = 5_000_000
-"""Larger tables stay where they are and are scanned; smaller ones are read once into memory."""
 MEMORY_SHARE = 0.8
 SPILL_SHARE = 0.5
 """Of the disk: what is left is for everybody else."""
@@ -148,13 +126,13 @@ class Source:
         """Per table the canonical columns that the source delivers."""
         self.custom: dict[str, tuple[str, ...]] = {}
         """Per table the columns beyond the canonical ones, under the names that they have here (`slug_of`)."""
-        self._scans: dict[str, Scan] = {}
+        self.scans: dict[str, Scan] = {}
         """The tables that stay where they are."""
         self.schemas: dict[str, str] = {}
         """Per table the DuckDB schema that holds it: `main`, or that of an overlay (`features.changes`)."""
         self.given_types: dict[str, dict[str, str]] = {}
         """Per table the DuckDB types of the columns of its SELECT."""
-        self._queries: dict[str, str] = {}
+        self.queries: dict[str, str] = {}
         """Per table the query that was read."""
         self.faults: tuple[Fault, ...] = ()
         """What is wrong, when it was opened all the same."""
@@ -162,7 +140,7 @@ class Source:
         """Per table that has a file and cannot be read: why. It is not absent."""
         self.empty: dict[str, str] = {}
         """Per table without a row: what its files are like."""
-        self._load(keep_going)
+        load(self, keep_going)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -221,7 +199,7 @@ class Source:
             digest.update(repr((table, self.columns[table], self.custom[table], row)).encode())
             if self.stays(table):
                 # Its files are summed as they are, before who is gone is taken out and columns become canonical ones.
-                digest.update((self._scans[table].select + self.left_out.digest).encode())
+                digest.update((self.scans[table].select + self.left_out.digest).encode())
         return digest.hexdigest()
 
     @cached_property
@@ -231,7 +209,7 @@ class Source:
 
     def stays(self, table: str) -> bool:
         """Whether a table stays where it is and is scanned, rather than held in memory."""
-        return table in self._scans
+        return table in self.scans
 
     @property
     def span(self) -> tuple[dt.datetime, dt.datetime]:
@@ -277,8 +255,8 @@ class Source:
 
     def statement(self, table: str) -> str | None:
         """The SELECT of a table, with the folder in the place of `${data}`, reading types from all rows; None when Python makes it."""
-        if table in self._queries:
-            return self._queries[table]
+        if table in self.queries:
+            return self.queries[table]
         path = self.folder / f"{table}.sql"
         if not path.is_file():
             return None
@@ -286,11 +264,11 @@ class Source:
 
     def is_sampled(self, table: str) -> bool:
         """Whether the types of the table's columns were settled by the first rows of a text file (`features.full_sample`)."""
-        return table in self._queries and may_be_sampled(self.connection, self._queries[table])
+        return table in self.queries and may_be_sampled(self.connection, self.queries[table])
 
     def recent(self, table: str, bounds: Bounds) -> str:
         """SQL of an event table's rows within bounds: on a table that stays where it is the cost does not grow with the history."""
-        scan = self._scans.get(table)
+        scan = self.scans.get(table)
         return rows_of(quote(table), bounds) if scan is None else scan.rows(bounds)
 
     def with_changes(self, table: str, changes: Iterable[Mapping[str, Any]]) -> Source:
@@ -302,172 +280,6 @@ class Source:
         from features.changes import overlay
 
         return overlay(self, table, list(changes))
-
-    def _load(self, keep_going: bool) -> None:
-        faults: list[Fault] = []
-        for path in sorted(self.folder.iterdir()):
-            if path.suffix not in (".sql", ".py") or path.name.startswith("_"):
-                continue
-            table = TABLES.get(path.stem)
-            if table is None:
-                faults.append(name_fault(path))
-                continue
-            here = self._load_table(path, table)
-            if here:
-                self.columns.pop(table.name, None)
-                self.custom.pop(table.name, None)
-                self.broken[table.name] = tuple(here)
-            faults += here
-        if not faults and not any(t in self.columns for t in ("accounts", "leads")):
-            faults.append(
-                Fault(
-                    str(self.folder),
-                    "neither accounts nor leads",
-                    "a source has the table that holds its entity",
-                    "add accounts.sql or leads.sql",
-                )
-            )
-        self.faults = tuple(faults)
-        if faults and not keep_going:
-            raise BadInput(f"source {self.name!r}", faults)
-
-    def _load_table(self, path: Path, table: Table) -> list[Fault]:
-        try:
-            text = QueryText.read(path, self.data) if path.suffix == ".sql" else None
-            faults = [] if text is None else text_fault(text) or self._bombs(path, table)
-            if faults:
-                return faults
-            self._read(path, table)
-        except UnreadableText as error:
-            return [Fault(str(path), str(error), "a SELECT is text in UTF-8", "save the file as UTF-8")]
-        except duckdb.OutOfMemoryException:
-            raise  # nothing is wrong with the file
-        except (duckdb.Error, OSError) as error:
-            if text is None or not self._is_empty(table):
-                return [python_fault(path, error) if text is None else select_fault(text, error)]
-        except Exception as error:  # a source's own Python file may raise anything; the message is all there is
-            if path.suffix != ".py":
-                raise
-            return [python_fault(path, error)]
-        raw = quote("raw_" + table.name)
-        has_rows = bool(self.query(f"SELECT 1 FROM {raw} LIMIT 1"))
-        if has_rows and any(table.column(row[0]) for row in self.query(f"DESCRIBE {raw}")):
-            return self._canonicalise(path, table)
-        if not self._is_empty(table) and not has_rows:
-            self.empty[table.name] = why_no_row(self.connection, self.statement(table.name))
-            typed(self.connection, raw, table)
-        return self._canonicalise(path, table)
-
-    def _is_empty(self, table: Table) -> bool:
-        """Whether the files of a SELECT hold nothing, so that they have no columns either: the table has those of the SELECT then."""
-        query = self.statement(table.name)
-        found = None if query is None else empty_rows(self.connection, table, query)
-        if found is not None:
-            rows, self.empty[table.name] = found
-            self._adopt(table.name, rows)
-        return found is not None
-
-    def _bombs(self, path: Path, table: Table) -> list[Fault]:
-        """The files of a SELECT that ask for absurdly much memory."""
-        query = self.statement(table.name)
-        found = [] if query is None else [file_fault(path, file) for file in files_read(self.connection, query)]
-        return [fault for fault in found if fault is not None]
-
-    def _read(self, path: Path, table: Table) -> None:
-        query = self.statement(table.name)
-        if query is not None:
-            whole = with_full_sample(self.connection, query)
-            try:
-                self._run(table.name, whole)
-            except duckdb.OutOfMemoryException:
-                raise
-            except duckdb.Error:
-                if whole == query:
-                    raise
-                # The message about the query as it was written names its line, or the line of the file.
-                self._run(table.name, query)
-                whole = query
-            self._queries[table.name] = whole
-        else:
-            spec = importlib.util.spec_from_file_location(f"source_{self.name}_{table.name}", path)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            found = module.rows(self.data)
-            if not hasattr(found, "__arrow_c_stream__"):
-                raise TypeError(f"rows(data) returned a {type(found).__name__}")
-            self._adopt(table.name, pa.table(found))
-
-    def _run(self, table: str, query: str) -> None:
-        """Make the rows of a query the view `raw_<table>`; those of text files are read once, others stay when they are many."""
-        raw, held = quote(f"raw_{table}"), quote(f"read_{table}")
-        if not reads_text_files(query):
-            self.connection.execute(f"CREATE OR REPLACE VIEW {raw} AS {query}")
-            if self.query(f"SELECT count(*) FROM {raw}")[0][0] > VIEW_ABOVE_ROWS:
-                return
-        self.connection.execute(f"CREATE OR REPLACE TABLE {held} AS {query}")
-        self.connection.execute(f"CREATE OR REPLACE VIEW {raw} AS SELECT * FROM {held}")
-
-    def _adopt(self, table: str, rows: pa.Table) -> None:
-        self.connection.register(f"arrow_{table}", rows)
-        self.connection.execute(
-            f"CREATE OR REPLACE VIEW {quote('raw_' + table)} AS SELECT * FROM {quote('arrow_' + table)}"
-        )
-
-    def _in_microseconds(self, table: str) -> dict[str, str]:
-        """The types of a table's columns, those that hold times in another unit turned into microseconds."""
-        raw, given = quote(f"raw_{table}"), quote(f"given_{table}")
-        types = {row[0]: row[1] for row in self.query(f"DESCRIBE {raw}")}
-        self.given_types[table] = types
-        others = [name for name, kind in types.items() if kind in OTHER_UNITS]
-        if not others:
-            return types
-        self.connection.execute(f"ALTER VIEW {raw} RENAME TO {given}")
-        casts = ", ".join(f"{in_microseconds(quote(name), types[name])} AS {quote(name)}" for name in others)
-        self.connection.execute(f"CREATE VIEW {raw} AS SELECT * REPLACE ({casts}) FROM {given}")
-        return types | {name: OTHER_UNITS[types[name]][0] for name in others}
-
-    def _canonicalise(self, path: Path, table: Table) -> list[Fault]:
-        types = self._in_microseconds(table.name)
-        canonical = [*table.columns, KNOWN_TIME]
-        faults = schema_faults(self.connection, path, table, types, self.statement(table.name))
-        if faults:
-            return faults
-        self.left_out.take_out(quote("raw_" + table.name), table, types)
-        self.columns[table.name] = tuple(c.name for c in canonical if c.name in types)
-        self.schemas[table.name] = "main"
-        extra = {name: slug_of(name) for name in types if name not in {c.name for c in canonical}}
-        faults += taken_faults(path, extra, [*(c.name for c in canonical), *ADDED])
-        if faults:
-            return faults
-        self.custom[table.name] = tuple(extra.values())
-        items = [canonical_item(table.name, c, c.name in types) for c in canonical if c.name != "known_time"]
-        if table.column("event_time"):
-            # A time that is null (a snapshot's label) stays null; a row that was known before it happened is seen when it happens.
-            known = "epoch_us(known_time)" if "known_time" in types else "NULL::BIGINT"
-            happened = "epoch_us(event_time)" if "event_time" in types else "NULL::BIGINT"
-            items.append(f"coalesce({known}, {happened}) AS known_us")
-            items.append(f"greatest({happened}, {known}) AS visible_us")
-        items += [custom_item(name, types[name], slug) for name, slug in extra.items()]
-        raw = quote("raw_" + table.name)
-        select = f"SELECT {', '.join(items)} FROM {raw}"
-        if table.name == "subscriptions":
-            select = without_credits(select)
-        if table.kind == "state":
-            select = versions(select, quote(table.key or ""))
-        big = self.query(f"SELECT count(*) FROM {raw}")[0]
-        stays = table.kind == "event" and big[0] > VIEW_ABOVE_ROWS
-        if stays:
-            self._scans[table.name] = Scan(select, types["event_time"], "known_time" in types)
-        what = "VIEW" if stays else "TABLE"
-        try:
-            self.connection.execute(f"CREATE OR REPLACE {what} {quote(table.name)} AS {select}")
-        except duckdb.OutOfMemoryException:
-            raise
-        except duckdb.Error as error:
-            return overflow_faults(self.connection, path, table, types) or [python_fault(path, error)]
-        return value_faults(self, path, table)
 
 
 def bound(owner: object, connection: duckdb.DuckDBPyConnection, memory_mb: int | None) -> None:

@@ -129,7 +129,7 @@ def as_known(source: Source, as_of: dt.datetime, entity_key: str, ids: Sequence[
     for cached in ("fingerprint", "contents", "observed"):
         known.__dict__.pop(cached, None)
     known.connection = source.connection.cursor()
-    known.schemas, known._scans = dict(source.schemas), {}
+    known.schemas, known.scans = dict(source.schemas), {}
     for name in source.tables:
         definition = TABLES[name]
         if definition.kind == "label":

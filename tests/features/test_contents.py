@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import contents
-from features import source as sources
+from features import contents, loader
 from features.carried import Carried
 from features.panel import build_panel
 from features.source import Source, open_source, to_us
@@ -48,7 +47,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: None) -> Path:
     """Usage in one file a month, scanned where it is, as tables of any size above the limit are."""
-    monkeypatch.setattr(sources, "VIEW_ABOVE_ROWS", 5)
+    monkeypatch.setattr(loader, "VIEW_ABOVE_ROWS", 5)
     data = tmp_path / "company"
     (data / "usage").mkdir(parents=True)
     (data / "accounts.sql").write_text("SELECT 'a' AS account_id, TIMESTAMP '2023-01-01' AS event_time")
@@ -143,7 +142,7 @@ class TestCarriedState:
     def test_a_table_held_in_memory_is_looked_at_too(
         self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sources, "VIEW_ABOVE_ROWS", 1_000)
+        monkeypatch.setattr(loader, "VIEW_ABOVE_ROWS", 1_000)
         folder = tmp_path / "carried"
         build_panel(opened(company), "account", [NIGHT], carried=folder)
         assert kept(company, folder)

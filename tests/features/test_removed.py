@@ -119,9 +119,9 @@ def test_ids_may_be_numbers(tmp_path: Path, home: Path) -> None:
 
 def test_a_table_that_stays_where_it_is(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Large event tables are scanned by statements on their own columns; these leave out the same."""
-    monkeypatch.setattr("features.source.VIEW_ABOVE_ROWS", 1)
+    monkeypatch.setattr("features.loader.VIEW_ABOVE_ROWS", 1)
     source = opened(tmp_path, home, [("account", "b", None)], [("account", "a", "c")])
-    assert "usage" in source._scans
+    assert "usage" in source.scans
     for known_since in (None, 0):
         recent = source.query(f"SELECT account_id FROM ({source.recent('usage', Bounds(0, known_since))})")
         assert recent == [("c",), ("c",)]

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import source as source_module
+from features import loader
 from features.errors import BadInput
 from features.panel import build_panel
 from features.source import Source, open_source
@@ -70,7 +70,7 @@ def test_any_unit_gives_the_same_panel(
 def test_large_tables_that_stay_in_their_files(
     tmp_path: Path, expected: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source_module, "VIEW_ABOVE_ROWS", 3)
+    monkeypatch.setattr(loader, "VIEW_ABOVE_ROWS", 3)
     for zone in (None, "UTC"):
         folder = tmp_path / str(zone)
         make_source(folder, company())
@@ -97,7 +97,7 @@ def test_without_the_list_nanoseconds_are_refused(tmp_path: Path, monkeypatch: p
     """The twin."""
     make_source(tmp_path, company())
     rewritten(tmp_path, "ns", "UTC", python=False)
-    monkeypatch.setattr(source_module, "OTHER_UNITS", {})
+    monkeypatch.setattr(loader, "OTHER_UNITS", {})
     with pytest.raises(BadInput, match="its type is TIMESTAMPTZ_NS"):
         open_source(str(tmp_path), tmp_path)
 

@@ -238,7 +238,7 @@ class TestCredits:
         """The twin."""
         from features.panel import build_panel
 
-        monkeypatch.setattr("features.source.without_credits", lambda select: select)
+        monkeypatch.setattr("features.loader.without_credits", lambda select: select)
         panel = build_panel(self.source(tmp_path), "account", [at("2024-03-15")], only=["mrr"])
         assert panel["eligibility"].to_pylist() == ["not_customer"]
 
