@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, insert, select, text, update
+from sqlalchemy import Connection, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from features.errors import UserMistake
@@ -53,7 +54,11 @@ class TestDeadlines:
         rows = [signal_row("acme", 1)]
         with opened.write() as holding:
             upsert(holding, signals, rows, ["entity", "entity_id"])
-            with pytest.raises(StoreAway), opened.write() as waiting:  # the twin is the test's own time limit
+            said = "in use by another process|has held what is needed"
+            with (
+                pytest.raises(StoreAway, match=said),
+                opened.write() as waiting,
+            ):  # the twin is the test's own time limit
                 upsert(waiting, signals, rows, ["entity", "entity_id"])
         with opened.write() as connection:
             upsert(connection, signals, rows, ["entity", "entity_id"])
@@ -114,6 +119,33 @@ class TestOpenStore:
             assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
             assert connection.execute(text("PRAGMA synchronous")).scalar() == 2  # FULL, sqlite.org/pragma.html
         opened.close()
+
+    @pytest.mark.parametrize("kind", ["held", "full", "moved"])
+    def test_what_is_wrong_with_it_is_said(self, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """By kind and with the file's name, never as "OperationalError"."""
+        monkeypatch.setattr("serving.store.connect.BUSY_TIMEOUT_MS", 50)
+        file = tmp_path / "store.db"
+        store = open_store(f"sqlite:///{file}")
+        migrate(store)
+        other = sqlite3.connect(file, isolation_level=None)
+        wanted = {
+            "held": "has been in use by another process", "full": "the disk is full", "moved": "cannot be written any more",
+        }  # fmt: skip
+        if kind == "held":
+            other.execute("BEGIN IMMEDIATE")
+
+        def fill(connection: Connection) -> None:
+            if kind != "held":
+                connection.exec_driver_sql(
+                    {"full": "PRAGMA max_page_count = 1", "moved": "PRAGMA query_only = ON"}[kind]
+                )
+            connection.execute(insert(signals), [signal_row(f"a{n}", 1) for n in range(5_000)])
+
+        with pytest.raises(StoreAway, match=wanted[kind]) as told, store.write() as connection:
+            fill(connection)
+        assert str(file) in str(told.value)
+        other.close()
+        store.close()
 
     def test_a_store_that_cannot_be_opened_is_away(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
