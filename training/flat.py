@@ -328,14 +328,8 @@ def as_unit(found: Settled) -> str:
             return "it has no value in any row"
         case "flag":
             return "flag"
-        case "integer":
-            numbers = pc.drop_null(found.values)
-            distinct = pc.count_distinct(numbers).as_py()
-            span = pc.min_max(numbers).as_py()
-            dense = distinct == len(numbers) > FEWEST_FOR_IDENTIFIER and span["max"] - span["min"] < 1.5 * distinct
-            return "a running number: it names the row" if dense else "points"
-        case "number":
-            return "points"
+        case "integer" | "number":
+            return "a running number: it names the row" if _is_dense(pc.drop_null(found.values)) else "points"
         case "time":
             return "a date: give the days between it and the moment of scoring as a number"
         case "other":
@@ -345,6 +339,16 @@ def as_unit(found: Settled) -> str:
     if distinct > MOST_WORDS or (len(present) > FEWEST_FOR_IDENTIFIER and distinct > IDENTIFIER_SHARE * len(present)):
         return f"{distinct:,} different texts in {len(present):,} rows: an identifier, not a category"
     return "category"
+
+
+def _is_dense(numbers: Any) -> bool:
+    """Whole numbers (pandas has them as floats beside a gap), each once, with few left out between them."""
+    distinct = pc.count_distinct(numbers).as_py()
+    if not distinct == len(numbers) > FEWEST_FOR_IDENTIFIER:
+        return False
+    span = pc.min_max(numbers).as_py()
+    whole = pa.types.is_integer(numbers.type) or pc.all(pc.equal(pc.floor(numbers), numbers)).as_py()
+    return bool(whole and span["max"] - span["min"] < 1.5 * distinct)
 
 
 def _signal(name: str, unit: Unit) -> Signal:

@@ -19,7 +19,7 @@ from features.errors import UserMistake
 from features.flat_files.kinds import Settled, settle_table
 from features.flat_files.moments import as_moments
 from features.flat_files.reading import read_file
-from features.flat_files.values import as_words, plain
+from features.flat_files.values import as_words, holds_no_value, plain
 
 
 def audit_table(
@@ -130,6 +130,11 @@ def read_flat(path: Path, encoding: str | None = None, label: str | None = None)
 def _as_pandas(found: Settled) -> pd.Series[Any]:
     if found.kind == "time":
         return pd.Series(pd.to_datetime(found.values.to_pandas(), unit="us"))
+    if holds_no_value(
+        found.values.type
+    ):  # lists, structures, bytes: only whether something is there can be looked into
+        there = found.values.is_valid().to_pandas()
+        return pd.Series(there.map({True: "there", False: None}), dtype="str")
     if found.kind == "flag" and not found.values.null_count:
         return pd.Series(pc.cast(found.values, pa.bool_()).to_pandas())
     return pd.Series(found.values.to_pandas())

@@ -20,6 +20,11 @@ READABLE_SHARE = 0.95
 """A text column of which so many values are numbers (or flags, or times) holds these; the rest is missing."""
 _CODE = r"^[+-]?0[0-9]+$"
 """Digits behind a zero: a postcode, a product code, an account number. No number is written so."""
+_GROUP = r"^[+-]?[1-9][0-9]{0,2}"
+_THOUSANDS: Mapping[DecimalMark, str] = {
+    ".": rf"{_GROUP}(?:[, '][0-9]{{3}}(?:[^0-9]|$)|\.[0-9]{{3}}[.,])",
+    ",": rf"{_GROUP}(?:[. '][0-9]{{3}}(?:[^0-9]|$)|,[0-9]{{3}}[.,])",
+}
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def settle(column: Any, default: DecimalMark = ".") -> Settled:
         return Settled("nothing", column)
     if pa.types.is_boolean(kind):
         return Settled("flag", values.as_numbers(column))
-    if pa.types.is_integer(kind):
+    if pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0):
         return _whole(column)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         read = values.as_numbers(column)
@@ -108,8 +113,13 @@ def _whole(column: Any) -> Settled:
     read = values.as_numbers(column)
     lost = _held(column) - _held(read)
     if lost > (1 - READABLE_SHARE) * _held(column):
-        return Settled("other", column, why=f"{lost:,} whole numbers are beyond 2^53: an identifier, not a quantity")
+        kept = pc.cast(column, pa.string()) if pa.types.is_decimal(column.type) else column
+        return Settled("other", kept, why=_too_large(lost))
     return Settled("integer", _as_integers(read), lost)
+
+
+def _too_large(count: int) -> str:
+    return f"{count:,} whole numbers are beyond 2^53: an identifier, not a quantity"
 
 
 def _as_integers(read: Any) -> Any:
@@ -133,7 +143,7 @@ def _texts(column: Any, default: DecimalMark) -> Settled:
     if not values.count(pc.match_substring_regex(values.trimmed(column), _CODE)):
         mark = _mark(column, default)
         read = values.numbers(column, mark)
-        if _held(read) >= READABLE_SHARE * there:
+        if _held(read) + values.count(values.beyond_exact(column)) >= READABLE_SHARE * there:
             return _numbers(column, read, there, mark)
     when = moments.as_moments(column)
     if _held(when) >= READABLE_SHARE * there:
@@ -156,22 +166,16 @@ def _mark(column: Any, default: DecimalMark) -> DecimalMark:
 
 def _numbers(column: Any, read: Any, there: int, mark: DecimalMark) -> Settled:
     lost = there - _held(read)
-    written = _written(column)
-    bare = values.bare(column)
-    digits = values.count(pc.match_substring_regex(bare, "^[+-]?[0-9]+$"))
-    if digits == there:
-        read_whole = pc.cast(bare, pa.float64())
-        beyond = values.count(pc.greater(pc.abs(read_whole), float(values.LARGEST_EXACT)))
-        if beyond > (1 - READABLE_SHARE) * there:
-            return Settled(
-                "other", column, why=f"{beyond:,} whole numbers are beyond 2^53: an identifier, not a quantity"
-            )
-        if not beyond:
-            return Settled("integer", _as_integers(read), lost, _lost(column, read), mark, written=written)
+    written = _written(column, mark)
+    beyond = values.count(values.beyond_exact(column))
+    if beyond > (1 - READABLE_SHARE) * there:
+        return Settled("other", column, why=_too_large(beyond))
+    if values.count(pc.match_substring_regex(values.bare(column), "^[+-]?[0-9]+$")) == there:
+        return Settled("integer", _as_integers(read), lost, _lost(column, read), mark, written=written)
     return Settled("number", read, lost, _lost(column, read), mark, written=written)
 
 
-def _written(column: Any) -> tuple[str, ...]:
+def _written(column: Any, mark: DecimalMark) -> tuple[str, ...]:
     texts = values.trimmed(column)
     point, comma, _ = values.mark_evidence(column)
     signs = (
@@ -179,7 +183,6 @@ def _written(column: Any) -> tuple[str, ...]:
         ("a currency", values.count(pc.match_substring_regex(texts, values.CURRENCY)) > 0),
         ("a percent sign", values.count(pc.match_substring(texts, "%")) > 0),
         ("brackets for what is negative", values.count(pc.match_substring_regex(texts, r"^\(.*\)$")) > 0),
-        ("thousands apart", values.count(pc.match_substring_regex(texts, r"[0-9][.,' \x{00a0}\x{202f}’][0-9]{3}([^0-9]|$)")) > 0
-         and values.count(pc.match_substring_regex(texts, r"[., '’\x{00a0}\x{202f}].*[.,'’ \x{00a0}\x{202f}]")) > 0),
+        ("thousands apart", values.count(pc.match_substring_regex(values.bare(column), _THOUSANDS[mark])) > 0),
     )  # fmt: skip
     return tuple(said for said, there in signs if there)

@@ -28,6 +28,7 @@ CURRENCY = r"(?i)US\$|R\$|C\$|A\$|\p{Sc}|\b(?:" + "|".join(_CURRENCIES) + r"|kr|
 _SPACES = "[\u00a0\u202f\u2009\u2007]"
 _FIRST = r"[1-9][0-9]{0,2}"
 _EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
+_DIGITS = r"^[+-]?[0-9]+$"
 _MARKED_PERCENT = r"^[^%]*[0-9)][ ]?%$"
 
 
@@ -151,7 +152,25 @@ def numbers(texts: Any, decimal: DecimalMark = ".") -> Any:
     comma = pc.replace_substring(pc.replace_substring_regex(texts, "[. ']", ""), ",", ".")
     written = pc.if_else(pc.equal(marks, "."), point, comma)
     found = pc.cast(pc.utf8_ltrim(written, "+"), pa.float64())
-    return finite(found)
+    return finite(pc.if_else(_beyond(texts, found), pa.scalar(None, pa.float64()), found))
+
+
+def beyond_exact(texts: Any) -> Any:
+    """Where texts are whole numbers, digits alone, that a float64 does not hold to the last of them."""
+    texts = bare(texts)
+    digits = pc.match_substring_regex(texts, _DIGITS)
+    found = pc.cast(pc.utf8_ltrim(pc.if_else(digits, texts, pa.scalar(None, texts.type)), "+"), pa.float64())
+    return pc.fill_null(_beyond(texts, found), False)
+
+
+def _beyond(texts: Any, found: Any) -> Any:
+    largest = float(LARGEST_EXACT)
+    size = pc.abs(found)
+    if (pc.max(size).as_py() or 0.0) < largest:  # nearly always: the rules below cost a look at every text
+        return pc.greater(size, largest)
+    # 2^53 + 1 is 2^53 as a float: its digits tell them apart.
+    rounded = pc.and_(pc.equal(size, largest), pc.invert(pc.match_substring_regex(texts, f"^[+-]?0*{LARGEST_EXACT}$")))
+    return pc.and_(pc.match_substring_regex(texts, _DIGITS), pc.or_(pc.greater(size, largest), rounded))
 
 
 def bare(texts: Any) -> Any:
@@ -212,7 +231,9 @@ def as_numbers(column: Any, decimal: DecimalMark = ".") -> Any:
         exact = pc.and_(pc.less_equal(column, LARGEST_EXACT), pc.greater_equal(column, -LARGEST_EXACT))
         return pc.if_else(exact, pc.cast(column, pa.float64(), safe=False), pa.scalar(None, pa.float64()))
     if pa.types.is_decimal(kind):
-        return finite(pc.cast(pc.cast(column, pa.string()), pa.float64()))
+        texts = pc.cast(column, pa.string())
+        # Databases write whole numbers as decimals without places: NUMBER(38, 0) of Snowflake and Oracle.
+        return numbers(texts) if kind.scale == 0 else finite(pc.cast(texts, pa.float64()))
     if pa.types.is_floating(kind):
         return finite(pc.cast(column, pa.float64()))
     found = numbers(column, decimal)

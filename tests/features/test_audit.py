@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from features.audit import Finding, audit_table
+from features.audit import table as audit_tables
+from features.audit.table import read_flat
 from features.errors import UserMistake
 
 
@@ -175,6 +180,29 @@ class TestPlantedLeaks:
         with pytest.raises(UserMistake, match=r"holds no time in 1 rows \(such as 'soon'\)"):
             audit_table(rows, "outcome", time="when")
         assert not recwarn.list
+
+    @pytest.mark.parametrize(
+        ("value", "kind"),
+        [
+            ([1, 2], pa.list_(pa.int64())), ([{"a": 1}], pa.list_(pa.struct([("a", pa.int64())]))), ({"a": [1]}, None),
+            ([("a", 1)], pa.map_(pa.string(), pa.int64())), (b"\xff\x00", pa.binary()), (3, pa.duration("s")), (3, pa.time32("s")),
+            (Decimal(2**60), pa.decimal128(38, 0)), (2**63 + 1, pa.uint64()),
+        ],
+    )  # fmt: skip
+    def test_a_column_of_any_type_that_is_there_for_one_outcome(
+        self, value: object, kind: object, tmp_path: Path
+    ) -> None:
+        table = clean(600)
+        there = [value if v else None for v in table["outcome"]]
+        file = pa.Table.from_pandas(table).append_column("lines", pa.array(there, kind))
+        pq.write_table(file, tmp_path / "deals.parquet")
+        found = audit_table(read_flat(tmp_path / "deals.parquet", label="outcome").frame, "outcome")
+        assert any(f.severity == "high" for f in found if "lines" in f.columns)
+
+    def test_the_twin_that_looks_into_lists_fails(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(audit_tables, "holds_no_value", lambda kind: None)
+        with pytest.raises(ValueError, match="more than one element"):
+            self.test_a_column_of_any_type_that_is_there_for_one_outcome([1, 2], pa.list_(pa.int64()), tmp_path)
 
     def test_a_label_of_three_values(self) -> None:
         with pytest.raises(UserMistake, match="3 different values"):

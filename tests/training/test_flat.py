@@ -61,6 +61,11 @@ class TestSignals:
         assert "a running number" in why["row"]
         assert why["empty"] == "it has no value in any row"
 
+    def test_a_running_number_is_one_in_every_type(self) -> None:
+        numbers = [1.0, None, *map(float, range(3, 201))]
+        assert "a running number" in as_unit(settle(column(*numbers)))
+        assert as_unit(settle(column(*(v and v + 0.25 for v in numbers)))) == "points"
+
     def test_dates_are_refused_with_the_next_step(self) -> None:
         assert "give the days" in as_unit(settle(pa.chunked_array([pa.array(pd.date_range("2024-01-01", periods=30))])))
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pyarrow as pa
 import pytest
 
+from features.flat_files import values
 from features.flat_files.kinds import file_mark, settle, settle_table
 
 
-def texts(*values: str | None) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.array(values, pa.string())])
+def texts(*written: str | None) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(written, pa.string())])
 
 
 class TestOneBadValue:
@@ -37,6 +40,30 @@ class TestWhatLooksLikeANumber:
             found = settle(column)
             assert (found.kind, "beyond 2^53" in found.why) == ("other", True)
 
+    @pytest.mark.parametrize(("first", "kind"), [(1, "integer"), (2**60, "other")])
+    def test_whole_numbers_are_so_in_every_type(self, first: int, kind: str) -> None:
+        """A database writes them as NUMBER(38, 0): ids that are neighbours as floats must stay apart."""
+        whole = [first + i for i in range(40)]
+        for column in (
+            pa.chunked_array([whole]),
+            pa.chunked_array([pa.array([Decimal(v) for v in whole], pa.decimal128(38, 0))]),
+            texts(*map(str, whole)),
+        ):
+            found = settle(column)
+            assert (found.kind, found.unreadable, len(found.values.unique())) == (kind, 0, 40)
+
+    def test_one_that_is_too_large_is_lost_alike(self) -> None:
+        whole = [*range(1, 40), 2**53 + 1]
+        for column in (pa.chunked_array([whole]), texts(*map(str, whole))):
+            found = settle(column)
+            assert (found.kind, found.unreadable, found.values.null_count) == ("integer", 1, 1)
+
+    def test_the_twin_that_takes_decimals_for_fractions_merges_ids(self) -> None:
+        whole = [Decimal(2**60 + i) for i in range(40)]
+        found = settle(pa.chunked_array([pa.array(whole, pa.decimal128(38, 2))]))
+        assert found.kind == "number"
+        assert len(found.values.unique()) < 3
+
     def test_words_of_a_flag_that_people_write_stay_words(self) -> None:
         assert settle(texts("Yes", "No", "Yes")).kind == "words"
 
@@ -54,6 +81,23 @@ class TestMarks:
         assert (found["revenue"].decimal, found["arr"].decimal) == (",", ".")
         assert found["revenue"].said() == "read as numbers written with a decimal comma"
         assert "a currency" in str(found["arr"].said())
+
+    @pytest.mark.parametrize(
+        ("written", "default", "said"),
+        [
+            (("1,234", "567", "89"), ".", "thousands apart"),
+            (("1.234", "567", "89"), ",", "thousands apart"),
+            (("1 234", "567", "89"), ".", "thousands apart"),
+            (("€1.234,50", "7,5", "8"), ".", "a decimal comma, a currency, thousands apart"),
+            (("0,123", "0,456", "1,5"), ".", "a decimal comma"),
+            (("1.234", "567", "89"), ".", None),
+        ],
+    )
+    def test_what_was_taken_for_thousands_is_said(
+        self, written: tuple[str, ...], default: values.DecimalMark, said: str | None
+    ) -> None:
+        found = settle(texts(*written), default).said()
+        assert found == (said and f"read as numbers written with {said}")
 
     def test_a_column_that_does_not_tell_follows_the_others(self) -> None:
         found = settle_table(pa.table({"a": ["1,5", "2,5"], "b": ["1,234", "5,678"]}), "|")

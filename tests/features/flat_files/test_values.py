@@ -54,6 +54,8 @@ class TestNumbers:
             (pa.array(["true", "No", "Y", "maybe"]), [1.0, 0.0, 1.0, None]),
             (pa.array([1, 2**53, 2**53 + 1, -(2**53) - 1]), [1.0, 2.0**53, None, None]),
             (pa.array([2**64 - 1, 5], pa.uint64()), [None, 5.0]),
+            (pa.array([str(v) for v in (2**53, 2**53 + 1, -(2**53) - 1, 10**30)]), [2.0**53, None, None, None]),
+            (pa.array([Decimal(2**53), Decimal(2**53 + 1), Decimal(7)], pa.decimal128(38, 0)), [2.0**53, None, 7.0]),
             (pa.array([Decimal("1.10"), None]), [1.1, None]),
             (pa.array([1.5, float("inf"), float("nan")]), [1.5, None, None]),
             (pa.array(["7,5"], pa.string_view()), [7.5]),
