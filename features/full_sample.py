@@ -32,16 +32,19 @@ _PLACES = ("query_location", "query_location_length")
 
 
 def with_full_sample(connection: duckdb.DuckDBPyConnection, text: str) -> str:
-    """The same query, reading types from all rows; the text as it is when it reads no text file, or DuckDB cannot write its
-    tree as the same query again."""
+    """The same query, reading types from all rows; the text as it is when it reads no text file, or when neither the tree that
+    DuckDB writes nor the edited text is the same query again."""
     tree = parsed(connection, text)
     if tree.get("error"):
         return text
     whole = _widened(tree)
     if whole == tree:
         return text
-    sql = written(connection, whole)
-    return sql if _same(parsed(connection, sql), whole) else text
+    for sql in (written(connection, whole), _edited(text, tree)):
+        found = parsed(connection, sql)
+        if not found.get("error") and _same(found, whole):
+            return sql
+    return text
 
 
 def reads_text_files(text: str) -> bool:
@@ -86,6 +89,32 @@ def _widen(tree: Any) -> None:
             _widen(child)
 
 
+def _edited(text: str, tree: Node) -> str:
+    """The text with the argument put in by hand: DuckDB writes VALUES and ILIKE ... ESCAPE as another tree than it read."""
+    raw = text.encode()
+    found = [node for node in nodes(tree) if node.get("type") in ("TABLE_FUNCTION", "BASE_TABLE")]
+    for node in sorted(found, key=lambda each: int(each["query_location"]), reverse=True):
+        begin = int(node["query_location"])
+        end = begin + int(node["query_location_length"])
+        span = raw[begin:end]
+        if node["type"] == "TABLE_FUNCTION" and node["function"]["function_name"].lower() in SAMPLED:
+            bracket = span.rfind(b")")
+            span = span[:bracket] + b", sample_size = -1" + span[bracket:]
+        elif node["type"] == "BASE_TABLE" and (function := _function_of(node["table_name"])):
+            file = node["table_name"]
+            alias = "" if node["alias"] else f' AS "{_stem(file)}"'
+            quoted = file.replace("'", "''")
+            call = f"{function}('{quoted}', sample_size = -1){alias}"
+            # The place is that of the name with its quotes, and of the alias behind it.
+            span = call.encode() + span[len(quoted.encode()) + 2 :]
+        raw = raw[:begin] + span + raw[end:]
+    return raw.decode(errors="replace")
+
+
+def _stem(file: str) -> str:
+    return PurePath(file).name.split(".")[0]
+
+
 def _function_of(file: str) -> str | None:
     """What DuckDB reads a file of this name with, None for a table or another kind of file.
 
@@ -101,7 +130,7 @@ def _function_of(file: str) -> str | None:
 def _become_function(table: Node, function: str) -> None:
     file = table["table_name"]
     kept = {key: table[key] for key in ("sample", "column_name_alias", *_PLACES) if key in table}
-    alias = table["alias"] or PurePath(file).name.split(".")[0]
+    alias = table["alias"] or _stem(file)
     call = {
         "class": "FUNCTION", "type": "FUNCTION", "alias": "", "function_name": function, "schema": "", "filter": None,
         "order_bys": {"type": "ORDER_MODIFIER", "orders": []}, "distinct": False, "is_operator": False, "export_state": False,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from features import source as source_module
+from features import loader
 from features.errors import BadInput
 from features.source import Source, open_source
 from features.usability import usability
@@ -92,8 +92,8 @@ class TestEmptyFiles:
         self, tmp_path: Path, file: str, select: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin."""
-        monkeypatch.setattr(source_module, "empty_rows", lambda *_: None)
-        monkeypatch.setattr(source_module, "typed", lambda *_: None)
+        monkeypatch.setattr(loader, "empty_rows", lambda *_: None)
+        monkeypatch.setattr(loader, "typed", lambda *_: None)
         (tmp_path / file).write_bytes(FILES[file])
         with pytest.raises(BadInput):
             opened(tmp_path, file, select)

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from features import source as source_module
+from features import full_sample, loader
 from features.errors import BadInput
 from features.full_sample import may_be_sampled, with_full_sample
 from features.source import SHIPPED, Source, open_source
@@ -70,6 +70,10 @@ WAYS = [
     "SELECT * REPLACE (CAST(event_time AS TIMESTAMP) AS event_time) FROM read_json('${data}/s.jsonl')",
     "SELECT * REPLACE (CAST(event_time AS TIMESTAMP) AS event_time) FROM read_ndjson_auto('${data}/s.jsonl')",
     "SELECT * REPLACE (CAST(event_time AS TIMESTAMP) AS event_time) FROM '${data}/s.jsonl'",
+    "SELECT s.* FROM read_csv('${data}/s.csv') s JOIN (VALUES ('active', 'live'), ('ö)', '')) AS words(ours, theirs) ON status = ours",
+    "WITH words(ours) AS (VALUES ('active')) SELECT s.* FROM '${data}/s.csv' JOIN words ON status = ours",
+    "WITH words(ours) AS (VALUES ('ö')) SELECT c.* FROM \"${data}/s.csv\" c LEFT JOIN words ON status = ours",
+    "SELECT * FROM /* ü */ READ_CSV ('${data}/s.csv' , header = true ) WHERE status ILIKE 'act%' ESCAPE '!'",
     "SELECT * FROM read_csv('${data}/s.csv', sample_size = -1)",
     "SELECT * FROM read_csv('${data}/s.csv', columns = {'subscription_id': 'VARCHAR', 'account_id': 'VARCHAR', "
     "'event_time': 'TIMESTAMP', 'status': 'VARCHAR', 'mrr': 'DOUBLE'})",
@@ -92,10 +96,18 @@ class TestEveryWayToNameATextFile:
 
     def test_without_it_money_is_rounded(self, tmp_path: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The twin: the SELECT as it is written."""
-        monkeypatch.setattr(source_module, "with_full_sample", lambda connection, text: text)
+        monkeypatch.setattr(loader, "with_full_sample", lambda connection, text: text)
         source = opened(tmp_path, files, "SELECT * FROM read_csv('${data}/s.csv')")
         assert last_mrr(source) == []
         assert source.is_sampled("subscriptions"), "and check says so"
+
+    def test_the_twin_that_only_writes_the_tree_rounds_beside_values(
+        self, tmp_path: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(full_sample, "_edited", lambda text, tree: text)
+        select = "SELECT s.* FROM '${data}/s.csv' s JOIN (VALUES ('active')) AS words(ours) ON status = ours"
+        source = opened(tmp_path, files, select)
+        assert last_mrr(source) == []
 
 
 class TestWhatCannotBeRewritten:
