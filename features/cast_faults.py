@@ -223,10 +223,38 @@ def conversion_fault(
     if excerpt is not None and inner is not None:
         step = f"write TRY_CAST({cast.split('::')[0].strip()} AS {kind}) in the place of {cast}: what cannot be read becomes null{nulls}"
         return found, rule, step, excerpt
+    if excerpt is not None and not re.search(r"(?i)\bCAST\b|::", cast):
+        return found, "both sides of a comparison are of one type", _made_alike(connection, excerpt, kind), excerpt
     step = (
         "write TRY_CAST(... AS type) in the place of CAST(... AS type) or ...::type: what cannot be read becomes null"
     )
     return found, rule, step + nulls, excerpt
+
+
+_SIZES = {"INT8": "TINYINT", "INT16": "SMALLINT", "INT32": "INTEGER", "INT64": "BIGINT", "INT128": "HUGEINT"}
+"""Names of types in messages; in SQL an INT8 has 8 bytes."""
+
+
+def _made_alike(connection: duckdb.DuckDBPyConnection, excerpt: Excerpt, kind: str) -> str:
+    """What to write where DuckDB casts by itself what is compared or put beside another type: a name, or a text in quotes."""
+    word, type_ = excerpt.word, _SIZES.get(kind, kind)
+    if not re.match(r"'(?:[^']|'')*'$", word):
+        # With what it is compared with, since the name may stand elsewhere too.
+        before = re.search(r"[\w.]+\s*(?:=|<>|!=)\s*$", excerpt.text[: excerpt.start])
+        after = re.match(r"\s*(?:=|<>|!=)\s*[\w.]+", excerpt.text[excerpt.end :])
+        left, right = before[0] if before else "", after[0] if after and not before else ""
+        cast = f"{left}TRY_CAST({word} AS {type_}){right}"
+        return f"write {cast} in the place of {left}{word}{right}: what cannot be read becomes null"
+    best = reading(connection, f"SELECT {word} AS {READ}", READ, _TYPES.get(type_, "text"), "VARCHAR")
+    if best is not None and best.read == best.rows:
+        return f"write {best.expression.replace(READ, word)} in the place of {word}"
+    before = re.search(
+        r"([\w.]+|\"[^\"]+\")(\s*(?:=|<>|!=|NOT\s+IN\s*\(|IN\s*\()[^()]*)$", excerpt.text[: excerpt.start], re.I
+    )
+    if before is not None:
+        compared = before[2] + word
+        return f"write CAST({before[1]} AS VARCHAR){compared} in the place of {before[1]}{compared}"
+    return f"write a {type_} in the place of {word}, or CAST(... AS VARCHAR) around what stands beside it"
 
 
 READ = "value_that_is_read"
@@ -264,7 +292,10 @@ def _type_in(connection: duckdb.DuckDBPyConnection, rows: str, name: str) -> str
 
 def _target(line: str) -> str:
     found = re.search(r"destination type (\w+)|\bto (\w+)(?: when|$)", line)
-    return (found[1] or found[2]) if found else "value of its type"
+    if found:
+        return str(found[1] or found[2])
+    of_time = re.search(r"(?i)\b(timestamp|date) field", line)
+    return of_time[1].upper() if of_time else "value of its type"
 
 
 def _format_of(line: str) -> str:

@@ -11,7 +11,7 @@ import duckdb
 
 from features.cast_advice import quoted
 from features.cast_faults import rows_read, sql_text
-from features.duckdb_errors import Told
+from features.duckdb_errors import Told, asking, said_by
 from features.query_text import DATA, Excerpt, QueryText
 from features.statement import READERS
 from features.tables import TABLES
@@ -62,9 +62,22 @@ def _reserved(text: QueryText, excerpt: Excerpt | None) -> str | None:
         if word.upper() in _KEPT:
             continue
         tried = re.sub(rf'(?<![\w"\'.]){word}(?![\w"\'(])', f'"{word}"', text.run)
-        if tried != text.run and _parses(tried):
+        if tried != text.run and _gets_further(text.run, tried):
             return word
     return None
+
+
+def _gets_further(run: str, tried: str) -> bool:
+    """Whether a text with another word in it can be parsed, or what is wrong then stands behind what was wrong before."""
+    if _parses(tried):
+        return True
+    with asking() as connection:
+        before, after = (said_by(connection, text) for text in (run, tried))
+    # The text that is left is as long as before only when the parser got no further.
+    return (
+        before is not None and after is not None and before.position is not None and after.position is not None
+        and len(tried.encode()) - after.position < len(run.encode()) - before.position
+    )  # fmt: skip
 
 
 _KEPT = (

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import cast_advice
+from features import cast_advice, cast_faults, name_advice
 from features.audit.outcome import QUESTIONS, Question
 from features.errors import BadInput, TrainingRefused, UserMistake
 from features.observed_period import DAY_US
@@ -67,6 +67,10 @@ SUBSCRIPTION = (
 CASES = [
     # Words of SQL, names of columns, tables, functions and files.
     Case("a word of SQL", 'line 1: syntax error at or near "AS"', "SELECT account_id, at AS event_time FROM (SELECT account_id, event_time AS at FROM read_csv('${data}/usage.csv'))", {"usage.csv": USAGE}),
+    Case("a text compared with a number", "'x' is no INT64", READ + " WHERE quantity = 'x'", {"usage.csv": USAGE}, is_=0),
+    Case("a text in a list of numbers", "'x' is no INT", READ + " WHERE quantity IN ('3', 'x')", {"usage.csv": USAGE}, is_=1),
+    Case("a time compared in another order", "'13.01.2024' is no", READ + " WHERE event_time < '13.01.2024'", {"usage.csv": USAGE}),
+    Case("a join of two types", "'a' is no", READ.replace("SELECT ", "SELECT u.") + " u LEFT JOIN (SELECT 5 AS number) n ON n.number = u.account_id", {"usage.csv": USAGE}),
     Case("a misspelt word", "SELEKT", READ.replace("SELECT", "SELEKT"), {"usage.csv": USAGE}),
     Case("an open quote", "unterminated", READ + " WHERE account_id <> 'b", {"usage.csv": USAGE}),
     Case("a misspelt column", 'column "acount_id" not found', READ.replace("account_id", "acount_id AS account_id"), {"usage.csv": USAGE}),
@@ -164,6 +168,31 @@ class TestAdvice:
     def test_several_faults_are_followed_together(self, tmp_path: Path) -> None:
         case = Case("", "", READ, values("a,03.04.2024,51-200", "b,13.04.2024,7"))
         assert followed(*broken(case, tmp_path)).query("SELECT sum(quantity) FROM usage") == [(58,)]
+
+    TWO = 'SELECT account_id, at AS event_time FROM (SELECT account_id, event_time AS "at" FROM read_csv(\'${data}/usage.csv\')) WHERE "at" IS NOT NUL'
+
+    def test_a_word_of_sql_is_named_before_another_fault(self, tmp_path: Path) -> None:
+        source, data = broken(Case("", "", self.TWO, {"usage.csv": USAGE}), tmp_path)
+        with pytest.raises(BadInput, match="NULL in the place of NUL"):
+            followed(source, data)
+        assert followed(source, data).query("SELECT count(*) FROM usage") == [(2,)]
+
+    def test_the_twin_that_asks_for_a_whole_parse_has_no_advice_for_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(name_advice, "_gets_further", lambda run, tried: name_advice._parses(tried))
+        with pytest.raises(AssertionError, match="nothing to follow in: mend the SELECT at the caret"):
+            followed(*broken(Case("", "", self.TWO, {"usage.csv": USAGE}), tmp_path))
+
+    def test_the_twin_that_knows_casts_alone_fails_on_a_comparison(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(
+            cast_faults, "_made_alike", lambda *_: "write TRY_CAST(... AS type) in the place of CAST(...)"
+        )
+        case = next(case for case in CASES if case.name == "a text compared with a number")
+        with pytest.raises((BadInput, AssertionError)):
+            followed(*broken(case, tmp_path))
 
     def test_advice_that_was_not_tried_fails_in_the_next_round(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
