@@ -165,12 +165,14 @@ def grave_findings(source: Source, question: Question, as_of: dt.datetime, theme
     chosen = [d for d in offered(source, question.entity)[0] if d.signal.theme in themes]
     names = {d.signal.name for d in chosen}
     tables = {m.table for d in chosen for m in d.needs.measures} | {ENTITIES[question.entity], *OUTCOMES}
-    leaking = [f for f in leaking_signals(source, question, as_of) if set(f.columns) & names]
+    leaking = leaking_signals(source, question, as_of, names)
     return [f for f in [*table_findings(source, tables), *leaking] if f.severity == "high"]
 
 
-def leaking_signals(source: Source, question: Question, as_of: dt.datetime) -> list[Finding]:
-    """Signals that are not the same when nothing later is there."""
+def leaking_signals(
+    source: Source, question: Question, as_of: dt.datetime, only: Collection[str] | None = None
+) -> list[Finding]:
+    """Signals (all by default) that are not the same when nothing later is there."""
     key = f"{question.entity}_id"
     table = ENTITIES[question.entity]
     ids = [
@@ -181,7 +183,8 @@ def leaking_signals(source: Source, question: Question, as_of: dt.datetime) -> l
     ]
     if not ids:
         return []
-    whole = build_panel(source, question.entity, [as_of], ids=ids)
+    asked = only if only is None else [s.name for s in signals_of(source, question.entity) if s.name in only]
+    whole = build_panel(source, question.entity, [as_of], ids=ids, only=asked)
     known = as_known(source, as_of, key, ids)
     # The signals of the whole source: a custom column may have no value before as_of, and would not be offered then.
     names = [n for n in whole.column_names if n not in FIXED]
