@@ -20,6 +20,7 @@ import pyarrow.parquet
 
 from features.errors import BadInput, Fault, UserMistake
 from features.flat_files import bounds
+from features.flat_files.headers import column_names
 
 PARQUET = (".parquet", ".pq")
 TEXTS = (".csv", ".tsv", ".txt")
@@ -172,6 +173,8 @@ def _csv(path: Path, encoding: str | None) -> OpenFile:
             ),
         )
     except (pa.ArrowException, OSError, UnicodeError) as error:
+        if "Empty CSV file" in str(error):  # column names without a line break: a file without rows
+            return OpenFile(pa.schema([(name, pa.string()) for name in names]), iter(()), dialect)
         if not wrong.count:
             raise _unreadable_csv(path, error) from None
         raise _ragged(path, names, wrong) from None
@@ -221,7 +224,7 @@ def _ragged(path: Path, names: list[str], wrong: _Ragged) -> BadInput:
             f"row {number}" if number else "a row",
             f"{count:,} values",
             f"{len(names):,}, one for each column name of the first line",
-            "quote values that hold the delimiter or a line break, or mend the row",
+            "quote values that hold the delimiter or a line break, mend the row, or delete it if it is a total or a footer",
         )
         for number, count in wrong.first
     ]
@@ -275,7 +278,7 @@ def _examine(path: Path, encoding: str | None) -> tuple[Dialect, list[str], int]
     if not whole and "\n" not in text and "\r" not in text:
         raise bounds.TooMuch(bounds.too_wide(repr(str(path)), f"a first line of more than {_HEAD // 2**20} MB"))
     try:
-        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        names = column_names(repr(str(path)), text if whole else text.rpartition("\n")[0] or text, delimiter)
     except csv.Error as error:
         raise UserMistake(
             f"{str(path)!r}: its first line cannot be read as column names ({error}); check its quotes"

@@ -131,7 +131,7 @@ def _for_use(scorer: Scorer, directory: Path) -> None:
 def _check(scorer: Scorer, schema: pa.Schema, source: Path, added: list[str]) -> None:
     learnt = f"the scorer of {scorer.spec.model} was trained with it"
     faults = [
-        Fault(f"column {name}", "it is missing", learnt, "add it; null is allowed")
+        Fault(f"column {name}", "it is missing", learnt, _found_again(name, schema.names))
         for name in scorer.names
         if name not in schema.names
     ]
@@ -155,6 +155,16 @@ def _check(scorer: Scorer, schema: pa.Schema, source: Path, added: list[str]) ->
     ]
     if faults:
         raise BadInput(f"{source.name} for scoring", faults)
+
+
+def _found_again(name: str, there: list[str]) -> str:
+    """What to do about a column that is missing: it may be there under its name in other letters."""
+    alike = [other for other in there if _letters(other) == _letters(name)]
+    return f"rename {alike[0]!r} to {name!r}" if len(alike) == 1 else "add it; null is allowed"
+
+
+def _letters(name: str) -> str:
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
 
 
 def _columns(scorer: Scorer, table: pa.Table) -> tuple[dict[str, Any], dict[str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.audit.table import read_flat
+from features.errors import BadInput
 from features.flat_files.reading import read_file
 from models.scorer import Scorer
 from serving.batch import flat
@@ -213,3 +215,30 @@ class TestOneBadValue:
             (tmp_path / way).write_bytes(WAYS[way](table))
             good = scores(scorer, tmp_path / way)
             assert (found != good).nonzero()[0].tolist() == [3, 5]
+
+
+class TestAColumnInOtherLetters:
+    def renamed(self, table: Table, tmp_path: Path) -> Path:
+        file = tmp_path / "tonight.csv"
+        file.write_bytes(as_csv({f" {name.upper()}": v for name, v in table.items() if name != "won"}))
+        return file
+
+    def test_the_message_names_it_and_its_advice_works(self, scorer: Path, table: Table, tmp_path: Path) -> None:
+        file = self.renamed(table, tmp_path)
+        with pytest.raises(BadInput) as caught:
+            scores(scorer, file)
+        steps = [re.match("rename '(.*)' to '(.*)'$", fault.next_step) for fault in caught.value.faults]
+        head, _, rows = file.read_text().partition("\n")
+        for step in steps:
+            assert step is not None
+            head = head.replace(step[1], step[2])
+        file.write_text(f"{head}\n{rows}")
+        (tmp_path / "plain.csv").write_bytes(as_csv(table))
+        assert np.array_equal(scores(scorer, file), scores(scorer, tmp_path / "plain.csv"))
+
+    def test_the_twin_that_looks_for_no_like_name_says_add_it(
+        self, scorer: Path, table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(flat, "_letters", lambda name: name)
+        with pytest.raises(BadInput, match="add it; null is allowed"):
+            scores(scorer, self.renamed(table, tmp_path))
