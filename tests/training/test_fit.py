@@ -103,7 +103,8 @@ class TestPanel:
     def test_a_short_history_is_refused_with_what_would_work(self, tmp_path: Path) -> None:
         simulate(tmp_path, accounts=60, leads=200, days=250, end=dt.date(2026, 1, 1), seed=1)
         with pytest.raises(
-            TrainingRefused, match=r"its history: \d+ days with known outcomes after the warm-up.*horizon of at most \d+ days"
+            TrainingRefused,
+            match=r"its history: \d+ days with known outcomes after the warm-up.*horizon of at most \d+ days",
         ):
             labelled_panel(open_source("sample", tmp_path), get_model("churn-risk"))
 
