@@ -231,6 +231,12 @@ def score_table(
     for name, count in done.no_numbers.items():
         said = f"{count:,} values are no number and count" if count > 1 else "1 value is no number and counts"
         typer.echo(f"{name}: {said} as missing", err=True)
+    for name, example in done.either_way.items():
+        typer.echo(
+            f"{name}: values such as {example!r} are read with the decimal mark that the scorer learnt, and this file has the other "
+            "one: write its numbers as those of the training file, or without signs between thousands",
+            err=True,
+        )
     if done.guarded:
         said = f"{done.guarded:,} cells begin" if done.guarded > 1 else "1 cell begins"
         typer.echo(f"{said} like a formula and got a ' before", err=True)

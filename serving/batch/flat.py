@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from features.errors import BadInput, Fault, UserMistake
 from features.flat_files import reading
 from features.flat_files.reading import is_parquet
-from features.flat_files.values import as_numbers, as_words, holds_no_value, plain, present
+from features.flat_files.values import as_numbers, as_words, holds_no_value, is_text, mark_evidence, plain, present
 from features.writable import require_place
 from models.scorer import Scorer, sigmoid
 from models.verdict import MARK, NEVER_JUDGED, mark, require_not_refused
@@ -48,6 +50,9 @@ class Done:
     """The scorer's own, in words."""
     marked: bool
     """Whether every row says so, in the column `verdict`."""
+    either_way: Mapping[str, str] = field(default_factory=dict)
+    """Columns with values that have one meaning with a decimal point and another with a comma, in a file that is written
+    with the mark that the scorer did not learn; each with one of them."""
 
 
 def score_table(
@@ -91,6 +96,8 @@ def score_table(
     added = [field.with_name(prefix + field.name) for field in _added(reasons, to_parquet, bool(marked))]
     _check(scorer, opened.schema, source, [field.name for field in added])
     wanted = pa.schema([*opened.schema, *added])
+    first = next(opened.batches, None)
+    either_way = {} if first is None else _either_way(scorer, first)
     rows, guarded, lost = 0, 0, dict.fromkeys(scorer.names, 0)
 
     def work(batch: pa.RecordBatch) -> tuple[pa.Table | bytes, int, int, dict[str, int]]:
@@ -104,7 +111,9 @@ def score_table(
         return body, len(table), quotes, dropped
 
     with _writer(out, wanted, to_parquet) as write:
-        for body, count, quotes, dropped in in_order(work, opened.batches):
+        for body, count, quotes, dropped in in_order(
+            work, itertools.chain([] if first is None else [first], opened.batches)
+        ):
             write(body)
             rows += count
             guarded += quotes
@@ -113,7 +122,7 @@ def score_table(
     no_numbers = {name: count for name, count in lost.items() if count}
     verdict = scorer.spec.verdict
     said = NEVER_JUDGED if verdict is None else verdict.says
-    return Done(rows, no_numbers, opened.dialect.said(), guarded, said, bool(marked))
+    return Done(rows, no_numbers, opened.dialect.said(), guarded, said, bool(marked), either_way)
 
 
 def _for_use(scorer: Scorer, directory: Path) -> None:
@@ -179,6 +188,24 @@ def _columns(scorer: Scorer, table: pa.Table) -> tuple[dict[str, Any], dict[str,
         found[name] = as_numbers(column, signal.decimal)
         lost[name] = present(column, of_words=False) - (len(table) - found[name].null_count)
     return found, lost
+
+
+def _either_way(scorer: Scorer, batch: pa.RecordBatch) -> dict[str, str]:
+    """Columns with texts such as 1.234 whose meaning hangs on the decimal mark, where others of the file have the other one
+    than the scorer learnt, by the first rows. They are read as the scorer learnt: a row has one score in every file."""
+    found: dict[str, str] = {}
+    as_learnt = otherwise = 0
+    for name in scorer.names:
+        signal, column = scorer.signal(name), plain(batch[name])
+        if signal.vocabulary is not None or not is_text(column.type):
+            continue
+        point, comma, either = mark_evidence(column)
+        as_learnt += point if signal.decimal == "." else comma
+        otherwise += comma if signal.decimal == "." else point
+        if either:
+            meant = column.filter(pc.not_equal(as_numbers(column, "."), as_numbers(column, ",")))
+            found[name] = str(meant[0].as_py())
+    return found if otherwise > as_learnt else {}
 
 
 def _scores(scorer: Scorer, x: np.ndarray, reasons: int, to_parquet: bool) -> list[Any]:

@@ -242,3 +242,33 @@ class TestAColumnInOtherLetters:
         monkeypatch.setattr(flat, "_letters", lambda name: name)
         with pytest.raises(BadInput, match="add it; null is allowed"):
             scores(scorer, self.renamed(table, tmp_path))
+
+
+AMERICAN: Table = {"revenue": ["1,234.50", "2,500.25"] * 30, "seats": ["1,234", "56"] * 30}
+
+
+class TestTheOtherDecimalMark:
+    """A scorer that learnt 1,234.50 gets a file with 1.234,50: what could be either is read as learnt, and said."""
+
+    def done(self, tmp_path: Path, table: Table) -> flat.Done:
+        rng = np.random.default_rng(1)
+        won = ["1" if v else "0" for v in rng.random(60) < 0.5]
+        (tmp_path / "train.csv").write_bytes(as_csv(AMERICAN | {"won": won}))
+        (tmp_path / "new.csv").write_bytes(as_csv(table, ";"))
+        fit_table(tmp_path / "train.csv", "won", tmp_path / "scorer", trials=1)
+        return flat.score_table(tmp_path / "scorer", tmp_path / "new.csv", tmp_path / "o.csv", anyway=True)
+
+    def test_is_told(self, tmp_path: Path) -> None:
+        swapped = str.maketrans(",.", ".,")
+        european = {name: [v.translate(swapped) for v in column] for name, column in AMERICAN.items()}
+        assert self.done(tmp_path, european).either_way == {"seats": "1.234"}
+
+    def test_its_own_is_not(self, tmp_path: Path) -> None:
+        assert self.done(tmp_path, AMERICAN).either_way == {}
+
+    def test_the_twin_that_looks_at_no_other_column_is_silent(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        alone = flat.mark_evidence
+        monkeypatch.setattr(flat, "mark_evidence", lambda column: (0, 0, alone(column)[2]))
+        assert self.done(tmp_path, {"revenue": ["1.234,50"], "seats": ["1.234"]}).either_way == {}
