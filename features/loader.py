@@ -5,6 +5,7 @@ A file that cannot be read, or whose rows break a rule, is a fault of its table;
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,9 @@ from features.faults import (
     taken_faults,
     value_faults,
 )
+from features.flat_files.bounds import TooMuch
 from features.full_sample import reads_text_files, with_full_sample
+from features.held_text import bounded
 from features.query_faults import select_fault, text_fault
 from features.query_text import QueryText, UnreadableText
 from features.scan import Scan
@@ -86,6 +89,8 @@ def _load_table(source: Source, path: Path, table: Table) -> list[Fault]:
         _read(source, path, table)
     except UnreadableText as error:
         return [Fault(str(path), str(error), "a SELECT is text in UTF-8", "save the file as UTF-8")]
+    except TooMuch as error:
+        return [error.fault]
     except duckdb.OutOfMemoryException:
         raise  # nothing is wrong with the file
     except (duckdb.Error, OSError) as error:
@@ -127,14 +132,14 @@ def _read(source: Source, path: Path, table: Table) -> None:
     if query is not None:
         whole = with_full_sample(source.connection, query)
         try:
-            _run(source, table.name, whole)
+            _run(source, path, table.name, whole)
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error:
             if whole == query:
                 raise
             # The message about the query as it was written names its line, or the line of the file.
-            _run(source, table.name, query)
+            _run(source, path, table.name, query)
             whole = query
         source.queries[table.name] = whole
     else:
@@ -149,14 +154,15 @@ def _read(source: Source, path: Path, table: Table) -> None:
         _adopt(source, table.name, pa.table(found))
 
 
-def _run(source: Source, table: str, query: str) -> None:
+def _run(source: Source, path: Path, table: str, query: str) -> None:
     """Make the rows of a query the view `raw_<table>`; those of text files are read once, others stay when they are many."""
     raw, held = quote(f"raw_{table}"), quote(f"read_{table}")
     if not reads_text_files(query):
         source.connection.execute(f"CREATE OR REPLACE VIEW {raw} AS {query}")
         if source.query(f"SELECT count(*) FROM {raw}")[0][0] > VIEW_ABOVE_ROWS:
             return
-    source.connection.execute(f"CREATE OR REPLACE TABLE {held} AS {query}")
+    with bounded(source.connection, path, query) if reads_text_files(query) else contextlib.nullcontext():
+        source.connection.execute(f"CREATE OR REPLACE TABLE {held} AS {query}")
     source.connection.execute(f"CREATE OR REPLACE VIEW {raw} AS SELECT * FROM {held}")
 
 
