@@ -189,7 +189,7 @@ class TestReadyOutcomes:
 
     def test_outcomes_before_their_entity_existed_are_refused(self, tmp_path: Path) -> None:
         early = {"lead_id": "direct", "converted": True, "event_time": at("2023-01-01")}
-        with pytest.raises(OutcomesRefused, match="100% of the outcomes are dated before"):
+        with pytest.raises(OutcomesRefused, match=r"1 of 1 outcomes \(100%\) are dated before"):
             leads(tmp_path, lead_labels=[early])
 
     def test_a_source_without_an_outcome_says_what_would_do(self, tmp_path: Path) -> None:
