@@ -276,12 +276,16 @@ def sync() -> None:
 @app.command()
 def migrate() -> None:
     """Set the store up, or bring it to the revision of this version."""
+    from features.removed import FILE
+    from serving.privacy import gone
     from serving.store.connect import open_store
     from serving.store.migrate import migrate as apply
 
     settings = ServingSettings.from_env()
     store = open_store(settings.base.store_url)
     typer.echo(f"store {store.engine.url.render_as_string(hide_password=True)} is at revision {apply(store)}")
+    if (settings.base.home / FILE).is_file():
+        gone.publish(store, settings.base.home)  # a new store in the place of a lost one learns who was erased
     store.close()
 
 

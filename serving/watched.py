@@ -14,7 +14,7 @@ from features.writable import told
 from serving.clock import Clock, to_us
 from serving.errors import StoreAway
 from serving.keys import repository as keys
-from serving.keys.kept import keep, kept
+from serving.keys.kept import LOST, keep, kept
 from serving.keys.service import KeyRing
 from serving.privacy import marks
 from serving.privacy.marks import Marks
@@ -85,10 +85,7 @@ class Watched:
         it ends this."""
         if found.needed or self.keys is None or not self.keys.needed:
             return found
-        log.error(
-            "keys.lost the store has no API key and this home had some: nobody is let in; see ACCOUNTSCORE_STORE_URL, restore a backup, "
-            "or make a key with python -m serving keys create"
-        )
+        log.error("keys.lost the store has no API key and this home had some: " + LOST)
         return replace(found, needed=True)
 
     async def watch(self) -> None:

@@ -60,10 +60,12 @@ def list_keys() -> None:
     """Every key: its id, holder, scopes, and whether it is live."""
     from serving.clock import from_us, iso
     from serving.keys import repository
+    from serving.keys.kept import LOST, kept
     from serving.settings import ServingSettings
     from serving.store.connect import open_store
 
-    store = open_store(ServingSettings.from_env().base.store_url)
+    settings = ServingSettings.from_env()
+    store = open_store(settings.base.store_url)
     store.require_revision()
     with store.read() as connection:
         found = repository.all_of(connection)
@@ -74,7 +76,10 @@ def list_keys() -> None:
         until = "" if key.expires_at is None else f"  until {iso(from_us(key.expires_at))}"
         rate = "" if key.requests_per_minute is None else f"  {key.requests_per_minute:,}/min"
         typer.echo(f"{key.id}  {state:7}  {key.name}  [{key.scopes}]{rate}{until}")
-    if not found:
+    known = kept(settings.base.home, b"")
+    if not found and known is not None and known.needed:
+        typer.echo(f"this store has no key, and the home had some: {LOST}", err=True)
+    elif not found:
         typer.echo("no key was ever made: the API answers on loopback only", err=True)
 
 

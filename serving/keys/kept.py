@@ -14,6 +14,10 @@ from features.whole import replace_whole
 from serving.keys.service import Caller, KeyRing
 
 FILE = "api-keys.json"
+LOST = (
+    "nobody is let in; see ACCOUNTSCORE_STORE_URL, restore a backup, or make a key with python -m serving keys create"
+)
+"""What follows where the store has no key and this file knows of one."""
 
 
 @dataclass(frozen=True)

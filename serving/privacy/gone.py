@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,10 +17,13 @@ from features.file_lock import file_lock
 from features.removed import FILE, Removed, mark_of
 from features.writable import require_writable as require_folder
 from serving.errors import StoreAway
+from serving.privacy import repository as privacy
+from serving.store import generation
 from serving.store.connect import Store
 from serving.store.removed import PRESENT
 from serving.store.tables import removals, tombstones
 
+log = logging.getLogger("serving.privacy")
 LOCK_SECONDS = 30.0
 """One write takes milliseconds."""
 _States = Mapping[tuple[str, str], tuple[str, str | None]]
@@ -28,11 +33,38 @@ def publish(store: Store, home: Path) -> None:
     """Write what the store knows of erased, deleted and merged entities into `home` (`features.removed`).
 
     To be called after each such change; repeating it changes nothing, and the worker does it when it starts. Raises `StoreAway`.
+    A store that was lost, or another one, takes back no erasure that the home tells: it learns of it.
     """
     busy = StoreAway(f"{FILE} has been locked by another process for {LOCK_SECONDS:g} s")
     # Read and written under one lock: a slow writer must not put an older state in the place of a newer one.
     with file_lock(home / ".removed.lock", LOCK_SECONDS, busy):
-        read(store).save(home)
+        found = read(store)
+        missing = _missing(home, found)
+        if missing:
+            with store.write() as connection:
+                privacy.keep_erased(connection, missing, time.time_ns() // 1000)
+            log.error(
+                "erasures.kept count=%d why=%s next=%s",
+                len(missing),
+                "the store is not the one that told this home who was erased: it was lost or is another",
+                "see ACCOUNTSCORE_STORE_URL, or restore a backup: objections and what CRMs deleted are in no other place",
+            )
+            found = read(store)
+        found.save(home)
+
+
+def _missing(home: Path, found: Removed) -> list[tuple[str, str]]:
+    """Kind and mark of who was erased by what the home tells, and not by a store that knows less than the one that told it."""
+    try:
+        held = Removed.load(home)
+    except UserMistake:
+        return []  # it is written anew
+    if found.generation > 0 and found.generation >= held.generation:
+        return []  # a mark that is not there was taken back (`privacy admit`)
+    known = found.everywhere
+    return [
+        (kind, mark) for kind, marks in held.everywhere.items() for mark in marks if mark not in known.get(kind, {})
+    ]
 
 
 def require_writable(home: Path) -> None:
@@ -57,6 +89,7 @@ def require_writable(home: Path) -> None:
 def read(store: Store) -> Removed:
     """What the store knows, in the form that sources read."""
     with store.read() as connection:
+        changed = generation.of(connection, privacy.GENERATION)
         erased: dict[str, dict[str, str | None]] = {}
         for kind, mark in connection.execute(select(tombstones.c.kind, tombstones.c.id_hash)):
             erased.setdefault(kind, {})[mark] = None
@@ -73,7 +106,7 @@ def read(store: Store) -> Removed:
             if state != PRESENT:
                 remains = _remains(entity, entity_id, here, erased.get(entity, {}))
                 of_source.setdefault(entity, {})[mark_of(entity, entity_id)] = remains
-    return Removed(erased, sources)
+    return Removed(erased, sources, changed)
 
 
 def _remains(entity: str, entity_id: str, states: _States, erased: Mapping[str, object]) -> str | None:

@@ -131,6 +131,13 @@ def admit(connection: Connection, kind: str, name: str) -> bool:
     return bool(gone.rowcount)
 
 
+def keep_erased(connection: Connection, marks: Iterable[tuple[str, str]], now_us: int) -> None:
+    """Tombstones by kind and mark (`features.removed.mark_of`), of a store that did not know of them."""
+    rows = [{"kind": kind, "id_hash": mark, "erased_at": now_us} for kind, mark in marks]
+    insert_new(connection, tombstones, rows, unique=("kind", "id_hash"))
+    bump(connection, GENERATION)
+
+
 # Erasure
 
 

@@ -11,12 +11,13 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from features.errors import AccountscoreError, UserMistake
-from features.removed import FILE
+from features.removed import FILE, Removed, mark_of
 from features.settings import Settings
 from models import registry
 from serving.keys import kept
 from serving.keys import repository as keys
 from serving.privacy import gone, service
+from serving.privacy import repository as privacy
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import signals
@@ -54,11 +55,77 @@ class TestTheStoreIsLost:
             held = inside.key("read")
             assert inside.client.get(self.ASKED, headers=held).status_code == 404
 
+    def test_the_list_of_keys_says_so(self, tmp_path: Path) -> None:
+        home = Home(tmp_path, tmp_path / "company")
+        store_of(tmp_path).close()
+        assert "no key was ever made" in home.run("serving", "keys", "list").stderr  # the twin: there it is true
+        self.lose(tmp_path)
+        store_of(tmp_path).close()
+        done = home.run("serving", "keys", "list")
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "the home had some: nobody is let in" in done.stderr
+        assert "was ever made" not in done.stderr
+
     def test_without_the_guard_anybody_is_let_in(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.lose(tmp_path)
         monkeypatch.setattr(Watched, "_closed", lambda _self, found: found)
         with running_inside(tmp_path) as inside:
             assert inside.client.get(self.ASKED).status_code == 404
+
+
+class TestErasuresOutliveTheStore:
+    def lose(self, home: Path) -> Store:
+        """Two are erased, one of them is taken back; then the store is another one, in which nobody was erased."""
+        first = store_of(home)
+        for name in ("acme", "beta"):
+            service.erase(first, [], "account", name, 1, home)
+        with first.write() as connection:
+            privacy.admit(connection, "account", "beta")
+        gone.publish(first, home)
+        first.close()
+        for path in home.glob("store.db*"):
+            path.unlink()
+        return store_of(home)
+
+    def erased(self, store: Store) -> set[str]:
+        with store.read() as connection:
+            return privacy.erased_among(connection, "account", {"acme", "beta"})
+
+    def test_a_new_store_learns_of_them(self, tmp_path: Path) -> None:
+        store = self.lose(tmp_path)
+        for _ in range(2):
+            gone.publish(store, tmp_path)
+            assert self.erased(store) == {"acme"}
+            assert Removed.load(tmp_path).everywhere == {"account": {mark_of("account", "acme"): None}}
+        with store.write() as connection:  # what is taken back now is taken back
+            privacy.admit(connection, "account", "acme")
+        gone.publish(store, tmp_path)
+        assert (self.erased(store), Removed.load(tmp_path).everywhere) == (set(), {})
+        store.close()
+
+    def test_one_that_forgot_some_learns_of_them_too(self, tmp_path: Path) -> None:
+        """A file of last week was put back by hand."""
+        store = self.lose(tmp_path)
+        with store.write() as connection:
+            privacy.erase(connection, "account", "beta", 2)
+        gone.publish(store, tmp_path)
+        assert self.erased(store) == {"acme", "beta"}
+        store.close()
+
+    def test_setting_up_a_store_tells_it(self, tmp_path: Path) -> None:
+        store = self.lose(tmp_path)
+        assert self.erased(store) == set()
+        done = Home(tmp_path, tmp_path / "company").run("serving", "migrate")
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+        assert self.erased(store) == {"acme"}
+        store.close()
+
+    def test_without_the_guard_they_come_back(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = self.lose(tmp_path)
+        monkeypatch.setattr(gone, "_missing", lambda home, found: [])
+        gone.publish(store, tmp_path)
+        assert (self.erased(store), Removed.load(tmp_path).everywhere) == (set(), {})
+        store.close()
 
 
 class TestTheHomeCannotBeWritten:
