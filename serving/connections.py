@@ -28,6 +28,7 @@ The file's name, without `.toml`, is the name in `/webhooks/{connection}`.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -184,9 +185,17 @@ def read_connections(folder: Path, environ: Mapping[str, str] | None = None) -> 
     silent: dict[str, list[Fault]] = {}
     for path in sorted(folder.glob("*.toml")) if folder.is_dir() else []:
         try:
+            if path.exists() and not (
+                path.is_file() or path.is_dir()
+            ):  # a pipe would be waited for, and a device has no end
+                raise OSError(errno.EINVAL, "it is no file")
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             unread[path.stem] = [Fault(str(path), str(error), "a connection is a TOML file in UTF-8", "mend the line")]
+            continue
+        except RecursionError:
+            why = "its lists or tables are nested too deeply"
+            unread[path.stem] = [Fault(str(path), why, "a connection is a TOML file in UTF-8", "mend the line")]
             continue
         except OSError as error:  # a folder of that name, a link to nothing, a file of somebody else
             why = f"it cannot be read ({error.strerror})"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import os
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -189,3 +191,21 @@ def test_the_command_names_each_with_its_state_and_the_next_step(home: Home, env
     assert any(line.startswith("silent\tstandard-webhooks\twebhooks on, write-back off") for line in lines)
     assert done.stdout.count("Next: ") == 5
     assert SECRET not in done.stdout
+
+
+def test_what_is_no_file_or_too_deep_is_a_fault_among_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "device.toml").symlink_to(os.devnull)
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 5_000 + "]" * 5_000)
+    off = read_connections(tmp_path, {}).off()
+    assert {name: str(faults[0]).split(": ")[1].split(". Rule")[0] for name, faults in off.items()} == {
+        "pipe": "it cannot be read (it is no file)", "device": "it cannot be read (it is no file)",
+        "deep": "its lists or tables are nested too deeply",
+    }  # fmt: skip
+    (tmp_path / "pipe.toml").unlink()  # the sabotaged twin would wait for it
+    with pytest.raises(RecursionError):
+        tomllib.loads((tmp_path / "deep.toml").read_text())
+    monkeypatch.setattr(Path, "is_file", lambda self: True)
+    assert "is no file" not in str(read_connections(tmp_path, {}).off()["device"])
