@@ -87,6 +87,9 @@ def _load_table(source: Source, path: Path, table: Table) -> list[Fault]:
         if faults:
             return faults
         _read(source, path, table)
+        faults = _twice(source, path, table)
+        if faults:
+            return faults
     except UnreadableText as error:
         return [Fault(str(path), str(error), "a SELECT is text in UTF-8", "save the file as UTF-8")]
     except TooMuch as error:
@@ -152,6 +155,25 @@ def _read(source: Source, path: Path, table: Table) -> None:
         if not hasattr(found, "__arrow_c_stream__"):
             raise TypeError(f"rows(data) returned a {type(found).__name__}")
         _adopt(source, table.name, pa.table(found))
+
+
+def _twice(source: Source, path: Path, table: Table) -> list[Fault]:
+    """Canonical columns that a SELECT returns twice with values that differ: DuckDB would take the first, and rename the others."""
+    query = source.statement(table.name)
+    columns = [row[0] for row in source.query(f"DESCRIBE {quote('raw_' + table.name)}")]
+    if query is None or not any(f"{column.name}_1" in columns for column in (*table.columns, KNOWN_TIME)):
+        return []  # DuckDB's name for a second one; to describe the query would look through its files once more
+    names = [row[0] for row in source.query(f"DESCRIBE {query}")]
+    faults = []
+    for name in {n: None for n in names if names.count(n) > 1 and (table.column(n) or n == KNOWN_TIME.name)}:
+        first, *others = (quote(column) for n, column in zip(names, columns, strict=True) if n == name)
+        differ = " OR ".join(f"CAST({first} AS VARCHAR) IS DISTINCT FROM CAST({other} AS VARCHAR)" for other in others)
+        rows = source.query(f"SELECT count(*) FROM {quote('raw_' + table.name)} WHERE {differ}")[0][0]
+        if rows:
+            found = f"{len(others) + 1} columns have this name, and their values differ in {rows:,} rows"
+            step = f"leave out all but one: in the place of SELECT *, ... AS {name} write SELECT * EXCLUDE ({name}), ... AS {name}"
+            faults.append(Fault(f"{path}, column {name}", found, "each name once", step))
+    return faults
 
 
 def _run(source: Source, path: Path, table: str, query: str) -> None:

@@ -198,6 +198,8 @@ def nearest_file(text: QueryText, told: Told) -> str:
                 f"rename the folder {text.data.name!r} beside {beside.name}: its name begins as that of the source, so that ${{data}} is "
                 "taken to mean it"
             )
+    if wanted.is_dir():
+        return f"put the files into {str(wanted)!r}, which is a folder without any that DuckDB reads, or write the path of a file"
     if set(wanted.name) & set("*?["):
         there = ", ".join(
             str(f.relative_to(folder)) for f in sorted(itertools.islice(folder.rglob("*.*"), MOST_FILES))[:SHOWN_NAMES]

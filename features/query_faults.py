@@ -170,6 +170,8 @@ def _judged(
         return told.line, RULE, "compute with DOUBLE: CAST(... AS DOUBLE)", excerpt
     if "parameters" in told.message:
         return told.line, RULE, "write the values in the place of $1 or ?", excerpt
+    if re.search("[‘’“”]", text.run):
+        return told.line, RULE, "write straight quotes: ' around texts, \" around names", excerpt
     return (
         told.line,
         RULE,
