@@ -277,11 +277,13 @@ def sync() -> None:
 def migrate() -> None:
     """Set the store up, or bring it to the revision of this version."""
     from features.removed import FILE
+    from serving.log import configure
     from serving.privacy import gone
     from serving.store.connect import open_store
     from serving.store.migrate import migrate as apply
 
     settings = ServingSettings.from_env()
+    configure(settings.log_format)
     store = open_store(settings.base.store_url)
     typer.echo(f"store {store.engine.url.render_as_string(hide_password=True)} is at revision {apply(store)}")
     if (settings.base.home / FILE).is_file():

@@ -37,3 +37,5 @@ def set_up(settings: ServingSettings) -> None:
             ) from None
         if done.returncode:
             raise AccountscoreError(f"the store could not be set up: {done.stderr.strip().splitlines()[-1:]}")
+        sys.stderr.write(done.stderr)  # that another store told this home who was erased, for one
+        sys.stderr.flush()

@@ -18,8 +18,10 @@ from serving.keys import kept
 from serving.keys import repository as keys
 from serving.privacy import gone, service
 from serving.privacy import repository as privacy
+from serving.settings import ServingSettings
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
+from serving.store.ready import set_up
 from serving.store.tables import signals
 from serving.watched import Watched
 from tests.serving.inside import running_inside
@@ -112,11 +114,16 @@ class TestErasuresOutliveTheStore:
         assert self.erased(store) == {"acme", "beta"}
         store.close()
 
-    def test_setting_up_a_store_tells_it(self, tmp_path: Path) -> None:
-        store = self.lose(tmp_path)
-        assert self.erased(store) == set()
-        done = Home(tmp_path, tmp_path / "company").run("serving", "migrate")
-        assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    def test_setting_up_a_store_tells_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        self.lose(tmp_path).close()
+        for path in tmp_path.glob("store.db*"):
+            path.unlink()
+        monkeypatch.setenv("ACCOUNTSCORE_HOME", str(tmp_path))
+        set_up(ServingSettings.from_env())
+        assert "erasures.kept count=1" in capfd.readouterr().err  # who starts a process with it is told
+        store = store_of(tmp_path)
         assert self.erased(store) == {"acme"}
         store.close()
 
