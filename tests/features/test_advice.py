@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import cast_advice, cast_faults, name_advice
+from features import cast_advice, cast_faults, loader, name_advice
 from features.audit.outcome import QUESTIONS, Question
 from features.errors import BadInput, TrainingRefused, UserMistake
 from features.observed_period import DAY_US
@@ -170,6 +170,35 @@ class TestAdvice:
         assert followed(*broken(case, tmp_path)).query("SELECT sum(quantity) FROM usage") == [(58,)]
 
     TWO = 'SELECT account_id, at AS event_time FROM (SELECT account_id, event_time AS "at" FROM read_csv(\'${data}/usage.csv\')) WHERE "at" IS NOT NUL'
+
+    @pytest.mark.parametrize(("other", "opens"), [("upper(account_id)", False), ("account_id", True)])
+    def test_a_canonical_column_that_is_there_twice(self, other: str, opens: bool, tmp_path: Path) -> None:
+        select = f"SELECT *, {other} AS account_id FROM read_csv('${{data}}/usage.csv')"
+        source, data = broken(Case("", "", select, {"usage.csv": USAGE}), tmp_path)
+        if not opens:
+            with pytest.raises(BadInput, match="2 columns have this name, and their values differ in 2 rows") as caught:
+                open_source(str(source), data)
+            found = re.search(r"write (SELECT \* EXCLUDE \(\w+\)), ", caught.value.faults[0].next_step)
+            assert found is not None
+            (source / "usage.sql").write_text(select.replace("SELECT *", found[1]))
+        held = open_source(str(source), data).query("SELECT DISTINCT account_id FROM usage")
+        assert held == [("a" if opens else "A",)]
+
+    def test_the_twin_that_takes_the_first_of_two_is_silent(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(loader, "_twice", lambda *_: [])
+        select = "SELECT *, upper(account_id) AS account_id FROM read_csv('${data}/usage.csv')"
+        folder, data = broken(Case("", "", select, {"usage.csv": USAGE}), tmp_path)
+        assert open_source(str(folder), data).query("SELECT DISTINCT account_id FROM usage") == [("a",)]
+
+    def test_an_empty_folder_is_not_said_to_be_absent(self, tmp_path: Path) -> None:
+        source, data = broken(Case("", "", READ.replace("usage.csv", "exports")), tmp_path)
+        (data / "exports").mkdir()
+        with pytest.raises(BadInput, match=r"put the files into '.*exports', which is a folder"):
+            open_source(str(source), data)
+        (data / "exports/usage.csv").write_text(USAGE)
+        assert open_source(str(source), data).query("SELECT count(*) FROM usage") == [(2,)]
 
     def test_a_word_of_sql_is_named_before_another_fault(self, tmp_path: Path) -> None:
         source, data = broken(Case("", "", self.TWO, {"usage.csv": USAGE}), tmp_path)
