@@ -51,12 +51,18 @@ def restore(
     left = service.settle(store, settings.base.home)
     store.close()
     typer.echo(f"restored: {counted(done.rows)}")
+    kept = done.kept
     if done.taken_back:
-        lost = counted({name: change.lost for name, change in done.taken_back.items()})
+        # What was put back over the backup's rows was not taken back.
+        again = {
+            "objections": kept.objections,
+            "tombstones": kept.erasures,
+            "api_keys": kept.keys_revoked + kept.keys_ended,
+        }
+        lost = counted({name: max(0, change.lost - again.get(name, 0)) for name, change in done.taken_back.items()})
         returned = counted({name: change.returned for name, change in done.taken_back.items()})
         typer.echo(f"taken back, new or changed since the backup: {lost}")
         typer.echo(f"back again, deleted since the backup: {returned}")
-    kept = done.kept
     if kept != type(kept)():
         typer.echo(
             f"kept, newer than the backup: {kept.erasures:,} erasures ({kept.erased_again:,} of them had come back and are "

@@ -241,6 +241,8 @@ class TestWhatProtectsSomebody:
         assert "1 erasures (1 of them had come back" in done.stdout
         taken = next(line for line in done.stdout.splitlines() if line.startswith("taken back, new or changed"))
         assert "2 decision records" in taken
+        protecting = ("objections", "erasure", "API keys")
+        assert not any(word in taken for word in protecting)  # they are kept, and the next line says so
         assert "1 live keys are newer than the backup" in done.stdout
         assert "still holds who was erased" in done.stderr
 
