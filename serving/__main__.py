@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
+from serving.shutdown import end_while_starting, stop_on_signals
+
+if __name__ == "__main__":
+    end_while_starting(sys.argv)  # what follows takes a second to import
+
 import contextlib
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +26,6 @@ from serving.privacy.command import app as privacy
 from serving.privacy.command import retention
 from serving.replay.command import replay
 from serving.settings import ServingSettings
-from serving.shutdown import stop_on_signals
 from serving.star.command import export
 from serving.store.command import backup, restore
 from serving.store.ready import set_up

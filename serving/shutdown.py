@@ -11,6 +11,17 @@ from typing import Any
 log = logging.getLogger("serving")
 
 
+STAYING = ("api", "worker")
+"""The commands that run until they are told to end."""
+
+
+def end_while_starting(arguments: list[str]) -> None:
+    """Until `stop_on_signals`, SIGTERM and SIGINT end a command that stays with 0: it has begun nothing yet."""
+    if arguments[1:2] and arguments[1] in STAYING:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, lambda *_: os._exit(0))
+
+
 def stop_on_signals(seconds: float) -> threading.Event:
     """An event that is set by SIGTERM and SIGINT. A process that still runs `seconds` later is ended with 0: a thread that
     waits for a database or a CRM cannot be stopped, and what is durable is in committed transactions."""

@@ -39,6 +39,8 @@ class Watched:
         self.away = False
         """Whether the last look failed."""
         self.keys = kept(home, pepper)
+        self.keys_lost = False
+        """Whether the store has no key and this home knows of one: nobody is let in."""
         self.marks = Marks()
 
     @property
@@ -83,7 +85,8 @@ class Watched:
     def _closed(self, found: KeyRing) -> KeyRing:
         """A store without any key where this home knows of one was lost, or is another one: it opens nothing. A key that is made in
         it ends this."""
-        if found.needed or self.keys is None or not self.keys.needed:
+        self.keys_lost = not found.needed and self.keys is not None and self.keys.needed
+        if not self.keys_lost:
             return found
         log.error("keys.lost the store has no API key and this home had some: " + LOST)
         return replace(found, needed=True)

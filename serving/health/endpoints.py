@@ -29,7 +29,8 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz", summary="Can it answer now?", responses=documented(503))
 async def readyz(request: Request) -> dict[str, Any]:
     """Ready when at least one model is live and verified; says of each model how it stands, whether the store is reached (without it
-    only what brings its signals is scored) and takes writes (locked, full or read-only it takes no webhook), and which connections are off for a fault in their settings."""
+    only what brings its signals is scored) and takes writes (locked, full or read-only it takes no webhook), whether it has lost the API's keys
+    (nobody is let in then), and which connections are off for a fault in their settings."""
     state = state_of(request)
     models = state.champions.standing()
     if not _serves(models):
@@ -48,9 +49,11 @@ async def readyz(request: Request) -> dict[str, Any]:
             store = "unwritable"
         with contextlib.suppress(StoreAway):
             ahead = await asyncio.to_thread(state.probe.ahead, to_us(state.clock()) + AHEAD_US)
-    status = "degraded" if degraded or store != "reached" or ahead or state.off else "ready"
+    lost = state.watched.keys_lost
+    status = "degraded" if degraded or store != "reached" or ahead or lost or state.off else "ready"
     return {
         "status": status, "models": models, "store": store, "signals": "ahead of the clock" if ahead else "in time",
+        "keys": "lost" if lost else "held",
         "connections_off": sorted(state.off),
     }  # fmt: skip
 

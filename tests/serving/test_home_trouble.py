@@ -53,8 +53,11 @@ class TestTheStoreIsLost:
         for _ in range(2):  # and is not forgotten by the next start
             with running_inside(tmp_path) as inside:
                 assert inside.client.get(self.ASKED).status_code == 401
+                assert inside.state.watched.keys_lost
         with running_inside(tmp_path) as inside:
             held = inside.key("read")
+            inside.state.watched.refresh()
+            assert not inside.state.watched.keys_lost
             assert inside.client.get(self.ASKED, headers=held).status_code == 404
 
     def test_the_list_of_keys_says_so(self, tmp_path: Path) -> None:
