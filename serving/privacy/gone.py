@@ -35,6 +35,8 @@ def publish(store: Store, home: Path) -> None:
     To be called after each such change; repeating it changes nothing, and the worker does it when it starts. Raises `StoreAway`.
     A store that was lost, or another one, takes back no erasure that the home tells: it learns of it.
     """
+    if (home / FILE).is_file() and _told(home) == read(store):
+        return  # a home that cannot be written will do
     busy = StoreAway(f"{FILE} has been locked by another process for {LOCK_SECONDS:g} s")
     # Read and written under one lock: a slow writer must not put an older state in the place of a newer one.
     with file_lock(home / ".removed.lock", LOCK_SECONDS, busy):
@@ -53,11 +55,18 @@ def publish(store: Store, home: Path) -> None:
         found.save(home)
 
 
+def _told(home: Path) -> Removed | None:
+    """What the home tells; None where that cannot be read."""
+    try:
+        return Removed.load(home)
+    except UserMistake:
+        return None
+
+
 def _missing(home: Path, found: Removed) -> list[tuple[str, str]]:
     """Kind and mark of who was erased by what the home tells, and not by a store that knows less than the one that told it."""
-    try:
-        held = Removed.load(home)
-    except UserMistake:
+    held = _told(home)
+    if held is None:
         return []  # it is written anew
     if found.generation > 0 and found.generation >= held.generation:
         return []  # a mark that is not there was taken back (`privacy admit`)
