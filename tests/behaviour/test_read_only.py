@@ -64,7 +64,7 @@ COMMANDS = {
     "serving privacy admit": (WRITE, "account acme"),
     "serving privacy object": (WRITE, "account acme"),
     "serving privacy allow": (WRITE, "account acme"),
-    "serving privacy publish": (WRITE, ""),
+    "serving privacy publish": (READ, ""),  # the home tells it already
     "serving reasons-check": (READ, "--scores {home}/scores"),
     "serving replay": (READ, "1"),
     "serving retention": (WRITE, "--days 5"),
