@@ -26,7 +26,7 @@ $(VENV)/.installed: requirements.lock
 demo: setup ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR, ACCOUNTS, LEADS, TRIALS)
 	$(RUN) demo.py --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--accounts,$(ACCOUNTS)) $(call option,--leads,$(LEADS)) $(call option,--usage-events,$(USAGE_EVENTS)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS))
 
-test: setup ## All tests but the long sweeps: 10 to 12 minutes on 2 cores
+test: setup ## All tests but the long sweeps: about 20 minutes on 2 cores
 	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-full: setup ## All tests, the long kill sweeps included
