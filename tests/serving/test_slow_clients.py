@@ -241,9 +241,11 @@ class TestDeadlines:
                 while not reading.done():
                     writer.write(b"a")
                     await asyncio.sleep(0.02)
+                answer = b"closed"
                 with contextlib.suppress(ConnectionError):
-                    return await reading
-                return b"closed"
+                    answer = await reading
+                writer.close()
+                return answer
 
         for first in (
             b"GET / HTTP/1.1\r\nhost: x\r\nx-more: ",
