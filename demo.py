@@ -28,9 +28,9 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from features.clock import now
-from features.settings import Settings
-from features.source import has_sample, open_source
+from features.kit.clock import now
+from features.kit.settings import Settings
+from features.sources.source import has_sample, open_source
 from models.catalog import MODELS
 from models.pointer import read_pointer
 from models.scorer import Scorer, ScorerRefused

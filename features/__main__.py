@@ -9,14 +9,14 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from features.audit_command import audit_command
-from features.check_command import check_command
-from features.cli import run
-from features.clock import parse_seen
-from features.errors import UserMistake
-from features.query_command import query_command
+from features.audit.command import audit_command
+from features.kit.cli import run
+from features.kit.clock import parse_seen
+from features.kit.errors import UserMistake
+from features.kit.writable import require_place
+from features.readiness.command import check_command
 from features.simulate import simulate_command
-from features.writable import require_place
+from features.sources.query_command import query_command
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("simulate")(simulate_command)
@@ -40,9 +40,9 @@ def build(
     engine: Annotated[str, typer.Option(help="duckdb, pandas or spark")] = "duckdb",
 ) -> None:
     """Build the panel of an entity at one or more dates and write it as Parquet."""
-    from features.needed_tables import left_out_notes, tables_for
-    from features.panel import build_panel, write_panel
-    from features.source import open_source
+    from features.panel.build import build_panel, write_panel
+    from features.signals.needed_tables import left_out_notes, tables_for
+    from features.sources.source import open_source
 
     require_place(out)  # before the work
     as_ofs = [parse_seen(part) for part in as_of.split(",") if part.strip()]
@@ -59,7 +59,7 @@ def build(
 @app.command()
 def catalog() -> None:
     """Every signal: name, theme, unit, window, meaning of missing, phrase."""
-    from features.catalog import signals
+    from features.signals.catalog import signals
 
     console = Console()
     if not console.is_terminal:
@@ -80,7 +80,7 @@ def catalog() -> None:
 
 
 def _entity(text: str):  # type: ignore[no-untyped-def]  # Entity is a Literal, narrowed here once
-    from features.tables import ENTITIES
+    from features.sources.schema import ENTITIES
 
     if text not in ENTITIES:
         raise UserMistake(f"no entity {text!r}: one of {', '.join(ENTITIES)}")

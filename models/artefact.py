@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from features.errors import UserMistake
-from features.whole import sync
+from features.kit.atomic_files import sync
+from features.kit.errors import UserMistake
 from models.spec import FORMAT, READABLE, FileEntry, Manifest
 
 MANIFEST = "MANIFEST.json"

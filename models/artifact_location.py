@@ -9,7 +9,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 
 FOLDER = "mlruns"
 _COLUMNS = (

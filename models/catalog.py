@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 from models import churn_risk, lead_fit
 from models.definition import Model
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from features.errors import BadInput, Fault
-from features.missing import is_missing
+from features.kit.errors import BadInput, Fault
+from features.kit.missing import is_missing
 
 
 def numbers(name: str, column: Any) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from features.signal import Entity, Signal, Theme
+from features.signals.signal import Entity, Signal, Theme
 
 
 @dataclass(frozen=True)

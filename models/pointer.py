@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from features.errors import UserMistake
-from features.file_lock import file_lock
-from features.whole import replace_whole, sync
+from features.kit.atomic_files import replace_whole, sync
+from features.kit.errors import UserMistake
+from features.kit.file_lock import file_lock
 from models import artefact
 from models.catalog import get_model
 from models.scorer import Scorer

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from features.errors import Fault
+from features.kit.errors import Fault
 from models.columns import code_of
 from models.spec import ScorerSpec, SignalSpec
 

@@ -15,10 +15,10 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from features.errors import AccountscoreError, UserMistake
-from features.settings import Settings
-from features.writable import require_writable as require_folder
-from features.writable import unwritable
+from features.kit.errors import AccountscoreError, UserMistake
+from features.kit.settings import Settings
+from features.kit.writable import require_writable as require_folder
+from features.kit.writable import unwritable
 from models import artifact_location
 from models.definition import Model
 from models.scorer import Scorer

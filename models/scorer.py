@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from features.errors import AccountscoreError, BadInput, Fault
+from features.kit.errors import AccountscoreError, BadInput, Fault
 from models import artefact
 from models.artefact import ScorerRefused
 from models.cells import Cells

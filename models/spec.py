@@ -12,7 +12,7 @@ READABLE = (1, 2)
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """What people read about a signal (`features.signal.Phrase`)."""
+    """What people read about a signal (`features.signals.signal.Phrase`)."""
 
     some: str
     zero: str | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.signal import topic_of
+from features.signals.signal import topic_of
 from models.spec import SignalSpec
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from features.errors import AccountscoreError
+from features.kit.errors import AccountscoreError
 from models.cells import Cells
 
 MOST_LEAVES = 8

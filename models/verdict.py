@@ -6,7 +6,7 @@ file is scored with it only on demand, and MLflow's doors and such a file mark e
 
 from __future__ import annotations
 
-from features.errors import Refused
+from features.kit.errors import Refused
 from models.spec import ScorerSpec
 
 READY = "ready"

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from features.signal import Signal
+from features.signals.signal import Signal
 from models import artefact
 from models.definition import Model
 from models.linear import Linear

@@ -16,8 +16,8 @@ from typing import Annotated
 
 import typer
 
-from features.cli import run
-from features.errors import BadInput, UserMistake
+from features.kit.cli import run
+from features.kit.errors import BadInput, UserMistake
 from serving.batch.command import batch
 from serving.connections_command import connections
 from serving.errors import StoreAway
@@ -281,7 +281,7 @@ def sync() -> None:
 @app.command()
 def migrate() -> None:
     """Set the store up, or bring it to the revision of this version."""
-    from features.removed import FILE
+    from features.sources.suppression import FILE
     from serving.log import configure
     from serving.privacy import gone
     from serving.store.connect import open_store

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from features.errors import AccountscoreError
+from features.kit.errors import AccountscoreError
 from models.catalog import MODELS, get_model
 from models.definition import Model
 from models.pointer import Pointer, read_copy, read_pointer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
-from features.clock import Clock, make_clock
+from features.kit.clock import Clock, make_clock
 
 __all__ = ["Clock", "from_us", "iso", "make_clock", "system_us", "to_us"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.whole import replace_whole
+from features.kit.atomic_files import replace_whole
 from models import pointer
 
 NAME = "registry.json"

@@ -39,8 +39,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from features.errors import BadInput, Fault, UserMistake
-from features.tables import TABLES
+from features.kit.errors import BadInput, Fault, UserMistake
+from features.sources.schema import TABLES
 from serving.webhooks.vendors import VENDORS
 from serving.writeback.config import WriteBack, read_writeback
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from features.tables import ENTITIES
+from features.sources.schema import ENTITIES
 from serving.problems import no_such
 
 EntityName = Annotated[str, Path(description="account or lead", examples=["account"])]

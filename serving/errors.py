@@ -1,8 +1,8 @@
-"""Errors of the serving package; who must act is told by the base class (`features.errors`)."""
+"""Errors of the serving package; who must act is told by the base class (`features.kit.errors`)."""
 
 from __future__ import annotations
 
-from features.errors import AccountscoreError
+from features.kit.errors import AccountscoreError
 
 
 class ServingError(AccountscoreError):

@@ -93,7 +93,7 @@ def _describe_door(method: str, path: str, operation: dict[str, Any]) -> None:
 
 def _describe_records(schemas: dict[str, Any]) -> None:
     """Signals by the catalog. A record that breaks the schema is answered in `errors`, so any is allowed in the list."""
-    from features.catalog import signals
+    from features.signals.catalog import signals
 
     for entity, name in (("account", "AccountSignals"), ("lead", "LeadSignals")):
         schemas[name] = {

@@ -13,7 +13,7 @@ import logging
 import socket
 import threading
 
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 from serving.app import create_app
 from serving.door.connection import Connections
 from serving.door.door import Door

@@ -1,4 +1,4 @@
-"""Settings of serving, beside those that all packages share (`features.settings`)."""
+"""Settings of serving, beside those that all packages share (`features.kit.settings`)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from features.errors import BadInput, Fault
-from features.settings import Settings
+from features.kit.errors import BadInput, Fault
+from features.kit.settings import Settings
 from serving.log import FORMATS
 
 

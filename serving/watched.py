@@ -9,8 +9,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from features.errors import UserMistake
-from features.writable import told
+from features.kit.errors import UserMistake
+from features.kit.writable import told
 from serving.clock import Clock, to_us
 from serving.errors import StoreAway
 from serving.keys import repository as keys

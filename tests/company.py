@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.source import Source, open_source
-from features.tables import KNOWN_TIME, TABLES
+from features.sources.schema import KNOWN_TIME, TABLES
+from features.sources.source import Source, open_source
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 

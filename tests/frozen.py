@@ -67,7 +67,13 @@ def _inside() -> None:
     asked = json.load(sys.stdin)
     folder = Path(asked["folder"])
     doors = {name: importlib.import_module(f"{name}.__main__") for name in DOORS}
-    for name in ("features.panel", "features.source", "serving.store.connect", "serving.batch.run", "training.fit"):
+    for name in (
+        "features.panel.build",
+        "features.sources.source",
+        "serving.store.connect",
+        "serving.batch.run",
+        "training.fit",
+    ):
         importlib.import_module(name)  # once for all
     for named in asked["sabotage"]:
         module, _, name = named.partition(":")
@@ -89,7 +95,7 @@ def _inside() -> None:
 
 
 def _one(app: object, arguments: list[str]) -> Ended:
-    from features.cli import run
+    from features.kit.cli import run
 
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         child = os.fork()

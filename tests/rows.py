@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.signal import Phrase, Signal
+from features.signals.signal import Phrase, Signal
 from training.rows import Rows
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from features.signal import Phrase, Signal
+from features.signals.signal import Phrase, Signal
 from models.catalog import get_model
 from models.scorer import Scorer
 from models.writer import LinearPart, Origin, Reference, write_scorer

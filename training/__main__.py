@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from features.cli import run
-from features.clock import parse_seen
-from features.errors import UserMistake
-from features.progress import progress
+from features.kit.cli import run
+from features.kit.clock import parse_seen
+from features.kit.errors import UserMistake
+from features.kit.progress import progress
 from training.errors import LOOK, NOTHING_LIVE
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -201,7 +201,7 @@ def promote(
     model: ModelArgument, version: Annotated[int | None, typer.Option(help="The newest when not given.")] = None
 ) -> None:
     """Make a version champion if its gates held; exit code 3 when they did not."""
-    from features.settings import Settings
+    from features.kit.settings import Settings
     from training.promote import promote as put_live
 
     print(json.dumps(put_live(Settings.from_env(), model, version), indent=2))
@@ -220,7 +220,7 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Two versions on the same rows that neither learnt from: differences with intervals, on stderr."""
-    from features.settings import Settings
+    from features.kit.settings import Settings
     from training.compare import compare as put_beside
     from training.tell import comparison
 
@@ -256,7 +256,7 @@ def backtest(
     as_json: JsonOption = False,
 ) -> None:
     """Had this been live at each of the last six months: what would the list have caught? The answer goes to stderr."""
-    from features.settings import Settings
+    from features.kit.settings import Settings
     from training.backtest import backtest as replay
     from training.tell import replayed
 
@@ -300,7 +300,7 @@ def monitor(
 
     Exit code 4 when someone should look.
     """
-    from features.settings import Settings
+    from features.kit.settings import Settings
     from training.monitor.run import monitor as look_at
     from training.monitor.tell import watched
 
@@ -325,7 +325,7 @@ def monitor(
 @app.command()
 def rollback(model: ModelArgument) -> None:
     """Make the previous champion champion again."""
-    from features.settings import Settings
+    from features.kit.settings import Settings
     from training.promote import rollback as take_back
 
     print(json.dumps(take_back(Settings.from_env(), model), indent=2))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import lightgbm as lgb
 import numpy as np
 
-from features.progress import Progress
+from features.kit.progress import Progress
 from training import linear, trees
 from training.calibrate import Affine, log_loss
 from training.rows import Rows

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 from models.definition import Model
 
 WORKING_DAYS_A_WEEK = 5

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from features.errors import Fault, UserMistake
-from features.needed_tables import left_out_notes, tables_for
+from features.kit.atomic_files import replace_whole
+from features.kit.errors import Fault, UserMistake
+from features.kit.progress import Progress
+from features.kit.settings import Settings
 from features.outcomes.outcomes import DAY_US
-from features.progress import Progress
-from features.settings import Settings
-from features.source import open_source
-from features.whole import replace_whole
+from features.signals.needed_tables import left_out_notes, tables_for
+from features.sources.source import open_source
 from models import registry
 from models.catalog import get_model
 from models.definition import Model

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.errors import Fault
-from features.flat_files.kinds import Settled
-from features.flat_files.values import holds_no_value
+from features.kit.errors import Fault
+from features.kit.flat_files.kinds import Settled
+from features.kit.flat_files.values import holds_no_value
 from training.errors import TrainingRefused
 
 ENTITIES = frozenset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from features.errors import Refused, TrainingRefused
+from features.kit.errors import Refused, TrainingRefused
 
 __all__ = ["LOOK", "NOTHING_LIVE", "PromotionRefused", "TrainingRefused"]  # the last is told by `features check` too
 

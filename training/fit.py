@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 
 from features.audit.outcome import QUESTIONS
 from features.audit.source import grave_findings
+from features.kit.progress import Progress
+from features.kit.settings import Settings
 from features.outcomes.outcomes import DAY_US
-from features.progress import Progress
-from features.settings import Settings
-from features.source import Source, from_us, open_source
+from features.sources.source import Source, from_us, open_source
 from models.catalog import get_model
 from models.definition import Model
 from models.pointer import read_pointer

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from features.clock import now
-from features.errors import UserMistake
-from features.flat_files.reading import read_file
-from features.progress import Progress
-from features.writable import require_writable
+from features.kit.clock import now
+from features.kit.errors import UserMistake
+from features.kit.flat_files.reading import read_file
+from features.kit.progress import Progress
+from features.kit.writable import require_writable
 from models.definition import Gates, Model
 from models.writer import Origin
 from training.capacity import share_of

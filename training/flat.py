@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.audit import outcome_of, without_open
-from features.errors import Fault
-from features.flat_files.kinds import Settled, settle_table
-from features.flat_files.values import as_words, is_binary, plain
+from features.kit.errors import Fault
+from features.kit.flat_files.kinds import Settled, settle_table
+from features.kit.flat_files.values import as_words, is_binary, plain
 from features.readiness.labelled_rows import too_few
-from features.signal import UNITS, Phrase, Signal, Unit
+from features.signals.signal import UNITS, Phrase, Signal, Unit
 from training.entity_column import Entities, codes_of, find_entities
 from training.errors import TrainingRefused
 from training.horizon import gap_notes, horizon_over, split_by_horizon

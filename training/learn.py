@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from features.progress import Progress
+from features.kit.progress import Progress
 from training import linear
 from training.budget import allowed
 from training.calibrate import LEVEL_SD, Affine, fit_level, fit_slope, log_loss, sigmoid

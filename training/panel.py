@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from features.needed_tables import left_out_notes, tables_for
 from features.outcomes.outcomes import Outcomes
 from features.readiness.labelled_rows import WEEK_DAYS, labelled_rows, no_signal_tells, subject, themed, with_signals
-from features.source import Source, from_us
+from features.signals.needed_tables import left_out_notes, tables_for
+from features.sources.source import Source, from_us
 from models.definition import Model
 from training.rows import Rows, make_rows
 from training.split import Split, split_in_time, split_without_time

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from features.errors import UserMistake
-from features.settings import Settings
+from features.kit.errors import UserMistake
+from features.kit.settings import Settings
 from models import pointer, registry
 from models.catalog import get_model
 from models.scorer import Scorer

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.readiness.encoding import Column, encode, is_constant, vocabulary
-from features.signal import Signal
+from features.signals.signal import Signal
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from features import lead_company
-from features.canonical import quote
-from features.errors import UserMistake
-from features.measures import DAY_US
-from features.signal import THEMES, Entity, Theme
-from features.source import Source
-from features.tables import ENTITIES
+from features.kit.errors import UserMistake
+from features.panel import lead_company
+from features.signals.aggregations import DAY_US
+from features.signals.signal import THEMES, Entity, Theme
+from features.sources.casts import quote
+from features.sources.schema import ENTITIES
+from features.sources.source import Source
 
 RETURN_DAYS = 30
 """A customer who pays again within so many days has not left."""

@@ -27,10 +27,10 @@ import pyarrow as pa
 from features.audit import leaks, lifecycle
 from features.audit.finding import Finding, Rule, Table
 from features.audit.outcome import Question
-from features.canonical import quote
-from features.source import Source
-from features.statement import everything_from, nodes, parsed, texts
-from features.tables import ENTITIES, TABLES
+from features.sources.casts import quote
+from features.sources.query_files import everything_from, nodes, parsed, texts
+from features.sources.schema import ENTITIES, TABLES
+from features.sources.source import Source
 
 SAMPLED_ROWS = 20_000
 KEY_SHARE = 0.95

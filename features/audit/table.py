@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 
 from features.audit import families, leaks, lifecycle, moments, named, shape, together
 from features.audit.finding import MIN_ROWS, Finding, Rule, Table
-from features.errors import UserMistake
-from features.flat_files.kinds import Settled, settle_table
-from features.flat_files.moments import as_moments
-from features.flat_files.reading import read_file
-from features.flat_files.values import as_words, holds_no_value, plain
+from features.kit.errors import UserMistake
+from features.kit.flat_files.kinds import Settled, settle_table
+from features.kit.flat_files.moments import as_moments
+from features.kit.flat_files.reading import read_file
+from features.kit.flat_files.values import as_words, holds_no_value, plain
 
 
 def audit_table(
@@ -110,7 +110,7 @@ class FlatRows:
 
 
 def read_flat(path: Path, encoding: str | None = None, label: str | None = None) -> FlatRows:
-    """A flat file with each column as `fit-table` reads it (see `features.flat_files`); times are in UTC, without a zone.
+    """A flat file with each column as `fit-table` reads it (see `features.kit.flat_files`); times are in UTC, without a zone.
 
     The `label` is kept in the words of the file, so that its outcome can be chosen as it is written.
     """

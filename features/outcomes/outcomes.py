@@ -5,7 +5,7 @@
 - Conversion: the lead's company wins an opportunity or starts to pay inside the window. From `lead_labels` when the
   source has it, else from `opportunities` and `subscriptions`, by `account_id`, or by mail domain when it is not a free
   mail provider's and belongs to exactly one account.
-- A window that is not over at the end of what was observed (`features.observed_period`) has no label: NaN, never 0. The end is
+- A window that is not over at the end of what was observed (`features.sources.observed_period`) has no label: NaN, never 0. The end is
   that of the tables that tell the outcome, where they stopped long before the others did: contracts of last year do not say
   who left since. Rows that happened after the end, or became known after the clock,
   tell nothing.
@@ -22,11 +22,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.errors import BadInput, Fault
-from features.firmographic import FREE_MAIL
-from features.signal import Entity
-from features.source import Source
-from features.tables import ENTITIES
+from features.kit.errors import BadInput, Fault
+from features.signals.firmographic import FREE_MAIL
+from features.signals.signal import Entity
+from features.sources.schema import ENTITIES
+from features.sources.source import Source
 
 DAY_US = 86_400_000_000
 RETURN_DAYS = 30
@@ -382,7 +382,7 @@ def _no_outcome(source: Source, what: str, needed: str, ready: str) -> OutcomesR
                 f"source {source.name!r}",
                 f"no table tells of {what}; it has {', '.join(source.tables)}",
                 f"{what} is read from {needed}, or from {ready}",
-                f"add {ready}.sql with one row per known outcome (its columns: features/tables.py)",
+                f"add {ready}.sql with one row per known outcome (its columns: features/sources/schema.py)",
             )
         ],
     )

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from features.errors import BadInput
+from features.kit.errors import BadInput
 from features.outcomes.outcomes import BEFORE_CREATION_SHARE, created, from_us, read_outcomes
 from features.readiness.labelled_rows import Asked
 from features.readiness.line import Line
-from features.source import Source
-from features.tables import ENTITIES
+from features.sources.schema import ENTITIES
+from features.sources.source import Source
 
 
 def early_outcome_lines(source: Source, asked: Asked) -> Iterable[Line]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from features.canonical import quote
 from features.readiness.line import Line
-from features.source import Source
-from features.tables import TABLES
-from features.vocabularies import ENDINGS
+from features.sources.casts import quote
+from features.sources.schema import TABLES
+from features.sources.source import Source
+from features.sources.vocabularies import ENDINGS
 
 FEWEST, SHARE = 10, 0.5
 """Things that are over, and the share of them that never were anything else, from which on the table has final states only."""

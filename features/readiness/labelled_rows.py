@@ -20,17 +20,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.catalog import definitions
-from features.errors import Fault, TrainingRefused, UserMistake
-from features.measures import DAY_US
-from features.needed_tables import tables_for
+from features.kit.errors import Fault, TrainingRefused, UserMistake
 from features.outcomes.outcomes import Outcomes, created, label, lead_companies, read_outcomes
-from features.panel import ELIGIBLE, build_panel, grid, signals_of
+from features.panel.build import ELIGIBLE, build_panel, grid, signals_of
 from features.readiness.encoding import encode, is_constant, vocabulary
 from features.readiness.periods import is_split, periods_of
-from features.signal import Entity, Signal, Theme
-from features.source import Source, from_us, to_us
-from features.tables import TABLES
+from features.signals.aggregations import DAY_US
+from features.signals.catalog import definitions
+from features.signals.needed_tables import tables_for
+from features.signals.signal import Entity, Signal, Theme
+from features.sources.schema import TABLES
+from features.sources.source import Source, from_us, to_us
 
 FEWEST_DATES = 3
 FEWEST_LABELS = 20

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from features.canonical import quote
 from features.readiness.line import Line
-from features.source import Source
-from features.tables import ENTITIES, TABLES
+from features.sources.casts import quote
+from features.sources.schema import ENTITIES, TABLES
+from features.sources.source import Source
 
 ORPHAN_SHARE = 0.05
 WRITINGS = (

@@ -8,11 +8,11 @@ from typing import Any
 
 import duckdb
 
-from features.canonical import ACCEPTED, quote
-from features.full_sample import SAMPLED, argument_name
 from features.readiness.line import Line
-from features.source import Source
-from features.statement import Node, everything_from, nodes, parsed
+from features.sources.casts import ACCEPTED, quote
+from features.sources.full_sample import SAMPLED, argument_name
+from features.sources.query_files import Node, everything_from, nodes, parsed
+from features.sources.source import Source
 
 NAMED = ("types", "dtypes", "column_types", "columns")
 """Arguments that give columns a type."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from features.canonical import quote
 from features.readiness.line import Line
-from features.source import Source
-from features.vocabularies import understood, words_of
+from features.sources.casts import quote
+from features.sources.source import Source
+from features.sources.vocabularies import understood, words_of
 
 SHOWN = 6
 

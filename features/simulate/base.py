@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.simulate import parameters as p
-from features.tables import KNOWN_TIME, TABLES
+from features.sources.schema import KNOWN_TIME, TABLES
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from features.cli import parse_as_of
-from features.clock import now
-from features.errors import UserMistake
-from features.settings import Settings
+from features.kit.cli import parse_as_of
+from features.kit.clock import now
+from features.kit.errors import UserMistake
+from features.kit.settings import Settings
+from features.kit.writable import require_writable
 from features.simulate.company import simulate
-from features.writable import require_writable
 
 
 def simulate_command(

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from features.errors import BadInput, Fault
+from features.kit.errors import BadInput, Fault
 from features.simulate import buyers, contracts, firms, population, records, signs, usage
 from features.simulate import parameters as p
 from features.simulate.base import EPOCH, Part, World, arrow, by_time, choose, ids, join, within, write
 from features.simulate.truth import truth_table
-from features.tables import TABLES
+from features.sources.schema import TABLES
 
 DEFAULT_END = dt.date(2026, 1, 1)
 """Of callers from Python, so that tests and benchmarks get the same bytes on any day; the command ends today."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from features.errors import UserMistake
-from features.source import Source
-from features.usability import FRESH_DAYS
+from features.kit.errors import UserMistake
+from features.readiness.report import FRESH_DAYS
+from features.sources.source import Source
 from serving.clock import iso
 from serving.errors import StaleInput
 
@@ -24,7 +24,7 @@ def parse_age(text: str) -> timedelta:
     datetime.timedelta(days=1, seconds=43200)
     >>> parse_age("soon")
     Traceback (most recent call last):
-    features.errors.UserMistake: --max-age 'soon' is no age: write 90m, 36h, 2d or 1w
+    features.kit.errors.UserMistake: --max-age 'soon' is no age: write 90m, 36h, 2d or 1w
     """
     found = _FORM.fullmatch(text.strip())
     if found is None:

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from features.panel import build_panel
-from features.signal import Entity
-from features.source import Source
+from features.panel.build import build_panel
+from features.signals.signal import Entity
+from features.sources.source import Source
 from serving.batch.changes import Before, Moved
 from serving.batch.old_rows import differences
 from serving.batch.scored import Scored

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features.cli import parse_as_of
+from features.kit.cli import parse_as_of
 from models.scorer import Scorer
 from serving.batch.old_rows import OldRows
 from serving.batch.scored import Scored

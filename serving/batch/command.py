@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.clock import parse_seen
-from features.errors import AccountscoreError, UserMistake
-from features.writable import NotWritable
+from features.kit.clock import parse_seen
+from features.kit.errors import AccountscoreError, UserMistake
+from features.kit.writable import NotWritable
 from serving.errors import DiskTrouble
 from serving.settings import ServingSettings
 
 if TYPE_CHECKING:  # it brings pyarrow, which `--help` does not need
-    from features.source import Source
+    from features.sources.source import Source
     from serving.batch.report import Report
     from serving.replay.scorers import KeptScorers
 
@@ -116,9 +116,9 @@ def _run(
     report: Report, source: str, as_of: str, out: Path, data: Path | None, reasons: int, history: bool, restart: bool,
     max_age: str | None, engine: str, memory: int | None, export: list[str],
 ) -> None:  # fmt: skip
-    from features.errors import BadInput
-    from features.needed_tables import left_out_notes, tables_for
-    from features.source import open_source
+    from features.kit.errors import BadInput
+    from features.signals.needed_tables import left_out_notes, tables_for
+    from features.sources.source import open_source
     from serving.batch.age import check_age, parse_age
     from serving.batch.run import Options, blocked_models, live_models, run
     from serving.champion import Champions

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.flat_files.values import is_binary, is_text, plain
+from features.kit.flat_files.values import is_binary, is_text, plain
 from serving.star.cells import guarded, runs
 
 _STRUCTURE = '[",\r\n]'

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features import whole
+from features.kit import atomic_files
 
 
 def write_parquet(path: Path, parts: Iterable[pa.Table]) -> None:
@@ -68,7 +68,7 @@ def rename(old: Path, new: Path) -> None:
 
 def sync(path: Path) -> None:
     """A rename is durable only when the file and its folder were synced."""
-    whole.sync(path)
+    atomic_files.sync(path)
 
 
 def sha256(path: Path) -> str:

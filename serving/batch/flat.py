@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from features.errors import BadInput, Fault, UserMistake
-from features.flat_files import reading
-from features.flat_files.reading import is_parquet
-from features.flat_files.values import as_numbers, as_words, holds_no_value, is_text, mark_evidence, plain, present
-from features.writable import require_place
+from features.kit.errors import BadInput, Fault, UserMistake
+from features.kit.flat_files import reading
+from features.kit.flat_files.reading import is_parquet
+from features.kit.flat_files.values import as_numbers, as_words, holds_no_value, is_text, mark_evidence, plain, present
+from features.kit.writable import require_place
 from models.scorer import Scorer, sigmoid
 from models.verdict import MARK, NEVER_JUDGED, mark, require_not_refused
 from serving.batch import csv_lines

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.source import Source
+from features.sources.source import Source
 from serving.change.split import Old
 from serving.scoring.panel import FIXED
 

@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.cli import parse_as_of
-from features.clock import now
-from features.errors import UserMistake
+from features.kit.cli import parse_as_of
+from features.kit.clock import now
+from features.kit.errors import UserMistake
 from models.catalog import get_model
 from serving.batch import durable
 from serving.privacy.repository import Erased

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from features.catalog import definitions
-from features.signal import Entity, topic_of
+from features.signals.catalog import definitions
+from features.signals.signal import Entity, topic_of
 from serving.batch.publish import parts_of, read_manifest
 
 MOST_EXAMPLES = 5

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from features.errors import AccountscoreError, UserMistake
+from features.kit.errors import AccountscoreError, UserMistake
 from serving.batch import durable
 from serving.batch.run import Done
 

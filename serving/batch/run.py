@@ -12,14 +12,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.cli import parse_as_of
-from features.errors import Fault, UserMistake
-from features.needed_tables import tables_for
-from features.panel import panel_parts
-from features.signal import Entity
-from features.source import Source
-from features.tables import ENTITIES
-from features.visibility import touched
+from features.kit.cli import parse_as_of
+from features.kit.errors import Fault, UserMistake
+from features.panel.build import panel_parts
+from features.panel.visibility import touched
+from features.signals.needed_tables import tables_for
+from features.signals.signal import Entity
+from features.sources.schema import ENTITIES
+from features.sources.source import Source
 from serving.batch import rows as published_rows
 from serving.batch.between import Between
 from serving.batch.changes import Before

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features.errors import AccountscoreError
+from features.kit.errors import AccountscoreError
 from models.scorer import Scorer
 from models.told import Told
 from serving.batch.columnar import lists
@@ -59,7 +59,7 @@ def score_chunks(
 
     `folder` holds the files of `scorer`; `quiet` gives the ids of a chunk that must not be scored.
     """
-    from features.engines import spark_session
+    from features.panel.engines import spark_session
 
     if not numbers:
         return

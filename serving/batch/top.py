@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.table import Table as RichTable
 
-from features.errors import MissingExtra
-from features.whole import replace_whole
-from features.writable import require_place
+from features.kit.atomic_files import replace_whole
+from features.kit.errors import MissingExtra
+from features.kit.writable import require_place
 from serving.batch.publish import parts_of, read_manifest, seen
 from serving.star.cells import harmless
 

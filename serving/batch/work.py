@@ -18,9 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.errors import UserMistake
-from features.file_lock import file_lock
-from features.writable import require_writable
+from features.kit.errors import UserMistake
+from features.kit.file_lock import file_lock
+from features.kit.writable import require_writable
 from serving.batch import durable
 from serving.batch.publish import RUN, is_whole
 from serving.errors import BatchBusy

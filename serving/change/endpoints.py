@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from features.cli import parse_as_of
-from features.errors import UserMistake
+from features.kit.cli import parse_as_of
+from features.kit.errors import UserMistake
 from serving.change import service
 from serving.clock import to_us
 from serving.entities import EntityId, EntityName, WhatIf, check_entity

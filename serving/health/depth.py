@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
-from features.tables import ENTITIES
+from features.sources.schema import ENTITIES
 from serving.clock import AHEAD_US, to_us
 from serving.errors import StoreAway
 from serving.state import AppState

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

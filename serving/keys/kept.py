@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.whole import replace_whole
+from features.kit.atomic_files import replace_whole
 from serving.keys.service import Caller, KeyRing
 
 FILE = "api-keys.json"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 from serving.keys import repository
 from serving.keys.repository import StoredKey
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 from serving.store.words import counted
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def publish() -> None:
 @app.command("object")
 def object_to(kind: Kind, name: Name) -> None:
     """Stop scoring it."""
-    from features.tables import ENTITIES
+    from features.sources.schema import ENTITIES
     from serving.privacy import repository
 
     _one_of(kind, tuple(ENTITIES))
@@ -86,7 +86,7 @@ def object_to(kind: Kind, name: Name) -> None:
 @app.command()
 def allow(kind: Kind, name: Name) -> None:
     """Take an objection back."""
-    from features.tables import ENTITIES
+    from features.sources.schema import ENTITIES
     from serving.privacy import repository
 
     _one_of(kind, tuple(ENTITIES))

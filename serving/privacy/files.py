@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from features.errors import UserMistake
-from features.whole import replace_whole
+from features.kit.atomic_files import replace_whole
+from features.kit.errors import UserMistake
 from models.catalog import MODELS, get_model
 from serving.privacy.repository import Erased
 

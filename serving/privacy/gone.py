@@ -12,10 +12,10 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from features.errors import UserMistake
-from features.file_lock import file_lock
-from features.removed import FILE, Removed, mark_of
-from features.writable import require_writable as require_folder
+from features.kit.errors import UserMistake
+from features.kit.file_lock import file_lock
+from features.kit.writable import require_writable as require_folder
+from features.sources.suppression import FILE, Removed, mark_of
 from serving.errors import StoreAway
 from serving.privacy import repository as privacy
 from serving.store import generation
@@ -30,7 +30,7 @@ _States = Mapping[tuple[str, str], tuple[str, str | None]]
 
 
 def publish(store: Store, home: Path) -> None:
-    """Write what the store knows of erased, deleted and merged entities into `home` (`features.removed`).
+    """Write what the store knows of erased, deleted and merged entities into `home` (`features.sources.suppression`).
 
     To be called after each such change; repeating it changes nothing, and the worker does it when it starts. Raises `StoreAway`.
     A store that was lost, or another one, takes back no erasure that the home tells: it learns of it.

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, false, or_, select, update
 
-from features.removed import mark_of
+from features.sources.suppression import mark_of
 from serving.store.connect import insert_new
 from serving.store.generation import bump
 from serving.store.removed import DELETED, removed_among
@@ -132,7 +132,7 @@ def admit(connection: Connection, kind: str, name: str) -> bool:
 
 
 def keep_erased(connection: Connection, marks: Iterable[tuple[str, str]], now_us: int) -> None:
-    """Tombstones by kind and mark (`features.removed.mark_of`), of a store that did not know of them."""
+    """Tombstones by kind and mark (`features.sources.suppression.mark_of`), of a store that did not know of them."""
     rows = [{"kind": kind, "id_hash": mark, "erased_at": now_us} for kind, mark in marks]
     insert_new(connection, tombstones, rows, unique=("kind", "id_hash"))
     bump(connection, GENERATION)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 from serving.history import repository
 from serving.replay.scorers import KeptScorers
 from serving.store.connect import Store

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import Connection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from features.signal import FIT_THEMES, topic_of
+from features.signals.signal import FIT_THEMES, topic_of
 from serving.champion import Champion
 from serving.errors import StoreAway
 from serving.history import repository as history

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 ELIGIBLE = "eligible"
-"""What `eligibility` says of those that are scored (`features.panel`, which the API does not import)."""
+"""What `eligibility` says of those that are scored (`features.panel.build`, which the API does not import)."""
 
 OPTED_OUT, ERASED, STALE, TOO_LITTLE_HISTORY = "opted_out", "erased", "stale", "too_little_history"
 

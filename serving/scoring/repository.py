@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, select
 
-from features.clock import now
+from features.kit.clock import now
 from serving.clock import AHEAD_US, SKEW_US, to_us
 from serving.history.repository import WHAT_IF, of_its_time
 from serving.privacy.repository import without_erased

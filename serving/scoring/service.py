@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from features.signal import FIT_THEMES
+from features.signals.signal import FIT_THEMES
 from models.scorer import Scorer, sigmoid
 from models.words import Reason
 from serving.champion import Champion

@@ -32,8 +32,8 @@ def export(
     Runs gather there, night by night; a run of the same moment takes the place of an earlier one. With --source what came
     true of earlier runs is filled in. The same export again changes nothing.
     """
-    from features.needed_tables import left_out_notes, tables_for
-    from features.source import open_source
+    from features.signals.needed_tables import left_out_notes, tables_for
+    from features.sources.source import open_source
     from serving.replay.scorers import KeptScorers
     from serving.star.export import export as add
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 from serving.star import schema
 from serving.star.destination import Added, Waiting
 from serving.star.published import PublishedRun

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from features.errors import UserMistake
-from features.source import Source
+from features.kit.errors import UserMistake
+from features.sources.source import Source
 from serving.replay.scorers import KeptScorers
 from serving.star.database import Database
 from serving.star.destination import Added, Destination

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from features.errors import UserMistake
-from features.file_lock import file_lock
-from features.writable import require_writable
+from features.kit.errors import UserMistake
+from features.kit.file_lock import file_lock
+from features.kit.writable import require_writable
 from serving.batch import durable
 from serving.errors import BatchBusy
 from serving.star import rows, schema

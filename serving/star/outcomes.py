@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from features.outcomes.outcomes import DAY_US, Outcomes, OutcomesRefused, came_at, label, read_outcomes, ripe
-from features.signal import Entity
-from features.source import Source, to_us
+from features.signals.signal import Entity
+from features.sources.source import Source, to_us
 from serving.star import rows, schema
 from serving.star.destination import Destination, Waiting
 

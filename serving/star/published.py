@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.cli import parse_as_of
-from features.clock import now
-from features.errors import UserMistake
-from features.source import Source, to_us
+from features.kit.cli import parse_as_of
+from features.kit.clock import now
+from features.kit.errors import UserMistake
+from features.sources.source import Source, to_us
 from models.catalog import get_model
 from serving.batch.publish import is_whole, read_manifest, seen
 from serving.replay.scorers import KeptScorers, ScorerGone

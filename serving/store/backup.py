@@ -17,9 +17,9 @@ from typing import cast
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, text, tuple_
 
-from features.errors import UserMistake
-from features.settings import sqlite_url
-from features.writable import require_writable, unwritable
+from features.kit.errors import UserMistake
+from features.kit.settings import sqlite_url
+from features.kit.writable import require_writable, unwritable
 from serving.connections import ConnectionConfig
 from serving.store import protections
 from serving.store.connect import Store, open_store

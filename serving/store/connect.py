@@ -15,7 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from features.errors import MissingExtra, UserMistake
+from features.kit.errors import MissingExtra, UserMistake
 from serving.errors import StoreAway
 from serving.store.tables import REVISION
 from serving.store.trouble import REFUSED, cannot_be_written, cannot_write, reading_uri, trouble_of

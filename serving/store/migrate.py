@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 from serving.store.connect import Store, is_newer, newer_than_this
 from serving.store.wipe import SINCE_EVER
 

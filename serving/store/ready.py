@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from features.errors import AccountscoreError
+from features.kit.errors import AccountscoreError
 from serving.settings import ServingSettings
 
 SECONDS = 300.0

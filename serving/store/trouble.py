@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-from features.writable import unwritable
+from features.kit.writable import unwritable
 from serving.store.write_ahead_log import BUSY_TIMEOUT_MS
 
 REFUSED = ("25006",)

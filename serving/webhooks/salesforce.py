@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from features.changes import time_us
+from features.sources.overlay import time_us
 from serving.webhooks.delivery import Answer, Delivery, Event, Vendor
 from serving.webhooks.shared_key import has_key
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from features.source import Source
+from features.sources.source import Source
 from serving.clock import Clock, to_us
 from serving.connections import ConnectionConfig
 from serving.errors import StoreAway

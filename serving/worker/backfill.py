@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from features.errors import UserMistake
-from features.source import Source
-from features.tables import TABLES
+from features.kit.errors import UserMistake
+from features.sources.schema import TABLES
+from features.sources.source import Source
 from serving.champion import Champions
 from serving.clock import AHEAD_US, Clock, to_us
 from serving.connections import ConnectionConfig

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, insert, or_, select
 
-from features import lead_company
-from features.changes import Unreadable, coerce, coerce_custom, custom_column, readable
-from features.source import Source
-from features.tables import TABLES
+from features.panel import lead_company
+from features.sources.overlay import Unreadable, coerce, coerce_custom, custom_column, readable
+from features.sources.schema import TABLES
+from features.sources.source import Source
 from serving.clock import from_us
 from serving.connections import ConnectionConfig
 from serving.store.tables import changes

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, delete
 
-from features.source import Source
-from features.tables import TABLES
+from features.sources.schema import TABLES
+from features.sources.source import Source
 from serving.connections import Mapped
 from serving.store.connect import upsert
 from serving.store.removed import PRESENT, removed_among

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, delete, func, select
 
-from features.panel import build_panel
-from features.source import Source
-from features.tables import ENTITIES
+from features.panel.build import build_panel
+from features.sources.schema import ENTITIES
+from features.sources.source import Source
 from serving.champion import Champions
 from serving.change.split import Old
 from serving.clock import Clock, from_us, system_us, to_us

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
-from features.errors import BadInput, Fault, UserMistake
-from features.needed_tables import tables_for
-from features.removed import FILE, Marks, Removed
-from features.signal import Entity
-from features.source import Source, open_source
-from features.tables import ENTITIES, TABLES
+from features.kit.errors import BadInput, Fault, UserMistake
+from features.signals.needed_tables import tables_for
+from features.signals.signal import Entity
+from features.sources.schema import ENTITIES, TABLES
+from features.sources.source import Source, open_source
+from features.sources.suppression import FILE, Marks, Removed
 from serving.connections import ConnectionConfig
 from serving.log import place_of
 from serving.webhooks.sealed import Seal

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from features.errors import Fault
+    from features.kit.errors import Fault
     from serving.connections import ConnectionConfig
     from serving.store.connect import Store
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import features.source
+import features.sources.source
+from features.kit.settings import Settings
 from features.readiness import labelled_rows
-from features.settings import Settings
 from features.simulate import simulate
 from models import registry
 from models.pointer import read_pointer
@@ -99,7 +99,7 @@ class TestChallengers:
     def test_a_leaking_one_is_stopped_by_the_audit(self, world: World, tmp_path: Path) -> None:
         """`owner` is filled in when a lead is won. It ranks better than anything honest, and no other gate minds."""
         source = tmp_path / "leaking"
-        shutil.copytree(Path(features.source.__file__).parent / "sources" / "sample", source)
+        shutil.copytree(Path(features.sources.source.__file__).parent / "shipped" / "sample", source)
         honest = (source / "leads.sql").read_text().strip().rstrip(";")
         won = "SELECT lead_id FROM read_parquet('${data}/leads.parquet') WHERE status = 'converted'"
         (source / "leads.sql").write_text(

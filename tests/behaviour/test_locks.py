@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from features import file_lock as module
-from features.errors import AccountscoreError
-from features.file_lock import file_lock
-from features.removed import FILE
+from features.kit import file_lock as module
+from features.kit.errors import AccountscoreError
+from features.kit.file_lock import file_lock
+from features.sources.suppression import FILE
 from models import pointer
 from serving.batch import work
 from serving.privacy import gone
@@ -65,7 +65,7 @@ def test_it_is_waited_for_until_its_deadline_and_the_holder_is_named(
 
 
 def test_every_lock_of_the_product_is_in_the_table() -> None:
-    root = Path(module.__file__).parents[1]
+    root = Path(module.__file__).parents[2]
     used = [
         path
         for package in ("features", "models", "training", "serving")

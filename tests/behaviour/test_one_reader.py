@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.audit.table import read_flat
-from features.errors import BadInput
-from features.flat_files.reading import read_file
+from features.kit.errors import BadInput
+from features.kit.flat_files.reading import read_file
 from models.scorer import Scorer
 from serving.batch import flat
 from training.fit_table import fit_table

@@ -159,7 +159,7 @@ class TestHome:
         """The sabotaged twin: a store that is opened for writing cannot be read, and a panel is built for nothing."""
         names = ("serving keys list", "features build")
         lines = [line_of(name, COMMANDS[name][1], home, home.path, tmp_path) for name in names]
-        sabotage = ["serving.store.connect:cannot_write", "features.writable:unwritable"]
+        sabotage = ["serving.store.connect:cannot_write", "features.kit.writable:unwritable"]
         keys, build = run_frozen(home.path, lines, home.environment(), sabotage)
         assert keys.exit_code != 0
         assert build.exit_code != 0

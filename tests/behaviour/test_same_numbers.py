@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from features.settings import Settings
+from features.kit.settings import Settings
 from features.simulate import simulate
 from models import registry
 from models.catalog import get_model

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from features.audit import Finding, audit_table
-from features.settings import Settings
+from features.kit.settings import Settings
 from tests.features.audited_plans import TABLES
 from tests.features.audited_tables import AuditedTable
 

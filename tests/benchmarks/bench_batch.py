@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from features.signal import Signal
+    from features.signals.signal import Signal
 
 ROWS, SIGNALS, WORDS = 5_000_000, 60, 6
 GROUP_ROWS = 65_536
@@ -44,7 +44,7 @@ REASONS = 5
 
 def signals() -> list[Signal]:
     """60 signals of the catalog: the texts, and of the others every second one, so that all themes are there."""
-    from features.catalog import definitions
+    from features.signals.catalog import definitions
 
     known = [d.signal for d in definitions("account")]
     texts = [s for s in known if s.is_category][:WORDS]

@@ -35,7 +35,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from features.settings import Settings
+from features.kit.settings import Settings
 from models.scorer import Scorer
 from training.errors import NOTHING_LIVE
 from training.gates import perfect_band

@@ -111,8 +111,8 @@ def usage_source(folder: Path) -> None:
 
 def run_step(name: str, data: Path, scratch: Path) -> None:
     """One step, in a process of its own: prints seconds and peak memory."""
-    from features.panel import build_panel
-    from features.source import open_source
+    from features.panel.build import build_panel
+    from features.sources.source import open_source
 
     place = str(scratch / "usage_only")
     steps: dict[str, Callable[[], Any]] = {
@@ -171,7 +171,7 @@ def main() -> None:
         return
     import duckdb
 
-    from features.settings import Settings
+    from features.kit.settings import Settings
     from features.simulate import simulate
 
     console = Console()

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from features.errors import Fault
+from features.kit.errors import Fault
 
 _STATEMENT = re.compile(
     r"SELECT \* (?:REPLACE|EXCLUDE|RENAME|FROM) .*?\(THIS SELECT\)\)*(?: WHERE .+?)?(?=$|, which|; | \(its)"

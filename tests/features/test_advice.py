@@ -15,17 +15,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import cast_advice, cast_faults, loader, name_advice
 from features.audit.outcome import QUESTIONS, Question
-from features.errors import BadInput, TrainingRefused, UserMistake
-from features.observed_period import DAY_US
+from features.kit.errors import BadInput, TrainingRefused, UserMistake
 from features.outcomes.outcomes import read_outcomes
-from features.query_text import QueryText
 from features.readiness import labelled_rows
 from features.readiness.labelled_rows import observation_dates
 from features.readiness.periods import is_split
-from features.source import Source, open_source, to_us
-from features.tables import Type
+from features.sources import cast_advice, cast_faults, loader, name_advice
+from features.sources.observed_period import DAY_US
+from features.sources.query_text import QueryText
+from features.sources.schema import Type
+from features.sources.source import Source, open_source, to_us
 from tests.company import at, make_source, random_company
 from tests.features.advice import follow
 
@@ -228,7 +228,7 @@ class TestAdvice:
     ) -> None:
         """The sabotaged twin: the cast is named by the type of the column alone."""
         monkeypatch.setattr(
-            "features.faults.cast_advice",
+            "features.sources.validation.cast_advice",
             lambda _connection, _select, column, _kind: (
                 f"wrap it: SELECT * REPLACE (CAST({column.name} AS BIGINT) AS {column.name}) FROM (THIS SELECT)"
             ),

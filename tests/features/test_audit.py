@@ -16,7 +16,7 @@ import pytest
 from features.audit import Finding, audit_table
 from features.audit import table as audit_tables
 from features.audit.table import read_flat
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 
 
 def clean(n: int = 3_000, seed: int = 0) -> pd.DataFrame:

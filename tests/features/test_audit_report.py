@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from features.__main__ import app
 from features.audit import Finding
 from features.audit.report import WIDTH, report
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 
 FOUND = [
     Finding("too_good", "high", ("stage",), "alone it ranks the outcome with an AUC of 0.950", "find out when it is filled in"),

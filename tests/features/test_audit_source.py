@@ -18,12 +18,12 @@ from typer.testing import CliRunner
 from features.__main__ import app
 from features.audit.outcome import QUESTIONS, answers
 from features.audit.source import audit_source, leaking_signals, table_findings
-from features.errors import UserMistake
-from features.measures import DAY_US
-from features.panel import ELIGIBLE, build_panel, grid
-from features.scan import Bounds
+from features.kit.errors import UserMistake
+from features.panel.build import ELIGIBLE, build_panel, grid
+from features.signals.aggregations import DAY_US
 from features.simulate import simulate
-from features.source import Source, open_source
+from features.sources.source import Source, open_source
+from features.sources.time_bounds import Bounds
 from tests.company import at, make_source, random_company
 
 CHURN, FIT = QUESTIONS["churn-risk"], QUESTIONS["lead-fit"]
@@ -81,7 +81,7 @@ class TestProofAsOfTime:
         """
         import narwhals as nw
 
-        from features.engines import DuckDBEngine
+        from features.panel.engines import DuckDBEngine
 
         strict = DuckDBEngine.table
 
@@ -99,14 +99,14 @@ class TestProofAsOfTime:
         """Sabotage: a contract is read as it turned out, not as it was known."""
         import narwhals as nw
 
-        from features import states
+        from features.panel import point_in_time
 
         def as_it_turned_out(engine: Any, versions: Any, as_ofs: Any, ago: int = 0) -> Any:
             at_moments = {"epoch_us": list(as_ofs), "as_of_us": [a - ago * DAY_US for a in as_ofs]}
             rows = versions.join(engine.small(at_moments), how="cross")
             return rows.filter((nw.col("created_us") < nw.col("as_of_us")) & (nw.col("until_us") == 2**62))
 
-        monkeypatch.setattr(states, "states_at", as_it_turned_out)
+        monkeypatch.setattr(point_in_time, "states_at", as_it_turned_out)
         assert "mrr" in {f.columns[0] for f in leaking_signals(tied, CHURN, AS_OF)}
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from features.catalog import THEME_MODULES, definitions, signals
-from features.signal import THEMES, UNITS
+from features.signals.catalog import THEME_MODULES, definitions, signals
+from features.signals.signal import THEMES, UNITS
 
 ROOT = Path(__file__).parents[2] / "features"
 SIGNAL_FILES = [Path(m.__file__ or "") for m in THEME_MODULES] + [
-    ROOT / n for n in ("windows.py", "states.py", "definition.py", "custom.py")
+    ROOT / n for n in ("panel/event_windows.py", "panel/point_in_time.py", "signals/definition.py", "signals/custom.py")
 ]
 
 FORBIDDEN = {
@@ -95,7 +95,7 @@ class TestCatalog:
 
     @pytest.mark.parametrize("signal", signals(), ids=lambda s: s.name)
     def test_description_is_whole(self, signal: object) -> None:
-        from features.signal import Signal
+        from features.signals.signal import Signal
 
         assert isinstance(signal, Signal)
         assert signal.theme in THEMES

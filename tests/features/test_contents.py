@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import contents, loader
-from features.carried import Carried
-from features.panel import build_panel
-from features.source import Source, open_source, to_us
-from features.statement import by_file
+from features.panel.build import build_panel
+from features.panel.incremental import Carried
+from features.sources import fingerprint, loader
+from features.sources.query_files import by_file
+from features.sources.source import Source, open_source, to_us
 from tests.company import at
 
 NIGHT, NEXT = at("2024-06-01"), at("2024-06-02")
@@ -41,7 +41,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second's wait that takes no second."""
-    monkeypatch.setattr(contents, "SETTLED_S", -1.0)
+    monkeypatch.setattr(fingerprint, "SETTLED_S", -1.0)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ class TestCarriedState:
         build_panel(opened(company), "account", [NIGHT], carried=folder)
         days = [usage(at(f"2024-01-{day:02d}")) for day in range(1, 9)]
         write(company / "usage" / "1.parquet", [usage(at("2023-12-01")), *days[1:]])
-        with caplog.at_level(logging.WARNING, "features.carried"):
+        with caplog.at_level(logging.WARNING, "features.panel.incremental"):
             night = build_panel(opened(company), "account", [NEXT], carried=folder)
         assert "carried.anew source=company reason=old_rows_changed tables=usage" in caplog.text
         assert night.equals(build_panel(opened(company), "account", [NEXT]))
@@ -104,8 +104,8 @@ class TestCarriedState:
     ) -> None:
         """The sabotaged twin: counts alone take the edited history for the old one, and the first day is wrong."""
         folder = tmp_path / "carried"
-        counted = contents.Contents.before
-        monkeypatch.setattr(contents.Contents, "before", lambda *given: (counted(*given)[0], 0, 0))
+        counted = fingerprint.Contents.before
+        monkeypatch.setattr(fingerprint.Contents, "before", lambda *given: (counted(*given)[0], 0, 0))
         build_panel(opened(company), "account", [NIGHT], carried=folder)
         days = [usage(at(f"2024-01-{day:02d}")) for day in range(1, 9)]
         write(company / "usage" / "1.parquet", [usage(at("2023-12-01")), *days[1:]])
@@ -196,7 +196,7 @@ class TestFingerprint:
         self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin."""
-        monkeypatch.setattr(contents, "identity", lambda path: [0, 0, 0, 0])
+        monkeypatch.setattr(fingerprint, "identity", lambda path: [0, 0, 0, 0])
         first, _ = self.asked(company, tmp_path / "contents.json", monkeypatch)
         write(company / "usage" / "3.parquet", [usage(at("2024-03-01"), 2)])
         assert self.asked(company, tmp_path / "contents.json", monkeypatch) == (first, [])
@@ -204,7 +204,7 @@ class TestFingerprint:
     def test_a_file_written_just_now_is_read_again(
         self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(contents, "SETTLED_S", 3_600.0)
+        monkeypatch.setattr(fingerprint, "SETTLED_S", 3_600.0)
         record = tmp_path / "contents.json"
         assert self.asked(company, record, monkeypatch)[1] == ["1", "3", "5"]
         assert self.asked(company, record, monkeypatch)[1] == ["1", "3", "5"]

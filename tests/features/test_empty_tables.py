@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from features import loader
-from features.errors import BadInput
-from features.source import Source, open_source
-from features.usability import usability
+from features.kit.errors import BadInput
+from features.readiness.report import usability
+from features.sources import loader
+from features.sources.source import Source, open_source
 
 HEADER = "account_id,event_time,quantity\n"
 ACCOUNTS = "SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time"

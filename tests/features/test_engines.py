@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from features.catalog import definitions
-from features.panel import build_panel
-from features.source import Source, open_source
+from features.panel.build import build_panel
+from features.signals.catalog import definitions
+from features.sources.source import Source, open_source
 from tests.company import at, make_source, random_company
 
 LEAP_DAY = at("2024-02-29")  # the end of a month, too
@@ -130,7 +130,7 @@ class TestEveryEngine:
 
     def test_a_difference_would_be_seen(self, company: Source, expected: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         """The sabotaged twin: pandas that forgets the first week of a word of bits."""
-        from features.engines import PandasEngine
+        from features.panel.engines import PandasEngine
 
         whole = PandasEngine.roll_up
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from features import full_sample, loader
-from features.errors import BadInput
-from features.full_sample import may_be_sampled, with_full_sample
-from features.source import SHIPPED, Source, open_source
-from features.usability import usability
+from features.kit.errors import BadInput
+from features.readiness.report import usability
+from features.sources import full_sample, loader
+from features.sources.full_sample import may_be_sampled, with_full_sample
+from features.sources.source import SHIPPED, Source, open_source
 
 ROWS = 20_600
 """More than the 20,480 rows by which DuckDB settles a type."""

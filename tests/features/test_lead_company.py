@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from features import panel
-from features.lead_company import companies_of, leads_of
-from features.panel import build_panel
-from features.source import Source
+from features.panel import build
+from features.panel.build import build_panel
+from features.panel.lead_company import companies_of, leads_of
+from features.sources.source import Source
 from tests.company import at, make_source
 
 LEADS = ("by_account", "by_domain", "free_mail", "two_owners", "alone", "direct")
@@ -92,12 +92,12 @@ class TestEligibility:
 
     def test_without_the_guard_they_were_scored(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         source = company(tmp_path, opportunities=[deal("a")])
-        whole = panel.customers
+        whole = build.customers
 
         def blind(engine: Any, source: Source, leads: Any, ids: Any, *_: Any) -> Any:
-            return whole(engine, source, leads, ids).with_columns(company_bought=panel.nw.lit(0))
+            return whole(engine, source, leads, ids).with_columns(company_bought=build.nw.lit(0))
 
-        monkeypatch.setattr(panel, "customers", blind)
+        monkeypatch.setattr(build, "customers", blind)
         assert bought_by(source, "2024-04-01") == []
 
 

@@ -12,16 +12,16 @@ from typer.testing import CliRunner
 
 from features.__main__ import app
 from features.audit.outcome import QUESTIONS
-from features.engines import make_engine
-from features.errors import BadInput
-from features.needed_tables import left_out_notes, tables_for
-from features.panel import build_panel
+from features.kit.errors import BadInput
+from features.panel.build import build_panel
+from features.panel.engines import make_engine
 from features.readiness.labelled_rows import labelled_rows
-from features.signal import Entity
+from features.readiness.report import usability, verdict
+from features.signals.needed_tables import left_out_notes, tables_for
+from features.signals.signal import Entity
 from features.simulate import simulate
-from features.source import SHIPPED, Source, open_source
-from features.tables import TABLES
-from features.usability import usability, verdict
+from features.sources.schema import TABLES
+from features.sources.source import SHIPPED, Source, open_source
 
 LEAD, CHURN = QUESTIONS["lead-fit"], QUESTIONS["churn-risk"]
 

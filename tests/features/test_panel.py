@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from features.errors import UserMistake
-from features.measures import DAY_US
-from features.panel import build_panel, grid, panel_parts, signals_of
-from features.source import Source
+from features.kit.errors import UserMistake
+from features.panel.build import build_panel, grid, panel_parts, signals_of
+from features.signals.aggregations import DAY_US
+from features.sources.source import Source
 from tests.company import at, make_source, random_company
 
 UTC = dt.UTC
@@ -121,7 +121,7 @@ class TestPointInTime:
         """The sabotaged twin: `<=` at as_of in the state of a contract lets the version at as_of in."""
         import narwhals as nw
 
-        from features import states
+        from features.panel import point_in_time
 
         def leaking(engine: Any, versions: Any, as_ofs: Any, ago: int = 0) -> Any:
             moments = [as_of - ago * DAY_US for as_of in as_ofs]
@@ -140,7 +140,7 @@ class TestPointInTime:
         ended = contract | {"event_time": as_of, "status": "ended", "mrr": 0.0}
         source = make_source(tmp_path / "c", {"accounts": [account], "subscriptions": [contract, ended]})
         assert build_panel(source, "account", [as_of])["mrr"].to_pylist() == [100.0]
-        monkeypatch.setattr(states, "states_at", leaking)
+        monkeypatch.setattr(point_in_time, "states_at", leaking)
         assert build_panel(source, "account", [as_of])["mrr"].to_pylist() == [0.0]
 
 
@@ -237,7 +237,7 @@ class TestAgainstArithmetic:
             "SELECT 'a' AS account_id, TIMESTAMPTZ '2024-03-01 23:30:00-02:00' AS event_time "
             "UNION ALL SELECT 'a', TIMESTAMPTZ '2024-03-02 01:00:00+00:00'"
         )
-        from features.source import open_source
+        from features.sources.source import open_source
 
         panel = build_panel(
             open_source(str(tmp_path)), "account", [at("2024-03-02"), at("2024-03-02T01:10:00"), at("2024-03-03")]

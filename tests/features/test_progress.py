@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 
-from features.progress import progress
+from features.kit.progress import progress
 
 
 class Pipe(io.StringIO):

@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 import features
-from features import usage
 from features.__main__ import app
-from features.panel import build_panel
-from features.source import open_source
+from features.panel.build import build_panel
+from features.signals import usage
+from features.sources.source import open_source
 from tests.company import at
 
 PAGE = (Path(features.__path__[0]) / "README.md").read_text()

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from features.errors import UserMistake
-from features.panel import build_panel
-from features.removed import FILE, Removed, mark_of
-from features.scan import Bounds
-from features.source import Source, open_source
+from features.kit.errors import UserMistake
+from features.panel.build import build_panel
+from features.sources.source import Source, open_source
+from features.sources.suppression import FILE, Removed, mark_of
+from features.sources.time_bounds import Bounds
 from tests.company import at, make_source
 
 DAY = {"event_time": at("2024-01-05")}
@@ -119,7 +119,7 @@ def test_ids_may_be_numbers(tmp_path: Path, home: Path) -> None:
 
 def test_a_table_that_stays_where_it_is(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Large event tables are scanned by statements on their own columns; these leave out the same."""
-    monkeypatch.setattr("features.loader.VIEW_ABOVE_ROWS", 1)
+    monkeypatch.setattr("features.sources.loader.VIEW_ABOVE_ROWS", 1)
     source = opened(tmp_path, home, [("account", "b", None)], [("account", "a", "c")])
     assert "usage" in source.scans
     for known_since in (None, 0):

@@ -17,16 +17,16 @@ from typer.testing import CliRunner
 
 import features.simulate as page
 from features.__main__ import app
-from features.errors import BadInput
-from features.panel import build_panel, grid
+from features.kit.errors import BadInput
+from features.panel.build import build_panel, grid
 from features.simulate import parameters as p
 from features.simulate import simulate
 from features.simulate.base import add_months, propagate
 from features.simulate.buyers import conversion_truth
 from features.simulate.company import tables_written
 from features.simulate.customers import churn_truth
-from features.source import open_source
-from features.tables import TABLES
+from features.sources.schema import TABLES
+from features.sources.source import open_source
 from tests.features.simulated import END, SMALL, connect, one, spells_of, world_of
 
 TYPES = {

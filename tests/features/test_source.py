@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from features import changes
-from features.changes import coerce
-from features.errors import BadInput, UserMistake
-from features.panel import build_panel
+from features.kit.errors import BadInput, UserMistake
+from features.panel.build import build_panel
 from features.simulate import simulate
-from features.source import open_source
-from features.tables import TABLES
+from features.sources import overlay
+from features.sources.overlay import coerce
+from features.sources.schema import TABLES
+from features.sources.source import open_source
 from tests.company import at, make_source, random_company
 
 ACCOUNTS = "SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time"
@@ -189,7 +189,7 @@ class TestChanges:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin."""
-        monkeypatch.setattr(changes, "_together", lambda _key, read: read)
+        monkeypatch.setattr(overlay, "_together", lambda _key, read: read)
         assert self.two_fields_at_one_time(tmp_path) != [("l1", 250.0, "steel"), ("l3", 250.0, "steel")]
 
     def test_all_bad_values_at_once(self, tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ import pytest
 from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
-from features import table_query
 from features.__main__ import app
-from features.errors import BadInput, UserMistake
-from features.removed import Removed, mark_of
-from features.source import open_source
-from features.table_query import table_rows
+from features.kit.errors import BadInput, UserMistake
+from features.sources import table_query
+from features.sources.source import open_source
+from features.sources.suppression import Removed, mark_of
+from features.sources.table_query import table_rows
 
 SUBSCRIPTIONS = """SELECT unnest(['s1', 's2', 's3']) AS subscription_id, unnest(['a1', 'a2', 'a1']) AS account_id,
   unnest([DATE '2025-01-01', DATE '2025-02-01', DATE '2025-03-01']) AS event_time, unnest(['active', 'active', 'ended']) AS status,

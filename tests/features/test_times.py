@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import loader
-from features.errors import BadInput
-from features.panel import build_panel
-from features.source import Source, open_source
+from features.kit.errors import BadInput
+from features.panel.build import build_panel
+from features.sources import loader
+from features.sources.source import Source, open_source
 from tests.company import at, make_source, random_company
 
 UNITS = [(unit, zone) for unit in ("s", "ms", "us", "ns") for zone in (None, "UTC", "Europe/Berlin")]

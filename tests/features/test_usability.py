@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from features.__main__ import app
 from features.audit.outcome import QUESTIONS
 from features.readiness.line import Line
+from features.readiness.report import usability, verdict
 from features.simulate import simulate
-from features.source import open_source
-from features.usability import usability, verdict
+from features.sources.source import open_source
 from tests.company import at, make_source, random_company
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from features.errors import UserMistake
-from features.settings import Settings
+from features.kit.errors import UserMistake
+from features.kit.settings import Settings
 from models import artifact_location, registry
 from models.catalog import get_model
 from tests.scorers import make_scorer

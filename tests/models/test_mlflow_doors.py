@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.settings import Settings
+from features.kit.settings import Settings
 from models import registry
 from models.catalog import get_model
 from models.scorer import Scorer

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.errors import UserMistake
-from features.settings import Settings
+from features.kit.errors import UserMistake
+from features.kit.settings import Settings
 from models import registry
 from models.catalog import get_model
 from models.scorer import Scorer

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from features.errors import BadInput
+from features.kit.errors import BadInput
 from models import artefact
 from models.artefact import ScorerRefused
 from models.catalog import MODELS, UnknownModel, get_model

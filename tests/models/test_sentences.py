@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from features.catalog import definitions
-from features.signal import Signal
+from features.signals.catalog import definitions
+from features.signals.signal import Signal
 from models.amounts import TINY
 from models.comparisons import Comparisons
 from models.spec import Bins, ScorerSpec, SignalSpec, Words

@@ -76,6 +76,6 @@ class TestNotebook:
 def test_a_notebook_that_breaks_is_seen() -> None:
     """The sabotaged twin."""
     notebook = nbformat.read(ROOT / "notebooks" / "the_company_as_of_today.ipynb", as_version=4)
-    notebook.cells = [nbformat.v4.new_code_cell("from features.panel import no_such_thing")]
+    notebook.cells = [nbformat.v4.new_code_cell("from features.panel.build import no_such_thing")]
     with pytest.raises(CellExecutionError, match="no_such_thing"):
         run(notebook)

@@ -17,7 +17,7 @@ import duckdb  # noqa: F401  # what a child would import is imported once; no th
 import httpx
 import lightgbm  # noqa: F401
 
-import features.panel  # noqa: F401
+import features.panel.build  # noqa: F401
 import serving.writeback.hubspot  # noqa: F401
 from serving.app import create_app
 from serving.champion import Champions

@@ -20,11 +20,11 @@ import lightgbm  # noqa: F401
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.catalog import definitions
-from features.cli import parse_as_of
-from features.panel import build_panel
-from features.signal import Signal
-from features.source import open_source
+from features.kit.cli import parse_as_of
+from features.panel.build import build_panel
+from features.signals.catalog import definitions
+from features.signals.signal import Signal
+from features.sources.source import open_source
 from serving.batch import durable
 from serving.batch import run as running
 from serving.champion import Champions

@@ -17,9 +17,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from features.catalog import signals
+from features.signals.catalog import signals
 from features.simulate import simulate
-from features.source import open_source
+from features.sources.source import open_source
 from models import pointer
 from models.catalog import MODELS, get_model
 from models.spec import VerdictSpec

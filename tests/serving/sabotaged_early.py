@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from features.cli import run
+from features.kit.cli import run
 from serving.__main__ import app
 from serving.state import AppState
 from serving.webhooks import endpoints, inbox

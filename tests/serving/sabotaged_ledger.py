@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from features.cli import run
+from features.kit.cli import run
 from serving.__main__ import app
 from serving.writeback import ledger
 

@@ -7,7 +7,7 @@ import os
 import socket
 from urllib.parse import urlsplit
 
-from features.cli import run
+from features.kit.cli import run
 from serving.__main__ import app
 from serving.champion import Champions
 

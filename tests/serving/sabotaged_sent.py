@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from features.cli import run
+from features.kit.cli import run
 from serving.__main__ import app
 from serving.writeback.deliver import Delivered, Delivery
 from serving.writeback.sender import CallFailed, Outcome, Write

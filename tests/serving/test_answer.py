@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from msgspec import UNSET
 
-from features.removed import mark_of
+from features.sources.suppression import mark_of
 from models.catalog import get_model
 from models.pointer import Pointer
 from serving.champion import Champion

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from features.catalog import signals as signals_of_all
-from features.panel import build_panel
-from features.source import open_source
+from features.panel.build import build_panel
+from features.signals.catalog import signals as signals_of_all
+from features.sources.source import open_source
 from serving.champion import Champions
 from serving.clock import from_us, make_clock, to_us
 from serving.connections import ConnectionConfig, Mapped

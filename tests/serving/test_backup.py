@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 from serving.connections import ConnectionConfig, Mapped
 from serving.history import repository as history
 from serving.keys import repository as keys

@@ -18,9 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from features.cli import parse_as_of
-from features.errors import UserMistake
-from features.source import Source, open_source
+from features.kit.cli import parse_as_of
+from features.kit.errors import UserMistake
+from features.sources.source import Source, open_source
 from serving.batch import durable, publish
 from serving.batch import run as running
 from serving.batch.publish import files_of, is_whole, read_manifest, read_scores

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from features.errors import BadInput
-from features.source import SHIPPED, open_source
+from features.kit.errors import BadInput
+from features.sources.source import SHIPPED, open_source
 from serving.__main__ import app
 from serving.batch import run as running
 from serving.connections import ConnectionConfig, tell

@@ -9,9 +9,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from features.errors import UserMistake
-from features.memory import memory_bytes
-from features.source import MEMORY_SHARE, open_source
+from features.kit.errors import UserMistake
+from features.kit.memory import memory_bytes
+from features.sources.source import MEMORY_SHARE, open_source
 from serving.batch.command import batch
 from tests.serving.running import AS_OF, Home, quick_home
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.errors import AccountscoreError
+from features.kit.errors import AccountscoreError
 from models.pointer import Pointer, read_pointer
 from models.scorer import Scorer
 from serving.batch import spark
@@ -131,7 +131,7 @@ def test_another_scorer_than_was_meant_is_noticed(champion: Champion, signals: p
 
 def test_what_travels_holds_no_data(champion: Champion, home: Home) -> None:
     """Our code and the scorer's files, nothing else of this machine."""
-    from features.engines import spark_session
+    from features.panel.engines import spark_session
 
     name = spark._ship(spark_session(), champion.pointer.path, champion.scorer)
     folder = spark._scratch(spark_session().sparkContext)

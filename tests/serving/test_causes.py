@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from features.catalog import definitions
-from features.panel import build_panel
-from features.removed import Removed, mark_of
-from features.source import Source
+from features.panel.build import build_panel
+from features.signals.catalog import definitions
+from features.sources.source import Source
+from features.sources.suppression import Removed, mark_of
 from models import pointer
 from serving.batch import between
 from serving.batch import run as running

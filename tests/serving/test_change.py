@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from features.signal import Phrase, Signal
+from features.signals.signal import Phrase, Signal
 from models.scorer import Scorer
 from serving.change.many import split_many
 from serving.change.split import Old, Split, split

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from features.errors import BadInput
+from features.kit.errors import BadInput
 from serving.connections import load_connections
 
 GOOD = """

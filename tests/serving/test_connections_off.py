@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook
 
-from features.errors import BadInput
+from features.kit.errors import BadInput
 from serving import app as api
 from serving.connections import load_connections, read_connections
 from serving.store.connect import open_store

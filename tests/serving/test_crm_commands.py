@@ -21,7 +21,7 @@ from tests.serving.running import Home
 
 KILLED = """
 import os, signal
-from features.cli import run
+from features.kit.cli import run
 from serving.__main__ import app
 from serving.worker import backfill
 from serving.writeback import queue

@@ -15,9 +15,9 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from features.cli import parse_as_of
-from features.panel import build_panel
-from features.source import open_source
+from features.kit.cli import parse_as_of
+from features.panel.build import build_panel
+from features.sources.source import open_source
 from models.pointer import read_pointer
 from models.scorer import Scorer
 from serving.batch.publish import read_scores

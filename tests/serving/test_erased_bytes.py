@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import insert
 
-from features.removed import FILE, mark_of
-from features.settings import Settings
+from features.kit.settings import Settings
+from features.sources.suppression import FILE, mark_of
 from models import registry
 from models.catalog import get_model
 from models.scorer import Scorer

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import insert
 
-from features.removed import FILE, mark_of
-from features.source import open_source
+from features.sources.source import open_source
+from features.sources.suppression import FILE, mark_of
 from models.catalog import get_model
 from serving.batch.publish import read_manifest
 from serving.privacy import gone

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select, text
 
-from features.errors import AccountscoreError, UserMistake
-from features.removed import FILE, Removed, mark_of
-from features.settings import Settings
+from features.kit.errors import AccountscoreError, UserMistake
+from features.kit.settings import Settings
+from features.sources.suppression import FILE, Removed, mark_of
 from models import registry
 from serving.keys import kept
 from serving.keys import repository as keys

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 import features.__main__
 import serving.__main__
 import training.__main__
-from features.cli import parse_as_of
-from features.errors import UserMistake
-from features.source import Source, open_source
+from features.kit.cli import parse_as_of
+from features.kit.errors import UserMistake
+from features.sources.source import Source, open_source
 from serving.batch import run as running
 from serving.batch.age import check_age
 from serving.batch.publish import read_manifest

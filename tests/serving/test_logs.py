@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from features.errors import BadInput
+from features.kit.errors import BadInput
 from models import pointer
 from serving import log as serving_log
 from serving import problems

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import insert, select
 from typer.testing import CliRunner
 
-from features.changes import Unreadable, coerce
-from features.tables import TABLES
+from features.sources.overlay import Unreadable, coerce
+from features.sources.schema import TABLES
 from serving.__main__ import app
 from serving.champion import Champions
 from serving.clock import make_clock, to_us

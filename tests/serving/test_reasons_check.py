@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from features.signal import Phrase, Signal
+from features.signals.signal import Phrase, Signal
 from models import comparisons
 from models.scorer import Scorer
 from models.topics import Topics

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from sqlalchemy import insert, select, update
 
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 from serving.clock import to_us
 from serving.history import repository as history
 from serving.replay.scorers import KeptScorers, ScorerGone

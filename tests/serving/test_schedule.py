@@ -19,7 +19,7 @@ import yaml
 
 import serving
 from features.simulate import simulate
-from features.source import SHIPPED
+from features.sources.source import SHIPPED
 from serving.__main__ import app
 from serving.batch.publish import read_manifest
 from serving.batch.work import only_one

@@ -15,8 +15,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from features.errors import BadInput, UserMistake
-from features.flat_files import reading
+from features.kit.errors import BadInput, UserMistake
+from features.kit.flat_files import reading
 from models import artefact
 from models.scorer import Scorer
 from models.verdict import NotForUse

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 from serving.errors import StoreAway
 from serving.store.connect import Store, Writing, insert_new, open_store, upsert
 from serving.store.migrate import migrate

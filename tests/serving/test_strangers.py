@@ -110,7 +110,7 @@ def test_it_finds_what_is_wrong(url: str, key: str, tmp_path: Path) -> None:
 
 class TestOpenAPI:
     def test_signals_are_those_of_the_catalog(self, url: str) -> None:
-        from features.catalog import signals
+        from features.signals.catalog import signals
 
         schemas = httpx.get(f"{url}/openapi.json").json()["components"]["schemas"]
         for entity, name in (("account", "AccountSignals"), ("lead", "LeadSignals")):
@@ -138,7 +138,7 @@ class TestOpenAPI:
         assert (bare, plain, misfits) == ([], [], [])
 
     def test_examples_name_signals_of_the_catalog(self) -> None:
-        from features.catalog import signals
+        from features.signals.catalog import signals
         from serving.glossary import WORDS
 
         known = {s.name for s in signals()}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from features.errors import BadInput
+from features.kit.errors import BadInput
 from serving.connections import load_connections
 from serving.webhooks.vendors import VENDORS
 from serving.writeback.vendors import make_sender

@@ -11,7 +11,7 @@ import pytest
 
 from features.outcomes.outcomes import DAY_US
 from features.simulate import simulate
-from features.source import open_source
+from features.sources.source import open_source
 from models.catalog import get_model
 from tests.company import at, make_source
 from training import backtest

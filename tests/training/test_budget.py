@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.signal import Phrase, Signal
+from features.signals.signal import Phrase, Signal
 from training import budget, trees
 from training.budget import FEWEST_ROWS, allowed
 from training.fit_table import fit_table

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.errors import UserMistake
-from features.settings import Settings
+from features.kit.errors import UserMistake
+from features.kit.settings import Settings
 from features.simulate import simulate
 from models.catalog import get_model
 from training.compare import beside, compare

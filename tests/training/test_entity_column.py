@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from features.flat_files.kinds import settle_table
+from features.kit.flat_files.kinds import settle_table
 from training.entity_column import find_entities, is_steady
 
 

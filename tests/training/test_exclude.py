@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.audit.finding import Finding
-from features.cli import parse_as_of
-from features.errors import UserMistake
+from features.kit.cli import parse_as_of
+from features.kit.errors import UserMistake
+from features.kit.settings import Settings
 from features.readiness.labelled_rows import themed
-from features.settings import Settings
 from features.simulate import simulate
-from features.source import open_source
+from features.sources.source import open_source
 from models import pointer
 from models.catalog import get_model
 from models.scorer import Scorer

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.settings import Settings
+from features.kit.settings import Settings
 from features.simulate import simulate
-from features.source import open_source
+from features.sources.source import open_source
 from models import registry
 from models.catalog import get_model
 from models.pointer import read_pointer

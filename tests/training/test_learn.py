@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from features.audit import Finding
-from features.errors import UserMistake
+from features.kit.errors import UserMistake
 from models.definition import Gates
 from models.writer import Origin
 from tests.rows import make_rows

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.settings import Settings
-from features.source import Source
+from features.kit.settings import Settings
+from features.sources.source import Source
 from tests.company import at, make_source
 from training.fit import fit_source
 

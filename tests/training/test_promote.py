@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from features.errors import UserMistake
-from features.settings import Settings
+from features.kit.errors import UserMistake
+from features.kit.settings import Settings
 from models import pointer, registry
 from models.catalog import get_model
 from models.pointer import read_pointer

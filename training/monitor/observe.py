@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.errors import BadInput, Fault, UserMistake
-from features.needed_tables import left_out_notes, tables_for
+from features.kit.errors import BadInput, Fault, UserMistake
+from features.kit.progress import Progress
 from features.outcomes.outcomes import (
     DAY_US,
     FOREVER_US,
@@ -26,10 +26,10 @@ from features.outcomes.outcomes import (
     lead_companies,
     read_outcomes,
 )
-from features.panel import ELIGIBLE, signals_of
-from features.progress import Progress
+from features.panel.build import ELIGIBLE, signals_of
 from features.readiness.labelled_rows import RENEWAL, WEEK_DAYS, groups_of, observed
-from features.source import Source, from_us, to_us
+from features.signals.needed_tables import left_out_notes, tables_for
+from features.sources.source import Source, from_us, to_us
 from models.definition import Model
 from models.holdout import held_out
 from models.scorer import Scorer

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.source import from_us
+from features.sources.source import from_us
 from models.definition import Model
 from training.evaluate import Estimate
 from training.monitor import quality

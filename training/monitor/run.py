@@ -7,11 +7,11 @@ import json
 import tempfile
 from pathlib import Path
 
-from features.errors import UserMistake
-from features.progress import Progress
-from features.settings import Settings
-from features.source import Source, open_source
-from features.whole import replace_whole
+from features.kit.atomic_files import replace_whole
+from features.kit.errors import UserMistake
+from features.kit.progress import Progress
+from features.kit.settings import Settings
+from features.sources.source import Source, open_source
 from models import registry
 from models.catalog import get_model
 from models.definition import Model

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from features.errors import UserMistake
-from features.flat_files import headers
-from features.flat_files.reading import read_file
+from features.kit.errors import UserMistake
+from features.kit.flat_files import headers
+from features.kit.flat_files.reading import read_file
 
 GOOD = "lead,amount\na,1\nb,2\n"
 

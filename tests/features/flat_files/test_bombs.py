@@ -17,18 +17,19 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
-from features import cli, held_text, loader
-from features.errors import BadInput, UserMistake
-from features.flat_files import bounds, reading
-from features.flat_files.reading import open_file, read_file
-from features.source import open_source
+from features.kit import cli
+from features.kit.errors import BadInput, UserMistake
+from features.kit.flat_files import bounds, reading
+from features.kit.flat_files.reading import open_file, read_file
+from features.sources import held_text, loader
+from features.sources.source import open_source
 
 MEASURED = """
 import sys
 from pathlib import Path
 import pyarrow
-from features.errors import UserMistake
-from features.flat_files import bounds, reading
+from features.kit.errors import UserMistake
+from features.kit.flat_files import bounds, reading
 {sabotage}
 def most():
     # kB of this process alone; what getrusage tells begins with the memory of the process that started it.

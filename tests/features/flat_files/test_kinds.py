@@ -7,8 +7,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from features.flat_files import values
-from features.flat_files.kinds import file_mark, settle, settle_table
+from features.kit.flat_files import values
+from features.kit.flat_files.kinds import file_mark, settle, settle_table
 
 
 def texts(*written: str | None) -> pa.ChunkedArray:

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.errors import BadInput, UserMistake
-from features.flat_files import reading
-from features.flat_files.reading import read_file
+from features.kit.errors import BadInput, UserMistake
+from features.kit.flat_files import reading
+from features.kit.flat_files.reading import read_file
 
 TEXT = "firm,city\nacme,München\nbeta,Köln\n"
 

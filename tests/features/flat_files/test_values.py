@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from features.flat_files.moments import as_moments
-from features.flat_files.values import as_numbers, as_words, mark_evidence, numbers
+from features.kit.flat_files.moments import as_moments
+from features.kit.flat_files.values import as_numbers, as_words, mark_evidence, numbers
 
 
 def read(*texts: str, decimal: Any = ".") -> list[float | None]:

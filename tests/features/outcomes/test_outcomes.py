@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from features.outcomes.outcomes import DAY_US, FOREVER_US, Outcomes, OutcomesRefused, label, read_outcomes
-from features.source import Source, to_us
+from features.sources.source import Source, to_us
 from tests.company import Rows, at, make_source
 
 HORIZON = 90 * DAY_US

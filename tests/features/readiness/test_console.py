@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from features import cli
 from features.__main__ import app
+from features.kit import cli
 from features.readiness import console
 from tests.company import at, make_source
 

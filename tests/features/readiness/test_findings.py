@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from features.readiness.line import Line
-from features.source import Source, open_source
-from features.usability import usability
-from features.vocabularies import WORDS, understood, words_of
+from features.readiness.report import usability
+from features.sources.source import Source, open_source
+from features.sources.vocabularies import WORDS, understood, words_of
 from tests.company import at, make_source
 
 DAY = dt.timedelta(days=1)
@@ -105,13 +105,13 @@ class TestWords:
         assert source.query("SELECT DISTINCT kind FROM touches") == [("call",)]
 
     def test_signals_count_them(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from features.panel import build_panel
+        from features.panel.build import build_panel
 
         rows = [{"account_id": "a", "event_time": at("2024-02-01"), "kind": "Meeting", "direction": "Inbound"}]
         source = make_source(tmp_path / "one", {"accounts": [account()], "touches": rows})
         assert build_panel(source, "account", [at("2024-02-02")], only=["talks_28d"])["talks_28d"].to_pylist() == [1.0]
         # The twin: words as they stand.
-        monkeypatch.setattr("features.canonical.understood_sql", lambda table, column, text: text)
+        monkeypatch.setattr("features.sources.casts.understood_sql", lambda table, column, text: text)
         source = make_source(tmp_path / "two", {"accounts": [account()], "touches": rows})
         assert build_panel(source, "account", [at("2024-02-02")], only=["talks_28d"])["talks_28d"].to_pylist() == [0.0]
 
@@ -225,7 +225,7 @@ class TestCredits:
 
     def test_it_is_no_outcome_and_the_customer_goes_on(self, tmp_path: Path) -> None:
         from features.outcomes.outcomes import read_outcomes
-        from features.panel import build_panel
+        from features.panel.build import build_panel
 
         source = self.source(tmp_path)
         spells = read_outcomes(source, "account").spells
@@ -236,9 +236,9 @@ class TestCredits:
 
     def test_taken_as_it_stands_it_is_leaving(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The twin."""
-        from features.panel import build_panel
+        from features.panel.build import build_panel
 
-        monkeypatch.setattr("features.loader.without_credits", lambda select: select)
+        monkeypatch.setattr("features.sources.loader.without_credits", lambda select: select)
         panel = build_panel(self.source(tmp_path), "account", [at("2024-03-15")], only=["mrr"])
         assert panel["eligibility"].to_pylist() == ["not_customer"]
 

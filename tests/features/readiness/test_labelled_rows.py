@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from features import usability as check
 from features.audit.outcome import QUESTIONS, Question
-from features.errors import BadInput
+from features.kit.errors import BadInput
 from features.readiness import labelled_rows as rules
-from features.source import Source
-from features.usability import usability, verdict
+from features.readiness import report as check
+from features.readiness.report import usability, verdict
+from features.sources.source import Source
 from tests.company import at, make_source
 from training import fit as fitting
 

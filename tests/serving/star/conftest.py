@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from features.source import Source, open_source
+from features.sources.source import Source, open_source
 from serving.replay.scorers import KeptScorers
 from serving.star import schema
 from serving.star.export import Exported, export

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from features.source import Source
+from features.sources.source import Source
 from serving.batch.publish import read_manifest, read_scores
 from serving.star import rows, schema
 from tests.serving.running import AS_OF

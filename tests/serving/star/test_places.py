@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from features.errors import UserMistake
-from features.source import Source
+from features.kit.errors import UserMistake
+from features.sources.source import Source
 from serving.batch import durable
 from serving.batch.publish import read_manifest
 from serving.errors import BatchBusy

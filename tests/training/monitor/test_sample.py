@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.errors import BadInput, UserMistake
+from features.kit.errors import BadInput, UserMistake
 from features.simulate import simulate
-from features.source import SHIPPED, open_source
+from features.sources.source import SHIPPED, open_source
 from models import pointer
 from models.catalog import get_model
 from models.scorer import Scorer

@@ -1,0 +1,43 @@
+"""Locks between processes, on a file. The system frees one when its process dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from features.kit.errors import AccountscoreError
+
+LOOK_SECONDS = 0.05
+
+
+@contextmanager
+def file_lock(path: Path, seconds: float, otherwise: AccountscoreError) -> Iterator[None]:
+    """Hold the lock until the block ends; raises `otherwise`, with the number of the process that holds it, when another process, or
+    another block of this one, still has it after `seconds`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + seconds
+    with path.open("a+") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise type(otherwise)(f"{otherwise}{_held_by(file)}") from None
+                time.sleep(LOOK_SECONDS)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _held_by(file: TextIO) -> str:
+    """What its holder wrote into it."""
+    file.seek(0)
+    found = file.read(20)
+    return f" (process {found} holds {file.name!r})" if found.isdigit() else ""

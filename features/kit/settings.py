@@ -1,0 +1,54 @@
+"""Settings from the environment, prefix `ACCOUNTSCORE_`; read when asked for, never at import."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from features.kit.writable import require_writable
+
+
+def sqlite_url(file: Path) -> str:
+    """The SQLAlchemy URL of a SQLite file, whatever characters its path has.
+
+    >>> sqlite_url(Path("/srv/a?b/100%/store.db"))
+    'sqlite:////srv/a%3Fb/100%25/store.db'
+    """
+    return (
+        f"sqlite:///{quote(str(file), safe=' +/')}"  # what URL.create of SQLAlchemy writes, which takes 0.2 s to import
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are. Every path is absolute."""
+
+    home: Path
+    """`ACCOUNTSCORE_HOME`, default `var/`: everything that is written."""
+    data: Path | None
+    """`ACCOUNTSCORE_DATA`: the directory that holds the public datasets, if any."""
+    store_url: str
+    """`ACCOUNTSCORE_STORE_URL`: SQLAlchemy URL of the serving store, default SQLite under `home`."""
+    tracking_uri: str
+    """`ACCOUNTSCORE_TRACKING_URI`: MLflow tracking store, default SQLite under `home`."""
+    connections: Path
+    """`ACCOUNTSCORE_CONNECTIONS`: folder of one TOML file per CRM connection, default `home`/connections."""
+
+    def require_home(self) -> None:
+        """Raises `UserMistake` when the home cannot be written: to be asked before work whose result goes there."""
+        require_writable(self.home, "mount it writable, or set ACCOUNTSCORE_HOME to a folder that can be written")
+
+    @classmethod
+    def from_env(cls, environ: dict[str, str] | None = None) -> Settings:
+        env = os.environ if environ is None else environ
+        home = Path(env.get("ACCOUNTSCORE_HOME") or "var").resolve()
+        data = env.get("ACCOUNTSCORE_DATA")
+        return cls(
+            home=home,
+            data=Path(data).resolve() if data else None,
+            store_url=env.get("ACCOUNTSCORE_STORE_URL") or sqlite_url(home / "store.db"),
+            tracking_uri=env.get("ACCOUNTSCORE_TRACKING_URI") or sqlite_url(home / "mlflow.db"),
+            connections=Path(env.get("ACCOUNTSCORE_CONNECTIONS") or home / "connections").resolve(),
+        )

@@ -1,0 +1,119 @@
+"""What a nightly run keeps of the history, so that the next one reads only the last window and what is new.
+
+Windows reach back 84 days. What reaches further, the first and the last event of an entity and the moment a member was
+first seen, is carried from night to night: minima and maxima, to which reading a row twice does no harm. A carried state
+belongs to one source and one moment; it is used when the rows that it stands for are still the same, by what they add up to
+(`features.sources.fingerprint`): an old row that was edited, taken out or slipped in is noticed, said in the log, and the state made anew
+from the whole history. Files that nobody wrote to since are not read for that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import narwhals as nw
+import pyarrow.parquet as pq
+
+from features.panel.engines import Engine
+from features.sources.fingerprint import added
+from features.sources.source import Source
+
+Frame = nw.LazyFrame[Any]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """The state of one entity kind in a folder, valid for rows visible before `at_us`; None when there is none yet."""
+
+    folder: Path
+    at_us: int | None
+
+    @classmethod
+    def open(cls, folder: Path, source: Source, as_of_us: int, quiet: bool = False) -> Carried:
+        """The state for a run at `as_of_us`: empty when it is missing, of another source, newer, or no longer true, which is
+        logged unless `quiet`."""
+        try:
+            held = json.loads((folder / "state.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return cls(folder, None)
+        if held["source"] != _about(source) or held["at_us"] > as_of_us:
+            log.log(
+                logging.DEBUG if quiet else logging.INFO,
+                "carried.anew source=%s reason=another_source_or_moment", source.name,
+            )  # fmt: skip
+            return cls(folder, None)
+        restated = [table for table, parts in held["parts"].items() if not _same(source, table, parts, held["at_us"])]
+        if restated:
+            log.log(
+                logging.DEBUG if quiet else logging.WARNING,
+                "carried.anew source=%s reason=old_rows_changed tables=%s", source.name, ",".join(sorted(restated)),
+            )  # fmt: skip
+            return cls(folder, None)
+        return cls(folder, held["at_us"])
+
+    def read(self, engine: Engine, name: str) -> Frame | None:
+        """A carried frame, None on the first night."""
+        path = self.folder / f"{name}.parquet"
+        return engine.parquet(path) if self.at_us is not None and path.is_file() else None
+
+    def replace(
+        self, engine: Engine, source: Source, frames: dict[str, Frame], as_of_us: int, tables: list[str]
+    ) -> None:
+        """Put new frames in the place of the old, whole: written beside, then renamed."""
+        partial = self.folder.with_name(f".{self.folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for name, frame in frames.items():
+            pq.write_table(engine.arrow(frame), partial / f"{name}.parquet")
+        state = {
+            "source": _about(source),
+            "at_us": as_of_us,
+            "parts": {table: _parts(source, table, as_of_us) for table in tables},
+        }
+        (partial / "state.json").write_text(json.dumps(state))
+        old = self.folder.with_name(f".{self.folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if self.folder.is_dir():
+            self.folder.rename(old)
+        partial.rename(self.folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _about(source: Source) -> dict[str, Any]:
+    """What makes a source the same one: its name, its columns, its SELECTs, and who was taken out of it."""
+    columns = {table: list(source.columns[table]) for table in source.tables}
+    selects = "\n".join(source.statement(table) or "" for table in source.tables)
+    digest = hashlib.sha256(selects.encode()).hexdigest()
+    return {
+        "name": source.name, "columns": columns, "selects": digest, "gone": source.left_out.digest,
+        "hashed_by": duckdb.__version__,
+    }  # fmt: skip
+
+
+def _parts(source: Source, table: str, at_us: int) -> dict[str, Any]:
+    """Per part of a table its identity, and what its rows visible before a moment add up to."""
+    contents = source.contents
+    return {
+        name: {"when": contents.mark(table, name), "sums": list(contents.before(table, name, at_us))}
+        for name in contents.parts(table)
+    }
+
+
+def _same(source: Source, table: str, held: dict[str, Any], at_us: int) -> bool:
+    """Whether the rows visible before a moment are those of a kept state; rows may have moved from file to file."""
+    contents = source.contents
+    if not source.has(table):
+        return False
+    now = contents.parts(table)
+    written = [n for n in now if n not in held or not contents.is_as_before(table, n, held[n]["when"])]
+    left = set(held) - (set(now) - set(written))
+    before = added([tuple(held[name]["sums"]) for name in left])
+    return added([contents.before(table, name, at_us) for name in written]) == before

@@ -1,0 +1,308 @@
+"""Can this source be used, for which model, and what is missing? The report of `python -m features check`.
+
+Every line names table, column, rows, the rule, what was found, what is needed, how grave it is, and what to do. `blocks`
+stops reading or training, `weakens` costs quality or keeps a model from going live, `info` is worth knowing. Whether a model
+can be trained is no rule of this module: `features.readiness` is asked, as `fit` asks it, and its faults are printed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from features.audit.outcome import QUESTIONS, Question, told_by
+from features.kit.errors import BadInput, Fault, UserMistake
+from features.panel.build import ELIGIBLE, build_panel, offered
+from features.readiness.early_outcomes import early_outcome_lines
+from features.readiness.final_states import final_state_lines
+from features.readiness.labelled_rows import Trainable, trainable
+from features.readiness.line import Line
+from features.readiness.negative_values import negative_lines
+from features.readiness.owners import owner_lines
+from features.readiness.repeated_rows import repeated_lines
+from features.readiness.text_files import text_file_lines
+from features.readiness.words import word_lines
+from features.signals.aggregations import DAY_US
+from features.signals.needed_tables import tables_for
+from features.sources.casts import internal, quote
+from features.sources.observed_period import ObservedPeriod
+from features.sources.rows_beyond import Beyond, rows_beyond
+from features.sources.schema import ENTITIES, TABLES
+from features.sources.source import Source, from_us, to_us
+
+ACTIVE_SHARE, ACTIVE_DAYS = 0.5, 84
+"""Share of the eligible entities with an event in the last 84 days below which behaviour says little."""
+EMPTY_SHARE = 0.5
+FRESH_DAYS = 2
+"""A source that ended longer before a nightly run's moment is warned of."""
+GATE = ", to go live"
+"""What a rule says after the model's name when a version can be trained, and its gates would keep it from going live."""
+
+
+def usability(source: Source) -> list[Line]:
+    """The whole report, the gravest first; works on a source with faults (`open_source(..., keep_going=True)`)."""
+    lines = [of_fault(fault) for fault in source.faults]
+    period = list(period_lines(source)) if source.tables else []
+    lines += period
+    for name in source.tables:
+        lines += table_lines(source, name)
+    if not any(line.severity == "blocks" for line in period):
+        for question in QUESTIONS.values():
+            lines += model_lines(source, question)
+    rank = {"blocks": 0, "weakens": 1, "info": 2}
+    return sorted(lines, key=lambda line: rank[line.severity])
+
+
+def of_fault(fault: Fault) -> Line:
+    """A fault of a source's file as a line: the file is the table's."""
+    place, *parts = re.split(r", (table|column|line|file) ", fault.where)
+    named = dict(zip(parts[::2], parts[1::2], strict=True))
+    counted, _, rest = fault.found.partition(" rows where it ")
+    rows = int(counted.replace(",", "")) if rest else None
+    found = rest or fault.found
+    if "line" in named:
+        found = f"line {named['line']}: {found}"
+    if "file" in named:
+        found = f"file {named['file']}: {found}"
+    return Line(
+        "blocks", Path(place).stem, named.get("column", ""), rows, fault.rule, found, fault.rule, fault.next_step
+    )
+
+
+def table_lines(source: Source, name: str) -> Iterable[Line]:
+    """What a table that could be read lacks: rows, known owners, words that are understood, filled columns."""
+    definition = TABLES[name]
+    rows = source.rows(name)
+    if not rows:
+        yield Line(
+            "weakens",
+            name,
+            "",
+            0,
+            "a table has rows",
+            source.empty.get(name, "none"),
+            "at least one",
+            "fill the file, or see the SELECT and its filter",
+        )
+        return
+    for lines in (text_file_lines, owner_lines, word_lines, repeated_lines, final_state_lines, negative_lines):
+        yield from lines(source, name)
+    labels = definition.kind == "label"  # a snapshot of outcomes has no times, and needs none
+    held = [c for c in definition.columns if c.name in source.columns[name] and not (c.required or labels)]
+    if held:
+        counts = source.query(
+            "SELECT "
+            + ", ".join(f"count({internal(c.name) if c.type == 'time' else quote(c.name)})" for c in held)
+            + f" FROM {quote(name)}"
+        )[0]
+        for column, filled in zip(held, counts, strict=True):
+            if filled < (1 - EMPTY_SHARE) * rows:
+                yield Line(
+                    "weakens" if filled == 0 else "info",
+                    name,
+                    column.name,
+                    rows - filled,
+                    "a delivered column is filled in",
+                    f"missing in {1 - filled / rows:.0%} of the rows",
+                    f"at most {EMPTY_SHARE:.0%}",
+                    "fill it, or leave the column out",
+                )
+    lacking = [c.name for c in definition.columns if c.name not in source.columns[name] and not c.required]
+    if lacking:
+        yield Line(
+            "info",
+            name,
+            ", ".join(lacking),
+            None,
+            "columns beyond the required ones bring signals",
+            "not delivered",
+            "none of them is required",
+            "add those that you have to the SELECT",
+        )
+
+
+def period_lines(source: Source) -> Iterable[Line]:
+    """How far the data reach, which rows lie beyond, and which tables stopped before."""
+    try:
+        period = source.observed
+    except UserMistake as nothing:
+        yield Line(
+            "blocks", "", "event_time", None, "rows happened before the clock", str(nothing), "one", "see the dates"
+        )
+        return
+    end, clock = from_us(period.last_us), from_us(source.now_us)
+    yield Line(
+        "info", "", "event_time", None,
+        "the end of the data: the newest row not after the clock, and not cut off by a gap of 28 days and 10 x the usual one",
+        f"{end:%Y-%m-%d}, {(clock - end).days:,} days before the clock", f"the nightly run warns above {FRESH_DAYS}",
+        "nothing" if clock - end <= dt.timedelta(days=FRESH_DAYS) else f"load what came since, or score as of {end:%Y-%m-%d}",
+    )  # fmt: skip
+    for found in rows_beyond(source):
+        named = f" ({found.key} {', '.join(map(repr, found.examples))})" if found.examples else ""
+        first, last = from_us(found.first_us), from_us(found.last_us)
+        ahead = found.side == "after"
+        # A contract's agreed end is rightly dated ahead; what people do is not.
+        planned = ahead and found.column == "event_time" and TABLES[found.table].kind == "state"
+        yield Line(
+            "info" if planned else "weakens", found.table, found.column, found.rows,
+            "a row happened within what was observed" if found.column == "event_time" else "a row is known by now",
+            f"{found.rows:,} dated {first:%Y-%m-%d}" + (f" to {last:%Y-%m-%d}" if last != first else "") + named,
+            f"not after {end:%Y-%m-%d}" if found.column == "event_time" and ahead else f"not after the clock, {clock:%Y-%m-%d}"
+            if ahead else f"not before {from_us(period.first_us):%Y-%m-%d}",
+            "nothing if they are planned: no outcome is read from them before their day" if planned
+            else f"correct the dates, or leave the rows out: SELECT * FROM (THIS SELECT) WHERE {_within(found, period, clock)}; they do not "
+            "move the end, and no outcome is read from them",
+        )  # fmt: skip
+    yield from _stopped(source)
+
+
+def _within(found: Beyond, period: ObservedPeriod, clock: dt.datetime) -> str:
+    """The condition of the rows that are not beyond; a time that is null is none."""
+    if found.column == "known_time":
+        limit = f"<= TIMESTAMPTZ '{clock:%Y-%m-%d %H:%M:%S}+00'"
+    elif found.side == "after":
+        limit = f"<= TIMESTAMPTZ '{from_us(period.last_us):%Y-%m-%d %H:%M:%S.%f}+00'"
+    else:
+        limit = f">= TIMESTAMPTZ '{from_us(period.first_us):%Y-%m-%d %H:%M:%S.%f}+00'"
+    return f"coalesce({found.column} {limit}, true)"
+
+
+def _stopped(source: Source) -> Iterable[Line]:
+    """Tables whose newest row is long before the end. Where nothing new is entered (no new company, no new person) that is
+    no fault; where events stop, signals read silence; where outcomes are told, they are known no further."""
+    end = from_us(source.observed.last_us)
+    telling = {table for question in QUESTIONS.values() for table in told_by(source, question)}
+    for name, table in source.observed.tables.items():
+        last = from_us(table.last_us)
+        silent = end.date() - last.date()
+        if table.stopped:
+            entered = TABLES[name].kind == "state" and name not in telling
+            known = f": outcomes that it tells are known up to {last:%Y-%m-%d} only" if name in telling else ""
+            yield Line(
+                "info" if entered else "weakens", name, "event_time", None, "a table reaches as far as the source does",
+                f"its newest row is of {last:%Y-%m-%d}, {silent.days:,} days before the end", "a gap like those before",
+                f"nothing if no row of {name} was new since, else load what came" if entered else f"load what came since{known}",
+            )  # fmt: skip
+
+
+def model_lines(source: Source, question: Question) -> Iterable[Line]:
+    """What keeps a model from being trained, or from going live, by the rules of `features.readiness`."""
+    model, table = question.model, ENTITIES[question.entity]
+    broken = [name for name in source.broken if name in tables_for(question.entity, question.themes)]
+    if broken or (source.faults and source.faults_for([]) and source.has(table)):
+        listed = ", ".join(broken) or "files of the source"
+        yield Line(
+            "info", listed, "", None, f"{model}: what else it needs is asked once the tables that it reads can be read",
+            f"it reads {listed}, which cannot be read", "tables without a fault", "mend the faults, then check again",
+        )  # fmt: skip
+        return
+    if not source.has(table):
+        yield Line(
+            "info",
+            table,
+            "",
+            None,
+            f"{model} needs the table {table}",
+            "it is not there",
+            "one SELECT",
+            f"write {table}.sql if you want {model}",
+        )
+        return
+    try:
+        found = trainable(source, question)
+    except BadInput as refused:
+        for fault in refused.faults:
+            yield Line(
+                "blocks", table, "", None, f"{model}: {fault.rule}", f"{fault.where}: {fault.found}", fault.rule, fault.next_step
+            )  # fmt: skip
+    else:
+        yield from _enough_to_go_live(question, table, found)
+    yield from early_outcome_lines(source, question)
+    yield _active(source, question)
+    signals, left_out = offered(source, question.entity)
+    yield Line(
+        "info",
+        table,
+        "",
+        None,
+        f"{model}: signals that the tables allow",
+        f"{len(signals):,}",
+        "as many as you have tables for",
+        "see: python -m features catalog",
+    )
+    for column in left_out:
+        yield Line(
+            "info",
+            column.table,
+            column.column,
+            None,
+            "a column beyond the canonical ones is a signal",
+            column.why,
+            "a number, a time, or a vocabulary",
+            "leave it out of the SELECT, or make it one",
+        )
+
+
+def _enough_to_go_live(question: Question, table: str, found: Trainable) -> Iterable[Line]:
+    """The gate "enough labels", which is known before anything is learnt."""
+    y = found.rows.y
+    for kind, wanted, least in (("with", 1, question.min_positives), ("without", 0, question.min_negatives)):
+        fitted, judged = (int((y[mask] == wanted).sum()) for mask in (found.fitted, found.judged))
+        enough = fitted >= least and judged >= least / 4
+        yield Line(
+            "info" if enough else "weakens",
+            table,
+            "",
+            len(y),
+            f"{question.model}{'' if enough else GATE}: rows {kind} the outcome",
+            f"{fitted:,} to learn from, {judged:,} to judge by",
+            f"{least:,} to learn from, a quarter of it to judge by, before a version may go live",
+            "nothing" if enough else f"more history, or more {table}",
+        )
+
+
+def _active(source: Source, question: Question) -> Line:
+    as_of = source.span[1] + dt.timedelta(microseconds=1)
+    panel = build_panel(source, question.entity, [as_of], only=[])
+    eligible = set(panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))["entity_id"].to_pylist())
+    key = f"{question.entity}_id"
+    end = to_us(as_of)
+    places = [t for t in source.tables if TABLES[t].kind == "event" and source.has(t, key)]
+    active: set[str] = set()
+    for table in places:
+        found = source.query(
+            f"SELECT DISTINCT {key} FROM {quote(table)} WHERE visible_us < {end} AND event_us >= {end - ACTIVE_DAYS * DAY_US}"
+        )
+        active |= {row[0] for row in found} & eligible
+    share = len(active) / len(eligible) if eligible else 0.0
+    enough = share >= ACTIVE_SHARE
+    return Line(
+        "info" if enough else "weakens", " + ".join(places) or "usage", key, len(eligible),
+        f"{question.model}: share of eligible {ENTITIES[question.entity]} with an event in {ACTIVE_DAYS} days", f"{share:.0%}", f"{ACTIVE_SHARE:.0%}",
+        "nothing" if enough else "deliver usage or touches, or the same ids in them",
+    )  # fmt: skip
+
+
+def verdict(lines: Iterable[Line], question: Question) -> str:
+    """`ready`, or how many things stand in the way of a model: of its training, or else of going live."""
+    needed = tables_for(question.entity, question.themes)
+    # A table that cannot be read stops the models that read it; what has no table's name stops all.
+    own = [
+        line
+        for line in lines
+        if not _of_other_model(line, question)
+        and (line.severity != "blocks" or line.table not in TABLES or line.table in needed)
+    ]
+    blocking = sum(line.severity == "blocks" for line in own)
+    gated = sum(line.rule.startswith(f"{question.model}{GATE}") for line in own)
+    n = blocking or gated
+    said = "not yet" if blocking else "not yet to go live"
+    return f"{said}: {n} thing{'s' if n > 1 else ''} to mend" if n else "ready"
+
+
+def _of_other_model(line: Line, question: Question) -> bool:
+    return any(line.rule.startswith(f"{other}") for other in QUESTIONS if other != question.model)

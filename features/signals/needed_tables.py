@@ -1,0 +1,38 @@
+"""Which canonical tables a model reads: a table that cannot be read stops those that read it, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache
+
+from features.signals.catalog import definitions
+from features.signals.signal import THEMES, Entity, Theme
+from features.sources.schema import ENTITIES
+from features.sources.source import Source
+
+_OUTCOME: dict[Entity, tuple[str, ...]] = {
+    "account": ("churn_labels", "subscriptions"),
+    "lead": ("lead_labels", "opportunities", "subscriptions", "accounts"),
+}
+"""What tells who is eligible, what came of them, and which company a lead belongs to."""
+
+
+@cache
+def tables_for(entity: Entity, themes: tuple[Theme, ...] = THEMES) -> frozenset[str]:
+    """The tables of an entity's signals of these themes, of its outcome and of who is eligible.
+
+    >>> "tickets" in tables_for("account"), "tickets" in tables_for("lead")
+    (True, False)
+    """
+    of_signals = {table for d in definitions(entity) if d.signal.theme in themes for table in d.signal.tables}
+    return frozenset({ENTITIES[entity], *_OUTCOME[entity], *of_signals})
+
+
+def left_out_notes(source: Source, needed: Collection[str]) -> list[str]:
+    """A sentence for each table that cannot be read and is not needed. No value of a row is in it: reports and logs have it."""
+    return [
+        f"Table {table} is left out, and nothing here reads it: {faults[0].where} has a fault; run python -m features check --source "
+        f"{source.folder}"
+        for table, faults in source.broken.items()
+        if table not in needed
+    ]

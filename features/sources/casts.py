@@ -1,0 +1,129 @@
+"""The canonical columns as SQL: the types that signals may see, and the names and intervals that a source adds to them."""
+
+from __future__ import annotations
+
+import re
+
+from features.sources.schema import Column
+from features.sources.vocabularies import understood_sql
+
+FOREVER_US = 2**62
+"""Stands for "no later version" in `until_us`."""
+
+ACCEPTED: dict[str, tuple[str, ...]] = {
+    "text": ("VARCHAR", "UUID", "ENUM"),
+    "integer": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"),
+    "boolean": ("BOOLEAN",),
+    "time": ("TIMESTAMP", "DATE"),
+}
+ACCEPTED["number"] = ACCEPTED["money"] = (*ACCEPTED["integer"], "DOUBLE", "FLOAT", "DECIMAL")
+OTHER_UNITS = {
+    "TIMESTAMP_NS": ("TIMESTAMP", "make_timestamp(epoch_ns({}) // 1000)"),
+    "TIMESTAMPTZ_NS": ("TIMESTAMP WITH TIME ZONE", "make_timestamptz(epoch_ns({}) // 1000)"),
+    "TIMESTAMP_MS": ("TIMESTAMP", "CAST({} AS TIMESTAMP)"),
+    "TIMESTAMP_S": ("TIMESTAMP", "CAST({} AS TIMESTAMP)"),
+}
+"""Types of times that a source is taken in, what they become, and how: pandas and polars write nanoseconds. What lies within a
+microsecond is cut off. (DuckDB's cast rounds: the last nanosecond of a day would be the next day.)"""
+ADDED = (
+    "event_us",
+    "known_us",
+    "visible_us",
+    "from_us",
+    "until_us",
+    "created_us",
+    "entity_id",
+    "as_of_us",
+    "epoch_us",
+)
+"""Names that columns beyond the canonical ones may not take."""
+
+
+def quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def internal(name: str) -> str:
+    """The int64 column that stands for a time column."""
+    return quote(name.removesuffix("_time") + "_us" if name.endswith("_time") else name + "_us")
+
+
+def internal_of(column: Column) -> str:
+    return internal(column.name) if column.type == "time" else quote(column.name)
+
+
+def family_of(duckdb_type: str) -> str:
+    return duckdb_type.split("(", maxsplit=1)[0].split(" ", maxsplit=1)[0]
+
+
+def canonical_item(table: str, column: Column, present: bool) -> str:
+    """A canonical column of a table, in the type that signals may see; words in their canonical spelling."""
+    quoted = quote(column.name)
+    match column.type:
+        case "time":
+            # A naive timestamp is UTC (the session's zone); one with a zone is the moment that it names.
+            return f"{f'epoch_us({quoted})' if present else 'NULL::BIGINT'} AS {internal(column.name)}"
+        case "money":
+            return f"{f'CAST(round({quoted} * 100) AS BIGINT)' if present else 'NULL::BIGINT'} AS {quoted}"
+        case "integer":
+            return f"{f'CAST({quoted} AS BIGINT)' if present else 'NULL::BIGINT'} AS {quoted}"
+        case "number":
+            return f"{_clean(quoted) if present else 'NULL::DOUBLE'} AS {quoted}"
+        case "boolean":
+            return f"{quoted if present else 'NULL::BOOLEAN'} AS {quoted}"
+        case _:
+            text = understood_sql(table, column.name, f"CAST({quoted} AS VARCHAR)")
+            return f"{text if present else 'NULL::VARCHAR'} AS {quoted}"
+
+
+def in_microseconds(expression: str, duckdb_type: str) -> str:
+    """SQL of a time in the unit that a source holds.
+
+    >>> in_microseconds("seen", "TIMESTAMP_NS"), in_microseconds("seen", "DATE")
+    ('make_timestamp(epoch_ns(seen) // 1000)', 'seen')
+    """
+    return OTHER_UNITS[duckdb_type][1].format(expression) if duckdb_type in OTHER_UNITS else expression
+
+
+def _clean(quoted: str) -> str:
+    """A float without NaN or infinity, which engines disagree about."""
+    return f"CASE WHEN isfinite(CAST({quoted} AS DOUBLE)) THEN CAST({quoted} AS DOUBLE) END"
+
+
+def custom_item(name: str, duckdb_type: str, slug: str) -> str:
+    quoted, family = quote(name), family_of(duckdb_type)
+    if family in ACCEPTED["number"]:
+        return f"{_clean(quoted)} AS {slug}"
+    if family == "BOOLEAN":
+        return f"CAST({quoted} AS DOUBLE) AS {slug}"
+    if family in ACCEPTED["time"]:
+        return f"epoch_us({quoted}) AS {slug}"
+    return f"CAST({quoted} AS VARCHAR) AS {slug}"
+
+
+def slug_of(column: str) -> str:
+    """Lower case, words joined by underscores, never a digit first: a name that every engine takes.
+
+    >>> slug_of("Total Time Spent on Website"), slug_of("2nd.mail")
+    ('total_time_spent_on_website', 'c_2nd_mail')
+    """
+    slug = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_") or "column"
+    return f"c_{slug}" if slug[0].isdigit() else slug
+
+
+def versions(select: str, key: str, tie: str = "hash(version)") -> str:
+    """Give each version row the interval of as_of in which it is the newest known state of its key.
+
+    Two versions of one key with the same times contradict each other; their hash decides, so that the order of the
+    rows in a file never does. `tie` is that hash where the rows have columns beyond those of the table.
+    """
+    return f"""
+        WITH version AS ({select})
+        SELECT *,
+            visible_us AS from_us,
+            coalesce(min(visible_us) OVER (
+                PARTITION BY {key} ORDER BY event_us, known_us, {tie}
+                ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
+            ), {FOREVER_US}) AS until_us,
+            min(event_us) OVER (PARTITION BY {key} ORDER BY visible_us) AS created_us
+        FROM version"""

@@ -1,0 +1,298 @@
+"""Changes that a CRM told us since the source was read, laid over it: new versions of rows of a state table."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import itertools
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from features.kit.errors import BadInput, Fault, UserMistake
+from features.sources.casts import internal, quote, versions
+from features.sources.schema import KNOWN_TIME, TABLES, Column, Table, Type
+from features.sources.source import Source, configure, from_us, to_us
+from features.sources.vocabularies import understood
+
+_NUMBER = itertools.count(1)
+_CUSTOM: dict[str, Type] = {"DOUBLE": "number", "BIGINT": "time"}
+"""What a source makes of columns beyond the canonical ones (`features.sources.casts.custom_item`); all else is text."""
+
+
+MOST_CHARACTERS, MOST_ID_CHARACTERS = 10_000, 256
+"""Of a text from a CRM, and of one that names a row: an index of Postgres takes 2,704 bytes, an id here 256 characters everywhere."""
+_INT64 = range(-(2**63), 2**63)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+_BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+
+
+class Unreadable(ValueError):
+    """Raised for a value that its column cannot hold; `rule` says why and repeats nothing of the value."""
+
+    def __init__(self, value: Any, rule: str) -> None:
+        shown = repr(value)
+        super().__init__(f"{shown if len(shown) <= 80 else shown[:80] + '...'} is {rule}")
+        self.rule = rule
+
+
+def coerce(column: Column, value: Any) -> Any:
+    """A value as a CRM writes it, in the type that the table holds (money in cents, times in microseconds).
+
+    Texts are read: `"12"`, `"true"`, ISO 8601 times, milliseconds since 1970; an empty text is null. Whole numbers, cents and
+    times fit into int64, numbers are finite, times are of the years 1 to 9999. Raises `Unreadable`.
+
+    >>> coerce(Column("employees", "integer", ""), "250")
+    250
+    >>> coerce(Column("employees", "integer", ""), "99999999999999999999")
+    Traceback (most recent call last):
+    features.sources.overlay.Unreadable: '99999999999999999999' is no integer between -2^63 and 2^63 - 1
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    given = value.strip() if isinstance(value, str) else value
+    match column.type:
+        case "text":
+            return _text(column, given)
+        case "integer":
+            return _integer(given)
+        case "number":
+            return _number(given, "number")
+        case "money":
+            cents = round(_number(given, "money") * 100.0) if _fits(given) else None
+            if cents is None or cents not in _INT64:
+                raise Unreadable(value, "no money whose cents lie between -2^63 and 2^63 - 1")
+            return cents
+        case "boolean":
+            found = given if isinstance(given, bool) else _BOOLEANS.get(str(given).lower())
+            if found is None:
+                raise Unreadable(value, f"no boolean: one of {', '.join(_BOOLEANS)}")
+            return found
+        case "time":
+            return time_us(given)
+
+
+def _text(column: Column, given: Any) -> str:
+    text = str(given)
+    most = MOST_ID_CHARACTERS if column.name.endswith("_id") else MOST_CHARACTERS
+    if len(text) > most:
+        raise Unreadable(text, f"no text of at most {most:,} characters")
+    if _NO_TEXT.search(text):
+        raise Unreadable(text, "no text that every database keeps: it has a NUL or half a surrogate pair")
+    return text
+
+
+def _integer(given: Any) -> int:
+    if isinstance(given, str) and _WHOLE.fullmatch(given):
+        number = int(given)  # not by way of a float, which holds 2^53
+    elif type(given) is int:
+        number = given
+    else:
+        read = _number(given, "integer")
+        if not read.is_integer():
+            raise Unreadable(given, "no integer")
+        number = int(read)
+    if number not in _INT64:
+        raise Unreadable(given, "no integer between -2^63 and 2^63 - 1")
+    return number
+
+
+def _number(given: Any, what: str) -> float:
+    if isinstance(given, bool) or (isinstance(given, str) and not _DECIMAL.fullmatch(given)):
+        raise Unreadable(given, f"no {what}")
+    try:
+        number = float(given)
+    except (ValueError, TypeError, OverflowError):
+        raise Unreadable(given, f"no {what}") from None
+    if not math.isfinite(number):
+        raise Unreadable(given, f"no finite {what}")
+    return number
+
+
+def _fits(given: Any) -> bool:
+    """Whether its hundredfold is a float too."""
+    return abs(_number(given, "money")) < 1e300
+
+
+def time_us(value: Any) -> int:
+    """Microseconds since 1970 of an ISO 8601 text (UTC where it names no zone) or of milliseconds; raises `Unreadable` for what
+    is no time of the years 1 to 9999."""
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        if isinstance(value, dt.datetime):
+            moment = value
+        elif isinstance(value, (int, float)) or re.fullmatch(r"-?[0-9]{1,40}", str(value)):
+            moment = from_us(int(value) * 1000)
+        else:
+            moment = dt.datetime.fromisoformat(str(value))
+        return to_us(moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC))
+    except (ValueError, OverflowError):
+        raise Unreadable(value, "no time of the years 1 to 9999: ISO 8601, or milliseconds since 1970") from None
+
+
+def overlay(source: Source, table: str, changes: Sequence[Mapping[str, Any]]) -> Source:
+    """See `Source.with_changes`. Raises `BadInput` with every value that its column cannot hold."""
+    definition = TABLES.get(table)
+    if definition is None or definition.kind != "state" or definition.key is None:
+        raise UserMistake(f"changes go into a state table; {table!r} is none")
+    if table not in source.columns:
+        raise UserMistake(f"source {source.name!r} has no table {table!r} to change")
+    read = _together(definition.key, _read(source, definition, changes))
+    keys = sorted({row[definition.key] for row in read})
+    names = [_name(c) for c in definition.columns] + ["known_us", "visible_us", *source.custom[table]]
+    below = f"{quote(source.schemas[table])}.{quote(table)}"
+    source.connection.register("changed_keys", pa.table({"changed": pa.array(keys, pa.string())}))
+    held = source.connection.sql(
+        f"SELECT {', '.join(map(quote, names))} FROM {below} WHERE {quote(definition.key)} IN (SELECT changed FROM changed_keys)"
+    ).to_arrow_table()
+    rows = held.to_pylist()
+    for change in sorted(read, key=lambda r: (r["event_us"], r["known_us"])):
+        earlier = [
+            r for r in rows if r[definition.key] == change[definition.key] and r["event_us"] <= change["event_us"]
+        ]
+        newest = max(earlier, key=lambda r: (r["event_us"], r["known_us"])) if earlier else dict.fromkeys(names)
+        rows.append(newest | change | {"visible_us": max(change["event_us"], change["known_us"])})
+
+    above = copy.copy(source)
+    for cached in ("fingerprint", "contents", "observed"):
+        above.__dict__.pop(cached, None)
+    above.connection = source.connection.cursor()
+    number = next(_NUMBER)
+    schema, kept = f"changes_{number}", f"changed_{number}"
+    path = [schema, *dict.fromkeys(s for s in source.schemas.values() if s != "main"), "main"]
+    above.schemas = {**source.schemas, table: schema}
+    above.columns = {
+        **source.columns,
+        table: tuple(dict.fromkeys((*source.columns[table], *_given(changes, definition)))),
+    }
+    configure(above.connection)
+    above.connection.execute(f"CREATE SCHEMA {schema}")
+    above.connection.register("changed_rows", pa.Table.from_pylist(rows, schema=held.schema))
+    above.connection.execute(
+        f"CREATE TABLE {schema}.{kept} AS {versions('SELECT * FROM changed_rows', quote(definition.key))}"
+    )
+    every = ", ".join(map(quote, [*names, "from_us", "until_us", "created_us"]))
+    above.connection.execute(
+        f"CREATE VIEW {schema}.{quote(table)} AS SELECT {every} FROM {below} "
+        f"WHERE {quote(definition.key)} NOT IN (SELECT {quote(definition.key)} FROM {schema}.{kept}) "
+        f"UNION ALL SELECT {every} FROM {schema}.{kept}"
+    )
+    above.connection.execute(f"SET search_path = '{','.join(path)}'")
+    return above
+
+
+def _together(key: str, read: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Changes of one row at one time are one version of it: a message with several fields is a change of each. Of one field
+    that is in two of them the later one counts.
+
+    >>> _together("id", [{"id": 1, "event_us": 5, "known_us": 6, "a": 1}, {"id": 1, "event_us": 5, "known_us": 6, "b": 2}])
+    [{'id': 1, 'event_us': 5, 'known_us': 6, 'a': 1, 'b': 2}]
+    """
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for change in read:
+        found.setdefault((change[key], change["event_us"], change["known_us"]), {}).update(change)
+    return list(found.values())
+
+
+def _name(column: Column) -> str:
+    return internal(column.name).strip('"') if column.type == "time" else column.name
+
+
+def _given(changes: Sequence[Mapping[str, Any]], definition: Table) -> list[str]:
+    return [c.name for c in definition.columns if any(c.name in change for change in changes)]
+
+
+def readable(
+    source: Source, table: str, changes: Sequence[Mapping[str, Any]]
+) -> tuple[list[Mapping[str, Any]], list[tuple[int, str]]]:
+    """The changes that the table can hold, and of the others their places and why; no value is in a reason."""
+    good: list[Mapping[str, Any]] = []
+    bad: list[tuple[int, str]] = []
+    known = _known(source, TABLES[table])
+    for number, change in enumerate(changes):
+        _, faults = _read_one(TABLES[table], known, change)
+        if faults:
+            bad.append((number, "; ".join(f"{table}.{name}: {rule}" for name, _, rule in faults)))
+        else:
+            good.append(change)
+    return good, bad
+
+
+def custom_column(source: Source, table: str, name: str) -> Column | None:
+    """A column beyond the canonical ones as the source holds it; None when it has none of that name."""
+    return _custom(source, table).get(name)
+
+
+def _custom(source: Source, table: str) -> dict[str, Column]:
+    names = source.custom.get(table, ())
+    if not names:
+        return {}
+    described = source.connection.execute(f"DESCRIBE {quote(source.schemas[table])}.{quote(table)}").fetchall()
+    return {n: Column(n, _CUSTOM.get(kind, "text"), "a custom column") for n, kind, *_ in described if n in names}
+
+
+def _known(source: Source, definition: Table) -> dict[str, Column]:
+    return {c.name: c for c in (*definition.columns, KNOWN_TIME)} | _custom(source, definition.name)
+
+
+_Wrong = tuple[str, str, str]
+"""Column, what was found, the rule without the value."""
+
+
+def _read_one(
+    definition: Table, known: Mapping[str, Column], change: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[_Wrong]]:
+    row: dict[str, Any] = {}
+    wrong: list[_Wrong] = []
+    for name, value in change.items():
+        column = known.get(name)
+        if column is None:
+            wrong.append((name, "no such column", f"no such column: one of {', '.join(known)}"))
+            continue
+        canonical = definition.column(name) is not None or column is KNOWN_TIME
+        try:
+            held = coerce(column, value) if canonical else coerce_custom(column, value)
+            row[_name(column) if canonical else name] = (
+                understood(definition.name, name, held) if isinstance(held, str) else held
+            )
+        except Unreadable as error:
+            wrong.append((name, str(error), f"the value is {error.rule}"))
+    for needed in (definition.key or "", "event_us"):
+        if row.get(needed) is None:
+            wrong.append((needed, f"no {needed}", "a change names its key and its time"))
+    row.setdefault("known_us", row.get("event_us"))
+    if definition.name == "subscriptions" and (row.get("mrr") or 0) < 0:
+        del row["mrr"]  # a credit: what is paid each month is as before (`features.sources.credits`)
+    return row, wrong
+
+
+def coerce_custom(column: Column, value: Any) -> Any:
+    """As `coerce`, for a column whose type is that of the source's own: true and false are 1 and 0 there."""
+    if column.type == "number" and str(value).strip().lower() in ("true", "false"):
+        return float(str(value).strip().lower() == "true")
+    return coerce(column, value)
+
+
+def _read(source: Source, definition: Table, changes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    faults: list[Fault] = []
+    read = []
+    known = _known(source, definition)
+    for number, change in enumerate(changes):
+        row, wrong = _read_one(definition, known, change)
+        for name, found, rule in wrong:
+            # The value is the customer's: the caller decides about showing it.
+            where, step = (
+                f"change {number}, table {definition.name}, column {name}",
+                "mend the mapping or the value in the CRM",
+            )
+            faults.append(Fault(where, found, rule, step))
+        read.append(row)
+    if faults:
+        raise BadInput(f"changes to {definition.name}", faults)
+    return read

@@ -1,0 +1,229 @@
+"""What is wrong with a table of a source: columns that lack or have another type, values that cannot be, files that cannot be read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import itertools
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from features.kit.errors import Fault
+from features.kit.flat_files.bounds import (
+    FREE_INFLATED_BYTES,
+    TooMuch,
+    is_packed,
+    metadata_of,
+    packing_of,
+    refuse_inflated,
+    texts_fault,
+)
+from features.sources.cast_advice import cast_advice, quoted
+from features.sources.cast_faults import FIELDS, RAGGED, ragged
+from features.sources.casts import ACCEPTED, canonical_item, family_of, internal, internal_of, quote
+from features.sources.query_text import Excerpt
+from features.sources.schema import KNOWN_TIME, TABLES, Column, Table
+
+if TYPE_CHECKING:
+    from features.sources.source import Source
+
+FIRST_TIME, LAST_TIME = dt.date(1971, 1, 1), dt.date(2200, 1, 1)
+"""Times outside are typing errors or placeholders (1900-01-01, 9999-12-31); `week` arithmetic relies on it."""
+SHOWN_NAMES = 20
+
+
+def name_fault(path: Path) -> Fault:
+    """A file that is called like no table."""
+    near = difflib.get_close_matches(path.stem.lower(), TABLES, 1, 0.8)
+    step = f"rename it to {f'{near[0]}{path.suffix}' if near else 'one of them'}, or to _{path.name}, which is not read"
+    return Fault(str(path), f"no canonical table is called {path.stem!r}", f"one of {', '.join(TABLES)}", step)
+
+
+def schema_faults(
+    connection: duckdb.DuckDBPyConnection, path: Path, table: Table, types: Mapping[str, str], query: str | None
+) -> list[Fault]:
+    """Columns that lack or are of another type, with the SELECT that reads them in theirs (`features.sources.cast_advice`)."""
+    faults = []
+    raw = quote("raw_" + table.name)
+    for column in (*table.columns, KNOWN_TIME):
+        where = f"{path}, column {column.name}"
+        if column.name not in types:
+            if column.required:
+                file = ragged(connection, query or "", column.name)
+                if file is not None:
+                    faults.append(
+                        Fault(
+                            where, f"{file.name}: some of its lines have other fields than its header", FIELDS, RAGGED
+                        )
+                    )
+                    continue
+                held = ", ".join(list(types)[:SHOWN_NAMES]) + (" ..." if len(types) > SHOWN_NAMES else "")
+                step = f"SELECT the column that holds it AS {column.name}; the SELECT has {held}"
+                faults.append(Fault(where, "it is missing", f"{column.type}: {column.meaning}", step))
+            continue
+        family = family_of(types[column.name])
+        is_key = column.type == "text" and column.name.endswith("_id")
+        if family == '"NULL"' or family in ACCEPTED[column.type] or (is_key and family in ACCEPTED["integer"]):
+            continue
+        step = cast_advice(connection, f"SELECT * FROM {raw}", column, types[column.name])
+        faults.append(
+            Fault(where, f"its type is {types[column.name]}", f"{column.name} is {column.type}: {column.meaning}", step)
+        )
+    return faults
+
+
+def taken_faults(path: Path, slugs: Mapping[str, str], names: Sequence[str]) -> list[Fault]:
+    """Columns beyond the canonical ones whose name reads like one of `names`, or like another of them; `slugs` are by column."""
+    rule = "column names are unique in lower case with words joined by underscores, and no canonical or internal ones"
+    faults, taken = [], set(names)
+    for name, slug in slugs.items():
+        if slug in taken:
+            free = next(each for n in itertools.count(2) if (each := f"{slug}_{n}") not in {*taken, *slugs.values()})
+            step = f"rename it: SELECT * RENAME ({quoted(name)} AS {free}) FROM (THIS SELECT)"
+            faults.append(Fault(f"{path}, column {name}", f"its name reads {slug!r}, which is taken", rule, step))
+            taken.add(free)
+        taken.add(slug)
+    return faults
+
+
+def overflow_faults(
+    connection: duckdb.DuckDBPyConnection, path: Path, table: Table, types: Mapping[str, str]
+) -> list[Fault]:
+    """Values of a type that is taken, which the table's own type cannot hold (whole numbers and cents beyond 64 bits)."""
+    faults, raw = [], quote("raw_" + table.name)
+    for column in (*table.columns, KNOWN_TIME):
+        if column.name not in types:
+            continue
+        c = quote(column.name)
+        kept = canonical_item(table.name, column, True).rpartition(" AS ")[0]
+        lost = f"{c} IS NOT NULL AND TRY({kept}) IS NULL" + (f" AND isfinite({c})" if column.type == "number" else "")
+        try:
+            count, value = connection.execute(
+                f"SELECT count(*), min(CAST({c} AS VARCHAR)) FROM {raw} WHERE {lost}"
+            ).fetchall()[0]
+        except duckdb.Error:
+            continue
+        if count:
+            rule = (
+                "a whole number fits into 64 bits"
+                if column.type == "integer"
+                else f"{column.type} fits into 64 bits (money in cents)"
+            )
+            where = f"{path}, table {table.name}, column {column.name}"
+            faults.append(
+                Fault(
+                    where,
+                    f"{count:,} rows where it is too large: {value[:60]}",
+                    rule,
+                    _without(column, f"NOT ({lost})"),
+                )
+            )
+    return faults
+
+
+def _without(column: Column, good: str) -> str:
+    """The SELECT that leaves out what is not `good` (null where the column may be null, the row where not)."""
+    c = quoted(column.name)
+    good = good.replace(quote(column.name), c)
+    if column.required:
+        return f"leave these rows out: SELECT * FROM (THIS SELECT) WHERE {good}"
+    return f"make them null: SELECT * REPLACE (CASE WHEN {good} THEN {c} END AS {c}) FROM (THIS SELECT)"
+
+
+def python_fault(path: Path, error: Exception) -> Fault:
+    """What a source's own Python file raised, and the line of it."""
+    text = (str(error).strip().splitlines() or [""])[0]
+    of_file = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    number = error.lineno if isinstance(error, SyntaxError) else of_file[-1] if of_file else None
+    where, excerpt = str(path), ""
+    if number is not None:
+        line = path.read_text(errors="replace").splitlines()[number - 1]
+        where, excerpt = f"{path}, line {number}", str(Excerpt(number, line, len(line) - len(line.lstrip()), len(line)))
+    step = "mend the file; it has a function rows(data) that returns a pyarrow.Table or RecordBatchReader"
+    if isinstance(error, TypeError) and "rows(data) returned" in text:
+        step = "return pyarrow.Table.from_pylist(...) of a list of dictionaries, or a data frame"
+    elif isinstance(error, AttributeError) and "'rows'" in text:
+        step = "write a function rows(data) that returns a pyarrow.Table or RecordBatchReader"
+    return Fault(where, f"{type(error).__name__}: {text}", "rows(data) returns Arrow", step, excerpt)
+
+
+def value_faults(source: Source, path: Path, table: Table) -> list[Fault]:
+    """Nulls where none may be, and times that cannot be true, in one pass over the table."""
+    first, last = _us(FIRST_TIME), _us(LAST_TIME)
+    tests: list[tuple[Column, str, str, str, str]] = []
+    for column in table.columns:
+        if column.required:
+            good = f"{quote(column.name)} IS NOT NULL"
+            tests.append((column, f"{internal_of(column)} IS NULL", "is null", "has a value in every row", good))
+        if column.type == "time" and column.name in source.columns[table.name]:
+            name = internal(column.name)
+            tests.append(
+                (
+                    column,
+                    f"{name} < {first} OR {name} >= {last}",
+                    f"lies before {FIRST_TIME} or after {LAST_TIME}",
+                    "is a real time; unknown is null",
+                    f"{quote(column.name)} >= '{FIRST_TIME}' AND {quote(column.name)} < '{LAST_TIME}'",
+                )
+            )
+    if not tests:
+        return []
+    if source.stays(table.name):
+        # One small query per rule on the file's own columns: Parquet's statistics answer them without a scan.
+        counts = [_count_raw(source, table, column.name, test) for column, test, *_ in tests]
+    else:
+        filters = ", ".join(f"count(*) FILTER (WHERE {test})" for _, test, *_ in tests)
+        counts = list(source.query(f"SELECT {filters} FROM {quote(table.name)}")[0])
+    return [
+        Fault(
+            f"{path}, table {table.name}, column {column.name}",
+            f"{count:,} rows where it {found}",
+            f"{column.name} {rule}",
+            _without(column, good),
+        )
+        for count, (column, _, found, rule, good) in zip(counts, tests, strict=True)
+        if count
+    ]
+
+
+def _count_raw(source: Source, table: Table, name: str, condition: str) -> int:
+    """Rows of a table that stays where it is that break a rule, by its own column (see `value_faults`)."""
+    kind = source.query(f"SELECT typeof({quote(name)}) FROM {quote('raw_' + table.name)} LIMIT 1")[0][0]
+    if "IS NULL" not in condition:
+        zone = "+00" if "TIME ZONE" in kind else ""
+        stamp = "TIMESTAMPTZ" if zone else "TIMESTAMP"
+        first, last = (f"{stamp} '{day} 00:00:00{zone}'" for day in (FIRST_TIME, LAST_TIME))
+        condition = f"{quote(name)} < {first} OR {quote(name)} >= {last}"
+    else:
+        condition = f"{quote(name)} IS NULL"
+    return int(source.query(f"SELECT count(*) FROM {quote('raw_' + table.name)} WHERE {condition}")[0][0])
+
+
+def _us(day: dt.date) -> int:
+    return (day - dt.date(1970, 1, 1)).days * 86_400_000_000
+
+
+def file_fault(path: Path, file: Path) -> Fault | None:
+    """Why a file that a SELECT reads asks for absurdly much memory (`features.kit.flat_files.bounds`); None when it does not."""
+    try:
+        if is_packed(file) or packing_of(file) is not None:
+            refuse_inflated(file, 2 * FREE_INFLATED_BYTES)
+        elif _is_parquet(file):
+            fault = texts_fault(file, metadata_of(file))
+            return fault and replace(fault, where=f"{path}, file {fault.where}")
+    except TooMuch as error:
+        return replace(error.fault, where=f"{path}, file {error.fault.where}")
+    except (pa.ArrowException, OSError):
+        return None  # DuckDB says what is wrong with it
+    return None
+
+
+def _is_parquet(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(4) == b"PAR1"  # whatever it is called: DuckDB's `read_parquet` does not ask
