@@ -32,8 +32,8 @@ from features.kit.clock import now
 from features.kit.settings import Settings
 from features.sources.source import has_sample, open_source
 from models.catalog import MODELS
-from models.pointer import read_pointer
-from models.scorer import Scorer, ScorerRefused
+from models.champion_pointer import read_pointer
+from models.scorer.scorer import Scorer, ScorerRefused
 
 TRIALS = 4
 """Of each model's search where neither trials nor a budget is given: all rows are learnt from, on a slow machine too."""

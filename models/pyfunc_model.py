@@ -12,8 +12,8 @@ import mlflow
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel
 
-from models.scorer import Scorer
-from models.verdict import MARK, mark, refused
+from models.scorer.scorer import Scorer
+from models.scorer.verdict import MARK, mark, refused
 
 
 class ScorerModel(PythonModel):

@@ -21,9 +21,9 @@ from features.kit.writable import require_writable as require_folder
 from features.kit.writable import unwritable
 from models import artifact_location
 from models.definition import Model
-from models.scorer import Scorer
-from models.spec import SignalSpec
-from models.verdict import MARK, refused
+from models.scorer.artefact_schema import SignalSpec
+from models.scorer.scorer import Scorer
+from models.scorer.verdict import MARK, refused
 
 EXPERIMENT = "accountscore"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"

@@ -228,7 +228,7 @@ def score_table(
 
     Exit code 3 for a scorer that its gates refused, 2 for one that keeps no verdict, unless --anyway.
     """
-    from models.verdict import READY
+    from models.scorer.verdict import READY
     from serving.batch.flat import score_table as score
 
     done = score(directory, source, out, reasons, prefix=prefix, encoding=encoding, anyway=anyway)

@@ -12,10 +12,10 @@ from typing import Any
 
 from features.kit.errors import AccountscoreError
 from models.catalog import MODELS, get_model
+from models.champion_pointer import Pointer, read_copy, read_pointer
 from models.definition import Model
-from models.pointer import Pointer, read_copy, read_pointer
-from models.scorer import Scorer
-from models.verdict import require_not_refused
+from models.scorer.scorer import Scorer
+from models.scorer.verdict import require_not_refused
 from serving import confirmed
 from serving.confirmed import Confirmed
 from serving.errors import ServingError

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from features.kit.atomic_files import replace_whole
-from models import pointer
+from models import champion_pointer
 
 NAME = "registry.json"
 
@@ -39,7 +39,7 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
 def read(home: Path, model: str) -> Confirmed:
     """The note of a model; an empty one when there is none or it cannot be read: it decides nothing."""
     try:
-        return msgspec.json.decode((pointer.folder(home, model) / NAME).read_bytes(), type=Confirmed)
+        return msgspec.json.decode((champion_pointer.folder(home, model) / NAME).read_bytes(), type=Confirmed)
     except (OSError, msgspec.MsgspecError):
         return Confirmed()
 
@@ -47,4 +47,4 @@ def read(home: Path, model: str) -> Confirmed:
 def note(home: Path, model: str, failed: str | None = None) -> None:
     """Note a look that succeeded, or why it failed; the time of the last success is kept then."""
     at = read(home, model).at if failed else dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    replace_whole(pointer.folder(home, model) / NAME, msgspec.json.encode(Confirmed(at=at, failed=failed)))
+    replace_whole(champion_pointer.folder(home, model) / NAME, msgspec.json.encode(Confirmed(at=at, failed=failed)))

@@ -7,9 +7,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from models import pointer, registry
+from models import champion_pointer, registry
 from models.catalog import MODELS
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from serving import confirmed
 from serving.errors import RegistryFailed
 from serving.settings import ServingSettings
@@ -49,7 +49,9 @@ def _require_registry(settings: ServingSettings) -> None:
     file = registry.file_of(settings.base)
     if file is None or (file.is_file() and file.stat().st_size):
         return
-    live = [name for name in MODELS if (pointer.folder(settings.base.home, name) / pointer.NAME).exists()]
+    live = [
+        name for name in MODELS if (champion_pointer.folder(settings.base.home, name) / champion_pointer.NAME).exists()
+    ]
     if live:
         said = f"the registry is lost: there is no {str(file)!r}"
         for name in live:
@@ -62,11 +64,11 @@ def _require_registry(settings: ServingSettings) -> None:
 
 def _sync(settings: ServingSettings, name: str) -> str:
     home = settings.base.home
-    with pointer.locked(home, name), tempfile.TemporaryDirectory() as scratch:
+    with champion_pointer.locked(home, name), tempfile.TemporaryDirectory() as scratch:
         found = registry.versions(settings.base, name)
         champion = next((version for version in found if registry.CHAMPION in version.aliases), None)
         try:
-            live = pointer.read_pointer(home, name)
+            live = champion_pointer.read_pointer(home, name)
         except ValueError:
             live = None  # a damaged pointer is what this command mends
         if champion is None and live is not None and live.version not in {version.version for version in found}:
@@ -80,5 +82,5 @@ def _sync(settings: ServingSettings, name: str) -> str:
             return f"{name}: version {champion.version} is live"
         directory = registry.download(settings.base, champion, Path(scratch))
         Scorer.load(directory)
-        pointer.put_live(home, name, directory, champion.version)
+        champion_pointer.put_live(home, name, directory, champion.version)
         return f"{name}: version {champion.version} put live" + (f" in place of {live.version}" if live else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from features.signals.signal import Phrase, Signal
-from training.rows import Rows
+from training.dataset import Rows
 
 
 def make_rows(x: np.ndarray, y: np.ndarray, words: dict[int, tuple[str, ...]] | None = None) -> Rows:

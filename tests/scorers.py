@@ -10,8 +10,8 @@ import numpy as np
 
 from features.signals.signal import Phrase, Signal
 from models.catalog import get_model
-from models.scorer import Scorer
-from models.writer import LinearPart, Origin, Reference, write_scorer
+from models.scorer.scorer import Scorer
+from models.scorer.writer import LinearPart, Origin, Reference, write_scorer
 
 WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 

@@ -90,8 +90,8 @@ def _fit(
     model: str, source: str, data: Path | None, budget: float, trials: int | None, seed: int, since: str | None,
     capacity: str | None, engine: str, as_json: bool, exclude: list[str] | None, thorough: bool = False,
 ) -> None:  # fmt: skip
+    from training.console import learnt
     from training.fit import fit_source
-    from training.tell import learnt
 
     _check(budget, trials, capacity)
     first = parse_seen(since, "--since") if since else None
@@ -168,8 +168,8 @@ def fit_table(
 
     The verdict, the gates and the figures go to stderr. Exit code 3 when the verdict is that the scorer is not for use.
     """
+    from training.console import learnt
     from training.fit_table import fit_table as learn_table
-    from training.tell import learnt
 
     _check(budget, trials, capacity)
     with progress() as tell:
@@ -222,7 +222,7 @@ def compare(
     """Two versions on the same rows that neither learnt from: differences with intervals, on stderr."""
     from features.kit.settings import Settings
     from training.compare import compare as put_beside
-    from training.tell import comparison
+    from training.console import comparison
 
     _check(1.0, None, capacity)
     with progress() as tell:
@@ -258,7 +258,7 @@ def backtest(
     """Had this been live at each of the last six months: what would the list have caught? The answer goes to stderr."""
     from features.kit.settings import Settings
     from training.backtest import backtest as replay
-    from training.tell import replayed
+    from training.console import replayed
 
     _check(1.0, None, capacity)
     with progress() as tell:
@@ -301,8 +301,8 @@ def monitor(
     Exit code 4 when someone should look.
     """
     from features.kit.settings import Settings
+    from training.monitor.console import watched
     from training.monitor.run import monitor as look_at
-    from training.monitor.tell import watched
 
     _check(1.0, None, capacity)
     with progress() as tell:

@@ -25,15 +25,15 @@ from features.signals.needed_tables import left_out_notes, tables_for
 from features.sources.source import from_us, open_source
 from models.catalog import get_model
 from models.definition import Model
-from training import evaluate, rules
+from training import metrics, rules
 from training.calibrate import sigmoid
 from training.capacity import share_of
-from training.curves import selected
+from training.dataset import Rows
 from training.errors import TrainingRefused
 from training.learn import Settings, learn
-from training.panel import Panel, labelled_panel
-from training.rows import Rows
-from training.split import split_in_time
+from training.report.curves import selected
+from training.splits import split_in_time
+from training.training_set import Panel, labelled_panel
 
 MONTHS = 6
 DAYS_APART = 28
@@ -195,7 +195,7 @@ def line(moment: Moment) -> dict[str, object]:
         "precision": round(caught / listed, 4) if listed else None,
         "base_rate": round(outcomes / len(y), 4),
         "expected": round(float(moment.listed @ moment.p), 1),
-        "auc": round(evaluate.auc(y, moment.p), 4) if 0 < outcomes < len(y) else None,
+        "auc": round(metrics.auc(y, moment.p), 4) if 0 < outcomes < len(y) else None,
         "caught_by_rule": round(float(moment.listed_by_rule @ y), 1),
         "rule": moment.rule,
         "value_with_outcome": round(float(money @ y), 2),
@@ -211,23 +211,23 @@ def total(moments: Sequence[Moment], seed: int = 0) -> dict[str, object]:
     )
     money = np.nan_to_num(value)
 
-    def share(of: np.ndarray, weight: np.ndarray) -> evaluate.Metric:
+    def share(of: np.ndarray, weight: np.ndarray) -> metrics.Metric:
         def metric(weights: np.ndarray) -> np.ndarray:
             with np.errstate(invalid="ignore", divide="ignore"):
                 return np.asarray((weights @ (of * weight)) / (weights @ weight))
 
         return metric
 
-    metrics = {
+    shares = {
         "share_caught": share(listed, y),
         "share_caught_by_rule": share(rule, y),
         "precision": share(y, listed),
         "share_of_value_caught": share(listed, y * money),
     }
-    draws = evaluate.resample(group, seed, metrics)
-    once = {name: evaluate.point(metric, len(y)) for name, metric in metrics.items()}
+    draws = metrics.resample(group, seed, shares)
+    once = {name: metrics.point(metric, len(y)) for name, metric in shares.items()}
     figures: dict[str, object] = {
-        name: evaluate.interval(once[name], draws[name]).as_dict() for name in metrics if np.isfinite(once[name])
+        name: metrics.interval(once[name], draws[name]).as_dict() for name in shares if np.isfinite(once[name])
     }
     over = draws["share_caught"] - draws["share_caught_by_rule"]
     return {
@@ -241,7 +241,7 @@ def total(moments: Sequence[Moment], seed: int = 0) -> dict[str, object]:
         "value_with_outcome": round(float(money @ y), 2),
         "value_caught": round(float((listed * y) @ money), 2),
         **figures,
-        "over_rule": evaluate.interval(once["share_caught"] - once["share_caught_by_rule"], over).as_dict(),
+        "over_rule": metrics.interval(once["share_caught"] - once["share_caught_by_rule"], over).as_dict(),
     }
 
 

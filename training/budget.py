@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from training import linear, trees
-from training.rows import Rows
-from training.split import Split
+from training.dataset import Rows
+from training.splits import Split
 
 PLANNED = 0.75
 """Share of the budget for what must be done; the rest is for the search and for judging."""

@@ -20,15 +20,16 @@ from features.sources.source import open_source
 from models import registry
 from models.catalog import get_model
 from models.definition import Model
-from models.scorer import Scorer
-from training import curves, evaluate, rules, worth
+from models.scorer.scorer import Scorer
+from training import metrics, profit, rules
 from training.calibrate import sigmoid
 from training.capacity import share_of
 from training.errors import TrainingRefused
-from training.evaluate import Ranking
-from training.judgement import as_dicts
-from training.panel import Panel, labelled_panel
+from training.evaluation import as_dicts
+from training.metrics import Ranking
 from training.promote import GATES
+from training.report import curves
+from training.training_set import Panel, labelled_panel
 
 BETTER, WORSE, LEVEL = "better beyond noise", "worse beyond noise", "level"
 
@@ -113,22 +114,22 @@ def beside(
         "brier": (mine.brier, theirs.brier, -1),
         "calibration_error": (mine.calibration_error, theirs.calibration_error, -1),
     }
-    metrics = {f"{side} {name}": pair[n] for name, pair in pairs.items() for n, side in enumerate(("mine", "theirs"))}
-    draws = evaluate.resample(group, seed, metrics)  # type: ignore[arg-type]  # the third of a pair is its sign
+    asked = {f"{side} {name}": pair[n] for name, pair in pairs.items() for n, side in enumerate(("mine", "theirs"))}
+    draws = metrics.resample(group, seed, asked)  # type: ignore[arg-type]  # the third of a pair is its sign
     differences = {}
     for name, (a, b, sign) in pairs.items():
-        once = evaluate.point(a, len(y)) - evaluate.point(b, len(y))
+        once = metrics.point(a, len(y)) - metrics.point(b, len(y))
         own, their = draws[f"mine {name}"], draws[f"theirs {name}"]
-        if name == evaluate.BIASED:
-            own, their = (evaluate.without_bias(evaluate.point(m, len(y)), d) for m, d in ((a, own), (b, their)))
-        found = evaluate.reaching(once, own - their)
+        if name == metrics.BIASED:
+            own, their = (metrics.without_bias(metrics.point(m, len(y)), d) for m, d in ((a, own), (b, their)))
+        found = metrics.reaching(once, own - their)
         up, down = (found.low > 0, found.high < 0) if sign > 0 else (found.high < 0, found.low > 0)
         differences[name] = {**found.as_dict(), "verdict": BETTER if up else WORSE if down else LEVEL}
     chosen, others = curves.selected(p, capacity), curves.selected(other, capacity)
     return {
         "metrics": {
             side: as_dicts(
-                evaluate.judge(y, own, group, capacity, seed) | worth.measures(definition, y, own, group, value, seed)
+                metrics.judge(y, own, group, capacity, seed) | profit.measures(definition, y, own, group, value, seed)
             )
             for side, own in (("version", p), ("against", other))
         },
@@ -149,11 +150,11 @@ def _rule(panel: Panel, rows: np.ndarray, p: np.ndarray, other: np.ndarray, seed
     score = rules.ranked(everything.x[:, rule.place], rule, everything.y, fitted)[rows]
     y, group = everything.y[rows], everything.group[rows]
     rule, score = rules.turned_to(rule, y, score)
-    over = {name: evaluate.auc_difference(y, q, score, group, seed) for name, q in (("version", p), ("against", other))}
+    over = {name: metrics.auc_difference(y, q, score, group, seed) for name, q in (("version", p), ("against", other))}
     return {
         "signal": everything.signals[rule.place].name,
         "rule": rule.words([signal.name for signal in everything.signals]),
-        "auc": round(evaluate.auc(y, score), 6),
+        "auc": round(metrics.auc(y, score), 6),
         "differences": {
             name: {**found.as_dict(), "verdict": BETTER if found.low > 0 else WORSE if found.high < 0 else LEVEL}
             for name, found in over.items()

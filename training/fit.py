@@ -22,22 +22,22 @@ from features.kit.settings import Settings
 from features.outcomes.outcomes import DAY_US
 from features.sources.source import Source, from_us, open_source
 from models.catalog import get_model
+from models.champion_pointer import read_pointer
 from models.definition import Model
-from models.pointer import read_pointer
-from models.scorer import Scorer, ScorerRefused
-from models.writer import Origin
-from training import artefact
+from models.scorer.scorer import Scorer, ScorerRefused
+from models.scorer.writer import Origin
+from training import export
 from training.capacity import share_of
+from training.dataset import Rows
 from training.errors import PromotionRefused
-from training.judgement import Judgement, Rival, judge, worst_misses
+from training.evaluation import Judgement, Rival, judge, worst_misses
 from training.learn import Learnt, learn
 from training.learn import Settings as LearnSettings
-from training.panel import Panel, labelled_panel, period_text
 from training.report import page
 from training.report.signals import top_signals
 from training.report.speed import speed
-from training.rows import Rows
-from training.split import Split
+from training.splits import Split
+from training.training_set import Panel, labelled_panel, period_text
 from training.verdicts import Verdict
 
 
@@ -144,8 +144,8 @@ def finish(
     model = learnt.model
     figures = judgement.figures
     stored = {k: v for k, v in figures.items() if k in ("metrics", "base_rate", "capacity_share", "one_column_rule")}
-    verdict = artefact.kept_verdict(judgement, if_no_overlap)
-    scorer = artefact.write(directory, definition, learnt, learnt.rows.x[population], origin, stored, verdict)
+    verdict = export.kept_verdict(judgement, if_no_overlap)
+    scorer = export.write(directory, definition, learnt, learnt.rows.x[population], origin, stored, verdict)
     report: dict[str, object] = {
         "model": definition.name,
         "version": None,

@@ -15,15 +15,15 @@ from features.kit.flat_files.reading import read_file
 from features.kit.progress import Progress
 from features.kit.writable import require_writable
 from models.definition import Gates, Model
-from models.writer import Origin
+from models.scorer.writer import Origin
 from training.capacity import share_of
+from training.evaluation import NO_RIVAL, judge
 from training.fit import finish, notes, periods, quiet
-from training.flat import Ask, flat_rows
-from training.judgement import NO_RIVAL, judge
+from training.flat_table import Ask, flat_rows
 from training.learn import Settings as LearnSettings
 from training.learn import learn
-from training.panel import period_text
 from training.report import page
+from training.training_set import period_text
 
 
 def fit_table(
@@ -48,7 +48,7 @@ def fit_table(
 ) -> dict[str, object]:
     """Learn from a flat table and write the scorer to `out`, with `report.json` beside it (`<out>.report.json`).
 
-    `horizon_days` is how long the outcome takes: it makes the gap between the periods (see `training.flat.Ask`).
+    `horizon_days` is how long the outcome takes: it makes the gap between the periods (see `training.flat_table.Ask`).
     `known_before` are columns that somebody knows to be filled in before the outcome, whatever the audit finds of them.
     The scorer is fitted on all rows; the figures are of the same recipe judged on rows that it did not see.
     """

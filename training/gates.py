@@ -10,8 +10,9 @@ import numpy as np
 
 from features.audit import Finding
 from models.definition import Gates
-from training import curves, evaluate
-from training.evaluate import Estimate
+from training import metrics
+from training.metrics import Estimate
+from training.report import curves
 from training.verdicts import RULE, SIGNAL
 
 LUCK = 0.05
@@ -167,8 +168,8 @@ def selection_rates(
                 own, others = (weights @ (a * chosen)) / (weights @ a), (weights @ (b * chosen)) / (weights @ b)
                 return np.asarray(own / others)
 
-        draws = evaluate.resample(group, seed, {"ratio": ratio}, curves.RESAMPLES)
-        estimate = evaluate.interval(evaluate.point(ratio, len(p)), draws["ratio"])
+        draws = metrics.resample(group, seed, {"ratio": ratio}, curves.RESAMPLES)
+        estimate = metrics.interval(metrics.point(ratio, len(p)), draws["ratio"])
         logs = np.log(np.maximum(draws["ratio"], 1e-3))
         error = float(np.nanstd(logs, ddof=1))
         found.append(
@@ -205,7 +206,7 @@ def _calibrated(
     most: float, share: float, y: np.ndarray, p: np.ndarray, group: np.ndarray, name: str, looks: int = 1
 ) -> Gate:  # fmt: skip
     """`looks`: among how many such gates this one stands; one of twenty is beyond a 95 % band by luck alone (Bonferroni)."""
-    error = evaluate.point(evaluate.Ranking(y, p).calibration_error, len(y))
+    error = metrics.point(metrics.Ranking(y, p).calibration_error, len(y))
     level = 1 - LUCK / looks
     band = perfect_band(p, group, level=level)
     # The rarer outcome: a rate of 0.94 is one of 0.06 seen from the other side.
@@ -255,7 +256,7 @@ def perfect_band(p: np.ndarray, group: np.ndarray, seed: int = 0, level: float =
     place = np.unique(group, return_inverse=True)[1].reshape(-1)
     order = np.argsort(p, kind="stable")
     ordered, owner = p[order], place[order]
-    starts = np.unique(np.linspace(0, len(p), evaluate.BINS + 1).astype(int)[:-1])
+    starts = np.unique(np.linspace(0, len(p), metrics.BINS + 1).astype(int)[:-1])
     expected = np.add.reduceat(ordered, starts)
     found = np.empty(resamples)
     for n in range(resamples):

@@ -6,10 +6,10 @@ import numpy as np
 
 from features.kit.errors import Fault
 from features.signals.aggregations import DAY_US
+from training.dataset import Rows
 from training.entity_column import Entities
 from training.errors import TrainingRefused
-from training.rows import Rows
-from training.split import Split, split_in_time
+from training.splits import Split, split_in_time
 
 FEWEST = 20
 """Rows with the outcome, and without it, below which nothing can be learnt."""

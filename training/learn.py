@@ -20,9 +20,9 @@ from features.kit.progress import Progress
 from training import linear
 from training.budget import allowed
 from training.calibrate import LEVEL_SD, Affine, fit_level, fit_slope, log_loss, sigmoid
-from training.candidates import Choice, Fitted, Held, Search, better_beyond_noise, choose, fit, search
-from training.rows import Rows
-from training.split import Split
+from training.dataset import Rows
+from training.model_search import Choice, Fitted, Held, Search, better_beyond_noise, choose, fit, search
+from training.splits import Split
 
 MOVED, GONE = 0.5, 0.9
 """Kolmogorov-Smirnov distance between the oldest and the newest third of the training rows (total variation for words):

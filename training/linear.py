@@ -16,7 +16,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.special import ndtri
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has none
 
-from training.rows import Rows
+from training.dataset import Rows
 
 QUANTILES = 32
 HATS = 8

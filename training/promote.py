@@ -12,10 +12,10 @@ from typing import Any
 
 from features.kit.errors import UserMistake
 from features.kit.settings import Settings
-from models import pointer, registry
+from models import champion_pointer, registry
 from models.catalog import get_model
-from models.scorer import Scorer
-from models.verdict import require_not_refused
+from models.scorer.scorer import Scorer
+from models.scorer.verdict import require_not_refused
 from training.errors import PromotionRefused
 
 GATES, PASSED = "gates", "passed"
@@ -75,7 +75,7 @@ def promote_version(settings: Settings, name: str, version: int, instead_of: int
     is champion by now. The alias is set first and the pointer last: what breaks between the two is completed by
     `python -m serving sync`.
     """
-    with pointer.locked(settings.home, name), tempfile.TemporaryDirectory() as scratch:
+    with champion_pointer.locked(settings.home, name), tempfile.TemporaryDirectory() as scratch:
         directory = registry.download(settings, registry.get_version(settings, name, version), Path(scratch))
         # Before the alias is set: it must not stand for a scorer that does not verify, or that says that it is not for use.
         require_not_refused(Scorer.load(directory).spec, f"version {version} of {name}")
@@ -95,14 +95,14 @@ def promote_version(settings: Settings, name: str, version: int, instead_of: int
         challenger = registry.by_alias(settings, name, registry.CHALLENGER)
         if challenger is not None and challenger.version == version:
             registry.drop_alias(settings, name, registry.CHALLENGER)
-        live = pointer.put_live(settings.home, name, directory, version)
+        live = champion_pointer.put_live(settings.home, name, directory, version)
         registry.tag_version(settings, name, version, "promotion", f"champion since {live.promoted_at}")
     return {
         "model": name,
         "champion": version,
         "previous": before.version if before is not None and before.version != version else None,
         "scorer": f"sha256:{live.sha256}",
-        "pointer": str(pointer.folder(settings.home, name) / pointer.NAME),
+        "pointer": str(champion_pointer.folder(settings.home, name) / champion_pointer.NAME),
     }
 
 

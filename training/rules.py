@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from training.calibrate import sigmoid
-from training.evaluate import auc
+from training.metrics import auc
 
 TENTHS = 10
 SHRUNK_BY = 10

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import lightgbm as lgb
 import numpy as np
 
-from training.rows import Rows
+from training.dataset import Rows
 
 MOST_LEAVES = 8
 """More would break the table of a tree's 7 conditions from which its exact reasons are read (`models`)."""

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.kit.cli import parse_as_of
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from serving.batch.old_rows import OldRows
 from serving.batch.scored import Scored
 from serving.champion import Champion

@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
-from models.scorer import Scorer
-from models.told import Told
+from models.scorer.reasons import Told
+from models.scorer.scorer import Scorer
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from serving.batch.changes import Moved
 from serving.batch.columnar import MEMBERS, chosen, lists, members, signal_and_theme
 from serving.batch.scored import Scored

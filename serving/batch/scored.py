@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.scorer import Reason, Scorer, sigmoid
-from models.told import Told
+from models.scorer.reasons import Told
+from models.scorer.scorer import Reason, Scorer, sigmoid
 from serving.champion import Champion
 from serving.scoring import no_score
 from serving.scoring.panel import FIXED, ScoredRow, at_stake

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.kit.errors import AccountscoreError
-from models.scorer import Scorer
-from models.told import Told
+from models.scorer.reasons import Told
+from models.scorer.scorer import Scorer
 from serving.batch.columnar import lists
 from serving.batch.scored import Explained, Scored, assembled, explained, to_score
 

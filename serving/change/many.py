@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.scorer import Scorer, sigmoid
-from models.topics import strongest
-from models.words import Value
+from models.scorer.reason_texts import Value
+from models.scorer.scorer import Scorer, sigmoid
+from models.scorer.topics import strongest
 from serving.change.split import moved_by, parts_of, points_of, shares_of
 
 CLOSE = 1e-9

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from models.words import Value
+from models.scorer.reason_texts import Value
 
 Moment = Annotated[str, Meta(description="UTC", examples=["2026-11-23T06:00:00Z"])]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from serving.change.schemas import BandStep, ChangeAnswer, MovedSignal, Parts, ScoreParts, ScorePoint
 from serving.change.split import Inputs, Old, Split, split
 from serving.clock import from_us, iso

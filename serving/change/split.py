@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from models.scorer import Scorer
-from models.words import Value, say
+from models.scorer.reason_texts import Value, say
+from models.scorer.scorer import Scorer
 
 Inputs = Mapping[str, Value]
 DATA, TIME, UNSPLIT, VERSION, THRESHOLDS = "data", "time", "unsplit", "version", "thresholds"
@@ -154,7 +154,7 @@ def _shares(scorer: Scorer, part: str, ends: tuple[Inputs, Inputs], effects: np.
 def _on_the_way(
     old: Scorer, new: Scorer, z: np.ndarray, rows: Old | None
 ) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    from models.scorer import sigmoid
+    from models.scorer.scorer import sigmoid
 
     p = sigmoid(z)
     by_old, by_new = old.percentile(p), new.percentile(p[4:])

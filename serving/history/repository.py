@@ -11,8 +11,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Dialect, delete, insert, or_, select
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from models.scorer import Scorer
-from models.words import Reason
+from models.scorer.reason_texts import Reason
+from models.scorer.scorer import Scorer
 from serving.change.split import Old
 from serving.clock import AHEAD_US, SKEW_US
 from serving.privacy.repository import GENERATION, without_erased

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from models.words import Reason
+from models.scorer.reason_texts import Reason
 from serving.clock import from_us, iso
 from serving.history.repository import reasons_of
 from serving.scoring.no_score import detail

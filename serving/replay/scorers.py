@@ -6,9 +6,9 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from models.artefact import ScorerRefused
-from models.pointer import kept
-from models.scorer import Scorer
+from models.champion_pointer import kept
+from models.scorer.artefact import ScorerRefused
+from models.scorer.scorer import Scorer
 from serving.errors import ServingError
 
 HELD = 4

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from models.records import MOST_FAULTS, the_rest
+from models.scorer.encoder import MOST_FAULTS, the_rest
 from serving.problems import Problem
 from serving.scoring.schemas import MAX_REASONS, MAX_RECORDS, FaultJson, Record, RecordError, ScoreRequest
 from serving.strict_json import NotStrict, loads

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from models.scorer import Reason
+from models.scorer.scorer import Reason
 from serving.champion import Champion
 from serving.change.split import Old
 from serving.clock import to_us

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from models.words import Reason, Value
+from models.scorer.reason_texts import Reason, Value
 from serving.scoring.no_score import DETAILS
 
 MAX_RECORDS = 1000

@@ -10,8 +10,8 @@ from typing import Any
 from msgspec import UNSET
 
 from features.signals.signal import FIT_THEMES
-from models.scorer import Scorer, sigmoid
-from models.words import Reason
+from models.scorer.reason_texts import Reason
+from models.scorer.scorer import Scorer, sigmoid
 from serving.champion import Champion
 from serving.clock import from_us, iso
 from serving.history import repository as history

@@ -20,7 +20,7 @@ from features.kit.settings import Settings
 from features.readiness import labelled_rows
 from features.simulate import simulate
 from models import registry
-from models.pointer import read_pointer
+from models.champion_pointer import read_pointer
 from training import learn as learning
 from training.errors import PromotionRefused
 from training.fit import fit_source

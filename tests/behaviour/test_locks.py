@@ -15,7 +15,7 @@ from features.kit import file_lock as module
 from features.kit.errors import AccountscoreError
 from features.kit.file_lock import file_lock
 from features.sources.suppression import FILE
-from models import pointer
+from models import champion_pointer
 from serving.batch import work
 from serving.privacy import gone
 from serving.star.folder import Folder
@@ -38,7 +38,7 @@ def publishing(home: Path) -> Held:
 
 
 LOCKS: dict[str, tuple[Callable[[Path], Held], str]] = {
-    "a promotion": (lambda home: pointer.locked(home, "churn-risk"), "champions/churn-risk/.lock"),
+    "a promotion": (lambda home: champion_pointer.locked(home, "churn-risk"), "champions/churn-risk/.lock"),
     "who is gone": (publishing, ".removed.lock"),
     "the worker": (loop.only_one, "worker.lock"),
     "who delivers": (lambda home: loop.only_one(home, "deliver"), "deliver.lock"),
@@ -52,7 +52,7 @@ def test_it_is_waited_for_until_its_deadline_and_the_holder_is_named(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take, file = LOCKS[name]
-    for holder in (pointer, gone):
+    for holder in (champion_pointer, gone):
         monkeypatch.setattr(holder, "LOCK_SECONDS", 0.2)
     with take(tmp_path):
         pass  # free
@@ -72,4 +72,4 @@ def test_every_lock_of_the_product_is_in_the_table() -> None:
         for path in (root / package).rglob("*.py")
         if path != Path(module.__file__) and "file_lock(" in path.read_text()
     ]
-    assert {path.stem for path in used} == {"pointer", "gone", "loop", "work", "folder"}
+    assert {path.stem for path in used} == {"champion_pointer", "gone", "loop", "work", "folder"}

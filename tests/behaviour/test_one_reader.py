@@ -19,7 +19,7 @@ import pytest
 from features.audit.table import read_flat
 from features.kit.errors import BadInput
 from features.kit.flat_files.reading import read_file
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from serving.batch import flat
 from training.fit_table import fit_table
 

@@ -15,7 +15,7 @@ from features.sources.source import open_source
 from models.catalog import get_model
 from training.fit import directions
 from training.learn import Settings, learn
-from training.panel import labelled_panel
+from training.training_set import labelled_panel
 
 RESAMPLES = 500
 

@@ -24,7 +24,7 @@ import pytest
 
 import demo
 from features import __path__ as features_path
-from models import pointer
+from models import champion_pointer
 from serving.connections import load_connections
 from tests.conftest import NewHome
 from tests.scorers import make_scorer
@@ -226,8 +226,8 @@ class TestTheDemosHome:
     def test_a_champion_of_another_company_is_never_replaced(self, tmp_path: Path) -> None:
         make_scorer(tmp_path / "scorer")  # learnt from "test"
         demo.strangers(tmp_path, "sample")  # nothing is live yet
-        with pointer.locked(tmp_path, "churn-risk"):
-            pointer.put_live(tmp_path, "churn-risk", tmp_path / "scorer", 1)
+        with champion_pointer.locked(tmp_path, "churn-risk"):
+            champion_pointer.put_live(tmp_path, "churn-risk", tmp_path / "scorer", 1)
         demo.strangers(tmp_path, "some/where/test")
         with pytest.raises(SystemExit, match=r"learnt from 'test'.*make demo ACCOUNTSCORE_HOME=var/demo"):
             demo.strangers(tmp_path, "sample")

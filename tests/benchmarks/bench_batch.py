@@ -131,11 +131,11 @@ def make_champion(work: Path, trees: int) -> None:
     import numpy as np
 
     from models.catalog import get_model
-    from models.spec import VerdictSpec
-    from models.writer import Reference, write_scorer
+    from models.scorer.artefact_schema import VerdictSpec
+    from models.scorer.writer import Reference, write_scorer
     from training import trees as learner
-    from training.candidates import bag_seeds
-    from training.rows import Rows
+    from training.dataset import Rows
+    from training.model_search import bag_seeds
 
     shutil.rmtree(work / "scorer", ignore_errors=True)
     described = signals()
@@ -159,7 +159,7 @@ def share_of(work: Path, rows: int) -> np.ndarray:
     import numpy as np
     import pyarrow.parquet as pq
 
-    from models.scorer import Scorer
+    from models.scorer.scorer import Scorer
 
     scorer, parts, have = Scorer.load(work / "scorer"), [], 0
     for batch in pq.ParquetFile(work / "rows.parquet").iter_batches(GROUP_ROWS):

@@ -36,7 +36,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from features.kit.settings import Settings
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from training.errors import NOTHING_LIVE
 from training.gates import perfect_band
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import lightgbm as lgb
 import numpy as np
 
-from models.scorer import Scorer, sigmoid
+from models.scorer.scorer import Scorer, sigmoid
 from tests.scorers import make_scorer, make_signals, random_rows, random_shapes, train_booster
 
 

@@ -30,8 +30,8 @@ import httpx
 import lightgbm as lgb  # noqa: F401  bench_reasons needs it: better to fail at once
 import numpy as np
 
-from models import pointer
-from models.scorer import Scorer
+from models import champion_pointer
+from models.scorer.scorer import Scorer
 from tests.benchmarks.bench_reasons import measure as measure_reasons
 from tests.benchmarks.bench_reasons import sample
 from tests.serving.running import free_port
@@ -49,7 +49,7 @@ Run = dict[str, float]
 
 def champion(home: Path) -> Path:
     """The champion's directory; the sample company is simulated and the model trained when there is none."""
-    found = pointer.read_pointer(home, MODEL)
+    found = champion_pointer.read_pointer(home, MODEL)
     if found is None:
         company = home / "sample"
         env = {**os.environ, "ACCOUNTSCORE_HOME": str(home)}
@@ -61,7 +61,7 @@ def champion(home: Path) -> Path:
             ended = subprocess.run([sys.executable, "-m", *door], env=env, check=False, timeout=900).returncode
             if ended not in (0, NOTHING_LIVE):
                 raise SystemExit(ended)
-        found = pointer.read_pointer(home, MODEL)
+        found = champion_pointer.read_pointer(home, MODEL)
     if found is None:
         raise SystemExit("the model passed no gates: nothing to measure")
     return found.path

@@ -22,11 +22,11 @@ from features.simulate import simulate
 from features.sources.source import open_source
 from models.catalog import MODELS, get_model
 from models.definition import Model
-from training import evaluate
-from training.evaluate import Ranking
+from training import metrics
 from training.fit import directions
 from training.learn import Learnt, Settings, learn
-from training.panel import labelled_panel
+from training.metrics import Ranking
+from training.training_set import labelled_panel
 
 SIZES = (500, 2_000, 20_000)
 LEADS_PER_ACCOUNT = 4
@@ -63,9 +63,9 @@ def measure(company: Path, name: str, trials: int) -> dict[str, object]:
     y, group = panel.rows.y[learnt.judged], panel.rows.group[learnt.judged]
     p = 1 / (1 + np.exp(-learnt.judged_log_odds))
     ours, best = Ranking(y, p), Ranking(y, truth)
-    draws = evaluate.resample(group, 0, {"ours": ours.auc, "best": best.auc})
-    auc, true_auc = evaluate.point(ours.auc, len(y)), evaluate.point(best.auc, len(y))
-    ratio = evaluate.interval((auc - 0.5) / (true_auc - 0.5), (draws["ours"] - 0.5) / (draws["best"] - 0.5))
+    draws = metrics.resample(group, 0, {"ours": ours.auc, "best": best.auc})
+    auc, true_auc = metrics.point(ours.auc, len(y)), metrics.point(best.auc, len(y))
+    ratio = metrics.interval((auc - 0.5) / (true_auc - 0.5), (draws["ours"] - 0.5) / (draws["best"] - 0.5))
     return {
         "fitted": len(learnt.split.before_test),
         "judged": len(y),
@@ -75,8 +75,8 @@ def measure(company: Path, name: str, trials: int) -> dict[str, object]:
         "ratio": round(ratio.value, 4),
         "low": round(ratio.low, 4),
         "high": round(ratio.high, 4),
-        "logloss": round(evaluate.point(ours.log_loss, len(y)), 4),
-        "true_logloss": round(evaluate.point(best.log_loss, len(y)), 4),
+        "logloss": round(metrics.point(ours.log_loss, len(y)), 4),
+        "true_logloss": round(metrics.point(best.log_loss, len(y)), 4),
         "panel_s": round(built - began, 1),
         "fit_s": round(done - built, 1),
         "chosen": learnt.model.recipe.kind,

@@ -14,15 +14,15 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from models import artefact, trees
-from models.artefact import ScorerRefused
-from models.cells import FEW, Cells
-from models.linear import Linear
-from models.scorer import Scorer, sigmoid
-from models.sentences import one_of
-from models.spec import LinearSpec, Shape
-from models.trees import Tree, TreeReasons, parse, tabulate
-from models.words import say
+from models.scorer import artefact, trees
+from models.scorer.artefact import ScorerRefused
+from models.scorer.artefact_schema import LinearSpec, Shape
+from models.scorer.bins import FEW, Cells
+from models.scorer.linear import Linear
+from models.scorer.reason_texts import say
+from models.scorer.scorer import Scorer, sigmoid
+from models.scorer.sentences import one_of
+from models.scorer.trees import Tree, TreeReasons, parse, tabulate
 from tests.scorers import make_scorer, random_rows, train_booster
 
 
@@ -247,7 +247,7 @@ class TestWords:
 class TestLight:
     def test_scoring_imports_nothing_heavy(self, folder: Path) -> None:
         code = (
-            "import sys; from pathlib import Path; from models.pointer import read_pointer; from models.scorer import Scorer;"
+            "import sys; from pathlib import Path; from models.champion_pointer import read_pointer; from models.scorer.scorer import Scorer;"
             f"s = Scorer.load(Path({str(folder)!r})); s.explain(s.encode_records([{{}}])[0]);"
             "heavy = 'lightgbm pandas sklearn mlflow numba duckdb pyarrow narwhals scipy alembic'.split();"
             "sys.exit(' '.join(m for m in heavy if m in sys.modules) or 0)"
@@ -258,7 +258,8 @@ class TestLight:
 
 class TestExamples:
     @pytest.mark.parametrize(
-        "module", ["amounts", "cells", "catalog", "comparisons", "sentences", "trees", "definition"]
+        "module",
+        ["catalog", "definition", *(f"scorer.{m}" for m in ("amounts", "bins", "comparisons", "sentences", "trees"))],
     )
     def test_they_run(self, module: str) -> None:
         import doctest

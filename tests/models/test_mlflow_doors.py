@@ -15,7 +15,7 @@ import pytest
 from features.kit.settings import Settings
 from models import registry
 from models.catalog import get_model
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from tests.mlflow_doors import mlflow_serve, score_on_spark
 from tests.scorers import WORDS, make_scorer, make_signals, random_rows
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from models.artefact import ScorerRefused
-from models.pointer import folder, locked, put_live, read_pointer
-from models.scorer import Scorer
+from models.champion_pointer import folder, locked, put_live, read_pointer
+from models.scorer.artefact import ScorerRefused
+from models.scorer.scorer import Scorer
 from tests.scorers import make_scorer
 
 

@@ -11,7 +11,7 @@ from features.kit.errors import UserMistake
 from features.kit.settings import Settings
 from models import registry
 from models.catalog import get_model
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from tests.scorers import WORDS, make_scorer, make_signals, random_rows
 
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from features.kit.errors import BadInput
-from models import artefact
-from models.artefact import ScorerRefused
 from models.catalog import MODELS, UnknownModel, get_model
-from models.records import MOST_FAULTS
-from models.scorer import Scorer, sigmoid
-from models.spec import FORMAT
-from models.trees import TreeError, TreeReasons, merge, parse, tabulate
-from models.writer import write_scorer
+from models.scorer import artefact
+from models.scorer.artefact import ScorerRefused
+from models.scorer.artefact_schema import FORMAT
+from models.scorer.encoder import MOST_FAULTS
+from models.scorer.scorer import Scorer, sigmoid
+from models.scorer.trees import TreeError, TreeReasons, merge, parse, tabulate
+from models.scorer.writer import write_scorer
 from tests.scorers import WORDS, make_scorer, make_signals, random_rows, random_shapes, train_booster
 
 

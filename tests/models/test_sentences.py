@@ -9,10 +9,10 @@ import pytest
 
 from features.signals.catalog import definitions
 from features.signals.signal import Signal
-from models.amounts import TINY
-from models.comparisons import Comparisons
-from models.spec import Bins, ScorerSpec, SignalSpec, Words
-from models.words import Speaker
+from models.scorer.amounts import TINY
+from models.scorer.artefact_schema import Bins, ScorerSpec, SignalSpec, Words
+from models.scorer.comparisons import Comparisons
+from models.scorer.reason_texts import Speaker
 
 RANGES = {
     "flag": [0.0, 1.0],

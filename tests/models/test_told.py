@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from models import topics, words
-from models.amounts import PERCENT
-from models.scorer import Scorer
-from models.spec import Bins, ScorerSpec, SignalSpec, Words
-from models.trees import TreeReasons
-from models.words import Speaker
+from models.scorer import reason_texts, topics
+from models.scorer.amounts import PERCENT
+from models.scorer.artefact_schema import Bins, ScorerSpec, SignalSpec, Words
+from models.scorer.reason_texts import Speaker
+from models.scorer.scorer import Scorer
+from models.scorer.trees import TreeReasons
 from tests.scorers import WORDS, make_scorer, random_rows
 
 UNITS = ("count", "days", "share", "change", "money", "rate", "points", "flag")
@@ -120,13 +120,13 @@ class TestMany:
     def test_rounding_twice_would_be_seen(self, scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
         """The sabotaged twin: values beside a half share a text with those beyond it."""
         values = odd_values()
-        monkeypatch.setattr(words, "HALF", 0.0)
+        monkeypatch.setattr(reason_texts, "HALF", 0.0)
         places, texts = speaker(scorer.spec, "money").many(values)
         alone = speaker(scorer.spec, "money")
         assert [texts[p] for p in places.tolist()] != [alone(v) for v in values.tolist()]
 
     def test_what_is_remembered_is_bounded(self, scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(words, "KEPT", 10)
+        monkeypatch.setattr(reason_texts, "KEPT", 10)
         many = speaker(scorer.spec, "count")
         places, texts = many.many(np.arange(1000.0))
         assert [texts[p] for p in places.tolist()] == [many(v) for v in np.arange(1000.0).tolist()]

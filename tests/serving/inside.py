@@ -15,7 +15,7 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
-from models import pointer
+from models import champion_pointer
 from serving.app import create_app
 from serving.clock import make_clock
 from serving.door.door import Door
@@ -130,10 +130,10 @@ def running_inside(
     migrate(store)
     store.close()
     for seed, model in enumerate(("churn-risk", "lead-fit")):
-        if not (pointer.folder(home, model) / pointer.NAME).exists():
+        if not (champion_pointer.folder(home, model) / champion_pointer.NAME).exists():
             make_scorer(home / f"{model}.made", model=model, seed=seed, n=600)
-            with pointer.locked(home, model):
-                pointer.put_live(home, model, home / f"{model}.made", 1)
+            with champion_pointer.locked(home, model):
+                champion_pointer.put_live(home, model, home / f"{model}.made", 1)
     door, app = create_app(settings, make_clock(NOW), open_on_loopback=open_on_loopback)
     with Client(door, app) as client:
         yield Inside(client, door, app.state.serving)

@@ -22,8 +22,8 @@ import httpx
 from hubspot.utils.signature import Signature
 from sqlalchemy import func, select
 
-from models.pointer import read_pointer
-from models.scorer import Scorer
+from models.champion_pointer import read_pointer
+from models.scorer.scorer import Scorer
 from serving.history.repository import inputs_of
 from serving.store.connect import Store, open_store
 from serving.store.tables import decisions, dirty, inbox, writebacks

@@ -20,15 +20,15 @@ import numpy as np
 from features.signals.catalog import signals
 from features.simulate import simulate
 from features.sources.source import open_source
-from models import pointer
+from models import champion_pointer
 from models.catalog import MODELS, get_model
-from models.spec import VerdictSpec
-from models.writer import Origin
+from models.scorer.artefact_schema import VerdictSpec
+from models.scorer.writer import Origin
 from tests.scorers import make_scorer
-from training import artefact
+from training import export
 from training.fit import directions
 from training.learn import Settings, learn
-from training.panel import labelled_panel
+from training.training_set import labelled_panel
 
 END = dt.date(2026, 1, 1)
 AS_OF = "2026-01-01"
@@ -87,9 +87,9 @@ def make_home(folder: Path, accounts: int = 350, leads: int = 1_200, models: tup
         scorer = folder / f"{name}.scorer"
         origin = Origin(source.name, source.fingerprint, "2024-06-01", "2025-12-31")
         ready = VerdictSpec(code="ready", says="ready", ready=True)  # what the gates would say is not asked
-        artefact.write(scorer, definition, learnt, learnt.rows.x[panel.population], origin, {}, ready)
-        with pointer.locked(home.path, name):
-            pointer.put_live(home.path, name, scorer, 1)
+        export.write(scorer, definition, learnt, learnt.rows.x[panel.population], origin, {}, ready)
+        with champion_pointer.locked(home.path, name):
+            champion_pointer.put_live(home.path, name, scorer, 1)
     return home
 
 
@@ -103,8 +103,8 @@ def quick_home(folder: Path, models: tuple[str, ...] = tuple(MODELS)) -> Home:
         numbers = [s for s in offered if not s.is_category][:6]
         words = [s for s in offered if s.is_category and s.name != "plan"][:2]
         make_scorer(folder / f"{name}.scorer", model=name, signals=[*numbers, *words], n=600)
-        with pointer.locked(home.path, name):
-            pointer.put_live(home.path, name, folder / f"{name}.scorer", 1)
+        with champion_pointer.locked(home.path, name):
+            champion_pointer.put_live(home.path, name, folder / f"{name}.scorer", 1)
     return home
 
 

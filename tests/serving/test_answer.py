@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from features.sources.suppression import mark_of
 from models.catalog import get_model
-from models.pointer import Pointer
+from models.champion_pointer import Pointer
 from serving.champion import Champion
 from serving.clock import to_us
 from serving.overrides.repository import Override

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models import pointer
+from models import champion_pointer
 from models.catalog import get_model
-from models.pointer import Pointer
+from models.champion_pointer import Pointer
 from serving.batch import changes, rows, scored
 from serving.batch.changes import Before
 from serving.batch.scored import score_columns, stakes
@@ -31,8 +31,8 @@ RUN = "0123456789abcdef"
 
 def put_live(home: Path, folder: Path, version: int, **more: Any) -> Champion:
     scorer = make_scorer(folder, n=800, **more)
-    with pointer.locked(home, "churn-risk"):
-        pointer.put_live(home, "churn-risk", folder, version)
+    with champion_pointer.locked(home, "churn-risk"):
+        champion_pointer.put_live(home, "churn-risk", folder, version)
     return Champion(
         get_model("churn-risk"), Pointer("churn-risk", version, scorer.sha256, Path(), "2026-01-01"), scorer
     )

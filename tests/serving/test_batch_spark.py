@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.kit.errors import AccountscoreError
-from models.pointer import Pointer, read_pointer
-from models.scorer import Scorer
+from models.champion_pointer import Pointer, read_pointer
+from models.scorer.scorer import Scorer
 from serving.batch import spark
 from serving.batch.publish import read_manifest
 from serving.batch.scored import Scored, score_columns

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from features.simulate import simulate
-from models import pointer
+from models import champion_pointer
 from models.catalog import MODELS, get_model
 from serving.batch import durable
 from serving.batch.publish import RUN, files_of, is_whole, published, read_manifest
@@ -130,8 +130,8 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
     simulate(home.company, accounts=70, leads=150, days=560, end=END, usage_events=5_000)
     for model in MODELS:
         make_scorer(folder / model, model, signals=some_signals(get_model(model).entity), n=400)
-        with pointer.locked(home.path, model):
-            pointer.put_live(home.path, model, folder / model, 1)
+        with champion_pointer.locked(home.path, model):
+            champion_pointer.put_live(home.path, model, folder / model, 1)
     (folder / "earlier").mkdir()
     environment = home.environment({"ACCOUNTSCORE_STORE_URL": f"sqlite:///{folder / 'earlier' / 'store.db'}"})
     done = subprocess.run(

@@ -17,7 +17,7 @@ from features.panel.build import build_panel
 from features.signals.catalog import definitions
 from features.sources.source import Source
 from features.sources.suppression import Removed, mark_of
-from models import pointer
+from models import champion_pointer
 from serving.batch import between
 from serving.batch import run as running
 from serving.batch.publish import read_scores
@@ -111,8 +111,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def put_live(home: Path, folder: Path, model: str, version: int, **more: Any) -> None:
     make_scorer(folder, model, **more)
-    with pointer.locked(home, model):
-        pointer.put_live(home, model, folder, version)
+    with champion_pointer.locked(home, model):
+        champion_pointer.put_live(home, model, folder, version)
 
 
 @pytest.fixture
@@ -413,8 +413,8 @@ class TestBoth:
             assert moved_by_data(answers) == LEARNT_OF["account"]
             assert all(answer.parts.version for answer in answers.values())
         finally:
-            with pointer.locked(home, "churn-risk"):
-                pointer.put_live(home, "churn-risk", home / "account", 1)
+            with champion_pointer.locked(home, "churn-risk"):
+                champion_pointer.put_live(home, "churn-risk", home / "account", 1)
 
 
 class TestOlderRecords:

@@ -17,9 +17,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from models import artefact, pointer
-from models.scorer import Scorer
-from models.spec import VerdictSpec
+from models import champion_pointer
+from models.scorer import artefact
+from models.scorer.artefact_schema import VerdictSpec
+from models.scorer.scorer import Scorer
 from serving import champion, confirmed
 from serving.champion import Champions, Standing, load
 from serving.problems import Problem
@@ -44,8 +45,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def put(home: Path, made: Path, version: int) -> None:
-    with pointer.locked(home, MODEL):
-        pointer.put_live(home, MODEL, made / str(version), version)
+    with champion_pointer.locked(home, MODEL):
+        champion_pointer.put_live(home, MODEL, made / str(version), version)
 
 
 class TestARefusedScorer:
@@ -59,7 +60,7 @@ class TestARefusedScorer:
             tmp_path / "3", n=300, seed=3, verdict=VerdictSpec(code="no_signal", says="no signal found", ready=False)
         )
         with monkeypatch.context() as unguarded:
-            unguarded.setattr(pointer, "require_not_refused", lambda *_: None)
+            unguarded.setattr(champion_pointer, "require_not_refused", lambda *_: None)
             put(tmp_path, tmp_path, 3)
         champions.refresh()
         standing = champions.standing()[MODEL]
@@ -167,7 +168,7 @@ def drop_a_signal(folder: Path) -> None:
 
 def point_to(home: Path, folder: str, sha256: str, version: int = 9) -> None:
     """What a broken tool or an intruder would write."""
-    where = pointer.folder(home, MODEL)
+    where = champion_pointer.folder(home, MODEL)
     entry = {
         "model": MODEL,
         "version": version,
@@ -176,7 +177,7 @@ def point_to(home: Path, folder: str, sha256: str, version: int = 9) -> None:
         "promoted_at": "2026-01-01T00:00:00Z",
     }
     (where / ".new").write_text(json.dumps(entry))
-    (where / ".new").replace(where / pointer.NAME)
+    (where / ".new").replace(where / champion_pointer.NAME)
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -191,7 +192,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
 class TestBadArtefacts:
     def test_each_is_refused_with_its_reason_and_never_serves(self, tmp_path: Path, made: Path) -> None:
         right, home = expected(made), new_home(tmp_path, made, 1)
-        where = pointer.folder(home.path, MODEL)
+        where = champion_pointer.folder(home.path, MODEL)
         with running_api(home) as url, asking(url, right, threads=1) as counts:
 
             def refused(why: str) -> None:
@@ -224,11 +225,11 @@ class TestBadArtefacts:
     ) -> None:
         """The sabotaged twin: without the replay a scorer with a changed leaf would serve."""
         home = new_home(tmp_path, made, 1).path
-        bad = pointer.folder(home, MODEL) / "bad"
+        bad = champion_pointer.folder(home, MODEL) / "bad"
         shutil.copytree(made / "2", bad)
         DAMAGE["golden rows fail"][0](bad)
         point_to(home, "bad", artefact.digest((bad / artefact.MANIFEST).read_bytes()))
-        seen = pointer.read_pointer(home, MODEL)
+        seen = champion_pointer.read_pointer(home, MODEL)
         assert seen is not None
         with pytest.raises(artefact.ScorerRefused):
             load(MODEL, seen)
@@ -239,7 +240,7 @@ class TestBadArtefacts:
 class TestOutage:
     def test_a_start_with_a_bad_champion_serves_the_one_before_it(self, tmp_path: Path, made: Path) -> None:
         home = new_home(tmp_path, made, 1, 2)
-        live = pointer.read_pointer(home.path, MODEL)
+        live = champion_pointer.read_pointer(home.path, MODEL)
         assert live is not None
         assert live.previous_path is not None
         with (live.path / "booster.txt").open("ab") as file:
@@ -264,8 +265,8 @@ class TestOutage:
         self, tmp_path: Path, made: Path, damage: bytes
     ) -> None:
         home = new_home(tmp_path, made, 1, 2)
-        where = pointer.folder(home.path, MODEL)
-        (where / pointer.NAME).write_bytes(damage)
+        where = champion_pointer.folder(home.path, MODEL)
+        (where / champion_pointer.NAME).write_bytes(damage)
         with running_inside(home.path) as inside:
             answer = inside.client.post(f"/v1/{MODEL}/score", json=BODY)
             assert judge(answer, expected(made)) == "good"
@@ -279,21 +280,21 @@ class TestOutage:
             inside.state.champions.refresh()
             assert inside.state.champions.get(MODEL).version == 1
             assert inside.client.get("/readyz").json()["models"][MODEL]["refused"] is None
-        live = pointer.read_pointer(home.path, MODEL)
+        live = champion_pointer.read_pointer(home.path, MODEL)
         assert live is not None
         assert live.previous_version == 2  # the way back outlived the damage
 
     def test_of_a_damaged_pointer_nothing_that_does_not_verify_serves(self, tmp_path: Path, made: Path) -> None:
         home = new_home(tmp_path, made, 1, 2)
-        live = pointer.read_pointer(home.path, MODEL)
+        live = champion_pointer.read_pointer(home.path, MODEL)
         assert live is not None
-        (pointer.folder(home.path, MODEL) / pointer.NAME).write_bytes(b"{")
+        (champion_pointer.folder(home.path, MODEL) / champion_pointer.NAME).write_bytes(b"{")
         (live.path / "booster.txt").unlink(missing_ok=True)
         champions = Champions(home.path)
         champions.refresh()
         assert champions.get(MODEL).version == 1  # the one before it
         # The sabotaged twin: without the copy nobody knows what was live, and it says so.
-        (pointer.folder(home.path, MODEL) / pointer.COPY).unlink()
+        (champion_pointer.folder(home.path, MODEL) / champion_pointer.COPY).unlink()
         champions = Champions(home.path)
         champions.refresh()
         with pytest.raises(Problem) as caught:

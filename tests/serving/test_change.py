@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.signals.signal import Phrase, Signal
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from serving.change.many import split_many
 from serving.change.split import Old, Split, split
 from tests.scorers import WORDS, make_scorer, make_signals

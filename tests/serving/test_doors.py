@@ -18,8 +18,8 @@ from sqlalchemy import func, select
 from features.kit.cli import parse_as_of
 from features.panel.build import build_panel
 from features.sources.source import open_source
-from models.pointer import read_pointer
-from models.scorer import Scorer
+from models.champion_pointer import read_pointer
+from models.scorer.scorer import Scorer
 from serving.batch.publish import read_scores
 from serving.store.connect import open_store
 from serving.store.tables import inbox

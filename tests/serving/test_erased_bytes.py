@@ -19,7 +19,7 @@ from features.kit.settings import Settings
 from features.sources.suppression import FILE, mark_of
 from models import registry
 from models.catalog import get_model
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from serving.batch.publish import is_whole, read_manifest
 from serving.privacy import files, service
 from serving.privacy import repository as privacy

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from models import pointer
+from models import champion_pointer
 from tests.scorers import make_scorer
 from tests.serving.running import Home, free_port, running, running_api, wait_for
 
@@ -24,8 +24,8 @@ def home(tmp_path: Path) -> Home:
     folder.mkdir()
     made = Home(folder / "home", folder)
     make_scorer(folder / "made", n=600)
-    with pointer.locked(made.path, "churn-risk"):
-        pointer.put_live(made.path, "churn-risk", folder / "made", 1)
+    with champion_pointer.locked(made.path, "churn-risk"):
+        champion_pointer.put_live(made.path, "churn-risk", folder / "made", 1)
     assert made.run("serving", "migrate").returncode == 0
     return made
 

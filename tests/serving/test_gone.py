@@ -24,7 +24,7 @@ from serving.store.tables import removals
 from tests.conftest import NewHome
 from tests.serving.conftest import DATABASES, store_url
 from tests.serving.running import Home
-from training.panel import labelled_panel
+from training.training_set import labelled_panel
 
 
 @pytest.fixture(params=DATABASES)

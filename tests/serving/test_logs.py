@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from features.kit.errors import BadInput
-from models import pointer
+from models import champion_pointer
 from serving import log as serving_log
 from serving import problems
 from serving.log import OneLine
@@ -91,8 +91,8 @@ def test_a_fault_that_is_logged_with_its_message_would_be_seen(
 def test_a_canary_in_every_field_shows_up_in_no_log_and_no_metric(tmp_path: Path) -> None:
     home = Home(tmp_path / "home", tmp_path)
     make_scorer(tmp_path / "made", n=600)
-    with pointer.locked(home.path, "churn-risk"):
-        pointer.put_live(home.path, "churn-risk", tmp_path / "made", 1)
+    with champion_pointer.locked(home.path, "churn-risk"):
+        champion_pointer.put_live(home.path, "churn-risk", tmp_path / "made", 1)
     good = {"entity_id": CANARY, "signals": {"word_0": CANARY, "number_0": 1.0}}
     bodies: list[Any] = [
         {"records": [good], "reasons": 3}, {"records": [{"entity_id": CANARY}]}, {"records": [{CANARY: CANARY}]},

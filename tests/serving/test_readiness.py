@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, delete, func, insert, select, text
 
-from models import pointer
+from models import champion_pointer
 from serving.errors import RegistryFailed
 from serving.history import recorder
 from serving.settings import ServingSettings
@@ -155,8 +155,8 @@ class TestTheRegistryIsLost:
     @pytest.fixture
     def settings(self, tmp_path: Path) -> ServingSettings:
         make_scorer(tmp_path / "made", n=600)
-        with pointer.locked(tmp_path, "churn-risk"):
-            pointer.put_live(tmp_path, "churn-risk", tmp_path / "made", 3)
+        with champion_pointer.locked(tmp_path, "churn-risk"):
+            champion_pointer.put_live(tmp_path, "churn-risk", tmp_path / "made", 3)
         return ServingSettings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path)})
 
     def test_sync_says_so_and_makes_none(self, settings: ServingSettings) -> None:

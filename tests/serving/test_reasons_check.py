@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from features.signals.signal import Phrase, Signal
-from models import comparisons
-from models.scorer import Scorer
-from models.topics import Topics
-from models.writer import LinearPart
+from models.scorer import comparisons
+from models.scorer.scorer import Scorer
+from models.scorer.topics import Topics
+from models.scorer.writer import LinearPart
 from serving.__main__ import app
 from serving.batch import reasons_check
 from serving.batch.columnar import lists, members, signal_and_theme
@@ -67,14 +67,15 @@ class TestCount:
         """The sabotaged twin: every rate is told, whatever the effect."""
         make(tmp_path / "scorer")
         monkeypatch.setattr(
-            "models.words.Speaker._end", staticmethod(lambda found, up: f"; {found[0]}." if found[1] else "")
+            "models.scorer.reason_texts.Speaker._end",
+            staticmethod(lambda found, up: f"; {found[0]}." if found[1] else ""),
         )
         assert counted(Scorer.load(tmp_path / "scorer")).contradictions > 100
 
     def test_without_groups_ideas_are_told_twice(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The sabotaged twin: every signal is a group of its own."""
         make(tmp_path / "scorer")
-        monkeypatch.setattr("models.topics.topic_of", lambda name: name)
+        monkeypatch.setattr("models.scorer.topics.topic_of", lambda name: name)
         plain = Scorer.load(tmp_path / "scorer")
         described = [
             type(s)(**{**{f: getattr(s, f) for f in s.__struct_fields__}, "topic": ""}) for s in plain.spec.signals
@@ -91,7 +92,7 @@ class TestCount:
             del signal["bins"]["whole"]
             for word in ("one", "like", "like_negative", "pair", "beside"):
                 del signal["words"][word]
-        from models import artefact
+        from models.scorer import artefact
 
         files, _ = artefact.read_files(tmp_path / "scorer")
         artefact.write_files(tmp_path / "old", {**files, "scorer.json": json.dumps(old).encode()})

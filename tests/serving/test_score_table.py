@@ -17,9 +17,9 @@ import pytest
 
 from features.kit.errors import BadInput, UserMistake
 from features.kit.flat_files import reading
-from models import artefact
-from models.scorer import Scorer
-from models.verdict import NotForUse
+from models.scorer import artefact
+from models.scorer.scorer import Scorer
+from models.scorer.verdict import NotForUse
 from serving.batch import flat
 from serving.batch.columnar import in_order
 from training.fit_table import fit_table

@@ -20,7 +20,7 @@ import httpx
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from models import pointer
+from models import champion_pointer
 from serving.connections import load_connections
 from serving.door import connection as module
 from serving.door.connection import Connection, Connections
@@ -52,8 +52,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     folder = tmp_path_factory.mktemp("slow")
     made = Home(folder / "home", folder)
     make_scorer(folder / "made", n=600)
-    with pointer.locked(made.path, "churn-risk"):
-        pointer.put_live(made.path, "churn-risk", folder / "made", 1)
+    with champion_pointer.locked(made.path, "churn-risk"):
+        champion_pointer.put_live(made.path, "churn-risk", folder / "made", 1)
     assert made.run("serving", "migrate").returncode == 0
     return made
 

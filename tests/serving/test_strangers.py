@@ -15,7 +15,7 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from models import pointer
+from models import champion_pointer
 from serving.clock import make_clock
 from serving.scoring import repository as stored
 from serving.store.connect import open_store
@@ -32,8 +32,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     made = Home(folder / "home", folder)
     for seed, model in enumerate(("churn-risk", "lead-fit")):
         make_scorer(folder / model, model=model, seed=seed, n=600)
-        with pointer.locked(made.path, model):
-            pointer.put_live(made.path, model, folder / model, 1)
+        with champion_pointer.locked(made.path, model):
+            champion_pointer.put_live(made.path, model, folder / model, 1)
     assert made.run("serving", "migrate").returncode == 0
     store = open_store(f"sqlite:///{made.path / 'store.db'}")
     row = stored.row("account", "acme", make_clock(NOW)(), "eligible", 5.0, {"number_0": 1.0, "word_0": "beta"}, "test")

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from models.catalog import get_model
-from models.pointer import Pointer
+from models.champion_pointer import Pointer
 from serving.champion import Champion
 from serving.history import recorder as recorder_module
 from serving.history.recorder import Recorder

@@ -18,8 +18,8 @@ import requests
 import zeep.exceptions
 from sqlalchemy import func, select
 
-from models.pointer import read_pointer
-from models.scorer import Scorer
+from models.champion_pointer import read_pointer
+from models.scorer.scorer import Scorer
 from serving.history.repository import inputs_of
 from serving.store.connect import Store
 from serving.store.tables import decisions, inbox

@@ -17,7 +17,7 @@ from tests.company import at, make_source
 from training import backtest
 from training.backtest import Moment, line, replay, total
 from training.errors import TrainingRefused
-from training.panel import Panel, labelled_panel
+from training.training_set import Panel, labelled_panel
 
 LEADS = get_model("lead-fit")
 

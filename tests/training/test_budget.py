@@ -12,9 +12,9 @@ import pytest
 from features.signals.signal import Phrase, Signal
 from training import budget, trees
 from training.budget import FEWEST_ROWS, allowed
+from training.dataset import Rows, make_rows
 from training.fit_table import fit_table
-from training.rows import Rows, make_rows
-from training.split import Split, split_in_time
+from training.splits import Split, split_in_time
 
 FAST, SLOW = (1e-12, 1e-12), (1e-6, 1e-6)
 """Seconds a row of a step and of a tree."""

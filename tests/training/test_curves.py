@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training import curves, evaluate
-from training.evaluate import Ranking, point
+from training import metrics
+from training.metrics import Ranking, point
+from training.report import curves
 
 
 def scores(n: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -57,7 +58,7 @@ class TestByPeriod:
         lines = curves.by_period(y, p, group, dates, 0.1)
         assert [line["period"] for line in lines] == ["2023-11-14", "2023-12-12"]
         assert [line["rows"] for line in lines] == [1000, 1000]
-        assert lines[0]["auc"]["value"] == pytest.approx(evaluate.auc(y[::2], p[::2]), abs=1e-6)  # type: ignore[index]
+        assert lines[0]["auc"]["value"] == pytest.approx(metrics.auc(y[::2], p[::2]), abs=1e-6)  # type: ignore[index]
 
     def test_days_with_one_outcome_are_put_together(self) -> None:
         y, p, group = scores()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
-from training import evaluate
-from training.evaluate import Ranking, auc_difference, judge, point, resample
+from training import metrics
 from training.gates import perfect_band
+from training.metrics import Ranking, auc_difference, judge, point, resample
 
 
 def scores(n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +75,7 @@ class TestIntervals:
             y = np.repeat([0.0, 1.0], 100)
             p = 1 / (1 + np.exp(-(rng.normal(size=200) + y)))
             draws = resample(np.arange(200), seed, {"auc": Ranking(y, p).auc}, 200)["auc"]
-            found = evaluate.interval(evaluate.auc(y, p), draws)
+            found = metrics.interval(metrics.auc(y, p), draws)
             hits += found.low <= 0.7602 <= found.high  # Phi(1 / sqrt 2)
         assert hits >= 53
 
@@ -104,7 +104,7 @@ class TestPerfectBand:
 class TestCalibrationErrorInterval:
     """Resampling adds luck to a measure that has luck in it already: its draws lie above the truth, often above the value."""
 
-    def seen(self, seed: int, factor: float, n: int = 500) -> tuple[float, float, evaluate.Estimate, evaluate.Estimate]:
+    def seen(self, seed: int, factor: float, n: int = 500) -> tuple[float, float, metrics.Estimate, metrics.Estimate]:
         """The true error, the measured one, its interval and the plain percentile interval, of log-odds times `factor`."""
         rng = np.random.default_rng(seed)
         z = rng.normal(-2, 1.2, n)
@@ -113,8 +113,8 @@ class TestCalibrationErrorInterval:
         measured = Ranking(y, said).calibration_error
         draws = resample(np.arange(n), seed, {"e": measured}, 200)["e"]
         value = point(measured, n)
-        found = evaluate.reaching(value, evaluate.without_bias(value, draws))
-        return point(Ranking(true, said).calibration_error, n), value, found, evaluate.interval(value, draws)
+        found = metrics.reaching(value, metrics.without_bias(value, draws))
+        return point(Ranking(true, said).calibration_error, n), value, found, metrics.interval(value, draws)
 
     @pytest.mark.parametrize("factor", [1.0, 1.3])
     def test_it_holds_the_value_and_the_truth(self, factor: float) -> None:

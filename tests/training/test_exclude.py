@@ -20,9 +20,9 @@ from features.kit.settings import Settings
 from features.readiness.labelled_rows import themed
 from features.simulate import simulate
 from features.sources.source import open_source
-from models import pointer
+from models import champion_pointer
 from models.catalog import get_model
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from serving.batch import run as running
 from serving.batch.run import Options
 from serving.champion import Champions
@@ -55,10 +55,13 @@ def test_through_fit_and_batch(company: Path, tmp_path: Path, monkeypatch: pytes
     names = Scorer.load(made).names
     assert not set(EXCLUDED) & set(names)
     assert "inbound_touches_84d" in names, "its sister is there"
-    for place in ("models.pointer", "serving.champion"):  # a small company's model; what it is worth is not asked here
+    for place in (
+        "models.champion_pointer",
+        "serving.champion",
+    ):  # a small company's model; what it is worth is not asked here
         monkeypatch.setattr(f"{place}.require_not_refused", lambda *given: None)
-    with pointer.locked(settings.home, "lead-fit"):
-        pointer.put_live(settings.home, "lead-fit", made, 1)
+    with champion_pointer.locked(settings.home, "lead-fit"):
+        champion_pointer.put_live(settings.home, "lead-fit", made, 1)
     champions = Champions(settings.home)
     champions.refresh()
     command, home = [sys.executable, "-m", "serving", "migrate"], {"ACCOUNTSCORE_HOME": str(tmp_path)}
@@ -102,7 +105,7 @@ def test_a_signal_whose_table_is_absent_is_no_mistake(tmp_path: Path) -> None:
 
 
 def test_an_excluded_renewal_still_says_when_to_look(company: Path) -> None:
-    from training.panel import labelled_panel
+    from training.training_set import labelled_panel
 
     definition = replace(get_model("churn-risk"), lead_days=60, exclude=("days_to_renewal",))
     panel = labelled_panel(open_source("sample", company), definition)

@@ -16,12 +16,12 @@ from features.simulate import simulate
 from features.sources.source import open_source
 from models import registry
 from models.catalog import get_model
-from models.pointer import read_pointer
-from models.scorer import Scorer
+from models.champion_pointer import read_pointer
+from models.scorer.scorer import Scorer
 from tests.company import at, make_source
 from training.errors import TrainingRefused
 from training.fit import fit_source
-from training.panel import labelled_panel
+from training.training_set import labelled_panel
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
 

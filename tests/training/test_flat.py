@@ -20,11 +20,11 @@ from features.kit.errors import UserMistake
 from features.kit.flat_files.kinds import settle
 from features.kit.flat_files.reading import read_file
 from features.signals.aggregations import DAY_US
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from training.entity_column import Entities
 from training.errors import TrainingRefused
 from training.fit_table import fit_table
-from training.flat import Ask, FlatTable, as_unit, flat_rows, moments
+from training.flat_table import Ask, FlatTable, as_unit, flat_rows, moments
 
 
 def table(n: int = 600, seed: int = 0) -> pd.DataFrame:
@@ -162,7 +162,7 @@ class TestSnapshots:
         assert report["verdict"] == "no signal found"
         assert report["metrics"]["auc"]["low"] < 0.5  # type: ignore[index]
         nobody = Entities(None, None, {})
-        monkeypatch.setattr("training.flat.find_entities", lambda *_: nobody)
+        monkeypatch.setattr("training.flat_table.find_entities", lambda *_: nobody)
         twin = fit_table(tmp_path / "t.csv", "left", tmp_path / "twin", time="snapshot", trials=1)
         assert twin["metrics"]["auc"]["low"] > 0.55, "neighbouring weeks of one account"  # type: ignore[index]
 
@@ -201,7 +201,7 @@ class TestHorizon:
         assert len(flat.rows) == (~late).sum()
         said = f"Rows that are not learnt from: {late.sum() + 1:,} whose 90 days were not over at the clock."
         assert said in flat.notes
-        monkeypatch.setattr("training.flat.horizon_over", lambda *_: None)
+        monkeypatch.setattr("training.flat_table.horizon_over", lambda *_: None)
         with pytest.raises(TrainingRefused, match="the times span 27,394 days"):
             learnt_from(frame, horizon_days=90, now_us=clock.value // 1000)
         with pytest.raises(TrainingRefused, match=r"the test period: .* rows with no outcome"):

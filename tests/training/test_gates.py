@@ -9,7 +9,7 @@ import pytest
 
 from features.audit import Finding
 from models.definition import Gates
-from training import evaluate, gates
+from training import gates, metrics
 from training.gates import Judged, check, selection_rates
 
 N = 4000
@@ -29,9 +29,9 @@ def good(seed: int = 0) -> Judged:
     rule = z + rng.normal(0, 1.5, N)
     masks = {"region = north": north, "region = south": ~north}
     return Judged(
-        y=y, p=p, group=group, metrics=evaluate.judge(y, p, group, 0.1), fitted_positives=900, fitted_negatives=7000,
-        held_back_auc=evaluate.Estimate(0.8, 0.78, 0.82), rule="s, highest first", rule_auc=evaluate.auc(y, rule),
-        over_rule=evaluate.auc_difference(y, p, rule, group), over_champion=None, no_champion="no champion",
+        y=y, p=p, group=group, metrics=metrics.judge(y, p, group, 0.1), fitted_positives=900, fitted_negatives=7000,
+        held_back_auc=metrics.Estimate(0.8, 0.78, 0.82), rule="s, highest first", rule_auc=metrics.auc(y, rule),
+        over_rule=metrics.auc_difference(y, p, rule, group), over_champion=None, no_champion="no champion",
         level_shift=0.0, segments=masks, findings=(), selection=selection_rates(masks, p, group, 0.1, 200),
     )  # fmt: skip
 
@@ -70,13 +70,13 @@ class TestEachGateIsThereForOneThing:
     def test_a_poisoned_challenger_is_worse_than_the_champion(self) -> None:
         seen = good()
         worse = seen.p * np.exp(np.random.default_rng(1).normal(0, 0.8, N))
-        over = evaluate.auc_difference(seen.y, worse, seen.p, seen.group)
+        over = metrics.auc_difference(seen.y, worse, seen.p, seen.group)
         assert refused(replace(seen, over_champion=over)) == ["not worse than the champion"]
 
     def test_no_worse_beyond_noise_passes(self) -> None:
         seen = good()
         twin = seen.p * np.exp(np.random.default_rng(1).normal(0, 0.01, N))
-        over = evaluate.auc_difference(seen.y, twin, seen.p, seen.group)
+        over = metrics.auc_difference(seen.y, twin, seen.p, seen.group)
         assert refused(replace(seen, over_champion=over)) == []
 
     def test_overconfidence(self) -> None:
@@ -110,13 +110,13 @@ class TestEachGateIsThereForOneThing:
     def test_no_signal(self) -> None:
         seen = good()
         noise = np.random.default_rng(2).permutation(seen.p)
-        metrics = evaluate.judge(seen.y, noise, seen.group, 0.1)
-        assert "signal" in refused(replace(seen, metrics=metrics))
+        judged = metrics.judge(seen.y, noise, seen.group, 0.1)
+        assert "signal" in refused(replace(seen, metrics=judged))
 
     @pytest.mark.parametrize("rule_auc", [0.6, 0.7, 0.827, 0.95])
     def test_a_rule_that_is_as_good(self, rule_auc: float) -> None:
         """Whatever the rule reaches: of +0.003 (-0.006 to +0.011) over 0.827 nobody can tell that it is more than noise."""
-        seen = replace(good(), over_rule=evaluate.Estimate(0.003, -0.006, 0.011), rule_auc=rule_auc)
+        seen = replace(good(), over_rule=metrics.Estimate(0.003, -0.006, 0.011), rule_auc=rule_auc)
         assert refused(seen) == ["better than one column"]
         assert refused(seen, Gates(beat_rule=False)) == [], "the twin without the gate lets it pass"
 

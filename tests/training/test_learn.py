@@ -11,16 +11,16 @@ import pytest
 from features.audit import Finding
 from features.kit.errors import UserMistake
 from models.definition import Gates
-from models.writer import Origin
+from models.scorer.writer import Origin
 from tests.rows import make_rows
-from training import artefact, evaluate, trees
+from training import export, metrics, trees
 from training.calibrate import log_loss, sigmoid
-from training.candidates import Held, better_beyond_noise, choose
+from training.dataset import Rows
+from training.evaluation import Rival, findings, judge
 from training.fit_table import table_definition
-from training.judgement import Rival, findings, judge
 from training.learn import Learnt, Settings, learn, probabilities
-from training.rows import Rows
-from training.split import Split, split_in_time, split_without_time
+from training.model_search import Held, better_beyond_noise, choose
+from training.splits import Split, split_in_time, split_without_time
 from training.verdicts import Verdict
 
 QUICK = Settings(budget_s=None, trials=2)
@@ -54,7 +54,7 @@ def learnt() -> Learnt:
 class TestLearn:
     def test_it_ranks_and_is_calibrated_on_later_rows(self, learnt: Learnt) -> None:
         y, p = learnt.rows.y[learnt.judged], probabilities(learnt)
-        assert evaluate.auc(y, p) > 0.75
+        assert metrics.auc(y, p) > 0.75
         assert p.mean() == pytest.approx(y.mean(), abs=0.05)
 
     def test_the_judged_rows_are_later_than_all_that_was_learnt_from(self, learnt: Learnt) -> None:
@@ -73,7 +73,7 @@ class TestLearn:
         again = learn(rows, in_time(rows), QUICK)
         definition = table_definition("y", "lead")
         shas = {
-            artefact.write(tmp_path / name, definition, one, one.rows.x[:100], Origin(), {}).sha256
+            export.write(tmp_path / name, definition, one, one.rows.x[:100], Origin(), {}).sha256
             for name, one in (("one", learnt), ("two", again))
         }
         assert len(shas) == 1
@@ -85,9 +85,7 @@ class TestLearn:
         assert not np.array_equal(other.judged_log_odds, learnt.judged_log_odds)
 
     def test_the_written_scorer_is_the_model(self, learnt: Learnt, tmp_path: Path) -> None:
-        scorer = artefact.write(
-            tmp_path / "s", table_definition("y", "lead"), learnt, learnt.rows.x[:100], Origin(), {}
-        )
+        scorer = export.write(tmp_path / "s", table_definition("y", "lead"), learnt, learnt.rows.x[:100], Origin(), {})
         assert np.abs(scorer.log_odds(learnt.rows.x) - learnt.model.log_odds(learnt.rows.x)).max() < 1e-9
 
     def test_without_time_every_row_is_judged_by_strangers(self) -> None:

@@ -11,12 +11,12 @@ import pytest
 
 from features.kit.errors import UserMistake
 from features.kit.settings import Settings
-from models import pointer, registry
+from models import champion_pointer, registry
 from models.catalog import get_model
-from models.pointer import read_pointer
-from models.scorer import Scorer
-from models.spec import VerdictSpec
-from models.verdict import NotForUse
+from models.champion_pointer import read_pointer
+from models.scorer.artefact_schema import VerdictSpec
+from models.scorer.scorer import Scorer
+from models.scorer.verdict import NotForUse
 from serving.errors import RegistryFailed
 from serving.settings import ServingSettings
 from serving.sync import sync
@@ -100,7 +100,7 @@ class TestARefusedScorer:
         with pytest.raises(RegistryFailed, match="no signal found"):
             sync(serving)
         assert live(settings)[0] == good
-        monkeypatch.setattr(pointer, "require_not_refused", lambda *_: None)
+        monkeypatch.setattr(champion_pointer, "require_not_refused", lambda *_: None)
         sync(serving)
         assert live(settings)[0] == version.version, "without the guard it goes live"
 
@@ -183,7 +183,7 @@ class TestPromotion:
             raise OSError("disk full")
 
         with monkeypatch.context() as patched:
-            patched.setattr(pointer, "put_live", broken)
+            patched.setattr(champion_pointer, "put_live", broken)
             with pytest.raises(OSError, match="disk full"):
                 promote(settings, MODEL, 2)
         assert live(settings) == versions[0], "the pointer names a whole scorer, the old one"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.evaluate import auc
+from training.metrics import auc
 from training.rules import Rule, best_rule, one_column_rates, probabilities, ranked, turned_to
 
 N = 2000

@@ -7,7 +7,7 @@ import pytest
 
 from features.signals.aggregations import DAY_US
 from training.errors import TrainingRefused
-from training.split import Split, copies, grouped_folds, join_groups, split_in_time, split_without_time
+from training.splits import Split, copies, grouped_folds, join_groups, split_in_time, split_without_time
 
 HORIZON = 90 * DAY_US
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from training import tell
+from training import console
 
 
 def estimate(value: float) -> dict[str, float]:
@@ -29,7 +29,7 @@ def report(**more: Any) -> dict[str, Any]:
 
 class TestLearnt:
     def test_words(self, capsys: pytest.CaptureFixture[str]) -> None:
-        tell.learnt(report())
+        console.learnt(report())
         told = capsys.readouterr()
         assert told.out == ""
         lines = told.err.splitlines()
@@ -57,4 +57,4 @@ class TestLearnt:
         ],
     )
     def test_what_follows_from_the_verdict(self, more: dict[str, Any], said: str) -> None:
-        assert tell.sentence(report(**more)) == said
+        assert console.sentence(report(**more)) == said

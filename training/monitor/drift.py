@@ -1,6 +1,6 @@
 """How far the company has moved from the one that the scorer was trained on, signal by signal.
 
-The training statistics are kept in the scorer (`models.spec.Bins`), so no training data are needed. Measured by the population
+The training statistics are kept in the scorer (`models.scorer.artefact_schema.Bins`), so no training data are needed. Measured by the population
 stability index, sum over bins of (now - then) * ln(now / then), which is Jeffreys' symmetrised divergence (Siddiqi, 2006,
 "Credit Risk Scorecards"). "Missing" is a bin of its own, and so is "any other word". When nothing moved it is about
 (1/n + 1/m) times a chi-squared variable of (bins - 1) degrees of freedom (Yurdakul & Naranjo, 2020, "Statistical properties
@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pyarrow as pa
 
-from models.scorer import Scorer
-from models.spec import SignalSpec
-from training.monitor.observe import Watched
+from models.scorer.artefact_schema import SignalSpec
+from models.scorer.scorer import Scorer
+from training.monitor.live_rows import Watched
 
 FEWEST_TO_NAME = 5
 """A new word is named when so many entities have it: a rarer one may be somebody's name."""

@@ -14,15 +14,15 @@ from features.kit.settings import Settings
 from features.sources.source import Source, open_source
 from models import registry
 from models.catalog import get_model
+from models.champion_pointer import read_pointer
 from models.definition import Model
-from models.pointer import read_pointer
-from models.scorer import Scorer
-from models.verdict import mark, refused
+from models.scorer.scorer import Scorer
+from models.scorer.verdict import mark, refused
 from training.capacity import share_of
-from training.evaluate import Estimate
-from training.monitor import quality, realised, verdict
+from training.metrics import Estimate
+from training.monitor import actuals, checks, estimated_performance
 from training.monitor.drift import score_drift, signal_drifts
-from training.monitor.observe import Watched, observe
+from training.monitor.live_rows import Watched, observe
 
 FINE, LOOK = "fine", "someone should look"
 
@@ -70,31 +70,31 @@ def report_on(
     signals, score = signal_drifts(scorer, now), score_drift(scorer, now.p)
     alone = watched.ripe if watched.acted is None else watched.ripe & ~watched.acted
     # A saved account looks like a wrong prediction: those acted upon say nothing of the model.
-    came = realised.ripe(definition, watched.take(alone), seed)
-    present = quality.promised(now.p, now.group, now.listed, seed)
-    checks = [
-        verdict.calibration(watch, came),
-        verdict.ranking(watch, came),
-        verdict.estimate(watch, present, realised.judged(scorer.spec.metrics, "auc")),
-        verdict.drift(watch, signals, score),
-        verdict.values(watch, signals),
-        verdict.missing(watch, signals),
-        verdict.freshness(watch, (as_of - source.span[1]) / dt.timedelta(days=1)),
+    came = actuals.ripe(definition, watched.take(alone), seed)
+    present = estimated_performance.promised(now.p, now.group, now.listed, seed)
+    done = [
+        checks.calibration(watch, came),
+        checks.ranking(watch, came),
+        checks.estimate(watch, present, actuals.judged(scorer.spec.metrics, "auc")),
+        checks.drift(watch, signals, score),
+        checks.values(watch, signals),
+        checks.missing(watch, signals),
+        checks.freshness(watch, (as_of - source.span[1]) / dt.timedelta(days=1)),
     ]
     if watched.acted is not None and holdout > 0:
         touched = int((watched.held_out & watched.acted).sum())
-        checks.append(verdict.holdout(touched, int(watched.held_out.sum()), holdout))
-    why = [f"{c.name}: {c.found} (limit: {c.limit})" for c in checks if c.state == "look"]
+        done.append(checks.holdout(touched, int(watched.held_out.sum()), holdout))
+    why = [f"{c.name}: {c.found} (limit: {c.limit})" for c in done if c.state == "look"]
     notes = list(watched.notes)
     if refused(scorer.spec):
         notes.append(f"This version was refused when it was judged, and is not for use: {mark(scorer.spec)}.")
     if watched.acted is not None:
         notes.append("Expected and observed are compared on rows that nobody acted upon; those acted upon stand apart.")
     ripe = watched.take(alone)
-    spread = quality.spread_of(ripe.p, ripe.y, ripe.group, seed) if len(ripe.p) else None
+    spread = estimated_performance.spread_of(ripe.p, ripe.y, ripe.group, seed) if len(ripe.p) else None
     apart = None
     if spread is not None:
-        apart = quality.expected_auc(quality.stretched(now.p, spread.value))
+        apart = estimated_performance.expected_auc(estimated_performance.stretched(now.p, spread.value))
         notes += _caution(spread, present["auc"].value, apart)
     return {
         "source": source.name,
@@ -104,7 +104,7 @@ def report_on(
         "capacity_share": round(capacity, 6),
         "verdict": LOOK if why else FINE,
         "why": why,
-        "checks": [c.as_dict() for c in checks],
+        "checks": [c.as_dict() for c in done],
         "rows": {
             "now": len(now.p),
             "ripe": int(watched.ripe.sum()),
@@ -113,14 +113,14 @@ def report_on(
             "acted upon": None if watched.acted is None else int(watched.acted.sum()),
             "held out": int(watched.held_out.sum()),
         },
-        "ripe": realised.ripe_report(came),
-        "pending": realised.pending_report(definition, watched.take(watched.pending), seed),
-        "by_date": realised.by_date(watched),
-        "by_action": realised.by_action(definition, watched, seed),
-        "estimated_now": {name: realised.numbers(e) for name, e in present.items()},
-        "spread": None if spread is None else {**realised.numbers(spread), "estimated_auc_now": apart},
+        "ripe": actuals.ripe_report(came),
+        "pending": actuals.pending_report(definition, watched.take(watched.pending), seed),
+        "by_date": actuals.by_date(watched),
+        "by_action": actuals.by_action(definition, watched, seed),
+        "estimated_now": {name: actuals.numbers(e) for name, e in present.items()},
+        "spread": None if spread is None else {**actuals.numbers(spread), "estimated_auc_now": apart},
         "judged": {
-            name: realised.judged(scorer.spec.metrics, name) for name in ("auc", "precision_at_capacity", "brier")
+            name: actuals.judged(scorer.spec.metrics, name) for name in ("auc", "precision_at_capacity", "brier")
         },
         "score_drift": score,
         "signals": [s.as_dict() for s in signals],

@@ -196,7 +196,7 @@ def _shape(axes: Axes, signal: dict[str, Any]) -> None:
 
 
 def _value(point: dict[str, Any], unit: str) -> str:
-    from models.words import amount
+    from models.scorer.reason_texts import amount
 
     if point.get("missing"):
         return "not known"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 
 TOP = 8
 POINTS = 8

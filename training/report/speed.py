@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 
 ROWS = 5_000
 REPEATS = 60

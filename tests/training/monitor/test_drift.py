@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from tests.scorers import WORDS, make_scorer, random_rows
 from training.monitor.drift import SignalDrift, psi, score_drift, signal_drifts
-from training.monitor.observe import Watched
+from training.monitor.live_rows import Watched
 
 
 @pytest.fixture(scope="module")

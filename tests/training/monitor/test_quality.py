@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.evaluate import auc
-from training.monitor import quality
+from training.metrics import auc
+from training.monitor import estimated_performance
 
 
 def probabilities(n: int, seed: int = 0) -> np.ndarray:
@@ -23,18 +23,20 @@ class TestExpectedAuc:
                     chance = p[i] * (1 - p[j])
                     pairs += chance
                     won += chance * (1.0 if p[i] > p[j] else 0.5 if p[i] == p[j] else 0.0)
-        assert quality.expected_auc(p) == pytest.approx(won / pairs, abs=1e-12)
+        assert estimated_performance.expected_auc(p) == pytest.approx(won / pairs, abs=1e-12)
 
     def test_what_comes_true_on_average(self) -> None:
         p, rng = probabilities(3000), np.random.default_rng(1)
         drawn = [auc((rng.random(3000) < p).astype(float), p) for _ in range(200)]
-        assert quality.expected_auc(p) == pytest.approx(np.mean(drawn), abs=4 * np.std(drawn) / np.sqrt(200) + 1e-3)
+        assert estimated_performance.expected_auc(p) == pytest.approx(
+            np.mean(drawn), abs=4 * np.std(drawn) / np.sqrt(200) + 1e-3
+        )
 
     def test_one_row_has_none(self) -> None:
-        assert np.isnan(quality.expected_auc(np.array([0.3])))
+        assert np.isnan(estimated_performance.expected_auc(np.array([0.3])))
 
     def test_scores_that_do_not_rank(self) -> None:
-        assert quality.expected_auc(np.full(50, 0.2)) == pytest.approx(0.5)
+        assert estimated_performance.expected_auc(np.full(50, 0.2)) == pytest.approx(0.5)
 
 
 class TestIntervals:
@@ -44,9 +46,9 @@ class TestIntervals:
         listed = (p >= np.quantile(p, 0.9)).astype(float)
         true = 1 / (1 + np.exp(-(np.log(p / (1 - p)) + shift)))
         y = (rng.random(len(p)) < true).astype(float)
-        draws = quality.if_calibrated(p, np.arange(len(p)), listed, {}, seed)
-        found = quality.came_true(y, p, listed)
-        ends = {name: quality.span(draws[name], quality.VERY_SURE) for name in found}
+        draws = estimated_performance.if_calibrated(p, np.arange(len(p)), listed, {}, seed)
+        found = estimated_performance.came_true(y, p, listed)
+        ends = {name: estimated_performance.span(draws[name], estimated_performance.VERY_SURE) for name in found}
         return {name for name, value in found.items() if not ends[name][0] <= value <= ends[name][1]}
 
     def test_a_calibrated_model_stays_inside(self) -> None:
@@ -61,7 +63,7 @@ class TestIntervals:
         """Four looks at the same accounts are no four times as many: the interval must not shrink as if they were."""
         p = np.tile(probabilities(400), 4)
         once, apart = (
-            quality.promised(p, group, np.ones(len(p)))["base_rate"]
+            estimated_performance.promised(p, group, np.ones(len(p)))["base_rate"]
             for group in (np.tile(np.arange(400), 4), np.arange(1600))
         )
         assert once.high - once.low > 1.6 * (apart.high - apart.low)
@@ -69,7 +71,7 @@ class TestIntervals:
     def test_counts_by_part(self) -> None:
         p = probabilities(2000)
         half = np.arange(2000) < 1000
-        draws = quality.if_calibrated(p, np.arange(2000), np.ones(2000), {"half": half})
+        draws = estimated_performance.if_calibrated(p, np.arange(2000), np.ones(2000), {"half": half})
         assert draws["half"].mean() == pytest.approx(p[half].sum(), rel=0.02)
 
 
@@ -79,27 +81,29 @@ class TestSpread:
     def drawn(self, factor: float) -> tuple[np.ndarray, np.ndarray]:
         """True log-odds lie `factor` times as far apart as those said; the same mean."""
         p = probabilities(6000)
-        return p, (np.random.default_rng(5).random(6000) < quality.stretched(p, factor)).astype(float)
+        return p, (np.random.default_rng(5).random(6000) < estimated_performance.stretched(p, factor)).astype(float)
 
     @pytest.mark.parametrize("factor", [0.7, 1.4])
     def test_it_is_measured_and_mends_the_estimate(self, factor: float) -> None:
         p, y = self.drawn(factor)
-        spread = quality.spread_of(p, y, np.arange(6000))
+        spread = estimated_performance.spread_of(p, y, np.arange(6000))
         assert spread is not None
         assert spread.low < factor < spread.high
         assert not spread.low <= 1 <= spread.high
         true = auc(y, p)
-        assert quality.expected_auc(quality.stretched(p, spread.value)) == pytest.approx(true, abs=0.015)
+        assert estimated_performance.expected_auc(estimated_performance.stretched(p, spread.value)) == pytest.approx(
+            true, abs=0.015
+        )
         # The twin without it reads 0.03 and more beside.
-        assert abs(quality.expected_auc(p) - true) > 0.03
+        assert abs(estimated_performance.expected_auc(p) - true) > 0.03
 
     def test_a_calibrated_model_is_left_alone(self) -> None:
         p, y = self.drawn(1.0)
-        spread = quality.spread_of(p, y, np.arange(6000))
+        spread = estimated_performance.spread_of(p, y, np.arange(6000))
         assert spread is not None
         assert spread.low <= 1 <= spread.high
 
     def test_stretching_keeps_the_mean(self) -> None:
         p = probabilities(500)
-        assert quality.stretched(p, 1.3).mean() == pytest.approx(p.mean(), abs=1e-9)
-        assert np.allclose(quality.stretched(p, 1.0), p)
+        assert estimated_performance.stretched(p, 1.3).mean() == pytest.approx(p.mean(), abs=1e-9)
+        assert np.allclose(estimated_performance.stretched(p, 1.0), p)

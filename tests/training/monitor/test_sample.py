@@ -22,17 +22,17 @@ import pytest
 from features.kit.errors import BadInput, UserMistake
 from features.simulate import simulate
 from features.sources.source import SHIPPED, open_source
-from models import pointer
+from models import champion_pointer
 from models.catalog import get_model
-from models.scorer import Scorer
-from models.writer import Origin
+from models.scorer.scorer import Scorer
+from models.scorer.writer import Origin
 from tests.company import at, make_source
-from training import artefact
+from training import export
 from training.fit import directions
 from training.learn import Settings, learn
-from training.monitor.observe import Watched, acted_upon, observe
+from training.monitor.live_rows import Watched, acted_upon, observe
 from training.monitor.run import report_on
-from training.panel import labelled_panel
+from training.training_set import labelled_panel
 
 LEADS = get_model("lead-fit")
 END, CHANGE = dt.date(2026, 1, 1), dt.date(2025, 7, 3)
@@ -53,9 +53,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert until + LEADS.horizon_days < np.datetime64(CHANGE) + 28
     origin = Origin("sample", "0" * 64, "2024-01-01", str(until))
     metrics: dict[str, object] = {"metrics": {"auc": {"value": 0.81, "low": 0.78, "high": 0.84}}}
-    artefact.write(folder / "scorer", LEADS, learnt, learnt.rows.x[panel.population], origin, metrics)
-    with pointer.locked(folder, LEADS.name):
-        pointer.put_live(folder, LEADS.name, folder / "scorer", 1)
+    export.write(folder / "scorer", LEADS, learnt, learnt.rows.x[panel.population], origin, metrics)
+    with champion_pointer.locked(folder, LEADS.name):
+        champion_pointer.put_live(folder, LEADS.name, folder / "scorer", 1)
     return folder
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from models.definition import Model
-from models.scorer import Scorer
-from models.spec import VerdictSpec
-from models.writer import LinearPart, Origin, Reference, write_scorer
-from training.judgement import Judgement
+from models.scorer.artefact_schema import VerdictSpec
+from models.scorer.scorer import Scorer
+from models.scorer.writer import LinearPart, Origin, Reference, write_scorer
+from training.dataset import Rows
+from training.evaluation import Judgement
 from training.learn import Learnt
-from training.rows import Rows
 from training.verdicts import Verdict, words_of
 
 

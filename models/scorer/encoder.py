@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from features.kit.errors import Fault
-from models.columns import code_of
-from models.spec import ScorerSpec, SignalSpec
+from models.scorer.artefact_schema import ScorerSpec, SignalSpec
+from models.scorer.columns import code_of
 
 Codes = dict[str, float]
 Record = Mapping[str, Any]

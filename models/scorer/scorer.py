@@ -20,19 +20,19 @@ import msgspec
 import numpy as np
 
 from features.kit.errors import AccountscoreError, BadInput, Fault
-from models import artefact
-from models.artefact import ScorerRefused
-from models.cells import Cells
-from models.columns import numbers, words
-from models.linear import Linear
-from models.linear import cuts_of as knots_of
-from models.reader import read_booster
-from models.records import Encoder
-from models.spec import Golden, LinearSpec, ScorerSpec, SignalSpec
-from models.told import Told, say_all, tell
-from models.topics import Topics
-from models.trees import NODES, OUTCOMES, Tables, TreeReasons, cuts_of, parse
-from models.words import Reason, Speaker, Value
+from models.scorer import artefact
+from models.scorer.artefact import ScorerRefused
+from models.scorer.artefact_schema import Golden, LinearSpec, ScorerSpec, SignalSpec
+from models.scorer.bins import Cells
+from models.scorer.booster import read_booster
+from models.scorer.columns import numbers, words
+from models.scorer.encoder import Encoder
+from models.scorer.linear import Linear
+from models.scorer.linear import cuts_of as knots_of
+from models.scorer.reason_texts import Reason, Speaker, Value
+from models.scorer.reasons import Told, say_all, tell
+from models.scorer.topics import Topics
+from models.scorer.trees import NODES, OUTCOMES, Tables, TreeReasons, cuts_of, parse
 
 __all__ = ["Reason", "Scorer", "ScorerRefused", "sigmoid"]
 
@@ -244,7 +244,7 @@ class Scorer:
     def reasons(self, values: Mapping[str, Value], effects: np.ndarray, k: int) -> list[Reason]:
         """The k reasons that move this score most, up or down, the strongest first; what has no effect is left out.
 
-        Signals that say the same are one reason (`models.topics`). `values` are the record's signals by name, `effects` its row
+        Signals that say the same are one reason (`models.scorer.topics`). `values` are the record's signals by name, `effects` its row
         of `effects`.
         """
         return self.reasons_of([values], effects.reshape(1, -1), k)[0]

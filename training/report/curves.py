@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from training import evaluate
-from training.evaluate import Ranking
+from training import metrics
+from training.metrics import Ranking
 
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 DISTRIBUTION_BINS = 20
@@ -43,15 +43,15 @@ def by_capacity(y: np.ndarray, p: np.ndarray, group: np.ndarray, seed: int = 0) 
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(precision(weights) / ((weights @ y) / weights.sum(axis=1))[:, None])
 
-    draws = evaluate.resample(group, seed, {"precision": precision, "lift": lift}, RESAMPLES)
+    draws = metrics.resample(group, seed, {"precision": precision, "lift": lift}, RESAMPLES)
     once = np.ones((1, len(y)))
     value = {"precision": precision(once)[0], "lift": lift(once)[0]}
     best = np.cumsum(-np.sort(-p))
     points: list[dict[str, object]] = []
     for n, share in enumerate(SHARES):
         rows = max(1, round(share * len(y)))
-        held = {name: evaluate.interval(float(value[name][n]), draws[name][:, n]) for name in value}
-        found = evaluate.interval(float(value["lift"][n]) * share, draws["lift"][:, n] * share)
+        held = {name: metrics.interval(float(value[name][n]), draws[name][:, n]) for name in value}
+        found = metrics.interval(float(value["lift"][n]) * share, draws["lift"][:, n] * share)
         points.append(
             {
                 "share": share, "rows": rows, **{name: estimate.as_dict() for name, estimate in held.items()},
@@ -63,12 +63,12 @@ def by_capacity(y: np.ndarray, p: np.ndarray, group: np.ndarray, seed: int = 0) 
 
 def calibration(y: np.ndarray, p: np.ndarray, group: np.ndarray, seed: int = 0) -> Points:
     """Ten bins of equal count: mean `predicted` probability, `observed` rate (`low`, `high`), `n` rows."""
-    bins = [part for part in np.array_split(np.argsort(p, kind="stable"), evaluate.BINS) if len(part)]
+    bins = [part for part in np.array_split(np.argsort(p, kind="stable"), metrics.BINS) if len(part)]
     place = np.empty(len(y), dtype=np.int64)
     for number, part in enumerate(bins):
         place[part] = number
 
-    def rates(number: int) -> evaluate.Metric:
+    def rates(number: int) -> metrics.Metric:
         here = place == number
         hits = here * y
 
@@ -78,11 +78,11 @@ def calibration(y: np.ndarray, p: np.ndarray, group: np.ndarray, seed: int = 0) 
 
         return metric
 
-    metrics = {str(number): rates(number) for number in range(len(bins))}
-    draws = evaluate.resample(group, seed, metrics, RESAMPLES)
+    by_bin = {str(number): rates(number) for number in range(len(bins))}
+    draws = metrics.resample(group, seed, by_bin, RESAMPLES)
     points = []
     for number, part in enumerate(bins):
-        found = evaluate.interval(float(y[part].mean()), draws[str(number)])
+        found = metrics.interval(float(y[part].mean()), draws[str(number)])
         points.append(
             {"predicted": float(p[part].mean()), "observed": found.value, "low": found.low, "high": found.high, "n": len(part)}
         )  # fmt: skip
@@ -176,7 +176,7 @@ def by_segment(
             {
                 "segment": name,
                 **_summary(own_y, own_p, group[mask], capacity, seed),
-                "calibration_error": evaluate.point(Ranking(own_y, own_p).calibration_error, len(own_y)),
+                "calibration_error": metrics.point(Ranking(own_y, own_p).calibration_error, len(own_y)),
                 "calibration_curve": calibration(own_y, own_p, group[mask], seed),
                 "selected": float(chosen[mask].mean()),
             }
@@ -189,15 +189,15 @@ def _summary(y: np.ndarray, p: np.ndarray, group: np.ndarray, capacity: float, s
     both = 0 < y.sum() < len(y)
     auc = None
     if both:
-        draws = evaluate.resample(group, seed, {"auc": ranking.auc}, RESAMPLES)
-        auc = evaluate.interval(evaluate.point(ranking.auc, len(y)), draws["auc"]).as_dict()
+        draws = metrics.resample(group, seed, {"auc": ranking.auc}, RESAMPLES)
+        auc = metrics.interval(metrics.point(ranking.auc, len(y)), draws["auc"]).as_dict()
     return {
         "rows": len(y),
         "with_outcome": int(y.sum()),
         "base_rate": float(y.mean()),
         "predicted": float(p.mean()),
         "auc": auc,
-        "precision_at_capacity": evaluate.point(ranking.precision_at(capacity), len(y)),
+        "precision_at_capacity": metrics.point(ranking.precision_at(capacity), len(y)),
     }
 
 

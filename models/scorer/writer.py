@@ -11,12 +11,22 @@ import msgspec
 import numpy as np
 
 from features.signals.signal import Signal
-from models import artefact
 from models.definition import Model
-from models.linear import Linear
-from models.scorer import Scorer, sigmoid
-from models.spec import FORMAT, Bins, Golden, LinearSpec, ScorerSpec, Shape, SignalSpec, VerdictSpec, Words
-from models.trees import merge, parse, tabulate
+from models.scorer import artefact
+from models.scorer.artefact_schema import (
+    FORMAT,
+    Bins,
+    Golden,
+    LinearSpec,
+    ScorerSpec,
+    Shape,
+    SignalSpec,
+    VerdictSpec,
+    Words,
+)
+from models.scorer.linear import Linear
+from models.scorer.scorer import Scorer, sigmoid
+from models.scorer.trees import merge, parse, tabulate
 
 GOLDEN_ROWS = 64
 MOST_BINS = 10
@@ -25,7 +35,7 @@ FEWEST_PER_BIN = 50
 
 @dataclass(frozen=True)
 class LinearPart:
-    """A fitted sum of shapes: log-odds = bias + sum of shapes (see `models.spec.Shape` for their meaning)."""
+    """A fitted sum of shapes: log-odds = bias + sum of shapes (see `models.scorer.artefact_schema.Shape` for their meaning)."""
 
     knots: Sequence[np.ndarray]
     values: Sequence[np.ndarray]

@@ -32,9 +32,9 @@ from features.signals.needed_tables import left_out_notes, tables_for
 from features.sources.source import Source, from_us, to_us
 from models.definition import Model
 from models.holdout import held_out
-from models.scorer import Scorer
+from models.scorer.scorer import Scorer
 from training.calibrate import sigmoid
-from training.curves import selected
+from training.report.curves import selected
 
 MOST_DAYS = 365
 """How far back it is looked at most: older rows tell of an older company."""

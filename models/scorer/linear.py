@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.cells import Cells
-from models.spec import LinearSpec, Shape
+from models.scorer.artefact_schema import LinearSpec, Shape
+from models.scorer.bins import Cells
 
 CHUNK = 1024
 """Rows at a time, for the cache."""

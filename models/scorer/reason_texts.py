@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 import numpy as np
 from msgspec import Meta, Struct
 
-from models.amounts import PERCENT, WHOLE, amount, writer_of
-from models.comparisons import NOTHING, Comparison, Comparisons
-from models.sentences import ONE, Value, capital, is_missing, one_of, sentence_of
-from models.spec import ScorerSpec, SignalSpec
+from models.scorer.amounts import PERCENT, WHOLE, amount, writer_of
+from models.scorer.artefact_schema import ScorerSpec, SignalSpec
+from models.scorer.comparisons import NOTHING, Comparison, Comparisons
+from models.scorer.sentences import ONE, Value, capital, is_missing, one_of, sentence_of
 
 __all__ = ["Reason", "Speaker", "Value", "amount", "say"]
 
@@ -64,7 +64,7 @@ class Speaker:
     """Says one signal's values: what does not depend on the value is put together once, so that a sentence costs 1 us.
 
     How often the outcome came for entities like this is told only where that rate lies on the side of the overall one that
-    the effect pushes to, beyond noise (`models.comparisons.side_of`); else the sentence stands without it.
+    the effect pushes to, beyond noise (`models.scorer.comparisons.side_of`); else the sentence stands without it.
     """
 
     def __init__(self, spec: ScorerSpec, signal: SignalSpec) -> None:

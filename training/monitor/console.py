@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from training.tell import add, console, say, table, whole
+from training.console import add, console, say, table, whole
 
 MOST_SIGNALS = 12
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from models.amounts import TINY, WHOLE, amount, rise, span
-from models.sentences import clause, is_named, one_of, sentence_of, shown
-from models.spec import ScorerSpec, SignalSpec
+from models.scorer.amounts import TINY, WHOLE, amount, rise, span
+from models.scorer.artefact_schema import ScorerSpec, SignalSpec
+from models.scorer.sentences import clause, is_named, one_of, sentence_of, shown
 
 FEWEST = 50
 """Fewer entities like this one say nothing about the next: the sentence about them is left out."""

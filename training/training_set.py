@@ -13,8 +13,8 @@ from features.readiness.labelled_rows import WEEK_DAYS, labelled_rows, no_signal
 from features.signals.needed_tables import left_out_notes, tables_for
 from features.sources.source import Source, from_us
 from models.definition import Model
-from training.rows import Rows, make_rows
-from training.split import Split, split_in_time, split_without_time
+from training.dataset import Rows, make_rows
+from training.splits import Split, split_in_time, split_without_time
 
 ORDER_NOTE = (
     "The outcomes have no date. Rows are split by the order in which the entities were created, and signals are read at the end "

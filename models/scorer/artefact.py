@@ -11,7 +11,7 @@ import msgspec
 
 from features.kit.atomic_files import sync
 from features.kit.errors import UserMistake
-from models.spec import FORMAT, READABLE, FileEntry, Manifest
+from models.scorer.artefact_schema import FORMAT, READABLE, FileEntry, Manifest
 
 MANIFEST = "MANIFEST.json"
 REQUIRED = ("scorer.json", "linear.json", "golden.json")

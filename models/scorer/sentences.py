@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 
-from models.amounts import amount, rise
-from models.spec import SignalSpec
+from models.scorer.amounts import amount, rise
+from models.scorer.artefact_schema import SignalSpec
 
 Value = float | int | bool | str | None
 

@@ -16,7 +16,7 @@ from features.signals.signal import Signal
 class Rows:
     """One row per (entity, as_of), n rows and k signals.
 
-    `x` is (n, k) float64 as `models.scorer` has it: the value of a number, the code of a word (its place in the
+    `x` is (n, k) float64 as `models.scorer.scorer` has it: the value of a number, the code of a word (its place in the
     vocabulary, `len(vocabulary)` for any other word), NaN when missing. `y` is (n,) of 0.0 and 1.0.
     """
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from features.kit.errors import AccountscoreError
-from models.cells import Cells
+from models.scorer.bins import Cells
 
 MOST_LEAVES = 8
 NODES = MOST_LEAVES - 1

@@ -12,10 +12,11 @@ from features.audit import Finding, Table, presence, strong_columns
 from features.audit.source import known_by_the_clock
 from features.audit.table import findings_about, findings_of
 from models.definition import Model
-from training import curves, evaluate, gates, rules, worth
+from training import gates, metrics, profit, rules
 from training.calibrate import fit_level, sigmoid
+from training.dataset import Rows
 from training.learn import DRIFT_LEVEL_SD, Learnt, probabilities
-from training.rows import Rows
+from training.report import curves
 from training.verdicts import Verdict, verdict_of, words_of
 
 MOST_ROWS_TO_AUDIT = 20_000
@@ -70,15 +71,15 @@ def judge(
     seen = learnt.judged
     y, p, group, value = everything.y[seen], probabilities(learnt), everything.group[seen], everything.value[seen]
 
-    def measured(q: np.ndarray) -> dict[str, evaluate.Estimate]:
-        return evaluate.judge(y, q, group, capacity, seed) | worth.measures(definition, y, q, group, value, seed)
+    def measured(q: np.ndarray) -> dict[str, metrics.Estimate]:
+        return metrics.judge(y, q, group, capacity, seed) | profit.measures(definition, y, q, group, value, seed)
 
-    metrics = measured(p)
+    judged = measured(p)
     rule, ranking, rates = _rule(everything, learnt)
-    over_rule = evaluate.auc_difference(y, p, ranking, group, seed)
-    rule_auc = evaluate.auc_estimate(y, ranking, group, seed)
+    over_rule = metrics.auc_difference(y, p, ranking, group, seed)
+    rule_auc = metrics.auc_estimate(y, ranking, group, seed)
     theirs = None if rival.log_odds is None else sigmoid(rival.log_odds)
-    over_champion = None if theirs is None else evaluate.auc_difference(y, p, theirs, group, seed)
+    over_champion = None if theirs is None else metrics.auc_difference(y, p, theirs, group, seed)
     shift = fit_level(learnt.judged_log_odds, y, DRIFT_LEVEL_SD) if learnt.split.in_time else 0.0
     fitted = everything.y[learnt.split.before_test]
     told = rule.words([signal.name for signal in everything.signals])
@@ -91,7 +92,7 @@ def judge(
     checked = gates.check(
         definition.gates,
         gates.Judged(
-            y=y, p=p, group=group, metrics=metrics,
+            y=y, p=p, group=group, metrics=judged,
             fitted_positives=int(fitted.sum()), fitted_negatives=int(len(fitted) - fitted.sum()),
             held_back_auc=_held_back_auc(everything, learnt, seed),
             rule=told, rule_auc=rule_auc.value, over_rule=over_rule,
@@ -104,7 +105,7 @@ def judge(
     if theirs is not None:
         beside["champion"] = measured(theirs)
     figures: dict[str, object] = {
-        "metrics": as_dicts(metrics),
+        "metrics": as_dicts(judged),
         "beside": {name: as_dicts(theirs) for name, theirs in beside.items()},
         "base_rate": round(float(y.mean()), 6),
         "capacity_share": capacity,
@@ -133,7 +134,7 @@ def judge(
         "selection": selection,
         "audit": [f"{', '.join(f.columns)}: {f.evidence}" for f in found if f.is_proof],
         "audit_advice": [f"{', '.join(f.columns)}: {f.evidence}; {f.advice}" for f in found if not f.is_proof],
-        "value": worth.at_capacity(definition, y, p, group, value, capacity, seed),
+        "value": profit.at_capacity(definition, y, p, group, value, capacity, seed),
     }
     doubt = _doubted_rule(found, everything.signals[rule.place].name, definition.gates.accepted_findings)
     verdict = verdict_of([gate.name for gate in checked if not gate.passed], rule_auc.low > 0.5, doubt)
@@ -147,7 +148,7 @@ def _doubted_rule(found: Sequence[Finding], column: str, accepted: Mapping[str, 
     return column if doubts and all(doubts) else None
 
 
-def as_dicts(estimates: Mapping[str, evaluate.Estimate]) -> dict[str, dict[str, float]]:
+def as_dicts(estimates: Mapping[str, metrics.Estimate]) -> dict[str, dict[str, float]]:
     """Estimates as JSON-ready values."""
     return {name: estimate.as_dict() for name, estimate in estimates.items()}
 
@@ -170,7 +171,7 @@ def _rule(everything: Rows, learnt: Learnt) -> tuple[rules.Rule, np.ndarray, np.
     return rule, ranking, rules.probabilities(-score if rule.turned else score, y, fitted)[judged]
 
 
-def _held_back_auc(everything: Rows, learnt: Learnt, seed: int) -> evaluate.Estimate:
+def _held_back_auc(everything: Rows, learnt: Learnt, seed: int) -> metrics.Estimate:
     """AUC over the rows held back while learning; each period's scores are ranked within it, and count by its size."""
     held = learnt.held
     z, y = held.blend(learnt.choice.tree_share), everything.y[held.index]
@@ -178,9 +179,9 @@ def _held_back_auc(everything: Rows, learnt: Learnt, seed: int) -> evaluate.Esti
     for period in np.unique(held.period):
         here = held.period == period
         rank[here] = np.argsort(np.argsort(z[here], kind="stable"), kind="stable") / max(int(here.sum()) - 1, 1)
-    ranking = evaluate.Ranking(y, rank)
-    draws = evaluate.resample(everything.group[held.index], seed, {"auc": ranking.auc})
-    return evaluate.interval(evaluate.point(ranking.auc, len(y)), draws["auc"])
+    ranking = metrics.Ranking(y, rank)
+    draws = metrics.resample(everything.group[held.index], seed, {"auc": ranking.auc})
+    return metrics.interval(metrics.point(ranking.auc, len(y)), draws["auc"])
 
 
 def segments(rows: Rows, names: tuple[str, ...], index: np.ndarray) -> dict[str, np.ndarray]:

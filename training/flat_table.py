@@ -17,11 +17,11 @@ from features.kit.flat_files.kinds import Settled, settle_table
 from features.kit.flat_files.values import as_words, is_binary, plain
 from features.readiness.labelled_rows import too_few
 from features.signals.signal import UNITS, Phrase, Signal, Unit
+from training.dataset import Rows, make_rows
 from training.entity_column import Entities, codes_of, find_entities
 from training.errors import TrainingRefused
 from training.horizon import gap_notes, horizon_over, split_by_horizon
-from training.rows import Rows, make_rows
-from training.split import Split, copies, join_groups, split_without_time
+from training.splits import Split, copies, join_groups, split_without_time
 
 MOST_WORDS = 1_000
 IDENTIFIER_SHARE = 0.5

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from models.definition import Acquisition, Model, Retention
-from training import evaluate
-from training.evaluate import Estimate, Metric, Ranking
+from training import metrics
+from training.metrics import Estimate, Metric, Ranking
 
 TOP_DECILE = 0.10
 PROFIT_RESAMPLES = 60
@@ -43,13 +43,13 @@ def measures(
     found: dict[str, Estimate] = {}
     name, profit = profit_of(definition, y, p, worth)
     if name:
-        draws = evaluate.resample(group, seed, {name: profit}, PROFIT_RESAMPLES)[name]
-        once, error = evaluate.point(profit, len(y)), float(np.nanstd(draws, ddof=1))
+        draws = metrics.resample(group, seed, {name: profit}, PROFIT_RESAMPLES)[name]
+        once, error = metrics.point(profit, len(y)), float(np.nanstd(draws, ddof=1))
         found[name] = Estimate(once, once - 1.96 * error, once + 1.96 * error)
     if np.isfinite(value).any():
         metric = value_found(Ranking(y, p), np.nan_to_num(value), TOP_DECILE)
-        draws = evaluate.resample(group, seed, {"found": metric})["found"]
-        found["value_found_top_decile"] = evaluate.interval(evaluate.point(metric, len(y)), draws)
+        draws = metrics.resample(group, seed, {"found": metric})["found"]
+        found["value_found_top_decile"] = metrics.interval(metrics.point(metric, len(y)), draws)
     return found
 
 
@@ -131,14 +131,14 @@ def at_capacity(
         inside = np.clip(capacity * ends[:, -1:] - (ends - w), 0.0, w)
         return np.asarray(inside @ (accept * hits) - cost * inside.sum(axis=1))
 
-    draws = evaluate.resample(group, seed, {"gain": gain})["gain"]
+    draws = metrics.resample(group, seed, {"gain": gain})["gain"]
     total, found = float(hits.sum()), float(hits[:taken].sum())
     return {
         "with_outcome": round(total, 2),
         "found_at_capacity": round(found, 2),
         "share_found_at_capacity": round(found / total, 4) if total else 0.0,
         "expected_gain_at_capacity": round(accept * float(promised[:taken].sum()) - cost * taken, 2),
-        "gain_at_capacity": evaluate.interval(evaluate.point(gain, len(y)), draws).as_dict(),
+        "gain_at_capacity": metrics.interval(metrics.point(gain, len(y)), draws).as_dict(),
         "worth_acting_share": round(float(np.mean(accept * worth * p > cost)), 4),
         "contact_cost": cost,
         "accept_rate": round(accept, 4),

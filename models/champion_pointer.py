@@ -18,10 +18,10 @@ import msgspec
 from features.kit.atomic_files import replace_whole, sync
 from features.kit.errors import UserMistake
 from features.kit.file_lock import file_lock
-from models import artefact
 from models.catalog import get_model
-from models.scorer import Scorer
-from models.verdict import require_not_refused
+from models.scorer import artefact
+from models.scorer.scorer import Scorer
+from models.scorer.verdict import require_not_refused
 
 NAME = "champion.json"
 COPY = "champion.copy.json"

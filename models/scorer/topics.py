@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.signals.signal import topic_of
-from models.spec import SignalSpec
+from models.scorer.artefact_schema import SignalSpec
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from training.calibrate import fit_slope, sigmoid
-from training.evaluate import CHUNK, TINY, Estimate, Ranking, point
+from training.metrics import CHUNK, TINY, Estimate, Ranking, point
 
 DRAWS = 400
 SPREAD_DRAWS = 100

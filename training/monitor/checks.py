@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from models.definition import Watch
-from training.evaluate import Estimate
+from training.metrics import Estimate
+from training.monitor.actuals import Ripe
 from training.monitor.drift import SignalDrift
-from training.monitor.realised import Ripe
 
 State = Literal["fine", "look", "too early"]
 MOST_TOLD = 5

@@ -18,8 +18,8 @@ import numpy as np
 from features.kit.progress import Progress
 from training import linear, trees
 from training.calibrate import Affine, log_loss
-from training.rows import Rows
-from training.split import Pair
+from training.dataset import Rows
+from training.splits import Pair
 
 MOST_ROWS_TO_TUNE = 30_000
 """Tuning reads a sample of accounts of about this size; the chosen models are fitted on all rows."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from features.sources.source import from_us
 from models.definition import Model
-from training.evaluate import Estimate
-from training.monitor import quality
-from training.monitor.observe import Watched
+from training.metrics import Estimate
+from training.monitor import estimated_performance
+from training.monitor.live_rows import Watched
 
 BAND = "band "
 
@@ -37,18 +37,20 @@ def ripe(definition: Model, part: Watched, seed: int = 0) -> Ripe | None:
         return None
     masks = {"all": np.ones(n, dtype=bool)}
     masks |= {name: part.band == name for name, _ in definition.bands if (part.band == name).any()}
-    draws = quality.if_calibrated(part.p, part.group, part.listed, {BAND + k: m for k, m in masks.items()}, seed)
+    draws = estimated_performance.if_calibrated(
+        part.p, part.group, part.listed, {BAND + k: m for k, m in masks.items()}, seed
+    )
     beyond = set()
 
     def told(name: str, found: float, value: float) -> Estimate:
-        low, high = quality.span(draws[name], quality.VERY_SURE)
+        low, high = estimated_performance.span(draws[name], estimated_performance.VERY_SURE)
         if found < low or found > high:
             beyond.add(name.removeprefix(BAND))
-        return Estimate(value, *quality.span(draws[name]))
+        return Estimate(value, *estimated_performance.span(draws[name]))
 
     measures = {}
-    promised = quality.expected(part.p, part.listed)
-    for name, found in quality.came_true(part.y, part.p, part.listed).items():
+    promised = estimated_performance.expected(part.p, part.listed)
+    for name, found in estimated_performance.came_true(part.y, part.p, part.listed).items():
         measures[name] = (found, told(name, found, promised[name]))
     counts = {
         name: (int(m.sum()), int(part.y[m].sum()), told(BAND + name, float(part.y[m].sum()), float(part.p[m].sum())))
@@ -89,7 +91,7 @@ def pending_report(definition: Model, part: Watched, seed: int = 0) -> dict[str,
         if mask.any():
             told, seen = round(float(part.p[mask].sum()), 1), int(part.so_far[mask].sum())
             bands.append({"band": name, "rows": int(mask.sum()), "expected": told, "observed_so_far": seen})
-    estimates = quality.promised(part.p, part.group, part.listed, seed)
+    estimates = estimated_performance.promised(part.p, part.group, part.listed, seed)
     return {
         "rows": len(part.p),
         "bands": bands,
@@ -112,10 +114,10 @@ def by_date(watched: Watched) -> list[dict[str, object]]:
                 "rows": int(rows.sum()),
                 "expected": round(float(p.sum()), 1),
                 "observed" if state == "ripe" else "observed_so_far": int(y.sum()),
-                "estimated_auc": _number(quality.expected_auc(p)),
+                "estimated_auc": _number(estimated_performance.expected_auc(p)),
             }
             if state == "ripe":
-                line["auc"] = _number(quality.came_true(y, p, watched.listed[rows])["auc"])
+                line["auc"] = _number(estimated_performance.came_true(y, p, watched.listed[rows])["auc"])
             out.append(line)
     return out
 

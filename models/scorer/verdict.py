@@ -7,7 +7,7 @@ file is scored with it only on demand, and MLflow's doors and such a file mark e
 from __future__ import annotations
 
 from features.kit.errors import Refused
-from models.spec import ScorerSpec
+from models.scorer.artefact_schema import ScorerSpec
 
 READY = "ready"
 MARK = "verdict"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.topics import Topics
-from models.words import Speaker
+from models.scorer.reason_texts import Speaker
+from models.scorer.topics import Topics
 
 
 @dataclass(frozen=True)
