@@ -308,7 +308,7 @@ def webhook(url: str, secret: str, home: Path, scores: Path) -> None:
 
 
 def best(scores: Path, model: str) -> dict[str, Any]:
-    from serving.batch.top import read_top
+    from serving.batch.call_list import read_top
 
     return read_top(scores, model, 1).rows[0]
 

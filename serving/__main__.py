@@ -19,17 +19,17 @@ import typer
 from features.kit.cli import run
 from features.kit.errors import BadInput, UserMistake
 from serving.batch.command import batch
-from serving.connections_command import connections
+from serving.connections.command import connections
 from serving.errors import StoreAway
+from serving.export.command import export
 from serving.keys.command import app as keys
+from serving.outbox.command import dead_letters, deliver
 from serving.privacy.command import app as privacy
 from serving.privacy.command import retention
 from serving.replay.command import replay
 from serving.settings import ServingSettings
-from serving.star.command import export
+from serving.store.bootstrap import set_up
 from serving.store.command import backup, restore
-from serving.store.ready import set_up
-from serving.writeback.command import dead_letters, deliver
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -65,10 +65,10 @@ def worker(
     stopping = stop_on_signals(settings.drain_seconds)
     from serving.champion import Champions
     from serving.clock import make_clock
-    from serving.connections import read_connections, tell
+    from serving.connections.config import read_connections, tell
+    from serving.outbox.deliver import Deliveries
     from serving.store.connect import open_store
     from serving.worker.loop import Worker, begin, only_one
-    from serving.writeback.deliver import Deliveries
 
     found = read_connections(settings.base.connections)
     mapped, off = found.mapped, found.off()
@@ -76,7 +76,9 @@ def worker(
         raise BadInput("connections", [fault for faults in off.values() for fault in faults])
     if not mapped:
         folder = str(settings.base.connections)
-        raise UserMistake(f"no connection in {folder!r}: put NAME.toml there, see serving/connections.py for its form")
+        raise UserMistake(
+            f"no connection in {folder!r}: put NAME.toml there, see serving/connections/config.py for its form"
+        )
     tell(off)
     tell(found.unsigned, "webhooks.off")  # what came before is worked on
     tell(found.silent, "writeback.off")  # scores are queued till it is set
@@ -122,18 +124,18 @@ def backfill(
 
     from rich.progress import Progress
 
-    from serving.batch.age import check_age
+    from serving.batch.freshness import check_age
     from serving.batch.run import live_models
     from serving.champion import Champions
     from serving.clock import make_clock
-    from serving.connections import one_of, read_connections
+    from serving.connections.config import one_of, read_connections
     from serving.log import configure
-    from serving.privacy import gone
+    from serving.privacy import suppression_export
     from serving.store.connect import open_store
     from serving.worker.backfill import backfill as fill
     from serving.worker.backfill import queue_backlog
     from serving.worker.loop import AlreadyRunning, only_one
-    from serving.worker.sources import Sources
+    from serving.worker.source_cache import Sources
 
     settings = ServingSettings.from_env()
     configure(settings.log_format)
@@ -141,7 +143,7 @@ def backfill(
     set_up(settings)
     store = open_store(settings.base.store_url)
     store.require_revision()
-    gone.publish(store, settings.base.home)
+    suppression_export.publish(store, settings.base.home)
     sources, champions = Sources(settings.base.home), Champions(settings.base.home)
     champions.refresh()
     clock, opened = make_clock(), sources.get(config)
@@ -188,7 +190,7 @@ def top(
     from rich.console import Console
 
     from models.catalog import get_model
-    from serving.batch.top import read_top, top_table, write_call_list
+    from serving.batch.call_list import read_top, top_table, write_call_list
 
     settings = ServingSettings.from_env()
     if by not in ("probability", "value"):
@@ -229,7 +231,7 @@ def score_table(
     Exit code 3 for a scorer that its gates refused, 2 for one that keeps no verdict, unless --anyway.
     """
     from models.scorer.verdict import READY
-    from serving.batch.flat import score_table as score
+    from serving.batch.flat_file import score_table as score
 
     done = score(directory, source, out, reasons, prefix=prefix, encoding=encoding, anyway=anyway)
     typer.echo(f"{source.name}: {done.read}", err=True)
@@ -272,7 +274,7 @@ def reasons_check(
 @app.command()
 def sync() -> None:
     """Bring the champions' pointer files in line with the registry's alias `champion`."""
-    from serving.sync import sync as sync_champions
+    from serving.registry_sync import sync as sync_champions
 
     for line in sync_champions(ServingSettings.from_env()):
         typer.echo(line)
@@ -283,7 +285,7 @@ def migrate() -> None:
     """Set the store up, or bring it to the revision of this version."""
     from features.sources.suppression import FILE
     from serving.log import configure
-    from serving.privacy import gone
+    from serving.privacy import suppression_export
     from serving.store.connect import open_store
     from serving.store.migrate import migrate as apply
 
@@ -292,7 +294,9 @@ def migrate() -> None:
     store = open_store(settings.base.store_url)
     typer.echo(f"store {store.engine.url.render_as_string(hide_password=True)} is at revision {apply(store)}")
     if (settings.base.home / FILE).is_file():
-        gone.publish(store, settings.base.home)  # a new store in the place of a lost one learns who was erased
+        suppression_export.publish(
+            store, settings.base.home
+        )  # a new store in the place of a lost one learns who was erased
     store.close()
 
 

@@ -15,33 +15,33 @@ from starlette.routing import Match
 
 from serving.api_docs.endpoints import router as api_docs
 from serving.champion import Champions
-from serving.change.endpoints import router as change
 from serving.clock import Clock, make_clock, to_us
-from serving.connections import read_connections, tell
-from serving.door.door import Door
+from serving.connections.config import read_connections, tell
+from serving.decisions.endpoints import router as scores_of_entity
+from serving.decisions.recorder import Recorder
+from serving.gateway.middleware import Door
 from serving.health.endpoints import router as health
-from serving.history.endpoints import router as scores_of_entity
-from serving.history.recorder import Recorder
 from serving.http import ClientGone
+from serving.inbox.endpoints import router as webhooks
+from serving.inbox.sealed import Seal
 from serving.keys.service import read_pepper
 from serving.metrics import Metrics
 from serving.openapi import openapi_of
 from serving.overrides.endpoints import router as overrides
 from serving.privacy.endpoints import router as privacy
 from serving.problems import Problem, fault, handle_problem, render
-from serving.replay.scorers import KeptScorers
+from serving.replay.scorer_cache import KeptScorers
+from serving.score_change.endpoints import router as change
 from serving.scoring.endpoints import HotPath
 from serving.scoring.endpoints import router as scoring
+from serving.scoring.micro_batch import Together
 from serving.scoring.service import Terms, score_together
-from serving.scoring.together import Together
 from serving.settings import ServingSettings
 from serving.state import AppState
 from serving.store.connect import open_store
+from serving.store.group_commit import GroupWriter
 from serving.store.probe import Probe
-from serving.store.writer import GroupWriter
-from serving.watched import Watched
-from serving.webhooks.endpoints import router as webhooks
-from serving.webhooks.sealed import Seal
+from serving.store_cache import Watched
 
 log = logging.getLogger("serving")
 ROUTERS = (health, api_docs, scoring, scores_of_entity, change, overrides, privacy, webhooks)

@@ -16,11 +16,11 @@ from models.champion_pointer import Pointer, read_copy, read_pointer
 from models.definition import Model
 from models.scorer.scorer import Scorer
 from models.scorer.verdict import require_not_refused
-from serving import confirmed
-from serving.confirmed import Confirmed
+from serving import registry_heartbeat
 from serving.errors import ServingError
 from serving.metrics import Metrics
 from serving.problems import Problem, no_such
+from serving.registry_heartbeat import Confirmed
 
 log = logging.getLogger("serving.champion")
 WATCH_SECONDS = 0.5
@@ -114,7 +114,7 @@ class Champions:
         self._take_new()
         now = dt.datetime.now(dt.UTC)
         for name, standing in self._standing.items():
-            self._confirmed[name] = found = confirmed.read(self.home, name)
+            self._confirmed[name] = found = registry_heartbeat.read(self.home, name)
             age = found.age_seconds(standing.serves.pointer.promoted_at if standing.serves else None, now)
             if self._metrics and age is not None:
                 self._metrics.confirmed_age.labels(name).set(age)

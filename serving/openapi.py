@@ -11,13 +11,13 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from serving import glossary
-from serving.change.schemas import ChangeAnswer
-from serving.door.scopes import scope_of
-from serving.history.schemas import ScoresAnswer
+from serving.decisions.schemas import ScoresAnswer
+from serving.gateway.scopes import scope_of
 from serving.keys.service import SCOPES
 from serving.overrides.schemas import OverrideAnswer, OverrideRequest
 from serving.privacy.schemas import ErasureAnswer, ObjectionAnswer
 from serving.problems import SCHEMA, documented
+from serving.score_change.schemas import ChangeAnswer
 from serving.scoring.schemas import ModelAnswer, ScoreAnswer, ScoreRequest
 
 ANSWERS = (

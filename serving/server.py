@@ -1,4 +1,4 @@
-"""Running the API: one process, one event loop, HTTP/1.1 by uvicorn's protocol with deadlines (`serving.door.connection`).
+"""Running the API: one process, one event loop, HTTP/1.1 by uvicorn's protocol with deadlines (`serving.gateway.connection`).
 
 SIGTERM ends it in every state of its clients: what is at work gets `drain_seconds`, then connections are cut off.
 """
@@ -15,8 +15,8 @@ import threading
 
 from features.kit.errors import UserMistake
 from serving.app import create_app
-from serving.door.connection import Connections
-from serving.door.door import Door
+from serving.gateway.connection import Connections
+from serving.gateway.middleware import Door
 from serving.settings import Limits, ServingSettings
 
 log = logging.getLogger("serving")

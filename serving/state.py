@@ -10,18 +10,18 @@ from fastapi import Request
 
 from serving.champion import Champions
 from serving.clock import Clock
-from serving.connections import ConnectionConfig
-from serving.history.recorder import Recorder
+from serving.connections.config import ConnectionConfig
+from serving.decisions.recorder import Recorder
+from serving.inbox.sealed import Seal
 from serving.metrics import Metrics
-from serving.replay.scorers import KeptScorers
+from serving.replay.scorer_cache import KeptScorers
+from serving.scoring.micro_batch import Together
 from serving.scoring.service import Terms
-from serving.scoring.together import Together
 from serving.settings import ServingSettings
 from serving.store.connect import Store
+from serving.store.group_commit import GroupWriter
 from serving.store.probe import Probe
-from serving.store.writer import GroupWriter
-from serving.watched import Watched
-from serving.webhooks.sealed import Seal
+from serving.store_cache import Watched
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 A row counts iff `known_time < known_before` and, as always, `known_time < as_of` and `event_time < as_of`. So what was agreed
 before `known_before` and happened since (a renewal, a planned end) is seen: nobody learnt anything new. A panel of such rows
-says what the passing of time alone makes of an entity (`serving.change`).
+says what the passing of time alone makes of an entity (`serving.score_change`).
 """
 
 from __future__ import annotations

@@ -10,13 +10,13 @@ import pyarrow as pa
 from features.panel.build import build_panel
 from features.signals.signal import Entity
 from features.sources.source import Source
-from serving.batch.changes import Before, Moved
 from serving.batch.old_rows import differences
-from serving.batch.scored import Scored
+from serving.batch.previous_run import Before, Moved
 from serving.champion import Champion
-from serving.change.split import Old
 from serving.clock import from_us, to_us
-from serving.history import repository as history
+from serving.decisions import repository as history
+from serving.score_change.attribution import Old
+from serving.scoring.columns import Scored
 from serving.store.connect import Store
 
 

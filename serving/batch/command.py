@@ -21,7 +21,7 @@ from serving.settings import ServingSettings
 if TYPE_CHECKING:  # it brings pyarrow, which `--help` does not need
     from features.sources.source import Source
     from serving.batch.report import Report
-    from serving.replay.scorers import KeptScorers
+    from serving.replay.scorer_cache import KeptScorers
 
 SourceOption = Annotated[
     str, typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
@@ -119,16 +119,16 @@ def _run(
     from features.kit.errors import BadInput
     from features.signals.needed_tables import left_out_notes, tables_for
     from features.sources.source import open_source
-    from serving.batch.age import check_age, parse_age
+    from serving.batch.freshness import check_age, parse_age
     from serving.batch.run import Options, blocked_models, live_models, run
     from serving.champion import Champions
     from serving.clock import make_clock
-    from serving.connections import read_connections, tell
+    from serving.connections.config import read_connections, tell
     from serving.log import configure
-    from serving.privacy import gone
-    from serving.replay.scorers import KeptScorers
+    from serving.privacy import suppression_export
+    from serving.replay.scorer_cache import KeptScorers
+    from serving.store.bootstrap import set_up
     from serving.store.connect import open_store
-    from serving.store.ready import set_up
 
     moment = parse_seen(as_of)
     settings = ServingSettings.from_env()
@@ -147,7 +147,7 @@ def _run(
     store = open_store(settings.base.store_url)
     try:
         store.require_revision()
-        gone.publish(store, settings.base.home)  # before the source is read, which heeds it
+        suppression_export.publish(store, settings.base.home)  # before the source is read, which heeds it
         opened = open_source(source, data, keep_going=True, memory_mb=memory)
         live, _ = live_models(opened, champions)
         blocked = blocked_models(opened, champions)
@@ -197,7 +197,7 @@ def _warn(report: Report, text: str) -> None:
 
 def _export(out: Path, to: str, scorers: KeptScorers, source: Source) -> None:
     """What goes wrong here comes after the run was published: the same command again goes on with this."""
-    from serving.star.export import export
+    from serving.export.export import export
 
     try:
         done = export(out, to, scorers, source)

@@ -2,7 +2,7 @@
 
 A chunk of the new panel differs from that of the old rows for those alone about whom something became known since, and the
 previous run's signals are still what its rows give unless those rows were changed in place, taken out or given to another: only
-what differs is computed and kept, beside the chunks of a run that is under way (`serving.batch.work`).
+what differs is computed and kept, beside the chunks of a run that is under way (`serving.batch.checkpoint`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.sources.source import Source
-from serving.change.split import Old
-from serving.scoring.panel import FIXED
+from serving.score_change.attribution import Old
+from serving.scoring.rows import FIXED
 
 AGED, RESTATED = "aged", "restated"
 FEW = 5_000

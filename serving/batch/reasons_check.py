@@ -13,7 +13,7 @@ from typing import Any
 
 from features.signals.catalog import definitions
 from features.signals.signal import Entity, topic_of
-from serving.batch.publish import parts_of, read_manifest
+from serving.batch.manifest import parts_of, read_manifest
 
 MOST_EXAMPLES = 5
 _RATE = re.compile(r"(?:like this|,) ([\d.]+) % [^%]*\(([\d.]+) % overall\)\.$")
@@ -50,7 +50,7 @@ def check_reasons(scores: Path) -> tuple[str, dict[str, Counted]]:
 
 
 def count(lists: Iterable[Sequence[Mapping[str, Any]] | None], entity: Entity) -> Counted:
-    """Lists of reasons as they are published (`serving.batch.rows.REASON`)."""
+    """Lists of reasons as they are published (`serving.batch.schema.REASON`)."""
     topics = {each.signal.name: each.signal.about for each in definitions(entity)}
     counted = Counted()
     for reasons in lists:

@@ -20,25 +20,25 @@ from features.signals.needed_tables import tables_for
 from features.signals.signal import Entity
 from features.sources.schema import ENTITIES
 from features.sources.source import Source
-from serving.batch import rows as published_rows
+from serving.batch import schema as published_rows
 from serving.batch.between import Between
-from serving.batch.changes import Before
+from serving.batch.checkpoint import Plan, Work, forget_unfinished, only_one
+from serving.batch.manifest import forget_erased, is_whole, parts_of, publish, published, read_manifest, run_of
 from serving.batch.old_rows import AGED, RESTATED, of_touched, sums
-from serving.batch.publish import forget_erased, is_whole, parts_of, publish, published, read_manifest, run_of
-from serving.batch.scored import Scored, score_columns
-from serving.batch.work import Plan, Work, forget_unfinished, only_one
+from serving.batch.previous_run import Before
 from serving.champion import Champion, Champions
-from serving.change.split import Old
 from serving.clock import Clock, iso, system_us, to_us
-from serving.connections import ConnectionConfig
-from serving.history import repository as history
+from serving.connections.config import ConnectionConfig
+from serving.decisions import repository as history
+from serving.outbox import repository as outbox
 from serving.privacy import repository as privacy
-from serving.replay.scorers import KeptScorers
+from serving.replay.scorer_cache import KeptScorers
+from serving.score_change.attribution import Old
 from serving.scoring import repository as stored
-from serving.scoring.panel import signal_rows
-from serving.store import generation
+from serving.scoring.columns import Scored, score_columns
+from serving.scoring.rows import signal_rows
+from serving.store import version_counters
 from serving.store.connect import Store
-from serving.writeback import queue
 
 log = logging.getLogger("serving.batch")
 CHUNK_ROWS = 10_000
@@ -156,7 +156,7 @@ def _plan(
     # Files that nobody wrote to since the night before are not read for it.
     source.contents.keep_in(out / ".carried" / f"{source.name}.json")
     with store.read() as connection:
-        objections = generation.read(connection).get(privacy.GENERATION, 0)
+        objections = version_counters.read(connection).get(privacy.GENERATION, 0)
     plan = Plan(
         source.name, source.fingerprint, iso(as_of), {c.name: c.sha256 for c in live}, options.reasons, objections,
         before["run_id"] if before else None,
@@ -323,14 +323,14 @@ def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options, c
     for champion in live:
         for part in parts_of(out, manifest, champion.name, columns):
             scores = [
-                queue.NewScore(
+                outbox.NewScore(
                     champion.name, row["entity_id"], to_us(row["as_of"]), row["version"], row["score"], row["band"],
                     row["probability"], [r["text"] for r in row["reasons"] or ()], row["no_score"],
                 )
                 for row in part.to_pylist()
             ]  # fmt: skip
             with store.write() as connection:
-                queued += queue.enqueue(connection, wanting, scores, system_us(), queue.BATCH, clock_us)
+                queued += outbox.enqueue(connection, wanting, scores, system_us(), outbox.BATCH, clock_us)
     return queued
 
 

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 from features.kit.errors import AccountscoreError
 from models.scorer.reasons import Told
 from models.scorer.scorer import Scorer
-from serving.batch.columnar import lists
-from serving.batch.scored import Explained, Scored, assembled, explained, to_score
+from serving.scoring.arrow import lists
+from serving.scoring.columns import Explained, Scored, assembled, explained, to_score
 
 CHUNKS_AT_ONCE = 4
 """Chunks per core of the cluster in one job; the driver holds those of one job at a time."""
@@ -55,7 +55,7 @@ Quiet = Callable[[pa.Table], Set[str]]
 def score_chunks(
     scorer: Scorer, folder: Path, signals: pq.ParquetFile, numbers: Sequence[int], reasons: int, quiet: Quiet
 ) -> Iterator[tuple[int, Scored]]:
-    """The row groups of a panel in the order of `numbers`, as `serving.batch.scored.score_columns` scores them.
+    """The row groups of a panel in the order of `numbers`, as `serving.scoring.columns.score_columns` scores them.
 
     `folder` holds the files of `scorer`; `quiet` gives the ids of a chunk that must not be scored.
     """

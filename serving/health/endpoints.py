@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from serving.clock import AHEAD_US, to_us
 from serving.errors import StoreAway
-from serving.health.depth import measure
+from serving.health.backlog import measure
 from serving.problems import Problem, documented
 from serving.state import state_of
 

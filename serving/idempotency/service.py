@@ -18,11 +18,11 @@ from typing import Any
 from sqlalchemy import Connection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.door.inflate import once
 from serving.errors import StoreAway
+from serving.gateway.gzip_body import once
 from serving.http import read_body
 from serving.idempotency import repository
-from serving.idempotency.keep import Keep, with_keep
+from serving.idempotency.answer import Keep, with_keep
 from serving.problems import Problem, store_away
 from serving.state import AppState
 

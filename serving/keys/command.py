@@ -60,7 +60,7 @@ def list_keys() -> None:
     """Every key: its id, holder, scopes, and whether it is live."""
     from serving.clock import from_us, iso
     from serving.keys import repository
-    from serving.keys.kept import LOST, kept
+    from serving.keys.cache import LOST, kept
     from serving.settings import ServingSettings
     from serving.store.connect import open_store
 
@@ -112,6 +112,6 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id that `keys list` s
 
 def _keep(connection: Connection, home: Path) -> None:
     """For a server that starts while the store is away."""
-    from serving.keys import kept, service
+    from serving.keys import cache, service
 
-    kept.keep(service.KeyRing.load(connection, service.read_pepper(home), time.time_ns() // 1000), home)
+    cache.keep(service.KeyRing.load(connection, service.read_pepper(home), time.time_ns() // 1000), home)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
-from serving.store.generation import bump
 from serving.store.tables import api_keys
+from serving.store.version_counters import bump
 
 GENERATION = "keys"
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from serving.clock import to_us
-from serving.entities import EntityId, EntityName, check_entity
 from serving.http import body_of, json_answer, read_json
 from serving.overrides import service
 from serving.overrides.schemas import OverrideAnswer, OverrideRequest
+from serving.path_params import EntityId, EntityName, check_entity
 from serving.problems import Problem, documented, guarded
 from serving.scoring.service import shown_override
 from serving.state import state_of

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, or_, select, update
 
-from serving.store.generation import bump
 from serving.store.tables import overrides
+from serving.store.version_counters import bump
 
 GENERATION = "overrides"
 

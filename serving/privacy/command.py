@@ -25,7 +25,7 @@ def erase(kind: Kind, name: Name) -> None:
     and takes away the older ones that have it.
     """
     from serving.clock import make_clock, to_us
-    from serving.connections import load_connections
+    from serving.connections.config import load_connections
     from serving.privacy import service
     from serving.privacy.repository import KINDS
     from serving.settings import ServingSettings
@@ -49,11 +49,11 @@ def erase(kind: Kind, name: Name) -> None:
 @app.command()
 def admit(kind: Kind, name: Name) -> None:
     """Take an erasure's mark away: it comes back with the next batch or event."""
-    from serving.privacy import gone, repository
+    from serving.privacy import repository, suppression_export
     from serving.settings import ServingSettings
 
     _one_of(kind, repository.KINDS)
-    gone.require_writable(ServingSettings.from_env().base.home)
+    suppression_export.require_writable(ServingSettings.from_env().base.home)
     _change(lambda connection, _now: repository.admit(connection, kind, name), "it was not erased")
     publish()
 

@@ -40,8 +40,8 @@ def forget_erased(home: Path, erased: Erased) -> list[str]:
 def _published(out: Path, erased: Erased) -> list[str]:
     if not out.is_dir():
         return []
-    from serving.batch.publish import rewrite_without
-    from serving.batch.work import only_one
+    from serving.batch.checkpoint import only_one
+    from serving.batch.manifest import rewrite_without
     from serving.errors import BatchBusy
 
     try:

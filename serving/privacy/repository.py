@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, false, or
 
 from features.sources.suppression import mark_of
 from serving.store.connect import insert_new
-from serving.store.generation import bump
-from serving.store.removed import DELETED, removed_among
+from serving.store.deletions import DELETED, removed_among
 from serving.store.tables import (
     changes,
     decisions,
@@ -27,6 +26,7 @@ from serving.store.tables import (
     tombstones,
     writebacks,
 )  # fmt: skip
+from serving.store.version_counters import bump
 
 GENERATION = "privacy"
 KINDS = ("account", "lead", "contact")

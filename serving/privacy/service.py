@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.connections import ConnectionConfig
-from serving.privacy import files, gone, repository
+from serving.connections.config import ConnectionConfig
+from serving.privacy import files, repository, suppression_export
 from serving.privacy.repository import Alias
 from serving.store.connect import Store
 from serving.store.wipe import wipe
@@ -35,7 +35,7 @@ def erase(
 
     Raises `UserMistake` when the home cannot be written, before anything is done; `StoreAway`, then it is to be asked for again.
     """
-    gone.require_writable(home)
+    suppression_export.require_writable(home)
     with store.write() as connection:
         done = repository.erase(connection, kind, name, now_us, aliases(connections, kind, name))
     return Erasure(done, settle(store, home))
@@ -46,7 +46,7 @@ def settle(store: Store, home: Path) -> list[str]:
 
     Repeating it changes nothing. Returns what could not be done, with the next step; raises `StoreAway`.
     """
-    gone.publish(store, home)
+    suppression_export.publish(store, home)
     with store.read() as connection:
         erased = repository.Erased.load(connection)
     return files.forget_erased(home, erased) + wipe(store)

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from features.kit.errors import UserMistake
-from serving.history import repository
-from serving.replay.scorers import KeptScorers
+from serving.decisions import repository
+from serving.replay.scorer_cache import KeptScorers
 from serving.store.connect import Store
 
 

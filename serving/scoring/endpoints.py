@@ -16,13 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.signals.signal import FIT_THEMES, topic_of
 from serving.champion import Champion
+from serving.decisions import repository as history
 from serving.errors import StoreAway
-from serving.history import repository as history
 from serving.http import ClientGone, body_of, json_answer, read_body
-from serving.idempotency.keep import Keep, keep_of
+from serving.idempotency.answer import Keep, keep_of
 from serving.problems import MEDIA_TYPE, Problem, documented, fault, store_away
 from serving.scoring import repository, service
-from serving.scoring.body import Parsed, parse
+from serving.scoring.request_parser import Parsed, parse
 from serving.scoring.schemas import BandShown, ModelAnswer, ScoreAnswer, SignalShown
 from serving.state import AppState, state_of
 

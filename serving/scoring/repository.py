@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from features.kit.clock import now
 from serving.clock import AHEAD_US, SKEW_US, to_us
-from serving.history.repository import WHAT_IF, of_its_time
+from serving.decisions.repository import WHAT_IF, of_its_time
 from serving.privacy.repository import without_erased
 from serving.scoring.trend import EARLIEST_US, LATEST_US
 from serving.store.connect import Store, upsert

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from models.scorer.reason_texts import Reason, Value
-from serving.scoring.no_score import DETAILS
+from serving.scoring.eligibility import DETAILS
 
 MAX_RECORDS = 1000
 MAX_REASONS = 20

@@ -14,13 +14,13 @@ from models.scorer.reason_texts import Reason
 from models.scorer.scorer import Scorer, sigmoid
 from serving.champion import Champion
 from serving.clock import from_us, iso
-from serving.history import repository as history
+from serving.decisions import repository as history
 from serving.overrides.repository import Override
-from serving.privacy.marks import Marks
-from serving.scoring import no_score
-from serving.scoring.body import Parsed, bounded, error_of
-from serving.scoring.panel import at_stake
+from serving.privacy.cache import Marks
+from serving.scoring import eligibility
 from serving.scoring.repository import StoredSignals, Values
+from serving.scoring.request_parser import Parsed, bounded, error_of
+from serving.scoring.rows import at_stake
 from serving.scoring.schemas import (
     ExpectedValue,
     FaultJson,
@@ -123,7 +123,7 @@ def score_together(
             elif found.no_score is None:
                 to_score.append((found, number))
             else:
-                shown = NoScore(found.no_score, no_score.detail(found.no_score))
+                shown = NoScore(found.no_score, eligibility.detail(found.no_score))
                 results.append((found, _result(found, terms, no_score=shown)))
     if to_score:
         X, faults, warnings = champion.scorer.encode_records([s.values for s, _ in to_score])
@@ -196,7 +196,7 @@ def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion:
             None,
             {},
             source,
-            no_score=no_score.ERASED if erased else no_score.OPTED_OUT,
+            no_score=eligibility.ERASED if erased else eligibility.OPTED_OUT,
             recorded=not erased,
         )
     row = stored.get(entity_id) if entity_id is not None else None
@@ -216,7 +216,7 @@ def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion:
     subject = _Subject(
         index, entity_id, row.as_of_us, row.value if value is None else value, values, "store",
         warnings=_absent(scorer, values, "store"), earlier_score=row.earlier_score,
-        no_score=None if row.eligibility == no_score.ELIGIBLE else row.eligibility,
+        no_score=None if row.eligibility == eligibility.ELIGIBLE else row.eligibility,
     )  # fmt: skip
     if given:
         subject.values = {**values, **given}
@@ -225,7 +225,7 @@ def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion:
     if given and all(name in given for name in scorer.names):
         return subject  # nothing of what is stored is used, however old it is
     if subject.no_score is None and terms.too_old(champion, row.as_of_us):
-        subject.no_score = no_score.STALE
+        subject.no_score = eligibility.STALE
     elif subject.no_score is None:
         subject.no_score = _too_little(scorer, subject.values)
     if terms.now_us - row.as_of_us > FRESH_US:
@@ -239,7 +239,7 @@ def _too_little(scorer: Scorer, values: Mapping[str, Any]) -> str | None:
     for value in values.values():
         if value is not None:
             return None
-    return no_score.TOO_LITTLE_HISTORY if values.keys() <= set(scorer.names) else None
+    return eligibility.TOO_LITTLE_HISTORY if values.keys() <= set(scorer.names) else None
 
 
 def _absent(scorer: Scorer, values: Mapping[str, Any], where: str) -> list[str]:

@@ -20,13 +20,13 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, text, tu
 from features.kit.errors import UserMistake
 from features.kit.settings import sqlite_url
 from features.kit.writable import require_writable, unwritable
-from serving.connections import ConnectionConfig
+from serving.connections.config import ConnectionConfig
 from serving.store import protections
 from serving.store.connect import Store, open_store
-from serving.store.generation import read as read_generations
 from serving.store.migrate import migrate
 from serving.store.protections import Kept
 from serving.store.tables import generations, metadata
+from serving.store.version_counters import read as read_generations
 
 ROWS_AT_A_TIME = 1000
 _CHECKED = "the file is no backup, or it is damaged"

@@ -35,15 +35,15 @@ def restore(
     """
     import time
 
-    from serving.connections import read_connections
-    from serving.privacy import gone, service
+    from serving.connections.config import read_connections
+    from serving.privacy import service, suppression_export
     from serving.settings import ServingSettings
     from serving.store.backup import restore as read
     from serving.store.connect import open_store
     from serving.store.migrate import migrate
 
     settings = ServingSettings.from_env()
-    gone.require_writable(settings.base.home)  # the erasures of a backup are told there
+    suppression_export.require_writable(settings.base.home)  # the erasures of a backup are told there
     configs = read_connections(settings.base.connections).mapped.values()
     store = open_store(settings.base.store_url)
     migrate(store)

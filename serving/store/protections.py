@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from features.sources.suppression import mark_of
-from serving.connections import ConnectionConfig
+from serving.connections.config import ConnectionConfig
 from serving.privacy import repository as privacy
 from serving.privacy.service import aliases
 from serving.store.connect import insert_new

@@ -16,13 +16,13 @@ from features.sources.schema import TABLES
 from features.sources.source import Source
 from serving.champion import Champions
 from serving.clock import AHEAD_US, Clock, to_us
-from serving.connections import ConnectionConfig
+from serving.connections.config import ConnectionConfig
+from serving.outbox.repository import BACKFILL
 from serving.store.connect import Store, insert_new
 from serving.store.tables import decisions, dirty
 from serving.worker.removals import ENTITY_OF
-from serving.worker.score import ENTITIES_A_ROUND, Round, newest_known, score_round
-from serving.worker.sources import Sources
-from serving.writeback.queue import BACKFILL
+from serving.worker.score_dirty import ENTITIES_A_ROUND, Round, newest_known, score_round
+from serving.worker.source_cache import Sources
 
 Entity = tuple[str, str]
 

@@ -16,16 +16,16 @@ from features.kit.errors import BadInput, UserMistake
 from features.kit.file_lock import file_lock
 from serving.champion import Champions
 from serving.clock import Clock, to_us
-from serving.connections import ConnectionConfig, tell
+from serving.connections.config import ConnectionConfig, tell
 from serving.errors import StoreAway
+from serving.inbox import repository as inbox
 from serving.log import place_of
-from serving.privacy import gone
+from serving.privacy import suppression_export
 from serving.privacy.service import settle
 from serving.store.connect import Store
-from serving.webhooks import inbox
-from serving.worker.apply import LETTERS_A_ROUND, apply_letters
-from serving.worker.score import Scored, next_due, score_dirty
-from serving.worker.sources import Sources
+from serving.worker.apply_inbox import LETTERS_A_ROUND, apply_letters
+from serving.worker.score_dirty import Scored, next_due, score_dirty
+from serving.worker.source_cache import Sources
 
 log = logging.getLogger("serving.worker")
 POLL_SECONDS = 0.1
@@ -61,7 +61,7 @@ class Worker:
 
     def check(self) -> None:
         """Open the sources. A connection whose source has a fault is off till it is mended; raises `BadInput` when all are."""
-        gone.publish(self._store, self._home)  # killed after a removal it would not have been told
+        suppression_export.publish(self._store, self._home)  # killed after a removal it would not have been told
         if not self._available():
             raise BadInput(
                 "connections", [f for config in self._connections.values() for f in self._sources.faults(config)]
@@ -94,7 +94,7 @@ class Worker:
             for left in settle(self._store, self._home):
                 log.warning("erasure.left %s", left)
         elif applied.removals:
-            gone.publish(self._store, self._home)
+            suppression_export.publish(self._store, self._home)
         scored = Scored()
         due = next_due(self._store)
         if due is not None and due <= to_us(self._clock()):

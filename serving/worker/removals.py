@@ -13,12 +13,12 @@ from sqlalchemy import Connection, and_, delete
 
 from features.sources.schema import TABLES
 from features.sources.source import Source
-from serving.connections import Mapped
+from serving.connections.config import Mapped
+from serving.inbox.repository import Letter
 from serving.store.connect import upsert
-from serving.store.removed import PRESENT, removed_among
+from serving.store.deletions import PRESENT, removed_among
 from serving.store.tables import dirty, removals, signals, writebacks
-from serving.webhooks.inbox import Letter
-from serving.worker.changes import Change
+from serving.worker.row_changes import Change
 
 ENTITY_OF = {"accounts": "account", "leads": "lead"}
 STATES = {"delete": "deleted", "merge": "merged", "create": PRESENT}
@@ -47,7 +47,7 @@ def removal_of(letter: Letter, mapped: Mapped) -> Removal:
 
 def moved_children(source: Source, removal: Removal) -> list[Change]:
     """Rows that belonged to an entity that was merged away, now those of the one that remains. Events (usage, touches) have
-    no key to be told by: they follow with the source, which is read anew at once (`serving.privacy.gone`)."""
+    no key to be told by: they follow with the source, which is read anew at once (`serving.privacy.suppression_export`)."""
     if removal.into is None:
         return []
     owner = "account_id" if removal.entity == "account" else "lead_id"

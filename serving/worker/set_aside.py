@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from serving.outbox.repository import BACKFILL
 from serving.store.connect import Store, upsert
 from serving.store.tables import dirty
-from serving.writeback.queue import BACKFILL
 
 
 def put(

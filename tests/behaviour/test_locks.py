@@ -16,9 +16,9 @@ from features.kit.errors import AccountscoreError
 from features.kit.file_lock import file_lock
 from features.sources.suppression import FILE
 from models import champion_pointer
-from serving.batch import work
-from serving.privacy import gone
-from serving.star.folder import Folder
+from serving.batch import checkpoint
+from serving.export.folder import Folder
+from serving.privacy import suppression_export
 from serving.store.connect import open_store
 from serving.store.migrate import migrate
 from serving.worker import loop
@@ -31,7 +31,7 @@ def publishing(home: Path) -> Held:
     store = open_store(f"sqlite:///{home / 'store.db'}")
     migrate(store)
     try:
-        gone.publish(store, home)
+        suppression_export.publish(store, home)
     finally:
         store.close()
     return contextlib.nullcontext()
@@ -42,7 +42,7 @@ LOCKS: dict[str, tuple[Callable[[Path], Held], str]] = {
     "who is gone": (publishing, ".removed.lock"),
     "the worker": (loop.only_one, "worker.lock"),
     "who delivers": (lambda home: loop.only_one(home, "deliver"), "deliver.lock"),
-    "a batch": (work.only_one, ".lock"),
+    "a batch": (checkpoint.only_one, ".lock"),
     "a star": (Folder.opened, ".lock"),
 }
 
@@ -52,7 +52,7 @@ def test_it_is_waited_for_until_its_deadline_and_the_holder_is_named(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take, file = LOCKS[name]
-    for holder in (champion_pointer, gone):
+    for holder in (champion_pointer, suppression_export):
         monkeypatch.setattr(holder, "LOCK_SECONDS", 0.2)
     with take(tmp_path):
         pass  # free

@@ -20,7 +20,7 @@ from features.audit.table import read_flat
 from features.kit.errors import BadInput
 from features.kit.flat_files.reading import read_file
 from models.scorer.scorer import Scorer
-from serving.batch import flat
+from serving.batch import flat_file
 from training.fit_table import fit_table
 
 ROWS = 400
@@ -112,7 +112,7 @@ def scorer(tmp_path_factory: pytest.TempPathFactory, table: Table) -> Path:
 
 def scores(scorer: Path, file: Path) -> np.ndarray:
     out = file.with_name("scored.parquet")
-    flat.score_table(scorer, file, out)
+    flat_file.score_table(scorer, file, out)
     found: np.ndarray = pq.read_table(out)["probability"].to_numpy()
     return found
 
@@ -178,7 +178,7 @@ class TestPassedThrough:
             "phone": ["+49 30 1234", "0049", "12345678901234567890", "-5", "(030) 12", "1.50", "True"],
         }
         (tmp_path / "in.csv").write_bytes(as_csv(few))
-        flat.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv")
+        flat_file.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv")
         rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text())))
         assert {name: [row[name] for row in rows] for name in few} == few
         assert (tmp_path / "out.csv").read_text().startswith((tmp_path / "in.csv").read_text().partition("\n")[0])
@@ -187,7 +187,7 @@ class TestPassedThrough:
         risky = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+A3", "plain", "-5"]
         few = {name: v[:6] for name, v in table.items()} | {"account_id": risky, "=cmd()": ["1"] * 6}
         (tmp_path / "in.csv").write_bytes(as_csv(few))
-        done = flat.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv")
+        done = flat_file.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv")
         rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text())))
         assert [row["account_id"] for row in rows] == [f"'{v}" for v in risky[:4]] + risky[4:]
         assert done.guarded == 4
@@ -196,7 +196,7 @@ class TestPassedThrough:
     def test_names_that_are_ours_are_taken_with_a_prefix(self, scorer: Path, table: Table, tmp_path: Path) -> None:
         given = table | {"score": ["1"] * ROWS, "select": ["x"] * ROWS, 'a."b"': ["y"] * ROWS}
         (tmp_path / "in.csv").write_bytes(as_csv(given))
-        flat.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv", prefix="lead_")
+        flat_file.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv", prefix="lead_")
         read = read_file(tmp_path / "out.csv").table
         assert read.column_names[: len(given)] == list(given)
         assert {"lead_probability", "lead_score", "lead_band"} < set(read.column_names)
@@ -209,7 +209,7 @@ class TestOneBadValue:
         wrong["optin"][3], wrong["revenue"][5] = "maybe", "many"
         for way in ("comma.csv", "texts.parquet"):
             (tmp_path / way).write_bytes(WAYS[way](wrong))
-            done = flat.score_table(scorer, tmp_path / way, tmp_path / "out.parquet")
+            done = flat_file.score_table(scorer, tmp_path / way, tmp_path / "out.parquet")
             assert dict(done.no_numbers) == {"optin": 1, "revenue": 1}
             found = pq.read_table(tmp_path / "out.parquet")["probability"].to_numpy()
             (tmp_path / way).write_bytes(WAYS[way](table))
@@ -239,7 +239,7 @@ class TestAColumnInOtherLetters:
     def test_the_twin_that_looks_for_no_like_name_says_add_it(
         self, scorer: Path, table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(flat, "_letters", lambda name: name)
+        monkeypatch.setattr(flat_file, "_letters", lambda name: name)
         with pytest.raises(BadInput, match="add it; null is allowed"):
             scores(scorer, self.renamed(table, tmp_path))
 
@@ -250,13 +250,13 @@ AMERICAN: Table = {"revenue": ["1,234.50", "2,500.25"] * 30, "seats": ["1,234", 
 class TestTheOtherDecimalMark:
     """A scorer that learnt 1,234.50 gets a file with 1.234,50: what could be either is read as learnt, and said."""
 
-    def done(self, tmp_path: Path, table: Table) -> flat.Done:
+    def done(self, tmp_path: Path, table: Table) -> flat_file.Done:
         rng = np.random.default_rng(1)
         won = ["1" if v else "0" for v in rng.random(60) < 0.5]
         (tmp_path / "train.csv").write_bytes(as_csv(AMERICAN | {"won": won}))
         (tmp_path / "new.csv").write_bytes(as_csv(table, ";"))
         fit_table(tmp_path / "train.csv", "won", tmp_path / "scorer", trials=1)
-        return flat.score_table(tmp_path / "scorer", tmp_path / "new.csv", tmp_path / "o.csv", anyway=True)
+        return flat_file.score_table(tmp_path / "scorer", tmp_path / "new.csv", tmp_path / "o.csv", anyway=True)
 
     def test_is_told(self, tmp_path: Path) -> None:
         swapped = str.maketrans(",.", ".,")
@@ -269,6 +269,6 @@ class TestTheOtherDecimalMark:
     def test_the_twin_that_looks_at_no_other_column_is_silent(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        alone = flat.mark_evidence
-        monkeypatch.setattr(flat, "mark_evidence", lambda column: (0, 0, alone(column)[2]))
+        alone = flat_file.mark_evidence
+        monkeypatch.setattr(flat_file, "mark_evidence", lambda column: (0, 0, alone(column)[2]))
         assert self.done(tmp_path, {"revenue": ["1.234,50"], "seats": ["1.234"]}).either_way == {}

@@ -25,7 +25,7 @@ import pytest
 import demo
 from features import __path__ as features_path
 from models import champion_pointer
-from serving.connections import load_connections
+from serving.connections.config import load_connections
 from tests.conftest import NewHome
 from tests.scorers import make_scorer
 from tests.serving.running import NOW, free_port, wait_for

@@ -209,8 +209,8 @@ def pandas_way(work: Path) -> tuple[int, float]:
 def read_and_write(work: Path) -> tuple[int, float]:
     import pyarrow.parquet as pq
 
-    from serving.batch.columnar import plain_leaves
-    from serving.batch.flat import CHUNK_ROWS
+    from serving.batch.flat_file import CHUNK_ROWS
+    from serving.scoring.arrow import plain_leaves
 
     began = time.perf_counter()
     opened = pq.ParquetFile(work / "rows.parquet", pre_buffer=False)

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.app import create_app
-from serving.door.door import Door
+from serving.gateway.middleware import Door
 from serving.http import read_body
 from serving.scoring.endpoints import HotPath
 from serving.server import listen

@@ -26,7 +26,7 @@ from serving.settings import ServingSettings
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import inbox
-from serving.webhooks.vendors import VENDORS
+from serving.vendors.registry import VENDORS
 from tests.serving import dataverse
 
 PUBLIC = "https://scores.example.com"

@@ -18,15 +18,15 @@ import httpx
 import lightgbm  # noqa: F401
 
 import features.panel.build  # noqa: F401
-import serving.writeback.hubspot  # noqa: F401
+import serving.vendors.hubspot.outbound  # noqa: F401
 from serving.app import create_app
 from serving.champion import Champions
 from serving.clock import make_clock
-from serving.connections import load_connections
+from serving.connections.config import load_connections
+from serving.outbox.deliver import Deliveries
 from serving.settings import ServingSettings
 from serving.store.connect import open_store
 from serving.worker.loop import Worker
-from serving.writeback.deliver import Deliveries
 
 
 async def receive(

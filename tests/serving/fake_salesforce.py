@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from serving.webhooks.salesforce import long_id
+from serving.vendors.salesforce.inbound import long_id
 from tests.serving.fake_crm import Answer, FakeCrm, Tokens, Wire, running_crm
 
 FIELDS: dict[str, type | tuple[type, ...]] = {

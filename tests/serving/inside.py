@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from models import champion_pointer
 from serving.app import create_app
 from serving.clock import make_clock
-from serving.door.door import Door
+from serving.gateway.middleware import Door
 from serving.keys import service as keys
 from serving.settings import ServingSettings
 from serving.state import AppState

@@ -24,7 +24,7 @@ from sqlalchemy import func, select
 
 from models.champion_pointer import read_pointer
 from models.scorer.scorer import Scorer
-from serving.history.repository import inputs_of
+from serving.decisions.repository import inputs_of
 from serving.store.connect import Store, open_store
 from serving.store.tables import decisions, dirty, inbox, writebacks
 from tests.serving.fake_hubspot import FakeHubSpot

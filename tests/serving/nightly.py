@@ -29,8 +29,8 @@ from serving.batch import durable
 from serving.batch import run as running
 from serving.champion import Champions
 from serving.clock import make_clock
-from serving.history import repository as history
-from serving.replay.scorers import KeptScorers
+from serving.decisions import repository as history
+from serving.replay.scorer_cache import KeptScorers
 from serving.store.connect import open_store
 
 CHUNK_ROWS = 100

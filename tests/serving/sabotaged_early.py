@@ -7,8 +7,9 @@ from typing import Any
 
 from features.kit.cli import run
 from serving.__main__ import app
+from serving.inbox import endpoints
+from serving.inbox import repository as inbox
 from serving.state import AppState
-from serving.webhooks import endpoints, inbox
 
 DELAY_SECONDS = 30.0
 

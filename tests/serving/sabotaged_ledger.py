@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from features.kit.cli import run
 from serving.__main__ import app
-from serving.writeback import ledger
+from serving.outbox import echo_ledger
 
 if __name__ == "__main__":
-    ledger.echoes = lambda *_: set()  # type: ignore[assignment]
+    echo_ledger.echoes = lambda *_: set()  # type: ignore[assignment]
     run(app)

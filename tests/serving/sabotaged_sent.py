@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from features.kit.cli import run
 from serving.__main__ import app
-from serving.writeback.deliver import Delivered, Delivery
-from serving.writeback.sender import CallFailed, Outcome, Write
+from serving.outbox.deliver import Delivered, Delivery
+from serving.vendors.outbound import CallFailed, Outcome, Write
 
 
 def _done(self: Delivery, found: Sequence[tuple[Write, int, int]], _error: CallFailed) -> Delivered:

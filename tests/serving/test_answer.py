@@ -16,10 +16,10 @@ from models.champion_pointer import Pointer
 from serving.champion import Champion
 from serving.clock import to_us
 from serving.overrides.repository import Override
-from serving.privacy.marks import Marks
+from serving.privacy.cache import Marks
 from serving.privacy.repository import Erased
-from serving.scoring.body import parse
 from serving.scoring.repository import StoredSignals
+from serving.scoring.request_parser import parse
 from serving.scoring.service import Scored, Terms, score
 from serving.scoring.trend import DAY_US
 from tests.scorers import make_scorer

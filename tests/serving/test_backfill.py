@@ -16,19 +16,19 @@ from features.signals.catalog import signals as signals_of_all
 from features.sources.source import open_source
 from serving.champion import Champions
 from serving.clock import from_us, make_clock, to_us
-from serving.connections import ConnectionConfig, Mapped
+from serving.connections.config import ConnectionConfig, Mapped
+from serving.connections.writeback import Target, WriteBack
+from serving.inbox import repository as letters
 from serving.privacy.repository import Erased
-from serving.scoring.panel import signal_rows
+from serving.scoring.rows import signal_rows
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import changes, decisions, inbox, signals, writebacks
-from serving.webhooks import inbox as letters
-from serving.webhooks.delivery import Effect, Event
+from serving.vendors.inbound import Effect, Event
 from serving.worker import backfill as module
 from serving.worker.backfill import backfill
 from serving.worker.loop import Worker
-from serving.worker.sources import Sources
-from serving.writeback.config import Target, WriteBack
+from serving.worker.source_cache import Sources
 from tests.conftest import NewHome
 from tests.serving.running import AS_OF, Home
 

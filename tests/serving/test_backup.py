@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import insert, select
 
 from features.kit.errors import UserMistake
-from serving.connections import ConnectionConfig, Mapped
-from serving.history import repository as history
+from serving.connections.config import ConnectionConfig, Mapped
+from serving.decisions import repository as history
 from serving.keys import repository as keys
 from serving.keys import service
 from serving.privacy import repository as privacy
 from serving.privacy.service import aliases
-from serving.store import generation, protections
+from serving.store import protections, version_counters
 from serving.store.backup import Difference, Restored, backup, restore
 from serving.store.connect import Store, insert_new, open_store
 from serving.store.migrate import migrate
@@ -78,13 +78,13 @@ def test_what_is_restored_is_what_was_there(store: Store, other: Store, tmp_path
 def test_running_processes_are_told(store: Store, tmp_path: Path) -> None:
     fill(store, 1)
     with store.read() as connection:
-        before = generation.read(connection)
+        before = version_counters.read(connection)
     backup(store, tmp_path / "b.db")
     with store.write() as connection:
         service.create(connection, b"pepper", "later", ["score"], 2)
     restore(store, tmp_path / "b.db", 9, overwrite=True)
     with store.read() as connection:
-        assert generation.read(connection)["keys"] > before["keys"] + 1
+        assert version_counters.read(connection)["keys"] > before["keys"] + 1
 
 
 def test_rows_that_are_there_are_not_overwritten_unasked(store: Store, tmp_path: Path) -> None:

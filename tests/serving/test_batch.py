@@ -21,16 +21,16 @@ import pytest
 from features.kit.cli import parse_as_of
 from features.kit.errors import UserMistake
 from features.sources.source import Source, open_source
-from serving.batch import durable, publish
+from serving.batch import durable, manifest
 from serving.batch import run as running
-from serving.batch.publish import files_of, is_whole, read_manifest, read_scores
+from serving.batch.call_list import read_top
+from serving.batch.checkpoint import Plan, Work, only_one
+from serving.batch.manifest import files_of, is_whole, read_manifest, read_scores
 from serving.batch.run import Done, Options
-from serving.batch.top import read_top
-from serving.batch.work import Plan, Work, only_one
 from serving.champion import Champions
 from serving.clock import make_clock
 from serving.errors import BatchBusy
-from serving.replay.scorers import KeptScorers
+from serving.replay.scorer_cache import KeptScorers
 from serving.store.connect import open_store
 from tests.conftest import NewHome
 from tests.serving.running import AS_OF, Home
@@ -213,7 +213,7 @@ class TestFailing:
         assert "disk" in done.stderr
         assert "nothing was published" in done.stderr
         assert "Traceback" not in done.stderr
-        assert not (tmp_path / "out" / publish.MANIFEST).exists()
+        assert not (tmp_path / "out" / manifest.MANIFEST).exists()
         assert json.loads((tmp_path / "out" / "last_run.json").read_text())["exit_code"] == 7
 
 
@@ -241,7 +241,7 @@ def test_killed_anywhere_it_ends_with_the_same_bytes(home: Home, tmp_path: Path,
         out = tmp_path / f"round-{round_}"
         while killed < kills and kill_at_random(home, out, rng, takes):
             killed += 1
-            assert publish.published(out) is None or bytes_of(out) == expected
+            assert manifest.published(out) is None or bytes_of(out) == expected
         home.batch(out)
         assert bytes_of(out) == expected
     print(f"{killed} kills in {round_} runs, all with the same bytes")
@@ -256,7 +256,7 @@ class TestTop:
         self, batch: Callable[..., Done], tmp_path: Path, by: Any, first: str, then: str
     ) -> None:
         batch(tmp_path)
-        rows = [row for row in publish.read_scores(tmp_path, "lead-fit").to_pylist() if row["no_score"] is None]
+        rows = [row for row in manifest.read_scores(tmp_path, "lead-fit").to_pylist() if row["no_score"] is None]
         lowest = float("-inf")
         rows.sort(key=lambda row: row["entity_id"])
         rows.sort(key=lambda row: [lowest if row[name] is None else row[name] for name in (first, then)], reverse=True)
@@ -352,7 +352,7 @@ class TestScheduler:
         )  # fmt: skip
         assert done.returncode == 6
         assert "--max-age" in done.stderr
-        assert not (tmp_path / publish.MANIFEST).exists()
+        assert not (tmp_path / manifest.MANIFEST).exists()
 
     def test_a_summary_and_prometheus_metrics(self, home: Home, tmp_path: Path) -> None:
         metrics = tmp_path / "collector" / "batch.prom"

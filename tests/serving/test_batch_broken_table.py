@@ -13,8 +13,8 @@ from features.kit.errors import BadInput
 from features.sources.source import SHIPPED, open_source
 from serving.__main__ import app
 from serving.batch import run as running
-from serving.connections import ConnectionConfig, tell
-from serving.worker.sources import Sources
+from serving.connections.config import ConnectionConfig, tell
+from serving.worker.source_cache import Sources
 from tests.serving.running import AS_OF, NOW, Home, quick_home
 
 

@@ -15,13 +15,14 @@ import pytest
 from models import champion_pointer
 from models.catalog import get_model
 from models.champion_pointer import Pointer
-from serving.batch import changes, rows, scored
-from serving.batch.changes import Before
-from serving.batch.scored import score_columns, stakes
+from serving.batch import previous_run, schema
+from serving.batch.previous_run import Before
 from serving.champion import Champion
-from serving.change.split import Old, split
-from serving.replay.scorers import KeptScorers
-from serving.scoring.panel import ScoredRow, at_stake, score_panel, signal_rows
+from serving.replay.scorer_cache import KeptScorers
+from serving.score_change.attribution import Old, split
+from serving.scoring import columns
+from serving.scoring.columns import score_columns, stakes
+from serving.scoring.rows import ScoredRow, at_stake, score_panel, signal_rows
 from tests.scorers import WORDS, make_scorer, random_rows
 
 AS_OF = dt.datetime(2026, 1, 29, tzinfo=dt.UTC)
@@ -94,8 +95,8 @@ class TestTable:
     @pytest.mark.parametrize("reasons", [0, 1, 5, 20])
     def test_it_is_each_records_own_answer(self, champions: tuple[Champion, Champion], reasons: int) -> None:
         panel, quiet = make_panel(AS_OF), {"acc_00007", "acc_00011"}
-        found = rows.table(champions[1], score_columns(champions[1], panel, reasons, quiet), RUN)
-        assert found.schema == rows.SCHEMA
+        found = schema.table(champions[1], score_columns(champions[1], panel, reasons, quiet), RUN)
+        assert found.schema == schema.SCHEMA
         assert found.to_pylist() == [
             published(champions[1], r) for r in one_by_one(champions[1], panel, reasons, quiet)
         ]
@@ -103,9 +104,9 @@ class TestTable:
     @pytest.mark.parametrize("eligibility", ["not_customer", "eligible", None])
     def test_all_alike_or_nobody(self, champions: tuple[Champion, Champion], eligibility: str | None) -> None:
         panel = make_panel(AS_OF, n=3, eligibility=pa.array([eligibility] * 3, pa.string()))
-        found = rows.table(champions[0], score_columns(champions[0], panel, 3), RUN)
+        found = schema.table(champions[0], score_columns(champions[0], panel, 3), RUN)
         assert found["probability"].null_count == (0 if eligibility == "eligible" else 3)
-        assert rows.table(champions[0], score_columns(champions[0], panel.slice(0, 0), 3), RUN).num_rows == 0
+        assert schema.table(champions[0], score_columns(champions[0], panel.slice(0, 0), 3), RUN).num_rows == 0
 
     def test_the_objects_for_the_store_are_the_same(self, champions: tuple[Champion, Champion]) -> None:
         panel, quiet = make_panel(AS_OF), {"acc_00007"}
@@ -119,7 +120,7 @@ class TestTable:
         value = np.concatenate([np.round(rng.lognormal(4, 2, 4_000), 2), rng.lognormal(8, 6, 4_000)])
         expected = [at_stake(a, b) for a, b in zip(p.tolist(), value.tolist(), strict=True)]
         assert stakes(p, value).tolist() == expected
-        monkeypatch.setattr(scored, "HALF", 0.0)  # the sabotaged twin
+        monkeypatch.setattr(columns, "HALF", 0.0)  # the sabotaged twin
         assert stakes(p, value).tolist() != expected
 
 
@@ -127,7 +128,7 @@ def write_run(out: Path, champion: Champion, panel: pa.Table, group_rows: int) -
     """What a run leaves behind, as far as the next one reads it."""
     folder = out / "earlier"
     folder.mkdir()
-    found = rows.table(champion, score_columns(champion, panel, 0), RUN)
+    found = schema.table(champion, score_columns(champion, panel, 0), RUN)
     files = []
     for number, start in enumerate(range(0, panel.num_rows, group_rows)):
         pq.write_table(found.slice(start, group_rows), folder / f"part-{number}.parquet")
@@ -180,7 +181,7 @@ class TestChanges:
             given = score_columns(new, part, 3)
             moved = before.compare(given)
             assert moved is not None
-            told = rows.table(new, given, RUN, moved).to_pylist()
+            told = schema.table(new, given, RUN, moved).to_pylist()
             stored = dict(zip(moved.at.tolist(), moved.old, strict=True))
             for place, (row, own) in enumerate(zip(told, one_by_one(new, part, 3, set()), strict=True)):
                 earlier = was.get(own.entity_id)
@@ -194,7 +195,7 @@ class TestChanges:
                 assert earlier is not None
                 causes = split(old.scorer, new.scorer, earlier.inputs, own.inputs, stored[place])
                 assert row["change"] == causes.score
-                assert row["change_texts"] == [share.text for share in causes.shares[: changes.TEXTS]]
+                assert row["change_texts"] == [share.text for share in causes.shares[: previous_run.TEXTS]]
                 old_rows = Old(aged.get(own.entity_id, {}), then[own.entity_id] if restated else {})
                 whole = split(old.scorer, new.scorer, earlier.inputs, own.inputs, old_rows)
                 assert (whole.log_odds, whole.score) == (causes.log_odds, causes.score), (
@@ -224,6 +225,6 @@ class TestChanges:
         manifest = write_run(tmp_path, champions[0], panel, 64)
         before = Before(tmp_path, manifest, champions[0], KeptScorers(tmp_path / "empty"))
         given = score_columns(champions[0], make_panel(AS_OF), 3)
-        found = rows.table(champions[0], given, RUN, before.compare(given))
+        found = schema.table(champions[0], given, RUN, before.compare(given))
         assert found["previous_score"].null_count < found.num_rows / 2
         assert found["change"].null_count == found.num_rows

@@ -20,7 +20,7 @@ from features.simulate import simulate
 from models import champion_pointer
 from models.catalog import MODELS, get_model
 from serving.batch import durable
-from serving.batch.publish import RUN, files_of, is_whole, published, read_manifest
+from serving.batch.manifest import RUN, files_of, is_whole, published, read_manifest
 from tests.scorers import make_scorer
 from tests.serving.nightly import some_signals
 from tests.serving.running import AS_OF, END, Home

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from serving import strict_json
 from serving.problems import Problem
-from serving.scoring import body as module
-from serving.scoring.body import MOST_FAULTS, MOST_FAULTS_OF_ALL, bounded, parse
+from serving.scoring import request_parser as module
+from serving.scoring.request_parser import MOST_FAULTS, MOST_FAULTS_OF_ALL, bounded, parse
 from serving.scoring.schemas import Record, RecordError
 
 

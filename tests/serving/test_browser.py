@@ -16,9 +16,9 @@ from starlette.types import ASGIApp
 
 from serving import api_docs
 from serving.app import ROUTERS
-from serving.door import door as door_module
-from serving.door import headers as module
-from serving.door.connection import Connections
+from serving.gateway import headers as module
+from serving.gateway import middleware as door_module
+from serving.gateway.connection import Connections
 from serving.settings import Limits
 from tests.serving.inside import Inside, running_inside
 

@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from standardwebhooks.webhooks import Webhook
 
-from serving.writeback.callback import Callback
-from serving.writeback.config import WriteBack
-from serving.writeback.sender import CallFailed, CallRefused, Write
+from serving.connections.writeback import WriteBack
+from serving.vendors.outbound import CallFailed, CallRefused, Write
+from serving.vendors.standard_webhooks.outbound import Callback
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 HOST = "hooks.example.com"

@@ -20,20 +20,20 @@ from features.sources.suppression import Removed, mark_of
 from models import champion_pointer
 from serving.batch import between
 from serving.batch import run as running
-from serving.batch.publish import read_scores
+from serving.batch.manifest import read_scores
 from serving.batch.run import Options
 from serving.champion import Champions
-from serving.change.schemas import ChangeAnswer
-from serving.change.service import change
 from serving.clock import to_us
-from serving.history import repository as history
+from serving.decisions import repository as history
 from serving.problems import Problem
-from serving.replay.scorers import KeptScorers
+from serving.replay.scorer_cache import KeptScorers
+from serving.score_change.schemas import ChangeAnswer
+from serving.score_change.service import change
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import decisions, removals
-from serving.worker import score as worker
-from serving.worker.score import Round, score_round
+from serving.worker import score_dirty as worker
+from serving.worker.score_dirty import Round, score_round
 from tests.company import at, make_source
 from tests.scorers import WORDS, make_scorer
 

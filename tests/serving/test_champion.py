@@ -21,7 +21,7 @@ from models import champion_pointer
 from models.scorer import artefact
 from models.scorer.artefact_schema import VerdictSpec
 from models.scorer.scorer import Scorer
-from serving import champion, confirmed
+from serving import champion, registry_heartbeat
 from serving.champion import Champions, Standing, load
 from serving.problems import Problem
 from tests.models.test_scorer import DAMAGE, rewrite_manifest
@@ -338,7 +338,7 @@ class TestOutage:
                     assert sync.returncode == 1, kind
                     assert "the live models stay" in said, kind
                     assert "Traceback" not in said, kind
-                    assert confirmed.read(homes[kind].path, MODEL).failed, kind
+                    assert registry_heartbeat.read(homes[kind].path, MODEL).failed, kind
                     champions = Champions(homes[kind].path)
                     champions.refresh()
                     assert champions.get(MODEL).version == 1, kind
@@ -349,8 +349,8 @@ class TestOutage:
                 text = httpx.get(f"{url}/metrics").text
                 assert float(text.split(line)[1].split()[0]) >= 0
                 # The twin: a look that succeeds takes the warning away.
-                confirmed.note(homes["away"].path, MODEL)
-                confirmed.note(homes["away"].path, "lead-fit")
+                registry_heartbeat.note(homes["away"].path, MODEL)
+                registry_heartbeat.note(homes["away"].path, "lead-fit")
                 wait_for(lambda: httpx.get(f"{url}/readyz").json()["status"] == "ready")
 
 

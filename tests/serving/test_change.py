@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from features.signals.signal import Phrase, Signal
 from models.scorer.scorer import Scorer
-from serving.change.many import split_many
-from serving.change.split import Old, Split, split
+from serving.score_change.attribution import Old, Split, split
+from serving.score_change.attribution_batch import split_many
 from tests.scorers import WORDS, make_scorer, make_signals
 
 AGE, LAST, WINDOW = "age_days", "days_since_visit", "visits_28d"
@@ -222,7 +222,9 @@ class TestMany:
     def test_close_effects_are_put_in_order_as_each_row_is(
         self, scorers: tuple[Scorer, Scorer], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("serving.change.many.CLOSE", 1.0)  # now every row is told as `split` tells it
+        monkeypatch.setattr(
+            "serving.score_change.attribution_batch.CLOSE", 1.0
+        )  # now every row is told as `split` tells it
         many, one = self.both(*scorers)
         assert many == one
 
@@ -230,7 +232,7 @@ class TestMany:
         self, scorers: tuple[Scorer, Scorer], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin: what time moved counts as data."""
-        from serving.change import many as columns
+        from serving.score_change import attribution_batch as columns
 
         whole = columns.split_many
         monkeypatch.setitem(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from features.kit.errors import BadInput
-from serving.connections import load_connections
+from serving.connections.config import load_connections
 
 GOOD = """
 vendor = "hubspot"

@@ -19,7 +19,7 @@ from standardwebhooks.webhooks import Webhook
 
 from features.kit.errors import BadInput
 from serving import app as api
-from serving.connections import load_connections, read_connections
+from serving.connections.config import load_connections, read_connections
 from serving.store.connect import open_store
 from serving.store.tables import decisions, inbox
 from serving.worker.loop import only_one

@@ -13,18 +13,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select, update
 
-from serving.connections import ConnectionConfig, Mapped
+from serving.connections.config import ConnectionConfig, Mapped
+from serving.connections.writeback import Target, WriteBack
+from serving.outbox import deliver
+from serving.outbox import repository as outbox
+from serving.outbox.deliver import Delivered, Delivery, pause_after
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import ledger, writebacks
-from serving.writeback import deliver, queue
-from serving.writeback.config import Target, WriteBack
-from serving.writeback.deliver import Delivered, Delivery, pause_after
-from serving.writeback.dynamics import Dynamics
-from serving.writeback.http import retry_after
-from serving.writeback.hubspot import HubSpot
-from serving.writeback.salesforce import Salesforce
-from serving.writeback.sender import Sender
+from serving.vendors.client import retry_after
+from serving.vendors.dynamics.outbound import Dynamics
+from serving.vendors.hubspot.outbound import HubSpot
+from serving.vendors.outbound import Sender
+from serving.vendors.salesforce.outbound import Salesforce
 from tests.serving.dataverse import guid
 from tests.serving.fake_crm import FakeCrm
 from tests.serving.fake_dataverse import fake_dataverse
@@ -110,7 +111,7 @@ def put(store: Store, vendor: Vendor, *numbers: int, score: int | None = 50) -> 
     band = None if score is None else "low"
     with store.write() as connection:
         scores = [new(vendor.entity(n), score, band) for n in numbers]
-        queue.enqueue(connection, [connection_to(vendor)], scores, 10)
+        outbox.enqueue(connection, [connection_to(vendor)], scores, 10)
 
 
 def rows(store: Store, vendor: Vendor) -> dict[int, dict[str, object]]:
@@ -215,7 +216,7 @@ class TestEveryVendor:
             delivery(store, vendor, crm).round()
         assert rows(store, vendor)[1]["state"] == "dead"
         with store.write() as connection:
-            assert queue.replay(connection, "crm", 10) == 1
+            assert outbox.replay(connection, "crm", 10) == 1
         assert delivery(store, vendor, crm).once(threading.Event()) == Delivered(sent=1)
 
     def test_the_ledger_has_it_before_the_call(self, store: Store, vendor: Vendor, crm: FakeCrm) -> None:

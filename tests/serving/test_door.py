@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from serving.door import headers as headers_module
-from serving.door.inflate import inflate
-from serving.door.rate import Buckets
+from serving.gateway import headers as headers_module
+from serving.gateway.gzip_body import inflate
+from serving.gateway.rate_limit import Buckets
 from serving.keys import repository as keys
 from serving.problems import Problem
 from tests.serving.conftest import DATABASES, store_url

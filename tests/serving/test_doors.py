@@ -20,7 +20,7 @@ from features.panel.build import build_panel
 from features.sources.source import open_source
 from models.champion_pointer import read_pointer
 from models.scorer.scorer import Scorer
-from serving.batch.publish import read_scores
+from serving.batch.manifest import read_scores
 from serving.store.connect import open_store
 from serving.store.tables import inbox
 from tests.conftest import NewHome

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from serving.store.tables import inbox
-from serving.webhooks.delivery import Delivery, Event
-from serving.webhooks.dynamics import Dynamics
+from serving.vendors.dynamics.inbound import Dynamics
+from serving.vendors.inbound import Delivery, Event
 from tests.serving.cases import CASES, PUBLIC, Door, open_door
 from tests.serving.dataverse import (
     DECEMBER_MS,

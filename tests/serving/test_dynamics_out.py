@@ -13,17 +13,18 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from serving.connections import ConnectionConfig, Mapped
+from serving.connections.config import ConnectionConfig, Mapped
+from serving.connections.writeback import Target, WriteBack
+from serving.inbox import repository as inbox
+from serving.outbox import deliver
+from serving.outbox.deliver import Delivered
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import inbox as table
-from serving.webhooks import inbox
-from serving.webhooks.delivery import Event
-from serving.writeback import deliver, dynamics
-from serving.writeback.config import Target, WriteBack
-from serving.writeback.deliver import Delivered
-from serving.writeback.dynamics import Dynamics
-from serving.writeback.sender import CallFailed, Outcome, Write
+from serving.vendors.dynamics import outbound as dynamics
+from serving.vendors.dynamics.outbound import Dynamics
+from serving.vendors.inbound import Event
+from serving.vendors.outbound import CallFailed, Outcome, Write
 from tests.serving import test_deliver
 from tests.serving.dataverse import guid
 from tests.serving.fake_dataverse import FakeDataverse, fake_dataverse, read_batch

@@ -15,9 +15,9 @@ from sqlalchemy import insert
 from features.sources.source import open_source
 from features.sources.suppression import FILE, mark_of
 from models.catalog import get_model
-from serving.batch.publish import read_manifest
-from serving.privacy import gone
+from serving.batch.manifest import read_manifest
 from serving.privacy import repository as privacy
+from serving.privacy import suppression_export
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import removals
@@ -44,7 +44,7 @@ def remove(store: Store, *rows: tuple[str, str, str | None], source: str = "samp
 
 class TestWhatIsTold:
     def told(self, store: Store, source: str = "sample") -> dict[str, Any]:
-        return dict(gone.read(store).of(source).get("account", {}))
+        return dict(suppression_export.read(store).of(source).get("account", {}))
 
     def test_deleted_merged_and_brought_back(self, store: Store) -> None:
         remove(store, ("d", "deleted", None), ("m", "merged", "x"), ("p", "present", None))
@@ -70,9 +70,9 @@ class TestWhatIsTold:
 
     def test_publishing_again_touches_nothing(self, store: Store, tmp_path: Path) -> None:
         remove(store, ("d", "deleted", None))
-        gone.publish(store, tmp_path)
+        suppression_export.publish(store, tmp_path)
         before = (tmp_path / FILE).stat().st_mtime_ns
-        gone.publish(store, tmp_path)
+        suppression_export.publish(store, tmp_path)
         assert (tmp_path / FILE).stat().st_mtime_ns == before
 
 

@@ -14,16 +14,16 @@ from features.kit.errors import AccountscoreError, UserMistake
 from features.kit.settings import Settings
 from features.sources.suppression import FILE, Removed, mark_of
 from models import registry
-from serving.keys import kept
+from serving.keys import cache
 from serving.keys import repository as keys
-from serving.privacy import gone, service
 from serving.privacy import repository as privacy
+from serving.privacy import service, suppression_export
 from serving.settings import ServingSettings
+from serving.store.bootstrap import set_up
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
-from serving.store.ready import set_up
 from serving.store.tables import signals
-from serving.watched import Watched
+from serving.store_cache import Watched
 from tests.serving.inside import running_inside
 from tests.serving.running import Home
 from tests.serving.test_store import signal_row
@@ -86,7 +86,7 @@ class TestErasuresOutliveTheStore:
             service.erase(first, [], "account", name, 1, home)
         with first.write() as connection:
             privacy.admit(connection, "account", "beta")
-        gone.publish(first, home)
+        suppression_export.publish(first, home)
         first.close()
         for path in home.glob("store.db*"):
             path.unlink()
@@ -99,12 +99,12 @@ class TestErasuresOutliveTheStore:
     def test_a_new_store_learns_of_them(self, tmp_path: Path) -> None:
         store = self.lose(tmp_path)
         for _ in range(2):
-            gone.publish(store, tmp_path)
+            suppression_export.publish(store, tmp_path)
             assert self.erased(store) == {"acme"}
             assert Removed.load(tmp_path).everywhere == {"account": {mark_of("account", "acme"): None}}
         with store.write() as connection:  # what is taken back now is taken back
             privacy.admit(connection, "account", "acme")
-        gone.publish(store, tmp_path)
+        suppression_export.publish(store, tmp_path)
         assert (self.erased(store), Removed.load(tmp_path).everywhere) == (set(), {})
         store.close()
 
@@ -113,7 +113,7 @@ class TestErasuresOutliveTheStore:
         store = self.lose(tmp_path)
         with store.write() as connection:
             privacy.erase(connection, "account", "beta", 2)
-        gone.publish(store, tmp_path)
+        suppression_export.publish(store, tmp_path)
         assert self.erased(store) == {"acme", "beta"}
         store.close()
 
@@ -132,8 +132,8 @@ class TestErasuresOutliveTheStore:
 
     def test_without_the_guard_they_come_back(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         store = self.lose(tmp_path)
-        monkeypatch.setattr(gone, "_missing", lambda home, found: [])
-        gone.publish(store, tmp_path)
+        monkeypatch.setattr(suppression_export, "_missing", lambda home, found: [])
+        suppression_export.publish(store, tmp_path)
         assert (self.erased(store), Removed.load(tmp_path).everywhere) == (set(), {})
         store.close()
 
@@ -142,18 +142,18 @@ class TestTheHomeCannotBeWritten:
     def test_no_key_is_left_that_nobody_saw(self, tmp_path: Path) -> None:
         home = Home(tmp_path / "home", tmp_path / "company")
         store = store_of(home.path)
-        (home.path / kept.FILE).mkdir()
+        (home.path / cache.FILE).mkdir()
         done = home.run("serving", "keys", "create", "crm")
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
-        assert kept.FILE in done.stderr
+        assert cache.FILE in done.stderr
         with store.read() as connection:
             assert keys.all_of(connection) == []
-        (home.path / kept.FILE).rmdir()
+        (home.path / cache.FILE).rmdir()
         token = home.run("serving", "keys", "create", "crm").stdout.strip()
         key_id = token.split("_")[1]
-        (home.path / kept.FILE).unlink()
-        (home.path / kept.FILE).mkdir()
+        (home.path / cache.FILE).unlink()
+        (home.path / cache.FILE).mkdir()
         done = home.run("serving", "keys", "revoke", key_id)  # it ends all the same
         assert (done.returncode, done.stdout) == (0, f"{key_id} is revoked\n")
         assert "could not be written" in done.stderr
@@ -164,12 +164,12 @@ class TestTheHomeCannotBeWritten:
         with running_inside(tmp_path) as inside:
             held = inside.key("read")
             assert inside.client.get("/v1/account/x/objection", headers=held).status_code == 404
-            (tmp_path / kept.FILE).unlink()
-            (tmp_path / kept.FILE).mkdir()
+            (tmp_path / cache.FILE).unlink()
+            (tmp_path / cache.FILE).mkdir()
             with inside.writing() as connection:
                 assert keys.revoke(connection, keys.all_of(connection)[0].id, 1)
             assert inside.client.get("/v1/account/x/objection", headers=held).status_code == 401
-            monkeypatch.setattr(Watched, "_keep", lambda self, ring: kept.keep(ring, tmp_path))  # the sabotaged twin
+            monkeypatch.setattr(Watched, "_keep", lambda self, ring: cache.keep(ring, tmp_path))  # the sabotaged twin
             with pytest.raises(OSError, match="directory"):
                 inside.key("read")
 
@@ -186,7 +186,7 @@ class TestTheHomeCannotBeWritten:
         with pytest.raises(UserMistake, match="nothing was done"):
             service.erase(store, [], "account", "acme", 1, tmp_path)
         assert stored() == 1
-        monkeypatch.setattr(gone, "require_writable", lambda _: None)  # the sabotaged twin
+        monkeypatch.setattr(suppression_export, "require_writable", lambda _: None)  # the sabotaged twin
         with pytest.raises(OSError, match="directory"):
             service.erase(store, [], "account", "acme", 1, tmp_path)
         assert stored() == 0
@@ -241,7 +241,7 @@ class TestWhoMayRead:
         finally:
             os.umask(before)
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (home.path, *home.path.rglob("*"))}
-        assert {"home", "store.db", kept.FILE} <= modes.keys()
+        assert {"home", "store.db", cache.FILE} <= modes.keys()
         assert {name: oct(mode) for name, mode in modes.items() if mode & 0o077} == {}
         assert stat.S_IMODE((tmp_path / "twin").stat().st_mode) == 0o777  # without the guard
         assert stat.S_IMODE((tmp_path / "twin" / "file").stat().st_mode) == 0o666

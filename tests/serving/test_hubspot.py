@@ -9,8 +9,8 @@ import random
 import pytest
 from hubspot.utils.signature import Signature
 
-from serving.webhooks import hubspot
-from serving.webhooks.delivery import Delivery, Event
+from serving.vendors.hubspot import inbound as hubspot
+from serving.vendors.inbound import Delivery, Event
 
 SECRET = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"
 URI = "https://www.example.com/webhook_uri"

@@ -19,15 +19,15 @@ from features.kit.cli import parse_as_of
 from features.kit.errors import UserMistake
 from features.sources.source import Source, open_source
 from serving.batch import run as running
-from serving.batch.age import check_age
-from serving.batch.publish import read_manifest
+from serving.batch.call_list import read_top
+from serving.batch.freshness import check_age
+from serving.batch.manifest import read_manifest
 from serving.batch.run import Options
-from serving.batch.top import read_top
 from serving.champion import Champions
 from serving.clock import make_clock, to_us
+from serving.decisions import repository as history
 from serving.errors import StaleInput
-from serving.history import repository as history
-from serving.replay.scorers import KeptScorers
+from serving.replay.scorer_cache import KeptScorers
 from serving.scoring import repository as stored
 from serving.store.connect import Store, open_store
 from serving.store.tables import signals

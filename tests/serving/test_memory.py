@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.door import memory as module
-from serving.door.memory import Memory
+from serving.gateway import body_memory as module
+from serving.gateway.body_memory import Memory
 from serving.problems import Problem
 from tests.serving.running import free_port, quick_home, running, wait_for
 

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from serving.clock import to_us
-from serving.history import repository as history
+from serving.decisions import repository as history
 from serving.privacy import repository as privacy
-from serving.store import generation
+from serving.store import version_counters
 from serving.store.tables import changes, decisions, idempotency, inbox, ledger, signals, writebacks
 from tests.serving.account import SCORE, ask, refused, store_signals
 from tests.serving.conftest import DATABASES, store_url
@@ -160,7 +160,7 @@ class TestErasure:
         assert self.left(inside, "never-again") == []
         with inside.writing() as connection:
             # The sabotaged twin: a writer that says that it looked, and did not.
-            history.put(connection, [row], checked_at=generation.of(connection, privacy.GENERATION))
+            history.put(connection, [row], checked_at=version_counters.of(connection, privacy.GENERATION))
         assert self.left(inside, "never-again") == ["decisions"]
         inside.client.post("/v1/account/never-again/erasure")
         with inside.writing() as connection:
@@ -185,7 +185,9 @@ class TestErasure:
             privacy.erase(connection, "account", "in-flight-4711", 1)
         request("in-flight-2")
         assert self.left(inside, "in-flight-4711") == []
-        monkeypatch.setattr(generation, "of", lambda *_: inside.state.watched.marks.generation)  # the sabotaged twin
+        monkeypatch.setattr(
+            version_counters, "of", lambda *_: inside.state.watched.marks.generation
+        )  # the sabotaged twin
         request("in-flight-3")
         assert self.left(inside, "in-flight-4711") == ["decisions", "idempotency"]
         monkeypatch.undo()

@@ -16,14 +16,14 @@ from features.sources.schema import TABLES
 from serving.__main__ import app
 from serving.champion import Champions
 from serving.clock import make_clock, to_us
-from serving.connections import ConnectionConfig, Mapped
+from serving.connections.config import ConnectionConfig, Mapped
+from serving.inbox import repository as letters
 from serving.store.connect import Store, insert_new, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import changes, decisions, dirty, inbox
-from serving.webhooks import inbox as letters
-from serving.webhooks.delivery import Event
-from serving.worker import changes as stored_changes
-from serving.worker import score, set_aside
+from serving.vendors.inbound import Event
+from serving.worker import row_changes as stored_changes
+from serving.worker import score_dirty, set_aside
 from serving.worker.loop import Worker
 from tests.conftest import NewHome
 from tests.serving.conftest import DATABASES, store_url
@@ -224,7 +224,7 @@ def test_without_both_guards_nobody_is_scored(store: Store, worker: Worker, monk
     store_as_0_1(store, "leads", "lead", "lead_77", "industry", "software")
     monkeypatch.setattr(stored_changes, "readable", lambda _source, _table, rows: (list(rows), []))
     with monkeypatch.context() as patched:
-        patched.setattr(score, "score_round", score._score_some)
+        patched.setattr(score_dirty, "score_round", score_dirty._score_some)
         with pytest.raises(Exception, match="99999999999999999999"):
             worker.once()
     assert scored(store) == set()
@@ -241,7 +241,7 @@ class TestSetAside:
     def broken(self, monkeypatch: pytest.MonkeyPatch) -> set[str]:
         """Ids whose panel fails."""
         bad: set[str] = set()
-        real = score.build_panel
+        real = score_dirty.build_panel
 
         def build(source: object, entity: str, as_ofs: object, **more: Any) -> object:
             asked = {*more.get("ids", ()), *more.get("known_before", ())}
@@ -249,7 +249,7 @@ class TestSetAside:
                 raise ZeroDivisionError
             return real(source, entity, as_ofs, **more)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(score, "build_panel", build)
+        monkeypatch.setattr(score_dirty, "build_panel", build)
         return bad
 
     def test_it_is_alone_and_is_tried_again_when_it_changes_or_is_put_back(

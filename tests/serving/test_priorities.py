@@ -12,19 +12,20 @@ from sqlalchemy import select
 
 from serving.champion import Champions
 from serving.clock import make_clock, to_us
-from serving.connections import ConnectionConfig, Mapped
+from serving.connections.config import ConnectionConfig, Mapped
+from serving.connections.writeback import Target, WriteBack
+from serving.inbox import repository as letters
+from serving.outbox import deliver
+from serving.outbox import repository as outbox
+from serving.outbox.deliver import Delivered, Deliveries, Delivery
+from serving.outbox.repository import BACKFILL, BATCH, WEBHOOK
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import decisions, dirty, writebacks
-from serving.webhooks import inbox as letters
-from serving.webhooks.delivery import Event
-from serving.worker import backfill, score
+from serving.vendors.inbound import Event
+from serving.worker import backfill, score_dirty
 from serving.worker.loop import Worker
-from serving.worker.sources import Sources
-from serving.writeback import deliver, queue
-from serving.writeback.config import Target, WriteBack
-from serving.writeback.deliver import Delivered, Deliveries, Delivery
-from serving.writeback.queue import BACKFILL, BATCH, WEBHOOK
+from serving.worker.source_cache import Sources
 from tests.conftest import NewHome
 from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
 from tests.serving.running import AS_OF, Home, wait_for
@@ -43,12 +44,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def put(store: Store, priority: int, *numbers: int, at: int = 10, conf: ConnectionConfig | None = None) -> None:
     with store.write() as connection:
         scores = [new(f"lead_{n}", score=50 + at % 50) for n in numbers]
-        queue.enqueue(connection, [conf or config()], scores, at, priority)
+        outbox.enqueue(connection, [conf or config()], scores, at, priority)
 
 
 def due(store: Store, **more: bool) -> list[str]:
     with store.read() as connection:
-        return [write.object_id for write, _, _ in queue.due(connection, config(), 1000, 100, **more)]  # type: ignore[arg-type]
+        return [write.object_id for write, _, _ in outbox.due(connection, config(), 1000, 100, **more)]  # type: ignore[arg-type]
 
 
 class TestDue:
@@ -67,8 +68,8 @@ class TestDue:
             found = {r.entity_id: r.priority for r in connection.execute(select(writebacks))}
         assert found == {"lead_1": WEBHOOK, "lead_2": BATCH}
         with store.write() as connection:
-            for write, generation, _ in queue.due(connection, config(), 1000, 10):
-                queue.settle(connection, config(), write, generation, state=queue.SENT)
+            for write, generation, _ in outbox.due(connection, config(), 1000, 10):
+                outbox.settle(connection, config(), write, generation, state=outbox.SENT)
         put(store, BATCH, 1, at=45)  # what was sent nobody waits for any more
         with store.read() as connection:
             assert (
@@ -110,7 +111,7 @@ class TestHalving:
             crm.invalid = {vendor.identity(37)}
             with store.write() as connection:
                 scores = [new(vendor.entity(n)) for n in range(vendor.batch)]
-                queue.enqueue(connection, [conf], scores, 10, BATCH)
+                outbox.enqueue(connection, [conf], scores, 10, BATCH)
             sender = vendor.sender(conf.writeback)
             done = Delivery(store, conf, sender).once(threading.Event())
             sender.close()
@@ -197,7 +198,7 @@ def test_a_webhooks_score_is_back_while_the_nightly_queue_is_full(
     """600 nightly writes, one to a call, at 10 a second are a minute. The sabotaged twin sends by age alone."""
     if not guarded:
         monkeypatch.setattr(deliver, "OLDEST_EVERY", 1)
-    monkeypatch.setattr("serving.writeback.hubspot.HubSpot.batch", 1)
+    monkeypatch.setattr("serving.vendors.hubspot.outbound.HubSpot.batch", 1)
     with fake_hubspot() as crm:
         conf = connected(home, crm)
         put(store, BATCH, *range(1000, 1600), conf=conf)
@@ -222,7 +223,7 @@ class TestBacklog:
     def test_what_changed_is_scored_before_a_backlogs_records_and_each_once(
         self, store: Store, home: Home, champions: Champions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(score, "ENTITIES_A_ROUND", 100)
+        monkeypatch.setattr(score_dirty, "ENTITIES_A_ROUND", 100)
         conf, clock = replace(connected(home), writeback=WriteBack()), make_clock(AS_OF)
         queued = backfill.queue_backlog(store, Sources(home.path), conf, champions, clock)
         assert queued.scored > 300

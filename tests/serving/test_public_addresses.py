@@ -7,8 +7,8 @@ import ssl
 import httpx
 import pytest
 
-from serving.writeback import pinned
-from serving.writeback.pinned import Forbidden, PinnedTransport, checked, is_public
+from serving.vendors import ssrf_guard
+from serving.vendors.ssrf_guard import Forbidden, PinnedTransport, checked, is_public
 
 INSIDE = {
     "this network": "0.0.0.0 0.1.2.3 0.255.255.255",
@@ -65,8 +65,8 @@ def test_an_operator_may_allow_a_range_of_his_own() -> None:
 
 def test_without_our_ranges_some_of_each_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sabotaged twin: `ipaddress` alone. Ranges that this release of Python knows are not asked for."""
-    monkeypatch.setattr(pinned, "_REFUSED", [])
-    monkeypatch.setattr(pinned, "_ISATAP", -1)
+    monkeypatch.setattr(ssrf_guard, "_REFUSED", [])
+    monkeypatch.setattr(ssrf_guard, "_ISATAP", -1)
     through = {kind for kind, addresses in INSIDE.items() if any(is_public(a) for a in addresses.split())}
     assert through >= {"metadata of a cloud", "protocol assignments", "ISATAP"}
 

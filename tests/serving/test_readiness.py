@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import create_engine, delete, func, insert, select, text
 
 from models import champion_pointer
+from serving.decisions import recorder
 from serving.errors import RegistryFailed
-from serving.history import recorder
+from serving.registry_sync import sync
 from serving.settings import ServingSettings
 from serving.store.connect import open_store
 from serving.store.probe import Probe
 from serving.store.tables import decisions, signals
-from serving.sync import sync
 from tests.scorers import make_scorer
 from tests.serving.conftest import NewDatabase
 from tests.serving.inside import Inside, running_inside
@@ -173,7 +173,7 @@ class TestTheRegistryIsLost:
         self, settings: ServingSettings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Such as the twin without the first guard makes."""
-        monkeypatch.setattr("serving.sync._require_registry", lambda _: None)
+        monkeypatch.setattr("serving.registry_sync._require_registry", lambda _: None)
         with pytest.raises(RegistryFailed, match="version 3 is live and the registry does not know it"):
             sync(settings)
         assert (settings.base.home / "mlflow.db").stat().st_size

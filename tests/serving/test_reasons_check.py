@@ -17,8 +17,8 @@ from models.scorer.topics import Topics
 from models.scorer.writer import LinearPart
 from serving.__main__ import app
 from serving.batch import reasons_check
-from serving.batch.columnar import lists, members, signal_and_theme
-from serving.batch.rows import REASON
+from serving.batch.schema import REASON
+from serving.scoring.arrow import lists, members, signal_and_theme
 from tests.scorers import make_scorer, random_rows
 
 NAMES = ("web_visits_7d", "web_visits_28d", "web_visits_84d", "talks_7d", "talks_28d", "lead_age_days")

@@ -13,8 +13,8 @@ from sqlalchemy import insert, select, update
 
 from features.kit.errors import UserMistake
 from serving.clock import to_us
-from serving.history import repository as history
-from serving.replay.scorers import KeptScorers, ScorerGone
+from serving.decisions import repository as history
+from serving.replay.scorer_cache import KeptScorers, ScorerGone
 from serving.replay.service import replay
 from serving.store.tables import decisions, inbox
 from tests.serving.account import ask, refused, store_signals

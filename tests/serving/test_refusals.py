@@ -158,7 +158,7 @@ def at_the_door(method: str, path: str, status: int) -> Case | None:
         return answers[1]
 
     def without_its_scope(front: Front) -> httpx.Response:
-        from serving.door.scopes import scope_of
+        from serving.gateway.scopes import scope_of
 
         return front.ask(method, where, headers=front.wrong[str(scope_of(method, where.partition("?")[0]))])
 

@@ -10,11 +10,11 @@ import pytest
 import zeep.exceptions
 from sqlalchemy import select
 
+from serving.inbox.sealed import PREFIX
 from serving.store.tables import inbox
-from serving.webhooks import shared_key
-from serving.webhooks.delivery import Delivery, Event
-from serving.webhooks.salesforce import ACK, Salesforce
-from serving.webhooks.sealed import PREFIX
+from serving.vendors import shared_key
+from serving.vendors.inbound import Delivery, Event
+from serving.vendors.salesforce.inbound import ACK, Salesforce
 from tests.serving.cases import CASES, PUBLIC, Door, open_door, salesforce_body
 from tests.serving.soap import ORGANIZATION, SESSION, Answered, Org, at, changed, lead_id
 

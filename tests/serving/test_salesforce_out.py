@@ -14,10 +14,10 @@ import requests
 from simple_salesforce import Salesforce as SimpleSalesforce
 from simple_salesforce.exceptions import SalesforceMalformedRequest, SalesforceResourceNotFound
 
-from serving.writeback import salesforce
-from serving.writeback.config import Target, WriteBack
-from serving.writeback.salesforce import Salesforce
-from serving.writeback.sender import CallFailed, CallRefused, Outcome, Write
+from serving.connections.writeback import Target, WriteBack
+from serving.vendors.outbound import CallFailed, CallRefused, Outcome, Write
+from serving.vendors.salesforce import outbound as salesforce
+from serving.vendors.salesforce.outbound import Salesforce
 from tests.serving.fake_salesforce import FakeSalesforce, fake_salesforce
 from tests.serving.soap import lead_id
 from tests.serving.test_callback import certificate

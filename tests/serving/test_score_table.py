@@ -20,8 +20,8 @@ from features.kit.flat_files import reading
 from models.scorer import artefact
 from models.scorer.scorer import Scorer
 from models.scorer.verdict import NotForUse
-from serving.batch import flat
-from serving.batch.columnar import in_order
+from serving.batch import flat_file
+from serving.scoring.arrow import in_order
 from training.fit_table import fit_table
 
 
@@ -85,7 +85,7 @@ class TestNumbers:
         rows = frame(250, seed=1)
         given, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
         rows.to_parquet(given) if suffix == ".parquet" else rows.to_csv(given, index=False)
-        done = flat.score_table(scorer, given, out)
+        done = flat_file.score_table(scorer, given, out)
         found = pd.read_parquet(out) if suffix == ".parquet" else pd.read_csv(out)
         assert done.rows == len(found) == 250
         assert np.array_equal(found["probability"].to_numpy(), expected(scorer, rows))
@@ -94,15 +94,15 @@ class TestNumbers:
 
     def test_chunks_change_nothing(self, scorer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         frame(100, seed=2).to_parquet(tmp_path / "in.parquet")
-        flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "whole.parquet", reasons=2)
+        flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "whole.parquet", reasons=2)
         monkeypatch.setattr(reading, "ROWS", 7)
-        flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "parts.parquet", reasons=2)
+        flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "parts.parquet", reasons=2)
         assert pq.read_table(tmp_path / "whole.parquet").equals(pq.read_table(tmp_path / "parts.parquet"))
 
     def test_a_word_never_seen_and_a_number_that_is_none(self, scorer: Path, tmp_path: Path) -> None:
         rows = frame(3, seed=3).assign(plan=["gold", "basic", None], size=["12.0", "many", None])
         rows.to_parquet(tmp_path / "in.parquet")
-        done = flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet")
+        done = flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet")
         assert done.no_numbers == {"size": 1}
         assert pd.read_parquet(tmp_path / "out.parquet")["probability"].between(0, 1).all()
 
@@ -112,8 +112,8 @@ class TestReasons:
         rows = frame(20, seed=4)
         rows.to_parquet(tmp_path / "in.parquet")
         rows.to_csv(tmp_path / "in.csv", index=False)
-        flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet", reasons=3)
-        flat.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv", reasons=3)
+        flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet", reasons=3)
+        flat_file.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv", reasons=3)
         told = pd.read_parquet(tmp_path / "out.parquet")["reasons"]
         flat_texts = pd.read_csv(tmp_path / "out.csv")[["reason_1", "reason_2", "reason_3"]]
         for own, texts in zip(told, flat_texts.to_numpy(), strict=True):
@@ -123,7 +123,7 @@ class TestReasons:
 
     def test_they_are_those_of_each_record_to_the_bit(self, scorer: Path, tmp_path: Path) -> None:
         frame(200, seed=5).assign(plan=["gold", "basic", None, "pro"] * 50).to_parquet(tmp_path / "in.parquet")
-        flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet", reasons=4)
+        flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet", reasons=4)
         loaded = Scorer.load(scorer)
         rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
         for row in rows:
@@ -150,22 +150,22 @@ class TestVerdict:
         with pytest.raises(
             NotForUse, match=r"'no signal found'\n  - signal: AUC (.*\n)+Rule: .*Next: .*--anyway"
         ) as wrong:
-            flat.score_table(refused, given, out)
+            flat_file.score_table(refused, given, out)
         assert wrong.value.exit_code == 3
         assert list(tmp_path.iterdir()) == [given], "nothing is left behind"
-        done = flat.score_table(refused, given, out, reasons=2, anyway=True)
+        done = flat_file.score_table(refused, given, out, reasons=2, anyway=True)
         found = pd.read_parquet(out) if suffix == ".parquet" else pd.read_csv(out)
         assert done.marked
         assert found["verdict"].tolist() == ["no signal found"] * 20
 
     def test_without_the_guard_it_scores(self, refused: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(flat, "require_not_refused", lambda *_: None)
+        monkeypatch.setattr(flat_file, "require_not_refused", lambda *_: None)
         frame(5).to_csv(tmp_path / "in.csv", index=False)
-        assert flat.score_table(refused, tmp_path / "in.csv", tmp_path / "out.csv").rows == 5
+        assert flat_file.score_table(refused, tmp_path / "in.csv", tmp_path / "out.csv").rows == 5
 
     def test_one_that_is_ready_marks_nothing(self, scorer: Path, tmp_path: Path) -> None:
         frame(5).to_csv(tmp_path / "in.csv", index=False)
-        assert not flat.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv", anyway=True).marked
+        assert not flat_file.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv", anyway=True).marked
         assert "verdict" not in pd.read_csv(tmp_path / "out.csv")
 
     def test_an_older_scorer_keeps_none(self, scorer: Path, tmp_path: Path) -> None:
@@ -174,9 +174,9 @@ class TestVerdict:
         with pytest.raises(
             UserMistake, match=r"has format 1 and keeps no verdict.*learn it anew, or.*--anyway"
         ) as wrong:
-            flat.score_table(older, tmp_path / "in.csv", tmp_path / "out.csv")
+            flat_file.score_table(older, tmp_path / "in.csv", tmp_path / "out.csv")
         assert wrong.value.exit_code == 2
-        flat.score_table(older, tmp_path / "in.csv", tmp_path / "out.csv", anyway=True)
+        flat_file.score_table(older, tmp_path / "in.csv", tmp_path / "out.csv", anyway=True)
         found = pd.read_csv(tmp_path / "out.csv")
         assert found["verdict"].tolist() == ["never judged"] * 5
         assert np.array_equal(found["probability"].to_numpy(), expected(scorer, frame(5))), "its numbers are the same"
@@ -184,7 +184,7 @@ class TestVerdict:
     def test_the_marks_name_is_taken(self, refused: Path, tmp_path: Path) -> None:
         frame(5).assign(verdict="x").to_csv(tmp_path / "in.csv", index=False)
         with pytest.raises(BadInput, match="column verdict: the input has it"):
-            flat.score_table(refused, tmp_path / "in.csv", tmp_path / "out.csv", anyway=True)
+            flat_file.score_table(refused, tmp_path / "in.csv", tmp_path / "out.csv", anyway=True)
 
 
 class TestBesideEachOther:
@@ -213,7 +213,7 @@ class TestMistakes:
         rows = frame(5).drop(columns=["size", "plan"]).assign(band="x")
         rows.to_parquet(tmp_path / "in.parquet")
         with pytest.raises(BadInput) as wrong:
-            flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet")
+            flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet")
         assert {f.where for f in wrong.value.faults} == {"column size", "column plan", "column band"}
         assert list(tmp_path.iterdir()) == [tmp_path / "in.parquet"], "nothing is left behind"
 
@@ -222,15 +222,15 @@ class TestMistakes:
         frame(800).rename(columns={"visits": "score"}).to_csv(tmp_path / "t.csv", index=False)
         fit_table(tmp_path / "t.csv", "won", tmp_path / "s", trials=1)
         with pytest.raises(BadInput, match=r"column score.*give another --prefix NAME_") as clash:
-            flat.score_table(tmp_path / "s", tmp_path / "t.csv", tmp_path / "o.csv", anyway=True)
+            flat_file.score_table(tmp_path / "s", tmp_path / "t.csv", tmp_path / "o.csv", anyway=True)
         assert "rename" not in str(clash.value)
-        done = flat.score_table(tmp_path / "s", tmp_path / "t.csv", tmp_path / "o.csv", anyway=True, prefix="new_")
+        done = flat_file.score_table(tmp_path / "s", tmp_path / "t.csv", tmp_path / "o.csv", anyway=True, prefix="new_")
         assert done.rows == 800
 
     def test_the_input_is_not_written_over(self, scorer: Path, tmp_path: Path) -> None:
         frame(5).to_parquet(tmp_path / "in.parquet")
         with pytest.raises(UserMistake, match="the input itself"):
-            flat.score_table(scorer, tmp_path / "in.parquet", tmp_path / "in.parquet")
+            flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "in.parquet")
 
     @pytest.mark.parametrize(
         ("arguments", "said"),
@@ -265,5 +265,5 @@ class TestMistakes:
 def door(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "serving", "score-table", *arguments], capture_output=True, text=True, timeout=120,
-        cwd=folder, check=False, env={**os.environ, "PYTHONPATH": str(Path(flat.__file__).parents[2])},
+        cwd=folder, check=False, env={**os.environ, "PYTHONPATH": str(Path(flat_file.__file__).parents[2])},
     )  # fmt: skip

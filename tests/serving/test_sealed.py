@@ -8,18 +8,18 @@ import pytest
 from sqlalchemy import select
 
 from serving.clock import make_clock, to_us
-from serving.connections import ConnectionConfig, Mapped
+from serving.connections.config import ConnectionConfig, Mapped
+from serving.connections.writeback import Target, WriteBack
+from serving.inbox import repository as letters
+from serving.inbox import repository as module
+from serving.inbox.sealed import PREFIX, Seal
 from serving.store.connect import open_store
 from serving.store.migrate import migrate
 from serving.store.tables import inbox
-from serving.webhooks import inbox as letters
-from serving.webhooks import inbox as module
-from serving.webhooks.delivery import Event
-from serving.webhooks.sealed import PREFIX, Seal
-from serving.worker import changes
-from serving.worker.apply import apply_letters
-from serving.worker.sources import Sources
-from serving.writeback.config import Target, WriteBack
+from serving.vendors.inbound import Event
+from serving.worker import row_changes
+from serving.worker.apply_inbox import apply_letters
+from serving.worker.source_cache import Sources
 from tests.company import at, make_source
 
 NOW = "2026-01-02T06:00:00Z"
@@ -54,7 +54,7 @@ def told(folder: Path, how: str = "sealed") -> tuple[dict[str, str | None], byte
     kept += b"".join(path.read_bytes() for path in folder.glob("store.db*"))
     with store.read() as connection:
         values = {row.property: row.value for row in connection.execute(select(inbox))}
-        found = changes.load(connection, source, str(folder / "source"), [], ["7"], Seal.of(folder))
+        found = row_changes.load(connection, source, str(folder / "source"), [], ["7"], Seal.of(folder))
     store.close()
     assert found.set_aside == {}
     laid: dict[str, object] = {}

@@ -21,13 +21,13 @@ import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from models import champion_pointer
-from serving.connections import load_connections
-from serving.door import connection as module
-from serving.door.connection import Connection, Connections
+from serving.connections.config import load_connections
+from serving.gateway import connection as module
+from serving.gateway.connection import Connection, Connections
+from serving.outbox import repository as outbox
+from serving.outbox.repository import NewScore
 from serving.settings import Limits
 from serving.store.connect import open_store
-from serving.writeback import queue
-from serving.writeback.queue import NewScore
 from tests.scorers import make_scorer
 from tests.serving.killing import CONNECTION, environment
 from tests.serving.running import Home, free_port, quick_home, running, wait_for
@@ -515,7 +515,7 @@ class TestSigtermOfTheWorker:
         connections = load_connections(company.path / "connections", secrets_needed=False)
         score = NewScore("lead-fit", "lead_1", 1_700_000_000_000_000, 1, 50, "low", 0.5, ["Because."])
         with store.write() as writing:
-            assert queue.enqueue(writing, list(connections.values()), [score], 10) == 1
+            assert outbox.enqueue(writing, list(connections.values()), [score], 10) == 1
         store.close()
         with running(company, "worker", env=env) as worker:
             call, _ = crm.accept()

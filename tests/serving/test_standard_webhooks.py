@@ -12,8 +12,8 @@ import pytest
 import svix.webhooks
 from standardwebhooks.webhooks import Webhook
 
-from serving.webhooks.delivery import Delivery, Event
-from serving.webhooks.standard import StandardWebhooks, key_of, sign
+from serving.vendors.inbound import Delivery, Event
+from serving.vendors.standard_webhooks.inbound import StandardWebhooks, key_of, sign
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_" + base64.b64encode(b"another key of 24 bytes.").decode()

@@ -14,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from features.kit.errors import UserMistake
 from serving.errors import StoreAway
 from serving.store.connect import Store, Writing, insert_new, open_store, upsert
+from serving.store.group_commit import GroupWriter
 from serving.store.migrate import migrate
 from serving.store.tables import REVISION, dirty, inbox, metadata, signals
-from serving.store.writer import GroupWriter
 from tests.serving.conftest import DATABASES, store_url
 
 

@@ -14,15 +14,15 @@ from sqlalchemy import event, func, select
 from models.catalog import get_model
 from models.champion_pointer import Pointer
 from serving.champion import Champion
-from serving.history import recorder as recorder_module
-from serving.history.recorder import Recorder
-from serving.scoring.body import parse
+from serving.decisions import recorder as recorder_module
+from serving.decisions.recorder import Recorder
+from serving.scoring.micro_batch import Asked, Together
+from serving.scoring.request_parser import parse
 from serving.scoring.service import Scored, Terms, score, score_together
-from serving.scoring.together import Asked, Together
 from serving.store.connect import Store, open_store
+from serving.store.group_commit import GroupWriter
 from serving.store.migrate import migrate
 from serving.store.tables import decisions
-from serving.store.writer import GroupWriter
 from tests.scorers import make_scorer
 
 TERMS = Terms(1_764_000_000_000_000)

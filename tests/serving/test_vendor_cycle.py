@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 
 from models.champion_pointer import read_pointer
 from models.scorer.scorer import Scorer
-from serving.history.repository import inputs_of
+from serving.decisions.repository import inputs_of
 from serving.store.connect import Store
 from serving.store.tables import decisions, inbox
 from tests.conftest import NewHome

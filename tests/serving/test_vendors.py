@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from serving.webhooks.vendors import VENDORS
+from serving.vendors.registry import VENDORS
 from tests.serving.cases import CASES, Door, open_door, whsec
 
 MUTATIONS = 1_000

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from features.kit.errors import BadInput
-from serving.connections import load_connections
-from serving.webhooks.vendors import VENDORS
-from serving.writeback.vendors import make_sender
+from serving.connections.config import load_connections
+from serving.vendors.outbound_registry import make_sender
+from serving.vendors.registry import VENDORS
 
-PAGE = Path("serving/webhooks/README.md")
+PAGE = Path("serving/vendors/README.md")
 
 
 def examples() -> dict[str, str]:
@@ -63,8 +63,7 @@ class TestThePage:
     def test_the_files_and_names_that_it_tells_of_are_there(self) -> None:
         text = PAGE.read_text(encoding="utf-8")
         for name in re.findall(r"`([a-z_/]+\.py)`", text):
-            folder = "serving/webhooks/" if "/" not in name else ""
-            assert Path(folder + name).exists() or Path(f"serving/writeback/{name}").exists(), name
+            assert Path(name).exists() or (PAGE.parent / name).exists(), name
         for name in (
             "Vendor",
             "VENDORS",

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from serving.connections import ConnectionConfig, Mapped
+from serving.connections.config import ConnectionConfig, Mapped
+from serving.connections.writeback import Target, WriteBack
+from serving.outbox import echo_ledger
+from serving.outbox import repository as outbox
+from serving.outbox.repository import NewScore
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
-from serving.writeback import ledger, queue
-from serving.writeback.config import Target, WriteBack
-from serving.writeback.queue import NewScore
-from serving.writeback.sender import Write
+from serving.vendors.outbound import Write
 
 
 def config(mode: str = "on", **more: object) -> ConnectionConfig:
@@ -36,12 +37,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def put(store: Store, *scores: NewScore, conf: ConnectionConfig | None = None) -> int:
     with store.write() as connection:
-        return queue.enqueue(connection, [conf or config()], scores, 10)
+        return outbox.enqueue(connection, [conf or config()], scores, 10)
 
 
 def due(store: Store) -> list[tuple[Write, int, int]]:
     with store.read() as connection:
-        return queue.due(connection, config(), 10, 100)
+        return outbox.due(connection, config(), 10, 100)
 
 
 class TestEnqueue:
@@ -60,7 +61,7 @@ class TestEnqueue:
         put(store, new())
         clock_us = new().as_of_us + days * 86_400_000_000
         with store.write() as connection:
-            assert queue.enqueue(connection, [config()], [new()], 10, clock_us=clock_us) == queued
+            assert outbox.enqueue(connection, [config()], [new()], 10, clock_us=clock_us) == queued
 
     def test_a_later_score_takes_the_place_of_one_that_waits_and_has_a_key_of_its_own(self, store: Store) -> None:
         put(store, new(score=50))
@@ -108,19 +109,19 @@ class TestSettle:
         ((write, generation, _),) = due(store)
         put(store, new(score=60))
         with store.write() as connection:
-            queue.settle(connection, config(), write, generation, state=queue.SENT)
+            outbox.settle(connection, config(), write, generation, state=outbox.SENT)
         assert due(store)[0][0].properties["fit"] == "60"
 
     def test_dead_letters_are_listed_and_replayed(self, store: Store) -> None:
         put(store, new("lead_1"), new("lead_2"))
         with store.write() as connection:
-            for write, generation, _ in queue.due(connection, config(), 10, 10):
-                queue.settle(connection, config(), write, generation, state=queue.DEAD, error="OBJECT_NOT_FOUND")
+            for write, generation, _ in outbox.due(connection, config(), 10, 10):
+                outbox.settle(connection, config(), write, generation, state=outbox.DEAD, error="OBJECT_NOT_FOUND")
         assert due(store) == []
         with store.write() as connection:
-            assert [row["entity_id"] for row in queue.dead(connection)] == ["lead_1", "lead_2"]
-            assert queue.replay(connection, "crm", 10, ["lead_2"]) == 1
-            assert [row["entity_id"] for row in queue.dead(connection, "crm")] == ["lead_1"]
+            assert [row["entity_id"] for row in outbox.dead(connection)] == ["lead_1", "lead_2"]
+            assert outbox.replay(connection, "crm", 10, ["lead_2"]) == 1
+            assert [row["entity_id"] for row in outbox.dead(connection, "crm")] == ["lead_1"]
         assert [write.entity_id for write, _, _ in due(store)] == ["lead_2"]
 
 
@@ -129,9 +130,11 @@ class TestLedger:
         put(store, new())
         mine, theirs = ("contact", "1", "fit", "50"), ("contact", "1", "fit", "51")
         with store.write() as connection:
-            assert ledger.echoes(connection, "crm", [mine]) == set()
-            ledger.record(connection, "crm", [write for write, _, _ in queue.due(connection, config(), 10, 10)], 10)
-            assert ledger.echoes(connection, "crm", [mine, theirs]) == {mine}
-            assert ledger.echoes(connection, "another", [mine]) == set()
-            ledger.forget_old(connection, 10 + ledger.KEPT_US + 1)
-            assert ledger.echoes(connection, "crm", [mine]) == set()
+            assert echo_ledger.echoes(connection, "crm", [mine]) == set()
+            echo_ledger.record(
+                connection, "crm", [write for write, _, _ in outbox.due(connection, config(), 10, 10)], 10
+            )
+            assert echo_ledger.echoes(connection, "crm", [mine, theirs]) == {mine}
+            assert echo_ledger.echoes(connection, "another", [mine]) == set()
+            echo_ledger.forget_old(connection, 10 + echo_ledger.KEPT_US + 1)
+            assert echo_ledger.echoes(connection, "crm", [mine]) == set()

@@ -14,10 +14,10 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from serving.connections import read_connections
+from serving.connections.config import read_connections
+from serving.outbox import repository as outbox
 from serving.store.connect import Store
 from serving.store.tables import inbox, writebacks
-from serving.writeback import queue
 from tests.conftest import NewHome
 from tests.serving.fake_crm import Answer
 from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
@@ -81,7 +81,7 @@ def queue_a_night(store: Store, home: Home, env: dict[str, str], monkeypatch: py
         monkeypatch.setenv(name, env[name])
     configs = list(read_connections(home.path / "connections").mapped.values())
     with store.write() as connection:
-        queue.enqueue(connection, configs, [new(f"lead_{n}") for n in range(NIGHT)], 10, queue.BATCH)
+        outbox.enqueue(connection, configs, [new(f"lead_{n}") for n in range(NIGHT)], 10, outbox.BATCH)
 
 
 def states(store: Store) -> Counter[str]:
@@ -102,7 +102,7 @@ def test_nothing_is_lost_and_what_a_person_waits_for_goes_first(
         good = event(100, REFUSED, "country", "DE")
         tell(service, *hostile, good)  # in one delivery: the bad ones fail alone
         wait_for(lambda: sender.done == len(requests) and states(store)["waiting"] > NIGHT)
-        assert not states(store)[queue.SENT]
+        assert not states(store)[outbox.SENT]
         with fake_hubspot(port) as crm:
             crm.misbehave = troubled
             crm.invalid = {str(REFUSED)}  # whose hundred is refused as a whole, whenever it is in it

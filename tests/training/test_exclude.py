@@ -27,7 +27,7 @@ from serving.batch import run as running
 from serving.batch.run import Options
 from serving.champion import Champions
 from serving.clock import make_clock
-from serving.replay.scorers import KeptScorers
+from serving.replay.scorer_cache import KeptScorers
 from serving.store.connect import open_store
 from tests.company import at, make_source
 from training.fit import fit_source

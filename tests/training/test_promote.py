@@ -18,8 +18,8 @@ from models.scorer.artefact_schema import VerdictSpec
 from models.scorer.scorer import Scorer
 from models.scorer.verdict import NotForUse
 from serving.errors import RegistryFailed
+from serving.registry_sync import sync
 from serving.settings import ServingSettings
-from serving.sync import sync
 from tests.scorers import make_scorer
 from training.errors import PromotionRefused
 from training.promote import GATES, PASSED, promote, promote_version, rollback

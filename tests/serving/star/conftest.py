@@ -12,9 +12,9 @@ import duckdb
 import pytest
 
 from features.sources.source import Source, open_source
-from serving.replay.scorers import KeptScorers
-from serving.star import schema
-from serving.star.export import Exported, export
+from serving.export import star_schema
+from serving.export.export import Exported, export
+from serving.replay.scorer_cache import KeptScorers
 from tests.conftest import MakeOnce, NewHome
 from tests.serving.running import AS_OF, Home
 
@@ -79,7 +79,7 @@ def star(nights: dict[str, Path], add: Any, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture
 def ask(star: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
-        for table in schema.TABLES:
+        for table in star_schema.TABLES:
             if (star / table.name).is_dir():
                 connection.execute(f"CREATE VIEW {table.name} AS FROM '{star}/{table.name}/*.parquet'")
         yield connection

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.sources.source import Source
-from serving.batch.publish import read_manifest, read_scores
-from serving.star import rows, schema
+from serving.batch.manifest import read_manifest, read_scores
+from serving.export import rows, star_schema
 from tests.serving.running import AS_OF
 from tests.serving.star.conftest import RIPE, bytes_of
 
@@ -93,7 +93,7 @@ class TestFacts:
         assert ask.execute(alone).fetchone() == (0,)
 
     def test_keys_are_keys(self, ask: duckdb.DuckDBPyConnection) -> None:
-        for table in schema.TABLES:
+        for table in star_schema.TABLES:
             key = ", ".join(table.key)
             twice = ask.execute(
                 f"SELECT count(*) FROM (FROM {table.name} SELECT {key} GROUP BY ALL HAVING count(*) > 1)"
@@ -102,9 +102,9 @@ class TestFacts:
 
 
 def test_the_page_describes_every_column() -> None:
-    page = (Path(schema.__file__).parent / "README.md").read_text()
-    assert page.endswith(f"\n## Tables\n\n{schema.described()}\n"), (
-        "paste serving.star.schema.described() into the page"
+    page = (Path(star_schema.__file__).parent / "README.md").read_text()
+    assert page.endswith(f"\n## Tables\n\n{star_schema.described()}\n"), (
+        "paste serving.export.star_schema.described() into the page"
     )
 
 
@@ -228,7 +228,7 @@ class TestOutcomes:
         self, nights: dict[str, Path], add: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin: not waiting writes outcomes of open windows, and nothing in them is known."""
-        from serving.star import outcomes
+        from serving.export import outcomes
 
         monkeypatch.setattr(outcomes, "ripe", lambda *_: True)
         add(nights["second"], tmp_path)

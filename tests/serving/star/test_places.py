@@ -19,11 +19,11 @@ import sqlalchemy as sa
 from features.kit.errors import UserMistake
 from features.sources.source import Source
 from serving.batch import durable
-from serving.batch.publish import read_manifest
+from serving.batch.manifest import read_manifest
 from serving.errors import BatchBusy
-from serving.star import schema
-from serving.star.database import TABLES, Database
-from serving.star.folder import Folder
+from serving.export import star_schema
+from serving.export.database import TABLES, Database
+from serving.export.folder import Folder
 from serving.store.connect import open_store
 from tests.serving.conftest import DATABASES
 from tests.serving.running import AS_OF, Home
@@ -54,10 +54,10 @@ class TestDatabase:
         for night in ("ripe", "first", "second"):
             add(nights[night], url)
         held = self.dump(url)
-        for table in schema.TABLES:
+        for table in star_schema.TABLES:
             rows = pd.read_parquet(star / table.name)
             assert len(held[table.name]) == len(rows) > 0, table.name
-        columns = [c.name for c in schema.SCORE_FACT.columns]
+        columns = [c.name for c in star_schema.SCORE_FACT.columns]
         by_key = {row[0]: dict(zip(columns, row, strict=True)) for row in held["score_fact"]}
         for row in pq.read_table(star / "score_fact").to_pylist():
             assert {**by_key[row["score_key"]], "as_of": None} == {**row, "as_of": None}
@@ -186,7 +186,7 @@ class TestGathering:
         self, nights: dict[str, Path], add: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin."""
-        from serving.star.published import PublishedRun
+        from serving.export.published_run import PublishedRun
 
         right = PublishedRun.tables
         monkeypatch.setattr(PublishedRun, "tables", lambda self: reversed(list(right(self))))
@@ -280,20 +280,20 @@ class TestCsv:
 
     def test_as_it_is_it_would_be_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The sabotaged twin of the rule itself: a formula behind a sign that was forgotten."""
-        from serving.star import cells
+        from serving.export import csv_injection
 
         table = pa.table({"name": ["@SUM(1)", "\t=1", "\r=1", None], "n": [-1, 0, 1, None]})
-        assert cells.harmless_table(table).to_pydict() == {
+        assert csv_injection.harmless_table(table).to_pydict() == {
             "name": ["'@SUM(1)", "'\t=1", "'\r=1", None],
             "n": [-1, 0, 1, None],
         }
-        monkeypatch.setattr(cells, "_FORMULA", "^[=+-]")
-        assert cells.harmless_table(table)["name"].to_pylist() == table["name"].to_pylist()
+        monkeypatch.setattr(csv_injection, "_FORMULA", "^[=+-]")
+        assert csv_injection.harmless_table(table)["name"].to_pylist() == table["name"].to_pylist()
 
     def test_duckdb_and_pandas_read_it(self, nights: dict[str, Path], add: Any, tmp_path: Path) -> None:
         add(nights["second"], tmp_path, csv=True)
-        for table in schema.TABLES:
-            if table is not schema.OUTCOME_FACT:
+        for table in star_schema.TABLES:
+            if table is not star_schema.OUTCOME_FACT:
                 count = sum(pq.read_metadata(f).num_rows for f in (tmp_path / table.name).iterdir())
                 file = next((tmp_path / "csv" / table.name).iterdir())
                 assert pd.read_csv(file).columns.tolist() == [c.name for c in table.columns]

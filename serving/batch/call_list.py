@@ -1,0 +1,120 @@
+"""Who needs attention: the head of a published run, as a table for people and as a call list for Excel."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.table import Table as RichTable
+
+from features.kit.atomic_files import replace_whole
+from features.kit.errors import MissingExtra
+from features.kit.writable import require_place
+from serving.batch.manifest import parts_of, read_manifest, seen
+from serving.export.csv_injection import harmless
+
+By = Literal["probability", "value"]
+_ORDER: dict[By, tuple[str, str]] = {
+    "probability": ("probability", "value_at_risk"),
+    "value": ("value_at_risk", "probability"),
+}
+TITLES = {"account": "accounts most at risk", "lead": "best leads"}
+STAKES = {"account": "revenue at risk", "lead": "expected value"}
+
+
+@dataclass(frozen=True)
+class Top:
+    """The head of one model's scores."""
+
+    model: str
+    entity: str
+    horizon_days: int
+    as_of: str
+    scored: int
+    rows: list[dict[str, Any]]
+
+
+def read_top(scores: Path, model: str, count: int, by: By = "probability") -> Top:
+    """The `count` entities with the highest probability, or the most at stake; ties by the other one, then by id.
+
+    Raises `UserMistake` when nothing was published there, or not by this model.
+    """
+    manifest = seen(read_manifest(scores), scores)
+    keys = [(name, "descending") for name in _ORDER[by]] + [("entity_id", "ascending")]
+    heads: list[pa.Table] = []
+    scored = 0
+    for part in parts_of(scores, manifest, model):  # a part at a time: a run may be larger than the memory
+        eligible = part.filter(pc.is_null(part["no_score"]))
+        scored += eligible.num_rows
+        both = pa.concat_tables([*heads, eligible])
+        # Nulls sort last either way: what is worth nothing known comes after what is.
+        heads = [both.take(pc.sort_indices(both, sort_keys=keys)[:count])]
+    described = manifest["models"][model]
+    rows = heads[0].to_pylist() if heads else []
+    return Top(model, described["entity"], described["horizon_days"], manifest["as_of"], scored, rows)
+
+
+def top_table(top: Top, currency: str, reasons: int = 2) -> RichTable:
+    """The table that the demo prints."""
+    title = f"{len(top.rows)} {TITLES[top.entity]} of {top.scored:,}, as of {top.as_of[:10]}, within {top.horizon_days} days"
+    table = RichTable(title=title, show_lines=True)
+    table.add_column(top.entity, overflow="fold")
+    table.add_column("probability", justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("band")
+    table.add_column(STAKES[top.entity], justify="right")
+    table.add_column("why", ratio=1)
+    for row in top.rows:
+        stake = row["value_at_risk"]
+        table.add_row(
+            row["entity_id"],
+            f"{row['probability']:.0%}" if row["probability"] >= 0.1 else f"{row['probability']:.1%}",
+            str(row["score"]),
+            row["band"],
+            "unknown" if stake is None else f"{stake:,.0f} {currency}",
+            "\n".join(_telling(row["reasons"], reasons)),
+        )
+    return table
+
+
+def _telling(reasons: Sequence[dict[str, Any]], count: int) -> list[str]:
+    """The strongest reasons that push the score up come first: they are why the entity is in the table."""
+    ordered = sorted(reasons, key=lambda r: (r["effect"] <= 0, -abs(r["effect"])))
+    return [reason["text"] for reason in ordered[:count]]
+
+
+def write_call_list(top: Top, path: Path, currency: str) -> None:
+    """The same as an Excel file. Raises `MissingExtra` without the extra `bi`."""
+    try:
+        import xlsxwriter
+    except ModuleNotFoundError:
+        raise MissingExtra("bi", "an Excel call list") from None
+    require_place(path)
+    # In memory, since xlsxwriter leaves what it has begun, and writes when it is done.
+    content = io.BytesIO()
+    book = xlsxwriter.Workbook(content, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
+    sheet = book.add_worksheet(top.model)
+    bold, share, money = (
+        book.add_format({"bold": True}), book.add_format({"num_format": "0.0%"}), book.add_format({"num_format": "#,##0"})
+    )  # fmt: skip
+    heads = [top.entity, "probability", "score", "band", f"{STAKES[top.entity]} ({currency})", "why"]
+    for column, head in enumerate(heads):
+        sheet.write_string(0, column, head, bold)
+    for number, row in enumerate(top.rows, 1):
+        sheet.write_string(number, 0, harmless(row["entity_id"]))
+        sheet.write_number(number, 1, row["probability"], share)
+        sheet.write_number(number, 2, row["score"])
+        sheet.write_string(number, 3, row["band"])
+        if row["value_at_risk"] is not None:
+            sheet.write_number(number, 4, row["value_at_risk"], money)
+        sheet.write_string(number, 5, harmless(" ".join(_telling(row["reasons"], 3))))
+    sheet.freeze_panes(1, 0)
+    sheet.autofilter(0, 0, max(1, len(top.rows)), len(heads) - 1)
+    sheet.set_column(5, 5, 100)
+    book.close()
+    replace_whole(path, content.getvalue())

@@ -1,0 +1,166 @@
+"""A run that is under way: what is planned, what is done, and how it goes on after it was stopped anywhere.
+
+OUT/.work/<run id>/ holds `plan.json`, the signals, and one file per chunk of scores, each whole or not there. A run goes on
+with the first chunk that is not there. When all are, `run.json` is written and the folder becomes OUT/<run id>.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.kit.errors import UserMistake
+from features.kit.file_lock import file_lock
+from features.kit.writable import require_writable
+from serving.batch import durable
+from serving.batch.manifest import RUN, is_whole
+from serving.errors import BatchBusy
+
+FORMAT = 3
+"""2: causes of a change were called signals, and guessed."""
+_OLD = "old"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What makes a run the same run."""
+
+    source: str
+    source_fingerprint: str
+    as_of: str
+    scorers: dict[str, str]
+    """Model -> sha256 of its scorer."""
+    reasons: int
+    objections: int
+    """How often the objections to being scored changed so far."""
+    previous: str | None
+    """The run that it is compared with; not part of its identity."""
+
+    @property
+    def run_id(self) -> str:
+        """Equal for equal content, moment and scorers: 16 hexadecimal digits."""
+        same = {**asdict(self), "previous": None, "format": FORMAT}
+        return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def only_one(out: Path) -> Iterator[None]:
+    """One run at a time per OUT. Raises `BatchBusy`, `UserMistake` when OUT is a file."""
+    if out.exists() and not out.is_dir():
+        raise UserMistake(f"{str(out)!r} is a file: give a folder with --out")
+    require_writable(out, "give --out a folder that can be written; nothing was published")
+    busy = BatchBusy(f"another run is going on in {str(out)!r}: wait for it, or give another --out")
+    with file_lock(out / ".lock", 0, busy):
+        yield
+
+
+class Work:
+    """The folder of a run that is under way. Use under `only_one`."""
+
+    def __init__(self, out: Path, plan: Plan) -> None:
+        self.out, self.plan, self.run_id = out, plan, plan.run_id
+        self._folder = out / ".work" / self.run_id
+
+    @classmethod
+    def open(cls, out: Path, plan: Plan, restart: bool = False) -> Work:
+        """Begin a run, or go on with it.
+
+        Raises `UserMistake` when a run for the same moment was begun on other data, by other scorers, or beside another
+        previous run, unless `restart` throws it away.
+        """
+        work = cls(out, plan)
+        for other in sorted((out / ".work").glob("*")):
+            found = _read_plan(other)
+            if found is None or restart:
+                shutil.rmtree(other)
+            elif found["as_of"] == plan.as_of and found != asdict(plan):
+                raise UserMistake(
+                    f"a run as of {plan.as_of} was begun and not finished, and since then {_difference(found, plan)} changed: "
+                    f"it cannot go on with that. Put it back, or throw the unfinished run away with --restart"
+                )
+        if not work._folder.is_dir():
+            durable.write_text(work._folder / "plan.json", json.dumps(asdict(plan), sort_keys=True))
+        return work
+
+    def signals(self, entity: str) -> pq.ParquetFile | None:
+        """The panel of an entity, a row group for each chunk; None when it is not built yet."""
+        path = self._folder / "signals" / f"{entity}.parquet"
+        return pq.ParquetFile(path) if path.is_file() else None
+
+    def keep_signals(self, entity: str, parts: Iterable[pa.Table]) -> None:
+        """Write a panel, each part a row group: those are the chunks that are scored."""
+        durable.write_parquet(self._folder / "signals" / f"{entity}.parquet", parts)
+
+    def old_rows(self, name: str) -> Path | None:
+        """A panel of old rows (`serving.batch.old_rows`) that was kept; None when none was."""
+        path = self._old(name)
+        return path if path.is_file() else None
+
+    def keep_old_rows(self, name: str, parts: Iterable[pa.Table]) -> None:
+        durable.write_parquet(self._old(name), parts)
+
+    def _old(self, name: str) -> Path:
+        return self._folder / _OLD / f"{name}.parquet"
+
+    def has_part(self, model: str, number: int) -> bool:
+        return self._part(model, number).is_file()
+
+    def keep_part(self, model: str, number: int, rows: pa.Table) -> None:
+        durable.write_parquet(self._part(model, number), [rows])
+
+    def _part(self, model: str, number: int) -> Path:
+        return self._folder / model / f"part-{number:05}.parquet"
+
+    def finish(self, described: dict[str, Any]) -> None:
+        """Seal the run with its manifest, and put it into OUT under its id."""
+        shutil.rmtree(self._folder / _OLD, ignore_errors=True)  # every chunk is there: nobody needs them any more
+        manifest = {"format": FORMAT, "run_id": self.run_id, **described}
+        for model, about in manifest["models"].items():
+            about["files"] = [self._about(path) for path in sorted((self._folder / model).glob("part-*.parquet"))]
+            about["rows"] = sum(file["rows"] for file in about["files"])
+        entities = sorted((self._folder / "signals").glob("*.parquet"))
+        manifest["signals"] = {path.stem: self._about(path) for path in entities}
+        durable.write_text(self._folder / RUN, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+        final = self.out / self.run_id
+        if final.exists():  # it was published before and is damaged, or this would not be under way
+            assert not is_whole(self.out, self.run_id)
+            shutil.rmtree(final)
+        durable.move(self._folder, final)
+
+    def _about(self, path: Path) -> dict[str, Any]:
+        return {
+            "file": f"{self.run_id}/{path.relative_to(self._folder)}",
+            "sha256": durable.sha256(path),
+            "rows": pq.read_metadata(path).num_rows,
+        }
+
+
+def forget_unfinished(out: Path) -> None:
+    """Take away what runs for other moments left behind; called when a newer one was published."""
+    shutil.rmtree(out / ".work", ignore_errors=True)
+
+
+def _read_plan(folder: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads((folder / "plan.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def _difference(found: dict[str, Any], plan: Plan) -> str:
+    names = {
+        "source": "the source", "source_fingerprint": "the data", "scorers": "the champion", "reasons": "--reasons",
+        "objections": "who objects to being scored", "previous": "the published run",
+    }  # fmt: skip
+    now = asdict(plan)
+    return " and ".join(text for key, text in names.items() if found.get(key) != now[key]) or "the program"

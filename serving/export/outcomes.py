@@ -1,0 +1,86 @@
+"""What came true of the scores in a star, from the day on which that is certain."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from features.outcomes.outcomes import DAY_US, Outcomes, OutcomesRefused, came_at, label, read_outcomes, ripe
+from features.signals.signal import Entity
+from features.sources.source import Source, to_us
+from serving.export import rows, star_schema
+from serving.export.destination import Destination, Waiting
+
+
+@dataclass
+class Ripened:
+    """Rows of `outcome_fact` that were written, by model, and how many scores of runs still wait."""
+
+    rows: Counter[str]
+    runs: int
+    waiting: int
+    notes: tuple[str, ...]
+
+
+def ripen(star: Destination, source: Source) -> Ripened:
+    """Write the outcomes of every run of this source whose window is over; each is written once."""
+    found, told = Ripened(Counter(), 0, 0, ()), _Told(source)
+    for waiting in star.waiting():
+        if waiting.source != source.name:
+            continue
+        outcomes = told.of("account" if waiting.entity == "account" else "lead")
+        if outcomes is None or not ripe(outcomes, to_us(waiting.as_of), waiting.horizon_days * DAY_US):
+            found.waiting += 1
+            continue
+        table = outcome_fact(waiting, star.scored(waiting), outcomes)
+        star.put_outcomes(waiting, table)
+        found.rows[waiting.model] += len(table)
+        found.runs += 1
+    found.notes = tuple(told.notes)
+    return found
+
+
+def outcome_fact(waiting: Waiting, ids: list[str], outcomes: Outcomes) -> pa.Table:
+    """Rows of `outcome_fact` of one model in one run; `ids` are the entities that it gave a score."""
+    as_of, horizon = to_us(waiting.as_of), waiting.horizon_days * DAY_US
+    moments = np.full(len(ids), as_of, dtype=np.int64)
+    y = label(outcomes, ids, moments, horizon)
+    at = came_at(outcomes, ids, moments)
+    entity = pa.array(ids, pa.string())
+    return rows.put(
+        star_schema.OUTCOME_FACT, len(ids),
+        {
+            "score_key": rows.key(pa.scalar(f"{waiting.run_id}/{waiting.model}"), entity),
+            "run_id": waiting.run_id,
+            "as_of": waiting.as_of,
+            "model": waiting.model,
+            "entity_id": entity,
+            "happened": pa.array(y == 1.0, mask=np.isnan(y)),
+            "happened_at": pa.array(at, pa.timestamp("us", "UTC"), mask=y != 1.0),
+            "window_end": pa.scalar(as_of + horizon, pa.timestamp("us", "UTC")),
+        },
+    )  # fmt: skip
+
+
+class _Told:
+    """The outcomes of a source per kind of entity, read when asked for."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._read: dict[str, Outcomes | None] = {}
+        self.notes: list[str] = []
+
+    def of(self, entity: Entity) -> Outcomes | None:
+        if entity not in self._read:
+            try:
+                self._read[entity] = read_outcomes(self._source, entity)
+            except OutcomesRefused as refused:
+                self._read[entity] = None
+                self.notes.append(f"no outcome of {entity}s is filled in: {refused.faults[0]}")
+            else:
+                if self._read[entity].snapshot is not None:  # type: ignore[union-attr]  # just read
+                    self.notes.append(f"no outcome of {entity}s is filled in: those of this source have no dates")
+        return self._read[entity]

@@ -1,0 +1,211 @@
+"""The front door: every request passes it. Who asks, whether it may, how often; what it cost, under which number.
+
+Plain ASGI, and nothing of it reads the store: keys and their rights are in memory (`serving.store_cache`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import re
+import secrets
+import time
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.gateway.body_memory import Held, Memory
+from serving.gateway.gzip_body import inflated, once
+from serving.gateway.headers import from_here, of_answer, single
+from serving.gateway.rate_limit import Buckets
+from serving.gateway.scopes import scope_of
+from serving.http import ClientGone
+from serving.idempotency.service import repeatable
+from serving.keys.service import SCOPES, Caller, KeyRing
+from serving.log import request_id
+from serving.problems import MEDIA_TYPE, Problem, fault, store_away
+from serving.state import AppState
+
+log = logging.getLogger("serving.gateway")
+ANYBODY = Caller("nobody", "loopback", frozenset(SCOPES))
+"""Who asks on loopback as long as no key was ever made."""
+_OUR_ID = re.compile(rb"[0-9a-fA-F-]{16,64}")
+_SCORE = "/v1/{model}/score"
+_BODIES = ("POST", "PUT", "PATCH")
+
+
+class Door:
+    """In front of an app. `open_on_loopback` lets anybody in until the first key is made: for a server that only this
+    machine can reach."""
+
+    def __init__(self, app: ASGIApp, state_holder: Any, *, open_on_loopback: bool = False) -> None:
+        self._app, self._holder = app, state_holder
+        self._open_on_loopback = open_on_loopback
+        self._buckets = Buckets()
+        self._memory = Memory()
+        self._series: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        self._start, self._count = secrets.token_hex(6), itertools.count()
+        self.in_flight = 0
+        self.draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        state: AppState = self._holder.state.serving
+        method: str = scope["method"]
+        if method == "HEAD":  # as GET, without the content
+            scope = {**scope, "method": "GET"}
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = headers.get(b"x-request-id")
+        # A caller's own number is taken when it is a number: words could be somebody's name, and it is logged.
+        number = given if given and _OUR_ID.fullmatch(given) else b"%s%08x" % (self._start.encode(), next(self._count))
+        request_id.set(number.decode())
+        began, status, whole, caller = time.perf_counter(), 0, False, None
+
+        async def answer(message: Message) -> None:
+            nonlocal status, whole
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", number),
+                    *of_answer(message["headers"]),
+                ]
+            else:
+                whole = not message.get("more_body", False)
+                if method == "HEAD":
+                    message = {**message, "body": b""}
+            await send(message)
+
+        self.in_flight += 1
+        held = self._memory.request()
+        try:
+            if len(headers) != len(scope["headers"]):
+                single(scope["headers"], headers)
+            caller = self._let_in(state, scope, headers)
+            await self._pass(state, caller, headers, scope, held.counting(receive), answer, held)
+        except Problem as problem:
+            await _refuse(problem, answer)
+        except ClientGone:
+            status = 499
+        except Exception as error:  # the last resort: a mistake of ours becomes problem+json, logged without contents
+            if status and not whole:  # it has begun: it can only be cut off
+                fault(error)
+                raise
+            if not status:  # Starlette answers 500 itself and raises all the same
+                await _refuse(fault(error), answer)
+        finally:
+            self.in_flight -= 1
+            held.release()
+            self._note(state, scope, method, caller, status, time.perf_counter() - began)
+
+    def _let_in(self, state: AppState, scope: Scope, headers: dict[bytes, bytes]) -> Caller | None:
+        method, path = scope["method"], scope["path"]
+        needed = scope_of(method, path)
+        if self.draining and path != "/healthz":
+            raise Problem(503, "draining", "this process is shutting down: ask again, another one answers", {}, 1)
+        if needed is None:
+            return None
+        keys = state.watched.keys
+        # Before the store was reached once nobody's erasure or objection is known, and perhaps no key.
+        if keys is None or not (state.watched.seen or needed in ("score", "metrics")):
+            raise store_away()
+        if self._open_on_loopback and not keys.needed:
+            from_here(method, headers)
+            if method in _BODIES:
+                require_type(headers)
+            caller = ANYBODY
+        else:
+            caller = self._caller(keys, headers)
+            if not caller.may(needed):
+                raise Problem(403, "scope_missing", f"the key lacks the scope {needed!r}: make one that has it")
+            limit = caller.requests_per_minute or state.settings.requests_per_minute
+            wait = self._buckets.take(caller.id, limit, time.monotonic())
+            if wait:
+                raise Problem(429, "too_many_requests", f"the key may ask {limit:,} times a minute", {}, wait)
+        if method in _BODIES:
+            _check_type(headers.get(b"content-type"))
+        return caller
+
+    def _caller(self, keys: KeyRing, headers: dict[bytes, bytes]) -> Caller:
+        kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        found = None
+        if kind.lower() == "bearer":
+            found = keys.caller(token.strip(), time.time_ns() // 1000)
+        if found is None:
+            raise Problem(
+                401,
+                "no_valid_key",
+                "send a live API key: Authorization: Bearer as_...; python -m serving keys create makes one",
+                challenge="Bearer",
+            )
+        return found
+
+    async def _pass(
+        self, state: AppState, caller: Caller | None, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send,
+        held: Held,
+    ) -> None:  # fmt: skip
+        if caller is not None and scope["method"] in _BODIES:
+            encoding = headers.get(b"content-encoding")
+            if encoding is not None:
+                scope, body = await inflated(scope, receive, encoding, state.settings.max_body_bytes)
+                held.more(len(body))
+                receive = once(body)
+            key = headers.get(b"idempotency-key")
+            if key is not None and scope["path"].endswith("/score"):
+                await repeatable(self._app, state, caller.id, key, scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _note(
+        self, state: AppState, scope: Scope, method: str, caller: Caller | None, status: int, seconds: float
+    ) -> None:
+        method = method if method in _METHODS else "other"
+        path: str = scope["path"]
+        route = getattr(scope.get("route"), "path", None)
+        if route is None:
+            route = _SCORE if method == "POST" and path.startswith("/v1/") and path.endswith("/score") else "none"
+        series = self._series.get((method, route, status))
+        if series is None:
+            metrics = state.metrics
+            series = metrics.requests.labels(method, route, status), metrics.request_seconds.labels(method, route)
+            self._series[method, route, status] = series
+        series[0].inc()
+        series[1].observe(seconds)
+        if state.settings.log_requests or status in (401, 403, 429) or status >= 500:
+            # The route and never the path: ids are in it.
+            log.info(
+                "request.%s method=%s route=%s status=%d ms=%.1f key=%s",
+                "answered" if status < 400 else "refused", method, route, status, 1000 * seconds,
+                caller.id if caller else "none",
+            )  # fmt: skip
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+
+
+def require_type(headers: dict[bytes, bytes]) -> None:
+    """While nobody needs a key: a form of a stranger's page need not say one."""
+    if b"content-type" not in headers:
+        raise _not_json()
+
+
+def _check_type(given: bytes | None) -> None:
+    if given is None or given == b"application/json":
+        return
+    kind, _, parameter = given.decode("latin-1").lower().partition(";")
+    if kind.strip() != "application/json" or parameter.replace(" ", "") not in ("", "charset=utf-8", 'charset="utf-8"'):
+        raise _not_json()
+
+
+def _not_json() -> Problem:
+    return Problem(415, "not_json", "send JSON in UTF-8, and say so: Content-Type: application/json")
+
+
+async def _refuse(problem: Problem, send: Send) -> None:
+    body = problem.body()
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+    headers += [(k.encode(), v.encode()) for k, v in problem.headers().items()]
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,174 @@
+"""The inbox: every wanted event is in it, durably, before its delivery is answered."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, select, update
+
+from serving.connections.config import ConnectionConfig
+from serving.inbox.sealed import Seal
+from serving.store.connect import insert_new
+from serving.store.tables import inbox
+from serving.store.text import is_kept
+from serving.vendors.inbound import Effect, Event
+
+WAITING, APPLIED, SCORED, KEPT, ECHO, FAILED = "waiting", "applied", "scored", "kept", "echo", "failed"
+"""kept: a property that is no signal; echo: our own write coming back."""
+CUT = "cut"
+"""Too large for the CRM to tell: the record is to be read from it."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One stored event."""
+
+    id: int
+    connection: str
+    received_at: int
+    occurred_at: int
+    effect: Effect
+    object_type: str
+    object_id: str
+    property: str | None
+    value: str | None
+    into: str | None
+
+
+def is_wanted(connection: ConnectionConfig, event: Event) -> bool:
+    """Whether the connection has a use for the event; one without is answered 2xx and counted, else the vendor retries."""
+    if connection.portal_ids and event.portal_id not in connection.portal_ids:
+        return False
+    return event.object_type in connection.objects
+
+
+def may_send(connection: ConnectionConfig, event: Event) -> bool:
+    """Whether the event is of an organisation that the connection lists, where its vendor has such; in constant time."""
+    if not connection.organizations:
+        return True
+    given, good = (event.organization or "").encode(), False
+    for listed in connection.organizations:
+        good |= hmac.compare_digest(listed.encode(), given)
+    return good
+
+
+def dedupe_key(event: Event) -> str:
+    return hashlib.sha256(json.dumps([event.kind, *event.dedupe]).encode()).hexdigest()
+
+
+def letters_of(
+    connection: ConnectionConfig, events: Iterable[Event], received_at_us: int, seal: Seal | None = None
+) -> list[dict[str, Any]]:
+    """Rows for the inbox. An event with a text that no store keeps is failed from the start; the others of its delivery go on.
+
+    The value of a property that nobody mapped is sealed, without a seal it is not kept.
+    """
+    return [_row(connection, event, received_at_us, seal) for event in events]
+
+
+def is_mapped(connection: ConnectionConfig, object_type: str, name: str) -> bool:
+    """Whether a property is one of the connection's columns, or one that we write ourselves."""
+    mapped = connection.objects.get(object_type)
+    ours = {to for target in connection.writeback.models.values() for to in target.properties.values()}
+    return name in ours or (mapped is not None and name in mapped.columns)
+
+
+def _row(connection: ConnectionConfig, event: Event, received_at_us: int, seal: Seal | None) -> dict[str, Any]:
+    texts = {"object_id": event.object_id, "property": event.property, "value": event.value, "into": event.into}
+    lost = [name for name, text in texts.items() if text is not None and not is_kept(text)]
+    state, why = CUT if event.cut else WAITING, None
+    value = event.value
+    if (
+        value is not None
+        and event.property is not None
+        and not is_mapped(connection, event.object_type, event.property)
+    ):
+        value = seal.close(value) if seal else None
+        lost = [name for name in lost if name != "value"]
+    if lost:
+        state, why = FAILED, f"{' and '.join(lost)}: a NUL or half a surrogate pair, which no database keeps"
+    return {
+        "connection": connection.name,
+        "dedupe_key": dedupe_key(event),
+        "received_at": received_at_us,
+        "occurred_at": received_at_us if event.occurred_at_us is None else event.occurred_at_us,
+        "kind": event.kind,
+        "object_type": event.object_type,
+        "object_id": event.object_id,
+        "property": event.property,
+        "value": value,
+        "effect": event.effect,
+        "into": event.into,
+        "state": state,
+        "detail": why,
+    }
+
+
+def put(connection: Connection, letters: list[dict[str, Any]]) -> int:
+    """Store letters that are not there yet, in the caller's transaction; returns how many were new."""
+    return insert_new(connection, inbox, letters, unique=("connection", "dedupe_key"))
+
+
+def waiting(connection: Connection, limit: int, off: Collection[str] = ()) -> list[Letter]:
+    """The oldest letters that nobody worked on, but for those of connections that are off: they wait."""
+    columns = [inbox.c[name] for name in Letter.__dataclass_fields__]
+    rows = connection.execute(select(*columns).where(*_waits(off)).order_by(inbox.c.id).limit(limit))
+    return [Letter(**row._mapping) for row in rows]
+
+
+def has_waiting(connection: Connection, off: Collection[str] = ()) -> bool:
+    return connection.execute(select(inbox.c.id).where(*_waits(off)).limit(1)).first() is not None
+
+
+def _waits(off: Collection[str]) -> list[ColumnElement[bool]]:
+    return [inbox.c.state == WAITING, *([inbox.c.connection.not_in(sorted(off))] if off else [])]
+
+
+def failed(connection: Connection, name: str | None = None) -> list[dict[str, Any]]:
+    """Events that no row could be made of, all or those of one connection, in the order of their arrival."""
+    names = ("connection", "object_type", "object_id", "property", "detail")
+    query = select(*(inbox.c[each] for each in names)).where(inbox.c.state == FAILED).order_by(inbox.c.id)
+    if name is not None:
+        query = query.where(inbox.c.connection == name)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def retry(connection: Connection, name: str) -> int:
+    """Let the failed events of a connection wait to be worked on again; returns how many."""
+    where = (inbox.c.connection == name, inbox.c.state == FAILED)
+    return connection.execute(update(inbox).where(*where).values(state=WAITING, detail=None)).rowcount
+
+
+def fail(connection: Connection, reasons: Mapping[int, str]) -> int:
+    """Mark events whose change cannot be read, once; returns how many were not marked before."""
+    new = 0
+    for letter_id, why in reasons.items():
+        where = (inbox.c.id == letter_id, inbox.c.state.not_in((FAILED, "erased")))
+        new += connection.execute(update(inbox).where(*where).values(state=FAILED, detail=why)).rowcount
+    return new
+
+
+def mark(
+    connection: Connection, letter_id: int, state: str, detail: str | None = None, entity: str | None = None, entity_id: str | None = None
+) -> None:  # fmt: skip
+    values = {"state": state, "detail": detail, "entity": entity, "entity_id": entity_id}
+    connection.execute(update(inbox).where(inbox.c.id == letter_id).values(**values))
+
+
+def mark_scored(connection: Connection, entity: str, entity_ids: list[str], up_to: int, as_of_us: int) -> None:
+    """The applied letters of these entities, up to an id, are done: the decision of that moment has them in it."""
+    for start in range(0, len(entity_ids), 500):
+        part = entity_ids[start : start + 500]
+        where = (inbox.c.entity == entity, inbox.c.entity_id.in_(part), inbox.c.state == APPLIED, inbox.c.id <= up_to)
+        connection.execute(update(inbox).where(*where).values(state=SCORED, scored_as_of=as_of_us))
+
+
+def counts(connection: Connection) -> Mapping[str, int]:
+    """Letters by state."""
+    rows = connection.execute(select(inbox.c.state, func.count()).group_by(inbox.c.state))
+    return {state: count for state, count in rows}

@@ -1,0 +1,128 @@
+"""`python -m serving deliver` and `python -m serving dead-letters`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from features.kit.errors import Fault
+    from serving.connections.config import ConnectionConfig
+    from serving.store.connect import Store
+
+Name = Annotated[str | None, typer.Argument(help="One connection; all of them when none is named.")]
+dead_letters = typer.Typer(help="Write-backs that were given up.", no_args_is_help=True)
+
+
+def deliver(
+    connection: Name = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written; send nothing.")] = False,
+) -> None:
+    """Write what is queued into the CRMs, once. The worker does this by itself; it must not be running.
+
+    A connection with a fault is said, and the others are written to.
+    """
+    import threading
+
+    from serving.log import configure
+    from serving.outbox.deliver import Deliveries
+    from serving.settings import ServingSettings
+    from serving.worker.loop import only_one
+
+    configure(ServingSettings.from_env().log_format)
+    connections, off, store = _open(connection)
+    if dry_run:
+        _show(store, connections)
+        store.close()
+        return
+    with only_one(ServingSettings.from_env().base.home, "deliver"):
+        deliveries = Deliveries(store, connections)
+        for name, done in deliveries.once(threading.Event()).items():
+            typer.echo(f"{name}: {done.sent:,} written, {done.again:,} to be tried again, {done.dead:,} given up")
+        deliveries.close()
+    for name, config in connections.items():
+        if config.writeback.mode != "on":
+            typer.echo(f"{name}: write-back is {config.writeback.mode}, nothing is sent")
+    for name, faults in off.items():
+        typer.echo(f"{name}: off, nothing is sent: " + "; ".join(map(str, faults)))
+    store.close()
+
+
+@dead_letters.command("list")
+def list_dead(connection: Name = None) -> None:
+    """One line each: connection, model, entity, record, attempts, why.
+
+    Also the events that no row could be made of ("event" in the place of the model), and the accounts and leads that cannot be
+    scored ("score", with their source in the place of the connection).
+    """
+    from serving.inbox import repository as inbox
+    from serving.outbox import repository as outbox
+    from serving.worker import set_aside
+
+    connections, _, store = _open(connection)
+    sources = None if connection is None else [config.source for config in connections.values()]
+    with store.read() as reading:
+        for event in inbox.failed(reading, connection):
+            about = f"{event['object_type']}/{event['object_id']}"
+            typer.echo(f"{event['connection']}\tevent\t{event['property'] or '-'}\t{about}\t1\t{event['detail']}")
+        for entity in set_aside.all_of(reading, sources):
+            typer.echo(f"{entity['source']}\tscore\t{entity['entity_id']}\t{entity['entity']}\t1\t{entity['error']}")
+        for row in outbox.dead(reading, connection):
+            record = f"{row['object_type']}/{row['object_id']}"
+            typer.echo(f"{row['connection']}\t{row['model']}\t{row['entity_id']}\t{record}\t{row['attempts']}\t{row['error']}")  # fmt: skip
+    store.close()
+
+
+@dead_letters.command()
+def replay(
+    connection: Annotated[str, typer.Argument(help="The connection.")],
+    entity: Annotated[list[str] | None, typer.Option(help="An entity's id; all of them when none is named.")] = None,
+) -> None:
+    """Put them back into the queue, after what was wrong was mended: write-backs, entities that could not be scored, and, when
+    no entity is named, events."""
+    from serving.clock import system_us
+    from serving.inbox import repository as inbox
+    from serving.outbox import repository as outbox
+    from serving.worker import set_aside
+
+    connections, _, store = _open(connection)
+    with store.write() as writing:
+        count = outbox.replay(writing, connection, system_us(), entity or ())
+        for config in connections.values():
+            count += set_aside.retry(writing, config.source, entity or ())
+        if not entity:
+            count += inbox.retry(writing, connection)
+    store.close()
+    typer.echo(f"{count:,} put back into the queue")
+
+
+def _show(store: Store, connections: dict[str, ConnectionConfig]) -> None:
+    from serving.outbox import repository as outbox
+
+    with store.read() as reading:
+        for name, config in connections.items():
+            rows = outbox.due(reading, config, 2**62, 1_000_000)
+            typer.echo(f"{name} ({config.writeback.mode}): {len(rows):,} would be written")
+            for write, _, _ in rows:
+                values = ", ".join(
+                    f"{to}={value.splitlines()[0] if value else ''!r}" for to, value in write.properties.items()
+                )
+                typer.echo(f"  {write.object_type}/{write.object_id}\t{write.model}\t{values or 'score.changed'}")
+
+
+def _open(name: str | None) -> tuple[dict[str, ConnectionConfig], dict[str, list[Fault]], Store]:
+    """The connections that can be read, the faults of those that are off, and the store."""
+    from serving.connections.config import one_of, read_connections
+    from serving.settings import ServingSettings
+    from serving.store.connect import open_store
+
+    settings = ServingSettings.from_env()
+    found = read_connections(settings.base.connections)
+    connections, off = dict(found.mapped), found.off(found.silent)
+    if name is not None:
+        connections = {name: one_of(found, name)}
+        off = {name: off[name]} if name in off else {}
+    store = open_store(settings.base.store_url)
+    store.require_revision()
+    return connections, off, store

@@ -1,0 +1,42 @@
+"""What people said of entities, in memory, so that a score asks no table for it: overrides, objections, erasures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from serving.overrides import repository as overrides
+from serving.overrides.repository import Override
+from serving.privacy import repository as privacy
+from serving.privacy.repository import Erased
+from serving.store import version_counters
+
+GENERATIONS = (overrides.GENERATION, privacy.GENERATION)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Immutable: a change makes a new one."""
+
+    overrides: dict[tuple[str, str], Override] = field(default_factory=dict)
+    objecting: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Since when, microseconds."""
+    erased: Erased = field(default_factory=Erased)
+    generation: int = -1
+    """Of what privacy asks for, when it was loaded; -1: never."""
+
+    @classmethod
+    def load(cls, connection: Connection, now_us: int) -> Marks:
+        found = {(o.model, o.entity_id): o for o in overrides.holding(connection, now_us)}
+        asked = version_counters.of(connection, privacy.GENERATION)
+        return cls(found, privacy.objecting(connection), Erased.load(connection), asked)
+
+    def override(self, model: str, entity_id: str, now_us: int) -> Override | None:
+        found = self.overrides.get((model, entity_id))
+        return found if found is not None and found.holds(now_us) else None
+
+    def may_not_score(self, entity: str, entity_id: str) -> bool:
+        """Whether it objected or was erased."""
+        return (entity, entity_id) in self.objecting or self.erased.has(entity, entity_id)

@@ -1,0 +1,86 @@
+"""`serving sync`: the registry's alias `champion` decides, the pointer files follow. The one place in serving that may
+load mlflow, in a process that ends."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from models import champion_pointer, registry
+from models.catalog import MODELS
+from models.scorer.scorer import Scorer
+from serving import registry_heartbeat
+from serving.errors import RegistryFailed
+from serving.settings import ServingSettings
+
+WAIT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+"""A registry that is slow is given up after about half a minute, not after MLflow's quarter of an hour."""
+
+
+def sync(settings: ServingSettings) -> list[str]:
+    """Put the registry's champion of each model live where the pointer says otherwise; one line a model of what was done.
+
+    A model without a champion keeps its pointer: taking a score away is a decision, not a repair. Raises `RegistryFailed`
+    when the registry is away or slow, or when its scorer does not verify; the pointers then stay as they were, and the
+    API says that it is degraded (`serving.registry_heartbeat`).
+    """
+    for name, value in WAIT.items():
+        os.environ.setdefault(name, value)
+    settings.base.require_home()
+    _require_registry(settings)
+    lines, failed = [], []
+    for name in MODELS:
+        try:
+            lines.append(_sync(settings, name))
+        except Exception as error:  # whatever MLflow and its store raise: the note is what matters
+            first = str(error).strip().splitlines()
+            failed.append(f"{name}: {first[0] if first else type(error).__name__}")
+            registry_heartbeat.note(settings.base.home, name, failed[-1])
+        else:
+            registry_heartbeat.note(settings.base.home, name)
+    if failed:
+        raise RegistryFailed(f"the registry could not be followed, the live models stay: {'; '.join(failed)}")
+    return lines
+
+
+def _require_registry(settings: ServingSettings) -> None:
+    """A registry whose file is gone while models are live is lost. MLflow would make an empty one, in which nothing was ever trained."""
+    file = registry.file_of(settings.base)
+    if file is None or (file.is_file() and file.stat().st_size):
+        return
+    live = [
+        name for name in MODELS if (champion_pointer.folder(settings.base.home, name) / champion_pointer.NAME).exists()
+    ]
+    if live:
+        said = f"the registry is lost: there is no {str(file)!r}"
+        for name in live:
+            registry_heartbeat.note(settings.base.home, name, said)
+        raise RegistryFailed(
+            f"{said}, and {', '.join(live)} is live; the live models stay. Put a backup of it back, see ACCOUNTSCORE_TRACKING_URI, or "
+            "train and promote again"
+        )
+
+
+def _sync(settings: ServingSettings, name: str) -> str:
+    home = settings.base.home
+    with champion_pointer.locked(home, name), tempfile.TemporaryDirectory() as scratch:
+        found = registry.versions(settings.base, name)
+        champion = next((version for version in found if registry.CHAMPION in version.aliases), None)
+        try:
+            live = champion_pointer.read_pointer(home, name)
+        except ValueError:
+            live = None  # a damaged pointer is what this command mends
+        if champion is None and live is not None and live.version not in {version.version for version in found}:
+            raise RegistryFailed(
+                f"version {live.version} is live and the registry does not know it: it was lost or is another one; see "
+                "ACCOUNTSCORE_TRACKING_URI, or put a backup back"
+            )
+        if champion is None:
+            return f"{name}: no version has the alias champion; the pointer is left alone"
+        if live is not None and live.version == champion.version and live.path.is_dir():
+            return f"{name}: version {champion.version} is live"
+        directory = registry.download(settings.base, champion, Path(scratch))
+        Scorer.load(directory)
+        champion_pointer.put_live(home, name, directory, champion.version)
+        return f"{name}: version {champion.version} put live" + (f" in place of {live.version}" if live else "")

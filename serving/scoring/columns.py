@@ -1,0 +1,150 @@
+"""A chunk of a panel scored in columns: the numbers and the words of `serving.scoring.rows`, which scores a few rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models.scorer.reasons import Told
+from models.scorer.scorer import Reason, Scorer, sigmoid
+from serving.champion import Champion
+from serving.scoring import eligibility
+from serving.scoring.repository import Values
+from serving.scoring.rows import FIXED, ScoredRow, at_stake
+
+HALF = 1e-6
+"""How near to half a cent an amount is rounded by Python, which knows the exact number."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """n rows of a panel, m of them with a score."""
+
+    panel: pa.Table
+    no_score: pa.ChunkedArray
+    """(n,) text; null where there is a score."""
+    at: np.ndarray
+    """(m,) int64: the rows with a score."""
+    log_odds: np.ndarray
+    probability: np.ndarray
+    percentile: np.ndarray
+    """(m,) int64, 1 to 100."""
+    themes: np.ndarray | None
+    """(m, themes) effects by theme; None without reasons."""
+    told: Told | None
+    at_stake: np.ndarray
+    """(m,) probability x value in whole cents; NaN when the value is not known."""
+
+    def rows(self, champion: Champion, values: Sequence[Values]) -> list[ScoredRow]:
+        """The same as objects, for the store; `values` is `signal_rows(panel)`."""
+        scorer = champion.scorer
+        fixed = self.panel.select(["entity_id", "as_of", "value"]).to_pydict()
+        inputs = [{name: row[name] for name in scorer.names} for row in values]
+        kept = self.no_score.to_pylist()
+        columns = zip(fixed["entity_id"], fixed["as_of"], fixed["value"], inputs, kept, strict=True)
+        found = [ScoredRow(each, as_of, value, own, why) for each, as_of, value, own, why in columns]
+        reasons = self._reasons(scorer, inputs)
+        themes = None if self.themes is None else self.themes.tolist()
+        numbers = zip(self.at.tolist(), self.probability.tolist(), self.percentile.tolist(), strict=True)
+        for place, (i, probability, percentile) in enumerate(numbers):
+            row = found[i]
+            found[i] = ScoredRow(
+                row.entity_id, row.as_of, row.value, row.inputs, None, probability, percentile,
+                scorer.band_names[percentile - 1], reasons[place],
+                None if themes is None else dict(zip(scorer.themes, themes[place], strict=True)),
+            )  # fmt: skip
+        return found
+
+    def _reasons(self, scorer: Scorer, inputs: Sequence[Values]) -> list[list[Reason]]:
+        found: list[list[Reason]] = [[] for _ in self.at]
+        if self.told is None:
+            return found
+        told, at = self.told, self.at.tolist()
+        columns = (told.rows, told.signals, told.effects, told.shares, told.places, told.sizes)
+        members = iter(zip(told.members.tolist(), told.parts.tolist(), strict=True))
+        for place, j, effect, share, text, size in zip(*(c.tolist() for c in columns), strict=True):
+            signal = scorer.spec.signals[j]
+            value = inputs[at[place]][signal.name]
+            value = float(value) if isinstance(value, bool) else value
+            found[place].append(
+                Reason(
+                    signal.name,
+                    signal.theme,
+                    value,
+                    "up" if effect > 0 else "down",
+                    effect,
+                    share,
+                    told.texts[text],
+                    {scorer.names[i]: part for i, part in islice(members, size)},
+                )
+            )
+        return found
+
+
+def score_columns(champion: Champion, panel: pa.Table, reasons: int, quiet: Set[str] = frozenset()) -> Scored:
+    """Every row of a panel, those without a score included.
+
+    `quiet` are the ids that must not be scored; they get `opted_out`. Raises `BadInput` when the panel lacks signals that the
+    scorer needs.
+    """
+    kept, at = to_score(panel, quiet)
+    return assembled(champion.scorer, panel, kept, at, explained(champion.scorer, panel, at, reasons))
+
+
+@dataclass(frozen=True)
+class Explained:
+    """m rows, as far as only the scorer is asked: what a cluster computes (`serving.batch.spark`)."""
+
+    log_odds: np.ndarray
+    themes: np.ndarray | None
+    told: Told | None
+
+
+def to_score(panel: pa.Table, quiet: Set[str] = frozenset()) -> tuple[pa.ChunkedArray, np.ndarray]:
+    """Why each row gets no score (null where it gets one), and the (m,) places of those that do."""
+    status = panel["eligibility"]
+    if quiet:
+        asked = pc.is_in(panel["entity_id"], value_set=pa.array(sorted(quiet), pa.string()))
+        status = pc.if_else(asked, eligibility.OPTED_OUT, status)
+    eligible = pc.fill_null(pc.equal(status, eligibility.ELIGIBLE), False)
+    return pc.if_else(eligible, pa.scalar(None, pa.string()), status), np.flatnonzero(eligible.to_numpy())
+
+
+def explained(scorer: Scorer, panel: pa.Table, at: np.ndarray, reasons: int) -> Explained:
+    """The scores of some rows of a panel, with the strongest reasons."""
+    x = scorer.encode({name: panel[name] for name in panel.column_names if name not in FIXED})[at]
+    if not reasons:
+        return Explained(scorer.log_odds(x), None, None)
+    log_odds, effects = scorer.explain(x)
+    return Explained(log_odds, scorer.theme_sums(effects), scorer.tell(x, effects, reasons))
+
+
+def assembled(scorer: Scorer, panel: pa.Table, kept: pa.ChunkedArray, at: np.ndarray, found: Explained) -> Scored:
+    """What follows from the log-odds and the panel; the same wherever the log-odds were computed."""
+    probability = sigmoid(found.log_odds)
+    value = panel["value"].cast(pa.float64()).to_numpy()[at]
+    return Scored(
+        panel, kept, at, found.log_odds, probability, scorer.percentile(probability).astype(np.int64), found.themes,
+        found.told, stakes(probability, value),
+    )  # fmt: skip
+
+
+def stakes(probability: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """(m,) probability x value rounded to cents, as `at_stake` rounds one; NaN when the value is not known.
+
+    >>> stakes(np.array([0.37, 0.5, 0.5]), np.array([48000.0, np.nan, 0.01]))
+    array([1.776e+04,       nan, 0.000e+00])
+    """
+    cents = probability * value * 100
+    found = np.rint(cents) / 100
+    unsure = (np.abs(np.abs(cents - np.trunc(cents)) - 0.5) < HALF) | (np.abs(cents) >= 2.0**40)
+    for i in np.flatnonzero(unsure).tolist():
+        exact = at_stake(float(probability[i]), float(value[i]))
+        found[i] = math.nan if exact is None else exact
+    return found

@@ -1,0 +1,117 @@
+"""Scoring a whole panel: what the worker and the batch have in common."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from models.scorer.scorer import Reason
+from serving.champion import Champion
+from serving.clock import to_us
+from serving.decisions import repository as history
+from serving.score_change.attribution import Old
+from serving.scoring import eligibility
+from serving.scoring.repository import Values
+
+FIXED = ("entity_id", "as_of", "eligibility", "value")
+
+
+@dataclass(frozen=True)
+class ScoredRow:
+    """One entity as of one moment, by one model."""
+
+    entity_id: str
+    as_of: datetime
+    value: float | None
+    inputs: Values
+    no_score: str | None = None
+    probability: float | None = None
+    score: int | None = None
+    band: str | None = None
+    reasons: Sequence[Reason] = ()
+    themes: Mapping[str, float] | None = None
+
+    @property
+    def at_stake(self) -> float | None:
+        """probability x value, currency units; None when either is unknown."""
+        return at_stake(self.probability, self.value)
+
+    def decision(
+        self, champion: Champion, *, cause: str, run_id: str | None, recorded_at_us: int,
+        old_rows: Mapping[int, Old] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        return history.decision(
+            model=champion.name, entity=champion.entity, entity_id=self.entity_id, as_of_us=to_us(self.as_of),
+            recorded_at_us=recorded_at_us, cause=cause, run_id=run_id, version=champion.version, scorer=champion.sha256,
+            probability=self.probability, score=self.score, band=self.band, no_score=self.no_score, value=self.value,
+            reasons=self.reasons,
+            inputs=champion.scorer.pack(self.inputs) if self.no_score is None else (),
+            old_rows=old_rows if self.no_score is None else None,
+        )  # fmt: skip
+
+
+def at_stake(probability: float | None, value: float | None) -> float | None:
+    """probability x value, rounded to cents.
+
+    >>> at_stake(0.37, 48000.0), at_stake(0.5, None)
+    (17760.0, None)
+    """
+    return None if probability is None or value is None else round(probability * value, 2)
+
+
+def signal_rows(panel: pa.Table) -> list[Values]:
+    """The signals of each row by name; a missing number is None."""
+    names = [name for name in panel.column_names if name not in FIXED]
+    rows: list[Values] = panel.select(names).to_pylist()
+    for name in names:
+        if pa.types.is_floating(panel.schema.field(name).type):
+            for row in rows:
+                value = row[name]
+                if value is not None and math.isnan(value):  # type: ignore[arg-type]  # the column is float64
+                    row[name] = None
+    return rows
+
+
+def score_panel(
+    champion: Champion, panel: pa.Table, reasons: int, values: Sequence[Values], quiet: Set[str] = frozenset()
+) -> list[ScoredRow]:
+    """Every row of a panel, those without a score included, in the panel's order. `values` is `signal_rows(panel)`.
+
+    `quiet` are the ids that must not be scored (`privacy.repository.not_to_score`): they get `opted_out`. Raises `BadInput` when the panel lacks signals that the scorer needs.
+    """
+    scorer = champion.scorer
+    fixed = panel.select(list(FIXED)).to_pydict()
+    fixed["eligibility"] = [
+        eligibility.OPTED_OUT if each in quiet else status
+        for each, status in zip(fixed["entity_id"], fixed["eligibility"], strict=True)
+    ]
+    eligible = np.array([status == eligibility.ELIGIBLE for status in fixed["eligibility"]], dtype=bool)
+    chosen = np.flatnonzero(eligible)
+    X = scorer.encode({name: panel[name] for name in panel.column_names if name not in FIXED})[chosen]
+    probability = scorer.probability(X)
+    scores, bands = scorer.percentile(probability), scorer.band(probability)
+    effects, _ = scorer.effects(X) if reasons else (np.empty((0, 0)), 0.0)
+    used = [signal.name for signal in scorer.spec.signals]
+    found: list[ScoredRow] = []
+    at = {int(row): place for place, row in enumerate(chosen)}
+    for row in range(panel.num_rows):
+        inputs = {name: values[row][name] for name in used}
+        entity_id, as_of, value = fixed["entity_id"][row], fixed["as_of"][row], fixed["value"][row]
+        place = at.get(row)
+        if place is None:
+            found.append(ScoredRow(entity_id, as_of, value, inputs, no_score=fixed["eligibility"][row]))
+            continue
+        found.append(
+            ScoredRow(
+                entity_id, as_of, value, inputs, None, float(probability[place]), int(scores[place]), bands[place],
+                scorer.reasons(inputs, effects[place], reasons) if reasons else (),
+                scorer.by_theme(effects[place]) if reasons else None,
+            )
+        )  # fmt: skip
+    return found

@@ -1,0 +1,114 @@
+"""What calls to a CRM have in common: a client that follows nothing, and what an answer means for the whole call."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from serving.clock import system_us, to_us
+from serving.connections.writeback import WriteBack
+from serving.vendors.outbound import CallFailed, CallRefused
+from serving.vendors.transport import Transport
+
+CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 30.0
+"""Until there is a connection, and until the next bytes of an answer."""
+LARGEST_ANSWER = 16 * 1024 * 1024
+"""Bytes: 200 records of Salesforce have 40 kB."""
+LONGEST_WAIT_SECONDS = 6 * 3600.0
+"""Of a Retry-After: one that is longer is not believed."""
+
+
+def make_client(
+    config: WriteBack,
+    headers: Mapping[str, str],
+    transport: httpx.BaseTransport | None = None,
+    auth: httpx.Auth | None = None,
+) -> httpx.Client:
+    """Verifies certificates, follows no redirect, and takes no proxy or credentials from the environment."""
+    return httpx.Client(
+        headers={"User-Agent": "accountscore", "Accept-Encoding": "identity", **headers},
+        timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+        follow_redirects=False,
+        trust_env=False,
+        transport=transport or Transport(trusted(config)),
+        auth=auth,
+        event_hooks={"response": [_bound]},
+    )
+
+
+class _Bounded(httpx.SyncByteStream):
+    """The content of an answer, which ends in size. In time it ends by the transport."""
+
+    def __init__(self, stream: httpx.SyncByteStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = LARGEST_ANSWER
+        for part in self._stream:
+            left -= len(part)
+            if left < 0:
+                raise httpx.ReadError("the answer is too large")
+            yield part
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _bound(answer: httpx.Response) -> None:
+    # It was not asked for, and 16 MB of gzip may hold 16 GB: the bound is one of bytes as they arrive.
+    if answer.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise httpx.DecodingError("the answer is compressed, which was not asked for")
+    if isinstance(answer.stream, httpx.SyncByteStream):
+        answer.stream = _Bounded(answer.stream)
+
+
+def trusted(config: WriteBack) -> ssl.SSLContext:
+    context = httpx.create_ssl_context(trust_env=False)
+    if config.ca_file is not None:
+        context.load_verify_locations(config.ca_file)
+    return context
+
+
+def judge(call: Callable[[], httpx.Response], locked: float = 0.0) -> httpx.Response:
+    """The answer when it is 2xx. Raises `CallFailed` where trying again can help, `CallRefused` where it cannot."""
+    try:
+        answer = call()
+    except httpx.HTTPError as error:
+        raise CallFailed(type(error).__name__) from None
+    status = answer.status_code
+    if 200 <= status < 300:
+        return answer
+    wait = retry_after(answer.headers.get("retry-after"))
+    why = f"HTTP {status}"
+    if status in (
+        401,
+        403,
+    ):  # the token is wrong for all of them: a person has to mend it, and nothing is lost till then
+        raise CallFailed(why, max(wait or 0.0, 60.0), paused=True)
+    if status == 429:
+        raise CallFailed(why, wait, paused=True)
+    if status == 423:
+        raise CallFailed(why, max(wait or 0.0, locked))
+    if status in (408, 425) or status >= 500:
+        raise CallFailed(why, wait)
+    raise CallRefused(why)  # 3xx among them: a redirect is followed by nobody
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds of a Retry-After, given as seconds or as a date; None for what is neither.
+
+    >>> retry_after("3"), retry_after("soon"), retry_after("Wed, 21 Oct 2015 07:28:00 GMT")
+    (3.0, None, 0.0)
+    """
+    if value is None:
+        return None
+    if value.isascii() and value.isdigit() and len(value) < 10:
+        return min(float(value), LONGEST_WAIT_SECONDS)
+    try:
+        moment = parsedate_to_datetime(value)
+        return min(max(0.0, (to_us(moment) - system_us()) / 1e6), LONGEST_WAIT_SECONDS) if moment.tzinfo else None
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,87 @@
+"""Writing scores to Salesforce: sObject Collections, 200 records a call, an outcome per record inside a 200.
+
+A record is found by its id (`PATCH .../composite/sobjects`), or, where the connection names one, by a field that holds our
+key (`PATCH .../composite/sobjects/{type}/{field}`, an upsert).
+
+Source: Salesforce, "REST API Developer Guide: sObject Collections". By httpx and not by simple-salesforce: that has no
+call for collections, keeps the headers of an error from us, Retry-After among them, and logs in by other means. In the
+tests it reads what we wrote, and sends what we send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+
+from serving.connections.writeback import WriteBack
+from serving.vendors.client import judge, make_client
+from serving.vendors.oauth import login
+from serving.vendors.outbound import CallFailed, Outcome, Write, one_call, values_of
+
+VERSION = "v62.0"
+AGAIN = (
+    "UNABLE_TO_LOCK_ROW",
+    "SERVER_UNAVAILABLE",
+    "REQUEST_RUNNING_TOO_LONG",
+    "REQUEST_LIMIT_EXCEEDED",
+    "QUERY_TIMEOUT",
+    "UNKNOWN_EXCEPTION",
+    "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",  # a trigger failed; often on a lock of its own
+    "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+    "PROCESSING_HALTED",
+)
+"""Status codes of a row that trying again can mend; any other is about the record or the field."""
+
+
+class Salesforce:
+    """See `serving.vendors.outbound.Sender`."""
+
+    batch = 200
+
+    def __init__(self, config: WriteBack) -> None:
+        # The name is in changeOrigin of change events: others can tell our writes from a person's.
+        self._client = make_client(config, {"Sforce-Call-Options": "client=accountscore"}, auth=login(config))
+        self._config = config
+        self._url = f"{config.url}/services/data/{VERSION}/composite/sobjects"
+
+    def send(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        # A call is for one type and one way to find a record, and names a record once.
+        field = self._field(writes[0])
+        together = [write for write in one_call(writes) if self._field(write) == field]
+        first = together[0].object_type
+        records = []
+        for write in together:
+            found = {field: write.entity_id} if field else {"id": write.object_id}
+            values = values_of(write, self._config.models.get(write.model))
+            records.append({"attributes": {"type": first}, **found, **values})
+        url = f"{self._url}/{first}/{field}" if field else self._url
+        answer = judge(lambda: self._client.patch(url, json={"allOrNone": False, "records": records}))
+        outcomes = dict(zip((write.key for write in together), _outcomes(len(together), answer), strict=True))
+        return [outcomes.get(write.key, Outcome("retry")) for write in writes]
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _field(self, write: Write) -> str | None:
+        target = self._config.models.get(write.model)
+        return target.external_id if target else None
+
+
+def _outcomes(count: int, answer: httpx.Response) -> list[Outcome]:
+    """Per record, in the order of the call: a 200 says nothing of them."""
+    try:
+        rows = answer.json()
+        if not isinstance(rows, list) or len(rows) != count:
+            raise ValueError
+        return [_outcome(row) for row in rows]
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        raise CallFailed("the answer is not what the API's description says") from None
+
+
+def _outcome(row: dict[str, Any]) -> Outcome:
+    if row["success"] is True:
+        return Outcome("sent")
+    code = str(row["errors"][0]["statusCode"])[:60]
+    return Outcome("retry" if code in AGAIN else "dead", code)

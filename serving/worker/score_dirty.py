@@ -1,0 +1,325 @@
+"""Second half: signals of the dirty entities are computed in bulk, scored, and committed together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection, delete, func, select
+
+from features.panel.build import build_panel
+from features.sources.schema import ENTITIES
+from features.sources.source import Source
+from serving.champion import Champions
+from serving.clock import Clock, from_us, system_us, to_us
+from serving.connections.config import ConnectionConfig
+from serving.decisions import repository as history
+from serving.errors import StoreAway
+from serving.inbox import repository as letters
+from serving.inbox.sealed import Seal
+from serving.log import place_of
+from serving.outbox import repository as outbox
+from serving.outbox.repository import WEBHOOK, NewScore
+from serving.privacy import repository as privacy
+from serving.score_change.attribution import Old
+from serving.scoring import repository as stored
+from serving.scoring.repository import Values
+from serving.scoring.rows import score_panel, signal_rows
+from serving.store.connect import Store
+from serving.store.deletions import merged_into, removed_among
+from serving.store.tables import changes as changes_table
+from serving.store.tables import dirty, inbox
+from serving.worker import row_changes, set_aside
+from serving.worker.row_changes import Links
+from serving.worker.source_cache import Sources, overlaid
+
+log = logging.getLogger("serving.worker")
+ENTITIES_A_ROUND = 2000
+REASONS = 5
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one round did."""
+
+    entities: int = 0
+    scores: int = 0
+    waiting_for_model: int = 0
+
+
+@dataclass(frozen=True)
+class Round:
+    """Entities of one source as they were at one moment: what is dirty, or a part of a backlog."""
+
+    generations: Mapping[tuple[str, str], int]
+    letters_up_to: int
+    newest_known: int
+    priority: int = WEBHOOK
+    run_id: str | None = None
+    """Of the backlog; None for what is dirty because it changed."""
+
+
+def score_dirty(
+    store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], champions: Champions, clock: Clock,
+    *, oldest_first: bool = False,
+) -> Scored:  # fmt: skip
+    """Score what is due, one transaction per source: what changed first, a backlog when nothing else is due or when it is the
+    turn of the oldest. Raises `StoreAway`; then the entities stay dirty."""
+    total = Scored()
+    by_source = {config.source: config for config in connections.values()}
+    wanted = {entity for entity in ENTITIES if champions.of_entity(entity)}
+    for source_name, config in by_source.items():
+        found, lacking = _due(store, source_name, to_us(clock()), wanted, oldest_first)
+        total = Scored(total.entities, total.scores, total.waiting_for_model + lacking)
+        if found.generations:
+            of_source = [c for c in connections.values() if c.source == source_name]
+            cause = "webhook" if found.priority == WEBHOOK else "backfill"
+            scores = score_round(
+                store, sources.get(config), source_name, of_source, found, champions, clock, cause, found.run_id
+            )
+            total = Scored(total.entities + len(found.generations), total.scores + scores, total.waiting_for_model)
+    return total
+
+
+def next_due(store: Store) -> int | None:
+    """When the next dirty entity is due, microseconds; None when there is none."""
+    with store.read() as connection:
+        return connection.execute(select(func.min(dirty.c.due_at)).where(dirty.c.error.is_(None))).scalar()
+
+
+def _due(
+    store: Store, source_name: str, now_us: int, wanted: set[str], oldest_first: bool
+) -> tuple[Round, int]:  # fmt: skip
+    due = (dirty.c.source == source_name, dirty.c.due_at <= now_us, dirty.c.error.is_(None))
+    order = (dirty.c.due_at, dirty.c.entity, dirty.c.entity_id)
+    with store.read() as connection:
+        # A round is of one kind: what somebody waits for is not scored together with thousands for which nobody does.
+        kind = connection.execute(
+            select(dirty.c.priority, dirty.c.run_id)
+            .where(*due, dirty.c.entity.in_(wanted))
+            .order_by(*([] if oldest_first else [dirty.c.priority]), *order)
+            .limit(1)
+        ).first()
+        priority, run_id = kind or (WEBHOOK, None)
+        same = [dirty.c.priority == priority]
+        if priority != WEBHOOK:
+            same.append(dirty.c.run_id.is_not_distinct_from(run_id))
+        rows = connection.execute(
+            select(dirty.c.entity, dirty.c.entity_id, dirty.c.generation)
+            .where(*due, *same, dirty.c.entity.in_(wanted))
+            .order_by(*order)
+            .limit(ENTITIES_A_ROUND)
+        ).all()
+        lacking = connection.execute(select(func.count()).where(*due, dirty.c.entity.not_in(wanted))).scalar_one()
+        up_to = connection.execute(select(func.max(inbox.c.id)).where(inbox.c.state == letters.APPLIED)).scalar()
+        known = newest_known(connection, source_name)
+    return Round({(e, i): g for e, i, g in rows}, up_to or 0, known, priority, run_id), lacking
+
+
+def newest_known(connection: Connection, source_name: str) -> int:
+    """When we were last told of a change, microseconds; 0 when never."""
+    query = select(func.max(changes_table.c.known_time)).where(changes_table.c.source == source_name)
+    return connection.execute(query).scalar() or 0
+
+
+def score_round(
+    store: Store,
+    source: Source,
+    source_name: str,
+    connections: Sequence[ConnectionConfig],
+    found: Round,
+    champions: Champions,
+    clock: Clock,
+    cause: str = "webhook",
+    run_id: str | None = None,
+) -> int:
+    """Score some entities of a source and commit signals, decisions and write-backs together; returns the decisions.
+
+    One that cannot be scored, whatever is wrong with it, is set aside with the reason, and the others are scored: they are halved
+    until it is alone. A fault that an empty round has too is not theirs: it is raised and they stay dirty.
+    """
+    arguments = (store, source, source_name, connections)
+    more = (champions, clock, cause, run_id)
+    try:
+        return _score_some(*arguments, found, *more)
+    except StoreAway:
+        raise
+    except Exception:
+        _score_some(*arguments, Round({}, 0, found.newest_known), *more)
+    scores, left = 0, [tuple(found.generations)]
+    while left:
+        part = left.pop(0)
+        of_part = Round(
+            {e: found.generations[e] for e in part}, found.letters_up_to, found.newest_known, found.priority, found.run_id
+        )  # fmt: skip
+        try:
+            scores += _score_some(*arguments, of_part, *more)
+        except StoreAway:
+            raise
+        except Exception as error:
+            if len(part) == 1:
+                set_aside.put(store, source_name, *part[0], found.generations[part[0]], error, to_us(clock()))
+                log.error(
+                    "records.set_aside source=%s count=1 %s next=python -m serving dead-letters list", source_name, place_of(error)
+                )  # fmt: skip
+            else:
+                left[:0] = [part[: len(part) // 2], part[len(part) // 2 :]]
+    return scores
+
+
+def _score_some(
+    store: Store,
+    source: Source,
+    source_name: str,
+    connections: Sequence[ConnectionConfig],
+    found: Round,
+    champions: Champions,
+    clock: Clock,
+    cause: str,
+    run_id: str | None,
+) -> int:
+    ids = {entity: sorted(i for e, i in found.generations if e == entity) for entity in ENTITIES}
+    with store.read() as connection:
+        quiet = {entity: privacy.not_to_score(connection, entity, wanted) for entity, wanted in ids.items()}
+        accounts = Links(source, connection, source_name).accounts_of(ids["lead"])
+        # Who was deleted or merged away has no score any more, whatever else is told of it.
+        for entity, wanted in ids.items():
+            gone = removed_among(connection, entity, wanted)
+            ids[entity] = [each for each in wanted if each not in gone]
+        told = row_changes.load(
+            connection, source, source_name, sorted({*ids["account"], *accounts}), ids["lead"], Seal.of(champions.home)
+        )
+        # A row is visible strictly before as_of: what we were just told must be.
+        as_of = max(clock(), from_us(found.newest_known) + timedelta(microseconds=1))
+        since = {entity: _since(connection, champions, entity, wanted, as_of) for entity, wanted in ids.items()}
+        merged = {entity: merged_into(connection, entity, own) for entity, own in since.items()}
+    kept: list[dict[str, Any]] = []
+    decided: list[dict[str, Any]] = []
+    to_write: list[NewScore] = []
+    with overlaid(source, told.by_table) as above:
+        for entity, wanted in ids.items():
+            if (wanted or not found.generations) and above.has(ENTITIES[entity]):
+                new_signals, new_decisions, new_scores = _score_entity(
+                    above, entity, wanted, as_of, champions, quiet[entity], cause, run_id, since[entity], merged[entity]
+                )
+                kept += new_signals
+                decided += new_decisions
+                to_write += new_scores
+    with store.write() as connection:
+        stored.put(connection, kept, to_us(as_of))
+        history.put(connection, decided)
+        outbox.enqueue(connection, connections, to_write, system_us(), found.priority, to_us(as_of))
+        for (entity, entity_id), generation in found.generations.items():
+            # Only if no change came meanwhile: one that did is scored in the next round.
+            connection.execute(
+                delete(dirty).where(
+                    dirty.c.source == source_name, dirty.c.entity == entity, dirty.c.entity_id == entity_id,
+                    dirty.c.generation == generation,
+                )
+            )  # fmt: skip
+        for entity in ENTITIES:
+            wanted = [i for e, i in found.generations if e == entity]
+            letters.mark_scored(connection, entity, wanted, found.letters_up_to, to_us(as_of))
+        unread = letters.fail(connection, told.set_aside)
+    if unread:
+        why = next(iter(told.set_aside.values()))
+        log.warning("changes.set_aside count=%d first=%s next=python -m serving dead-letters list", unread, why)
+    if not found.generations:
+        return 0
+    log.info("score.created cause=%s entities=%d scores=%d", cause, len(found.generations), len(decided))
+    return len(decided)
+
+
+def _since(
+    connection: Connection, champions: Champions, entity: str, ids: list[str], as_of: datetime
+) -> dict[str, int]:
+    """The `as_of` of the newest score of each before this one."""
+    found: dict[str, int] = {}
+    for champion in champions.of_entity(entity):
+        for name, us in history.newest_between(connection, champion.name, entity, ids, 0, to_us(as_of)).items():
+            found[name] = max(us, found.get(name, 0))
+    return found
+
+
+def _score_entity(
+    source: Source,
+    entity: str,
+    ids: list[str],
+    as_of: datetime,
+    champions: Champions,
+    quiet: set[str],
+    cause: str,
+    run_id: str | None,
+    since: Mapping[str, int],
+    merged: set[str],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[NewScore]]:
+    """`since`: the `as_of` of the scores that these will be compared with. Those of `merged` took in others: their old rows are
+    others than they were."""
+    panel, aged = _panels(source, entity, ids, as_of, since)
+    values = signal_rows(panel)
+    columns = panel.select(["entity_id", "eligibility", "value"]).to_pydict()
+    subjects = list(zip(columns["entity_id"], columns["eligibility"], columns["value"], values, strict=True))
+    kept = [stored.row(entity, i, as_of, status, value, v, "worker") for i, status, value, v in subjects]
+    now = dict(zip(columns["entity_id"], values, strict=True))
+    restated = _restated(source, entity, {i: us for i, us in since.items() if i in merged})
+    decided, to_write = [], []
+    for champion in champions.of_entity(entity):
+        names = champion.scorer.names
+        old = {
+            i: {
+                since[i]: Old(
+                    _differing(then, now[i], names), {n: v for n, v in restated.get(i, {}).items() if n in names}
+                )
+            }
+            for i, then in aged.items()
+            if i in now and (i not in merged or i in restated)
+        }
+        for result in score_panel(champion, panel, REASONS, values, quiet):
+            decided.append(
+                result.decision(
+                    champion,
+                    cause=cause,
+                    run_id=run_id,
+                    recorded_at_us=to_us(as_of),
+                    old_rows=old.get(result.entity_id),
+                )
+            )
+            to_write.append(
+                NewScore(
+                    champion.name, result.entity_id, to_us(as_of), champion.version, result.score, result.band,
+                    result.probability, [reason.text for reason in result.reasons], result.no_score,
+                )
+            )  # fmt: skip
+    return kept, decided, to_write
+
+
+def _panels(
+    source: Source, entity: str, ids: list[str], as_of: datetime, since: Mapping[str, int]
+) -> tuple[pa.Table, dict[str, Values]]:
+    """The panel, and the signals that the rows known before an entity's earlier score give at the same moment: both in one, for
+    a panel of a few entities costs what its columns cost."""
+    moments = {i: [as_of, *([from_us(since[i])] if i in since else [])] for i in ids}
+    both = build_panel(source, entity, [as_of], known_before=moments)  # type: ignore[arg-type]  # a key of ENTITIES
+    now = pc.equal(both["known_before"], pa.scalar(as_of, pa.timestamp("us", "UTC")))
+    then = both.filter(pc.invert(now)).drop_columns("known_before")
+    aged = dict(zip(then["entity_id"].to_pylist(), signal_rows(then), strict=True))
+    return both.filter(now).drop_columns("known_before"), aged
+
+
+def _restated(source: Source, entity: str, since: Mapping[str, int]) -> dict[str, Values]:
+    """The signals that the rows as they are now give at the moment of an earlier score."""
+    found: dict[str, Values] = {}
+    for us in sorted(set(since.values())):
+        ids = sorted(i for i, own in since.items() if own == us)
+        panel = build_panel(source, entity, [from_us(us)], ids=ids)  # type: ignore[arg-type]  # as above
+        found |= dict(zip(panel["entity_id"].to_pylist(), signal_rows(panel), strict=True))
+    return found
+
+
+def _differing(then: Values, now: Values, names: Sequence[str]) -> Values:
+    return {name: then[name] for name in names if name in then and then[name] != now[name]}

@@ -1,0 +1,124 @@
+"""The sources that connections name, opened once and anew when their files change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+from features.kit.errors import BadInput, Fault, UserMistake
+from features.signals.needed_tables import tables_for
+from features.signals.signal import Entity
+from features.sources.schema import ENTITIES, TABLES
+from features.sources.source import Source, open_source
+from features.sources.suppression import FILE, Marks, Removed
+from serving.connections.config import ConnectionConfig
+from serving.inbox.sealed import Seal
+from serving.log import place_of
+
+LABELS = {table.name for table in TABLES.values() if table.kind == "label"}
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+class Sources:
+    """Open sources by name and data folder."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self.seal = Seal.of(home)
+        self._read: tuple[tuple[int, int, int] | None, Removed] | None = None
+        self._open: dict[tuple[str, Path | None], tuple[Source, Stamp]] = {}
+
+    def get(self, connection: ConnectionConfig) -> Source:
+        """The source of a connection as its files are now, with what was merged where it belongs now."""
+        key = (connection.source, connection.data)
+        held = self._open.get(key)
+        if held is None or stamp(held[0]) != held[1] or self._was_merged(held[0]):
+            source = open_source(*key, keep_going=True, home=self._home)
+            self._open[key] = (source, stamp(source))
+        return self._open[key][0]
+
+    def _was_merged(self, source: Source) -> bool:
+        """Whether rows changed their owner since it was opened, or a person at an account is gone. Who is deleted or erased as a
+        whole gets no score, whatever its rows say: the source need not be read anew for that."""
+
+        def of_others(marks: Marks) -> object:
+            moved = {kind: {m: to for m, to in of_kind.items() if to is not None} for kind, of_kind in marks.items()}
+            return {kind: found for kind, found in moved.items() if found}, marks.get("contact")
+
+        return of_others(self._gone().of(source.name)) != of_others(source.left_out.marks)
+
+    def _gone(self) -> Removed:
+        """Read when the file changed: there may be many, and this is asked every round."""
+        try:
+            status = os.stat(self._home / FILE)
+            told = (status.st_ino, status.st_mtime_ns, status.st_size)
+        except FileNotFoundError:
+            told = None
+        if self._read is None or self._read[0] != told:
+            self._read = told, Removed.load(self._home)
+        return self._read[1]
+
+    def faults(self, connection: ConnectionConfig) -> list[Fault]:
+        """Why a connection cannot be worked on: its source cannot be read, or lacks a table that an object is mapped to."""
+        where = f"connection {connection.name}"
+        try:
+            source = self.get(connection)
+            source.require(_read_by(source, connection))
+        except BadInput as error:
+            # It is opened anew when it is looked at again, also where no file of its folders says that it was mended.
+            self._open.pop((connection.source, connection.data), None)
+            step = f"run python -m features check --source {connection.source}"
+            # It goes into a log: what is found there, and the step, may name a value of a row.
+            return [Fault(fault.where, "it cannot be read as it is", fault.rule, step) for fault in error.faults]
+        except UserMistake as error:
+            return [Fault(where, str(error), "its source can be read", "mend the source or the connection")]
+        except Exception as error:  # a source's own Python file may raise anything
+            rule = "its source can be read"
+            return [Fault(where, place_of(error), rule, f"run python -m features check --source {connection.source}")]
+        return [
+            Fault(
+                f"{where}, [objects.{name}], key table",
+                f"the source {source.name!r} has no table {mapped.table!r}",
+                f"one of {', '.join(source.tables)}",
+                "add the table to the source or mend the connection",
+            )
+            for name, mapped in connection.objects.items()
+            if not source.has(mapped.table)
+        ]
+
+
+def _read_by(source: Source, connection: ConnectionConfig) -> set[str]:
+    """The tables that scoring reads of a source, and those that the connection changes: another one may have a fault."""
+    entities: list[Entity] = [entity for entity in get_args(Entity) if source.has_file(ENTITIES[entity])]
+    return {mapped.table for mapped in connection.objects.values()}.union(*map(tables_for, entities)) - LABELS
+
+
+def stamp(source: Source) -> Stamp:
+    """Names, sizes and times of the files that a source reads; equal as long as nobody touched them."""
+    folders = [source.folder, *([source.data] if source.data else [])]
+    found = []
+    for folder in folders:
+        for place, _, names in os.walk(folder):
+            for name in names:
+                try:
+                    status = os.stat(os.path.join(place, name))
+                except FileNotFoundError:
+                    continue
+                found.append((os.path.join(place, name), status.st_size, status.st_mtime_ns))
+    return tuple(sorted(found))
+
+
+@contextmanager
+def overlaid(source: Source, changes: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Source]:
+    """The source with the changes laid over it; what that made in the database is dropped afterwards."""
+    above = source
+    for table, rows in changes.items():
+        above = above.with_changes(table, rows)
+    try:
+        yield above
+    finally:
+        for schema in set(above.schemas.values()) - set(source.schemas.values()):
+            above.connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
