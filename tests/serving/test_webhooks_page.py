@@ -77,8 +77,8 @@ class TestThePage:
         ):
             assert f"`{name}`" in text
             files = [
-                *Path("serving/webhooks").glob("*.py"),
-                *Path("serving/writeback").glob("*.py"),
+                *Path("serving/vendors").rglob("*.py"),
+                *Path("serving/connections").glob("*.py"),
                 Path("tests/serving/cases.py"),
             ]
             assert any(re.search(rf"(class |def |^){name}\b", f.read_text(), re.MULTILINE) for f in files), name
