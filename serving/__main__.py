@@ -76,9 +76,7 @@ def worker(
         raise BadInput("connections", [fault for faults in off.values() for fault in faults])
     if not mapped:
         folder = str(settings.base.connections)
-        raise UserMistake(
-            f"no connection in {folder!r}: put NAME.toml there, see serving/connections/config.py for its form"
-        )
+        raise UserMistake(f"no connection in {folder!r}: put NAME.toml there, see serving/connections.py for its form")
     tell(off)
     tell(found.unsigned, "webhooks.off")  # what came before is worked on
     tell(found.silent, "writeback.off")  # scores are queued till it is set
@@ -283,7 +281,6 @@ def sync() -> None:
 @app.command()
 def migrate() -> None:
     """Set the store up, or bring it to the revision of this version."""
-    from features.sources.suppression import FILE
     from serving.log import configure
     from serving.privacy import suppression_export
     from serving.store.connect import open_store
@@ -293,10 +290,10 @@ def migrate() -> None:
     configure(settings.log_format)
     store = open_store(settings.base.store_url)
     typer.echo(f"store {store.engine.url.render_as_string(hide_password=True)} is at revision {apply(store)}")
-    if (settings.base.home / FILE).is_file():
+    if suppression_export.is_there(settings.base.home):
         suppression_export.publish(
             store, settings.base.home
-        )  # a new store in the place of a lost one learns who was erased
+        )  # a new store in the place of a lost one learns who was erased or objected
     store.close()
 
 

@@ -48,8 +48,6 @@ class Removed:
     everywhere: Marks = field(default_factory=dict)
     sources: Mapping[str, Marks] = field(default_factory=dict)
     """By the name of the source's folder."""
-    generation: int = 0
-    """How often the store that tells this had changed in who is erased: one that changed less often is not that store."""
 
     @classmethod
     def load(cls, home: Path) -> Removed:
@@ -57,7 +55,7 @@ class Removed:
         path = home / FILE
         try:
             held = json.loads(path.read_text())
-            return cls(held["everywhere"], held["sources"], int(held.get("generation", 0)))
+            return cls(held["everywhere"], held["sources"])
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, KeyError, TypeError):
@@ -67,7 +65,7 @@ class Removed:
 
     def save(self, home: Path) -> None:
         """Whole and durable, or as it was."""
-        told = {"everywhere": self.everywhere, "sources": self.sources, "generation": self.generation}
+        told = {"everywhere": self.everywhere, "sources": self.sources}
         text = json.dumps(told, sort_keys=True, indent=1)
         path = home / FILE
         if not (path.is_file() and path.read_text() == text):

@@ -12,6 +12,7 @@ from serving.overrides.repository import Override
 from serving.privacy import repository as privacy
 from serving.privacy.repository import Erased
 from serving.store import version_counters
+from serving.store.deletions import mark
 
 GENERATIONS = (overrides.GENERATION, privacy.GENERATION)
 
@@ -22,7 +23,7 @@ class Marks:
 
     overrides: dict[tuple[str, str], Override] = field(default_factory=dict)
     objecting: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Since when, microseconds."""
+    """Entity and `serving.store.deletions.mark`, and since when, microseconds."""
     erased: Erased = field(default_factory=Erased)
     generation: int = -1
     """Of what privacy asks for, when it was loaded; -1: never."""
@@ -39,4 +40,8 @@ class Marks:
 
     def may_not_score(self, entity: str, entity_id: str) -> bool:
         """Whether it objected or was erased."""
-        return (entity, entity_id) in self.objecting or self.erased.has(entity, entity_id)
+        return self.objecting_since(entity, entity_id) is not None or self.erased.has(entity, entity_id)
+
+    def objecting_since(self, entity: str, entity_id: str) -> int | None:
+        """Microseconds; None when it does not object."""
+        return self.objecting.get((entity, mark(entity, entity_id))) if self.objecting else None

@@ -10,6 +10,9 @@ from features.kit.errors import UserMistake
 from serving.store.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from serving.store.connect import Store
 
 app = typer.Typer(help="Erasure and objections.", no_args_is_help=True)
@@ -24,7 +27,6 @@ def erase(kind: Kind, name: Name) -> None:
     Published runs and reports in ACCOUNTSCORE_HOME are rewritten without it. Of a batch with another --out the next run is without it,
     and takes away the older ones that have it.
     """
-    from serving.clock import make_clock, to_us
     from serving.connections.config import load_connections
     from serving.privacy import service
     from serving.privacy.repository import KINDS
@@ -34,7 +36,7 @@ def erase(kind: Kind, name: Name) -> None:
     settings = ServingSettings.from_env()
     configs = load_connections(settings.base.connections, secrets_needed=False).values()
     store = _open()
-    done = service.erase(store, configs, kind, name, to_us(make_clock()()), settings.base.home)
+    done = service.erase(store, configs, kind, name, _now_us(), settings.base.home)
     store.close()
     if done.found:
         typer.echo(f"erased: {counted(done.deleted)}")
@@ -54,14 +56,18 @@ def admit(kind: Kind, name: Name) -> None:
 
     _one_of(kind, repository.KINDS)
     suppression_export.require_writable(ServingSettings.from_env().base.home)
-    _change(lambda connection, _now: repository.admit(connection, kind, name), "it was not erased")
+    store, now_us = _open(), _now_us()
+    with store.write() as connection:
+        had = repository.admit(connection, kind, name, now_us)
+    store.close()
+    typer.echo("done" if had else "nothing to do: it was not erased")
     publish()
 
 
 @app.command()
 def publish() -> None:
     """Write anew who is gone (erased, deleted, merged) into ACCOUNTSCORE_HOME/removed.json, which every reader of a source heeds,
-    and take who was erased out of the other files of the home.
+    and who objected beside it; take who was erased out of the other files of the home.
 
     The API, the worker and the batch do so by themselves; on a machine that only trains, do it before training.
     """
@@ -76,33 +82,28 @@ def publish() -> None:
 @app.command("object")
 def object_to(kind: Kind, name: Name) -> None:
     """Stop scoring it."""
-    from features.sources.schema import ENTITIES
-    from serving.privacy import repository
+    from serving.privacy import service
 
-    _one_of(kind, tuple(ENTITIES))
-    _change(lambda connection, now: repository.object_to(connection, kind, name, now), "it is not scored already")
+    _set_objection(service.object_to, kind, name, "it is not scored already")
 
 
 @app.command()
 def allow(kind: Kind, name: Name) -> None:
     """Take an objection back."""
-    from features.sources.schema import ENTITIES
-    from serving.privacy import repository
+    from serving.privacy import service
 
-    _one_of(kind, tuple(ENTITIES))
-    _change(lambda connection, _now: repository.allow(connection, kind, name), "there is no objection")
+    _set_objection(service.allow, kind, name, "there is no objection")
 
 
 def retention(
     days: Annotated[int, typer.Option(min=1, max=36_500, help="Older records are deleted.")],
 ) -> None:
     """Delete decision records, settled events, ended overrides and kept answers that are older."""
-    from serving.clock import make_clock, to_us
     from serving.privacy import repository
     from serving.store.wipe import wipe
 
     store = _open()
-    moment = to_us(make_clock()()) - days * 86_400_000_000
+    moment = _now_us() - days * 86_400_000_000
     with store.write() as connection:
         done = repository.forget_before(connection, moment)
     left = wipe(store)
@@ -111,15 +112,24 @@ def retention(
     _tell(left)
 
 
-def _change(job: object, nothing: str) -> None:
-    from serving.clock import make_clock, to_us
+def _set_objection(
+    change: Callable[[Store, str, str, int, Path], tuple[bool, list[str]]], kind: str, name: str, nothing: str
+) -> None:
+    from features.sources.schema import ENTITIES
+    from serving.settings import ServingSettings
 
-    assert callable(job)
+    _one_of(kind, tuple(ENTITIES))
     store = _open()
-    with store.write() as connection:
-        done = job(connection, to_us(make_clock()()))
+    done, left = change(store, kind, name, _now_us(), ServingSettings.from_env().base.home)
     store.close()
     typer.echo("done" if done else f"nothing to do: {nothing}")
+    _tell(left)
+
+
+def _now_us() -> int:
+    from serving.clock import make_clock, to_us
+
+    return to_us(make_clock()())
 
 
 def _tell(left: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
@@ -15,6 +16,7 @@ from serving.privacy.schemas import ErasureAnswer, ObjectionAnswer
 from serving.problems import Problem, documented, guarded, no_such
 from serving.state import AppState, state_of
 
+log = logging.getLogger("serving.privacy")
 router = APIRouter(tags=["privacy"])
 OBJECTION = "/v1/{entity}/{entity_id:path}/objection"
 SHOWN: dict[int | str, dict[str, Any]] = {
@@ -28,8 +30,7 @@ async def put_objection(request: Request, entity: EntityName, entity_id: EntityI
     state, entity = state_of(request), check_entity(entity)
     with guarded():
         await asyncio.to_thread(_set, state, entity, entity_id, True)
-    since = state.watched.marks.objecting[entity, entity_id]
-    return json_answer(ObjectionAnswer(entity, entity_id, iso(from_us(since))))
+    return _shown(state, entity, entity_id)
 
 
 @router.delete(OBJECTION, summary="Take an objection back", status_code=204, response_class=Response, responses=documented(404, 422, 503))  # fmt: skip
@@ -44,7 +45,11 @@ async def withdraw_objection(request: Request, entity: EntityName, entity_id: En
 @router.get(OBJECTION, summary="Does it object to scoring?", responses={**SHOWN, **documented(404, 422)})
 async def read_objection(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
     """404 when nobody objected by `PUT` or by command; an objection that the source itself tells is in its signals."""
-    since = state_of(request).watched.marks.objecting.get((check_entity(entity), entity_id))
+    return _shown(state_of(request), check_entity(entity), entity_id)
+
+
+def _shown(state: AppState, entity: str, entity_id: str) -> Response:
+    since = state.watched.marks.objecting_since(entity, entity_id)
     if since is None:
         raise Problem(404, "no_such_objection", "there is no objection of it")
     return json_answer(ObjectionAnswer(entity, entity_id, iso(from_us(since))))
@@ -78,9 +83,8 @@ async def erase(
 
 
 def _set(state: AppState, entity: str, entity_id: str, objects: bool) -> None:
-    with state.store.write() as connection:
-        if objects:
-            repository.object_to(connection, entity, entity_id, to_us(state.clock()))
-        else:
-            repository.allow(connection, entity, entity_id)
+    change = service.object_to if objects else service.allow
+    _, left = change(state.store, entity, entity_id, to_us(state.clock()), state.settings.base.home)
+    for each in left:
+        log.warning("objection.left %s", each)
     state.watched.refresh()

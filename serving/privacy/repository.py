@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, false, or_, select, update
 
-from features.sources.suppression import mark_of
-from serving.store.connect import insert_new
-from serving.store.deletions import DELETED, removed_among
+from serving.store.connect import upsert
+from serving.store.deletions import DELETED, PRESENT, mark, marked_among, parts, removed_among
 from serving.store.tables import (
     changes,
     decisions,
@@ -44,27 +43,59 @@ _EMPTY = {
 
 def object_to(connection: Connection, entity: str, entity_id: str, now_us: int) -> bool:
     """Stop scoring it; False when it was stopped already."""
-    row = {"entity": entity, "entity_id": entity_id, "since": now_us}
-    new = insert_new(connection, objections, [row], unique=("entity", "entity_id"))
-    bump(connection, GENERATION)
-    return bool(new)
+    return _set(connection, objections, entity, entity_id, now_us)
 
 
-def allow(connection: Connection, entity: str, entity_id: str) -> bool:
+def allow(connection: Connection, entity: str, entity_id: str, now_us: int) -> bool:
     """Take an objection back; False when there was none."""
-    gone = connection.execute(
-        delete(objections).where(objections.c.entity == entity, objections.c.entity_id == entity_id)
-    )
-    bump(connection, GENERATION)
-    return bool(gone.rowcount)
+    return _take_back(connection, objections, entity, entity_id, now_us)
 
 
 def objecting(connection: Connection, entity: str | None = None) -> dict[tuple[str, str], int]:
-    """(entity, id) of all who objected, and since when."""
-    query = select(objections.c.entity, objections.c.entity_id, objections.c.since)
+    """(entity, `mark`) of all who objected, and since when."""
+    query = select(objections.c.entity, objections.c.id_hash, objections.c.since).where(holds(objections))
     if entity is not None:
         query = query.where(objections.c.entity == entity)
     return {(e, i): since for e, i, since in connection.execute(query)}
+
+
+def holds(table: Table) -> ColumnElement[bool]:
+    """Of an objection or a tombstone: nobody took it back."""
+    return table.c.taken_back_at.is_(None)
+
+
+def _set(connection: Connection, table: Table, kind: str, name: str, now_us: int) -> bool:
+    """Set an objection or a tombstone; False when it holds already. It is later than what it ends, whatever a clock says: the home's
+    copy and a backup are compared with it by that (`serving.store.protections`)."""
+    key, since, back = _row(connection, table, kind, name)
+    bump(connection, GENERATION)
+    if since is not None and back is None:
+        return False
+    row = {**key, _SINCE[table.name]: max(now_us, (back or 0) + 1), "taken_back_at": None}
+    upsert(connection, table, [row], unique=list(key))
+    return True
+
+
+def _take_back(connection: Connection, table: Table, kind: str, name: str, now_us: int) -> bool:
+    """The row stays and says when: a copy of older days does not bring back what was taken back."""
+    key, since, back = _row(connection, table, kind, name)
+    bump(connection, GENERATION)
+    if since is None or back is not None:
+        return False
+    of_it = and_(*(table.c[column] == value for column, value in key.items()))
+    connection.execute(update(table).where(of_it).values(taken_back_at=max(now_us, since + 1)))
+    return True
+
+
+_SINCE = {objections.name: "since", tombstones.name: "erased_at"}
+
+
+def _row(connection: Connection, table: Table, kind: str, name: str) -> tuple[dict[str, str], int | None, int | None]:
+    """The key of a row, since when it is there and when it was taken back."""
+    key = dict(zip((column.name for column in table.primary_key), (kind, mark(kind, name)), strict=True))
+    asked = select(table.c[_SINCE[table.name]], table.c.taken_back_at)
+    found = connection.execute(asked.where(*(table.c[column] == value for column, value in key.items()))).first()
+    return (key, None, None) if found is None else (key, found[0], found[1])
 
 
 # Tombstones
@@ -78,11 +109,11 @@ class Erased:
 
     @classmethod
     def load(cls, connection: Connection) -> Erased:
-        rows = connection.execute(select(tombstones.c.kind, tombstones.c.id_hash))
-        return cls(frozenset((kind, mark) for kind, mark in rows))
+        rows = connection.execute(select(tombstones.c.kind, tombstones.c.id_hash).where(holds(tombstones)))
+        return cls(frozenset((kind, found) for kind, found in rows))
 
     def has(self, kind: str, name: str) -> bool:
-        return bool(self.marks) and (kind, mark_of(kind, name)) in self.marks
+        return bool(self.marks) and (kind, mark(kind, name)) in self.marks
 
     def any(self, subjects: Iterable[tuple[str, str | None] | None]) -> bool:
         """Whether one of these was erased; what is not known was not."""
@@ -91,51 +122,31 @@ class Erased:
 
 def erased_among(connection: Connection, kind: str, ids: Iterable[str]) -> set[str]:
     """The ids that were erased."""
-    marks = {mark_of(kind, each): each for each in ids}
-    found: set[str] = set()
-    for part in _parts(sorted(marks)):
-        query = select(tombstones.c.id_hash).where(tombstones.c.kind == kind, tombstones.c.id_hash.in_(part))
-        found |= {marks[row[0]] for row in connection.execute(query)}
-    return found
+    return marked_among(connection, tombstones, kind, ids, tombstones.c.kind == kind, holds(tombstones))
 
 
 def not_to_score(connection: Connection, entity: str, ids: Iterable[str]) -> set[str]:
     """The ids that objected, were erased or are no longer in the CRM: the batch and the worker give them no score."""
     wanted = set(ids)
-    objected = {each for _, each in objecting(connection, entity)}
-    return (wanted & objected) | erased_among(connection, entity, wanted) | removed_among(connection, entity, wanted)
+    objected = marked_among(connection, objections, entity, wanted, objections.c.entity == entity, holds(objections))
+    return objected | erased_among(connection, entity, wanted) | removed_among(connection, entity, wanted)
 
 
 def without_erased(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The rows of `signals` or `decisions` whose entity was not erased and is still in the CRM: what writers of both store."""
     kept = list(rows)
-    for kind in {row["entity"] for row in rows}:
-        gone = removed_among(connection, kind, {r["entity_id"] for r in rows if r["entity"] == kind and r["entity_id"]})
-        if gone:
-            kept = [r for r in kept if r["entity"] != kind or r["entity_id"] not in gone]
-    if connection.execute(select(tombstones.c.kind).limit(1)).first() is None:
-        return kept
-    for kind in {row["entity"] for row in rows}:
-        gone = erased_among(connection, kind, {r["entity_id"] for r in rows if r["entity"] == kind and r["entity_id"]})
-        if gone:
-            kept = [r for r in kept if r["entity"] != kind or r["entity_id"] not in gone]
+    for among in (removed_among, erased_among):
+        for kind in {row["entity"] for row in kept}:
+            ids = {row["entity_id"] for row in kept if row["entity"] == kind and row["entity_id"]}
+            gone = among(connection, kind, ids)
+            if gone:
+                kept = [row for row in kept if row["entity"] != kind or row["entity_id"] not in gone]
     return kept
 
 
-def admit(connection: Connection, kind: str, name: str) -> bool:
+def admit(connection: Connection, kind: str, name: str, now_us: int) -> bool:
     """Take a tombstone away: it comes back with the next batch or event. False when there was none."""
-    gone = connection.execute(
-        delete(tombstones).where(tombstones.c.kind == kind, tombstones.c.id_hash == mark_of(kind, name))
-    )
-    bump(connection, GENERATION)
-    return bool(gone.rowcount)
-
-
-def keep_erased(connection: Connection, marks: Iterable[tuple[str, str]], now_us: int) -> None:
-    """Tombstones by kind and mark (`features.sources.suppression.mark_of`), of a store that did not know of them."""
-    rows = [{"kind": kind, "id_hash": mark, "erased_at": now_us} for kind, mark in marks]
-    insert_new(connection, tombstones, rows, unique=("kind", "id_hash"))
-    bump(connection, GENERATION)
+    return _take_back(connection, tombstones, kind, name, now_us)
 
 
 # Erasure
@@ -172,17 +183,18 @@ def erase(
         for where, what, which in {*aliases, *(tuple(row) for row in connection.execute(written))}
     ]
     done["ledger"] = _delete(connection, ledger, or_(false(), *ours))
-    for table in (signals, decisions, overrides, objections, dirty, writebacks):
+    for table in (signals, decisions, overrides, dirty, writebacks):
         done[table.name] = _delete(connection, table, and_(table.c.entity == kind, table.c.entity_id == name))
-    done["removals"] = _delete(connection, removals, and_(removals.c.entity == kind, removals.c.entity_id == name))
+    # What names nobody stays, and holds no more: the home's copy of it would be taken for newer.
+    done["objections"] = int(allow(connection, kind, name, now_us))
+    of_it = and_(removals.c.entity == kind, removals.c.id_hash == mark(kind, name), removals.c.state != PRESENT)
+    done["removals"] = connection.execute(update(removals).where(of_it).values(state=PRESENT, into=None)).rowcount
     # What was merged into it has nothing that remains.
     merged = and_(removals.c.entity == kind, removals.c.into == name)
     connection.execute(update(removals).where(merged).values(state=DELETED, into=None))
     done["idempotency"] = _forget_answers(connection, name)
-    row = {"kind": kind, "id_hash": mark_of(kind, name), "erased_at": now_us}
-    insert_new(connection, tombstones, [row], unique=("kind", "id_hash"))
-    for generation in (GENERATION, "overrides"):
-        bump(connection, generation)
+    _set(connection, tombstones, kind, name, now_us)
+    bump(connection, "overrides")
     return done
 
 
@@ -200,7 +212,7 @@ def _forget_answers(connection: Connection, name: str) -> int:
         for key, body in connection.execute(select(idempotency.c.key_hash, idempotency.c.body))
         if body is not None and named in bytes(body)
     ]
-    return sum(_delete(connection, idempotency, idempotency.c.key_hash.in_(part)) for part in _parts(keys))
+    return sum(_delete(connection, idempotency, idempotency.c.key_hash.in_(part)) for part in parts(keys))
 
 
 # Retention
@@ -225,8 +237,3 @@ def forget_before(connection: Connection, moment_us: int) -> dict[str, int]:
 
 def _delete(connection: Connection, table: Table, where: ColumnElement[bool]) -> int:
     return connection.execute(delete(table).where(where)).rowcount
-
-
-def _parts(items: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

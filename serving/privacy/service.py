@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from features.kit.errors import AccountscoreError
+from features.kit.writable import told
 from serving.connections.config import ConnectionConfig
 from serving.privacy import files, repository, suppression_export
-from serving.privacy.repository import Alias
+from serving.privacy.aliases import aliases
 from serving.store.connect import Store
 from serving.store.wipe import wipe
 
@@ -41,6 +43,31 @@ def erase(
     return Erasure(done, settle(store, home))
 
 
+def object_to(store: Store, entity: str, entity_id: str, now_us: int, home: Path) -> tuple[bool, list[str]]:
+    """Stop scoring it, and tell the home; whether it was scored until now, and what could not be done, with the next step."""
+    with store.write() as connection:
+        new = repository.object_to(connection, entity, entity_id, now_us)
+    return new, _told(store, home)
+
+
+def allow(store: Store, entity: str, entity_id: str, now_us: int, home: Path) -> tuple[bool, list[str]]:
+    """Take an objection back, and tell the home; whether there was one, and what could not be done, with the next step."""
+    with store.write() as connection:
+        had = repository.allow(connection, entity, entity_id, now_us)
+    return had, _told(store, home)
+
+
+def _told(store: Store, home: Path) -> list[str]:
+    """An objection holds with its commit. The home's copy is for the day on which the store is lost: that it cannot be written now
+    refuses nobody's word."""
+    try:
+        suppression_export.publish(store, home)
+    except (OSError, AccountscoreError) as error:
+        why = told(error) if isinstance(error, OSError) else str(error)
+        return [f"the home does not know of it ({why}): run python -m serving privacy publish when it can be written"]
+    return []
+
+
 def settle(store: Store, home: Path) -> list[str]:
     """What follows an erasure: sources are read without them, files of the home are rewritten, deleted bytes are wiped.
 
@@ -50,15 +77,3 @@ def settle(store: Store, home: Path) -> list[str]:
     with store.read() as connection:
         erased = repository.Erased.load(connection)
     return files.forget_erased(home, erased) + wipe(store)
-
-
-def aliases(connections: Iterable[ConnectionConfig], kind: str, name: str) -> list[Alias]:
-    """What each CRM calls it: the id that its template of keys makes this one of."""
-    found: list[Alias] = []
-    for config in connections:
-        for object_type, mapped in config.objects.items():
-            before, _, after = mapped.key.partition("{id}")
-            fits = name.startswith(before) and name.endswith(after) and len(name) > len(before) + len(after)
-            if mapped.table == repository.TABLES[kind] and fits:
-                found.append((config.name, object_type, name[len(before) : len(name) - len(after)]))
-    return found

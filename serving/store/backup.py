@@ -21,10 +21,11 @@ from features.kit.errors import UserMistake
 from features.kit.settings import sqlite_url
 from features.kit.writable import require_writable, unwritable
 from serving.connections.config import ConnectionConfig
+from serving.privacy.repository import holds
 from serving.store import protections
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
-from serving.store.protections import Kept
+from serving.store.protections import Kept, Protections
 from serving.store.tables import generations, metadata
 from serving.store.version_counters import read as read_generations
 
@@ -75,11 +76,18 @@ class Restored:
 
 
 def restore(
-    store: Store, file: Path, now_us: int, connections: Iterable[ConnectionConfig] = (), *, overwrite: bool = False
+    store: Store,
+    file: Path,
+    now_us: int,
+    connections: Iterable[ConnectionConfig] = (),
+    *,
+    overwrite: bool = False,
+    told: Protections | None = None,
 ) -> Restored:
     """Put a backup's rows into a migrated store, in one transaction. What is newer in the store and protects somebody stays.
 
-    A backup of an older revision is migrated on the way. `connections` tell which events are of whom (`protections.apply`).
+    A backup of an older revision is migrated on the way. `connections` tell which events are of whom (`protections.apply`). `told` is
+    what the home tells (`serving.privacy.home_copy`): it stays too, where the store is a new one in the place of one that was lost.
     Raises `UserMistake` for a file that is no backup and, without `overwrite`, for a store that has rows.
     """
     if not file.is_file():
@@ -94,19 +102,14 @@ def restore(
         try:
             migrate(source)
             with source.read() as there, store.write() as here:
-                _lock(here)
-                held = protections.read(here)
+                # Nobody erases or objects between the look at what protects and the restore.
+                protections.lock(here, *metadata.sorted_tables)
+                held = protections.read(here).joined(told or Protections())
                 taken_back = _taken_back(there, here) if overwrite else {}
                 rows = _replace(there, here, overwrite)
                 return Restored(rows, taken_back, protections.apply(here, held, now_us, connections))
         finally:
             source.close()
-
-
-def _lock(here: Connection) -> None:
-    """Nobody erases or objects between the look at what protects and the restore; SQLite's transaction excludes that already."""
-    if here.dialect.name == "postgresql":
-        here.execute(text(f"LOCK TABLE {', '.join(table.name for table in metadata.sorted_tables)} IN EXCLUSIVE MODE"))
 
 
 def _taken_back(there: Connection, here: Connection) -> dict[str, Difference]:
@@ -115,14 +118,16 @@ def _taken_back(there: Connection, here: Connection) -> dict[str, Difference]:
         if table is generations:
             continue
         lost = matched = 0
+        # An objection that was taken back is as good as deleted.
+        holding = [holds(table)] if "taken_back_at" in table.c else []
         in_parts = {"yield_per": ROWS_AT_A_TIME}  # of this statement alone: a cursor of Postgres can nothing but select
-        for part in here.execute(select(table), execution_options=in_parts).partitions():
+        for part in here.execute(select(table).where(*holding), execution_options=in_parts).partitions():
             keys = [tuple(row._mapping[column.name] for column in table.primary_key) for row in part]
-            of_backup = select(table).where(tuple_(*table.primary_key).in_(keys))
+            of_backup = select(table).where(*holding, tuple_(*table.primary_key).in_(keys))
             same = [tuple(row) for row in there.execute(of_backup)]
             matched += len(same)
             lost += len(part) - len(set(same) & {tuple(row) for row in part})
-        returned = there.execute(select(func.count()).select_from(table)).scalar_one() - matched
+        returned = there.execute(select(func.count()).select_from(table).where(*holding)).scalar_one() - matched
         if lost or returned:
             found[table.name] = Difference(lost, returned)
     return found

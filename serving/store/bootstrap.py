@@ -14,12 +14,17 @@ SECONDS = 300.0
 
 def set_up(settings: ServingSettings) -> None:
     """One that has data at an older revision is left to `serving migrate`: when that runs is for people to choose."""
+    from serving.privacy.suppression_export import learn
     from serving.store.connect import open_store
+    from serving.store.tables import REVISION
 
     store = open_store(settings.base.store_url)
     try:
-        is_new = store.revision() is None
+        found = store.revision()
+        is_new = found is None
         store.require_writable()
+        if found == REVISION:
+            learn(store, settings.base.home)  # an older copy may have been put in the place of one that was lost
     finally:
         store.close()
     if is_new:

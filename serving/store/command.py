@@ -31,12 +31,13 @@ def restore(
 ) -> None:
     """Put a backup into the store, in one transaction; the store is set up first when it is new.
 
-    What came after the backup is taken back, and counted. Erasures, objections and revoked keys are not.
+    What came after the backup is taken back, and counted. Erasures, objections, deletions in the CRM and revoked keys are
+    not, also where the store was lost and only the home knows of them.
     """
     import time
 
     from serving.connections.config import read_connections
-    from serving.privacy import service, suppression_export
+    from serving.privacy import home_copy, service, suppression_export
     from serving.settings import ServingSettings
     from serving.store.backup import restore as read
     from serving.store.connect import open_store
@@ -47,7 +48,8 @@ def restore(
     configs = read_connections(settings.base.connections).mapped.values()
     store = open_store(settings.base.store_url)
     migrate(store)
-    done = read(store, file, time.time_ns() // 1000, configs, overwrite=overwrite)
+    told = home_copy.load(settings.base.home)  # where the store is a new one, nothing else knows of it
+    done = read(store, file, time.time_ns() // 1000, configs, overwrite=overwrite, told=told)
     left = service.settle(store, settings.base.home)
     store.close()
     typer.echo(f"restored: {counted(done.rows)}")
@@ -57,6 +59,7 @@ def restore(
         again = {
             "objections": kept.objections,
             "tombstones": kept.erasures,
+            "removals": kept.removals,
             "api_keys": kept.keys_revoked + kept.keys_ended,
         }
         lost = counted({name: max(0, change.lost - again.get(name, 0)) for name, change in done.taken_back.items()})
@@ -66,7 +69,7 @@ def restore(
     if kept != type(kept)():
         typer.echo(
             f"kept, newer than the backup: {kept.erasures:,} erasures ({kept.erased_again:,} of them had come back and are "
-            f"erased again), {kept.objections:,} objections, {kept.keys_revoked:,} revoked keys"
+            f"erased again), {kept.objections:,} objections, {kept.removals:,} deletions and merges, {kept.keys_revoked:,} revoked keys"
         )
     if kept.keys_ended:
         typer.echo(f"{kept.keys_ended:,} live keys are newer than the backup: they are revoked, make new ones")

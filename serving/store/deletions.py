@@ -1,28 +1,52 @@
-"""Who is no longer in the CRM: looked up by whoever scores or stores."""
+"""Who is no longer in the CRM: looked up by whoever scores or stores. Ids stand under hashes, here as among objections and erasures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select
 
-from serving.store.tables import removals
+from features.sources.suppression import mark_of
+from serving.store.tables import dirty, removals, signals, writebacks
+from serving.store.text import kept
 
-PRESENT, DELETED = "present", "deleted"
+PRESENT, DELETED, MERGED = "present", "deleted", "merged"
 LATE_US = 30 * 86_400_000_000
 """Vendors try for some days to deliver an event."""
+
+
+def mark(kind: str, name: str) -> str:
+    """The hash of an id as the store keeps it.
+
+    >>> mark("lead", "7") == mark_of("lead", "7")
+    True
+    """
+    return mark_of(kind, kept(name))
+
+
+def source_key(source: str) -> str:
+    """What removals and the home call a source: the name of its folder, wherever that stands."""
+    return Path(source).resolve().name
+
+
+def marked_among(
+    connection: Connection, table: Table, kind: str, ids: Iterable[str], *where: ColumnElement[bool]
+) -> set[str]:
+    """The ids whose hashes are in the rows of a table for which `where` holds."""
+    if connection.execute(select(table.c.id_hash).where(*where).limit(1)).first() is None:
+        return set()
+    marks = {each: mark(kind, each) for each in ids}
+    found: set[str] = set()
+    for part in parts(sorted(set(marks.values()))):
+        found.update(connection.execute(select(table.c.id_hash).where(*where, table.c.id_hash.in_(part))).scalars())
+    return {each for each, hashed in marks.items() if hashed in found}
 
 
 def removed_among(connection: Connection, entity: str, ids: Iterable[str]) -> set[str]:
     """The ids that a CRM deleted or merged away and did not bring back."""
     gone = (removals.c.entity == entity, removals.c.state != PRESENT)
-    if connection.execute(select(removals.c.entity_id).where(*gone).limit(1)).first() is None:
-        return set()
-    wanted, found = sorted(set(ids)), set()
-    for start in range(0, len(wanted), 400):
-        where = removals.c.entity_id.in_(wanted[start : start + 400])
-        found |= {row[0] for row in connection.execute(select(removals.c.entity_id).where(*gone, where))}
-    return found
+    return marked_among(connection, removals, entity, ids, *gone)
 
 
 def merged_into(connection: Connection, entity: str, since: Mapping[str, int]) -> set[str]:
@@ -30,3 +54,16 @@ def merged_into(connection: Connection, entity: str, since: Mapping[str, int]) -
     merges = (removals.c.entity == entity, removals.c.into.is_not(None))
     rows = connection.execute(select(removals.c.into, removals.c.occurred_at).where(*merges))
     return {into for into, occurred_us in rows if into in since and occurred_us >= since[into] - LATE_US}
+
+
+def forget_scores(connection: Connection, entity: str, ids: Sequence[str]) -> None:
+    """Take away what an entity that is gone must not have any more; its history stays, as a record of what was said when."""
+    for part in parts(ids):
+        for table in (signals, writebacks, dirty):
+            connection.execute(delete(table).where(and_(table.c.entity == entity, table.c.entity_id.in_(part))))
+
+
+def parts(items: Sequence[str], size: int = 400) -> Iterator[Sequence[str]]:
+    """Few enough at a time for a statement of either database."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from serving.store.text import StoredText
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
@@ -193,9 +193,10 @@ objections = Table(
     "objections",
     metadata,
     Column("entity", StoredText, nullable=False),
-    Column("entity_id", StoredText, nullable=False),
+    Column("id_hash", StoredText, nullable=False, comment="SHA-256 of entity and id"),
     Column("since", BigInteger, nullable=False),
-    PrimaryKeyConstraint("entity", "entity_id"),
+    Column("taken_back_at", BigInteger, comment="null: it holds"),
+    PrimaryKeyConstraint("entity", "id_hash"),
     comment="who objected to being scored",
 )
 
@@ -205,6 +206,7 @@ tombstones = Table(
     Column("kind", StoredText, nullable=False, comment="account, lead or contact"),
     Column("id_hash", StoredText, nullable=False, comment="SHA-256 of kind and id: what was erased is not named"),
     Column("erased_at", BigInteger, nullable=False),
+    Column("taken_back_at", BigInteger, comment="null: it holds"),
     PrimaryKeyConstraint("kind", "id_hash"),
     comment="what was erased and must not come back by a late event or by the next batch",
 )
@@ -278,13 +280,13 @@ ledger = Table(
 removals = Table(
     "removals",
     metadata,
-    Column("source", StoredText, nullable=False),
+    Column("source", StoredText, nullable=False, comment="name of its folder"),
     Column("entity", StoredText, nullable=False),
-    Column("entity_id", StoredText, nullable=False),
+    Column("id_hash", StoredText, nullable=False, comment="SHA-256 of entity and id"),
     Column("occurred_at", BigInteger, nullable=False, comment="of the newest event: one that is older changes nothing"),
     Column("state", StoredText, nullable=False, comment="deleted, merged or present"),
     Column("into", StoredText, comment="of a merge: the entity that remains"),
-    PrimaryKeyConstraint("source", "entity", "entity_id"),
-    Index("removals_of_entity", "entity", "entity_id"),
+    PrimaryKeyConstraint("source", "entity", "id_hash"),
+    Index("removals_of_entity", "entity", "id_hash"),
     comment="entities that a CRM deleted, merged away or brought back",
 )

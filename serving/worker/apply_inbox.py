@@ -19,7 +19,7 @@ from serving.log import place_of
 from serving.outbox import echo_ledger
 from serving.outbox.repository import WEBHOOK
 from serving.privacy import repository as privacy
-from serving.privacy.service import aliases
+from serving.privacy.aliases import aliases
 from serving.store.connect import Store, upsert
 from serving.store.tables import dirty
 from serving.worker import row_changes as rows

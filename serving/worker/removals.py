@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete
+from sqlalchemy import Connection
 
 from features.sources.schema import TABLES
 from features.sources.source import Source
 from serving.connections.config import Mapped
 from serving.inbox.repository import Letter
 from serving.store.connect import upsert
-from serving.store.deletions import PRESENT, removed_among
-from serving.store.tables import dirty, removals, signals, writebacks
+from serving.store.deletions import DELETED, MERGED, PRESENT, forget_scores, mark, removed_among, source_key
+from serving.store.tables import removals
 from serving.worker.row_changes import Change
 
 ENTITY_OF = {"accounts": "account", "leads": "lead"}
-STATES = {"delete": "deleted", "merge": "merged", "create": PRESENT}
+STATES = {"delete": DELETED, "merge": MERGED, "create": PRESENT}
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,13 @@ def take_away(connection: Connection, source_name: str, found: Sequence[Removal]
         newest[removal.entity, removal.entity_id] = removal
     rows = [
         {
-            "source": source_name, "entity": r.entity, "entity_id": r.entity_id, "occurred_at": r.occurred_us,
-            "state": r.state, "into": r.into,
+            "source": source_key(source_name), "entity": r.entity, "id_hash": mark(r.entity, r.entity_id),
+            "occurred_at": r.occurred_us, "state": r.state, "into": r.into,
         }
         for r in newest.values()
     ]  # fmt: skip
-    upsert(connection, removals, rows, unique=("source", "entity", "entity_id"), newest="occurred_at")
+    upsert(connection, removals, rows, unique=("source", "entity", "id_hash"), newest="occurred_at")
     for entity in ENTITY_OF.values():
-        gone = sorted(removed_among(connection, entity, [i for e, i in newest if e == entity]))
-        for start in range(0, len(gone), 400):
-            part = gone[start : start + 400]
-            for table in (signals, writebacks, dirty):
-                connection.execute(delete(table).where(and_(table.c.entity == entity, table.c.entity_id.in_(part))))
+        forget_scores(
+            connection, entity, sorted(removed_among(connection, entity, [i for e, i in newest if e == entity]))
+        )

@@ -38,9 +38,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
         admin.dispose()
 
 
-def store_url(request: pytest.FixtureRequest, folder: Path) -> str:
+def store_url(request: pytest.FixtureRequest, folder: Path, template: str = "migrated") -> str:
     """The URL of a new database for a fixture whose parameter is one of `DATABASES`; Postgres starts when it is asked for."""
     if request.param == "sqlite":
         return f"sqlite:///{folder}/store.db"
     new: NewDatabase = request.getfixturevalue("postgres")
-    return new()
+    return new(template)

@@ -95,10 +95,13 @@ class TestNoScore:
 
     def test_an_objection_stops_scoring_whatever_is_sent(self, champion: Champion) -> None:
         body = '{"records": [{"entity_id": "acme"}, {"entity_id": "acme", "signals": {"number_0": 1}}]}'
-        given = ask(champion, body, stored(), marks=Marks(objecting={("account", "acme"): 1}))
+        given = ask(champion, body, stored(), marks=Marks(objecting={("account", mark_of("account", "acme")): 1}))
         assert [r.no_score.code for r in given.answer.results] == ["opted_out", "opted_out"]
         assert [d["inputs"] for d in given.decisions] == [b"[]", b"[]"]
-        assert self.code(ask(champion, body, stored(), marks=Marks(objecting={("lead", "acme"): 1}))) is None
+        assert (
+            self.code(ask(champion, body, stored(), marks=Marks(objecting={("lead", mark_of("lead", "acme")): 1})))
+            is None
+        )
 
     def test_what_was_erased_is_neither_scored_nor_recorded(self, champion: Champion) -> None:
         body = '{"records": [{"entity_id": "acme", "signals": {"number_0": 1}}]}'

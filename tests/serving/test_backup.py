@@ -11,12 +11,13 @@ import pytest
 from sqlalchemy import insert, select
 
 from features.kit.errors import UserMistake
+from features.sources.suppression import mark_of
 from serving.connections.config import ConnectionConfig, Mapped
 from serving.decisions import repository as history
 from serving.keys import repository as keys
 from serving.keys import service
 from serving.privacy import repository as privacy
-from serving.privacy.service import aliases
+from serving.privacy.aliases import aliases
 from serving.store import protections, version_counters
 from serving.store.backup import Difference, Restored, backup, restore
 from serving.store.connect import Store, insert_new, open_store
@@ -174,7 +175,7 @@ class TestWhatProtectsSomebody:
         with store.write() as connection:
             privacy.erase(connection, "account", "hs-47114711", 5, aliases([CRM], "account", "hs-47114711"))
             privacy.object_to(connection, "account", "hs-47124712", 6)
-            privacy.allow(connection, "account", "hs-4713")
+            privacy.allow(connection, "account", "hs-4713", 6)
             keys.revoke(connection, made[0], 7)
             service.create(connection, b"pepper", "third", ["score"], 8)
             history.put(connection, [decision("hs-47124712"), decision("hs-4714")])
@@ -195,7 +196,8 @@ class TestWhatProtectsSomebody:
         assert "city 47124712" in repr(content(store))
         with store.read() as connection:
             assert privacy.erased_among(connection, "account", ["hs-47114711", "hs-47124712"]) == {"hs-47114711"}
-            assert privacy.objecting(connection) == {("account", "hs-47124712"): 6, ("account", "hs-4713"): 1}
+            since = {"hs-47124712": 6, "hs-4713": 1}
+            assert privacy.objecting(connection) == {("account", mark_of("account", n)): at for n, at in since.items()}
             assert {key.name: key.revoked_at for key in keys.all_of(connection)} == {
                 "first": 7,
                 "second": None,

@@ -369,7 +369,13 @@ class TestWorker:
         merged = company()
         for name in ("usage", "contacts", "subscriptions"):
             merged[name] = [r | {"account_id": "a21"} if r["account_id"] == "a20" else r for r in merged[name]]
-        row = {"source": "company", "entity": "account", "entity_id": "a20", "state": "merged", "into": "a21"}
+        row = {
+            "source": "company",
+            "entity": "account",
+            "id_hash": mark_of("account", "a20"),
+            "state": "merged",
+            "into": "a21",
+        }
         with store.write() as connection:
             connection.execute(removals.insert().values(**row, occurred_at=to_us(THEN + DAY)))
         work(merged)

@@ -19,6 +19,7 @@ from serving.batch.manifest import read_manifest
 from serving.privacy import repository as privacy
 from serving.privacy import suppression_export
 from serving.store.connect import Store, open_store
+from serving.store.deletions import source_key
 from serving.store.migrate import migrate
 from serving.store.tables import removals
 from tests.conftest import NewHome
@@ -38,8 +39,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 def remove(store: Store, *rows: tuple[str, str, str | None], source: str = "sample") -> None:
     with store.write() as connection:
         for entity_id, state, into in rows:
-            row = {"source": source, "entity": "account", "entity_id": entity_id, "occurred_at": 1, "state": state}
-            connection.execute(insert(removals).values(**row, into=into))
+            row = {"source": source_key(source), "entity": "account", "occurred_at": 1, "state": state}
+            connection.execute(insert(removals).values(**row, id_hash=mark_of("account", entity_id), into=into))
 
 
 class TestWhatIsTold:

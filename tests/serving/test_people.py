@@ -164,7 +164,7 @@ class TestErasure:
         assert self.left(inside, "never-again") == ["decisions"]
         inside.client.post("/v1/account/never-again/erasure")
         with inside.writing() as connection:
-            assert privacy.admit(connection, "account", "never-again") is True
+            assert privacy.admit(connection, "account", "never-again", 1) is True
         store_signals(inside, "never-again")
         assert "probability" in ask(inside, "never-again")
 

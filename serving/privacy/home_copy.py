@@ -1,0 +1,90 @@
+"""`ACCOUNTSCORE_HOME/protections.json`: a copy of what protects somebody (erasures, objections, what CRMs deleted or merged), from which
+a store that was lost learns it. It names nobody but the record that remains of a merge."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import msgspec
+
+from features.kit.atomic_files import replace_whole
+from features.kit.errors import UserMistake
+from features.sources.suppression import Removed
+from serving.store.deletions import DELETED, MERGED
+from serving.store.protections import Protections
+
+FILE = "protections.json"
+log = logging.getLogger("serving.privacy")
+
+
+class _Copy(msgspec.Struct):
+    erased: list[tuple[str, str, int]] = []
+    """Kind, hash of the id, and since when, microseconds."""
+    objecting: list[tuple[str, str, int]] = []
+    removed: list[tuple[str, str, str, int, str, str | None]] = []
+    """Source, entity, hash, when it happened, state and what remains."""
+
+
+_COLUMNS = {
+    "tombstones": ("kind", "id_hash", "erased_at"),
+    "objections": ("entity", "id_hash", "since"),
+    "removals": ("source", "entity", "id_hash", "occurred_at", "state", "into"),
+}
+
+
+def load(home: Path) -> Protections:
+    """What the home tells. Without the file, which version 0.1 did not write, what `features.sources.suppression` tells, older than all else."""
+    try:
+        copy = msgspec.json.decode((home / FILE).read_bytes(), type=_Copy)
+    except FileNotFoundError:
+        copy = _of_readers(home)
+    except (OSError, msgspec.DecodeError):
+        log.warning("protections.unreadable file=%s next=%s", FILE, "it is written anew from the store")
+        copy = _of_readers(home)
+    holds = {"taken_back_at": None}
+    return Protections(
+        [dict(zip(_COLUMNS["tombstones"], row, strict=True)) | holds for row in copy.erased],
+        [dict(zip(_COLUMNS["objections"], row, strict=True)) | holds for row in copy.objecting],
+        [dict(zip(_COLUMNS["removals"], row, strict=True)) for row in copy.removed],
+    )
+
+
+def _of_readers(home: Path) -> _Copy:
+    try:
+        told = Removed.load(home)
+    except UserMistake:  # it is written anew too
+        return _Copy()
+    erased = [(kind, mark, 0) for kind, marks in told.everywhere.items() for mark in marks]
+    removed = [
+        (source, kind, mark, 0, DELETED if into is None else MERGED, into)
+        for source, of_source in told.sources.items()
+        for kind, marks in of_source.items()
+        for mark, into in marks.items()
+    ]
+    return _Copy(erased, [], removed)
+
+
+def is_written(home: Path, held: Protections) -> bool:
+    """Whether the home tells just this; one without the file tells nothing."""
+    try:
+        return (home / FILE).read_bytes() == _encoded(held)
+    except FileNotFoundError:
+        return _encoded(held) == _encoded(Protections())
+    except OSError:
+        return False
+
+
+def save(home: Path, held: Protections) -> None:
+    """Whole and durable, or as it was."""
+    if not is_written(home, held):
+        replace_whole(home / FILE, _encoded(held), private=True)
+
+
+def _encoded(held: Protections) -> bytes:
+    holding = held.holding()
+    found = [
+        [tuple(row[column] for column in columns) for row in getattr(holding, name)]
+        for name, columns in _COLUMNS.items()
+    ]
+    return msgspec.json.encode(_Copy(*found))
