@@ -41,10 +41,13 @@ from serving.state import AppState
 from serving.store.connect import open_store
 from serving.store.group_commit import GroupWriter
 from serving.store.probe import Probe
+from serving.store.write_ahead_log import ANSWER_TIMEOUT_MS
 from serving.store_cache import Watched
 
 log = logging.getLogger("serving")
 ROUTERS = (health, api_docs, scoring, scores_of_entity, change, overrides, privacy, webhooks)
+CHANGES_AT_ONCE = 3
+"""Overrides, objections and erasures that are written at once; each has a thread, of which reading and parsing need some too."""
 LARGE_AT_ONCE = 2
 """Requests with a large body that are worked on at once; each takes up to 200 MB."""
 
@@ -66,7 +69,7 @@ def create_app(
         connections = read_connections(settings.base.connections)
         off = connections.off(connections.unsigned)
         tell(off)
-        store = open_store(settings.base.store_url)
+        store = open_store(settings.base.store_url, busy_ms=ANSWER_TIMEOUT_MS)
         metrics = Metrics()
         champions = Champions(settings.base.home, metrics)
         champions.refresh()
@@ -86,7 +89,7 @@ def create_app(
             KeptScorers(settings.base.home), recorder, terms,
             Together(lambda champion, asked: score_together(champion, asked, {}, terms()), recorder),
             connections.mapped, Seal(pepper), probe, frozenset(off),
-            asyncio.Semaphore(LARGE_AT_ONCE),
+            asyncio.Semaphore(LARGE_AT_ONCE), asyncio.Semaphore(CHANGES_AT_ONCE),
         )  # fmt: skip
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
         for name in {*connections.mapped, *off}:

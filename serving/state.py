@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from fastapi import Request
 
@@ -14,6 +15,7 @@ from serving.connections.config import ConnectionConfig
 from serving.decisions.recorder import Recorder
 from serving.inbox.sealed import Seal
 from serving.metrics import Metrics
+from serving.problems import guarded, store_away
 from serving.replay.scorer_cache import KeptScorers
 from serving.scoring.micro_batch import Together
 from serving.scoring.service import Terms
@@ -22,6 +24,8 @@ from serving.store.connect import Store
 from serving.store.group_commit import GroupWriter
 from serving.store.probe import Probe
 from serving.store_cache import Watched
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,29 @@ class AppState:
     """Names of connections that have a fault: their webhooks are answered 503."""
     large: asyncio.Semaphore
     """For requests with a large body: so many are worked on at once."""
+    changing: asyncio.Semaphore
+    """For what is written on threads."""
+
+
+TURN_SECONDS = 2.0
+"""How long a change waits for those before it; each of them waits for a lock of the store no longer than `ANSWER_TIMEOUT_MS`."""
+
+
+async def change(state: AppState, work: Callable[..., T], *given: Any) -> T:
+    """Change the store on a thread, and let this process see it. Raises `Problem` 503 when the store is away or locked: with that,
+    nothing was changed."""
+    with guarded():
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await state.changing.acquire()
+        except TimeoutError:
+            raise store_away() from None
+        try:
+            done = await asyncio.to_thread(work, *given)
+            await asyncio.to_thread(state.watched.refresh)
+        finally:
+            state.changing.release()
+    return done
 
 
 def state_of(request: Request) -> AppState:

@@ -7,7 +7,6 @@ In the latter case a repetition is 409 for a minute, and is scored then.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import math
 import re
@@ -86,6 +85,6 @@ async def _again(kept: repository.Kept, fingerprint: str, now_us: int, send: Sen
 
 async def _write(state: AppState, job: Callable[[Connection], Any]) -> Any:
     try:
-        return await asyncio.wrap_future(state.writer.submit(job))
+        return await state.writer.written(job)
     except StoreAway:
         raise store_away() from None

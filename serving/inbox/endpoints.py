@@ -101,7 +101,7 @@ async def _store(state: AppState, letters: list[dict[str, Any]]) -> int:
     if not letters:
         return 0
     try:
-        return await asyncio.wrap_future(state.writer.submit(lambda connection: inbox.put(connection, letters)))
+        return await state.writer.written(lambda connection: inbox.put(connection, letters))
     except StoreAway:
         raise store_away() from None  # not 2xx: the vendor keeps the events and sends them again
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,9 +11,9 @@ from serving.http import body_of, json_answer, read_json
 from serving.overrides import service
 from serving.overrides.schemas import OverrideAnswer, OverrideRequest
 from serving.path_params import EntityId, EntityName, check_entity
-from serving.problems import Problem, documented, guarded
+from serving.problems import Problem, documented
 from serving.scoring.service import shown_override
-from serving.state import state_of
+from serving.state import change, state_of
 
 router = APIRouter(tags=["overrides"])
 PATH = "/v1/{entity}/{entity_id:path}/override"
@@ -32,11 +31,9 @@ async def put_override(request: Request, entity: EntityName, entity_id: EntityId
     """It is shown in every answer until it ends. The machine's score stays beside it, and its reasons are the machine's."""
     state, entity = state_of(request), check_entity(entity)
     given = await read_json(request, OverrideRequest)
-    with guarded():
-        override = await asyncio.to_thread(
-            service.put, state.store, state.champions, entity, entity_id, given, to_us(state.clock())
-        )
-        await asyncio.to_thread(state.watched.refresh)
+    override = await change(
+        state, service.put, state.store, state.champions, entity, entity_id, given, to_us(state.clock())
+    )
     return json_answer(OverrideAnswer(override.model, entity, entity_id, shown_override(override)))
 
 
@@ -56,7 +53,5 @@ async def withdraw_override(request: Request, entity: EntityName, entity_id: Ent
     """Repeating it changes nothing."""
     state, entity = state_of(request), check_entity(entity)
     name = state.champions.definition(model).name
-    with guarded():
-        await asyncio.to_thread(service.withdraw, state.store, name, entity, entity_id, to_us(state.clock()))
-        await asyncio.to_thread(state.watched.refresh)
+    await change(state, service.withdraw, state.store, name, entity, entity_id, to_us(state.clock()))
     return Response(status_code=204)

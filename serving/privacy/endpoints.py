@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Annotated, Any
 
@@ -13,8 +12,8 @@ from serving.http import body_of, json_answer
 from serving.path_params import EntityId, EntityName, check_entity
 from serving.privacy import repository, service
 from serving.privacy.schemas import ErasureAnswer, ObjectionAnswer
-from serving.problems import Problem, documented, guarded, no_such
-from serving.state import AppState, state_of
+from serving.problems import Problem, documented, no_such
+from serving.state import AppState, change, state_of
 
 log = logging.getLogger("serving.privacy")
 router = APIRouter(tags=["privacy"])
@@ -28,8 +27,7 @@ SHOWN: dict[int | str, dict[str, Any]] = {
 async def put_objection(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
     """From now on it gets no score, over HTTP, by webhooks or in the nightly batch. Repeating it changes nothing."""
     state, entity = state_of(request), check_entity(entity)
-    with guarded():
-        await asyncio.to_thread(_set, state, entity, entity_id, True)
+    await change(state, _set, state, entity, entity_id, True)
     return _shown(state, entity, entity_id)
 
 
@@ -37,8 +35,7 @@ async def put_objection(request: Request, entity: EntityName, entity_id: EntityI
 async def withdraw_objection(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
     """Repeating it changes nothing."""
     state, entity = state_of(request), check_entity(entity)
-    with guarded():
-        await asyncio.to_thread(_set, state, entity, entity_id, False)
+    await change(state, _set, state, entity, entity_id, False)
     return Response(status_code=204)
 
 
@@ -73,18 +70,15 @@ async def erase(
     if kind not in repository.KINDS:
         raise no_such("kind", list(repository.KINDS))
     state = state_of(request)
-    with guarded():
-        done = await asyncio.to_thread(
-            service.erase, state.store, state.mapped.values(), kind, entity_id, to_us(state.clock()),
-            state.settings.base.home,
-        )  # fmt: skip
-        await asyncio.to_thread(state.watched.refresh)
+    done = await change(
+        state, service.erase, state.store, state.mapped.values(), kind, entity_id, to_us(state.clock()),
+        state.settings.base.home,
+    )  # fmt: skip
     return json_answer(ErasureAnswer(kind, done.found, done.deleted, done.left))
 
 
 def _set(state: AppState, entity: str, entity_id: str, objects: bool) -> None:
-    change = service.object_to if objects else service.allow
-    _, left = change(state.store, entity, entity_id, to_us(state.clock()), state.settings.base.home)
+    set_or_end = service.object_to if objects else service.allow
+    _, left = set_or_end(state.store, entity, entity_id, to_us(state.clock()), state.settings.base.home)
     for each in left:
         log.warning("objection.left %s", each)
-    state.watched.refresh()

@@ -107,7 +107,7 @@ async def _record_and_keep(state: AppState, scored: service.Scored, keep: Keep) 
             keep.wanted = False
 
     try:
-        await asyncio.wrap_future(state.writer.submit(job))
+        await state.writer.written(job)
     except StoreAway:
         raise store_away() from None
 

@@ -28,9 +28,9 @@ STATEMENT_TIMEOUT_MS = 600_000
 class Store:
     """Short transactions on the store. Safe to share between threads."""
 
-    def __init__(self, engine: Engine, named: str = "ACCOUNTSCORE_STORE_URL", unwritable: str | None = None) -> None:
+    def __init__(self, engine: Engine, named: str, busy_ms: int, unwritable: str | None = None) -> None:
         """`named` is where its URL comes from; `unwritable` why a file can be read alone."""
-        self.engine, self._named, self._unwritable = engine, named, unwritable
+        self.engine, self._named, self._busy_ms, self._unwritable = engine, named, busy_ms, unwritable
         self._log = Bound(engine.url.database or "") if engine.dialect.name == "sqlite" else None
 
     @property
@@ -103,7 +103,9 @@ class Store:
                 or error.connection_invalidated
                 or type(error).__name__ in ("OperationalError", "InterfaceError")
             ):
-                raise StoreAway(trouble_of(error.orig, self.engine.url.database or "", self._named)) from error
+                raise StoreAway(
+                    trouble_of(error.orig, self.engine.url.database or "", self._named, self._busy_ms)
+                ) from error
             raise
 
     def close(self) -> None:
@@ -153,8 +155,10 @@ class Writing:
             kept.close()
 
 
-def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL") -> Store:
+def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL", busy_ms: int | None = None) -> Store:
     """Open the store by SQLAlchemy URL, which came from what is `named`; the folder of a SQLite file is made. Nothing is read yet.
+
+    Who meets a lock of another process waits for it `busy_ms` milliseconds (`BUSY_TIMEOUT_MS`), then `StoreAway` is raised.
 
     Raises `UserMistake` for a URL that is none or another database, `MissingExtra` when Postgres' driver is absent.
     """
@@ -165,6 +169,7 @@ def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL") -> Store:
         raise UserMistake(
             f"{named} is no SQLAlchemy URL: write sqlite:////path/store.db or postgresql://user@host/name"
         ) from None
+    busy_ms = BUSY_TIMEOUT_MS if busy_ms is None else busy_ms
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
@@ -173,21 +178,21 @@ def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL") -> Store:
         why = cannot_write(file)
         if why is not None:
             only_read = partial(
-                sqlite3.connect, reading_uri(file), uri=True, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False
+                sqlite3.connect, reading_uri(file), uri=True, timeout=busy_ms / 1000, check_same_thread=False
             )
             engine = create_engine(parsed, creator=only_read, hide_parameters=True)
             event.listen(engine, "begin", _sqlite_begin)
-            return Store(engine, named, why)
+            return Store(engine, named, busy_ms, why)
         file.parent.mkdir(parents=True, exist_ok=True)
-        waiting = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+        waiting = {"timeout": busy_ms / 1000, "check_same_thread": False}
         engine = create_engine(parsed, connect_args=waiting, hide_parameters=True)  # no row in an error's message
-        event.listen(engine, "connect", _sqlite_settings)
+        event.listen(engine, "connect", partial(_sqlite_settings, busy_ms))
         event.listen(engine, "begin", _sqlite_begin)
-        return Store(engine, named)
+        return Store(engine, named, busy_ms)
     if backend == "postgresql":
         try:
             engine = create_engine(
-                parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_timeout=5, hide_parameters=True,
+                parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_timeout=min(5, busy_ms / 1000), hide_parameters=True,
                 # A server that is gone without a word is noticed by these, and not after the system's quarter of an hour.
                 connect_args={
                     "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
@@ -196,8 +201,8 @@ def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL") -> Store:
             )  # fmt: skip
         except (ModuleNotFoundError, NoSuchModuleError):
             raise MissingExtra("postgres", "a database on Postgres") from None
-        event.listen(engine, "connect", _postgres_settings)
-        return Store(engine, named)
+        event.listen(engine, "connect", partial(_postgres_settings, busy_ms))
+        return Store(engine, named, busy_ms)
     raise UserMistake(f"{named} names {backend!r}: it is on sqlite or postgresql")
 
 
@@ -243,22 +248,22 @@ def _insert(connection: Connection) -> Any:
     return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
 
 
-def _sqlite_settings(connection: DBAPIConnection, _record: object) -> None:
+def _sqlite_settings(busy_ms: int, connection: DBAPIConnection, _record: object) -> None:
     connection.isolation_level = None  # BEGIN is said below, and by nobody else
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: see serving.store.wipe
     cursor.execute(f"PRAGMA journal_size_limit = {LIMIT_BYTES}")
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.execute(f"PRAGMA busy_timeout = {busy_ms}")
     cursor.close()
 
 
-def _postgres_settings(connection: DBAPIConnection, _record: object) -> None:
+def _postgres_settings(busy_ms: int, connection: DBAPIConnection, _record: object) -> None:
     # By statements: a pooler in between refuses them as parameters of the connection.
     try:
         cursor = connection.cursor()
-        cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.execute(f"SET lock_timeout = {busy_ms}")
         cursor.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
         cursor.close()
         connection.commit()

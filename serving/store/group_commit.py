@@ -6,8 +6,11 @@ thousand rows to a commit cost 3 us each.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import math
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -17,11 +20,17 @@ from sqlalchemy import Connection
 
 from serving.errors import StoreAway
 from serving.store.connect import Store, Writing
+from serving.store.write_ahead_log import BUSY_TIMEOUT_MS
 
 T = TypeVar("T")
 Job = Callable[[Connection], Any]
 JOBS_A_COMMIT = 256
-_Item = tuple[Job, "Future[Any]"]
+ANSWER_SECONDS = 4.0
+"""For who waits for an answer: a little more than `ANSWER_TIMEOUT_MS`, and less than the 5 s of HubSpot."""
+LOCKED_SECONDS = 0.5
+"""A failure that took longer was one of waiting: trying again is no busy loop."""
+_Item = tuple[Job, "Future[Any]", float]
+"""And until when it is tried again, monotonic seconds."""
 
 
 class GroupWriter:
@@ -30,20 +39,29 @@ class GroupWriter:
     def __init__(self, store: Store) -> None:
         self._transaction = Writing(store)
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = self._stopping = False
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Callable[[Connection], T]) -> Future[T]:
-        """Run `job` in a coming transaction; its result, or what it or the commit raised, arrives in the future."""
+    def submit(self, job: Callable[[Connection], T], patience: float = BUSY_TIMEOUT_MS / 1000) -> Future[T]:
+        """Run `job` in a coming transaction; its result, or what it or the commit raised, arrives in the future. Behind a lock of
+        another process it is tried again for as long as `patience` (seconds) says, then it is `StoreAway`."""
         future: Future[T] = Future()
         with self._lock:
             if self._closed:
                 future.set_exception(StoreAway("the store's writer has stopped"))
             else:
-                self._queue.put((job, future))
+                self._queue.put((job, future, time.monotonic() + patience))
         return future
+
+    async def written(self, job: Callable[[Connection], T]) -> T:
+        """The result of `job` after its commit, for who answers somebody. Raises `StoreAway` after `ANSWER_SECONDS`; a job that
+        had not begun by then, as behind a lock of SQLite, never does."""
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(self.submit(job, patience=0.0)), ANSWER_SECONDS)
+        except TimeoutError:
+            raise StoreAway(f"the store did not answer within {ANSWER_SECONDS:g} s") from None
 
     def close(self, timeout: float = 30) -> None:
         """Commit what was submitted, then stop; what comes later is refused with `StoreAway`."""
@@ -57,35 +75,75 @@ class GroupWriter:
             self._work()
 
     def _work(self) -> None:
-        stop = False
-        while not stop:
-            first = self._queue.get()
-            if first is None:
+        items: list[_Item] = []
+        while items or not self._stopping:
+            first = None if items else self._queue.get()
+            if first is not None:
+                items.append(first)
+            elif not items:
                 return
-            items = [first]
-            while len(items) < JOBS_A_COMMIT:
-                try:
-                    item = self._queue.get_nowait()
-                except Empty:
-                    break
-                if item is None:
-                    stop = True
-                    break
-                items.append(item)
-            self._commit(items)
+            items = self._commit(items)
 
-    def _commit(self, items: list[_Item]) -> None:
+    def _take(self, items: list[_Item], most: float) -> None:
+        """Add what waits."""
+        while len(items) < most and not self._stopping:
+            try:
+                item = self._queue.get_nowait()
+            except Empty:
+                return
+            if item is None:
+                self._stopping = True
+            else:
+                items.append(item)
+
+    def _commit(self, items: list[_Item]) -> list[_Item]:
+        """Returns those that are to be tried again."""
+        began = time.monotonic()
         try:
             with self._transaction() as connection:
-                results = [job(connection) for job, _ in items]
+                # Only now: what came while another process had the lock is in it too, and who gave up meanwhile is not.
+                self._take(items, JOBS_A_COMMIT)
+                items[:] = [item for item in items if _is_wanted(item)]
+                results = [job(connection) for job, _, _ in items]
+        except StoreAway as error:
+            return self._put_off(items, error, began)
         except BaseException as error:
-            # One bad job must not fail its neighbours: each gets a transaction of its own. An absent store fails all.
-            if len(items) == 1 or isinstance(error, StoreAway):
-                for _, future in items:
-                    future.set_exception(error)
-            else:
-                for item in items:
-                    self._commit([item])
-            return
-        for (_, future), result in zip(items, results, strict=True):
+            return self._one_by_one(items, error)
+        for (_, future, _), result in zip(items, results, strict=True):
             future.set_result(result)
+        return []
+
+    def _one_by_one(self, items: list[_Item], error: BaseException) -> list[_Item]:
+        """One bad job must not fail its neighbours: each gets a transaction of its own."""
+        if len(items) == 1:
+            items[0][1].set_exception(error)
+            return []
+        for number, (job, future, _) in enumerate(items):
+            began = time.monotonic()
+            try:
+                with self._transaction() as connection:
+                    result = job(connection)
+            except StoreAway as away:
+                return self._put_off(items[number:], away, began)
+            except BaseException as own:
+                future.set_exception(own)
+            else:
+                future.set_result(result)
+        return []
+
+    def _put_off(self, items: list[_Item], error: StoreAway, began: float) -> list[_Item]:
+        """An absent or locked store fails all, also those who came while it was waited for: each would wait as long once more. Returns
+        those with patience, where it was waited for."""
+        self._take(items, math.inf)
+        now, again = time.monotonic(), []
+        for item in items:
+            if now - began >= LOCKED_SECONDS and now < item[2]:
+                again.append(item)
+            elif _is_wanted(item):
+                item[1].set_exception(error)
+        return again
+
+
+def _is_wanted(item: _Item) -> bool:
+    """False when its caller gave up before it began; then it never does."""
+    return item[1].running() or item[1].set_running_or_notify_cancel()

@@ -12,7 +12,6 @@ from sqlalchemy.exc import DBAPIError
 from serving.errors import StoreAway
 from serving.store.connect import Store, open_store
 from serving.store.tables import signals
-from serving.store.write_ahead_log import BUSY_TIMEOUT_MS
 
 FRESH_SECONDS = 1.0
 """How long an answer is given again."""
@@ -71,6 +70,7 @@ class Probe:
 
 
 def _write_sqlite(connection: sqlite3.Connection) -> None:
+    before = connection.execute("PRAGMA busy_timeout").fetchone()[0]
     connection.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -81,4 +81,4 @@ def _write_sqlite(connection: sqlite3.Connection) -> None:
             connection.execute("ROLLBACK")
         raise
     finally:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute(f"PRAGMA busy_timeout = {before}")

@@ -7,7 +7,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from features.kit.writable import unwritable
-from serving.store.write_ahead_log import BUSY_TIMEOUT_MS
 
 REFUSED = ("25006",)
 """SQLSTATE of a Postgres that takes no writes: a standby, or one that was set read-only."""
@@ -36,12 +35,12 @@ def cannot_be_written(file: str, why: str, named: str) -> str:
     return f"the database {file!r} cannot be written ({why}), nothing was changed: mount it writable, or let {named} name one that can be"
 
 
-def trouble_of(error: BaseException | None, database: str, named: str) -> str:
-    """One line on an error of a driver; of a server its address is not repeated."""
+def trouble_of(error: BaseException | None, database: str, named: str, busy_ms: int) -> str:
+    """One line on an error of a driver, which waits for a lock as long as that; of a server its address is not repeated."""
     if getattr(error, "sqlstate", None) in REFUSED:
         return f"the database takes no writes (it is a standby, or was set read-only), nothing was changed: let {named} name one that does"
     if getattr(error, "sqlstate", None) in _LOCKED:
-        return f"another process has held what is needed of the database for {BUSY_TIMEOUT_MS / 1000:g} s: try again when it is done"
+        return f"another process has held what is needed of the database for {busy_ms / 1000:g} s: try again when it is done"
     if isinstance(error, sqlite3.Error):
         code = (getattr(error, "sqlite_errorname", None) or "").removeprefix("SQLITE_").partition("_")[0]
         file = Path(database)
@@ -53,8 +52,8 @@ def trouble_of(error: BaseException | None, database: str, named: str) -> str:
             "READONLY": "cannot be written any more: it was moved, or its file system is read-only; see to it, then try again",
             "CANTOPEN": f"cannot be opened: see that {named} names a file that may be read and written",
             "FULL": "cannot be written (the disk is full), nothing was changed: make room, then try again",
-            "BUSY": f"has been in use by another process for {BUSY_TIMEOUT_MS / 1000:g} s: try again when it is done",
-            "LOCKED": f"has been in use by another process for {BUSY_TIMEOUT_MS / 1000:g} s: try again when it is done",
+            "BUSY": f"has been in use by another process for {busy_ms / 1000:g} s: try again when it is done",
+            "LOCKED": f"has been in use by another process for {busy_ms / 1000:g} s: try again when it is done",
             "IOERR": "cannot be read or written (the disk failed): mend it, then try again",
         }
         if code in known:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a writer waits for another one; commits take well under a second."""
+ANSWER_TIMEOUT_MS = 3_000
+"""As `BUSY_TIMEOUT_MS`, of a process that answers requests: HubSpot waits 5 s for the answer to a webhook."""
 LIMIT_BYTES = 64 * 1024 * 1024
 """Above it a writer empties the log after its commit. One transaction that is larger is in it as a whole."""
 AGAIN_SECONDS = 1.0
@@ -21,6 +23,7 @@ def empty(connection: sqlite3.Connection, wait_seconds: float = 0.0, turn_ms: in
     It keeps writers out while it waits for readers: no longer than a turn at a time.
     """
     until = time.monotonic() + wait_seconds
+    before: int = connection.execute("PRAGMA busy_timeout").fetchone()[0]
     connection.execute(f"PRAGMA busy_timeout = {turn_ms}")
     try:
         while True:
@@ -29,7 +32,7 @@ def empty(connection: sqlite3.Connection, wait_seconds: float = 0.0, turn_ms: in
                 return not busy
             time.sleep(0.05)
     finally:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute(f"PRAGMA busy_timeout = {before}")
 
 
 class Bound:
