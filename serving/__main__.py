@@ -19,17 +19,16 @@ import typer
 from features.kit.cli import run
 from features.kit.errors import BadInput, UserMistake
 from serving.batch.command import batch
-from serving.connections.command import connections
 from serving.errors import StoreAway
 from serving.export.command import export
 from serving.keys.command import app as keys
-from serving.outbox.command import dead_letters, deliver
 from serving.privacy.command import app as privacy
 from serving.privacy.command import retention
 from serving.replay.command import replay
 from serving.settings import ServingSettings
 from serving.store.bootstrap import set_up
 from serving.store.command import backup, restore
+from serving.worker.command import connections, dead_letters, deliver
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -66,7 +65,8 @@ def worker(
     from serving.champion import Champions
     from serving.clock import make_clock
     from serving.connections.config import read_connections, tell
-    from serving.outbox.deliver import Deliveries
+    from serving.inbox.truncated import read_truncated
+    from serving.outbox.deliver import Deliverers
     from serving.store.connect import open_store
     from serving.worker.loop import Worker, begin, only_one
 
@@ -95,15 +95,15 @@ def worker(
             start()
         elif not begin(start, stopping):
             return
-        deliveries = Deliveries(store, mapped)
+        deliverers = Deliverers(store, mapped, read_truncated)
         if once:
             letters, scores = working.once()
-            sent = sum(done.sent for done in deliveries.once(stopping).values())
+            sent = sum(done.sent for done in deliverers.once(stopping).values())
             typer.echo(f"{letters:,} events worked on, {scores:,} scores, {sent:,} written back")
         else:
-            deliveries.start()
+            deliverers.start()
             working.run()
-        deliveries.close()
+        deliverers.close()
     store.close()
 
 

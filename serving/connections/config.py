@@ -41,7 +41,9 @@ from urllib.parse import urlsplit
 
 from features.kit.errors import BadInput, Fault, UserMistake
 from features.sources.schema import TABLES
-from serving.connections.writeback import WriteBack, read_writeback
+from serving.connections.writeback import read_writeback
+from serving.vendors.inbound import Inbound
+from serving.vendors.outbound import WriteBack
 from serving.vendors.registry import VENDORS
 
 log = logging.getLogger("serving.connections")
@@ -110,6 +112,13 @@ class ConnectionConfig:
     older_signatures: bool = False
     organizations: tuple[str, ...] = ()
     """Of a vendor whose events name the organisation that sends: those that may."""
+
+    @property
+    def inbound(self) -> Inbound:
+        """Of a connection that is receiving."""
+        found = VENDORS[self.vendor].inbound
+        assert found is not None
+        return found
 
 
 Faults = Mapping[str, Sequence[Fault]]
@@ -336,9 +345,10 @@ class _Reader:
 
     def _organizations(self, vendor: str) -> tuple[str, ...]:
         found = self.content.get("organizations", [])
-        if vendor not in VENDORS:
+        inbound = VENDORS[vendor].inbound if vendor in VENDORS else None
+        if inbound is None:
             return ()
-        form = VENDORS[vendor].organization
+        form = inbound.organization
         if form is None:
             if found:
                 rule = "only for vendors that sign nothing"
@@ -348,7 +358,7 @@ class _Reader:
             rule = f"a list of the ids of the organisations that may send, each {form.pattern}"
             self._fault("key organizations", repr(found), rule, "copy the id from the organisation's settings")
             return ()
-        return tuple(VENDORS[vendor].same(each) for each in found)
+        return tuple(inbound.same(each) for each in found)
 
     def _objects(self, vendor: str) -> dict[str, Mapped]:
         objects = self.content.get("objects")
@@ -356,7 +366,8 @@ class _Reader:
             rule = "says which objects of the CRM are which tables"
             self._fault("table [objects]", "is missing or empty", rule, "write [objects.contact] with table = ...")
             return {}
-        kinds = VENDORS[vendor].object_types if vendor in VENDORS else ()
+        inbound = VENDORS[vendor].inbound if vendor in VENDORS else None
+        kinds = inbound.object_types if inbound else ()
         found = {}
         for name, described in objects.items():
             where = f"[objects.{name}]"

@@ -24,64 +24,22 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from models.catalog import MODELS, get_model
+from serving.vendors.outbound import Outbound, Target, WriteBack
+from serving.vendors.registry import VENDORS
 
-Mode = Literal["off", "dry-run", "on"]
 FIELDS = ("score", "band", "probability", "reasons", "scored_at", "version")
 ENTITY_TABLE = {"account": "accounts", "lead": "leads"}
-URLS = {"hubspot": "https://api.hubapi.com"}
-"""Where a vendor's API is when the connection does not say."""
-LOGINS = {"salesforce": "/services/oauth2/token", "dynamics": ""}
-"""Vendors that an application logs in to, and where under the organisation's address when the connection does not say."""
 LOCAL = ("127.0.0.1", "localhost", "::1")
 MIN_TOKEN_CHARACTERS = 16
 _KEYS = (
     "mode", "token_env", "minimum_change", "hysteresis", "requests_per_second", "url", "allow_networks", "ca_file", "models",
     "client_id", "token_url",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where one model's score goes."""
-
-    object_type: str
-    properties: Mapping[str, str]
-    """Part of the score (one of `FIELDS`) to the CRM's property."""
-    external_id: str | None = None
-    """The CRM's field that holds our key, where a record is found by it."""
-
-
-@dataclass(frozen=True)
-class WriteBack:
-    """The token is read from the environment at start and never printed."""
-
-    mode: Mode = "off"
-    models: Mapping[str, Target] = field(default_factory=dict)
-    minimum_change: int = 3
-    hysteresis: int = 3
-    requests_per_second: float = 10.0
-    url: str = ""
-    token: str = field(repr=False, default="")
-    allow_networks: tuple[str, ...] = ()
-    ca_file: Path | None = None
-    client_id: str = ""
-    """Of the application that the token is the secret of; empty where the token is sent as it is."""
-    token_url: str = ""
-
-    @property
-    def sends(self) -> bool:
-        """Whether it is switched on and its token is set."""
-        return self.mode == "on" and bool(self.token)
-
-    @property
-    def queues(self) -> bool:
-        return self.mode != "off"
 
 
 Fail = Callable[[str, str, str, str], None]
@@ -96,6 +54,10 @@ def read_writeback(
         return WriteBack()
     if not isinstance(content, dict):
         fail("[writeback]", type(content).__name__, "a table", "write [writeback]")
+        return WriteBack()
+    outbound = VENDORS[vendor].outbound if vendor in VENDORS else None
+    if outbound is None:
+        fail("[writeback]", f"is there for {vendor}", f"only for {', '.join(_senders())}", "remove it")
         return WriteBack()
     for key in content.keys() - set(_KEYS):
         fail(f"[writeback], key {key}", "no such key", f"one of {', '.join(_KEYS)}", "mend its name")
@@ -123,17 +85,21 @@ def read_writeback(
     if ca_file is not None and not (isinstance(ca_file, str) and Path(ca_file).is_file()):
         fail("[writeback], key ca_file", repr(ca_file), "a file of certificates", "mend the path")
         ca_file = None
-    client_id, token_url = _login(content, vendor, fail)
+    client_id, token_url = _login(content, vendor, outbound, fail)
     return WriteBack(
-        mode, _models(content.get("models"), vendor, objects, fail), int(numbers["minimum_change"]), int(numbers["hysteresis"]),
-        float(numbers["requests_per_second"]), _url(content.get("url", URLS.get(vendor)), fail, vendor != "standard-webhooks"),
+        mode, _models(content.get("models"), outbound, objects, fail), int(numbers["minimum_change"]), int(numbers["hysteresis"]),
+        float(numbers["requests_per_second"]), _url(content.get("url", outbound.default_url), fail, outbound.loopback_http),
         _token(content.get("token_env"), env, fail, unset) if mode == "on" else "",
         _networks(content.get("allow_networks", []), fail), Path(ca_file) if ca_file else None,
         client_id, token_url,
     )  # fmt: skip
 
 
-def _models(content: Any, vendor: str, objects: Mapping[str, str], fail: Fail) -> dict[str, Target]:
+def _senders() -> dict[str, type[Outbound]]:
+    return {name: vendor.outbound for name, vendor in VENDORS.items() if vendor.outbound is not None}
+
+
+def _models(content: Any, outbound: type[Outbound], objects: Mapping[str, str], fail: Fail) -> dict[str, Target]:
     if not isinstance(content, dict) or not content:
         fail("[writeback], table models", "is missing or empty", "says which model is written where", "write [writeback.models.lead-fit]")  # fmt: skip
         return {}
@@ -151,7 +117,7 @@ def _models(content: Any, vendor: str, objects: Mapping[str, str], fail: Fail) -
         if described.get("object") not in choices:
             rule = f"an object of [objects] that is {table}: {', '.join(choices) or 'there is none'}"
             fail(f"{where}, key object", repr(described.get("object")), rule, "write one of them")
-        keys = ("object", *FIELDS, *(["external_id"] if vendor == "salesforce" else []))
+        keys = ("object", *FIELDS, *(["external_id"] if outbound.finds_by_external_id else []))
         for key in described.keys() - set(keys):
             fail(f"{where}, key {key}", "no such key", f"one of {', '.join(keys)}", "mend its name")
         properties = {part: described[part] for part in FIELDS if part in described}
@@ -159,7 +125,7 @@ def _models(content: Any, vendor: str, objects: Mapping[str, str], fail: Fail) -
         for part, to in [*properties.items(), *([("external_id", external)] if external is not None else [])]:
             if not isinstance(to, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,99}", to):
                 fail(f"{where}, key {part}", repr(to), "the name of a property", f'write {part} = "fit_{part}"')
-        if not properties and vendor != "standard-webhooks":
+        if not properties and outbound.writes_properties:
             fail(where, "names no property", f"one of {', '.join(FIELDS)}", 'write score = "fit_score"')
         found[str(name)] = Target(str(described.get("object")), properties, external)
     return found
@@ -180,19 +146,21 @@ def _url(url: Any, fail: Fail, plain_at_home: bool, key: str = "url") -> str:
     return str(url).rstrip("/")
 
 
-def _login(content: dict[str, Any], vendor: str, fail: Fail) -> tuple[str, str]:
+def _login(content: dict[str, Any], vendor: str, outbound: type[Outbound], fail: Fail) -> tuple[str, str]:
     """Client id and address of the login; two empty texts where the token is sent as it is."""
     client_id, token_url = content.get("client_id"), content.get("token_url")
     if client_id is None and token_url is None:
         return "", ""
-    if vendor not in LOGINS:
-        fail("[writeback], key client_id", f"is there for {vendor}", f"only for {', '.join(LOGINS)}", "remove it")
+    path = outbound.login_path
+    if path is None:
+        known = [name for name, each in _senders().items() if each.login_path is not None]
+        fail("[writeback], key client_id", f"is there for {vendor}", f"only for {', '.join(known)}", "remove it")
         return "", ""
     if not isinstance(client_id, str) or not client_id.isascii() or not client_id.isprintable() or not client_id:
         fail("[writeback], key client_id", repr(client_id), "the id of the application", "copy it from the CRM")
         return "", ""
-    if token_url is None and LOGINS[vendor]:
-        return client_id, f"{str(content.get('url')).rstrip('/')}{LOGINS[vendor]}"
+    if token_url is None and path:
+        return client_id, f"{str(content.get('url')).rstrip('/')}{path}"
     return client_id, _url(token_url, fail, True, "token_url")
 
 

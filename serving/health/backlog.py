@@ -7,11 +7,11 @@ from sqlalchemy import func, select
 from features.sources.schema import ENTITIES
 from serving.clock import AHEAD_US, to_us
 from serving.errors import StoreAway
-from serving.inbox.repository import APPLIED, CUT, FAILED, WAITING
+from serving.inbox.repository import APPLIED, FAILED, TRUNCATED, WAITING
 from serving.state import AppState
 from serving.store.tables import dirty, inbox, signals, writebacks
 
-INBOX, OUTBOX = (WAITING, APPLIED, FAILED, CUT), ("waiting", "dead")
+INBOX, OUTBOX = (WAITING, APPLIED, FAILED, TRUNCATED), ("waiting", "dead")
 
 
 def measure(state: AppState) -> None:

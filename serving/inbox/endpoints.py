@@ -17,7 +17,6 @@ from serving.inbox import repository as inbox
 from serving.problems import Problem, documented, store_away
 from serving.state import AppState, state_of
 from serving.vendors.inbound import Delivery
-from serving.vendors.registry import VENDORS
 
 router = APIRouter(tags=["webhooks"])
 RETRY_AFTER_SECONDS = 60
@@ -68,7 +67,7 @@ async def receive_webhook(connection: ConnectionName, request: Request) -> Respo
     if config is None:
         # The names that there are, are nobody's business here.
         raise Problem(404, "no_such_connection", "no such connection: its name is that of its TOML file")
-    vendor = VENDORS[config.vendor]
+    vendor = config.inbound
     body = await read_body(request.scope, request.receive, vendor.largest_body)
     delivery = _delivery(request.scope, config, body)
     if not vendor.verify(delivery, config.secrets, time.time_ns() // 1_000_000, config.older_signatures):
@@ -94,7 +93,7 @@ async def receive_webhook(connection: ConnectionName, request: Request) -> Respo
 
 def _refused(state: AppState, config: ConnectionConfig, why: str) -> Problem:
     state.metrics.webhook_events.labels(config.name, "refused").inc()
-    return Problem(401, "bad_signature", why)
+    return Problem(401, "bad_signature", why, challenge=config.inbound.challenge)
 
 
 async def _store(state: AppState, letters: list[dict[str, Any]]) -> int:

@@ -20,7 +20,7 @@ from serving.vendors.inbound import Effect, Event
 
 WAITING, APPLIED, SCORED, KEPT, ECHO, FAILED = "waiting", "applied", "scored", "kept", "echo", "failed"
 """kept: a property that is no signal; echo: our own write coming back."""
-CUT = "cut"
+TRUNCATED = "cut"
 """Too large for the CRM to tell: the record is to be read from it."""
 
 
@@ -81,7 +81,7 @@ def is_mapped(connection: ConnectionConfig, object_type: str, name: str) -> bool
 def _row(connection: ConnectionConfig, event: Event, received_at_us: int, seal: Seal | None) -> dict[str, Any]:
     texts = {"object_id": event.object_id, "property": event.property, "value": event.value, "into": event.into}
     lost = [name for name, text in texts.items() if text is not None and not is_kept(text)]
-    state, why = CUT if event.cut else WAITING, None
+    state, why = TRUNCATED if event.truncated else WAITING, None
     value = event.value
     if (
         value is not None

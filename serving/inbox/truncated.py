@@ -19,14 +19,14 @@ log = logging.getLogger("serving.inbox")
 LETTERS_A_ROUND = 20
 
 
-def read_cut(store: Store, config: ConnectionConfig, reader: Reader, clock: Clock) -> int:
-    """Read the records of the oldest cut letters and put their mapped properties into the inbox; returns how many were read.
+def read_truncated(store: Store, config: ConnectionConfig, reader: Reader, clock: Clock) -> int:
+    """Read the records of the oldest truncated letters and put their mapped properties into the inbox; returns how many were read.
 
     A record that cannot be read fails its letter. Raises `CallFailed` when the CRM is away, `StoreAway`; what was read
     before is kept.
     """
     with store.read() as connection:
-        where = (table.c.connection == config.name, table.c.state == inbox.CUT)
+        where = (table.c.connection == config.name, table.c.state == inbox.TRUNCATED)
         columns = (table.c.id, table.c.kind, table.c.object_type, table.c.object_id, table.c.occurred_at)
         found = connection.execute(select(*columns).where(*where).order_by(table.c.id).limit(LETTERS_A_ROUND)).all()
     for letter_id, kind, object_type, object_id, occurred in found:
@@ -39,7 +39,7 @@ def read_cut(store: Store, config: ConnectionConfig, reader: Reader, clock: Cloc
             continue
         mapped = config.objects.get(object_type)
         now = to_us(clock())
-        # What is read is at least as new as what was cut.
+        # What is read is at least as new as what was truncated.
         events = _events(
             letter_id, kind, object_type, object_id, max(occurred, now), record, mapped.columns if mapped else ()
         )

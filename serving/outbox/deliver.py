@@ -5,22 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tenacity import RetryCallState, Retrying
 from tenacity.wait import wait_exponential_jitter
 
-from serving.clock import make_clock, system_us
+from serving.clock import Clock, make_clock, system_us
 from serving.connections.config import ConnectionConfig
 from serving.errors import ServingError, StoreAway
-from serving.inbox.truncated import read_cut
 from serving.log import place_of
 from serving.outbox import echo_ledger
 from serving.outbox import repository as outbox
 from serving.store.connect import Store
-from serving.vendors.outbound import CallFailed, CallRefused, Outcome, Reader, Sender
-from serving.vendors.outbound_registry import make_sender
+from serving.vendors.outbound import CallFailed, CallRefused, Outbound, Reader, WriteResult
+from serving.vendors.registry import make_sender
 
 log = logging.getLogger("serving.outbox")
 MAX_ATTEMPTS = 22
@@ -51,11 +50,17 @@ def pause_after(attempts: int, asked: float | None = None) -> float:
     return max(PAUSE(state), asked or 0.0)
 
 
-class Delivery:
-    """One connection's deliverer. One per connection at a time, so that an older score never overtakes a newer one."""
+ReadTruncated = Callable[[Store, ConnectionConfig, Reader, Clock], int]
+"""Reads records that the CRM's webhooks truncated (`serving.inbox.truncated`): handed in, since the outbox knows no inbox."""
 
-    def __init__(self, store: Store, config: ConnectionConfig, sender: Sender) -> None:
-        self._store, self._config, self._sender = store, config, sender
+
+class Deliverer:
+    """Sends what one connection has queued. One per connection at a time, so that an older score never overtakes a newer one."""
+
+    def __init__(
+        self, store: Store, config: ConnectionConfig, sender: Outbound, read_truncated: ReadTruncated
+    ) -> None:  # fmt: skip
+        self._store, self._config, self._sender, self._read_truncated = store, config, sender, read_truncated
         self._apart = 1.0 / config.writeback.requests_per_second
         self._next_call = 0.0
         self._not_before_us = 0
@@ -77,7 +82,7 @@ class Delivery:
     def _read(self, reader: Reader) -> bool:
         """Read what was too large for the CRM to tell; False when it is away."""
         try:
-            read_cut(self._store, self._config, reader, self._clock)
+            self._read_truncated(self._store, self._config, reader, self._clock)
             self._unread = 0
         except CallFailed as error:
             self._unread += 1
@@ -122,7 +127,7 @@ class Delivery:
                 total += self._call(part)
             except CallRefused as error:
                 if len(part) == 1:
-                    total += self._settle(part, [Outcome("dead", str(error))])
+                    total += self._settle(part, [WriteResult("dead", str(error))])
                 else:
                     left[:0] = [part[: len(part) // 2], part[len(part) // 2 :]]
             if left:
@@ -140,7 +145,7 @@ class Delivery:
         """One call. Raises `CallRefused`."""
         bad = [one for one in found if not one[0].readable]
         if bad:
-            done = self._settle(bad, [Outcome("dead", "what is stored of it cannot be read")] * len(bad))
+            done = self._settle(bad, [WriteResult("dead", "what is stored of it cannot be read")] * len(bad))
             good = [one for one in found if one[0].readable]
             return done + self._call(good) if good else done
         writes = [write for write, _, _ in found]
@@ -159,11 +164,11 @@ class Delivery:
             raise CallRefused(f"it cannot be sent: {type(error).__name__}") from None
         return self._settle(found, outcomes)
 
-    def _settle(self, found: Sequence[outbox.Due], outcomes: Sequence[Outcome]) -> Delivered:
+    def _settle(self, found: Sequence[outbox.Due], outcomes: Sequence[WriteResult]) -> Delivered:
         now, total = system_us(), Delivered()
         with self._store.write() as connection:
             for (write, generation, attempts), outcome in zip(found, outcomes, strict=True):
-                if outcome == Outcome("retry"):  # it was not in the call: neither tried nor failed
+                if outcome == WriteResult("retry"):  # it was not in the call: neither tried nor failed
                     total += Delivered(again=1)
                     continue
                 tried = attempts + 1
@@ -210,20 +215,24 @@ class Delivery:
         self._next_call = max(now, self._next_call) + self._apart
 
 
-class Deliveries:
+class Deliverers:
     """The deliverers of all connections that are switched on, a thread each: one CRM that hangs holds up no other."""
 
-    def __init__(self, store: Store, connections: Mapping[str, ConnectionConfig]) -> None:
+    def __init__(
+        self, store: Store, connections: Mapping[str, ConnectionConfig], read_truncated: ReadTruncated
+    ) -> None:  # fmt: skip
         self._stopping = threading.Event()
         self._senders = {
             name: make_sender(config.vendor, config.writeback)
             for name, config in connections.items()
             if config.writeback.sends
         }
-        self._deliveries = {name: Delivery(store, connections[name], sender) for name, sender in self._senders.items()}
+        self._deliverers = {
+            name: Deliverer(store, connections[name], sender, read_truncated) for name, sender in self._senders.items()
+        }
         self._threads = [
             threading.Thread(target=each.run, args=(self._stopping,), name=f"deliver-{name}", daemon=True)
-            for name, each in self._deliveries.items()
+            for name, each in self._deliverers.items()
         ]
 
     def start(self) -> None:
@@ -231,7 +240,7 @@ class Deliveries:
             thread.start()
 
     def once(self, stopping: threading.Event) -> dict[str, Delivered]:
-        return {name: delivery.once(stopping) for name, delivery in self._deliveries.items()}
+        return {name: each.once(stopping) for name, each in self._deliverers.items()}
 
     def close(self) -> None:
         """Ends each after its present call."""

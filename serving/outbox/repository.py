@@ -163,7 +163,7 @@ def still_due(connection: Connection, config: ConnectionConfig, found: Sequence[
 def _due(config: ConnectionConfig, row: Mapping[str, Any]) -> Due:
     try:
         return write_of(config, row), row["generation"], row["attempts"]
-    except (ValueError, KeyError, TypeError, AttributeError):  # its content is none of ours: `Delivery` gives it up
+    except (ValueError, KeyError, TypeError, AttributeError):  # its content is none of ours: `Deliverer` gives it up
         key = write_key(row["connection"], row["model"], row["entity_id"], row["generation"])
         record = (row["object_type"], row["object_id"], row["entity"], row["entity_id"])
         return Write(key, row["model"], *record, {}, {}, readable=False), row["generation"], row["attempts"]

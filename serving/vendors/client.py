@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from email.utils import parsedate_to_datetime
 
 import httpx
 
-from serving.clock import system_us, to_us
-from serving.connections.writeback import WriteBack
-from serving.vendors.outbound import CallFailed, CallRefused
+from serving.vendors.outbound import CallFailed, CallRefused, WriteBack
+from serving.vendors.retry_after import retry_after
 from serving.vendors.transport import Transport
 
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 30.0
 """Until there is a connection, and until the next bytes of an answer."""
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes: 200 records of Salesforce have 40 kB."""
-LONGEST_WAIT_SECONDS = 6 * 3600.0
-"""Of a Retry-After: one that is longer is not believed."""
 
 
 def make_client(
@@ -95,20 +91,3 @@ def judge(call: Callable[[], httpx.Response], locked: float = 0.0) -> httpx.Resp
     if status in (408, 425) or status >= 500:
         raise CallFailed(why, wait)
     raise CallRefused(why)  # 3xx among them: a redirect is followed by nobody
-
-
-def retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After, given as seconds or as a date; None for what is neither.
-
-    >>> retry_after("3"), retry_after("soon"), retry_after("Wed, 21 Oct 2015 07:28:00 GMT")
-    (3.0, None, 0.0)
-    """
-    if value is None:
-        return None
-    if value.isascii() and value.isdigit() and len(value) < 10:
-        return min(float(value), LONGEST_WAIT_SECONDS)
-    try:
-        moment = parsedate_to_datetime(value)
-        return min(max(0.0, (to_us(moment) - system_us()) / 1e6), LONGEST_WAIT_SECONDS) if moment.tzinfo else None
-    except (ValueError, TypeError, OverflowError):
-        return None

@@ -10,9 +10,8 @@ from collections.abc import Generator
 
 import httpx
 
-from serving.connections.writeback import WriteBack
-from serving.vendors.client import retry_after
-from serving.vendors.outbound import CallFailed
+from serving.vendors.outbound import CallFailed, WriteBack
+from serving.vendors.retry_after import retry_after
 
 MEND_SECONDS = 60.0
 """Until the next try of a login that was refused: a person has to mend it."""

@@ -1,16 +1,45 @@
-"""The vendors whose webhooks we understand. Adding one is a file beside this one and a line here."""
+"""The systems that we know: what each sends us, what we send it. Adding one is a folder beside this file and a line here."""
 
 from __future__ import annotations
 
-from serving.vendors.dynamics import inbound as dynamics
-from serving.vendors.hubspot import inbound as hubspot
-from serving.vendors.inbound import Vendor
-from serving.vendors.salesforce import inbound as salesforce
-from serving.vendors.standard_webhooks import inbound as standard_webhooks
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+from serving.vendors.dynamics.inbound import Dynamics
+from serving.vendors.hubspot.inbound import HubSpot
+from serving.vendors.inbound import Inbound
+from serving.vendors.outbound import Outbound, WriteBack
+from serving.vendors.salesforce.inbound import Salesforce
+from serving.vendors.standard_webhooks.inbound import StandardWebhooks
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """One system outside. A direction that it does not have is None, and a connection that asks for it has a fault."""
+
+    inbound: Inbound | None = None
+    sender: str | None = None
+    """`module:Class` of its `Outbound`, below this package: imported when it is asked for."""
+
+    @property
+    def outbound(self) -> type[Outbound] | None:
+        if self.sender is None:
+            return None
+        module, _, name = self.sender.partition(":")
+        return cast(type[Outbound], getattr(import_module(f"{__package__}.{module}"), name))
+
 
 VENDORS: dict[str, Vendor] = {
-    "dynamics": dynamics.Dynamics(),
-    "hubspot": hubspot.HubSpot(),
-    "salesforce": salesforce.Salesforce(),
-    "standard-webhooks": standard_webhooks.StandardWebhooks(),
+    "dynamics": Vendor(Dynamics(), "dynamics.outbound:Dynamics"),
+    "hubspot": Vendor(HubSpot(), "hubspot.outbound:HubSpot"),
+    "salesforce": Vendor(Salesforce(), "salesforce.outbound:Salesforce"),
+    "standard-webhooks": Vendor(StandardWebhooks(), "standard_webhooks.outbound:Callback"),
 }
+
+
+def make_sender(vendor: str, config: WriteBack) -> Outbound:
+    """The sender of a vendor that has one, with a client of its own; whoever makes it closes it."""
+    found = VENDORS[vendor].outbound
+    assert found is not None
+    return found(config)

@@ -26,6 +26,7 @@ from serving.settings import ServingSettings
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import inbox
+from serving.vendors.inbound import Inbound
 from serving.vendors.registry import VENDORS
 from tests.serving import dataverse
 
@@ -164,12 +165,18 @@ class Door:
     client: httpx.AsyncClient
 
     @property
+    def inbound(self) -> Inbound:
+        found = VENDORS[self.case.vendor].inbound
+        assert found is not None
+        return found
+
+    @property
     def path(self) -> str:
         return "/webhooks/crm" + self.query(self.case.secret)
 
     @property
     def accepted(self) -> int:
-        return VENDORS[self.case.vendor].answer.status
+        return self.inbound.answer.status
 
     def query(self, key: str) -> str:
         return f"?{self.case.query}={quote(key)}" if self.case.query else ""
@@ -183,7 +190,7 @@ class Door:
         content = self.case.body if body is None else body
         answer = self.loop.run(self.client.post(path or self.path, content=content, headers=raw))
         if answer.is_success:
-            assert answer.content == VENDORS[self.case.vendor].answer.body
+            assert answer.content == self.inbound.answer.body
         return answer.status_code
 
     def stored(self) -> int:

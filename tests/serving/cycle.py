@@ -23,7 +23,8 @@ from serving.app import create_app
 from serving.champion import Champions
 from serving.clock import make_clock
 from serving.connections.config import load_connections
-from serving.outbox.deliver import Deliveries
+from serving.inbox.truncated import read_truncated
+from serving.outbox.deliver import Deliverers
 from serving.settings import ServingSettings
 from serving.store.connect import open_store
 from serving.worker.loop import Worker
@@ -55,9 +56,9 @@ def cycle(job: dict[str, str]) -> None:
     champions.refresh()
     working = Worker(store, connections, champions, make_clock())
     working.once()
-    deliveries = Deliveries(store, connections)
-    deliveries.once(working.stopping)
-    deliveries.close()
+    deliverers = Deliverers(store, connections, read_truncated)
+    deliverers.once(working.stopping)
+    deliverers.close()
     store.close()
     Path(job["acknowledged"] + ".done").write_text("done")
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from features.kit.cli import run
 from serving.__main__ import app
-from serving.outbox.deliver import Delivered, Delivery
-from serving.vendors.outbound import CallFailed, Outcome, Write
+from serving.outbox.deliver import Delivered, Deliverer
+from serving.vendors.outbound import CallFailed, Write, WriteResult
 
 
-def _done(self: Delivery, found: Sequence[tuple[Write, int, int]], _error: CallFailed) -> Delivered:
-    return self._settle(found, [Outcome("sent")] * len(found))
+def _done(self: Deliverer, found: Sequence[tuple[Write, int, int]], _error: CallFailed) -> Delivered:
+    return self._settle(found, [WriteResult("sent")] * len(found))
 
 
 if __name__ == "__main__":
-    Delivery._all_again = _done  # type: ignore[method-assign]
+    Deliverer._all_again = _done  # type: ignore[method-assign]
     run(app)

@@ -17,7 +17,6 @@ from features.sources.source import open_source
 from serving.champion import Champions
 from serving.clock import from_us, make_clock, to_us
 from serving.connections.config import ConnectionConfig, Mapped
-from serving.connections.writeback import Target, WriteBack
 from serving.inbox import repository as letters
 from serving.privacy.repository import Erased
 from serving.scoring.rows import signal_rows
@@ -25,6 +24,7 @@ from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import changes, decisions, inbox, signals, writebacks
 from serving.vendors.inbound import Effect, Event
+from serving.vendors.outbound import Target, WriteBack
 from serving.worker import backfill as module
 from serving.worker.backfill import backfill
 from serving.worker.loop import Worker

@@ -21,8 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from standardwebhooks.webhooks import Webhook
 
-from serving.connections.writeback import WriteBack
-from serving.vendors.outbound import CallFailed, CallRefused, Write
+from serving.vendors.outbound import CallFailed, CallRefused, Write, WriteBack
 from serving.vendors.standard_webhooks.outbound import Callback
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

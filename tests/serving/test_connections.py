@@ -160,5 +160,5 @@ class TestLogin:
             load(tmp_path, re.sub(old, new, DYNAMICS + LOGIN, count=1), tokens_needed=True)
 
     def test_nobody_logs_in_to_hubspot(self, tmp_path: Path) -> None:
-        with pytest.raises(BadInput, match="only for salesforce, dynamics"):
+        with pytest.raises(BadInput, match="only for dynamics, salesforce"):
             load(tmp_path, GOOD + LOGIN, tokens_needed=True)

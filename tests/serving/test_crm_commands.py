@@ -24,7 +24,7 @@ import os, signal
 from features.kit.cli import run
 from serving.__main__ import app
 from serving.worker import backfill
-from serving.outbox import queue
+from serving.outbox import repository as queue
 
 where, number = os.environ["KILL_AT"].split(":")
 left = int(number)

@@ -13,11 +13,10 @@ from itertools import repeat
 import httpx
 import pytest
 
-from serving.connections.writeback import WriteBack
 from serving.vendors import client as module
 from serving.vendors import transport
 from serving.vendors.client import judge, make_client
-from serving.vendors.outbound import CallFailed
+from serving.vendors.outbound import CallFailed, WriteBack
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
 PLACES = {

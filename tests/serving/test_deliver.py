@@ -14,17 +14,17 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from serving.connections.config import ConnectionConfig, Mapped
-from serving.connections.writeback import Target, WriteBack
+from serving.inbox.truncated import read_truncated
 from serving.outbox import deliver
 from serving.outbox import repository as outbox
-from serving.outbox.deliver import Delivered, Delivery, pause_after
+from serving.outbox.deliver import Delivered, Deliverer, pause_after
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import ledger, writebacks
 from serving.vendors.client import retry_after
 from serving.vendors.dynamics.outbound import Dynamics
 from serving.vendors.hubspot.outbound import HubSpot
-from serving.vendors.outbound import Sender
+from serving.vendors.outbound import Outbound, Target, WriteBack
 from serving.vendors.salesforce.outbound import Salesforce
 from tests.serving.dataverse import guid
 from tests.serving.fake_crm import FakeCrm
@@ -41,7 +41,7 @@ class Vendor:
 
     name: str
     fake: Callable[[], AbstractContextManager[FakeCrm]]
-    sender: Callable[[WriteBack], Sender]
+    sender: Callable[[WriteBack], Outbound]
     object_type: str
     properties: dict[str, str]
     identity: Callable[[int], str]
@@ -91,13 +91,13 @@ def connection_to(vendor: Vendor, crm: FakeCrm | None = None, **more: object) ->
     return ConnectionConfig("crm", vendor.name, "https://x.example", "sample", None, objects, writeback=back)
 
 
-_senders: list[Sender] = []
+_senders: list[Outbound] = []
 
 
-def delivery(store: Store, vendor: Vendor, crm: FakeCrm, **more: object) -> Delivery:
+def delivery(store: Store, vendor: Vendor, crm: FakeCrm, **more: object) -> Deliverer:
     conf = connection_to(vendor, crm, **more)
     _senders.append(vendor.sender(conf.writeback))
-    return Delivery(store, conf, _senders[-1])
+    return Deliverer(store, conf, _senders[-1], read_truncated)
 
 
 @pytest.fixture(autouse=True)
@@ -290,7 +290,7 @@ class TestPace:
             put(store, vendor, *range(5 * vendor.batch))
             back = replace(connection_to(vendor, crm).writeback, requests_per_second=rate)
             sender = vendor.sender(back)
-            delivering = Delivery(store, replace(connection_to(vendor, crm), writeback=back), sender)
+            delivering = Deliverer(store, replace(connection_to(vendor, crm), writeback=back), sender, read_truncated)
             delivering.once(threading.Event())
             sender.close()
         return [moment - made[0] for moment in made]
@@ -305,5 +305,5 @@ class TestPace:
     def test_the_sabotaged_twin_makes_them_all_at_once(
         self, store: Store, clock: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Delivery, "_keep_pace", lambda _self: None)
+        monkeypatch.setattr(Deliverer, "_keep_pace", lambda _self: None)
         assert self.calls(store, clock, 4.0) == [0, 0, 0, 0, 0]

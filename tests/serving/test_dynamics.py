@@ -101,12 +101,12 @@ class TestParse:
         for message in ("Update", "Create", "Merge"):
             (event,) = parse(context(message, LEAD, None))
             assert event is not None
-            assert (event.effect, event.object_id, event.property, event.cut) == ("change", LEAD, None, True)
+            assert (event.effect, event.object_id, event.property, event.truncated) == ("change", LEAD, None, True)
 
     def test_a_deletion_that_is_too_large_is_a_deletion(self) -> None:
         (event,) = parse(context("Delete", LEAD, None))
         assert event is not None
-        assert (event.effect, event.object_id, event.cut) == ("delete", LEAD, False)
+        assert (event.effect, event.object_id, event.truncated) == ("delete", LEAD, False)
 
     def test_two_updates_in_one_synchronous_request_are_two(self) -> None:
         """They have one correlation and no operation; the other attempt of each is the same bytes."""

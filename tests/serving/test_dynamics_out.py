@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import select
 
 from serving.connections.config import ConnectionConfig, Mapped
-from serving.connections.writeback import Target, WriteBack
 from serving.inbox import repository as inbox
+from serving.inbox.truncated import read_truncated
 from serving.outbox import deliver
 from serving.outbox.deliver import Delivered
 from serving.store.connect import Store, open_store
@@ -24,7 +24,7 @@ from serving.store.tables import inbox as table
 from serving.vendors.dynamics import outbound as dynamics
 from serving.vendors.dynamics.outbound import Dynamics
 from serving.vendors.inbound import Event
-from serving.vendors.outbound import CallFailed, Outcome, Write
+from serving.vendors.outbound import CallFailed, Target, Write, WriteBack, WriteResult
 from tests.serving import test_deliver
 from tests.serving.dataverse import guid
 from tests.serving.fake_dataverse import FakeDataverse, fake_dataverse, read_batch
@@ -59,7 +59,7 @@ def sender(config: WriteBack) -> Iterator[Dynamics]:
 
 class TestBatch:
     def test_values_are_of_their_own_kind_and_cannot_end_a_part(self, sender: Dynamics, crm: FakeDataverse) -> None:
-        assert sender.send([write(1), write(2, score=None, band=None)]) == [Outcome("sent")] * 2
+        assert sender.send([write(1), write(2, score=None, band=None)]) == [WriteResult("sent")] * 2
         rest = {"new_probability": 0.43, "new_reasons": "Because.\n--batch_x--\r\n\nÜnd so."}
         assert crm.values == {
             guid(1): {"new_fit": 82, "new_fitband": "high", **rest}, guid(2): {"new_fit": None, "new_fitband": None, **rest},
@@ -69,9 +69,9 @@ class TestBatch:
         crm.unknown = {guid(1)}
         found = sender.send([write(1), write(2, score=0.5), write(3)])
         assert found == [
-            Outcome("dead", "HTTP 404 0x80040217"),
-            Outcome("dead", "HTTP 400 0x80048d19"),
-            Outcome("sent"),
+            WriteResult("dead", "HTTP 404 0x80040217"),
+            WriteResult("dead", "HTTP 400 0x80048d19"),
+            WriteResult("sent"),
         ]
         assert set(crm.values) == {guid(3)}
 
@@ -80,11 +80,11 @@ class TestBatch:
     ) -> None:
         """The sabotaged twin: one bad row holds back the others, and they are not taken for sent."""
         sender = Dynamics(config)
-        post = sender._client.post
+        call = sender.call
         monkeypatch.setattr(
-            sender._client,
-            "post",
-            lambda url, content, headers: post(url, content=content, headers={**headers, "Prefer": ""}),
+            sender,
+            "call",
+            lambda method, url, content, headers: call(method, url, content=content, headers={**headers, "Prefer": ""}),
         )
         crm.unknown = {guid(1)}
         found = sender.send([write(1), write(2), write(3)])
@@ -94,13 +94,13 @@ class TestBatch:
 
     def test_an_id_that_is_no_guid_is_never_sent(self, sender: Dynamics, crm: FakeDataverse) -> None:
         for bad in ("7", f"{guid(1)})", f"{guid(1)}\r\nX: y", guid(1)[:-1], "contacts(1)"):
-            assert sender.send([write(1, bad)]) == [Outcome("dead", "the record's id is no GUID")]
+            assert sender.send([write(1, bad)]) == [WriteResult("dead", "the record's id is no GUID")]
         assert crm.calls == 0
         assert [o.state for o in sender.send([write(1, "7"), write(2)])] == ["dead", "sent"]
 
     def test_fewer_answers_than_records(self, sender: Dynamics, crm: FakeDataverse) -> None:
         crm.broken = True
-        assert sender.send([write(1), write(2)]) == [Outcome("sent"), Outcome("retry", "not in the answer")]
+        assert sender.send([write(1), write(2)]) == [WriteResult("sent"), WriteResult("retry", "not in the answer")]
 
     @pytest.mark.parametrize(
         ("kind", "body"),
@@ -123,7 +123,7 @@ class TestBatch:
     def test_an_error_in_words_of_its_own_is_not_repeated(self, sender: Dynamics, crm: FakeDataverse) -> None:
         part = b'--a\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 400 x\r\n\r\n{"error": {"code": "of a person: Anna"}}\r\n--a--'
         crm.misbehave = lambda _call: (200, {"content-type": "multipart/mixed; boundary=a"}, part)
-        assert sender.send([write(1)]) == [Outcome("dead", "HTTP 400")]
+        assert sender.send([write(1)]) == [WriteResult("dead", "HTTP 400")]
 
 
 class TestPace:
@@ -136,7 +136,7 @@ class TestPace:
         try:
             crm.busy = {guid(2): "120"}
             test_deliver.put(store, vendor, 1, 2, 3)
-            delivery = deliver.Delivery(store, conf, sender)
+            delivery = deliver.Deliverer(store, conf, sender, read_truncated)
             assert delivery.once(threading.Event()) == Delivered(sent=2, again=1)
             row = test_deliver.rows(store, vendor)[2]
             assert (row["state"], row["error"]) == ("waiting", "HTTP 429 0x80072322")
@@ -154,7 +154,7 @@ class TestLogin:
         sender = Dynamics(
             replace(config, client_id=crm.tokens.client_id, token_url=f"{crm.url}/tenant/oauth2/v2.0/token")
         )
-        assert sender.send([write(1)]) == [Outcome("sent")]
+        assert sender.send([write(1)]) == [WriteResult("sent")]
         assert (crm.tokens.given, crm.tokens.scope) == (1, f"{crm.url}/.default")
         sender.close()
 
@@ -204,17 +204,17 @@ class TestCut:
         yield opened
         opened.close()
 
-    def delivery(self, store: Store, crm: FakeDataverse, config: WriteBack, sender: Dynamics) -> deliver.Delivery:
+    def delivery(self, store: Store, crm: FakeDataverse, config: WriteBack, sender: Dynamics) -> deliver.Deliverer:
         objects = {
             "lead": Mapped(
                 "leads", "lead_{id}", {"subject": "title", "industrycode": "industry", "ownerid": "city"}, {}
             )
         }
         conf = ConnectionConfig("crm", "dynamics", "https://x.example", "sample", None, objects, writeback=config)
-        cut = [Event((n,), "lead.Update", "change", "lead", guid(n), 1_000_000, cut=True) for n in (1, 2)]
+        cut = [Event((n,), "lead.Update", "change", "lead", guid(n), 1_000_000, truncated=True) for n in (1, 2)]
         with store.write() as connection:
             inbox.put(connection, inbox.letters_of(conf, cut, 2_000_000))
-        return deliver.Delivery(store, conf, sender)
+        return deliver.Deliverer(store, conf, sender, read_truncated)
 
     def letters(self, store: Store) -> list[tuple[object, ...]]:
         columns = (table.c.object_id, table.c.property, table.c.value, table.c.state)
@@ -264,5 +264,5 @@ class TestCut:
         assert {row[3] for row in self.letters(store)} == {"cut"}
         crm.misbehave = lambda _call: None
         crm.records = {guid(n): {} for n in (1, 2)}
-        deliver.Delivery(store, work._config, sender).round()
+        deliver.Deliverer(store, work._config, sender, read_truncated).round()
         assert {row[3] for row in self.letters(store)} == {"kept"}

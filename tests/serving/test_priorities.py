@@ -13,16 +13,17 @@ from sqlalchemy import select
 from serving.champion import Champions
 from serving.clock import make_clock, to_us
 from serving.connections.config import ConnectionConfig, Mapped
-from serving.connections.writeback import Target, WriteBack
 from serving.inbox import repository as letters
+from serving.inbox.truncated import read_truncated
 from serving.outbox import deliver
 from serving.outbox import repository as outbox
-from serving.outbox.deliver import Delivered, Deliveries, Delivery
+from serving.outbox.deliver import Delivered, Deliverer, Deliverers
 from serving.outbox.repository import BACKFILL, BATCH, WEBHOOK
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import decisions, dirty, writebacks
 from serving.vendors.inbound import Event
+from serving.vendors.outbound import Target, WriteBack
 from serving.worker import backfill, score_dirty
 from serving.worker.loop import Worker
 from serving.worker.source_cache import Sources
@@ -84,7 +85,7 @@ class TestDue:
             put(store, BACKFILL, 1, at=10, conf=conf)
             sender = vendor.sender(conf.writeback)
             sender.batch = 1
-            delivering, rounds = Delivery(store, conf, sender), 0
+            delivering, rounds = Deliverer(store, conf, sender, read_truncated), 0
             while "1" not in crm.values and rounds < 30:
                 rounds += 1
                 put(store, WEBHOOK, 100 + rounds, at=20, conf=conf)
@@ -113,7 +114,7 @@ class TestHalving:
                 scores = [new(vendor.entity(n)) for n in range(vendor.batch)]
                 outbox.enqueue(connection, [conf], scores, 10, BATCH)
             sender = vendor.sender(conf.writeback)
-            done = Delivery(store, conf, sender).once(threading.Event())
+            done = Deliverer(store, conf, sender, read_truncated).once(threading.Event())
             sender.close()
             assert done == Delivered(sent=vendor.batch - 1, dead=1)
             # The whole, and two halves on each level: 1 + 2 * 7 of 100 and 1 + 2 * 8 of 200. One by one it was 1 + 100.
@@ -126,7 +127,7 @@ class TestHalving:
             crm.invalid = {str(n) for n in range(20)}
             put(store, BATCH, *range(20), conf=conf)
             sender = VENDORS[0].sender(conf.writeback)
-            assert Delivery(store, conf, sender).once(threading.Event()) == Delivered(dead=20)
+            assert Deliverer(store, conf, sender, read_truncated).once(threading.Event()) == Delivered(dead=20)
             sender.close()
             assert crm.calls == 2 * 20 - 1  # a binary tree of 20 leaves
 
@@ -142,7 +143,7 @@ class TestHalving:
 
             crm.misbehave = meanwhile  # type: ignore[assignment]
             sender = VENDORS[0].sender(conf.writeback)
-            assert Delivery(store, conf, sender).once(threading.Event()) == Delivered(sent=64, dead=1)
+            assert Deliverer(store, conf, sender, read_truncated).once(threading.Event()) == Delivered(sent=64, dead=1)
             sender.close()
             order = [wire.object_id for wire in crm.writes]
             assert order.index("500") < order.index("0")
@@ -159,7 +160,7 @@ class TestHalving:
                 connection.execute(writebacks.update().where(writebacks.c.entity_id == "lead_5").values(content=b"[1]"))
                 connection.execute(writebacks.update().where(writebacks.c.entity_id == "lead_6").values(content=bad))
             sender = VENDORS[0].sender(conf.writeback)
-            assert Delivery(store, conf, sender).once(threading.Event()) == Delivered(sent=6, dead=2)
+            assert Deliverer(store, conf, sender, read_truncated).once(threading.Event()) == Delivered(sent=6, dead=2)
             sender.close()
 
 
@@ -203,8 +204,8 @@ def test_a_webhooks_score_is_back_while_the_nightly_queue_is_full(
         conf = connected(home, crm)
         put(store, BATCH, *range(1000, 1600), conf=conf)
         worker = Worker(store, {"crm": conf}, champions, make_clock(AS_OF))
-        deliveries = Deliveries(store, {"crm": conf})
-        deliveries.start()
+        deliverers = Deliverers(store, {"crm": conf}, read_truncated)
+        deliverers.start()
         try:
             wait_for(lambda: crm.calls >= 2)
             tell(store, conf, "77")
@@ -214,7 +215,7 @@ def test_a_webhooks_score_is_back_while_the_nightly_queue_is_full(
             # Counted in calls of the CRM's pace, so that a slow machine fails nothing: at most two calls wait before it.
             assert ("77" in crm.values) is guarded
         finally:
-            deliveries.close()
+            deliverers.close()
 
 
 class TestBacklog:

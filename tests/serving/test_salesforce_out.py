@@ -14,8 +14,7 @@ import requests
 from simple_salesforce import Salesforce as SimpleSalesforce
 from simple_salesforce.exceptions import SalesforceMalformedRequest, SalesforceResourceNotFound
 
-from serving.connections.writeback import Target, WriteBack
-from serving.vendors.outbound import CallFailed, CallRefused, Outcome, Write
+from serving.vendors.outbound import CallFailed, CallRefused, Target, Write, WriteBack, WriteResult
 from serving.vendors.salesforce import outbound as salesforce
 from serving.vendors.salesforce.outbound import Salesforce
 from tests.serving.fake_salesforce import FakeSalesforce, fake_salesforce
@@ -50,7 +49,7 @@ def sender(config: WriteBack) -> Iterator[Salesforce]:
 
 class TestRows:
     def test_values_are_of_their_own_kind(self, sender: Salesforce, crm: FakeSalesforce) -> None:
-        assert sender.send([write(1), write(2, score=None, band=None)]) == [Outcome("sent")] * 2
+        assert sender.send([write(1), write(2, score=None, band=None)]) == [WriteResult("sent")] * 2
         rest = {"Fit_Probability__c": 0.43, "Fit_Reasons__c": "Because.\nÜnd so.", "Fit_At__c": "2026-01-02T06:00:00Z"}
         assert crm.values == {
             lead_id(1): {"Fit__c": 82, "Fit_Band__c": "high", **rest},
@@ -60,7 +59,7 @@ class TestRows:
     def test_a_200_is_read_row_by_row(self, sender: Salesforce, crm: FakeSalesforce) -> None:
         crm.unknown, crm.locked = {lead_id(2)}, {lead_id(3)}
         assert sender.send([write(n) for n in (1, 2, 3, 4)]) == [
-            Outcome("sent"), Outcome("dead", "ENTITY_IS_DELETED"), Outcome("retry", "UNABLE_TO_LOCK_ROW"), Outcome("sent"),
+            WriteResult("sent"), WriteResult("dead", "ENTITY_IS_DELETED"), WriteResult("retry", "UNABLE_TO_LOCK_ROW"), WriteResult("sent"),
         ]  # fmt: skip
         assert set(crm.values) == {lead_id(1), lead_id(4)}
 
@@ -68,7 +67,7 @@ class TestRows:
         self, sender: Salesforce, crm: FakeSalesforce, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin: it says sent of what the CRM has not."""
-        monkeypatch.setattr(salesforce, "_outcome", lambda _row: Outcome("sent"))
+        monkeypatch.setattr(salesforce, "_outcome", lambda _row: WriteResult("sent"))
         crm.unknown = {lead_id(2)}
         outcomes = sender.send([write(1), write(2)])
         assert sum(outcome.state == "sent" for outcome in outcomes) > len(crm.values)
@@ -78,8 +77,8 @@ class TestRows:
             config, models={"lead-fit": Target("Lead", PROPERTIES), "other": Target("Lead", {"band": "Industry"})}
         )
         sender = Salesforce(both)
-        assert sender.send([write(1), write(1, "other")]) == [Outcome("sent"), Outcome("retry")]
-        assert sender.send([write(1, "other")]) == [Outcome("sent")]
+        assert sender.send([write(1), write(1, "other")]) == [WriteResult("sent"), WriteResult("retry")]
+        assert sender.send([write(1, "other")]) == [WriteResult("sent")]
         assert crm.calls_at_once == [1, 1]
         sender.close()
 
@@ -99,7 +98,7 @@ class TestExternalId:
     def test_a_record_is_found_by_the_field_that_holds_our_key(self, crm: FakeSalesforce, config: WriteBack) -> None:
         crm.keys = {"lead_7": lead_id(70)}
         sender = Salesforce(replace(config, models={"lead-fit": Target("Lead", PROPERTIES, "Accountscore_Id__c")}))
-        assert sender.send([write(7)]) == [Outcome("sent")]
+        assert sender.send([write(7)]) == [WriteResult("sent")]
         assert crm.values[lead_id(70)]["Fit__c"] == 82
         sender.close()
 
@@ -111,10 +110,10 @@ class TestLogin:
     def test_once_for_many_calls_and_anew_when_the_session_ended(self, crm: FakeSalesforce, config: WriteBack) -> None:
         sender = self.application(crm, config)
         for number in (1, 2):
-            assert sender.send([write(number)]) == [Outcome("sent")]
+            assert sender.send([write(number)]) == [WriteResult("sent")]
         assert crm.tokens.given == 1
         crm.tokens.valid.clear()
-        assert sender.send([write(3)]) == [Outcome("sent")]
+        assert sender.send([write(3)]) == [WriteResult("sent")]
         assert crm.tokens.given == 2
         sender.close()
 
@@ -161,7 +160,7 @@ class TestSimpleSalesforce:
         pem = certificate(tmp_path, "localhost")
         with fake_salesforce(certificate=pem) as crm:
             sender = Salesforce(replace(config, url=local(crm), ca_file=pem))
-            assert sender.send([write(1)]) == [Outcome("sent")]
+            assert sender.send([write(1)]) == [WriteResult("sent")]
             sender.close()
             theirs = stranger(crm, pem)
             assert theirs.Lead.get(lead_id(1))["Fit__c"] == 82

@@ -9,7 +9,6 @@ from sqlalchemy import select
 
 from serving.clock import make_clock, to_us
 from serving.connections.config import ConnectionConfig, Mapped
-from serving.connections.writeback import Target, WriteBack
 from serving.inbox import repository as letters
 from serving.inbox import repository as module
 from serving.inbox.sealed import PREFIX, Seal
@@ -17,6 +16,7 @@ from serving.store.connect import open_store
 from serving.store.migrate import migrate
 from serving.store.tables import inbox
 from serving.vendors.inbound import Event
+from serving.vendors.outbound import Target, WriteBack
 from serving.worker import row_changes
 from serving.worker.apply_inbox import apply_letters
 from serving.worker.source_cache import Sources

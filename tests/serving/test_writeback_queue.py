@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from serving.connections.config import ConnectionConfig, Mapped
-from serving.connections.writeback import Target, WriteBack
 from serving.outbox import echo_ledger
 from serving.outbox import repository as outbox
 from serving.outbox.repository import NewScore
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
-from serving.vendors.outbound import Write
+from serving.vendors.outbound import Target, Write, WriteBack
 
 
 def config(mode: str = "on", **more: object) -> ConnectionConfig:

@@ -18,7 +18,7 @@ from typing import Any
 
 from serving.clock import from_us, iso
 from serving.strict_json import NotStrict, loads
-from serving.vendors.inbound import Delivery, Effect, Event, Vendor
+from serving.vendors.inbound import Delivery, Effect, Event, Inbound
 from serving.vendors.shared_key import has_key
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -33,8 +33,8 @@ _EFFECTS: dict[str, Effect] = {
 _BOOKKEEPING = ("modifiedon", "modifiedby", "modifiedonbehalfby")
 
 
-class Dynamics(Vendor):
-    """See `serving.vendors.inbound.Vendor`."""
+class Dynamics(Inbound):
+    """See `serving.vendors.inbound.Inbound`."""
 
     organization = GUID
 
@@ -80,7 +80,7 @@ def _events(content: dict[str, Any], delivery: Delivery) -> Iterator[Event | Non
         return
     if CUT in delivery.headers and not given:
         # What a merge took away is in no other part of it either: the record that remains is read.
-        yield event("change", primary, cut=True) if primary else None
+        yield event("change", primary, truncated=True) if primary else None
         return
     if effect == "merge":
         gone = _guid(given.get("SubordinateId"))

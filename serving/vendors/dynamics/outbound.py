@@ -16,16 +16,17 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
+from typing import TYPE_CHECKING, ClassVar
 
-import httpx
 import msgspec
 
-from serving.connections.writeback import WriteBack
 from serving.strict_json import loads
-from serving.vendors.client import judge, make_client, retry_after
 from serving.vendors.dynamics.inbound import GUID, text_of
-from serving.vendors.oauth import login
-from serving.vendors.outbound import CallFailed, CallRefused, Outcome, Write, values_of
+from serving.vendors.outbound import CallFailed, CallRefused, Outbound, Write, WriteBack, WriteResult
+from serving.vendors.retry_after import retry_after
+
+if TYPE_CHECKING:
+    import httpx
 
 API = "/api/data/v9.2"
 _STATUS = re.compile(rb"HTTP/1\.1 ([1-5][0-9]{2})[^\r\n]*\r?\n")
@@ -33,19 +34,22 @@ _LOOKUP = re.compile(r"^_(.+)_value$")
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,40}")
 
 
-class Dynamics:
-    """See `serving.vendors.outbound.Sender`."""
+class Dynamics(Outbound):
+    """See `serving.vendors.outbound.Outbound`."""
 
     batch = 100
+    login_path = ""
+    strict_types = True
+    headers: ClassVar[Mapping[str, str]] = {
+        "Accept": "application/json", "OData-Version": "4.0", "OData-MaxVersion": "4.0",
+    }  # fmt: skip
 
-    def __init__(self, config: WriteBack) -> None:
-        headers = {"Accept": "application/json", "OData-Version": "4.0", "OData-MaxVersion": "4.0"}
-        self._client = make_client(config, headers, auth=login(config, f"{config.url}/.default"))
-        self._config = config
+    def login_scope(self, config: WriteBack) -> str:
+        return f"{config.url}/.default"
 
-    def send(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+    def send(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
         good = [write for write in writes if GUID.fullmatch(write.object_id)]
-        outcomes = dict.fromkeys((write.key for write in writes), Outcome("dead", "the record's id is no GUID"))
+        outcomes = dict.fromkeys((write.key for write in writes), WriteResult("dead", "the record's id is no GUID"))
         if good:
             boundary = f"batch_{secrets.token_hex(16)}"
             headers = {"Content-Type": f"multipart/mixed; boundary={boundary}", "Prefer": "odata.continue-on-error"}
@@ -53,7 +57,7 @@ class Dynamics:
             body = b"".join(b"--%s\r\n%s\r\n" % (boundary.encode(), part) for part in parts)
             body += b"--%s--\r\n" % boundary.encode()
             url = f"{self._config.url}{API}/$batch"
-            answer = judge(lambda: self._client.post(url, content=body, headers=headers))
+            answer = self.call("POST", url, content=body, headers=headers)
             outcomes |= dict(zip((write.key for write in good), _outcomes(len(good), answer), strict=True))
         return [outcomes[write.key] for write in writes]
 
@@ -62,7 +66,7 @@ class Dynamics:
         if not GUID.fullmatch(object_id):
             raise CallRefused("the record's id is no GUID")
         url = f"{self._config.url}{API}/{entity_set(object_type)}({object_id})"
-        answer = judge(lambda: self._client.get(url))
+        answer = self.call("GET", url)
         try:
             fields = loads(answer.content).items()
             one = {name: value for name, value in fields if "@" not in name and not isinstance(value, (dict, list))}
@@ -70,11 +74,7 @@ class Dynamics:
         except (ValueError, AttributeError):
             raise CallFailed("the answer is not what the API's description says") from None
 
-    def close(self) -> None:
-        self._client.close()
-
     def _part(self, write: Write) -> bytes:
-        values = values_of(write, self._config.models.get(write.model))
         lines = (
             "Content-Type: application/http",
             "Content-Transfer-Encoding: binary",
@@ -84,7 +84,7 @@ class Dynamics:
             "If-Match: *",
             "",
         )
-        return "\r\n".join(lines).encode() + b"\r\n" + msgspec.json.encode(values)
+        return "\r\n".join(lines).encode() + b"\r\n" + msgspec.json.encode(self.values(write))
 
 
 def entity_set(name: str) -> str:
@@ -98,7 +98,7 @@ def entity_set(name: str) -> str:
     return name + ("es" if re.search(r"(?:s|x|z|ch|sh)$", name) else "s")
 
 
-def _outcomes(count: int, answer: httpx.Response) -> list[Outcome]:
+def _outcomes(count: int, answer: httpx.Response) -> list[WriteResult]:
     """Per record, in the order of the batch; one that has no part in the answer was not worked on."""
     head = b"Content-Type: %s\r\n\r\n" % answer.headers.get("content-type", "").encode()
     message = email.message_from_bytes(head + answer.content, policy=email.policy.HTTP)
@@ -106,7 +106,7 @@ def _outcomes(count: int, answer: httpx.Response) -> list[Outcome]:
     if message.get_content_type() != "multipart/mixed" or not 1 <= len(parts) <= count:
         raise CallFailed("the answer is not what the API's description says")
     found = [_outcome(part) for part in parts]
-    return found + [Outcome("retry", "not in the answer")] * (count - len(found))
+    return found + [WriteResult("retry", "not in the answer")] * (count - len(found))
 
 
 def _payload(message: EmailMessage) -> bytes:
@@ -114,14 +114,14 @@ def _payload(message: EmailMessage) -> bytes:
     return content if isinstance(content, bytes) else b""
 
 
-def _outcome(part: EmailMessage) -> Outcome:
+def _outcome(part: EmailMessage) -> WriteResult:
     content = _payload(part)
     status = _STATUS.match(content)
     if status is None:
         raise CallFailed("the answer is not what the API's description says")
     number = int(status[1])
     if 200 <= number < 300:
-        return Outcome("sent")
+        return WriteResult("sent")
     inner = email.message_from_bytes(content[status.end() :], policy=email.policy.HTTP)
     why = f"HTTP {number}"
     try:
@@ -130,5 +130,5 @@ def _outcome(part: EmailMessage) -> Outcome:
     except (ValueError, TypeError, KeyError):
         pass
     if number in (408, 423, 429) or number >= 500:
-        return Outcome("retry", why, retry_after(inner.get("retry-after")))
-    return Outcome("dead", why)
+        return WriteResult("retry", why, retry_after(inner.get("retry-after")))
+    return WriteResult("dead", why)

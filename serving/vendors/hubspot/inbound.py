@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from serving.strict_json import NotStrict, loads
-from serving.vendors.inbound import Delivery, Effect, Event, Vendor
+from serving.vendors.inbound import Delivery, Effect, Event, Inbound
 
 WINDOW_MS = 300_000
 """A signature is good for five minutes, before and after: HubSpot's rule, made two-sided."""
@@ -35,10 +35,10 @@ _EFFECTS: dict[str, Effect] = {
 }  # fmt: skip
 
 
-class HubSpot(Vendor):
-    """See `serving.vendors.inbound.Vendor`."""
+class HubSpot(Inbound):
+    """See `serving.vendors.inbound.Inbound`."""
 
-    object_types: Sequence[str] = ("contact", "company", "deal", "ticket")
+    object_types = ("contact", "company", "deal", "ticket")
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now_ms: int, older: bool = False) -> bool:
         if older and "x-hubspot-signature-v3" not in delivery.headers:  # one that is there must be good

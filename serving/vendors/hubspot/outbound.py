@@ -7,13 +7,12 @@ keeps the headers of an error from us, and takes a second to import; in the test
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
+from serving.vendors.outbound import CallFailed, Outbound, Write, WriteResult, one_call
 
-from serving.connections.writeback import WriteBack
-from serving.vendors.client import judge, make_client
-from serving.vendors.outbound import CallFailed, Outcome, Write, one_call
+if TYPE_CHECKING:
+    import httpx
 
 PATHS = {"contact": "contacts", "company": "companies", "deal": "deals", "ticket": "tickets"}
 GONE_FOR_GOOD = (
@@ -29,29 +28,23 @@ LOCKED_SECONDS = 2.0
 """How long a locked record (423) needs at least."""
 
 
-class HubSpot:
-    """See `serving.vendors.outbound.Sender`."""
+class HubSpot(Outbound):
+    """See `serving.vendors.outbound.Outbound`."""
 
     batch = 100
+    default_url = "https://api.hubapi.com"
 
-    def __init__(self, config: WriteBack) -> None:
-        self._client = make_client(config, {"Authorization": f"Bearer {config.token}"})
-        self._url = config.url
-
-    def send(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+    def send(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
         together = one_call(writes)
-        inputs = [{"id": w.object_id, "objectWriteTraceId": w.key, "properties": dict(w.properties)} for w in together]
-        url = f"{self._url}/crm/v3/objects/{PATHS[together[0].object_type]}/batch/update"
-        answer = judge(lambda: self._client.post(url, json={"inputs": inputs}), locked=LOCKED_SECONDS)
+        inputs = [{"id": w.object_id, "objectWriteTraceId": w.key, "properties": self.values(w)} for w in together]
+        url = f"{self._config.url}/crm/v3/objects/{PATHS[together[0].object_type]}/batch/update"
+        answer = self.call("POST", url, json={"inputs": inputs}, locked=LOCKED_SECONDS)
         outcomes = dict(zip((w.key for w in together), _outcomes(together, answer), strict=True))
         # The others were not in this call and wait for the next one.
-        return [outcomes.get(write.key, Outcome("retry", "")) for write in writes]
-
-    def close(self) -> None:
-        self._client.close()
+        return [outcomes.get(write.key, WriteResult("retry", "")) for write in writes]
 
 
-def _outcomes(writes: Sequence[Write], answer: httpx.Response) -> list[Outcome]:
+def _outcomes(writes: Sequence[Write], answer: httpx.Response) -> list[WriteResult]:
     """Per record: from a 200 all are written; a 207 has results and errors, each naming its record."""
     try:
         body = answer.json()
@@ -65,11 +58,11 @@ def _outcomes(writes: Sequence[Write], answer: httpx.Response) -> list[Outcome]:
         error = wrong.get(write.key) or wrong.get(write.object_id)
         if error is not None:
             category = str(error.get("category", "unknown"))[:60]
-            found.append(Outcome("dead" if category in GONE_FOR_GOOD else "retry", category))
+            found.append(WriteResult("dead" if category in GONE_FOR_GOOD else "retry", category))
         elif write.object_id in done:
-            found.append(Outcome("sent"))
+            found.append(WriteResult("sent"))
         else:
-            found.append(Outcome("retry", "not in the answer"))
+            found.append(WriteResult("retry", "not in the answer"))
     return found
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from features.sources.overlay import time_us
-from serving.vendors.inbound import Answer, Delivery, Event, Vendor
+from serving.vendors.inbound import Answer, Delivery, Event, Inbound
 from serving.vendors.shared_key import has_key
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ _BOOKKEEPING = ("Id", "SystemModstamp", "LastModifiedDate", "IsDeleted", "Master
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 
-class Salesforce(Vendor):
-    """See `serving.vendors.inbound.Vendor`."""
+class Salesforce(Inbound):
+    """See `serving.vendors.inbound.Inbound`."""
 
     answer = Answer(200, ACK, "text/xml; charset=utf-8")
     largest_body = 4 * 1024 * 1024  # 100 records with their long texts

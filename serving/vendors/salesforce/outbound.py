@@ -10,15 +10,13 @@ tests it reads what we wrote, and sends what we send.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import httpx
+from serving.vendors.outbound import CallFailed, Outbound, Write, WriteResult, one_call
 
-from serving.connections.writeback import WriteBack
-from serving.vendors.client import judge, make_client
-from serving.vendors.oauth import login
-from serving.vendors.outbound import CallFailed, Outcome, Write, one_call, values_of
+if TYPE_CHECKING:
+    import httpx
 
 VERSION = "v62.0"
 AGAIN = (
@@ -35,18 +33,17 @@ AGAIN = (
 """Status codes of a row that trying again can mend; any other is about the record or the field."""
 
 
-class Salesforce:
-    """See `serving.vendors.outbound.Sender`."""
+class Salesforce(Outbound):
+    """See `serving.vendors.outbound.Outbound`."""
 
     batch = 200
+    login_path = "/services/oauth2/token"
+    finds_by_external_id = True
+    strict_types = True
+    # The name is in changeOrigin of change events: others can tell our writes from a person's.
+    headers: ClassVar[Mapping[str, str]] = {"Sforce-Call-Options": "client=accountscore"}
 
-    def __init__(self, config: WriteBack) -> None:
-        # The name is in changeOrigin of change events: others can tell our writes from a person's.
-        self._client = make_client(config, {"Sforce-Call-Options": "client=accountscore"}, auth=login(config))
-        self._config = config
-        self._url = f"{config.url}/services/data/{VERSION}/composite/sobjects"
-
-    def send(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+    def send(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
         # A call is for one type and one way to find a record, and names a record once.
         field = self._field(writes[0])
         together = [write for write in one_call(writes) if self._field(write) == field]
@@ -54,22 +51,18 @@ class Salesforce:
         records = []
         for write in together:
             found = {field: write.entity_id} if field else {"id": write.object_id}
-            values = values_of(write, self._config.models.get(write.model))
-            records.append({"attributes": {"type": first}, **found, **values})
-        url = f"{self._url}/{first}/{field}" if field else self._url
-        answer = judge(lambda: self._client.patch(url, json={"allOrNone": False, "records": records}))
+            records.append({"attributes": {"type": first}, **found, **self.values(write)})
+        url = f"{self._config.url}/services/data/{VERSION}/composite/sobjects" + (f"/{first}/{field}" if field else "")
+        answer = self.call("PATCH", url, json={"allOrNone": False, "records": records})
         outcomes = dict(zip((write.key for write in together), _outcomes(len(together), answer), strict=True))
-        return [outcomes.get(write.key, Outcome("retry")) for write in writes]
-
-    def close(self) -> None:
-        self._client.close()
+        return [outcomes.get(write.key, WriteResult("retry")) for write in writes]
 
     def _field(self, write: Write) -> str | None:
-        target = self._config.models.get(write.model)
+        target = self.target(write)
         return target.external_id if target else None
 
 
-def _outcomes(count: int, answer: httpx.Response) -> list[Outcome]:
+def _outcomes(count: int, answer: httpx.Response) -> list[WriteResult]:
     """Per record, in the order of the call: a 200 says nothing of them."""
     try:
         rows = answer.json()
@@ -80,8 +73,8 @@ def _outcomes(count: int, answer: httpx.Response) -> list[Outcome]:
         raise CallFailed("the answer is not what the API's description says") from None
 
 
-def _outcome(row: dict[str, Any]) -> Outcome:
+def _outcome(row: dict[str, Any]) -> WriteResult:
     if row["success"] is True:
-        return Outcome("sent")
+        return WriteResult("sent")
     code = str(row["errors"][0]["statusCode"])[:60]
-    return Outcome("retry" if code in AGAIN else "dead", code)
+    return WriteResult("retry" if code in AGAIN else "dead", code)

@@ -20,7 +20,7 @@ from typing import Any
 
 from features.sources.overlay import time_us
 from serving.strict_json import NotStrict, loads
-from serving.vendors.inbound import Delivery, Effect, Event, Vendor
+from serving.vendors.inbound import Delivery, Effect, Event, Inbound
 
 WINDOW_SECONDS = 300
 PREFIX = "whsec_"
@@ -62,8 +62,8 @@ def _digest(key: bytes, message_id: str, seconds: str, body: bytes) -> bytes:
     return hmac.digest(key, f"{message_id}.{seconds}.".encode() + body, hashlib.sha256)
 
 
-class StandardWebhooks(Vendor):
-    """See `serving.vendors.inbound.Vendor`."""
+class StandardWebhooks(Inbound):
+    """See `serving.vendors.inbound.Inbound`."""
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now_ms: int, older: bool = False) -> bool:
         names = ("webhook-id", "webhook-timestamp", "webhook-signature")

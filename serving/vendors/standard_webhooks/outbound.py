@@ -7,29 +7,41 @@ attempt. Source: https://github.com/standard-webhooks/standard-webhooks/blob/mai
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import httpx
 import msgspec
 
 from serving.clock import system_us
-from serving.connections.writeback import WriteBack
-from serving.vendors.client import judge, make_client, trusted
-from serving.vendors.outbound import Outcome, Write
-from serving.vendors.ssrf_guard import PinnedTransport, Resolve, resolve
+from serving.vendors.outbound import Outbound, Write, WriteBack, WriteResult
 from serving.vendors.standard_webhooks.inbound import key_of, sign
 
+if TYPE_CHECKING:
+    import httpx
 
-class Callback:
-    """See `serving.vendors.outbound.Sender`."""
+    from serving.vendors.ssrf_guard import Resolve
+
+
+class Callback(Outbound):
+    """See `serving.vendors.outbound.Outbound`."""
 
     batch = 1
+    loopback_http = False
+    writes_properties = False
 
-    def __init__(self, config: WriteBack, resolver: Resolve = resolve) -> None:
-        transport = PinnedTransport(trusted(config), config.allow_networks, resolver)
-        self._client = make_client(config, {}, transport)
-        self._url, self._key = config.url, key_of(config.token)
+    def __init__(self, config: WriteBack, resolver: Resolve | None = None) -> None:
+        self._resolver, self._key = resolver, key_of(config.token)
+        super().__init__(config)
 
-    def send(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+    def open_client(self, config: WriteBack) -> httpx.Client:
+        """Nobody logs in: the key signs. The address is the customer's, so that it is looked at before it is called."""
+        from serving.vendors.client import make_client, trusted
+        from serving.vendors.ssrf_guard import PinnedTransport, resolve
+
+        return make_client(
+            config, {}, PinnedTransport(trusted(config), config.allow_networks, self._resolver or resolve)
+        )
+
+    def send(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
         (write,) = writes
         seconds = system_us() // 1_000_000
         body = body_of(write)
@@ -40,17 +52,8 @@ class Callback:
             "webhook-timestamp": str(seconds),
             "webhook-signature": sign(self._key, message_id, seconds, body),
         }
-
-        def post() -> httpx.Response:
-            # The answer's body is nothing to us, and a large one is not read.
-            with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
-                return answer
-
-        judge(post)
-        return [Outcome("sent")]
-
-    def close(self) -> None:
-        self._client.close()
+        self.call("POST", self._config.url, content=body, headers=headers, unread=True)
+        return [WriteResult("sent")]
 
 
 def body_of(write: Write) -> bytes:
