@@ -1,4 +1,6 @@
-"""A chunk of a panel scored in columns: the numbers and the words of `serving.scoring.rows`, which scores a few rows."""
+"""Scores a panel in columns: the one way from signals to scores for the nightly batch and the worker.
+
+`Scored.rows` gives the same as one object a row, for the store and the write-backs."""
 
 from __future__ import annotations
 

@@ -1,14 +1,13 @@
-"""Scoring a whole panel: what the worker and the batch have in common."""
+"""The score of one row of a panel as an object: what the store keeps of it, and what the worker sends."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from models.scorer.scorer import Reason
@@ -16,7 +15,6 @@ from serving.champion import Champion
 from serving.clock import to_us
 from serving.decisions import repository as history
 from serving.score_change.attribution import Old
-from serving.scoring import eligibility
 from serving.scoring.repository import Values
 
 FIXED = ("entity_id", "as_of", "eligibility", "value")
@@ -76,42 +74,3 @@ def signal_rows(panel: pa.Table) -> list[Values]:
                 if value is not None and math.isnan(value):  # type: ignore[arg-type]  # the column is float64
                     row[name] = None
     return rows
-
-
-def score_panel(
-    champion: Champion, panel: pa.Table, reasons: int, values: Sequence[Values], quiet: Set[str] = frozenset()
-) -> list[ScoredRow]:
-    """Every row of a panel, those without a score included, in the panel's order. `values` is `signal_rows(panel)`.
-
-    `quiet` are the ids that must not be scored (`privacy.repository.not_to_score`): they get `opted_out`. Raises `BadInput` when the panel lacks signals that the scorer needs.
-    """
-    scorer = champion.scorer
-    fixed = panel.select(list(FIXED)).to_pydict()
-    fixed["eligibility"] = [
-        eligibility.OPTED_OUT if each in quiet else status
-        for each, status in zip(fixed["entity_id"], fixed["eligibility"], strict=True)
-    ]
-    eligible = np.array([status == eligibility.ELIGIBLE for status in fixed["eligibility"]], dtype=bool)
-    chosen = np.flatnonzero(eligible)
-    X = scorer.encode({name: panel[name] for name in panel.column_names if name not in FIXED})[chosen]
-    probability = scorer.probability(X)
-    scores, bands = scorer.percentile(probability), scorer.band(probability)
-    effects, _ = scorer.effects(X) if reasons else (np.empty((0, 0)), 0.0)
-    used = [signal.name for signal in scorer.spec.signals]
-    found: list[ScoredRow] = []
-    at = {int(row): place for place, row in enumerate(chosen)}
-    for row in range(panel.num_rows):
-        inputs = {name: values[row][name] for name in used}
-        entity_id, as_of, value = fixed["entity_id"][row], fixed["as_of"][row], fixed["value"][row]
-        place = at.get(row)
-        if place is None:
-            found.append(ScoredRow(entity_id, as_of, value, inputs, no_score=fixed["eligibility"][row]))
-            continue
-        found.append(
-            ScoredRow(
-                entity_id, as_of, value, inputs, None, float(probability[place]), int(scores[place]), bands[place],
-                scorer.reasons(inputs, effects[place], reasons) if reasons else (),
-                scorer.by_theme(effects[place]) if reasons else None,
-            )
-        )  # fmt: skip
-    return found

@@ -28,8 +28,9 @@ from serving.outbox.repository import WEBHOOK, NewScore
 from serving.privacy import repository as privacy
 from serving.score_change.attribution import Old
 from serving.scoring import repository as stored
+from serving.scoring.columns import score_columns
 from serving.scoring.repository import Values
-from serving.scoring.rows import score_panel, signal_rows
+from serving.scoring.rows import signal_rows
 from serving.store.connect import Store
 from serving.store.deletions import merged_into, removed_among
 from serving.store.tables import changes as changes_table
@@ -279,7 +280,7 @@ def _score_entity(
             for i, then in aged.items()
             if i in now and (i not in merged or i in restated)
         }
-        for result in score_panel(champion, panel, REASONS, values, quiet):
+        for result in score_columns(champion, panel, REASONS, quiet).rows(champion, values):
             decided.append(
                 result.decision(
                     champion,

@@ -15,6 +15,7 @@ import pytest
 from models import champion_pointer
 from models.catalog import get_model
 from models.champion_pointer import Pointer
+from models.scorer.scorer import sigmoid
 from serving.batch import previous_run, schema
 from serving.batch.previous_run import Before
 from serving.champion import Champion
@@ -22,7 +23,8 @@ from serving.replay.scorer_cache import KeptScorers
 from serving.score_change.attribution import Old, split
 from serving.scoring import columns
 from serving.scoring.columns import score_columns, stakes
-from serving.scoring.rows import ScoredRow, at_stake, score_panel, signal_rows
+from serving.scoring.eligibility import ELIGIBLE, OPTED_OUT
+from serving.scoring.rows import FIXED, ScoredRow, at_stake, signal_rows
 from tests.scorers import WORDS, make_scorer, random_rows
 
 AS_OF = dt.datetime(2026, 1, 29, tzinfo=dt.UTC)
@@ -69,7 +71,23 @@ def make_panel(as_of: dt.datetime, n: int = 400, seed: int = 3, **more: Any) -> 
 
 
 def one_by_one(champion: Champion, panel: pa.Table, reasons: int, quiet: set[str]) -> list[ScoredRow]:
-    return score_panel(champion, panel, reasons, signal_rows(panel), quiet)
+    """Each row for itself, through the functions of the scorer that the API asks for a record of a request."""
+    scorer, found = champion.scorer, []
+    for row, values in zip(panel.select(list(FIXED)).to_pylist(), signal_rows(panel), strict=True):
+        inputs = {name: values[name] for name in scorer.names}
+        known = row["entity_id"], row["as_of"], row["value"], inputs
+        status = OPTED_OUT if row["entity_id"] in quiet else row["eligibility"]
+        if status != ELIGIBLE:
+            found.append(ScoredRow(*known, no_score=status))
+            continue
+        x, _, _ = scorer.encode_records([inputs])
+        log_odds, effects = scorer.explain(x)
+        probability = float(sigmoid(log_odds)[0])
+        told = (
+            (scorer.reasons_of([inputs], effects, reasons)[0], scorer.by_themes(effects)[0]) if reasons else ([], None)
+        )
+        found.append(ScoredRow(*known, None, probability, *scorer.standing(probability), *told))
+    return found
 
 
 def published(champion: Champion, row: ScoredRow) -> dict[str, Any]:
