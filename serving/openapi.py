@@ -10,7 +10,6 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from serving import glossary
 from serving.decisions.schemas import ScoresAnswer
 from serving.gateway.scopes import scope_of
 from serving.keys.service import SCOPES
@@ -58,7 +57,6 @@ def _build(app: FastAPI) -> dict[str, Any]:
     _, ours = msgspec.json.schema_components(ANSWERS, ref_template=_REF)
     schemas.update(ours, Problem=SCHEMA)
     _describe_records(schemas)
-    glossary.describe(schemas)
     components["securitySchemes"] = {
         "key": {
             "type": "http",

@@ -101,12 +101,19 @@ SCHEMA: dict[str, Any] = {
         "faults": {
             "type": "array", "description": "each thing that is wrong with what was sent, where one can say so",
             "items": {"$ref": "#/components/schemas/FaultJson"},
+            "examples": [[{
+                "where": "record 0, signal mrr", "found": "a text", "rule": "a number (money) or null",
+                "next_step": "send it without quotes",
+            }]],
         },
         "choices": {
             "type": "array", "description": "what there is in the place of what was asked for", "items": {"type": "string"},
             "examples": [["churn-risk", "lead-fit"]],
         },
-        "models": {"type": "object", "description": "how each model stands, where none serves"},
+        "models": {
+            "type": "object", "description": "how each model stands, where none serves",
+            "examples": [{"churn-risk": {"serves": False, "refused": "..."}}],
+        },
     },
 }  # fmt: skip
 REF = {"$ref": "#/components/schemas/Problem"}

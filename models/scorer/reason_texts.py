@@ -39,17 +39,30 @@ class Reason(Struct, frozen=True, gc=False):
             examples=["active_users_28d"],
         ),
     ]
-    theme: Annotated[str, Meta(examples=["usage"])]
-    value: Value
-    direction: Annotated[Literal["up", "down"], Meta(description="whether it raises or lowers the probability")]
+    theme: Annotated[str, Meta(description="family of the signal", examples=["usage"])]
+    value: Annotated[
+        Value, Meta(description="of the signal: a number in its unit, a category, or null (missing)", examples=[-0.42])
+    ]
+    direction: Annotated[
+        Literal["up", "down"], Meta(description="whether it raises or lowers the probability", examples=["up"])
+    ]
     effect: Annotated[
         float,
         Meta(
-            description="on the log-odds, of all its members together; the effects of all reasons and the base sum to them"
+            description="on the log-odds, of all its members together; the effects of all reasons and the base sum to them",
+            examples=[0.81],
         ),
     ]
-    share: Annotated[float, Meta(description="of the sum of the absolute effects of all reasons, 0 to 1")]
-    text: Annotated[str, Meta(description="can be read out by a salesperson")]
+    share: Annotated[
+        float, Meta(description="of the sum of the absolute effects of all reasons, 0 to 1", examples=[0.31])
+    ]
+    text: Annotated[
+        str,
+        Meta(
+            description="can be read out by a salesperson",
+            examples=["12 users were active in the last 28 days, 21 in the 28 days before."],
+        ),
+    ]
     members: Annotated[
         dict[str, float],
         Meta(

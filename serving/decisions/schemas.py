@@ -19,8 +19,11 @@ class RecordedScore(msgspec.Struct):
     """One decision record. `no_score` stands in the place of the numbers."""
 
     id: Annotated[int, Meta(description="for python -m serving replay ID", examples=[4711])]
-    model: Annotated[str, Meta(examples=["churn-risk"])]
-    version: int | None
+    model: Annotated[str, Meta(description="churn-risk or lead-fit", examples=["churn-risk"])]
+    version: Annotated[
+        int | None,
+        Meta(description="the model's version in the registry; null when it was put live without one", examples=[7]),
+    ]
     scorer: Annotated[str, Meta(description="sha256 of the scorer", examples=["sha256:9c1f..."])]
     as_of: Annotated[str, Meta(description="the moment the score is for, UTC", examples=["2026-11-23T06:00:00Z"])]
     recorded_at: Annotated[str, Meta(description="UTC", examples=["2026-11-23T06:00:01Z"])]
@@ -31,22 +34,85 @@ class RecordedScore(msgspec.Struct):
             examples=["batch"],
         ),
     ]
-    probability: Annotated[float, Meta(description="calibrated, 0 to 1")] | UnsetType = UNSET
-    score: Annotated[int, Meta(description="percentile of the reference population, 1 to 100")] | UnsetType = UNSET
-    band: Annotated[str, Meta(examples=["high"])] | UnsetType = UNSET
-    value: Annotated[float | None, Meta(description="yearly revenue or deal size, currency units")] | UnsetType = UNSET
-    reasons: list[Reason] | UnsetType = UNSET
-    no_score: NoScore | UnsetType = UNSET
+    probability: Annotated[float, Meta(description="calibrated, 0 to 1", examples=[0.37])] | UnsetType = UNSET
+    score: (
+        Annotated[int, Meta(description="percentile of the reference population, 1 to 100", examples=[94])] | UnsetType
+    ) = UNSET
+    band: (
+        Annotated[str, Meta(description="name of the range of scores, see GET /v1/{model}", examples=["high"])]
+        | UnsetType
+    ) = UNSET
+    value: (
+        Annotated[float | None, Meta(description="yearly revenue or deal size, currency units", examples=[48000.0])]
+        | UnsetType
+    ) = UNSET
+    reasons: (
+        Annotated[
+            list[Reason],
+            Meta(
+                description="what moved the score most, strongest first, up and down; signals that say the same are one reason",
+                examples=[
+                    [
+                        {
+                            "signal": "active_users_change_28d",
+                            "theme": "usage",
+                            "value": -0.42,
+                            "direction": "up",
+                            "effect": 0.81,
+                            "share": 0.31,
+                            "text": "12 users were active in the last 28 days, 21 in the 28 days before.",
+                            "members": {"active_users_change_28d": 0.62, "events_change_28d": 0.19},
+                        }
+                    ]
+                ],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    no_score: (
+        Annotated[
+            NoScore,
+            Meta(
+                description="why there is honestly no score, in the place of the numbers",
+                examples=[
+                    {
+                        "code": "already_leaving",
+                        "detail": "The account gave notice of leaving before this moment: the outcome is known.",
+                    }
+                ],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class ScoresAnswer(msgspec.Struct):
     """Newest first."""
 
-    entity: Annotated[str, Meta(examples=["account"])]
-    entity_id: Annotated[str, Meta(examples=["acme"])]
-    scores: list[RecordedScore]
+    entity: Annotated[str, Meta(description="account or lead", examples=["account"])]
+    entity_id: Annotated[
+        str,
+        Meta(
+            description="the account or lead, as in the source; null when signals alone were given", examples=["acme"]
+        ),
+    ]
+    scores: Annotated[list[RecordedScore], Meta(description="decision records, the newest as_of first")]
     overrides: Annotated[
-        dict[str, OverrideShown], Meta(description="what people put beside the present score, by model")
+        dict[str, OverrideShown],
+        Meta(
+            description="what people put beside the present score, by model",
+            examples=[
+                {
+                    "churn-risk": {
+                        "band": "low",
+                        "reason": "The renewal is signed.",
+                        "author": "j.doe",
+                        "set_at": "2026-11-23T06:00:00Z",
+                        "until": None,
+                    }
+                }
+            ],
+        ),
     ]
 
 

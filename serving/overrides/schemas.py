@@ -41,7 +41,7 @@ class OverrideRequest(msgspec.Struct, forbid_unknown_fields=True):
     author: Annotated[
         str, Meta(min_length=1, max_length=100, pattern=TEXT, description="who says so", examples=["j.doe"])
     ]
-    until: (
+    until: Annotated[
         Annotated[
             str,
             Meta(
@@ -51,14 +51,37 @@ class OverrideRequest(msgspec.Struct, forbid_unknown_fields=True):
                 extra_json_schema={"anyOf": [{"format": "date"}, {"format": "date-time"}]},
             ),
         ]
-        | None
-    ) = None
+        | None,
+        Meta(
+            description="UTC date or time, ISO 8601, after which it no longer holds; null: until it is withdrawn",
+            examples=["2026-12-31"],
+        ),
+    ] = None
 
 
 class OverrideAnswer(msgspec.Struct):
     """The override that holds."""
 
-    model: Annotated[str, Meta(examples=["churn-risk"])]
-    entity: Annotated[str, Meta(examples=["account"])]
-    entity_id: Annotated[str, Meta(examples=["acme"])]
-    override: OverrideShown
+    model: Annotated[str, Meta(description="churn-risk or lead-fit", examples=["churn-risk"])]
+    entity: Annotated[str, Meta(description="account or lead", examples=["account"])]
+    entity_id: Annotated[
+        str,
+        Meta(
+            description="the account or lead, as in the source; null when signals alone were given", examples=["acme"]
+        ),
+    ]
+    override: Annotated[
+        OverrideShown,
+        Meta(
+            description="what a person put beside the machine's score; reasons and themes never speak of it",
+            examples=[
+                {
+                    "band": "low",
+                    "reason": "The renewal is signed.",
+                    "author": "j.doe",
+                    "set_at": "2026-11-23T06:00:00Z",
+                    "until": None,
+                }
+            ],
+        ),
+    ]

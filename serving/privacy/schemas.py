@@ -11,8 +11,13 @@ from msgspec import Meta
 class ObjectionAnswer(msgspec.Struct):
     """It objects: it gets no score, with the code opted_out."""
 
-    entity: Annotated[str, Meta(examples=["account"])]
-    entity_id: Annotated[str, Meta(examples=["acme"])]
+    entity: Annotated[str, Meta(description="account or lead", examples=["account"])]
+    entity_id: Annotated[
+        str,
+        Meta(
+            description="the account or lead, as in the source; null when signals alone were given", examples=["acme"]
+        ),
+    ]
     since: Annotated[str, Meta(description="UTC", examples=["2026-11-23T06:00:00Z"])]
 
 
