@@ -19,6 +19,7 @@ from serving.clock import Clock, make_clock, to_us
 from serving.connections.config import read_connections, tell
 from serving.decisions.endpoints import router as scores_of_entity
 from serving.decisions.recorder import Recorder
+from serving.errors import Declined
 from serving.gateway.middleware import Door
 from serving.health.endpoints import router as health
 from serving.http import ClientGone
@@ -29,7 +30,7 @@ from serving.metrics import Metrics
 from serving.openapi import openapi_of
 from serving.overrides.endpoints import router as overrides
 from serving.privacy.endpoints import router as privacy
-from serving.problems import Problem, fault, handle_problem, render
+from serving.problems import Problem, fault, handle_declined, handle_problem, render
 from serving.replay.scorer_cache import KeptScorers
 from serving.score_change.endpoints import router as change
 from serving.scoring.endpoints import HotPath
@@ -117,6 +118,7 @@ def create_app(
         redirect_slashes=False,  # a redirect would lose a body or a key with some clients, and repeat the Host that was sent
     )
     app.add_exception_handler(Problem, handle_problem)
+    app.add_exception_handler(Declined, handle_declined)
     app.add_exception_handler(HTTPException, _handle_http)
     app.add_exception_handler(RequestValidationError, _handle_invalid)
     app.add_exception_handler(ClientGone, _handle_gone)

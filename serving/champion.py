@@ -17,9 +17,8 @@ from models.definition import Model
 from models.scorer.scorer import Scorer
 from models.scorer.verdict import require_not_refused
 from serving import registry_heartbeat
-from serving.errors import ServingError
+from serving.errors import NotLive, ServingError, no_such
 from serving.metrics import Metrics
-from serving.problems import Problem, no_such
 from serving.registry_heartbeat import Confirmed
 
 log = logging.getLogger("serving.champion")
@@ -84,7 +83,7 @@ class Champions:
         self._confirmed = {name: Confirmed() for name in MODELS}
 
     def definition(self, name: str) -> Model:
-        """The model of a name, an underscore accepted; raises `Problem` 404 that lists the choices."""
+        """The model of a name, an underscore accepted; raises `NotFound` that lists the choices."""
         try:
             return get_model(name)
         except AccountscoreError:
@@ -101,13 +100,13 @@ class Champions:
         return [s.serves for s in self._standing.values() if s.serves and s.serves.entity == entity]
 
     def get(self, name: str) -> Champion:
-        """The live model; raises `Problem` 404 for a name that is none, 503 when none is live."""
+        """The live model; raises `NotFound` for a name that is none, `NotLive` when none is live."""
         standing = self._standing.get(name)
         if standing is None:
             standing = self._standing[self.definition(name).name]
         if standing.serves is None:
             why = f": {standing.refused}" if standing.refused else f": run python -m training promote {name}"
-            raise Problem(503, "no_model", f"no verified model {name!r} is live{why}", {}, 5)
+            raise NotLive("no_model", f"no verified model {name!r} is live{why}")
         return standing.serves
 
     def refresh(self) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from features.kit.errors import AccountscoreError
 
 
@@ -15,6 +18,53 @@ class StoreAway(ServingError):
     """Raised when the store cannot be reached or does not answer in time; trying again later helps."""
 
     retryable = True
+
+
+class Declined(ServingError):
+    """Raised where what is asked for cannot be given; a subclass for each kind of reason.
+
+    What a client of the API is answered is said in `serving.problems` alone.
+    """
+
+    def __init__(self, code: str, text: str, more: Mapping[str, Any] | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+        """Stable, in words with underscores: what a program switches on."""
+        self.more = more or {}
+        """For programs too: `faults`, `choices`."""
+
+
+class NotFound(Declined):
+    """Raised where what is asked for is not there."""
+
+
+class Malformed(Declined):
+    """Raised for a text that cannot be read at all."""
+
+
+class Invalid(Declined):
+    """Raised for what can be read and breaks a rule."""
+
+
+class Conflict(Declined):
+    """Raised for what was right at another time."""
+
+
+class NotLive(Declined):
+    """Raised where no model is live that could answer; trying again later helps."""
+
+    retryable = True
+
+
+def no_such(kind: str, choices: list[str]) -> NotFound:
+    """It lists the choices."""
+    return NotFound(f"no_such_{kind}", f"no such {kind}: one of {', '.join(choices)}", {"choices": choices})
+
+
+def invalid(code: str, where: str, found: str, rule: str, next_step: str) -> Invalid:
+    """One thing that is wrong; `found` says what is there and never repeats it."""
+    fault = {"where": where, "found": found, "rule": rule, "next_step": next_step}
+    return Invalid(code, f"{where}: {found}. Rule: {rule}. Next: {next_step}.", {"faults": [fault]})
 
 
 class RegistryFailed(ServingError):

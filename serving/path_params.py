@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Path, Query
 
 from features.sources.schema import ENTITIES
-from serving.problems import no_such
+from serving.errors import no_such
 
 EntityName = Annotated[str, Path(description="account or lead", examples=["account"])]
 EntityId = Annotated[
@@ -25,7 +25,7 @@ WhatIf = Annotated[
 
 
 def check_entity(entity: str) -> str:
-    """Raises `Problem` 404 for what is neither an account nor a lead."""
+    """Raises `NotFound` for what is neither an account nor a lead."""
     if entity not in ENTITIES:
         raise no_such("entity", list(ENTITIES))
     return entity

@@ -13,7 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.errors import StoreAway
+from serving.errors import Conflict, Declined, Invalid, Malformed, NotFound, NotLive, StoreAway
 from serving.log import place_of
 
 log = logging.getLogger("serving")
@@ -54,13 +54,20 @@ class Problem(Exception):
         return headers
 
 
-def no_such(kind: str, choices: list[str]) -> Problem:
-    """404 that lists the choices."""
-    return Problem(404, f"no_such_{kind}", f"no such {kind}: one of {', '.join(choices)}", {"choices": choices})
+STATUS: dict[type[Declined], int] = {NotFound: 404, Malformed: 400, Invalid: 422, Conflict: 409, NotLive: 503}
+RETRY_AFTER_SECONDS = 5
+
+
+def problem_of(error: Declined) -> Problem:
+    """How HTTP says it."""
+    retry = RETRY_AFTER_SECONDS if error.retryable else None
+    return Problem(STATUS[type(error)], error.code, str(error), error.more, retry)
 
 
 def store_away() -> Problem:
-    return Problem(503, "store_away", "the store does not answer; nothing was changed: try again", {}, 5)
+    return Problem(
+        503, "store_away", "the store does not answer; nothing was changed: try again", {}, RETRY_AFTER_SECONDS
+    )
 
 
 @contextlib.contextmanager
@@ -80,6 +87,11 @@ def fault(error: Exception) -> Problem:
 
 def render(problem: Problem) -> Response:
     return Response(problem.body(), problem.status, headers=problem.headers(), media_type=MEDIA_TYPE)
+
+
+async def handle_declined(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Declined)
+    return render(problem_of(error))
 
 
 async def handle_problem(_request: Request, error: Exception) -> Response:

@@ -20,7 +20,7 @@ from serving.gateway.headers import from_here, of_answer, single
 from serving.gateway.rate_limit import Buckets
 from serving.gateway.scopes import scope_of
 from serving.http import ClientGone
-from serving.idempotency.service import repeatable
+from serving.idempotency.middleware import repeatable
 from serving.keys.service import SCOPES, Caller, KeyRing
 from serving.log import request_id
 from serving.problems import MEDIA_TYPE, Problem, fault, store_away

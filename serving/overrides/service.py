@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 
 from serving.champion import Champions
 from serving.clock import to_us
+from serving.errors import Conflict, Invalid, no_such
 from serving.overrides import repository
 from serving.overrides.repository import Override
 from serving.overrides.schemas import OverrideRequest
-from serving.problems import Problem, no_such
 from serving.store.connect import Store
 
 
 def put(
     store: Store, champions: Champions, entity: str, entity_id: str, given: OverrideRequest, now_us: int
 ) -> Override:  # fmt: skip
-    """Set it. Raises `Problem` 404 for a model that does not score such entities, 409 for a time that is over, 422 for a
-    band or a time that is none."""
+    """Set it. Raises `NotFound` for a model that does not score such entities, `Conflict` for a time that is over, `Invalid`
+    for a band or a time that is none."""
     definition = champions.definition(given.model)
     if definition.entity != entity:
         raise no_such("model", [each.name for each in champions.definitions() if each.entity == entity])
@@ -26,7 +26,7 @@ def put(
         raise _wrong("band", f"one of {', '.join(bands)}", "write one of them")
     until = None if given.until is None else _moment(given.until)
     if until is not None and until <= now_us:
-        raise Problem(409, "over_already", "until is over: leave it out, or write a time to come")
+        raise Conflict("over_already", "until is over: leave it out, or write a time to come")
     override = Override(definition.name, entity, entity_id, given.band, given.reason, given.author, now_us, until)
     with store.write() as connection:
         repository.put(connection, override)
@@ -46,6 +46,6 @@ def _moment(text: str) -> int:
         raise _wrong("until", "a UTC date or time, ISO 8601", "write 2026-12-31 or 2026-12-31T18:00:00Z") from None
 
 
-def _wrong(where: str, rule: str, next_step: str) -> Problem:
+def _wrong(where: str, rule: str, next_step: str) -> Invalid:
     fault = {"where": where, "found": "something else", "rule": rule, "next_step": next_step}
-    return Problem(422, "bad_override", f"{where}: {rule}. Next: {next_step}.", {"faults": [fault]})
+    return Invalid("bad_override", f"{where}: {rule}. Next: {next_step}.", {"faults": [fault]})

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 
 from serving.clock import from_us, iso, to_us
+from serving.errors import no_such
 from serving.http import body_of, json_answer
 from serving.path_params import EntityId, EntityName, check_entity
 from serving.privacy import repository, service
 from serving.privacy.schemas import ErasureAnswer, ObjectionAnswer
-from serving.problems import Problem, documented, no_such
+from serving.problems import Problem, documented
 from serving.state import AppState, change, state_of
 
 log = logging.getLogger("serving.privacy")

@@ -8,7 +8,7 @@ from typing import Any
 from models.scorer.scorer import Scorer
 from serving.clock import from_us, iso
 from serving.decisions import repository as history
-from serving.problems import Problem
+from serving.errors import NotFound
 from serving.replay.scorer_cache import KeptScorers, ScorerGone
 from serving.score_change.attribution import Inputs, Old, Split, split
 from serving.score_change.schemas import BandStep, ChangeAnswer, MovedSignal, Parts, ScoreParts, ScorePoint
@@ -22,21 +22,21 @@ def change(
     """The newest score up to `end` against the newest up to `start` (default: the one before it), microseconds; with
     `what_if`, scores of signals that a request laid over the stored ones count too.
 
-    Raises `Problem` 404 when there are no two scores or one's scorer is gone, `StoreAway`.
+    Raises `NotFound` when there are no two scores or one's scorer is gone, `StoreAway`.
     """
     after = history.newest_scored(store, model, entity, entity_id, up_to=end, now_us=now_us, what_if=what_if)
     if after is None:
-        raise Problem(404, "no_such_score", "no score of it is recorded up to then")
+        raise NotFound("no_such_score", "no score of it is recorded up to then")
     limit = after["as_of"] - 1 if start is None else min(start, after["as_of"])
     before = history.newest_scored(
         store, model, entity, entity_id, up_to=limit, now_us=now_us, not_id=after["id"], what_if=what_if
     )
     if before is None:
-        raise Problem(404, "no_such_score", "no earlier score of it is recorded: there is nothing to compare with")
+        raise NotFound("no_such_score", "no earlier score of it is recorded: there is nothing to compare with")
     try:
         old, new = scorers.get(model, before["scorer"]), scorers.get(model, after["scorer"])
     except ScorerGone as error:
-        raise Problem(404, "scorer_gone", str(error)) from None
+        raise NotFound("scorer_gone", str(error)) from None
     was, now = history.inputs_of(before, old), history.inputs_of(after, new)
     rows = _old_rows(store, before, after, was, new)
     found = split(old, new, was, now, rows)

@@ -17,10 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from features.signals.signal import FIT_THEMES, topic_of
 from serving.champion import Champion
 from serving.decisions import repository as history
-from serving.errors import StoreAway
+from serving.errors import Declined, StoreAway
 from serving.http import ClientGone, body_of, json_answer, read_body
 from serving.idempotency.answer import Keep, keep_of
-from serving.problems import MEDIA_TYPE, Problem, documented, fault, store_away
+from serving.problems import MEDIA_TYPE, Problem, documented, fault, problem_of, store_away
 from serving.scoring import repository, service
 from serving.scoring.request_parser import Parsed, parse
 from serving.scoring.schemas import BandShown, ModelAnswer, ScoreAnswer, SignalShown
@@ -38,7 +38,7 @@ ModelName = Annotated[
 
 
 async def answer(state: AppState, model: str, body: bytes, keep: Keep | None = None) -> tuple[int, bytes]:
-    """Status and body of a score request: 200, or 207 when some records have errors. Raises `Problem` for the whole.
+    """Status and body of a score request: 200, or 207 when some records have errors. Raises `Declined` or `Problem` for the whole.
 
     With `keep` the answer is kept for a repetition in the transaction of its decision records.
     """
@@ -135,6 +135,8 @@ class HotPath:
                 status, content = await answer(state, model, body, keep_of(scope))
             except (Problem, ClientGone):
                 raise
+            except Declined as error:
+                raise problem_of(error) from None
             except Exception as error:  # the last resort: Starlette's is behind us; logged by its type and place alone
                 raise fault(error) from None
         except Problem as problem:

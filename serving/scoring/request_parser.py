@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from models.scorer.encoder import MOST_FAULTS, the_rest
-from serving.problems import Problem
+from serving.errors import Declined, Invalid, Malformed, invalid
 from serving.scoring.schemas import MAX_REASONS, MAX_RECORDS, FaultJson, Record, RecordError, ScoreRequest
 from serving.strict_json import NotStrict, loads
 
@@ -34,7 +34,7 @@ LARGEST_RECORD = 256 * 1024
 def parse(body: bytes) -> tuple[Parsed, int]:
     """The records in order, each good or with its faults, and how many reasons are wanted.
 
-    Raises `Problem` when the body as a whole is none: 400 for what is no strict JSON, 422 for a wrong shape.
+    Raises when the body as a whole is none: `Malformed` for what is no strict JSON, `Invalid` for a wrong shape.
     """
     if len(body) > LARGEST_RECORD:
         return _one_by_one(body)
@@ -92,7 +92,7 @@ def _read(index: int, text: bytes) -> Record | RecordError:
         raise _not_json(error, f", record {index}") from None
 
 
-def _whole(body: bytes, error: Exception) -> Problem:
+def _whole(body: bytes, error: Exception) -> Declined:
     """What is wrong with a body that has no records to look at."""
     if len(body) > LARGEST_RECORD:  # reading it again to tell more would keep the others waiting
         if isinstance(error, msgspec.ValidationError):
@@ -112,7 +112,7 @@ def _whole(body: bytes, error: Exception) -> Problem:
     return _wrong_records(_kind(content.get("records")))
 
 
-def _wrong_records(found: str) -> Problem:
+def _wrong_records(found: str) -> Invalid:
     return _shape("key records", found, f"a list of 1 to {MAX_RECORDS} records", "send more requests for more")
 
 
@@ -199,10 +199,9 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def _not_json(error: NotStrict, where: str = "") -> Problem:
-    return Problem(400, "not_strict_json", f"the body is no strict JSON{where}: {error}")
+def _not_json(error: NotStrict, where: str = "") -> Malformed:
+    return Malformed("not_strict_json", f"the body is no strict JSON{where}: {error}")
 
 
-def _shape(where: str, found: str, rule: str, next_step: str) -> Problem:
-    fault = {"where": where, "found": found, "rule": rule, "next_step": next_step}
-    return Problem(422, "wrong_shape", f"{where}: {found}. Rule: {rule}. Next: {next_step}.", {"faults": [fault]})
+def _shape(where: str, found: str, rule: str, next_step: str) -> Invalid:
+    return invalid("wrong_shape", where, found, rule, next_step)

@@ -10,16 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving import strict_json
-from serving.problems import Problem
+from serving.errors import Declined
+from serving.problems import Problem, problem_of
 from serving.scoring import request_parser as module
 from serving.scoring.request_parser import MOST_FAULTS, MOST_FAULTS_OF_ALL, bounded, parse
 from serving.scoring.schemas import Record, RecordError
 
 
 def refused(body: bytes) -> Problem:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Declined) as caught:
         parse(body)
-    return caught.value
+    return problem_of(caught.value)
 
 
 class TestParse:

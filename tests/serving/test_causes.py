@@ -25,7 +25,7 @@ from serving.batch.run import Options
 from serving.champion import Champions
 from serving.clock import to_us
 from serving.decisions import repository as history
-from serving.problems import Problem
+from serving.errors import NotFound
 from serving.replay.scorer_cache import KeptScorers
 from serving.score_change.schemas import ChangeAnswer
 from serving.score_change.service import change
@@ -177,7 +177,7 @@ def told(home: Path, store: Store, entity: str, until: dt.datetime = NOW) -> dic
         name = f"{entity[0]}{n:02}"
         try:
             answer = change(store, KeptScorers(home), MODEL[entity], entity, name, None, to_us(until), to_us(until))
-        except Problem:  # it has no two scores
+        except NotFound:  # it has no two scores
             continue
         parts = {**{"data": 0.0, "time": 0.0, "unsplit": 0.0}, **_given(answer)}
         assert sum(parts.values()) == pytest.approx(answer.log_odds, abs=1e-12)
