@@ -9,7 +9,7 @@
     settle_seconds = 1.0                          # changes to a record within this time are scored once (optional)
     portal_ids = [62515]                          # events of other portals are not wanted (optional)
     older_signatures = false                      # also take HubSpot's v1 and v2, which can be replayed (optional)
-    organizations = ["00D30000000XxXx"]           # who may send, for vendors that sign nothing (salesforce)
+    organizations = ["00D30000000XxXx"]           # who may send, for vendors that sign nothing (dynamics, pipedrive, salesforce)
 
     [objects.contact]                             # a contact there is a lead here
     table = "leads"
@@ -33,38 +33,20 @@ import logging
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from features.kit.errors import BadInput, Fault, UserMistake
-from features.sources.schema import TABLES
-from serving.connections.writeback import read_writeback
+from serving.connections.file import ConnectionFile, read_file
+from serving.connections.secrets import from_environment, from_files, token_of
 from serving.vendors.inbound import Inbound
 from serving.vendors.outbound import WriteBack
 from serving.vendors.registry import VENDORS
 
 log = logging.getLogger("serving.connections")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-MIN_SECRET_CHARACTERS = 16
-_KEYS = (
-    "vendor",
-    "public_url",
-    "secret_env",
-    "secret_envs",
-    "secret_files",
-    "source",
-    "data",
-    "settle_seconds",
-    "portal_ids",
-    "older_signatures",
-    "organizations",
-    "objects",
-    "writeback",
-)
-_OBJECT_KEYS = ("table", "key", "columns", "values")
 
 
 @dataclass(frozen=True)
@@ -140,8 +122,12 @@ class Connections:
 
     @property
     def receiving(self) -> dict[str, ConnectionConfig]:
-        """Those whose webhooks are taken."""
-        return {name: config for name, config in self.mapped.items() if name not in self.unsigned}
+        """Those whose webhooks are taken: their secrets are set, and their vendor sends some."""
+        return {
+            name: config
+            for name, config in self.mapped.items()
+            if name not in self.unsigned and VENDORS[config.vendor].inbound is not None
+        }
 
     def off(self, *kinds: Faults) -> dict[str, list[Fault]]:
         """The faults of some kinds by name, those of files first."""
@@ -212,211 +198,65 @@ def read_connections(folder: Path, environ: Mapping[str, str] | None = None) -> 
                 Fault(str(path), why, "a connection is a TOML file in UTF-8", "put the file there or remove it")
             ]
             continue
-        reader = _Reader(path, content, env)
-        connection = reader.read()
-        for faults, kind in ((reader.faults, unread), (reader.unsigned, unsigned), (reader.silent, silent)):
+        found = _read(path, content, env)
+        for faults, kind in ((found.faults, unread), (found.unsigned, unsigned), (found.silent, silent)):
             if faults:
                 kind[path.stem] = faults
-        if connection is not None:
-            mapped[connection.name] = connection
+        if found.connection is not None:
+            mapped[path.stem] = found.connection
     return Connections(mapped, unread, unsigned, silent)
 
 
-class _Reader:
-    """Reads one file and collects what is wrong with it."""
+@dataclass
+class _Found:
+    """What is in one file, with its secrets."""
 
-    def __init__(self, path: Path, content: dict[str, Any], env: Mapping[str, str]) -> None:
-        self.path, self.content, self.env = path, content, env
-        self.faults: list[Fault] = []
-        self.unsigned: list[Fault] = []
-        self.silent: list[Fault] = []
+    connection: ConnectionConfig | None = None
+    faults: list[Fault] = field(default_factory=list)
+    unsigned: list[Fault] = field(default_factory=list)
+    silent: list[Fault] = field(default_factory=list)
 
-    def read(self) -> ConnectionConfig | None:
-        content = self.content
-        if not NAME.fullmatch(self.path.stem):
-            self._fault("name of the file", repr(self.path.stem), "lower case letters, digits, - and _", "rename it")
-        for key in content.keys() - set(_KEYS):
-            self._fault(f"key {key}", "no such key", f"one of {', '.join(_KEYS)}", "remove it or mend its name")
-        vendor = content.get("vendor")
-        if vendor not in VENDORS:
-            self._fault("key vendor", repr(vendor), f"one of {', '.join(VENDORS)}", "write one of them")
-        source = content.get("source")
-        if not isinstance(source, str) or not source:
-            self._fault("key source", repr(source), "the name or the folder of a source", 'write source = "sample"')
-        data = content.get("data")
-        if data is not None and not isinstance(data, str):
-            self._fault("key data", repr(data), "a folder, as text", "put it in quotes")
-        settle = content.get("settle_seconds", 1.0)
-        if isinstance(settle, bool) or not isinstance(settle, (int, float)) or not 0 <= settle <= 3600:
-            self._fault("key settle_seconds", repr(settle), "a number of seconds from 0 to 3600", "write 1.0")
-        portals = content.get("portal_ids", [])
-        if not isinstance(portals, list) or not all(type(p) is int for p in portals):
-            self._fault("key portal_ids", repr(portals), "a list of whole numbers", "write portal_ids = [62515]")
-        older = content.get("older_signatures", False)
-        if not isinstance(older, bool):
-            self._fault("key older_signatures", repr(older), "true or false", "write older_signatures = false")
-        organizations = self._organizations(str(vendor))
-        url, secrets, objects = self._public_url(), self._secrets(), self._objects(str(vendor))
-        tables = {name: mapped.table for name, mapped in objects.items()}
-        writeback = read_writeback(
-            content.get("writeback"),
-            str(vendor),
-            tables,
-            self.env,
-            self._fault,
-            self._no_token,
-        )
-        if self.faults:
-            return None
-        return ConnectionConfig(
-            self.path.stem, str(vendor), url, str(source), Path(data) if data else None, objects, secrets,
-            float(settle), frozenset(portals), writeback, bool(older), organizations,
-        )  # fmt: skip
 
-    def _public_url(self) -> str:
-        url = self.content.get("public_url")
-        parts = urlsplit(url) if isinstance(url, str) else None
-        if parts is None or parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
-            rule = "the address of this service as the CRM calls it, with https:// and without /webhooks/..."
-            self._fault("key public_url", repr(url), rule, 'write public_url = "https://scores.example.com"')
-            return ""
-        return str(url).rstrip("/")
+def _read(path: Path, content: dict[str, Any], env: Mapping[str, str]) -> _Found:
+    read, faults = read_file(path, content)
+    found = _Found(faults=faults)
+    if not NAME.fullmatch(path.stem):
+        rule = "lower case letters, digits, - and _"
+        found.faults.insert(0, Fault(f"{path}, name of the file", repr(path.stem), rule, "rename it"))
+    vendor = VENDORS.get(str(content.get("vendor")))
+    token = ""
+    written = content.get("writeback")
+    if vendor and vendor.outbound and isinstance(written, dict) and written.get("mode") == "on":
+        token, wrong, found.silent = token_of(written.get("token_env"), env, path)
+        found.faults += wrong
+    secrets = list(_secrets(path, content, env))
+    found.unsigned = [each for each in secrets if isinstance(each, Fault)]
+    if read is not None and not found.faults:
+        known = () if found.unsigned else tuple(each for each in secrets if isinstance(each, str))
+        found.connection = _connection(path.stem, read, known, token)
+    return found
 
-    def _secrets(self) -> tuple[str, ...]:
-        names = self.content.get("secret_envs", self.content.get("secret_env"))
-        names = [names] if isinstance(names, str) else names
-        files = self._secret_files()
-        if names is None and self.content.get("secret_files"):
-            return () if self.unsigned else files
-        if not isinstance(names, list) or not names or not all(isinstance(n, str) and n for n in names):
-            rule = "names of the environment variables that hold the CRM's client secret, never the secret itself"
-            self._fault("key secret_envs", type(names).__name__, rule, 'write secret_envs = ["HUBSPOT_CLIENT_SECRET"]')
-            return ()
-        secrets = []
-        for name in names:
-            secret = self.env.get(name, "")
-            if len(secret) < MIN_SECRET_CHARACTERS:
-                state = "is not set" if not secret else f"has {len(secret)} characters"
-                rule = f"a secret has at least {MIN_SECRET_CHARACTERS}"
-                # A secret that was pasted in the place of its variable's name is not repeated.
-                shown = name if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) else "(a name that is none)"
-                step = "set it to the CRM app's client secret and start the API anew"
-                self._fault(f"environment variable {shown}", state, rule, step, into=self.unsigned)
-            secrets.append(secret)
-        return () if self.unsigned else (*secrets, *files)
 
-    def _secret_files(self) -> tuple[str, ...]:
-        """The secrets that lie in files, each read when it is needed; one that others may read is refused."""
-        names = self.content.get("secret_files", [])
-        if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
-            rule = "paths of files that hold one secret each"
-            self._fault("key secret_files", type(names).__name__, rule, 'write secret_files = ["/run/secrets/hubspot"]')
-            return ()
-        found = []
-        for number, name in enumerate(names, 1):
-            path, where = (
-                self.path.parent / name,
-                f"key secret_files, file {number}",
-            )  # a secret pasted here is not repeated
-            try:
-                open_to = path.stat().st_mode & 0o007
-                secret = path.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                said = error.strerror if isinstance(error, OSError) else "is no text"
-                self._fault(
-                    where, str(said), "a file with the CRM app's client secret", "write it there", into=self.unsigned
-                )
-                continue
-            if open_to:
-                self._fault(
-                    where, "any user may read it", "a secret is its owner's", f"chmod o= {path}", into=self.unsigned
-                )
-            elif len(secret) < MIN_SECRET_CHARACTERS:
-                rule = f"a secret has at least {MIN_SECRET_CHARACTERS}"
-                self._fault(
-                    where,
-                    f"has {len(secret)} characters",
-                    rule,
-                    "write the CRM app's client secret",
-                    into=self.unsigned,
-                )
-            found.append(secret)
-        return tuple(found)
+def _secrets(path: Path, content: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[str | Fault]:
+    """The secrets that CRMs sign with. They are looked at whatever else is wrong with the file, so that all is said at once."""
+    vendor = VENDORS.get(str(content.get("vendor")))
+    if vendor is not None and vendor.inbound is None:
+        return
+    form = vendor.inbound.secret if vendor and vendor.inbound else Inbound.secret
+    names = content.get("secret_envs", content.get("secret_env"))
+    names = [names] if isinstance(names, str) else names
+    files = content.get("secret_files")
+    if isinstance(names, list) and all(isinstance(name, str) and name for name in names):
+        yield from from_environment(names, env, form, path)
+    if isinstance(files, list) and all(isinstance(name, str) and name for name in files):
+        yield from from_files(files, form, path)
 
-    def _organizations(self, vendor: str) -> tuple[str, ...]:
-        found = self.content.get("organizations", [])
-        inbound = VENDORS[vendor].inbound if vendor in VENDORS else None
-        if inbound is None:
-            return ()
-        form = inbound.organization
-        if form is None:
-            if found:
-                rule = "only for vendors that sign nothing"
-                self._fault("key organizations", f"is there for {vendor}", rule, "remove it")
-            return ()
-        if not isinstance(found, list) or not found or not all(isinstance(o, str) and form.fullmatch(o) for o in found):
-            rule = f"a list of the ids of the organisations that may send, each {form.pattern}"
-            self._fault("key organizations", repr(found), rule, "copy the id from the organisation's settings")
-            return ()
-        return tuple(inbound.same(each) for each in found)
 
-    def _objects(self, vendor: str) -> dict[str, Mapped]:
-        objects = self.content.get("objects")
-        if not isinstance(objects, dict) or not objects:
-            rule = "says which objects of the CRM are which tables"
-            self._fault("table [objects]", "is missing or empty", rule, "write [objects.contact] with table = ...")
-            return {}
-        inbound = VENDORS[vendor].inbound if vendor in VENDORS else None
-        kinds = inbound.object_types if inbound else ()
-        found = {}
-        for name, described in objects.items():
-            where = f"[objects.{name}]"
-            if kinds and name not in kinds:
-                self._fault(where, "no such object", f"one of {', '.join(kinds)}", "mend its name")
-            if not isinstance(described, dict):
-                self._fault(where, type(described).__name__, "a table", f"write [objects.{name}]")
-                continue
-            mapped = self._object(where, described)
-            if mapped is not None:
-                found[name] = mapped
-        return found
-
-    def _object(self, where: str, described: dict[str, Any]) -> Mapped | None:
-        before = len(self.faults)
-        for key in described.keys() - set(_OBJECT_KEYS):
-            self._fault(f"{where}, key {key}", "no such key", f"one of {', '.join(_OBJECT_KEYS)}", "mend its name")
-        states = [t.name for t in TABLES.values() if t.kind == "state"]
-        name = described.get("table")
-        if name not in states:
-            self._fault(f"{where}, key table", repr(name), f"one of {', '.join(states)}", "write one of them")
-            return None
-        table = TABLES[str(name)]
-        key = described.get("key", "{id}")
-        if not isinstance(key, str) or key.count("{id}") != 1:
-            self._fault(f"{where}, key key", repr(key), "a text with {id} in it once", 'write key = "{id}"')
-        columns, values = described.get("columns", {}), described.get("values", {})
-        changeable = [c.name for c in table.columns if c.name not in (table.key, "event_time")]
-        if not isinstance(columns, dict):
-            self._fault(f"{where}, key columns", type(columns).__name__, "property = column", "write a table")
-            columns = {}
-        for property_name, column in columns.items():
-            if column not in changeable:
-                place = f"{where}, columns.{property_name}"
-                self._fault(place, repr(column), f"a column of {table.name}: {', '.join(changeable)}", "mend its name")
-        if not isinstance(values, dict):
-            self._fault(f"{where}, key values", type(values).__name__, "column = { theirs = ours }", "write a table")
-            values = {}
-        for column, words in values.items():
-            right = isinstance(words, dict) and all(isinstance(w, str) for w in words.values())
-            if column not in changeable or not right:
-                rule = f"a column of {table.name} and a table of theirs = ours, both text"
-                self._fault(f"{where}, values.{column}", "is none", rule, "mend it")
-        if len(self.faults) > before:
-            return None
-        return Mapped(table.name, str(key), dict(columns), {c: dict(w) for c, w in values.items()})
-
-    def _no_token(self, where: str, found: str, rule: str, next_step: str) -> None:
-        self._fault(where, found, rule, next_step, into=self.silent)
-
-    def _fault(self, where: str, found: str, rule: str, next_step: str, into: list[Fault] | None = None) -> None:
-        (self.faults if into is None else into).append(Fault(f"{self.path}, {where}", found, rule, next_step))
+def _connection(name: str, read: ConnectionFile, secrets: tuple[str, ...], token: str) -> ConnectionConfig:
+    outbound = VENDORS[read.vendor].outbound
+    written = read.writeback.write_back(outbound, token) if read.writeback and outbound else WriteBack()
+    objects = {each: Mapped(o.table, o.key, o.columns, o.values) for each, o in read.objects.items()}
+    return ConnectionConfig(
+        name, read.vendor, read.public_url, read.source, Path(read.data) if read.data else None, objects, secrets,
+        read.settle_seconds, frozenset(read.portal_ids), written, read.older_signatures, read.organizations,
+    )  # fmt: skip

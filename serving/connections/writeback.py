@@ -22,166 +22,187 @@ external_id = "Accountscore_Id__c"    # salesforce: find the record by this fiel
 from __future__ import annotations
 
 import ipaddress
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
+from urllib.parse import SplitResult, urlsplit
 
+from pydantic import Field, PlainValidator, ValidationInfo, field_validator
+
+from features.kit.errors import Fault
 from models.catalog import MODELS, get_model
+from serving.connections.faults import Table, fail, place_of, says
 from serving.vendors.outbound import Outbound, Target, WriteBack
 from serving.vendors.registry import VENDORS
 
 FIELDS = ("score", "band", "probability", "reasons", "scored_at", "version")
 ENTITY_TABLE = {"account": "accounts", "lead": "leads"}
 LOCAL = ("127.0.0.1", "localhost", "::1")
-MIN_TOKEN_CHARACTERS = 16
-_KEYS = (
-    "mode", "token_env", "minimum_change", "hysteresis", "requests_per_second", "url", "allow_networks", "ca_file", "models",
-    "client_id", "token_url",
-)  # fmt: skip
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$")]
 
 
-Fail = Callable[[str, str, str, str], None]
+def _property(part: str) -> Any:
+    return says("the name of a property", f'write {part} = "fit_{part}"')
 
 
-def read_writeback(
-    content: Any, vendor: str, objects: Mapping[str, str], env: Mapping[str, str], fail: Fail, unset: Fail
-) -> WriteBack:
-    """The table as it is in the file; `objects` says which table each object is. Calls `fail(where, found, rule, next step)`
-    for every fault and then returns something that nobody may use, and `unset` for a token that is not in the environment."""
-    if content is None:
-        return WriteBack()
-    if not isinstance(content, dict):
-        fail("[writeback]", type(content).__name__, "a table", "write [writeback]")
-        return WriteBack()
-    outbound = VENDORS[vendor].outbound if vendor in VENDORS else None
-    if outbound is None:
-        fail("[writeback]", f"is there for {vendor}", f"only for {', '.join(_senders())}", "remove it")
-        return WriteBack()
-    for key in content.keys() - set(_KEYS):
-        fail(f"[writeback], key {key}", "no such key", f"one of {', '.join(_KEYS)}", "mend its name")
-    mode = content.get("mode", "off")
-    if mode not in ("off", "dry-run", "on"):
-        fail("[writeback], key mode", repr(mode), "off, dry-run or on", 'write mode = "dry-run"')
-        mode = "off"
-    numbers = {}
-    for name, lowest, highest, default in (
-        ("minimum_change", 1, 100, 3), ("hysteresis", 0, 50, 3), ("requests_per_second", 0.01, 1000, 10.0),
-    ):  # fmt: skip
-        value = content.get(name, default)
-        whole = isinstance(default, int) and type(value) is not int
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or whole or not lowest <= value <= highest:
-            kind = "a whole number" if isinstance(default, int) else "a number"
-            fail(
-                f"[writeback], key {name}",
-                repr(value),
-                f"{kind} from {lowest} to {highest}",
-                f"write {name} = {default}",
-            )
-            value = default
-        numbers[name] = value
-    ca_file = content.get("ca_file")
-    if ca_file is not None and not (isinstance(ca_file, str) and Path(ca_file).is_file()):
-        fail("[writeback], key ca_file", repr(ca_file), "a file of certificates", "mend the path")
-        ca_file = None
-    client_id, token_url = _login(content, vendor, outbound, fail)
-    return WriteBack(
-        mode, _models(content.get("models"), outbound, objects, fail), int(numbers["minimum_change"]), int(numbers["hysteresis"]),
-        float(numbers["requests_per_second"]), _url(content.get("url", outbound.default_url), fail, outbound.loopback_http),
-        _token(content.get("token_env"), env, fail, unset) if mode == "on" else "",
-        _networks(content.get("allow_networks", []), fail), Path(ca_file) if ca_file else None,
-        client_id, token_url,
-    )  # fmt: skip
-
-
-def _senders() -> dict[str, type[Outbound]]:
+def senders() -> dict[str, type[Outbound]]:
+    """Vendors that scores can be sent to."""
     return {name: vendor.outbound for name, vendor in VENDORS.items() if vendor.outbound is not None}
 
 
-def _models(content: Any, outbound: type[Outbound], objects: Mapping[str, str], fail: Fail) -> dict[str, Target]:
-    if not isinstance(content, dict) or not content:
-        fail("[writeback], table models", "is missing or empty", "says which model is written where", "write [writeback.models.lead-fit]")  # fmt: skip
-        return {}
-    found = {}
-    for name, described in content.items():
-        where = f"[writeback.models.{name}]"
-        if name not in MODELS:
-            fail(where, "no such model", f"one of {', '.join(MODELS)}", "mend its name")
-            continue
-        if not isinstance(described, dict):
-            fail(where, type(described).__name__, "a table", f"write {where}")
-            continue
-        table = ENTITY_TABLE[get_model(name).entity]
-        choices = [o for o, t in objects.items() if t == table]
-        if described.get("object") not in choices:
-            rule = f"an object of [objects] that is {table}: {', '.join(choices) or 'there is none'}"
-            fail(f"{where}, key object", repr(described.get("object")), rule, "write one of them")
-        keys = ("object", *FIELDS, *(["external_id"] if outbound.finds_by_external_id else []))
-        for key in described.keys() - set(keys):
-            fail(f"{where}, key {key}", "no such key", f"one of {', '.join(keys)}", "mend its name")
-        properties = {part: described[part] for part in FIELDS if part in described}
-        external = described.get("external_id")
-        for part, to in [*properties.items(), *([("external_id", external)] if external is not None else [])]:
-            if not isinstance(to, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,99}", to):
-                fail(f"{where}, key {part}", repr(to), "the name of a property", f'write {part} = "fit_{part}"')
-        if not properties and outbound.writes_properties:
-            fail(where, "names no property", f"one of {', '.join(FIELDS)}", 'write score = "fit_score"')
-        found[str(name)] = Target(str(described.get("object")), properties, external)
-    return found
-
-
-def _url(url: Any, fail: Fail, plain_at_home: bool, key: str = "url") -> str:
-    parts = urlsplit(url) if isinstance(url, str) else None
+def split_url(url: Any) -> SplitResult | None:
+    """The parts of an address; None for what is none."""
     try:
-        host = parts.hostname if parts else None
-        port_good = parts is not None and (parts.port is None or parts.port > 0)
+        parts = urlsplit(url) if isinstance(url, str) else None
+        good = parts is not None and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        host, port_good = None, False
-    local = host in LOCAL
-    secure = parts is not None and (parts.scheme == "https" or (plain_at_home and parts.scheme == "http" and local))
-    if parts is None or not secure or not host or not port_good or parts.fragment or parts.username or parts.password:
-        fail(f"[writeback], key {key}", "none" if url is None else "is none", "an https:// address without a user in it", f'write {key} = "https://..."')  # fmt: skip
-        return ""
+        return None
+    return parts if good else None
+
+
+def _outbound(info: ValidationInfo) -> type[Outbound]:
+    outbound: type[Outbound] = info.context["outbound"]  # type: ignore[index]
+    return outbound
+
+
+def _address(url: Any, loopback_http: bool, key: str) -> str:
+    parts = split_url(url)
+    if (
+        parts is None or parts.fragment or parts.username or parts.password
+        or not (parts.scheme == "https" or (loopback_http and parts.scheme == "http" and parts.hostname in LOCAL))
+    ):  # fmt: skip
+        # Not repeated: a password may stand in it.
+        fail(
+            "none" if url is None else "is none",
+            "an https:// address without a user in it",
+            f'write {key} = "https://..."',
+        )
     return str(url).rstrip("/")
 
 
-def _login(content: dict[str, Any], vendor: str, outbound: type[Outbound], fail: Fail) -> tuple[str, str]:
-    """Client id and address of the login; two empty texts where the token is sent as it is."""
-    client_id, token_url = content.get("client_id"), content.get("token_url")
-    if client_id is None and token_url is None:
-        return "", ""
-    path = outbound.login_path
-    if path is None:
-        known = [name for name, each in _senders().items() if each.login_path is not None]
-        fail("[writeback], key client_id", f"is there for {vendor}", f"only for {', '.join(known)}", "remove it")
-        return "", ""
-    if not isinstance(client_id, str) or not client_id.isascii() or not client_id.isprintable() or not client_id:
-        fail("[writeback], key client_id", repr(client_id), "the id of the application", "copy it from the CRM")
-        return "", ""
-    if token_url is None and path:
-        return client_id, f"{str(content.get('url')).rstrip('/')}{path}"
-    return client_id, _url(token_url, fail, True, "token_url")
+def _url(value: Any, info: ValidationInfo) -> str:
+    given = info.context["writeback"].get("url")  # type: ignore[index]
+    outbound = _outbound(info)
+    return _address(outbound.default_url if given is None else given, outbound.loopback_http, "url")
 
 
-def _token(name: Any, env: Mapping[str, str], fail: Fail, unset: Fail) -> str:
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
-        rule = "the name of the environment variable that holds the token, never the token itself"
-        fail("[writeback], key token_env", type(name).__name__, rule, 'write token_env = "HUBSPOT_TOKEN"')
-        return ""
-    token = env.get(name, "")
-    if len(token) < MIN_TOKEN_CHARACTERS or not token.isascii() or not token.isprintable():
-        state = "is not set" if not token else f"has {len(token)} characters"
-        unset(f"environment variable {name}", state, f"a token has at least {MIN_TOKEN_CHARACTERS}, printable ASCII", "set it and start the worker anew")  # fmt: skip
-        return ""
-    return token
+def _client_id(value: Any, info: ValidationInfo) -> str | None:
+    if value is None and "token_url" not in info.context["writeback"]:  # type: ignore[index]
+        return None
+    if _outbound(info).login_path is None:
+        known = [name for name, each in senders().items() if each.login_path is not None]
+        fail(f"is there for {info.context['vendor']}", f"only for {', '.join(known)}", "remove it")  # type: ignore[index]
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value:
+        fail(repr(value), "the id of the application", "copy it from the CRM")
+    return value
 
 
-def _networks(found: Any, fail: Fail) -> tuple[str, ...]:
+def _token_url(value: Any, info: ValidationInfo) -> str | None:
+    # Without a client id that is good its fault is said, and this one is nobody's.
+    if not info.data.get("client_id") or (value is None and _outbound(info).login_path):
+        return None
+    return _address(value, True, "token_url")
+
+
+def _networks(found: Any) -> tuple[str, ...]:
     try:
         if not isinstance(found, list):
             raise ValueError
         return tuple(str(ipaddress.ip_network(each)) for each in found)
     except ValueError:
-        fail("[writeback], key allow_networks", repr(found), "a list of networks", 'write ["10.0.0.0/8"]')
-        return ()
+        fail(repr(found), "a list of networks", 'write ["10.0.0.0/8"]')
+
+
+def _file(value: Any) -> Path:
+    try:
+        if isinstance(value, str) and Path(value).is_file():
+            return Path(value)
+    except ValueError:  # a NUL in it
+        pass
+    fail(repr(value), "a file of certificates", "mend the path")
+
+
+class ModelTable(Table):
+    """`[writeback.models.NAME]`: the object and the properties that get one model's score."""
+
+    object: Any = None
+    """Looked at beside the connection's objects, see `faults_across`."""
+    score: Annotated[Name | None, _property("score")] = None
+    band: Annotated[Name | None, _property("band")] = None
+    probability: Annotated[Name | None, _property("probability")] = None
+    reasons: Annotated[Name | None, _property("reasons")] = None
+    scored_at: Annotated[Name | None, _property("scored_at")] = None
+    version: Annotated[Name | None, _property("version")] = None
+    external_id: Annotated[Name | None, _property("external_id")] = None
+
+    @field_validator("external_id", mode="before")
+    @classmethod
+    def _where_there_is_one(cls, value: Any, info: ValidationInfo) -> Any:
+        if not _outbound(info).finds_by_external_id:
+            fail("no such key", f"one of {', '.join(('object', *FIELDS))}", "mend its name")
+        return value
+
+    def target(self) -> Target:
+        given = {part: getattr(self, part) for part in FIELDS}
+        return Target(str(self.object), {part: to for part, to in given.items() if to is not None}, self.external_id)
+
+
+class WriteBackTable(Table):
+    """`[writeback]`, as the head of this module says it. Validated in the context `outbound` (the vendor's class), `vendor` (its
+    name) and `writeback` (the table as it is in the file)."""
+
+    mode: Annotated[Literal["off", "dry-run", "on"], says("off, dry-run or on", 'write mode = "dry-run"')] = "off"
+    token_env: Any = None
+    """Read by `serving.connections.secrets` where it is needed."""
+    client_id: Annotated[str | None, PlainValidator(_client_id)] = Field(None, validate_default=True)
+    token_url: Annotated[str | None, PlainValidator(_token_url)] = Field(None, validate_default=True)
+    minimum_change: Annotated[
+        int, Field(ge=1, le=100), says("a whole number from 1 to 100", "write minimum_change = 3")
+    ] = 3  # fmt: skip
+    hysteresis: Annotated[int, Field(ge=0, le=50), says("a whole number from 0 to 50", "write hysteresis = 3")] = 3
+    requests_per_second: Annotated[
+        float, Field(ge=0.01, le=1000), says("a number from 0.01 to 1000", "write requests_per_second = 10.0")
+    ] = 10.0  # fmt: skip
+    url: Annotated[str, PlainValidator(_url)] = Field("", validate_default=True)
+    allow_networks: Annotated[tuple[str, ...], PlainValidator(_networks)] = ()
+    ca_file: Annotated[Path | None, PlainValidator(_file)] = None
+    models: Annotated[
+        dict[str, ModelTable] | None,
+        Field(validate_default=True),
+    ] = None  # fmt: skip
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _some(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not value:
+            fail("is missing or empty", "says which model is written where", "write [writeback.models.lead-fit]")
+        return value
+
+    def write_back(self, outbound: type[Outbound], token: str) -> WriteBack:
+        token_url = self.token_url or ""
+        if self.client_id and not token_url:
+            token_url = f"{self.url}{outbound.login_path}"
+        return WriteBack(
+            self.mode, {name: table.target() for name, table in (self.models or {}).items()}, self.minimum_change,
+            self.hysteresis, self.requests_per_second, self.url, token, self.allow_networks, self.ca_file,
+            self.client_id or "", token_url,
+        )  # fmt: skip
+
+
+def faults_across(content: Mapping[str, Any], outbound: type[Outbound], file: str) -> Iterator[Fault]:
+    """What is wrong between `[writeback.models]` and the rest of the file: names of models, and of objects of their tables."""
+    objects, written = content.get("objects"), content.get("writeback")
+    found = written.get("models") if isinstance(written, dict) else None
+    for name, described in found.items() if isinstance(found, dict) else ():
+        where = f"{file}, {place_of(('writeback', 'models', name))}"
+        if name not in MODELS:
+            yield Fault(where, "no such model", f"one of {', '.join(MODELS)}", "mend its name")
+        elif isinstance(described, dict):
+            table = ENTITY_TABLE[get_model(name).entity]
+            tables = objects.items() if isinstance(objects, dict) else ()
+            choices = [key for key, each in tables if isinstance(each, dict) and each.get("table") == table]
+            if described.get("object") not in choices:
+                rule = f"an object of [objects] that is {table}: {', '.join(choices) or 'there is none'}"
+                yield Fault(f"{where}, key object", repr(described.get("object")), rule, "write one of them")
+            if outbound.writes_properties and not any(part in described for part in FIELDS):
+                yield Fault(where, "names no property", f"one of {', '.join(FIELDS)}", 'write score = "fit_score"')

@@ -10,6 +10,7 @@ from serving.vendors.dynamics.inbound import Dynamics
 from serving.vendors.hubspot.inbound import HubSpot
 from serving.vendors.inbound import Inbound
 from serving.vendors.outbound import Outbound, WriteBack
+from serving.vendors.pipedrive.inbound import Pipedrive
 from serving.vendors.salesforce.inbound import Salesforce
 from serving.vendors.standard_webhooks.inbound import StandardWebhooks
 
@@ -33,6 +34,7 @@ class Vendor:
 VENDORS: dict[str, Vendor] = {
     "dynamics": Vendor(Dynamics(), "dynamics.outbound:Dynamics"),
     "hubspot": Vendor(HubSpot(), "hubspot.outbound:HubSpot"),
+    "pipedrive": Vendor(Pipedrive()),
     "salesforce": Vendor(Salesforce(), "salesforce.outbound:Salesforce"),
     "standard-webhooks": Vendor(StandardWebhooks(), "standard_webhooks.outbound:Callback"),
 }

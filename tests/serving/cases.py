@@ -8,7 +8,7 @@ import contextlib
 import datetime as dt
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import requests
 from fastapi import FastAPI
 from hubspot.utils.signature import Signature
 from sqlalchemy import func, select
@@ -28,7 +29,7 @@ from serving.store.migrate import migrate
 from serving.store.tables import inbox
 from serving.vendors.inbound import Inbound
 from serving.vendors.registry import VENDORS
-from tests.serving import dataverse
+from tests.serving import dataverse, pipedrive
 
 PUBLIC = "https://scores.example.com"
 ORGANIZATION = "00D30000000XxXxEAK"
@@ -53,11 +54,30 @@ class Case:
     query: str = ""
     """Name of the part of the address that carries the key, where one does."""
     more: str = ""
+    on_its_way: str = ""
+    """A second secret, while one rotates; one that fits all but logins when it is not given."""
     mapped: str = '[objects.contact]\ntable = "leads"\ncolumns = { industry = "industry" }\n'
 
     @property
     def name(self) -> str:
         return f"{self.vendor}-{self.scheme}"
+
+    @property
+    def old_secret(self) -> str:
+        return self.on_its_way or whsec(b"a key that is on its way")
+
+    def same(self, headers: Mapping[str, str], changed: Mapping[str, str]) -> bool:
+        """Whether changed headers mean the same, by HTTP or the vendor's own rules."""
+        if self.scheme == "v1" and set(changed) < set(headers):
+            return "x-hubspot-signature-version" not in changed  # v1 is what a signature without a version is
+        return {name: self._meant(value) for name, value in changed.items()} == {
+            name: self._meant(value) for name, value in headers.items()
+        }
+
+    def _meant(self, value: str) -> str:
+        value = value.strip(" \t")  # around a value white space means nothing
+        scheme, space, rest = value.partition(" ")
+        return scheme.lower() + space + rest if self.scheme == "basic" else value  # the name of a scheme has no case
 
 
 def hubspot(version: str) -> Callable[[str, bytes, str, int], dict[str, str]]:
@@ -93,6 +113,13 @@ def whsec(text: bytes) -> str:
 
 def in_header(secret: str, _body: bytes, _address: str, _seconds: int) -> dict[str, str]:
     return {"x-webhook-key": secret}
+
+
+def basic(secret: str, _body: bytes, _address: str, _seconds: int) -> dict[str, str]:
+    """As the library requests logs in."""
+    user, _, password = secret.partition(":")
+    request = requests.Request("POST", PUBLIC, auth=(user, password)).prepare()
+    return {"authorization": request.headers["Authorization"]}
 
 
 def in_query(_secret: str, _body: bytes, _address: str, _seconds: int) -> dict[str, str]:
@@ -140,6 +167,10 @@ _DYNAMICS_MORE: dict[str, Any] = {
     "timed": False, "signs_body": False, "more": f'organizations = ["{dataverse.ORGANIZATION}"]\n',
     "mapped": '[objects.lead]\ntable = "leads"\ncolumns = { industrycode = "industry" }\n',
 }  # fmt: skip
+_PIPEDRIVE = (
+    f"pipedrive:{'k' * 36}", f"pipedrive:{'l' * 36}",
+    pipedrive.as_sent(pipedrive.event("change", "lead", pipedrive.LEAD, {"title": "ü", "was_seen": True}, {"title": "u"})),
+)  # fmt: skip
 CASES = [
     Case("hubspot", "v3", *_HUBSPOT, hubspot("v3"), _hubspot_body(portal=1)),
     Case("hubspot", "v2", *_HUBSPOT, hubspot("v2"), _hubspot_body(kind="deal.creation"), timed=False, more=_OLDER),
@@ -147,6 +178,11 @@ CASES = [
     Case(
         "standard-webhooks", "v1", whsec(b"a key of 24 bytes, first"), whsec(b"a key of 24 bytes, other"),
         _standard_body(), standard, _standard_body("invoice.paid"),
+    ),
+    Case(
+        "pipedrive", "basic", *_PIPEDRIVE, basic, pipedrive.as_sent(pipedrive.event("create", "note", "1", {"content": "x"})),
+        timed=False, signs_body=False, more=f'organizations = ["{pipedrive.COMPANY}"]\n', on_its_way=f"pipedrive:{'o' * 36}",
+        mapped='[objects.lead]\ntable = "leads"\ncolumns = { title = "title" }\n',
     ),
     Case("salesforce", "query", *_SALESFORCE, in_query, salesforce_body("Idea"), query="key", **_SALESFORCE_MORE),
     Case("salesforce", "header", *_SALESFORCE, in_header, salesforce_body("Idea"), **_SALESFORCE_MORE),
@@ -211,7 +247,7 @@ def open_door(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ACCOUNTSCORE_HOME", str(tmp_path))
     monkeypatch.setenv("CRM_SECRET", case.secret)
-    monkeypatch.setenv("OLD_SECRET", whsec(b"a key that is on its way"))
+    monkeypatch.setenv("OLD_SECRET", case.old_secret)
     settings = ServingSettings.from_env()
     store = open_store(settings.base.store_url)
     migrate(store)

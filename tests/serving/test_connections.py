@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from features.kit.errors import BadInput
-from serving.connections.config import load_connections
+from serving.connections.config import Connections, load_connections, read_connections
+from serving.vendors import registry
 
 GOOD = """
 vendor = "hubspot"
@@ -30,6 +31,11 @@ ENV = {"CRM_SECRET": "s" * 36, "CRM_SECRET_OLD": "t" * 36}
 def load(folder: Path, text: str, name: str = "main", env: dict[str, str] = ENV, **more: bool):  # type: ignore[no-untyped-def]
     (folder / f"{name}.toml").write_text(text)
     return load_connections(folder, env, **more)
+
+
+def read(folder: Path, text: str) -> Connections:
+    (folder / "main.toml").write_text(text)
+    return read_connections(folder, ENV)
 
 
 class TestLoadConnections:
@@ -114,6 +120,53 @@ extra = 1
         with pytest.raises(BadInput, match="one of contact, company, deal, ticket"):
             load(tmp_path, GOOD.replace("objects.contact", "objects.contract"))
 
+    def test_what_is_wrong_for_every_vendor_is_said_beside_a_vendor_that_there_is_not(self, tmp_path: Path) -> None:
+        text = (GOOD + LOGIN).replace('"hubspot"', '["hubspot"]').replace('mode = "on"', 'mode = "now"')
+        with pytest.raises(BadInput) as caught:
+            load(tmp_path, text)
+        assert [fault.where.partition("main.toml, ")[2] for fault in caught.value.faults] == [
+            "key vendor",
+            "[writeback], key mode",
+        ]
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("https://scores.example.com/", "https://u:a-pass-word-of-somebody@x.example/?q"),
+            ("https://scores.example.com/", "https://scores.example.com/hook?key=a-pass-word-of-somebody"),
+            ('["CRM_SECRET", "CRM_SECRET_OLD"]', '["a-pass-word-of-somebody"]'),
+            ('["CRM_SECRET", "CRM_SECRET_OLD"]', "{ a-pass-word-of-somebody = 5 }"),
+            ("secret_envs", 'secret_files = "a-pass-word-of-somebody"\nsecret_envs'),
+            ("secret_envs", 'secret_files = ["a-pass-word-of-somebody\\u0000"]\nsecret_envs'),
+            ('"https://example.crm4.dynamics.com"', '"https://u:a-pass-word-of-somebody@x.example"'),
+            ('token_env = "CRM_SECRET"', 'token_env = "a-pass-word-of-somebody"'),
+        ],
+    )
+    def test_a_secret_in_the_place_of_anything_is_not_repeated(self, tmp_path: Path, old: str, new: str) -> None:
+        assert old in DYNAMICS + LOGIN
+        with pytest.raises(BadInput) as caught:
+            load(tmp_path, (DYNAMICS + LOGIN).replace(old, new))
+        assert "a-pass-word-of-somebody" not in str(caught.value)
+
+    def test_anything_in_the_place_of_anything_is_a_fault_or_good_and_never_an_error_of_ours(
+        self, tmp_path: Path
+    ) -> None:
+        """Each key of each table gets each kind of value: what is said names the file, the place, the rule and the next step."""
+        kinds = ["0", "-1", "nan", "1.5", "true", '""', '"\\u0000"', '"http://["', "[]", "[1]", '["x"]', "{}", "{ a = 1 }", "{ a = { b = 1 } }", "1e400"]  # fmt: skip
+        lines, tried = (DYNAMICS + LOGIN).splitlines(), 0
+        for number, line in enumerate(lines):
+            name, _, value = line.partition(" = ")
+            for kind in kinds if value else ():
+                text = "\n".join([*lines[:number], f"{name} = {kind}", *lines[number + 1 :]])
+                tried += 1
+                try:
+                    load(tmp_path, text, tokens_needed=True)
+                except BadInput as error:
+                    for fault in error.faults:
+                        assert str(tmp_path / "main.toml") in fault.where
+                        assert all((fault.found, fault.rule, fault.next_step)), fault
+        assert tried == 16 * len(kinds)
+
 
 LOGIN = """
 [writeback]
@@ -162,3 +215,43 @@ class TestLogin:
     def test_nobody_logs_in_to_hubspot(self, tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="only for dynamics, salesforce"):
             load(tmp_path, GOOD + LOGIN, tokens_needed=True)
+
+
+class TestOneDirection:
+    """A system that only sends, or is only sent to: what is about the other direction has one fault."""
+
+    def test_who_sends_us_events_is_not_written_to(self, tmp_path: Path) -> None:
+        text = DYNAMICS.replace('"dynamics"', '"pipedrive"').replace("6042BEB1-a93a-4f8e-8e4b-00224802c699", "8087566")
+        text = text.replace("objects.contact", "objects.person")
+        env = {"CRM_SECRET": f"us:{'s' * 16}", "CRM_SECRET_OLD": f"us:{'t' * 16}"}
+        assert load(tmp_path, text, env=env)["main"].secrets == tuple(env.values())
+        with pytest.raises(
+            BadInput, match=r"\[writeback\]: is there for pipedrive. Rule: only for dynamics, hubspot"
+        ) as caught:
+            load(tmp_path, text + LOGIN, env=env)
+        assert len(caught.value.faults) == 1
+
+    @pytest.mark.parametrize("secret", ["s" * 40, f"us:{'s' * 15}", f":{'s' * 40}", f"us:{'s' * 40}\n"])
+    def test_a_login_is_a_user_and_a_password(self, tmp_path: Path, secret: str) -> None:
+        text = DYNAMICS.replace('"dynamics"', '"pipedrive"').replace("6042BEB1-a93a-4f8e-8e4b-00224802c699", "8087566")
+        with pytest.raises(
+            BadInput, match=f"CRM_SECRET: has {len(secret)} characters. Rule: the user and the password"
+        ) as caught:
+            load(
+                tmp_path,
+                text.replace("objects.contact", "objects.person"),
+                env={"CRM_SECRET": secret, "CRM_SECRET_OLD": secret},
+            )
+        assert "sss" not in str(caught.value)
+
+    def test_who_is_only_written_to_sends_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(registry.VENDORS, "outward", registry.Vendor(sender="hubspot.outbound:HubSpot"))
+        bare = re.sub(r"(public_url|secret_envs|portal_ids) = .*\n", "", GOOD).replace('"hubspot"', '"outward"')
+        text = bare + re.sub(r"(client_id|token_url) = .*\n", "", LOGIN)
+        found = read(tmp_path, text)
+        assert found.mapped["main"].writeback.sends
+        assert not found.receiving
+        assert not found.off(found.unsigned, found.silent)
+        with pytest.raises(BadInput, match=r"key public_url: is there for outward\. Rule: only for dynamics") as caught:
+            load(tmp_path, 'public_url = "https://x.example"\n' + text)
+        assert len(caught.value.faults) == 1

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from serving.vendors.registry import VENDORS
-from tests.serving.cases import CASES, Door, open_door, whsec
+from tests.serving.cases import CASES, Door, open_door
 
 MUTATIONS = 1_000
 
@@ -22,7 +22,7 @@ def door(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_every_vendor_is_in_the_suite() -> None:
-    assert {case.vendor for case in CASES} == set(VENDORS)
+    assert {case.vendor for case in CASES} == {name for name, vendor in VENDORS.items() if vendor.inbound}
 
 
 class TestEveryVendor:
@@ -78,13 +78,7 @@ class TestEveryVendor:
                 place = rng.randrange(len(value))
                 value[place : place + rng.randrange(2)] = [_character(rng)] * rng.randrange(1, 3)
                 headers[name] = "".join(value)
-            # Around a value white space means nothing, to HTTP itself.
-            same = {k: v.strip(" \t") for k, v in headers.items()} == before and body == door.case.body
-            same &= not door.case.query
-            harmless = (
-                set(headers) < set(before) and "x-hubspot-signature-version" not in headers and door.case.scheme == "v1"
-            )
-            if same or harmless:  # HubSpot's v1 is what a signature without a version is
+            if not door.case.query and body == door.case.body and door.case.same(before, headers):
                 continue
             status, tried = door.post(headers, body, path), tried + 1
             assert status == 401, (status, which, name, headers, path)
@@ -104,7 +98,7 @@ class TestEveryVendor:
         assert {door.accepted, 400} <= seen
 
     def test_secrets_rotate_and_two_keys_are_none(self, door: Door) -> None:
-        old = whsec(b"a key that is on its way")
+        old = door.case.old_secret
         assert door.post(door.headers(secret=old), path="/webhooks/crm" + door.query(old)) == door.accepted
         if door.case.query:
             assert door.post({}, path=f"{door.path}&{door.case.query}={door.case.secret}") == 401

@@ -13,6 +13,8 @@ from serving.connections.config import load_connections
 from serving.vendors.registry import VENDORS, make_sender
 
 PAGE = Path("serving/vendors/README.md")
+KEY = f"user:{'k' * 36}"
+"""Good for every kind of secret."""
 
 
 def examples() -> dict[str, str]:
@@ -27,21 +29,23 @@ class TestThePage:
         for vendor, block in examples().items():
             (tmp_path / f"{vendor}.toml").write_text(block)
             names |= set(re.findall(r'"([A-Z][A-Z0-9_]+)"', block))
-        found = load_connections(tmp_path, dict.fromkeys(names, "k" * 36), tokens_needed=True)
+        found = load_connections(tmp_path, dict.fromkeys(names, KEY), tokens_needed=True)
         assert {config.vendor for config in found.values()} >= {
             name for name, vendor in VENDORS.items() if vendor.inbound and vendor.inbound.organization
         }
 
     def test_they_can_be_switched_on(self, tmp_path: Path) -> None:
-        for vendor, block in examples().items():
+        both = {vendor: block for vendor, block in examples().items() if VENDORS[vendor].sender}
+        assert both
+        for vendor, block in both.items():
             folder = tmp_path / vendor
             folder.mkdir()
             (folder / f"{vendor}.toml").write_text(block.replace('"dry-run"', '"on"'))
             names = re.findall(r'"([A-Z][A-Z0-9_]+)"', block)
-            config = load_connections(folder, dict.fromkeys(names, "k" * 36), tokens_needed=True)[vendor]
+            config = load_connections(folder, dict.fromkeys(names, KEY), tokens_needed=True)[vendor]
             sender = make_sender(vendor, config.writeback)
             sender.close()
-            assert config.writeback.token == "k" * 36
+            assert config.writeback.token == KEY
             assert config.writeback.token_url.startswith("https://")
 
     def test_an_organisation_is_asked_for(self, tmp_path: Path) -> None:

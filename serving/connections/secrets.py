@@ -1,0 +1,66 @@
+"""Secrets of a connection, read from the environment and from files at start; no message repeats one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from features.kit.errors import Fault
+from serving.vendors.inbound import Form
+
+MIN_TOKEN_CHARACTERS = 16
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+Found = Iterator[str | Fault]
+
+
+def from_environment(names: Sequence[str], env: Mapping[str, str], form: Form, file: Path) -> Found:
+    """The secret of each variable, or what is wrong with it."""
+    for name in names:
+        secret = env.get(name, "")
+        if form.pattern.fullmatch(secret):
+            yield secret
+            continue
+        # A secret that was pasted in the place of its variable's name is not repeated.
+        shown = name if _VARIABLE.fullmatch(name) else "(a name that is none)"
+        step = "set it to the CRM app's client secret and start the API anew"
+        yield Fault(f"{file}, environment variable {shown}", _state(secret), form.rule, step)
+
+
+def from_files(names: Sequence[str], form: Form, file: Path) -> Found:
+    """The secret of each file (beside the connection's when relative), or what is wrong with it; one that others may read is
+    refused. A name is not repeated: it may be a secret."""
+    for number, name in enumerate(names, 1):
+        where = f"{file}, key secret_files, file {number}"
+        path = file.parent / name
+        try:
+            open_to = path.stat().st_mode & 0o007
+            secret = path.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:  # ValueError: no text, or a NUL in the name
+            said = error.strerror if isinstance(error, OSError) else "is no text"
+            yield Fault(where, str(said), "a file with the CRM app's client secret", "write it there")
+            continue
+        if open_to:
+            yield Fault(where, "any user may read it", "a secret is its owner's", f"chmod o= {path}")
+        elif not form.pattern.fullmatch(secret):
+            yield Fault(where, _state(secret), form.rule, "write the CRM app's client secret")
+        else:
+            yield secret
+
+
+def _state(secret: str) -> str:
+    return f"has {len(secret)} characters" if secret else "is not set"
+
+
+def token_of(name: object, env: Mapping[str, str], file: Path) -> tuple[str, list[Fault], list[Fault]]:
+    """The token that is written with, faults of the file, and what is not set in the environment."""
+    if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+        rule = "the name of the environment variable that holds the token, never the token itself"
+        step = 'write token_env = "HUBSPOT_TOKEN"'
+        return "", [Fault(f"{file}, [writeback], key token_env", type(name).__name__, rule, step)], []
+    token = env.get(name, "")
+    if len(token) < MIN_TOKEN_CHARACTERS or not token.isascii() or not token.isprintable():
+        rule = f"a token has at least {MIN_TOKEN_CHARACTERS}, printable ASCII"
+        where = f"{file}, environment variable {name}"
+        return "", [], [Fault(where, _state(token), rule, "set it and start the worker anew")]
+    return token, [], []
