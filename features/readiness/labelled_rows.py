@@ -25,6 +25,7 @@ from features.outcomes.outcomes import Outcomes, created, label, lead_companies,
 from features.panel.build import ELIGIBLE, build_panel, grid, signals_of
 from features.readiness.encoding import encode, is_constant, vocabulary
 from features.readiness.periods import is_split, periods_of
+from features.readiness.silent_dates import recorded_from, refuse_silent_dates
 from features.signals.aggregations import DAY_US
 from features.signals.catalog import definitions
 from features.signals.needed_tables import tables_for
@@ -40,8 +41,6 @@ RENEWAL = "days_to_renewal"
 WEEK_DAYS = 7
 DATES_AT_ONCE = 13
 """Weekly panels held in memory together; of each, one row in about fifty is kept."""
-SILENT_EXPECTED = 15.0
-"""A date at which so many outcomes were expected and none came is one at which they were not recorded."""
 SOME_ENTITIES = 200
 """Entities whose signals are computed first: where one of them differs, the others need not be."""
 
@@ -127,7 +126,7 @@ def labelled_rows(
     too_few(y, subject(source, asked))
     time: np.ndarray | None = as_of
     if outcomes.snapshot is None:
-        _silent_dates(subject(source, asked), as_of, y)
+        refuse_silent_dates(subject(source, asked), as_of, y)
     else:
         order = pd.Series(ids).map(created(source, asked.entity)).to_numpy(dtype=np.int64)
         time = order if len(np.unique(order)) >= FEWEST_MOMENTS else None
@@ -350,47 +349,6 @@ def history(source: Source) -> tuple[dt.datetime, dt.datetime]:
     first, last = source.span
     begun = [us.first_us for table, us in source.observed.tables.items() if TABLES[table].kind == "event"]
     return (from_us(min(begun)) if begun else first), last
-
-
-def recorded_from(outcomes: Outcomes, as_of: np.ndarray, y: np.ndarray) -> int:
-    """The first outcome's time when dates before it are silent though many outcomes were to be expected there, else 0.
-
-    Such data begin with the survivors: who had left before is not in them, and nobody leaves in their first dates.
-    """
-    if outcomes.snapshot is not None or outcomes.events.empty:
-        return 0
-    first = int(outcomes.events["time_us"].min())
-    early = as_of < first
-    if early.all() or not early.any():
-        return 0
-    return first if early.sum() * y[~early].mean() >= SILENT_EXPECTED else 0
-
-
-def _silent_dates(subject: str, as_of: np.ndarray, y: np.ndarray) -> None:
-    """Raises when outcomes stop, or have not begun, for whole dates at which many were to be expected."""
-    dates, place = np.unique(as_of, return_inverse=True)
-    rows = np.bincount(place.reshape(-1))
-    hits = np.bincount(place.reshape(-1), weights=y)
-    rate = y.sum() / len(y)
-    silent = (hits == 0) & (rows * rate >= SILENT_EXPECTED)
-    if not silent.any():
-        return
-    first, last = from_us(int(dates[silent][0])), from_us(int(dates[silent][-1]))
-    loud = dates[hits > 0]
-    after = from_us(int(loud[0])) if dates[silent][0] < loud[0] else None
-    raise TrainingRefused(
-        subject,
-        [
-            Fault(
-                f"observation dates {first:%Y-%m-%d} to {last:%Y-%m-%d}",
-                f"no outcome at {int(silent.sum())} of {len(dates)} dates, where {rows[silent].sum() * rate:,.0f} were to be expected",
-                "outcomes are recorded throughout the period that is learnt from",
-                f"pass --since {after:%Y-%m-%d}, from when on outcomes are recorded"
-                if after
-                else "complete the outcomes, or end the data before they stop",
-            )
-        ],
-    )
 
 
 def groups_of(source: Source, asked: Asked, ids: np.ndarray) -> np.ndarray:

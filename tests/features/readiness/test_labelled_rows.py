@@ -211,7 +211,7 @@ class TestCheckAndFit:
         """Taken out where it stands, it is gone from both."""
         question, source, folder = sources("outcomes that stop")
         before = refused_by_check(question, source)
-        monkeypatch.setattr(rules, "_silent_dates", lambda *_: None)
+        monkeypatch.setattr(rules, "refuse_silent_dates", lambda *_: None)
         assert refused_by_check(question, source) == refused_by_fit(question, folder) != before
 
     def test_a_check_that_approximates_is_caught(
