@@ -127,7 +127,7 @@ class Walk:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("ACCOUNTSCORE_", "MAKE", "MFLAGS"))}
         ours = {
             "ACCOUNTSCORE_NOW": NOW, "PYTHONWARNINGS": "ignore", "PATH": f"{self.root / 'bin'}:{kept['PATH']}",
-            "TRIALS": "2", "BUDGET": "5", "MONTHS": "1", "USAGE_EVENTS": "150000", "MLFLOW_PORT": str(self.registry_port),
+            "TRIALS": "2", "BUDGET": "240", "MONTHS": "1", "USAGE_EVENTS": "150000", "MLFLOW_PORT": str(self.registry_port),
         }  # fmt: skip
         return {**kept, **ours}
 
