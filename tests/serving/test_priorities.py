@@ -30,8 +30,9 @@ from serving.worker.source_cache import Sources
 from tests.conftest import NewHome
 from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
 from tests.serving.running import AS_OF, Home, wait_for
-from tests.serving.test_deliver import VENDORS, Vendor, connection_to
+from tests.serving.test_deliver import VENDORS, connection_to
 from tests.serving.test_writeback_queue import config, new
+from tests.serving.vendors.outbound_case import OutboundCase
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ class TestHalving:
     """A batch that the CRM refuses as a whole, of every vendor."""
 
     @pytest.mark.parametrize("vendor", VENDORS, ids=[vendor.name for vendor in VENDORS])
-    def test_one_bad_row_of_a_full_batch_costs_twice_its_logarithm(self, store: Store, vendor: Vendor) -> None:
+    def test_one_bad_row_of_a_full_batch_costs_twice_its_logarithm(self, store: Store, vendor: OutboundCase) -> None:
         with vendor.fake() as crm:
             conf = connection_to(vendor, crm)
             crm.invalid = {vendor.identity(37)}

@@ -11,18 +11,22 @@ import pytest
 
 from serving.vendors.registry import VENDORS
 from tests.serving.cases import CASES, Door, open_door
+from tests.serving.vendors.found import cases
 
 MUTATIONS = 1_000
 
 
-@pytest.fixture(params=CASES, ids=[case.name for case in CASES])
+EVERY = [*CASES, *cases("INBOUND")]
+
+
+@pytest.fixture(params=EVERY, ids=[case.name for case in EVERY])
 def door(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
     with open_door(request.param, tmp_path, monkeypatch) as found:
         yield found
 
 
 def test_every_vendor_is_in_the_suite() -> None:
-    assert {case.vendor for case in CASES} == {name for name, vendor in VENDORS.items() if vendor.inbound}
+    assert {case.vendor for case in EVERY} == {name for name, vendor in VENDORS.items() if vendor.inbound}
 
 
 class TestEveryVendor:
