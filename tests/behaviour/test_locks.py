@@ -72,4 +72,4 @@ def test_every_lock_of_the_product_is_in_the_table() -> None:
         for path in (root / package).rglob("*.py")
         if path != Path(module.__file__) and "file_lock(" in path.read_text()
     ]
-    assert {path.stem for path in used} == {"champion_pointer", "gone", "loop", "work", "folder"}
+    assert {path.stem for path in used} == {"champion_pointer", "suppression_export", "loop", "checkpoint", "folder"}
