@@ -76,7 +76,9 @@ def worker(
         raise BadInput("connections", [fault for faults in off.values() for fault in faults])
     if not mapped:
         folder = str(settings.base.connections)
-        raise UserMistake(f"no connection in {folder!r}: put NAME.toml there, see serving/vendors/README.md for its form")
+        raise UserMistake(
+            f"no connection in {folder!r}: put NAME.toml there, see serving/vendors/README.md for its form"
+        )
     tell(off)
     tell(found.unsigned, "webhooks.off")  # what came before is worked on
     tell(found.silent, "writeback.off")  # scores are queued till it is set
