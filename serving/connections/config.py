@@ -224,16 +224,16 @@ def _read(path: Path, content: dict[str, Any], env: Mapping[str, str]) -> _Found
         rule = "lower case letters, digits, - and _"
         found.faults.insert(0, Fault(f"{path}, name of the file", repr(path.stem), rule, "rename it"))
     vendor = VENDORS.get(str(content.get("vendor")))
-    token = ""
+    login = ""
     written = content.get("writeback")
     if vendor and vendor.outbound and isinstance(written, dict) and written.get("mode") == "on":
-        token, wrong, found.silent = token_of(written.get("token_env"), env, path)
+        login, wrong, found.silent = token_of(written.get("token_env"), env, path)
         found.faults += wrong
     secrets = list(_secrets(path, content, env))
     found.unsigned = [each for each in secrets if isinstance(each, Fault)]
     if read is not None and not found.faults:
         known = () if found.unsigned else tuple(each for each in secrets if isinstance(each, str))
-        found.connection = _connection(path.stem, read, known, token)
+        found.connection = _connection(path.stem, read, known, login)
     return found
 
 
