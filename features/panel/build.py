@@ -17,22 +17,21 @@ import pyarrow.parquet as pq
 
 from features.kit.errors import UserMistake
 from features.kit.writable import require_place
-from features.panel.distinct_windows import LATE_SUFFIX
+from features.panel import placement
+from features.panel.distinct_windows import has_members
 from features.panel.engines import Engine, make_engine
 from features.panel.event_windows import LIFETIME, window_frames
 from features.panel.incremental import Carried
 from features.panel.lead_company import BOUGHT, companies_of, customers, possible_companies, want_company
-from features.panel.point_in_time import state_frames
+from features.panel.point_in_time import moments_of, state_frames
 from features.panel.visibility import KEY, KnownBefore
 from features.panel.week_grid import KEYS, Lattice, Memory, lattices
 from features.signals.aggregations import (
     DEPTH_WEEKS,
     WEEK_US,
-    Distinct,
     Earliest,
     Latest,
     LongestSilence,
-    MemberWeeks,
     State,
     Wanted,
     base_column,
@@ -271,7 +270,7 @@ def _panel(
     memory = Memory(partial(state.read, engine), {}) if state else None
     events = [t for t in tables if TABLES[t].kind == "event"]
     for name in [own, *[t for t in tables if t != own]]:
-        columns = _columns(source, name)
+        columns = _columns(source, name, custom=name == own)
         direct = [
             (m, ago)
             for m, agos in wanted.states.items()
@@ -281,23 +280,26 @@ def _panel(
         linked = [
             (m, ago) for m, agos in wanted.states.items() if m.table == name and m.via_account for ago in sorted(agos)
         ]
+        of = (key, ids) if ids is not None else None
         if direct or name == own:
-            rows = engine.table(name, columns, (key, ids) if ids is not None else None, known=known)
-            rows = rows.with_columns(entity_id=nw.col(key))
-            found = state_frames(engine, rows, direct, lattice.as_ofs)
+            # An entity is there from its first row on: of its own table a sum over no row is not 0.
+            rows = _versions(engine, name, columns, key, of, known, lattice, direct)
+            found = state_frames(engine, rows, direct, lattice.as_ofs, apart=name == own)
             if name == own:
                 spine, found = engine.keep(found[0]), found[1:]
             frames += [engine.keep(f) for f in found]
         if linked:
             near = ("account_id", companies_of(source, ids)) if ids is not None else None
-            rows = engine.table(name, columns, near, known=known).with_columns(entity_id=nw.col("account_id"))
+            rows = _versions(engine, name, columns, "account_id", near, known, lattice, linked)
             companies += [engine.keep(f) for f in state_frames(engine, rows, linked, lattice.as_ofs)]
         if any(m.table == name for m in (*wanted.windows, *wanted.weighted)):
-            only = (key, ids) if ids is not None else None
             bounds = _bounds(wanted, name, lattice, state)
-            rows = engine.table(name, columns, only, bounds, known).with_columns(entity_id=nw.col(key))
-            late = rows if bounds is None else engine.table(name, columns, only, replace(bounds, late=True), known)
-            late = late.with_columns(entity_id=nw.col(key))
+            edge = partial(placement.events, owner=key, anchor=lattice.anchor, until_us=lattice.as_ofs[-1])
+            rows = engine.table(name, columns, of, bounds, known, edge)
+            late = None
+            if has_members(name, wanted):
+                only_late = None if bounds is None else replace(bounds, late=True)
+                late = engine.table(name, columns, of, only_late, known, partial(edge, late=True))
             own_memory = memory if name in events else None
             frames += [engine.keep(f) for f in window_frames(engine, rows, late, name, wanted, lattice, own_memory)]
     assert spine is not None
@@ -321,6 +323,15 @@ def _panel(
     return wide.select("entity_id", "as_of_us", *fixed, *formulas)
 
 
+def _versions(
+    engine: Engine, name: str, columns: Sequence[str], owner: str, ids: tuple[str, Sequence[str]] | None,
+    known: KnownBefore | None, lattice: Lattice, asked: Sequence[tuple[State, int]],
+) -> Frame:  # fmt: skip
+    """The version rows that some of the moments see."""
+    moments = [moment for _, moment, _ in moments_of(lattice.as_ofs, (ago for _, ago in asked))]
+    return engine.table(name, columns, ids, None, known, partial(placement.versions, owner=owner, moments=moments))
+
+
 def _carried(folder: Path, source: Source, as_of_us: int, known: KnownBefore | None) -> Carried:
     """The state that may be built upon: it holds nothing that was not known by then."""
     if known is None:
@@ -340,7 +351,8 @@ def _bounds(wanted: Wanted, table: str, lattice: Lattice, state: Carried | None)
     return Bounds(None if any(wanted.of(kind, table) for kind in LIFETIME) else window, None, until)
 
 
-def _columns(source: Source, table: str) -> list[str]:
+def _columns(source: Source, table: str, custom: bool) -> list[str]:
+    """The canonical columns as signals see them; with `custom` those beyond them, which only the entity's own table is asked for."""
     definition = TABLES[table]
     columns = [
         c.name.removesuffix("_time") + "_us" if c.name.endswith("_time") else c.name
@@ -349,23 +361,20 @@ def _columns(source: Source, table: str) -> list[str]:
     ]
     columns += [f"{c.name.removesuffix('_time')}_us" for c in definition.columns if c.type == "time"]
     versions = ["from_us", "until_us", "created_us"] if definition.kind == "state" else []
-    return [*columns, "visible_us", *versions, *source.custom[table]]
+    return [*columns, "visible_us", *versions, *(source.custom[table] if custom else ())]
 
 
 def _fill(wide: Frame, wanted: Wanted, own: str) -> Frame:
-    """No row to count is a count of 0; late members are added to the punctual ones."""
+    """No row to count is a count of 0."""
     filled: dict[str, nw.Expr] = {}
-    zero = nw.lit(0, nw.Int64)
 
     def full(name: str) -> nw.Expr:
-        return nw.when(nw.col(name).is_null()).then(zero).otherwise(nw.col(name))
+        return nw.col(name).fill_null(0)
 
     for measure, windows in wanted.windows.items():
         for window in windows:
             name = window_column(measure, window)
-            filled[name] = (
-                full(name) + full(name + LATE_SUFFIX) if type(measure) in (Distinct, MemberWeeks) else full(name)
-            )
+            filled[name] = full(name)
         if not windows and not isinstance(measure, (Latest, Earliest, LongestSilence)):
             filled[base_column(measure)] = full(base_column(measure))
     for measure, weights in wanted.weighted.items():

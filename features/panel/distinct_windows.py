@@ -12,16 +12,18 @@ from functools import reduce
 
 import narwhals as nw
 
-from features.panel.engines import WORD_BITS, Engine, How
+from features.panel.engines import WORD_BITS, Engine, How, Integers
 from features.panel.week_grid import (
     KEYS,
     Frame,
     Lattice,
     Memory,
     as_int,
-    bits_of,
+    bit_patterns,
     in_window,
+    low_bits,
     per_as_of,
+    seen_by,
     sums,
     within,
 )
@@ -41,9 +43,17 @@ from features.signals.aggregations import (
     window_column,
 )
 
-LATE_SUFFIX = "__late"
-"""Column of the correction that late rows make to a count of members; `features.panel.build` adds it."""
 _MEMBER = ("entity_id", "member")
+
+
+def _measures(table: str, wanted: Wanted) -> list[Distinct]:
+    kinds = (Distinct, MemberWeeks, Peak, Newcomers, LostLeader)
+    return [m for kind in kinds for m in wanted.of(kind, table) if isinstance(m, Distinct)]
+
+
+def has_members(table: str, wanted: Wanted) -> bool:
+    """Whether something is measured of the members of a table."""
+    return bool(_measures(table, wanted))
 
 
 def member_frames(
@@ -59,19 +69,16 @@ def member_frames(
 ) -> list[Frame]:
     """Frames keyed by (entity_id, as_of_us); measures of the same member and condition share one roll-up."""
     groups: dict[tuple[str, Value], list[Distinct]] = {}
-    for kind in (Distinct, MemberWeeks, Peak, Newcomers, LostLeader):
-        for measure in wanted.of(kind, table):
-            assert isinstance(measure, Distinct)
-            groups.setdefault((measure.member, measure.value), []).append(measure)
-    if not groups:
-        return []
+    for measure in _measures(table, wanted):
+        groups.setdefault((measure.member, measure.value), []).append(measure)
     late = engine.keep(late)
     frames: list[Frame] = []
     for (member, value), measures in groups.items():
 
         def members(events: Frame, member: str = member, value: Value = value) -> Frame:
-            kept = events.with_columns(member=nw.col(member), counted=as_int(value()))
-            return kept.filter(~nw.col("member").is_null()).filter(nw.col("counted") > 0)
+            columns = ("entity_id", "week", "seen", "visible_us")
+            kept = events.select(*columns, member=nw.col(member), counted=as_int(value()))
+            return kept.filter(~nw.col("member").is_null() & (nw.col("counted") > 0))
 
         kept, kept_late = members(rows), members(late)
         mins: dict[str, How] = {"visible_us": "min"} if any(isinstance(m, Newcomers) for m in measures) else {}
@@ -80,15 +87,19 @@ def member_frames(
             # What counts events needs cells of (entity, member, week); the bits are then read off the smaller cells.
             timely = kept.with_columns(on_time=where(nw.col("seen") == nw.col("week")) * nw.col("counted"))
             kept = engine.keep(engine.roll_up(timely, (*_MEMBER, "week"), {"seen": "min", "on_time": "sum", **mins}))
-            frames += [_COUNTING[type(m)](kept, kept_late, m, reach) for m in counting]
+            frames += [_COUNTING[type(m)](engine, kept, kept_late, m, reach) for m in counting]
         words = lattice.words()
         bits = {f"bits{word}": _week_in(start) for word, start in words.items()}
         masks = engine.roll_up(kept.with_columns(**bits), _MEMBER, {**dict.fromkeys(bits, "bits"), **mins})
         masks = engine.keep(masks)
         counted = [m for m in measures if isinstance(m, MemberWeeks) or type(m) is Distinct]
         if counted:
-            frames.append(_punctual(masks, counted, wanted, epochs, words))
-            frames.append(_late(masks, kept_late, counted, wanted, reach, words))
+            patterns = engine.small(_patterns(counted, wanted))
+            punctual = _punctual(engine, masks, counted, wanted, epochs, words, patterns)
+            also = _late(engine, masks, kept_late, counted, wanted, reach, words, patterns)
+            found = nw.concat([punctual, also], how="vertical")
+            names = [window_column(m, w) for m in counted for w in sorted(wanted.windows[m])]
+            frames.append(engine.roll_up(found, KEYS, dict.fromkeys(names, "sum")))
         frames += [
             _newcomers(engine, masks, m, wanted, lattice, reach, memory) for m in measures if isinstance(m, Newcomers)
         ]
@@ -101,7 +112,7 @@ def _week_in(start: int) -> nw.Expr:
     return chosen((nw.col("seen") == nw.col("week")) & (place >= 0) & (place < WORD_BITS), place)
 
 
-def _bits(words: Iterable[int]) -> nw.Expr:
+def _with_bits(spread: Frame, words: Iterable[int]) -> Frame:
     """The 12 weeks before `as_of` as bits, the newest the highest."""
     first, *others = words
 
@@ -112,60 +123,65 @@ def _bits(words: Iterable[int]) -> nw.Expr:
             nw.col(f"bits{first}"),
         )
 
-    bits = bits_of(held(0), nw.col("divisor"), DEPTH_WEEKS)
-    if others:
-        # Weeks that lie in the next word; where there are none, nothing is left below `rest`, which is 1.
-        bits = bits + (held(1) - (held(1) // nw.col("rest")) * nw.col("rest")) * nw.col("scale")
-    return as_int(bits)
+    if not others:
+        spread = spread.with_columns(here=nw.col(f"bits{first}") // nw.col("divisor"))
+        return spread.with_columns(bits=as_int(low_bits(nw.col("here"), 2**DEPTH_WEEKS)))
+    # Weeks that lie in the next word; where there are none, nothing is left below `rest`, which is 1.
+    spread = spread.with_columns(here=held(0), ahead=held(1)).with_columns(here=nw.col("here") // nw.col("divisor"))
+    ahead = low_bits(nw.col("ahead"), nw.col("rest")) * nw.col("scale")
+    return spread.with_columns(bits=as_int(low_bits(nw.col("here"), 2**DEPTH_WEEKS) + ahead))
 
 
-def _active(window: tuple[int, int]) -> nw.Expr:
-    """1 when a bit of the window is set, else 0."""
-    begin, end = window
-    return where(bits_of(nw.col("bits"), 2 ** (DEPTH_WEEKS - end), end - begin) > 0)
+def _pattern(measure: Distinct, window: tuple[int, int]) -> str:
+    """Column of `_patterns`: 1 when a week of the window is active and else 0, or the number of active weeks."""
+    return f"{'weeks' if isinstance(measure, MemberWeeks) else 'active'}{window[0]}_{window[1]}"
 
 
-def _weeks(window: tuple[int, int]) -> nw.Expr:
-    """Number of bits of the window that are set."""
-    begin, end = window
-    places = range(DEPTH_WEEKS - end, DEPTH_WEEKS - begin)
-    return as_int(nw.sum_horizontal(*[bits_of(nw.col("bits"), 2**place, 1) for place in places]))
+def _patterns(measures: list[Distinct], wanted: Wanted) -> dict[str, Integers]:
+    return bit_patterns(
+        "bits",
+        DEPTH_WEEKS,
+        {
+            _pattern(m, (begin, end)): (DEPTH_WEEKS - end, DEPTH_WEEKS - begin, isinstance(m, MemberWeeks))
+            for m in measures
+            for begin, end in sorted(wanted.windows[m])
+        },
+    )
 
 
-def _punctual(masks: Frame, measures: list[Distinct], wanted: Wanted, epochs: Frame, words: dict[int, int]) -> Frame:
-    spread = masks.join(epochs, how="cross").with_columns(bits=_bits(words)).filter(nw.col("bits") > 0)
-    plan = {
-        window_column(m, w): _weeks(w) if isinstance(m, MemberWeeks) else _active(w)
-        for m in measures
-        for w in sorted(wanted.windows[m])
-    }
-    return per_as_of(spread, plan)
+def _punctual(
+    engine: Engine, masks: Frame, measures: list[Distinct], wanted: Wanted, epochs: Frame, words: dict[int, int],
+    patterns: Frame,
+) -> Frame:  # fmt: skip
+    """Per member and as_of what its punctual rows add to each count."""
+    spread = _with_bits(engine.joined(masks, epochs), words).filter(nw.col("bits") > 0)
+    spread = engine.joined(spread.select(*KEYS, "bits"), patterns, "bits")
+    plan = {window_column(m, w): nw.col(_pattern(m, w)) for m in measures for w in sorted(wanted.windows[m])}
+    return spread.select(*KEYS, **plan)
 
 
 def _late(
-    masks: Frame, late: Frame, measures: list[Distinct], wanted: Wanted, reach: Frame, words: dict[int, int]
-) -> Frame:
-    """Members, and weeks of members, that only a late row shows: their number, to be added to the punctual count."""
-    cells = late.group_by(*_MEMBER, "week").agg(nw.col("seen").min())
-    seen = cells.join(reach, on="week", how="inner").filter(nw.col("seen") < nw.col("k"))
-    seen = seen.join(masks, on=list(_MEMBER), how="inner").with_columns(bits=_bits(words))
-    seen = seen.filter(bits_of(nw.col("bits"), nw.col("bit"), 1) == 0)
+    engine: Engine, masks: Frame, late: Frame, measures: list[Distinct], wanted: Wanted, reach: Frame,
+    words: dict[int, int], patterns: Frame,
+) -> Frame:  # fmt: skip
+    """The same of late rows: the members, and the weeks of members, that no punctual row shows."""
+    cells = engine.keep(engine.roll_up(late, (*_MEMBER, "week"), {"seen": "min"}))
+    seen = seen_by(engine, cells, reach, "week")
+    seen = _with_bits(engine.joined(seen, masks, *_MEMBER), words)
+    seen = seen.select(*_MEMBER, "as_of_us", "age", "bits", since=nw.col("bits") // nw.col("bit"))
+    seen = engine.joined(seen.filter(low_bits(nw.col("since"), 2) == 0), patterns, "bits")
     plan: dict[str, nw.Expr] = {}
-    how: dict[str, str] = {}
+    how: dict[str, How] = {}
     for measure in measures:
         for window in sorted(wanted.windows[measure]):
-            name = window_column(measure, window) + LATE_SUFFIX
+            name = window_column(measure, window)
             here = where(in_window(window))
             if isinstance(measure, MemberWeeks):
                 plan[name], how[name] = here, "sum"
             else:
-                plan[name], how[name] = here * (1 - _active(window)), "max"
-    by_member = (
-        seen.with_columns(**plan)
-        .group_by(*_MEMBER, "as_of_us")
-        .agg(*[getattr(nw.col(name), way)() for name, way in how.items()])
-    )
-    return per_as_of(by_member, {name: as_int(nw.col(name)) for name in plan})
+                plan[name], how[name] = here * (1 - nw.col(_pattern(measure, window))), "max"
+    keys = (*_MEMBER, "as_of_us")
+    return engine.roll_up(seen.select(*keys, **plan), keys, how).select(*KEYS, *plan)
 
 
 def _newcomers(
@@ -186,40 +202,41 @@ def _newcomers(
         first = engine.keep(engine.roll_up(both, _MEMBER, {"visible_us": "min"}))
     if memory:
         memory.after[name] = first
-    weekly = first.with_columns(week=(nw.col("visible_us") - lattice.anchor) // WEEK_US, n=nw.lit(1, nw.Int64))
-    spread = sums(weekly, ("entity_id", "week"), ["n"]).join(reach, on="week", how="inner")
-    return per_as_of(
-        spread, {window_column(measure, w): within(w, nw.col("n")) for w in sorted(wanted.windows[measure])}
-    )
+    week = (nw.col("visible_us") - lattice.anchor) // WEEK_US
+    first = first.select("entity_id", week=week, n=nw.lit(1, nw.Int64))
+    weekly = engine.keep(engine.roll_up(first, ("entity_id", "week"), {"n": "sum"}))
+    plan = {window_column(measure, w): within(w, nw.col("n")) for w in sorted(wanted.windows[measure])}
+    return per_as_of(engine, engine.joined(weekly, reach, "week"), plan)
 
 
-def _member_events(cells: Frame, late: Frame, reach: Frame, plan: dict[str, nw.Expr], ages: int) -> Frame:
+def _member_events(
+    engine: Engine, cells: Frame, late: Frame, reach: Frame, plan: dict[str, nw.Expr], ages: int
+) -> Frame:
     """Events per (entity, member, as_of), late ones included once they were known."""
     near = reach.filter(nw.col("age") < ages)
-    punctual = cells.filter(nw.col("on_time") > 0).with_columns(n=nw.col("on_time"), seen=nw.col("week"))
-    known_later = sums(late, (*_MEMBER, "week", "seen"), ["counted"]).with_columns(n=nw.col("counted"))
-    columns = ("entity_id", "member", "week", "seen", "n")
-    events = nw.concat([punctual.select(*columns), known_later.select(*columns)], how="vertical")
-    spread = events.join(near, on="week", how="inner").filter(nw.col("seen") < nw.col("k"))
-    return sums(spread.with_columns(**plan), ("entity_id", "member", "as_of_us"), list(plan))
+    columns = ("entity_id", "member", "week", "seen")
+    punctual = cells.filter(nw.col("on_time") > 0)
+    punctual = punctual.select("entity_id", "member", "week", seen=nw.col("week"), n=nw.col("on_time"))
+    known_later = sums(engine, late, columns, {"n": nw.col("counted")})
+    events = nw.concat([punctual, known_later], how="vertical")
+    spread = seen_by(engine, events, near, "week")
+    return sums(engine, spread, ("entity_id", "member", "as_of_us"), plan)
 
 
-def _peak(cells: Frame, late: Frame, measure: Distinct, reach: Frame) -> Frame:
+def _peak(engine: Engine, cells: Frame, late: Frame, measure: Distinct, reach: Frame) -> Frame:
     name = base_column(measure)
-    members = _member_events(cells, late, reach, {name: nw.col("n")}, ages=4)
-    return members.group_by(*KEYS).agg(nw.col(name).max()).with_columns(as_int(nw.col(name)))
+    members = _member_events(engine, cells, late, reach, {name: nw.col("n")}, ages=4)
+    return engine.roll_up(members, KEYS, {name: "max"})
 
 
-def _lost_leader(cells: Frame, late: Frame, measure: Distinct, reach: Frame) -> Frame:
+def _lost_leader(engine: Engine, cells: Frame, late: Frame, measure: Distinct, reach: Frame) -> Frame:
     name = base_column(measure)
     plan = {"recent": within((0, 4), nw.col("n")), "earlier": within((4, 8), nw.col("n"))}
-    members = _member_events(cells, late, reach, plan, ages=8)
-    best = members.group_by(*KEYS).agg(nw.col("earlier").max()).with_columns(best=as_int(nw.col("earlier")))
-    both = members.join(best.select(*KEYS, "best"), on=list(KEYS), how="inner")
-    lost = both.with_columns(
-        **{name: where((nw.col("earlier") == nw.col("best")) & (nw.col("best") > 0) & (nw.col("recent") == 0))}
-    )
-    return lost.group_by(*KEYS).agg(nw.col(name).max()).with_columns(as_int(nw.col(name)))
+    members = engine.keep(_member_events(engine, cells, late, reach, plan, ages=8))
+    best = engine.roll_up(members, KEYS, {"earlier": "max"}).rename({"earlier": "best"})
+    both = engine.joined(members, best, *KEYS)
+    left = where((nw.col("earlier") == nw.col("best")) & (nw.col("best") > 0) & (nw.col("recent") == 0))
+    return engine.roll_up(both.select(*KEYS, **{name: left}), KEYS, {name: "max"})
 
 
 _COUNTING = {Peak: _peak, LostLeader: _lost_leader}

@@ -11,10 +11,8 @@ import narwhals as nw
 
 from features.panel.distinct_windows import member_frames
 from features.panel.engines import Engine, How
-from features.panel.week_grid import KEYS, Frame, Lattice, Memory, as_int, bits_of, per_as_of, within
+from features.panel.week_grid import KEYS, Frame, Lattice, Memory, as_int, bit_patterns, per_as_of, seen_by, within
 from features.signals.aggregations import (
-    DAY_US,
-    WEEK_US,
     ActiveDays,
     ActiveWeeks,
     Earliest,
@@ -41,7 +39,7 @@ LIFETIME = (Latest, Earliest, Newcomers)
 def window_frames(
     engine: Engine,
     events: Frame,
-    late: Frame,
+    late: Frame | None,
     table: str,
     wanted: Wanted,
     lattice: Lattice,
@@ -49,25 +47,15 @@ def window_frames(
 ) -> list[Frame]:
     """Frames keyed by (entity_id, as_of_us) that hold the wanted columns of one event table.
 
-    `events` has entity_id, event_us, visible_us and the table's columns; rows without an entity are left out. `late` has at
-    least those of them that became known after the week in which they happened. With a `memory` that has a state, only the
-    last window and the rows known since then are needed.
+    `events` has the table's columns and those of `features.panel.placement.events`; `late` has those that became known after the
+    week in which they happened, None where nothing is measured of members (`has_members`). With a `memory` that has a state,
+    only the last window and the rows known since then are needed.
     """
-    rows, late = _placed(events, lattice), _placed(late, lattice)
-    late = late.filter(nw.col("seen") > nw.col("week"))
     reach, epochs = engine.small(lattice.reach()), engine.small(lattice.epochs())
-    return [
-        *_by_entity(engine, rows, table, wanted, reach, epochs, lattice.anchor, memory),
-        *member_frames(engine, rows, late, table, wanted, lattice, reach, epochs, memory),
-    ]
-
-
-def _placed(events: Frame, lattice: Lattice) -> Frame:
-    """The events that the last `as_of` can see, with the week in which they happened and the week in which they were seen."""
-    rows = events.filter(~nw.col("entity_id").is_null()).filter(nw.col("visible_us") < lattice.as_ofs[-1])
-    return rows.with_columns(
-        week=(nw.col("event_us") - lattice.anchor) // WEEK_US, seen=(nw.col("visible_us") - lattice.anchor) // WEEK_US
-    )
+    frames = _by_entity(engine, events, table, wanted, reach, epochs, memory)
+    if late is not None:
+        frames += member_frames(engine, events, late, table, wanted, lattice, reach, epochs, memory)
+    return frames
 
 
 def _by_entity(
@@ -77,7 +65,6 @@ def _by_entity(
     wanted: Wanted,
     reach: Frame,
     epochs: Frame,
-    anchor: int,
     memory: Memory | None,
 ) -> list[Frame]:
     totals: list[Measure] = wanted.of(Total, table)
@@ -98,11 +85,10 @@ def _by_entity(
         values[f"{'min' if isinstance(measure, Earliest) else 'max'}__{measure.name}"] = chosen(
             measure.value() > 0, nw.col("event_us")
         )
-    day = (nw.col("event_us") - anchor) // DAY_US - nw.col("week") * 7
     for number, value in enumerate(by_value):
-        values[f"bit__days{number}"] = chosen(value() > 0, day)
+        values[f"bit__days{number}"] = chosen(value() > 0, nw.col("day"))
     cells = engine.roll_up(
-        rows.with_columns(**values),
+        rows.select("entity_id", "week", "seen", **values),
         ("entity_id", "week", "seen"),
         {name: _HOW[name[:3]] for name in values},
     )
@@ -116,50 +102,48 @@ def _by_entity(
                 plan[window_column(measure, window)] = within(window, summed)
             for weight in sorted(wanted.weighted.get(measure, ())):
                 plan[weighted_column(measure, weight)] = summed * nw.col(weight)
-        spread = cells.join(reach, on="week", how="inner").filter(nw.col("seen") < nw.col("k"))
-        frames.append(per_as_of(spread, plan))
+        frames.append(per_as_of(engine, seen_by(engine, cells, reach, "week"), plan))
     if bounds:
-        names = [name for name in values if name[5:] in {m.name for m in bounds} and name[:3] != "sum"]
-        by_seen = cells.group_by("entity_id", "seen").agg(*[getattr(nw.col(n), n[:3])() for n in names])
-        visible = by_seen.join(epochs, how="cross").filter(nw.col("seen") < nw.col("k"))
-        how = {f"{table}__{n[5:]}": n[:3] for n in names}
-        ends = visible.with_columns(**{f"{table}__{n[5:]}": nw.col(n) for n in names}).select(*KEYS, *how)
+        names = {f"{table}__{n[5:]}": n for n in values if n[5:] in {m.name for m in bounds} and n[:3] != "sum"}
+        how: dict[str, How] = {name: _HOW[n[:3]] for name, n in names.items()}
+        ends = seen_by(engine, cells, epochs).select(*KEYS, **{name: nw.col(n) for name, n in names.items()})
         carried = memory.before(f"{table}_ends") if memory else None
         if carried is not None:
-            ends = nw.concat([ends, carried.join(epochs, how="cross").select(*KEYS, *how)], how="vertical")
-        ends = ends.group_by(*KEYS).agg(*[getattr(nw.col(name), way)() for name, way in how.items()])
-        ends = engine.keep(ends.with_columns(*[as_int(nw.col(name)) for name in how]))
+            ends = nw.concat([ends, engine.joined(carried, epochs).select(*KEYS, *how)], how="vertical")
+        ends = engine.keep(engine.roll_up(ends, KEYS, how))
         frames.append(ends)
         if memory:
             memory.after[f"{table}_ends"] = ends.select("entity_id", *how)
     for number, measures in enumerate(by_value.values()):
-        frames += _daily(cells, number, measures, wanted, reach)
+        frames += _daily(engine, cells, number, measures, wanted, reach)
     return frames
 
 
-def _daily(cells: Frame, number: int, measures: list[ActiveDays], wanted: Wanted, reach: Frame) -> list[Frame]:
+def _daily(
+    engine: Engine, cells: Frame, number: int, measures: list[ActiveDays], wanted: Wanted, reach: Frame
+) -> list[Frame]:
     """Measures of active days: per (entity, week) the week in which each of its 7 days was first seen active."""
-    days = [f"d{i}" for i in range(7)]
-    bits = nw.col(f"bit__days{number}")
-    flags = cells.with_columns(**{d: chosen(bits_of(bits, 2**i, 1) == 1, nw.col("seen")) for i, d in enumerate(days)})
-    first_seen = flags.group_by("entity_id", "week").agg(*[nw.col(d).min() for d in days])
-    spread = first_seen.join(reach, on="week", how="inner").with_columns(
-        **{d: where(nw.col(d) < nw.col("k")) for d in days}
-    )
-    spread = spread.with_columns(active=nw.sum_horizontal(*days)).filter(nw.col("active") > 0)
+    days, bits = [f"d{i}" for i in range(7)], f"bit__days{number}"
+    patterns = engine.small(bit_patterns(bits, 7, {d: (i, i + 1, False) for i, d in enumerate(days)}))
+    flags = engine.joined(cells, patterns, bits)
+    flags = flags.select("entity_id", "week", **{d: chosen(nw.col(d) == 1, nw.col("seen")) for d in days})
+    first_seen = engine.roll_up(flags, ("entity_id", "week"), dict.fromkeys(days, "min"))
+    spread = engine.joined(first_seen, reach, "week")
+    spread = spread.select(*KEYS, "week", "k", "age", **{d: where(nw.col(d) < nw.col("k")) for d in days})
+    spread = engine.keep(spread.with_columns(active=nw.sum_horizontal(*days)).filter(nw.col("active") > 0))
     plan: dict[str, nw.Expr] = {}
     for measure in measures:
         for window in sorted(wanted.windows.get(measure, ())):
             counted = nw.lit(1, nw.Int64) if isinstance(measure, ActiveWeeks) else nw.col("active")
             plan[window_column(measure, window)] = within(window, counted)
-    frames = [per_as_of(spread, plan)] if plan else []
+    frames = [per_as_of(engine, spread, plan)] if plan else []
     for measure in measures:
         if isinstance(measure, LongestSilence):
-            frames.append(_silence(spread, days, base_column(measure)))
+            frames.append(_silence(engine, spread, days, base_column(measure)))
     return frames
 
 
-def _silence(spread: Frame, days: list[str], name: str) -> Frame:
+def _silence(engine: Engine, spread: Frame, days: list[str], name: str) -> Frame:
     """Longest run of days without an event between active days, and from the last one to `as_of`."""
     none = nw.lit(-1, nw.Int64)
     frame = spread.with_columns(
@@ -181,7 +165,6 @@ def _silence(spread: Frame, days: list[str], name: str) -> Frame:
         .then(nw.col("gap"))
         .otherwise(nw.max_horizontal("gap", nw.col("first") - nw.col("before") - 1))
     )
-    ends = frame.group_by(*KEYS, "k").agg(nw.col("gap").max(), nw.col("last").max())
-    return ends.with_columns(
-        as_int(nw.max_horizontal(nw.col("gap"), nw.col("k") * 7 - 1 - nw.col("last"))).alias(name)
-    ).select(*KEYS, name)
+    ends = engine.roll_up(frame, (*KEYS, "k"), {"gap": "max", "last": "max"})
+    longest = as_int(nw.max_horizontal(nw.col("gap"), nw.col("k") * 7 - 1 - nw.col("last")))
+    return ends.select(*KEYS, **{name: longest})

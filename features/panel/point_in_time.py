@@ -11,53 +11,65 @@ from typing import Any
 
 import narwhals as nw
 
-from features.panel.engines import Engine
+from features.panel.engines import Engine, How
 from features.signals.aggregations import DAY_US, State, state_column
 
 Frame = nw.LazyFrame[Any]
+Asked = tuple[State, int]
+"""What is measured, and how many days before `as_of`."""
 
 
-def states_at(engine: Engine, versions: Frame, as_ofs: Sequence[int], ago: int = 0) -> Frame:
+def moments_of(as_ofs: Sequence[int], agos: Iterable[int]) -> list[tuple[int, int, int]]:
+    """`as_of`, the moment so many days before it, and the days: for each of both."""
+    return [(as_of, as_of - ago * DAY_US, ago) for ago in sorted(set(agos)) for as_of in as_ofs]
+
+
+def states_at(engine: Engine, versions: Frame, as_ofs: Sequence[int], agos: Iterable[int]) -> Frame:
     """The version rows in force `ago` days before each `as_of`; `as_of_us` is that moment, `epoch_us` the `as_of`."""
-    moments = [as_of - ago * DAY_US for as_of in as_ofs]
-    near = versions.filter((nw.col("from_us") < max(moments)) & (nw.col("until_us") >= min(moments)))
-    at = engine.small({"epoch_us": list(as_ofs), "as_of_us": moments})
-    rows = near.join(at, how="cross")
+    epochs, moments, days = zip(*moments_of(as_ofs, agos), strict=True)
+    rows = engine.joined(versions, engine.small({"epoch_us": epochs, "as_of_us": moments, "ago": days}))
     return rows.filter((nw.col("from_us") < nw.col("as_of_us")) & (nw.col("until_us") >= nw.col("as_of_us")))
 
 
 def state_frames(
-    engine: Engine, versions: Frame, measures: Iterable[tuple[State, int]], as_ofs: Sequence[int]
+    engine: Engine, versions: Frame, measures: Iterable[Asked], as_ofs: Sequence[int], apart: bool = False
 ) -> list[Frame]:
     """Frames keyed by (entity_id, as_of_us) with the wanted state columns of one table.
 
-    `versions` has entity_id and the table's columns; rows without an entity are left out.
+    `versions` has entity_id, never null, and the table's columns. All moments are looked at in one pass, in which a sum over
+    things that an entity had at another moment only is 0; `apart` takes a pass for each, in which there is no such row.
     """
-    by_ago: dict[int, list[State]] = {}
-    for measure, ago in measures:
-        by_ago.setdefault(ago, []).append(measure)
+    asked = list(measures)
+    agos = sorted({ago for _, ago in asked})
+    groups = [[ago] for ago in agos] if apart else [agos] if agos else []
+    return [f for group in groups for f in _frames(engine, versions, [a for a in asked if a[1] in group], as_ofs)]
+
+
+def _frames(engine: Engine, versions: Frame, asked: list[Asked], as_ofs: Sequence[int]) -> list[Frame]:
+    agos = {ago for _, ago in asked}
+    rows = states_at(engine, versions, as_ofs, agos)
+
+    def value(measure: State, ago: int) -> nw.Expr:
+        found = measure.value()
+        return found if len(agos) == 1 else nw.when(nw.col("ago") == ago).then(found)
+
+    keys = ("entity_id", "as_of_us")
     frames = []
-    for ago, group in sorted(by_ago.items()):
-        rows = states_at(engine, versions.filter(~nw.col("entity_id").is_null()), as_ofs, ago)
-        for measure in [m for m in group if m.how == "distinct"]:
-            frames.append(_different(rows, measure, state_column(measure, ago)))
-        names = {state_column(m, ago): m for m in sorted(group, key=lambda m: m.name) if m.how != "distinct"}
-        if not names:
-            continue
-        rows = rows.with_columns(**{name: m.value() for name, m in names.items()})
-        rows = rows.select("entity_id", "epoch_us", *names)
-        found = rows.group_by("entity_id", "epoch_us").agg(*[getattr(nw.col(n), m.how)() for n, m in names.items()])
-        # DuckDB sums integers to HUGEINT; all engines agree on int64.
-        sums = [nw.col(n).cast(nw.Int64) for n, m in names.items() if m.how == "sum"]
-        frames.append(found.with_columns(*sums, as_of_us=nw.col("epoch_us")).select("entity_id", "as_of_us", *names))
+    for measure, ago in asked:
+        if measure.how == "distinct":
+            name = state_column(measure, ago)
+            once = {name: nw.lit(1, nw.Int64)}
+            # Nulls go first: a distinct count that takes null for a value differs between engines.
+            values = rows.select("entity_id", as_of_us=nw.col("epoch_us"), value=value(measure, ago), **once)
+            values = values.filter(~nw.col("value").is_null())
+            frames.append(engine.roll_up(engine.roll_up(values, (*keys, "value"), {name: "max"}), keys, {name: "sum"}))
+    plan: dict[str, nw.Expr] = {}
+    how: dict[str, How] = {}
+    for measure, ago in sorted(asked, key=lambda a: (a[1], a[0].name)):
+        if measure.how != "distinct":
+            name = state_column(measure, ago)
+            plan[name], how[name] = value(measure, ago), measure.how
+    if plan:
+        rows = rows.select("entity_id", as_of_us=nw.col("epoch_us"), **plan)
+        frames.append(engine.roll_up(rows, keys, how))
     return frames
-
-
-def _different(rows: Frame, measure: State, name: str) -> Frame:
-    # Nulls go first: a distinct count that takes null for a value differs between engines.
-    values = rows.with_columns(value=measure.value()).filter(~nw.col("value").is_null())
-    once = values.group_by("entity_id", "epoch_us", "value").agg(nw.col("as_of_us").max())
-    counted = once.with_columns(**{name: nw.lit(1, nw.Int64)}).group_by("entity_id", "epoch_us").agg(nw.col(name).sum())
-    return counted.with_columns(nw.col(name).cast(nw.Int64), as_of_us=nw.col("epoch_us")).select(
-        "entity_id", "as_of_us", name
-    )

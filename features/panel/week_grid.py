@@ -7,13 +7,14 @@ window of whole weeks begins and ends: `week < k` is exactly `event_time < as_of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 
-from features.panel.engines import WORD_BITS
+from features.panel.engines import WORD_BITS, Engine, Integers
 from features.signals.aggregations import DEPTH_WEEKS, WEEK_US, WEIGHTS
 
 Frame = nw.LazyFrame[Any]
@@ -92,16 +93,26 @@ def as_int(expression: nw.Expr) -> nw.Expr:
     return expression.cast(nw.Int64)
 
 
-def bits_of(word: nw.Expr, begin: nw.Expr | int, width: int) -> nw.Expr:
-    """`width` bits of an integer from the one that is worth `begin` on; pandas has no remainder for Arrow's integers."""
-    rest = word // begin
-    return rest - (rest // 2**width) * 2**width
+def low_bits(word: nw.Expr, worth: nw.Expr | int) -> nw.Expr:
+    """What an integer, none below 0, has below a power of two; pandas has no remainder for Arrow's integers.
+
+    `word` is best a column: DuckDB and Spark get eight copies of what Narwhals divides, and a quotient in a quotient has 64.
+    """
+    return word - (word // worth) * worth
 
 
-def sums(frame: Frame, keys: Sequence[str], names: Sequence[str]) -> Frame:
-    return (
-        frame.group_by(*keys).agg(*[nw.col(n).sum() for n in names]).with_columns(*[as_int(nw.col(n)) for n in names])
-    )
+def bit_patterns(name: str, width: int, columns: Mapping[str, tuple[int, int, bool]]) -> dict[str, Integers]:
+    """One row per integer of `width` bits, in the column `name`, to be joined to: of each range of bits [begin, end), the lowest
+    being 0, whether one of them is set, or how many when the third says so.
+
+    A look-up for what would be many divisions of each row.
+    """
+    bits = np.arange(2**width)
+    found: dict[str, Integers] = {name: bits}
+    for column, (begin, end, counted) in columns.items():
+        number = np.sum([(bits >> place) & 1 for place in range(begin, end)], axis=0)
+        found[column] = number if counted else np.minimum(number, 1)
+    return found
 
 
 def in_window(window: tuple[int, int]) -> nw.Expr:
@@ -112,6 +123,15 @@ def within(window: tuple[int, int], value: nw.Expr) -> nw.Expr:
     return nw.when(in_window(window)).then(value).otherwise(nw.lit(0, nw.Int64))
 
 
-def per_as_of(spread: Frame, plan: dict[str, nw.Expr]) -> Frame:
+def seen_by(engine: Engine, cells: Frame, reach: Frame, *on: str) -> Frame:
+    """Cells at each `as_of` of `reach`, or that which has their week, that was after they were seen."""
+    return engine.joined(cells, reach, *on).filter(nw.col("seen") < nw.col("k"))
+
+
+def sums(engine: Engine, frame: Frame, keys: Sequence[str], plan: dict[str, nw.Expr]) -> Frame:
+    return engine.roll_up(frame.select(*keys, **plan), keys, dict.fromkeys(plan, "sum"))
+
+
+def per_as_of(engine: Engine, spread: Frame, plan: dict[str, nw.Expr]) -> Frame:
     """Sum conditional columns over what each (entity, as_of) reaches."""
-    return sums(spread.with_columns(**plan), KEYS, list(plan))
+    return sums(engine, spread, KEYS, plan)

@@ -75,22 +75,27 @@ class TestProofAsOfTime:
         assert leaking_signals(tied, question, AS_OF) == []
 
     def test_catches_a_window_that_is_closed_at_as_of(self, tied: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Sabotage: `event_time <= as_of`, by moving every event of the engine a microsecond back.
+        """Sabotage: `event_time <= as_of`, by moving every event a microsecond back before it is placed.
 
-        The bound to which events are read stands before the engine: it is moved by as much.
+        The bound to which events are read stands before that: it is moved by as much.
         """
-        import narwhals as nw
-
+        from features.panel import placement
         from features.panel.engines import DuckDBEngine
 
-        strict = DuckDBEngine.table
+        strict, as_it_is = DuckDBEngine.table, placement.events
 
-        def closed(self: Any, name: str, *more: Any, **known: Any) -> Any:
-            moved = [replace(m, until_us=m.until_us + 1) if isinstance(m, Bounds) and m.until_us else m for m in more]
-            frame = strict(self, name, *moved, **known)
-            return frame.with_columns(event_us=nw.col("event_us") - 1, visible_us=nw.col("visible_us") - 1)
+        def further(self: Any, *more: Any) -> Any:
+            moved: list[Any] = [
+                replace(m, until_us=m.until_us + 1) if isinstance(m, Bounds) and m.until_us else m for m in more
+            ]
+            return strict(self, *moved)
 
-        monkeypatch.setattr(DuckDBEngine, "table", closed)
+        def closed(rows: str, *more: Any, **known: Any) -> str:
+            back = "event_us - 1 AS event_us, visible_us - 1 AS visible_us"
+            return as_it_is(f"(SELECT * REPLACE ({back}) FROM {rows})", *more, **known)
+
+        monkeypatch.setattr(placement, "events", closed)
+        monkeypatch.setattr(DuckDBEngine, "table", further)
         caught = {f.columns[0] for f in leaking_signals(tied, CHURN, AS_OF)}
         assert {"events_28d", "inbound_touches_28d"} <= caught
         assert all(f.is_proof and f.severity == "high" for f in leaking_signals(tied, CHURN, AS_OF))
@@ -101,9 +106,9 @@ class TestProofAsOfTime:
 
         from features.panel import point_in_time
 
-        def as_it_turned_out(engine: Any, versions: Any, as_ofs: Any, ago: int = 0) -> Any:
-            at_moments = {"epoch_us": list(as_ofs), "as_of_us": [a - ago * DAY_US for a in as_ofs]}
-            rows = versions.join(engine.small(at_moments), how="cross")
+        def as_it_turned_out(engine: Any, versions: Any, as_ofs: Any, agos: Any) -> Any:
+            epochs, moments, days = zip(*point_in_time.moments_of(as_ofs, agos), strict=True)
+            rows = engine.joined(versions, engine.small({"epoch_us": epochs, "as_of_us": moments, "ago": days}))
             return rows.filter((nw.col("created_us") < nw.col("as_of_us")) & (nw.col("until_us") == 2**62))
 
         monkeypatch.setattr(point_in_time, "states_at", as_it_turned_out)
