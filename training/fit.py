@@ -98,7 +98,7 @@ def fit_source(
     judged = panel.rows.take(learnt.judged)
     share = share_of(capacity, definition, judged.time, dates_apart=definition.lead_days is None)
     question = next(q for q in QUESTIONS.values() if q.entity == definition.entity)
-    grave = grave_findings(opened, question, _newest_learnt(panel), definition.themes)
+    grave = grave_findings(opened, question, _newest_learnt(panel), definition.themes, panel.table)
     # What the model does not have cannot leak into it.
     grave = [f for f in grave if not f.columns or not set(f.columns) <= set(definition.exclude)]
     judgement = judge(definition, panel.rows, learnt, rival, share, seed, grave)

@@ -34,6 +34,8 @@ from features.sources.source import Source, to_us
 MOST_DATES = 6
 PROVED_ENTITIES = 200
 """Entities whose signals are computed twice for the proof."""
+FEWEST_PROVED = 50
+"""Rows of a panel at one date that are enough of them."""
 SLOW_DAYS = 7.0
 WARM_UP_DAYS = 84
 RECENT_US = 28 * DAY_US
@@ -73,11 +75,12 @@ def audit_source(source: Source, question: Question) -> SourceAudit:
         raise UserMistake(f"source {source.name!r} cannot be audited for {question.model}: {lacking}")
     found = table_findings(source)
     dates = _dates(source, question)
-    known = _labelled(source, question, dates)
+    panel = build_panel(source, question.entity, dates) if dates else None
+    known = None if panel is None else _labelled(source, question, panel)
     table, entities = known or (None, None)
     found += raw_findings(source, question, entities)
-    if dates:
-        found += leaking_signals(source, question, dates[-1])
+    if panel is not None:
+        found += leaking_signals(source, question, dates[-1], panel=panel)
     if table is not None:
         found += known_by_the_clock(findings_of(table, RULES), signals_of(source, question.entity))
     rows = 0 if table is None else len(table.outcome)
@@ -96,11 +99,9 @@ def _dates(source: Source, question: Question) -> list[dt.datetime]:
     return (warm or grid(first, known))[-MOST_DATES:]
 
 
-def _labelled(source: Source, question: Question, dates: list[dt.datetime]) -> tuple[Table, pd.DataFrame] | None:
+def _labelled(source: Source, question: Question, panel: pa.Table) -> tuple[Table, pd.DataFrame] | None:
     """One row per entity, at one of the dates (its rows at other dates would say the same again): signals, and outcome."""
-    if not dates:
-        return None
-    panel = build_panel(source, question.entity, dates)
+    dated = pc.count_distinct(panel["as_of"]).as_py() > 1
     panel = panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))
     ids = panel["entity_id"].to_numpy(zero_copy_only=False)
     as_of = pc.cast(panel["as_of"], pa.int64()).to_numpy()
@@ -112,7 +113,6 @@ def _labelled(source: Source, question: Question, dates: list[dt.datetime]) -> t
     if min(outcome.sum(), len(outcome) - outcome.sum()) < 10:
         return None
     frame = panel.drop_columns(list(FIXED)).take(pa.array(rows)).to_pandas()
-    dated = len(dates) > 1
     moment = pd.Series(pd.to_datetime(as_of[rows], unit="us"))
     order = as_of[rows] if dated else np.arange(len(rows))
     entities = pd.DataFrame({"entity_id": ids[rows], "as_of_us": as_of[rows], "y": outcome})
@@ -160,34 +160,41 @@ def known_by_the_clock(findings: Iterable[Finding], signals: Sequence[Signal]) -
     ]
 
 
-def grave_findings(source: Source, question: Question, as_of: dt.datetime, themes: Collection[str]) -> list[Finding]:
-    """Findings of high severity about the source itself that concern a model with signals of these themes."""
+def grave_findings(
+    source: Source, question: Question, as_of: dt.datetime, themes: Collection[str], panel: pa.Table
+) -> list[Finding]:
+    """Findings of high severity about the source itself that concern a model with signals of these themes; `panel` is that which
+    the model is learnt from, or some rows of it."""
     chosen = [d for d in offered(source, question.entity)[0] if d.signal.theme in themes]
     names = {d.signal.name for d in chosen}
     tables = {m.table for d in chosen for m in d.needs.measures} | {ENTITIES[question.entity], *OUTCOMES}
-    leaking = leaking_signals(source, question, as_of, names)
+    leaking = leaking_signals(source, question, as_of, names, panel)
     return [f for f in [*table_findings(source, tables), *leaking] if f.severity == "high"]
 
 
 def leaking_signals(
-    source: Source, question: Question, as_of: dt.datetime, only: Collection[str] | None = None
-) -> list[Finding]:
-    """Signals (all by default) that are not the same when nothing later is there."""
+    source: Source, question: Question, as_of: dt.datetime, only: Collection[str] | None = None,
+    panel: pa.Table | None = None,
+) -> list[Finding]:  # fmt: skip
+    """Signals (all by default) that are not the same when nothing later is there.
+
+    Where a `panel` of the source has enough rows at `as_of`, its entities and its signals are those that are proved.
+    """
     key = f"{question.entity}_id"
-    table = ENTITIES[question.entity]
-    ids = [
-        row[0]
-        for row in source.query(
-            f"SELECT DISTINCT {key} FROM {quote(table)} WHERE visible_us < {to_us(as_of)} ORDER BY hash({key}), 1 LIMIT {PROVED_ENTITIES}"
-        )
-    ]
+    held = None if panel is None else panel.filter(pc.equal(panel["as_of"], pa.scalar(as_of, panel["as_of"].type)))
+    if held is not None and held.num_rows < FEWEST_PROVED:
+        held = None
+    ids = _proved(source, question, as_of, None if held is None else held["entity_id"])
     if not ids:
         return []
-    asked = only if only is None else [s.name for s in signals_of(source, question.entity) if s.name in only]
-    whole = build_panel(source, question.entity, [as_of], ids=ids, only=asked)
+    if held is None:
+        asked = only if only is None else [s.name for s in signals_of(source, question.entity) if s.name in only]
+        whole = build_panel(source, question.entity, [as_of], ids=ids, only=asked)
+    else:
+        whole = held.filter(pc.is_in(held["entity_id"], pa.array(ids, pa.string()))).sort_by("entity_id")
     known = as_known(source, as_of, key, ids)
     # The signals of the whole source: a custom column may have no value before as_of, and would not be offered then.
-    names = [n for n in whole.column_names if n not in FIXED]
+    names = [n for n in whole.column_names if n not in FIXED and (only is None or n in only)]
     both = [n for n in names if n in {s.name for s in signals_of(known, question.entity)}]
     before = build_panel(known, question.entity, [as_of], ids=ids, only=both)
     found = []
@@ -206,6 +213,19 @@ def leaking_signals(
                 )
             )
     return found
+
+
+def _proved(source: Source, question: Question, as_of: dt.datetime, among: pa.ChunkedArray | None) -> list[str]:
+    """Some entities that are known before `as_of`, always the same ones."""
+    key, table = f"{question.entity}_id", ENTITIES[question.entity]
+    where = f"visible_us < {to_us(as_of)}"
+    if among is not None:
+        source.connection.register("provable_ids", pa.table({"provable": among}))
+        where += f" AND {key} IN (SELECT provable FROM provable_ids)"
+    found = source.query(
+        f"SELECT DISTINCT {key} FROM {quote(table)} WHERE {where} ORDER BY hash({key}), 1 LIMIT {PROVED_ENTITIES}"
+    )
+    return [row[0] for row in found]
 
 
 def table_findings(source: Source, tables: Collection[str] | None = None) -> list[Finding]:

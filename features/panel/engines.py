@@ -127,7 +127,7 @@ def _roll_up(
         powers = engine.small({name: list(range(WORD_BITS)), "power": [2**n for n in range(WORD_BITS)]})
         words = numbers.join(powers, on=name, how="inner").group_by(*keys).agg(nw.col("power").sum())
         found = found.join(words.rename({"power": name}), on=list(keys), how="left")
-    whole = {"sum": lambda n: nw.col(n), "bits": lambda n: nw.col(n).fill_null(0)}
+    whole: dict[How, Callable[[str], nw.Expr]] = {"sum": nw.col, "bits": lambda n: nw.col(n).fill_null(0)}
     return found.select(
         *keys, **{n: whole[way](n).cast(nw.Int64) if way in whole else nw.col(n) for n, way in how.items()}
     )
