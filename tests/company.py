@@ -11,8 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.readiness.labelled_rows import themed
 from features.sources.schema import KNOWN_TIME, TABLES
 from features.sources.source import Source, open_source
+from models.definition import Model
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -41,6 +43,24 @@ def make_source(folder: Path, tables: Rows) -> Source:
         pq.write_table(pa.Table.from_pylist([dict(r) for r in rows], schema=schema), folder / f"{name}.parquet")
         (folder / f"{name}.sql").write_text(f"SELECT * FROM read_parquet('${{data}}/{name}.parquet')")
     return open_source(str(folder), folder)
+
+
+def all_but(source: Source, model: Model, *kept: str) -> tuple[str, ...]:
+    """The model's signals to exclude so that `kept` are left: a panel takes as long as it has columns."""
+    names = [signal.name for signal in themed(source, model)]
+    assert set(kept) <= set(names), set(kept) - set(names)
+    return tuple(name for name in names if name not in kept)
+
+
+LEAD_SIGNALS = (
+    "lead_age_days", "inbound_touches_28d", "days_since_inbound", "intent_decayed", "seniority", "industry", "employees",
+    "channel",
+)  # fmt: skip
+ACCOUNT_SIGNALS = (
+    "days_since_usage", "events_28d", "events_slope_84d", "active_users_change_28d", "days_to_renewal", "mrr", "industry",
+    "tickets_opened_84d",
+)  # fmt: skip
+"""Of many themes, and enough for a model that ranks on a simulated company."""
 
 
 def random_company(

@@ -19,8 +19,11 @@ import features.sources.source
 from features.kit.settings import Settings
 from features.readiness import labelled_rows
 from features.simulate import simulate
+from features.sources.source import open_source
 from models import registry
+from models.catalog import get_model
 from models.champion_pointer import read_pointer
+from tests.company import LEAD_SIGNALS, all_but
 from training import learn as learning
 from training.errors import PromotionRefused
 from training.fit import fit_source
@@ -37,6 +40,7 @@ class World:
         self.company = folder / "company"
         simulate(self.company, accounts=300, leads=4000, days=730, end=dt.date(2026, 1, 1), seed=7, usage_events=10_000)
         self.settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(folder / "home")})
+        self.exclude = all_but(open_source("sample", self.company), get_model(MODEL), *LEAD_SIGNALS)
         self.honest = self.fit("sample")
         if not self.honest[
             "promoted"
@@ -46,7 +50,9 @@ class World:
             promote_version(self.settings, MODEL, 1, None)
 
     def fit(self, source: str, register: bool = True) -> dict[str, Any]:
-        return fit_source(MODEL, source, self.company, trials=1, settings=self.settings, register=register)
+        return fit_source(
+            MODEL, source, self.company, trials=1, settings=self.settings, register=register, exclude=self.exclude
+        )
 
     def live(self) -> int | None:
         pointer = read_pointer(self.settings.home, MODEL)

@@ -17,7 +17,7 @@ from training.fit import directions
 from training.learn import Settings, learn
 from training.training_set import labelled_panel
 
-RESAMPLES = 500
+RESAMPLES = 200
 
 
 @pytest.fixture(scope="module")

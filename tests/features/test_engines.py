@@ -81,21 +81,29 @@ def expected(company: Source) -> dict[str, dict[str, list[Any]]]:
     return everything(company, "duckdb", AS_OFS)
 
 
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    tables = {name: rows if name in ("accounts", "leads") else [] for name, rows in edges().items()}
+    return make_source(tmp_path_factory.mktemp("bare"), tables)
+
+
+@pytest.fixture(scope="module")
+def expected_of_bare(bare: Source) -> dict[str, dict[str, list[Any]]]:
+    return everything(bare, "duckdb", AS_OFS[:1])
+
+
 class TestEveryEngine:
-    @pytest.mark.parametrize("engine", ENGINES)
+    @pytest.mark.parametrize("engine", ENGINES[1:])
     def test_gives_the_same_bits(self, company: Source, expected: Any, engine: str) -> None:
         found = everything(company, engine, AS_OFS)
         for entity, columns in expected.items():
             assert [n for n, values in columns.items() if found[entity][n] != values] == []
 
-    @pytest.mark.parametrize("engine", ENGINES)
-    def test_takes_empty_tables(self, tmp_path: Path, engine: str) -> None:
-        tables = {name: rows if name in ("accounts", "leads") else [] for name, rows in edges().items()}
-        source = make_source(tmp_path, tables)
-        found = everything(source, engine, AS_OFS[:1])
-        assert found == everything(source, "duckdb", AS_OFS[:1])
-        assert set(found["account"]["events_28d"]) == {0.0}
-        assert set(found["account"]["days_since_usage"]) == {None}
+    @pytest.mark.parametrize("engine", ENGINES[1:])
+    def test_takes_empty_tables(self, bare: Source, expected_of_bare: Any, engine: str) -> None:
+        assert everything(bare, engine, AS_OFS[:1]) == expected_of_bare
+        assert set(expected_of_bare["account"]["events_28d"]) == {0.0}
+        assert set(expected_of_bare["account"]["days_since_usage"]) == {None}
 
     def test_covers_every_signal_of_the_catalog(self, expected: Any) -> None:
         for entity, columns in expected.items():

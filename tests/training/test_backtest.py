@@ -13,7 +13,7 @@ from features.outcomes.outcomes import DAY_US
 from features.simulate import simulate
 from features.sources.source import open_source
 from models.catalog import get_model
-from tests.company import at, make_source
+from tests.company import LEAD_SIGNALS, all_but, at, make_source
 from training import backtest
 from training.backtest import Moment, line, replay, total
 from training.errors import TrainingRefused
@@ -26,7 +26,8 @@ LEADS = get_model("lead-fit")
 def panel(tmp_path_factory: pytest.TempPathFactory) -> Panel:
     folder = tmp_path_factory.mktemp("company")
     simulate(folder, accounts=300, leads=2500, days=730, end=dt.date(2026, 1, 1), seed=7, usage_events=20_000)
-    return labelled_panel(open_source("sample", folder), LEADS)
+    source = open_source("sample", folder)
+    return labelled_panel(source, replace(LEADS, exclude=all_but(source, LEADS, *LEAD_SIGNALS)))
 
 
 class TestReplay:

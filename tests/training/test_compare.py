@@ -15,7 +15,9 @@ import pytest
 from features.kit.errors import UserMistake
 from features.kit.settings import Settings
 from features.simulate import simulate
+from features.sources.source import open_source
 from models.catalog import get_model
+from tests.company import ACCOUNT_SIGNALS, all_but
 from training.compare import beside, compare
 from training.errors import TrainingRefused
 from training.fit import fit_source
@@ -60,8 +62,11 @@ class TestVersions:
         folder = tmp_path_factory.mktemp("compare")
         settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(folder / "home")})
         simulate(folder / "company", accounts=350, leads=300, days=730, end=dt.date(2026, 1, 1), usage_events=30_000)
+        exclude = all_but(open_source("sample", folder / "company"), CHURN, *ACCOUNT_SIGNALS)
         for seed in (0, 1):
-            fit_source("churn-risk", "sample", folder / "company", trials=1, seed=seed, settings=settings)
+            fit_source(
+                "churn-risk", "sample", folder / "company", trials=1, seed=seed, settings=settings, exclude=exclude
+            )
         return settings, folder / "company"
 
     def test_through_the_door(self, made: tuple[Settings, Path]) -> None:

@@ -29,7 +29,7 @@ from serving.champion import Champions
 from serving.clock import make_clock
 from serving.replay.scorer_cache import KeptScorers
 from serving.store.connect import open_store
-from tests.company import at, make_source
+from tests.company import all_but, at, make_source
 from training.fit import fit_source
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
@@ -107,7 +107,7 @@ def test_a_signal_whose_table_is_absent_is_no_mistake(tmp_path: Path) -> None:
 def test_an_excluded_renewal_still_says_when_to_look(company: Path) -> None:
     from training.training_set import labelled_panel
 
-    definition = replace(get_model("churn-risk"), lead_days=60, exclude=("days_to_renewal",))
-    panel = labelled_panel(open_source("sample", company), definition)
+    source, model = open_source("sample", company), get_model("churn-risk")
+    panel = labelled_panel(source, replace(model, lead_days=60, exclude=all_but(source, model, "mrr", "events_28d")))
     assert "days_to_renewal" not in panel.table.column_names
     assert len(panel.rows)

@@ -17,11 +17,12 @@ from features.sources.source import open_source
 from models import registry
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
+from models.definition import Model
 from models.scorer.scorer import Scorer
-from tests.company import at, make_source
+from tests.company import ACCOUNT_SIGNALS, all_but, at, make_source
 from training.errors import TrainingRefused
 from training.fit import fit_source
-from training.training_set import labelled_panel
+from training.training_set import Panel, labelled_panel
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
 
@@ -31,6 +32,17 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("company")
     simulate(folder, accounts=400, leads=1600, days=730, end=dt.date(2026, 1, 1), seed=7)
     return folder
+
+
+@pytest.fixture(scope="module")
+def calendar(company: Path) -> Panel:
+    """Of churn-risk, by calendar; of some signals: what it is about is its rows."""
+    return labelled_panel(open_source("sample", company), some_signals(company))
+
+
+def some_signals(company: Path, **more: object) -> Model:
+    model = get_model("churn-risk")
+    return replace(model, exclude=all_but(open_source("sample", company), model, *ACCOUNT_SIGNALS), **more)  # type: ignore[arg-type]
 
 
 class TestFit:
@@ -58,9 +70,8 @@ class TestFit:
 
 
 class TestBeforeRenewal:
-    def test_each_account_once_per_term_with_time_to_act(self, company: Path) -> None:
-        definition = replace(get_model("churn-risk"), lead_days=60)
-        panel = labelled_panel(open_source("sample", company), definition)
+    def test_each_account_once_per_term_with_time_to_act(self, company: Path, calendar: Panel) -> None:
+        panel = labelled_panel(open_source("sample", company), some_signals(company, lead_days=60))
         away = panel.table["days_to_renewal"].to_numpy()
         assert away.min() >= 60
         assert away.max() < 67
@@ -70,10 +81,7 @@ class TestBeforeRenewal:
         assert len(panel.rows) > 60
         assert "60 to 66 days before" in " ".join(panel.notes)
         # The twin on the calendar grid sees renewals at any distance.
-        grid = (
-            labelled_panel(open_source("sample", company), get_model("churn-risk")).table["days_to_renewal"].to_numpy()
-        )
-        assert np.nanmin(grid) < 60
+        assert np.nanmin(calendar.table["days_to_renewal"].to_numpy()) < 60
 
     def test_a_horizon_that_ends_before_the_renewal_is_no_model(self) -> None:
         with pytest.raises(ValueError, match=r"lead_days 85 is not in 0\.\.83"):
@@ -89,10 +97,8 @@ class TestBeforeRenewal:
 
 
 class TestPanel:
-    def test_windows_are_over_and_signals_are_older_than_outcomes(self, company: Path) -> None:
-        source = open_source("sample", company)
-        definition = get_model("churn-risk")
-        panel = labelled_panel(source, definition)
+    def test_windows_are_over_and_signals_are_older_than_outcomes(self, company: Path, calendar: Panel) -> None:
+        source, definition, panel = open_source("sample", company), get_model("churn-risk"), calendar
         assert panel.rows.time is not None
         last = source.span[1] - dt.timedelta(days=definition.horizon_days + 30)
         assert max(panel.dates) <= last.date()
