@@ -12,6 +12,12 @@ against it). All rates are per week, and the chance within a week is 1 - exp(-ra
 28-day grid starts a week. Nothing in the tables happened or became known at or after `end`. Ids are given in order of
 first appearance. Money is USD.
 
+**Any end.** A seed and its sizes are one company, whatever the day that it ends on: who comes, what is agreed and how it ends
+lie alike. It is drawn as if it ended on 2026-01-01 and moved by whole steps of the 28-day grid of as_of, so that each as_of sees the
+same company; an `end` inside a step cuts the days from it on, up to 27. So the months of its contracts are as long as those before
+2026, a day or two off those of another year. What hangs on the date is the season of the usage, how many as_of are over by then, and
+that nobody is founded before 1971.
+
 **No future in it.** Everything visible of week w is drawn from the latent state of week w and from what is agreed, never
 from how things end: a deal is opened, a user lost or an invoice paid late at the rate of the state, whether or not the
 company leaves afterwards. So, given the latent states, the signals say nothing more about the outcome. Two companies

@@ -30,7 +30,10 @@ GRID_DAYS = 28
 
 @dataclass(frozen=True)
 class World:
-    """Sizes and dates. Weeks start at 00:00 UTC on days since 1970 divisible by 7, so that every as_of starts one."""
+    """Sizes and dates. Weeks start at 00:00 UTC on days since 1970 divisible by 7, so that every as_of starts one.
+
+    Days are those of the time in which the company is drawn; `moved_days`, whole steps of the grid of as_of, lie between it and what is written.
+    """
 
     accounts: int
     leads: int
@@ -39,6 +42,19 @@ class World:
     start_day: int
     end_day: int
     change_day: int
+    moved_days: int = 0
+    """Added to every time that is written."""
+    cut_days: int = 0
+    """0 to 27: days before `end_day` that an extract made inside the last step has not seen."""
+
+    @property
+    def moved_us(self) -> int:
+        return self.moved_days * DAY_US
+
+    @property
+    def extract_us(self) -> int:
+        """What happened or became known from here on is drawn, but not written."""
+        return (self.end_day - self.cut_days) * DAY_US
 
     @property
     def first_week(self) -> int:
@@ -59,9 +75,10 @@ class World:
         return self.end_day * DAY_US
 
     def as_of_weeks(self) -> list[int]:
-        """Weeks, counted from `first_week`, that start at a moment of the as_of grid inside the window."""
-        days = range(-(-(self.start_day + 1) // GRID_DAYS) * GRID_DAYS, self.end_day + 1, GRID_DAYS)
-        return [day // 7 - self.first_week for day in days]
+        """Weeks, counted from `first_week`, that start at a moment of the as_of grid inside the window, as it is written."""
+        first, last = self.start_day + self.moved_days + 1, self.end_day - self.cut_days + self.moved_days
+        days = range(-(-first // GRID_DAYS) * GRID_DAYS, last + 1, GRID_DAYS)
+        return [(day - self.moved_days) // 7 - self.first_week for day in days]
 
     def week_us(self, week: Array) -> Array:
         """Start of weeks counted from `first_week`."""
@@ -173,16 +190,16 @@ def taken(part: Part, chosen: Array) -> Part:
     return {name: values[chosen] for name, values in part.items()}
 
 
-def within(world: World, part: Part) -> Part:
-    """The rows that happened and were known before the end: what an extract made at the end holds."""
-    keep = part["event_time"] < world.end_us
+def before(until_us: int, part: Part) -> Part:
+    """The rows that happened and were known before a moment: what an extract made then holds."""
+    keep = part["event_time"] < until_us
     if "known_time" in part:
-        keep &= part["known_time"] < world.end_us
+        keep &= part["known_time"] < until_us
     return part if keep.all() else taken(part, keep)
 
 
-def arrow(table: str, part: Part, vocabularies: dict[str, pa.Array]) -> pa.Table:
-    """A canonical Arrow table, rows in the order of `part`."""
+def arrow(world: World, table: str, part: Part, vocabularies: dict[str, pa.Array]) -> pa.Table:
+    """A canonical Arrow table, rows in the order of `part`, times moved to where the company ends."""
     definition = TABLES[table]
     columns, names = [], []
     for column in (*definition.columns, KNOWN_TIME):
@@ -195,7 +212,7 @@ def arrow(table: str, part: Part, vocabularies: dict[str, pa.Array]) -> pa.Table
                 codes = pa.array(values.astype(np.int32), mask=values < 0)
                 columns.append(pa.DictionaryArray.from_arrays(codes, vocabularies[column.name]))
             case "time":
-                columns.append(pa.array(values, mask=values == -1).cast(pa.timestamp("us", tz="UTC")))
+                columns.append(pa.array(values + world.moved_us, mask=values == -1).cast(pa.timestamp("us", tz="UTC")))
             case "boolean":
                 columns.append(pa.array(values == 1, mask=values < 0))
             case "integer":

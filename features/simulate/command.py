@@ -27,11 +27,13 @@ def simulate_command(
         int, typer.Option(help="Companies that did not come as leads; converted leads are added.")
     ] = 2000,
     leads: Annotated[int, typer.Option(help="Leads over the whole time.")] = 8000,
-    days: Annotated[int, typer.Option(help="Length of the history in days.")] = 730,
+    days: Annotated[
+        int, typer.Option(help="Length of the history in days; up to 27 fewer, by the day of --end.")
+    ] = 730,
     end: Annotated[
         str | None,
         typer.Option(
-            help="First day after the history, YYYY-MM-DD; default today in UTC (or the day of ACCOUNTSCORE_NOW), so that what scores as of today has data.",
+            help="First day after the history, YYYY-MM-DD; default today in UTC (or the day of ACCOUNTSCORE_NOW), so that what scores as of today has data. The company is the same, seen from any end.",
             show_default=False,
         ),
     ] = None,

@@ -13,12 +13,14 @@ import pyarrow as pa
 from features.kit.errors import BadInput, Fault
 from features.simulate import buyers, contracts, firms, population, records, signs, usage
 from features.simulate import parameters as p
-from features.simulate.base import EPOCH, Part, World, arrow, by_time, choose, ids, join, within, write
+from features.simulate.base import EPOCH, GRID_DAYS, Part, World, arrow, before, by_time, choose, ids, join, write
 from features.simulate.truth import truth_table
 from features.sources.schema import TABLES
 
 DEFAULT_END = dt.date(2026, 1, 1)
-"""Of callers from Python, so that tests and benchmarks get the same bytes on any day; the command ends today."""
+"""Of callers from Python, so that tests and benchmarks get the same bytes on any day; the command ends today. Every company is
+drawn as if it ended here, and then moved: months of another length would move renewals, and one outcome that
+differs shifts the draws of all others, so that what a model reaches on the sample hung on the day of the demo."""
 CHANGE_AFTER_SHARE = 0.4
 Progress = Callable[[str, float], None]
 
@@ -39,7 +41,8 @@ def simulate(
 
     accounts     : companies that did not come as leads; those that leads become are added to them
     leads        : leads over the whole time
-    days, end    : the history is [end - days, end), in days that start at 00:00 UTC
+    days, end    : the history ends before `end`, a day that starts at 00:00 UTC, and is up to 27 days shorter than `days`: a company
+                   of one seed is the same whatever its end, moved by whole steps of the 28-day grid of as_of and cut at `end`
     usage_events : about how many, whatever the number of accounts; default `EVENTS_PER_ACCOUNT` an account
     change       : first day of the new regime, moved back to the start of its week (weeks start on Thursdays, as the
                    as_of grid does); default after `CHANGE_AFTER_SHARE` of the history; none when it lies at or after `end`
@@ -71,7 +74,7 @@ def _world(
     rules: list[tuple[str, object, bool, str]] = [
         ("accounts", accounts, 1 <= accounts <= 5_000_000, "1 to 5,000,000"),
         ("leads", leads, 0 <= leads <= 8_999_999, "0 to 8,999,999, so that ids keep their width"),
-        ("days", days, 28 <= days <= 3660, "28 (one as_of) to 3,660 (ten years)"),
+        ("days", days, 56 <= days <= 3660, "56 (one as_of, whatever the end) to 3,660 (ten years)"),
         ("end", end, dt.date(1990, 1, 1) <= end <= dt.date(2190, 1, 1), "between 1990 and 2190"),
         ("seed", seed, seed >= 0, "0 or more"),
         ("usage_events", events, events >= 0, "0 or more"),
@@ -83,16 +86,21 @@ def _world(
     ]
     if faults:
         raise BadInput("sample company", faults)
-    end_day = (end - EPOCH).days
-    change_day = end_day - days + int(days * CHANGE_AFTER_SHARE) if change is None else (change - EPOCH).days
+    drawn_end, end_day = (DEFAULT_END - EPOCH).days, (end - EPOCH).days
+    cut_days = (drawn_end - end_day) % GRID_DAYS
+    moved_days = end_day + cut_days - drawn_end
+    start_day = drawn_end - days
+    change_day = start_day + int(days * CHANGE_AFTER_SHARE) if change is None else (change - EPOCH).days - moved_days
     return World(
         accounts=accounts,
         leads=leads,
         seed=seed,
         usage_events=events,
-        start_day=end_day - days,
-        end_day=end_day,
+        start_day=start_day,
+        end_day=drawn_end,
         change_day=change_day,
+        moved_days=moved_days,
+        cut_days=cut_days,
     )
 
 
@@ -114,7 +122,9 @@ def _build(world: World, out: Path, progress: Progress) -> dict[str, int]:
     def save(name: str, part: Part, key: str | None, prefix: str = "", digits: int = 0, **more: pa.Array) -> None:
         """Write a table in order of time; with a `prefix`, its things get ids by their first row."""
         progress(name, 0.1 + 0.03 * len(rows))
-        part = by_time(within(world, part), *([key] if key else [column for column in part if column.endswith("_id")]))
+        part = by_time(
+            before(world.end_us, part), *([key] if key else [column for column in part if column.endswith("_id")])
+        )
         vocabulary = {**texts, **more}
         if prefix and key:
             distinct, first = np.unique(part[key], return_index=True)
@@ -122,7 +132,8 @@ def _build(world: World, out: Path, progress: Progress) -> dict[str, int]:
             number[np.argsort(first)] = np.arange(len(distinct))
             part[key] = number[np.searchsorted(distinct, part[key])]
             vocabulary[key] = ids(prefix, digits, len(distinct))
-        write(out / f"{name}.parquet", arrow(name, part, vocabulary))
+        part = before(world.extract_us, part)  # only now, so that a thing has its id whatever day is the last
+        write(out / f"{name}.parquet", arrow(world, name, part, vocabulary))
         rows[name] = len(part["event_time"])
 
     save(

@@ -178,9 +178,11 @@ def customer_deals(world: World, spells: Spells, past: Histories, first_id: int)
     amount = 12.0 * monthly(
         world, spells, which, np.maximum(past.seats[which, week].astype(np.int64), 1), opened // DAY_US
     )
-    identity = first_id + np.arange(len(which))
     is_open = opened >= world.start_day * DAY_US
     account = spells.account[which]
+    # Renewals are opened at nine: of two on one day the account says which comes first, never how they end.
+    identity = np.empty(len(which), np.int64)
+    identity[np.lexsort((account, opened))] = first_id + np.arange(len(which))
     # Sales sees no renewal where the notice came before it was opened.
     is_open &= opened < closed
     end = (status > 0) & is_open

@@ -14,6 +14,8 @@ REGIONS = ("north_america", "europe", "asia_pacific", "latin_america")
 COUNTRIES = ("US", "CA", "GB", "DE", "FR", "NL", "SE", "ES", "JP", "AU", "IN", "SG", "BR", "MX")
 COUNTRY_REGION = np.array([0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3])
 COUNTRY_SHARE = np.array([0.34, 0.05, 0.12, 0.11, 0.07, 0.05, 0.04, 0.03, 0.03, 0.05, 0.04, 0.02, 0.03, 0.02])
+FIRST_FOUNDED_DAY = 366
+"""The second of January 1971, as it is written: no source has an earlier time."""
 FREE_MAIL = ("gmail.com", "outlook.com", "yahoo.com", "icloud.com")
 
 
@@ -72,7 +74,7 @@ def found(world: World, count: int) -> Firms:
     country = choose(rng, p_shares(COUNTRY_SHARE), count)
     channel = choose(rng, p.CHANNEL_SHARE, count)
     age_days = np.clip(rng.gamma(2.0, 3_300.0, count), 200, 40_000).astype(np.int64)
-    founded = np.maximum(world.start_day - age_days, 366)
+    founded = np.maximum(world.start_day - age_days, FIRST_FOUNDED_DAY - world.moved_days)
     numbers = rng.permutation(count)
     names, domains = [], []
     for number in numbers.tolist():

@@ -10,6 +10,16 @@ from features.simulate import parameters as p
 from features.simulate.base import Array, World
 from features.simulate.population import Accounts
 
+SCHEMA = pa.schema(
+    {
+        "entity": pa.string(),
+        "entity_id": pa.string(),
+        "as_of": pa.timestamp("us", tz="UTC"),
+        "horizon_days": pa.int64(),
+        "probability": pa.float64(),
+    }
+)
+
 
 def truth_table(
     world: World,
@@ -35,7 +45,7 @@ def truth_table(
                     {
                         "entity": pa.array([entity] * size, pa.string()),
                         "entity_id": names,
-                        "as_of": pa.array(np.full(size, as_of_us), pa.timestamp("us", tz="UTC")),
+                        "as_of": pa.array(np.full(size, as_of_us + world.moved_us), SCHEMA.field("as_of").type),
                         "horizon_days": pa.array(np.full(size, horizon, np.int64)),
                         "probability": pa.array(chances[:, column]),
                     }
@@ -61,4 +71,4 @@ def truth_table(
         lead, of = lead[keep], of[keep]
         by_id = np.argsort(lead_number[lead])
         add("lead", texts["lead_id"].take(pa.array(lead_number[lead[by_id]])), as_of, chances[of[by_id]])
-    return pa.concat_tables(pieces)
+    return pa.concat_tables([SCHEMA.empty_table(), *pieces])

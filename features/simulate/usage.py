@@ -13,7 +13,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.simulate import parameters as p
-from features.simulate.base import DAY_US, EPOCH, SECOND_US, Array, Dice, Floats, Part, World, arrow, late, taken
+from features.simulate.base import (
+    DAY_US,
+    EPOCH,
+    SECOND_US,
+    Array,
+    Dice,
+    Floats,
+    Part,
+    World,
+    arrow,
+    before,
+    late,
+    taken,
+)
 from features.simulate.firms import REGIONS
 
 KINDS = ("action", "admin", "error")
@@ -59,7 +72,7 @@ class Activities:
 
 def season(world: World) -> Floats:
     """Relative level of use by week: a dip in summer, a deeper one around New Year, and growth."""
-    days = (np.arange(world.weeks) + world.first_week) * 7 + 3
+    days = (np.arange(world.weeks) + world.first_week) * 7 + 3 + world.moved_days
     of_year = np.array([(EPOCH + dt.timedelta(days=int(day))).timetuple().tm_yday for day in days], float)
     from_new_year = np.minimum(of_year, 365 - of_year)
     dips = p.YEAR_DIP_SUMMER * np.exp(-(((of_year - 217) / 24) ** 2)) + p.YEAR_DIP_WINTER * np.exp(
@@ -122,17 +135,18 @@ def write_usage(
         "kind": pa.array(KINDS),
     }
     writer = _Months(folder)
-    if not total:  # a reader of `*.parquet` still finds a table
-        nothing = _events(world, activities, 0, np.zeros(0, np.int64), np.zeros(0))
-        writer.add_empty(
-            arrow("usage", nothing, texts), str(np.datetime64(world.start_day, "D").astype("datetime64[M]"))
-        )
     for week in range(world.weeks):
         progress(week / world.weeks)
         on, level = levels.week(week)
         rows = _events(world, activities, week, on, level * scale)
         if len(rows["event_time"]):
-            writer.add(arrow("usage", rows, texts), rows["event_time"])
+            writer.add(arrow(world, "usage", rows, texts), rows["event_time"] + world.moved_us)
+    if not writer.month:  # a reader of `*.parquet` still finds a table
+        nothing = _events(world, activities, 0, np.zeros(0, np.int64), np.zeros(0))
+        writer.add_empty(
+            arrow(world, "usage", nothing, texts),
+            str(np.datetime64(world.start_day + world.moved_days, "D").astype("datetime64[M]")),
+        )
     return writer.close()
 
 
@@ -179,9 +193,7 @@ def _events(world: World, activities: Activities, week: int, on: Array, level: F
     }
     rows = taken(rows, keep)
     rows["known_time"] = late("usage", rows["event_time"], Dice(world, f"late usage {week}"))
-    rows = taken(rows, np.argsort(rows["event_time"], kind="stable"))
-    in_time = rows["known_time"] < world.end_us
-    return rows if in_time.all() else taken(rows, in_time)
+    return before(world.extract_us, taken(rows, np.argsort(rows["event_time"], kind="stable")))
 
 
 def _generation(account: Array, rank: Array, week: int) -> Array:

@@ -383,5 +383,5 @@ class TestCommand:
         [{"accounts": 1, "leads": 0}, {"accounts": 2, "leads": 200}, {"accounts": 9, "leads": 9, "usage_events": 0}],
     )
     def test_the_smallest_companies_are_sources_too(self, tmp_path: Path, sizes: dict[str, Any]) -> None:
-        simulate(tmp_path, **{"days": 28, **sizes})
+        simulate(tmp_path, **{"days": 56, **sizes})
         assert open_source("sample", tmp_path).tables == tables_written()

@@ -79,7 +79,7 @@ class TestFaults:
     ) -> None:
         home, data = tmp_path / "home", tmp_path / "data"
         for place in (home / "sample", data / "sample_2", tmp_path / "itself"):
-            simulate(place, accounts=1, leads=0, days=28, usage_events=0)
+            simulate(place, accounts=1, leads=0, days=56, usage_events=0)
         monkeypatch.setenv("ACCOUNTSCORE_HOME", str(home))
         for value, expected in (
             (None, home / "sample"),

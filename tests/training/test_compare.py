@@ -97,9 +97,9 @@ class TestVersions:
         assert done.stderr.splitlines()[-1] == f"Report: {report['file']}"
 
     def test_rows_that_one_learnt_from_do_not_judge(self, made: tuple[Settings, Path], tmp_path: Path) -> None:
-        """The same history cut at what was learnt from: nothing later is left to compare on."""
+        """A history that ends where what was learnt from does: nothing later is left to compare on."""
         settings, _ = made
-        simulate(tmp_path / "short", accounts=350, leads=300, days=480, end=dt.date(2025, 5, 1), usage_events=30_000)
+        simulate(tmp_path / "short", accounts=350, leads=300, days=520, end=dt.date(2025, 5, 1), usage_events=30_000)
         with pytest.raises(TrainingRefused, match="neither version learnt from"):
             compare(settings, "churn-risk", "sample", tmp_path / "short", version=2, against=1)
 
