@@ -1,0 +1,213 @@
+"""The population of a model: the part of the eligible that it is for, as a stated filter on signals.
+
+`Model(population=where("plan").is_in("enterprise", "business"))`. A condition reads the value that the panel gives at `as_of`, so that
+it knows no more than a score does. A missing value holds no condition: who is not known to belong is outside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from functools import reduce
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from features.kit.errors import Fault
+from features.kit.missing import is_missing
+from features.signals.signal import Entity, Signal
+from models import population_faults
+from models.scorer.columns import numbers
+
+OUTSIDE = "outside_population"
+"""What `eligibility` says of those who are eligible, and outside the model's population."""
+ELIGIBLE = "eligible"
+Op = Literal["in", "not_in", "at_least", "at_most", "is_true", "is_false"]
+Value = str | float
+"""A word of a category, or a number (a flag is 1.0 or 0.0)."""
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One signal against one or more values. Make it by `where`."""
+
+    signal: str
+    op: Op
+    values: tuple[Value, ...] = ()
+    """Words or numbers of `in` and `not_in`, one number of `at_least` and `at_most` (the number itself holds), none of flags."""
+
+    @property
+    def of_words(self) -> bool:
+        """Whether it reads a category."""
+        return bool(self.values) and isinstance(self.values[0], str)
+
+    def holds(self, value: Any) -> bool:
+        """Whether it holds for one value of a panel or a record; never for a missing one.
+
+        >>> plan = Condition("plan", "not_in", ("free",))
+        >>> plan.holds("pro"), plan.holds("free"), plan.holds(None), plan.holds("n/a")
+        (True, False, False, False)
+        """
+        if self.of_words:
+            if not isinstance(value, str):
+                return False
+            named = value in self.values or value.strip() in self.values
+            return named if self.op == "in" else not named and not is_missing(value, of_words=True)
+        if isinstance(value, str) or value is None:
+            return False
+        try:
+            number = float(value)
+        except OverflowError:
+            return False
+        return bool(self._hold(np.array([number]))[0])
+
+    def holds_for(self, column: Any) -> np.ndarray:
+        """(n,) bool: the same for a column: an Arrow or NumPy array or a sequence of n values."""
+        if not self.of_words:
+            return self._hold(numbers(self.signal, column))
+        words = column.to_pylist() if hasattr(column, "to_pylist") else column
+        known = {word: self.holds(word) for word in set(words)}
+        return np.fromiter((known[word] for word in words), dtype=bool, count=len(words))
+
+    def _hold(self, x: np.ndarray) -> np.ndarray:
+        """(n,) numbers, NaN when missing, as a scorer reads them: what is not finite is missing."""
+        there = np.isfinite(x)
+        if self.op in ("in", "not_in"):
+            named = np.isin(x, np.array(self.values, dtype=np.float64))
+            return there & (named if self.op == "in" else ~named)
+        if self.op in ("is_true", "is_false"):
+            return there & (x == float(self.op == "is_true"))
+        limit = float(self.values[0])
+        return there & (x >= limit if self.op == "at_least" else x <= limit)
+
+    def __str__(self) -> str:
+        if self.op in ("is_true", "is_false"):
+            return f"{self.signal} is {self.op.removeprefix('is_')}"
+        named = [f"{v:,g}" if isinstance(v, float) else str(v) for v in self.values]
+        listed = " or ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+        how = {"in": "is", "not_in": "is not", "at_least": "is at least", "at_most": "is at most"}[self.op]
+        return f"{self.signal} {how} {listed}"
+
+
+class Population(msgspec.Struct, frozen=True):
+    """Conditions that all must hold; without any it is everybody who is eligible.
+
+    >>> print(where("plan").is_in("enterprise", "business") & where("paid_seats").at_least(10))
+    plan is enterprise or business, and paid_seats is at least 10
+    >>> bool(EVERYBODY), str(EVERYBODY)
+    (False, 'everybody who is eligible')
+    """
+
+    conditions: tuple[Condition, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.conditions)
+
+    def __and__(self, other: Population) -> Population:
+        return Population((*self.conditions, *other.conditions))
+
+    def __str__(self) -> str:
+        return ", and ".join(map(str, self.conditions)) or "everybody who is eligible"
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signals that it reads, each once."""
+        return tuple(dict.fromkeys(condition.signal for condition in self.conditions))
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether somebody with these signals is in it; one that is not there is missing."""
+        return all(condition.holds(values.get(condition.signal)) for condition in self.conditions)
+
+    def holds_for(self, columns: Any, rows: int) -> np.ndarray:
+        """(rows,) bool: the same for columns by name (an Arrow table or a mapping). Raises `KeyError` for one that is not there."""
+        each = (condition.holds_for(columns[condition.signal]) for condition in self.conditions)
+        return reduce(np.logical_and, each, np.ones(rows, dtype=bool))
+
+    def narrow(self, status: Any, columns: Any) -> Any:
+        """(n,) Arrow texts: why there is no score, `outside_population` in the place of `eligible` for who is not in it."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not self:
+            return status
+        inside = pa.array(self.holds_for(columns, len(status)))
+        return pc.if_else(pc.and_(pc.equal(status, ELIGIBLE), pc.invert(inside)), OUTSIDE, status)
+
+    def malformed(self, model: str) -> list[Fault]:
+        """What is wrong with it by itself, whatever the data."""
+        return population_faults.malformed(model, self.conditions)
+
+    def faults(self, model: str, entity: Entity, signals: Sequence[Signal]) -> list[Fault]:
+        """What is wrong with it for a model whose source offers these signals: all of it."""
+        return population_faults.unreadable(model, entity, self.conditions, signals)
+
+    def unknown_words(self, model: str, columns: Any) -> list[Fault]:
+        """Words that it names and no row of these columns has: a slip of the pen would leave nobody in it, or somebody out."""
+        return population_faults.unknown_words(model, self.conditions, columns)
+
+    def why_not(self, values: Mapping[str, Any]) -> str:
+        """In a sentence why somebody is outside; no value is repeated.
+
+        >>> where("plan").is_in("pro").why_not({})
+        'The model is for those of whom plan is pro; plan is not known.'
+        """
+        missing = [n for n in self.signals if values.get(n) is None]
+        return f"The model is for those of whom {self}" + (f"; {', '.join(missing)} is not known." if missing else ".")
+
+
+EVERYBODY = Population()
+
+
+class where:
+    """The beginning of a condition: `where("plan").is_in("enterprise")`, joined by `&`."""
+
+    def __init__(self, signal: str) -> None:
+        self._signal = signal
+
+    def is_in(self, *values: Value) -> Population:
+        return self._is("in", values)
+
+    def not_in(self, *values: Value) -> Population:
+        return self._is("not_in", values)
+
+    def at_least(self, number: float) -> Population:
+        return self._is("at_least", (number,))
+
+    def at_most(self, number: float) -> Population:
+        return self._is("at_most", (number,))
+
+    def is_true(self) -> Population:
+        return self._is("is_true")
+
+    def is_false(self) -> Population:
+        return self._is("is_false")
+
+    def _is(self, op: Op, values: Sequence[Value] = ()) -> Population:
+        # Whole numbers are written as such and compared as the float64 that a panel has.
+        plain = [float(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in values]
+        return Population((Condition(self._signal, op, tuple(plain)),))
+
+
+def disjoint(one: Population, other: Population) -> bool:
+    """Whether two populations share nobody whatever the data are: some signal cannot satisfy both.
+
+    >>> disjoint(where("plan").is_in("pro"), where("plan").not_in("pro", "free"))
+    True
+    >>> disjoint(where("plan").is_in("pro"), where("region").is_in("emea"))
+    False
+    """
+    both = one & other
+    return any(_impossible([c for c in both.conditions if c.signal == name]) for name in both.signals)
+
+
+def _impossible(conditions: Collection[Condition]) -> bool:
+    """Whether no value satisfies all these conditions on one signal."""
+    flags = {"is_true": 1.0, "is_false": 0.0}
+    named = [set(c.values) for c in conditions if c.op == "in"] + [{flags[c.op]} for c in conditions if c.op in flags]
+    if named:
+        left = set.intersection(*map(set, named))
+        return not any(all(c.holds(value) for c in conditions) for value in left)
+    low = max((float(c.values[0]) for c in conditions if c.op == "at_least"), default=-math.inf)
+    high = min((float(c.values[0]) for c in conditions if c.op == "at_most"), default=math.inf)
+    left_out = {value for c in conditions if c.op == "not_in" for value in c.values}
+    return low > high or (low == high and low in left_out)

@@ -1,0 +1,195 @@
+"""A model's population: who is in it, row by row and in columns, in words, and what is wrong with one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.signals.catalog import definitions
+from models.population import EVERYBODY, Condition, Population, disjoint, where
+
+WORDS = st.sampled_from(["free", "pro", "enterprise", " pro ", "n/a", "", "NULL"])
+NUMBERS = st.sampled_from([-1.0, 0.0, 1.0, 10.0, 10.5, 1e16])
+CONDITIONS = st.one_of(
+    st.builds(lambda op, v: Condition("plan", op, tuple(v)), st.sampled_from(["in", "not_in"]), st.lists(WORDS, min_size=1)),
+    st.builds(lambda op, v: Condition("seats", op, tuple(v)), st.sampled_from(["in", "not_in"]), st.lists(NUMBERS, min_size=1)),
+    st.builds(lambda op, v: Condition("seats", op, (v,)), st.sampled_from(["at_least", "at_most"]), NUMBERS),
+    st.builds(lambda op: Condition("trial", op), st.sampled_from(["is_true", "is_false"])),
+)  # fmt: skip
+POPULATIONS = st.lists(CONDITIONS, max_size=4).map(lambda c: Population(tuple(c)))
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "plan": st.none() | WORDS,
+            "seats": st.none() | NUMBERS | st.just(math.nan) | st.just(math.inf),
+            "trial": st.sampled_from([None, 0.0, 1.0, 0.5]),
+        }
+    ),
+    max_size=8,
+)
+ACCOUNT = [d.signal for d in definitions("account")]
+
+
+def columns(rows: list[dict[str, Any]]) -> pa.Table:
+    """As a panel has them."""
+    kinds = {"plan": pa.string(), "seats": pa.float64(), "trial": pa.float64()}
+    return pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in kinds.items()})
+
+
+class TestHolds:
+    @settings(deadline=None)
+    @given(POPULATIONS, ROWS)
+    def test_one_by_one_is_as_in_columns(self, population: Population, rows: list[dict[str, Any]]) -> None:
+        found = population.holds_for(columns(rows), len(rows))
+        assert found.tolist() == [population.holds(row) for row in rows]
+
+    @settings(deadline=None)
+    @given(POPULATIONS, ROWS)
+    def test_whoever_has_no_value_is_in_no_narrowed_population(self, population: Population, rows: Any) -> None:
+        nothing = dict.fromkeys(("plan", "seats", "trial"))
+        assert population.holds(nothing) == population.holds({}) == (not population)
+
+    @pytest.mark.parametrize(
+        ("population", "inside", "outside"),
+        [
+            (where("plan").is_in("enterprise", "pro"), ["enterprise", "pro", " pro "], ["Pro", "free", None, "", 1.0, True]),
+            (where("plan").not_in("free"), ["pro", "enterprise"], ["free", " free", None, "", "n/a", "NULL", 0.0]),
+            (where("plan").is_in("NULL"), ["NULL"], ["pro", None]),  # a word that is named is a word
+            (where("plan").at_least(10), [10, 10.0, 11], [9.999, None, math.nan, math.inf, "11", 10**400]),
+            (where("plan").at_most(10), [10, -5, 0], [10.001, None, math.nan, -math.inf]),
+            (where("plan").is_in(1, 2), [1, 2.0, True], [3, None, "1"]),
+            (where("plan").not_in(1), [2, 0], [1, True, None, math.nan]),
+            (where("plan").is_true(), [1, 1.0, True], [0, 0.0, False, None, 0.5]),
+            (where("plan").is_false(), [0, 0.0, False], [1, True, None, 0.5]),
+        ],
+    )  # fmt: skip
+    def test_by_hand(self, population: Population, inside: list[Any], outside: list[Any]) -> None:
+        assert [population.holds({"plan": value}) for value in inside] == [True] * len(inside)
+        assert [population.holds({"plan": value}) for value in outside] == [False] * len(outside)
+
+    def test_all_conditions_must_hold(self) -> None:
+        both = where("plan").is_in("pro") & where("seats").at_least(10)
+        rows = [("pro", 10.0), ("pro", 9.0), ("free", 10.0), (None, 10.0)]
+        assert [both.holds({"plan": p, "seats": s}) for p, s in rows] == [True, False, False, False]
+
+    def test_only_the_eligible_become_outsiders(self) -> None:
+        """What an outcome says of somebody goes before what a population says."""
+        status = pa.array(["eligible", "eligible", "not_customer", "eligible", None])
+        plans = {"plan": pa.array(["pro", "free", "free", None, "free"])}
+        found = where("plan").is_in("pro").narrow(status, plans)
+        assert found.to_pylist() == ["eligible", "outside_population", "not_customer", "outside_population", None]
+        assert EVERYBODY.narrow(status, {}) is status  # the twin: without a population nothing is touched
+
+
+class TestWords:
+    def test_a_population_says_itself(self) -> None:
+        population = where("plan").is_in("enterprise", "business") & where("paid_seats").at_least(1_000)
+        assert str(population & where("has_partner").is_false()) == (
+            "plan is enterprise or business, and paid_seats is at least 1,000, and has_partner is false"
+        )
+        assert str(where("plan").not_in("a", "b", "c")) == "plan is not a, b or c"
+        assert str(where("discount").at_most(0.25)) == "discount is at most 0.25"
+
+    def test_it_survives_the_artefact(self) -> None:
+        population = where("plan").is_in("enterprise") & where("seats").at_least(10) & where("trial").is_true()
+        assert msgspec.json.decode(msgspec.json.encode(population), type=Population) == population
+
+    def test_why_somebody_is_outside(self) -> None:
+        population = where("plan").is_in("pro") & where("seats").at_least(10)
+        assert population.why_not({"plan": "free", "seats": 3.0}) == (
+            "The model is for those of whom plan is pro, and seats is at least 10."
+        )
+        assert population.why_not({"plan": "free"}).endswith("; seats is not known.")
+
+
+class TestDisjoint:
+    @pytest.mark.parametrize(
+        ("one", "other", "apart"),
+        [
+            (where("plan").is_in("pro"), where("plan").is_in("free"), True),
+            (where("plan").is_in("pro", "free"), where("plan").is_in("free"), False),
+            (where("plan").is_in("pro"), where("plan").not_in("pro"), True),
+            (where("plan").not_in("pro"), where("plan").not_in("free"), False),
+            (where("seats").at_least(10), where("seats").at_most(9), True),
+            (where("seats").at_least(10), where("seats").at_most(10), False),
+            (where("seats").at_least(10), where("seats").at_most(10) & where("seats").not_in(10), True),
+            (where("seats").is_in(3), where("seats").at_least(10), True),
+            (where("trial").is_true(), where("trial").is_false(), True),
+            (where("plan").is_in("pro"), where("region").is_in("emea"), False),
+            (EVERYBODY, EVERYBODY, False),
+            (EVERYBODY, where("plan").is_in("pro"), False),
+        ],
+    )  # fmt: skip
+    def test_by_hand(self, one: Population, other: Population, apart: bool) -> None:
+        assert disjoint(one, other) is disjoint(other, one) is apart
+
+    @settings(deadline=None)
+    @given(POPULATIONS, POPULATIONS, ROWS)
+    def test_nobody_is_in_two_that_are_apart(self, one: Population, other: Population, rows: Any) -> None:
+        if disjoint(one, other):
+            assert not (one.holds_for(columns(rows), len(rows)) & other.holds_for(columns(rows), len(rows))).any()
+
+
+class TestFaults:
+    def told(self, population: Population) -> list[str]:
+        return [str(fault) for fault in population.faults("churn-risk", "account", ACCOUNT)]
+
+    def test_all_at_once_with_file_field_rule_and_next_step(self) -> None:
+        wrong = where("plann").is_in("pro") & where("kind").is_in("customer") & where("plan").at_least(3)
+        wrong &= where("paid_seats").is_in("ten") & where("has_partner").at_least(1) & where("employees").is_true()
+        found = self.told(wrong)
+        assert len(found) == 6
+        assert found[0] == (
+            "models/churn_risk.py, field population, plann: no signal of the source is called so. Rule: a population is stated over "
+            "signals that the source offers. Next: write one of plan; a column of accounts.sql beyond the canonical ones is a signal too."
+        )
+        assert "a column of accounts, and no signal" in found[1]
+        assert "Rule: it is a text out of a vocabulary" in found[2]
+        assert "Rule: it is a number" in found[3]
+        assert "Rule: it is true or false" in found[4]
+        assert 'Next: write where("employees").at_least(...)' in found[5]
+
+    @pytest.mark.parametrize(
+        ("condition", "rule"),
+        [
+            (Condition("", "in", ("pro",)), "a condition is about one signal"),
+            (Condition("plan", "in"), "in names at least one"),
+            (Condition("plan", "in", ("pro", 1.0)), "all texts or all finite numbers"),
+            (Condition("plan", "in", ("",)), "all texts or all finite numbers"),
+            (Condition("paid_seats", "in", (math.nan,)), "all texts or all finite numbers"),
+            (Condition("paid_seats", "in", (True,)), "all texts or all finite numbers"),
+            (Condition("paid_seats", "at_least", ("10",)), "at_least takes one number"),
+            (Condition("paid_seats", "at_most", (math.inf,)), "at_most takes one number"),
+            (Condition("paid_seats", "at_most", (1.0, 2.0)), "at_most takes one number"),
+            (Condition("has_partner", "is_true", (1.0,)), "is_true takes none"),
+        ],
+    )
+    def test_a_condition_that_means_nothing(self, condition: Condition, rule: str) -> None:
+        (said,) = self.told(Population((condition,)))
+        assert rule in said
+        assert [rule in str(f) for f in Population((condition,)).malformed("churn-risk")] == [True]
+
+    def test_a_sound_one_has_none(self) -> None:
+        sound = where("plan").is_in("pro") & where("paid_seats").at_least(3) & where("has_partner").is_false()
+        assert self.told(sound) == []
+        assert sound.malformed("churn-risk") == []
+
+    def test_a_word_that_no_row_has(self) -> None:
+        plans = {"plan": pa.array(["enterprise", None, "pro"])}
+        (fault,) = where("plan").is_in("enterprize", "pro").unknown_words("churn-risk", plans)
+        assert str(fault) == (
+            "models/churn_risk.py, field population, plan: 'enterprize', which no row has. Rule: a population names words that the "
+            "signal has. Next: write one of enterprise, ...."
+        )
+        assert where("plan").is_in("enterprise").unknown_words("churn-risk", plans) == []
+
+    def test_numbers_are_compared_as_a_panel_has_them(self) -> None:
+        """A whole number beyond what float64 tells apart is that float: the same offline and online."""
+        assert where("x").is_in(2**53 + 1).holds_for({"x": np.array([2.0**53])}, 1).tolist() == [True]
