@@ -5,7 +5,6 @@ What it says is kept in a second file too: one that is damaged takes no score aw
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from features.kit.atomic_files import replace_whole, sync
+from features.kit.clock import system_now
 from features.kit.errors import UserMistake
 from features.kit.file_lock import file_lock
 from models.catalog import get_model
@@ -131,7 +131,7 @@ def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Point
         previous = {"version": present.version, "sha256": present.sha256, "path": present.path.name}
     elif present is not None and present.previous_path is not None:
         previous = {"version": present.previous_version, "path": present.previous_path.name}
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    now = system_now().isoformat(timespec="seconds")
     entry = _Entry(
         model=loaded.spec.model, version=version, sha256=loaded.sha256, path=name, promoted_at=now, previous=previous
     )

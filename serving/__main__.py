@@ -62,8 +62,8 @@ def worker(
     settings = ServingSettings.from_env()
     configure(settings.log_format)
     stopping = stop_on_signals(settings.drain_seconds)
+    from features.kit.clock import make_clock
     from serving.champion import Champions
-    from serving.clock import make_clock
     from serving.connections.config import read_connections, tell
     from serving.inbox.truncated import read_truncated
     from serving.outbox.deliver import Deliverers
@@ -124,10 +124,10 @@ def backfill(
 
     from rich.progress import Progress
 
+    from features.kit.clock import make_clock
     from serving.batch.freshness import check_age
     from serving.batch.run import live_models
     from serving.champion import Champions
-    from serving.clock import make_clock
     from serving.connections.config import one_of, read_connections
     from serving.log import configure
     from serving.privacy import suppression_export

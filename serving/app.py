@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
+from features.kit.clock import Clock, make_clock, to_us
 from serving.api_docs.endpoints import router as api_docs
 from serving.champion import Champions
-from serving.clock import Clock, make_clock, to_us
 from serving.connections.config import read_connections, tell
 from serving.decisions.endpoints import router as scores_of_entity
 from serving.decisions.recorder import Recorder

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from features.kit.clock import system_now
 from features.kit.errors import AccountscoreError
 from models.catalog import MODELS, get_model
 from models.champion_pointer import Pointer, read_copy, read_pointer
@@ -111,7 +111,7 @@ class Champions:
 
     def refresh(self) -> None:
         self._take_new()
-        now = dt.datetime.now(dt.UTC)
+        now = system_now()
         for name, standing in self._standing.items():
             self._confirmed[name] = found = registry_heartbeat.read(self.home, name)
             age = found.age_seconds(standing.serves.pointer.promoted_at if standing.serves else None, now)

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from features.kit.atomic_files import replace_whole
+from features.kit.clock import system_now
 from models import champion_pointer
 
 NAME = "registry.json"
@@ -46,5 +47,5 @@ def read(home: Path, model: str) -> Confirmed:
 
 def note(home: Path, model: str, failed: str | None = None) -> None:
     """Note a look that succeeded, or why it failed; the time of the last success is kept then."""
-    at = read(home, model).at if failed else dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    at = read(home, model).at if failed else system_now().isoformat(timespec="seconds")
     replace_whole(champion_pointer.folder(home, model) / NAME, msgspec.json.encode(Confirmed(at=at, failed=failed)))

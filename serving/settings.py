@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from features.kit.clock import DAY_US
 from features.kit.errors import BadInput, Fault
 from features.kit.settings import Settings
 from serving.log import FORMATS
@@ -56,7 +57,7 @@ class ServingSettings:
 
     @property
     def stale_after_us(self) -> int | None:
-        return None if self.stale_after_days is None else self.stale_after_days * 86_400_000_000
+        return None if self.stale_after_days is None else self.stale_after_days * DAY_US
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> ServingSettings:

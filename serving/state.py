@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
+from features.kit.clock import Clock
 from serving.champion import Champions
-from serving.clock import Clock
 from serving.connections.config import ConnectionConfig
 from serving.decisions.recorder import Recorder
 from serving.inbox.sealed import Seal

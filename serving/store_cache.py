@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
+from features.kit.clock import Clock, system_us, to_us
 from features.kit.errors import UserMistake
 from features.kit.writable import told
-from serving.clock import Clock, to_us
 from serving.errors import StoreAway
 from serving.keys import repository as keys
 from serving.keys.cache import LOST, keep, kept
@@ -69,7 +68,7 @@ class Watched:
                 return
             before = self._seen
             if before is None or before.get(keys.GENERATION) != found.get(keys.GENERATION):
-                self.keys = self._closed(KeyRing.load(connection, self._pepper, time.time_ns() // 1000))
+                self.keys = self._closed(KeyRing.load(connection, self._pepper, system_us()))
                 self._keep(self.keys)
             if before is None or any(before.get(name) != found.get(name) for name in cache.GENERATIONS):
                 self.marks = Marks.load(connection, to_us(self._clock()))

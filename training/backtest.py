@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from features.kit.atomic_files import replace_whole
+from features.kit.clock import DAY_US, from_us
 from features.kit.errors import Fault
 from features.kit.progress import Progress
 from features.kit.settings import Settings as Home
-from features.outcomes.outcomes import DAY_US
 from features.readiness.labelled_rows import too_few
 from features.signals.needed_tables import left_out_notes, tables_for
-from features.sources.source import from_us, open_source
+from features.sources.source import open_source
 from models.catalog import get_model
 from models.definition import Model
 from training import metrics, rules

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
 from models.definition import Model
 
@@ -14,7 +15,6 @@ WORKING_DAYS_A_WEEK = 5
 PER = {"day": 7 / WORKING_DAYS_A_WEEK, "week": 7.0, "month": 365.25 / 12, "quarter": 365.25 / 4, "year": 365.25}
 """Calendar days for one of each; a day is a working day."""
 _FORM = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(%|(?:per|a|an|/)\s*([a-z]+?)s?)?\s*")
-DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from features.kit.atomic_files import replace_whole
+from features.kit.clock import DAY_US
 from features.kit.errors import Fault, UserMistake
 from features.kit.progress import Progress
 from features.kit.settings import Settings
-from features.outcomes.outcomes import DAY_US
 from features.signals.needed_tables import left_out_notes, tables_for
 from features.sources.source import open_source
 from models import registry

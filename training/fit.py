@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 
 from features.audit.outcome import QUESTIONS
 from features.audit.source import grave_findings
+from features.kit.clock import DAY_US, from_us
 from features.kit.progress import Progress
 from features.kit.settings import Settings
-from features.outcomes.outcomes import DAY_US
-from features.sources.source import Source, from_us, open_source
+from features.sources.source import Source, open_source
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
 from models.definition import Model
@@ -206,9 +206,7 @@ def _origin(source: Source, panel: Panel) -> Origin:
     dates: list[str | None] = [None, None]
     if panel.outcomes.snapshot is None and panel.rows.time is not None:
         moments = panel.rows.time[fitted]
-        dates = [
-            dt.datetime.fromtimestamp(int(m) / 1e6, dt.UTC).date().isoformat() for m in (moments.min(), moments.max())
-        ]
+        dates = [from_us(int(m)).date().isoformat() for m in (moments.min(), moments.max())]
     return Origin(source.name, source.fingerprint, dates[0], dates[1])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.kit.clock import now
+from features.kit.clock import now, to_us
 from features.kit.errors import UserMistake
 from features.kit.flat_files.reading import read_file
 from features.kit.progress import Progress
@@ -65,7 +65,7 @@ def fit_table(
     file = read_file(path, encoding)
     flat = flat_rows(
         file.table,
-        Ask(label, outcome, time, horizon_days, group, id_column, int(now().timestamp() * 1e6)),
+        Ask(label, outcome, time, horizon_days, group, id_column, to_us(now())),
         seed,
         file.dialect.delimiter,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from features.kit.clock import DAY_US
 from features.kit.errors import Fault
-from features.signals.aggregations import DAY_US
 from training.dataset import Rows
 from training.entity_column import Entities
 from training.errors import TrainingRefused

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from features.kit.clock import from_us
 from features.outcomes.outcomes import Outcomes
 from features.readiness.labelled_rows import WEEK_DAYS, labelled_rows, no_signal_tells, subject, themed, with_signals
 from features.signals.needed_tables import left_out_notes, tables_for
-from features.sources.source import Source, from_us
+from features.sources.source import Source
 from models.definition import Model
 from training.dataset import Rows, make_rows
 from training.splits import Split, split_in_time, split_without_time

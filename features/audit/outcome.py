@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
 from features.panel import lead_company
-from features.signals.aggregations import DAY_US
 from features.signals.signal import THEMES, Entity, Theme
 from features.sources.casts import quote
 from features.sources.schema import ENTITIES

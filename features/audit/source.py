@@ -23,13 +23,13 @@ from features.audit.finding import MIN_ROWS, Finding, Rule, Table
 from features.audit.outcome import Question, answerable, answers, is_snapshot
 from features.audit.raw import raw_findings
 from features.audit.table import by_gravity, findings_of
+from features.kit.clock import DAY_US, to_us
 from features.kit.errors import UserMistake
 from features.panel.build import ELIGIBLE, FIXED, build_panel, grid, offered, signals_of
-from features.signals.aggregations import DAY_US
 from features.signals.signal import Signal
 from features.sources.casts import quote, versions
 from features.sources.schema import ENTITIES, TABLES
-from features.sources.source import Source, to_us
+from features.sources.source import Source
 
 MOST_DATES = 6
 PROVED_ENTITIES = 200

@@ -10,7 +10,6 @@ import shutil
 import stat
 import sys
 import textwrap
-from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -82,21 +81,3 @@ def _warn_of_everybody(home: Path) -> None:
     with contextlib.suppress(OSError):
         if home.stat().st_mode & stat.S_IWOTH:
             print(f"warning: everybody may write into ACCOUNTSCORE_HOME {str(home)!r}: chmod 700 it", file=sys.stderr)
-
-
-def parse_as_of(text: str) -> datetime:
-    """Read `YYYY-MM-DD` or an ISO 8601 time as UTC; a naive time is UTC, a zone is converted.
-
-    >>> parse_as_of("2026-03-01").isoformat()
-    '2026-03-01T00:00:00+00:00'
-    >>> parse_as_of("2026-02-30")
-    Traceback (most recent call last):
-    features.kit.errors.UserMistake: '2026-02-30' is no date: write YYYY-MM-DD or an ISO 8601 time such as 2026-03-01T06:00:00Z
-    """
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise UserMistake(
-            f"{text!r} is no date: write YYYY-MM-DD or an ISO 8601 time such as 2026-03-01T06:00:00Z"
-        ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

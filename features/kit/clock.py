@@ -1,6 +1,7 @@
-"""The clock of every command: the system's time, or `ACCOUNTSCORE_NOW` for data that ended long ago.
+"""Times and the clock: UTC everywhere, int64 microseconds since 1970 where they are counted or stored.
 
-Nothing that is dated after the clock has been seen: it does not say how far the data reach, and nobody can be scored there.
+The clock of every command is the system's time, or `ACCOUNTSCORE_NOW` for data that ended long ago. Nothing that is dated
+after the clock has been seen: it does not say how far the data reach, and nobody can be scored there.
 """
 
 from __future__ import annotations
@@ -10,17 +11,64 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from features.kit.cli import parse_as_of
 from features.kit.errors import UserMistake
 
 Clock = Callable[[], datetime]
 NOW = "ACCOUNTSCORE_NOW"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND_US = 1_000_000
+DAY_US = 86_400 * SECOND_US
+WEEK_US = 7 * DAY_US
+FOREVER_US = 2**62
+"""Later than any moment, still in an int64 with room to add a horizon: the end of what has no end."""
+SKEW_US = 300 * SECOND_US
+"""Clocks of two machines agree within so much; what is stored for a moment further ahead of the clock was stored by mistake."""
+AHEAD_US = DAY_US
+"""And readers pass over what is more than a day ahead: with `ACCOUNTSCORE_NOW` each process runs on from its own start."""
+
+
+def to_us(moment: datetime) -> int:
+    """Microseconds since 1970-01-01 UTC of an aware datetime, exact.
+
+    >>> to_us(datetime(1970, 1, 2, tzinfo=UTC))
+    86400000000
+    """
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def from_us(us: int) -> datetime:
+    """The aware UTC datetime of microseconds since 1970-01-01 (an integer of numpy's too)."""
+    return EPOCH + timedelta(microseconds=int(us))
+
+
+def as_utc(moment: datetime) -> datetime:
+    """A naive time is UTC, a zone is converted."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def iso(moment: datetime) -> str:
+    """`2026-11-23T06:00:00Z` of an aware datetime, with microseconds only where there are some.
+
+    >>> iso(datetime(2026, 11, 23, 6, tzinfo=UTC))
+    '2026-11-23T06:00:00Z'
+    """
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def system_now() -> datetime:
+    """The system's time, UTC, whatever moment scores are for."""
+    return datetime.now(UTC)
+
+
+def system_us() -> int:
+    """As `system_now`, in microseconds since 1970: for attempts, pauses and the age of entries."""
+    return time.time_ns() // 1000
 
 
 def now() -> datetime:
     """The moment of the clock, UTC; raises `UserMistake` when `ACCOUNTSCORE_NOW` is no moment."""
-    start = os.environ.get("ACCOUNTSCORE_NOW")
-    return _parse(start) if start else datetime.now(UTC)
+    start = os.environ.get(NOW)
+    return _parse(start) if start else system_now()
 
 
 def make_clock(start: str | None = None) -> Clock:
@@ -29,11 +77,29 @@ def make_clock(start: str | None = None) -> Clock:
     For data that ended years ago: signals as of today would all be empty. Signatures are always judged by the system's
     clock. Raises `UserMistake` when the start is no moment.
     """
-    start = start or os.environ.get("ACCOUNTSCORE_NOW")
+    start = start or os.environ.get(NOW)
     if not start:
-        return lambda: datetime.now(UTC)
+        return system_now
     first, began = _parse(start), time.monotonic()
     return lambda: first + timedelta(seconds=time.monotonic() - began)
+
+
+def parse_as_of(text: str) -> datetime:
+    """Read `YYYY-MM-DD` or an ISO 8601 time as UTC; a naive time is UTC, a zone is converted.
+
+    >>> parse_as_of("2026-03-01").isoformat()
+    '2026-03-01T00:00:00+00:00'
+    >>> parse_as_of("2026-02-30")
+    Traceback (most recent call last):
+    features.kit.errors.UserMistake: '2026-02-30' is no date: write YYYY-MM-DD or an ISO 8601 time such as 2026-03-01T06:00:00Z
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UserMistake(
+            f"{text!r} is no date: write YYYY-MM-DD or an ISO 8601 time such as 2026-03-01T06:00:00Z"
+        ) from None
+    return as_utc(moment)
 
 
 def parse_seen(text: str, name: str = "--as-of", clock: datetime | None = None) -> datetime:
@@ -47,7 +113,7 @@ def parse_seen(text: str, name: str = "--as-of", clock: datetime | None = None) 
     if moment <= limit:
         return moment
     newest = limit.replace(microsecond=0)
-    shown = newest.isoformat().replace("+00:00", "Z")
+    shown = iso(newest)
     raise UserMistake(
         f"{name} {text.strip()} is after the clock ({shown}): nobody has seen that moment yet; the newest that works is "
         f"{name} {shown} (a whole day: {newest:%Y-%m-%d}), or set {NOW} when your data live at another time"

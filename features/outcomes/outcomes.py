@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,16 +21,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from features.kit.clock import DAY_US, FOREVER_US, from_us
 from features.kit.errors import BadInput, Fault
 from features.signals.firmographic import FREE_MAIL
 from features.signals.signal import Entity
 from features.sources.schema import ENTITIES
 from features.sources.source import Source
 
-DAY_US = 86_400_000_000
 RETURN_DAYS = 30
 """A customer who pays again within so many days has not left."""
-FOREVER_US = 2**62
 NEVER_US = FOREVER_US + 1
 PAYING = ("active", "notice")
 CONTRADICTED, CONTRADICTED_NOTE = 0.95, 0.5
@@ -386,8 +384,3 @@ def _no_outcome(source: Source, what: str, needed: str, ready: str) -> OutcomesR
             )
         ],
     )
-
-
-def from_us(us: int) -> dt.date:
-    """The UTC date of microseconds since 1970."""
-    return (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=int(us))).date()

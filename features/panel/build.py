@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from features.kit.clock import WEEK_US, to_us
 from features.kit.errors import UserMistake
 from features.kit.writable import require_place
 from features.panel import placement
@@ -28,7 +29,6 @@ from features.panel.visibility import KEY, KnownBefore
 from features.panel.week_grid import KEYS, Lattice, Memory, lattices
 from features.signals.aggregations import (
     DEPTH_WEEKS,
-    WEEK_US,
     Earliest,
     Latest,
     LongestSilence,
@@ -45,7 +45,7 @@ from features.signals.custom import LeftOut, custom_definitions
 from features.signals.definition import Definition, money
 from features.signals.signal import Entity, Signal
 from features.sources.schema import ENTITIES, TABLES
-from features.sources.source import Source, to_us
+from features.sources.source import Source
 from features.sources.time_bounds import Bounds
 
 Frame = nw.LazyFrame[Any]

@@ -12,6 +12,7 @@ from functools import reduce
 
 import narwhals as nw
 
+from features.kit.clock import WEEK_US
 from features.panel.engines import WORD_BITS, Engine, How, Integers
 from features.panel.week_grid import (
     KEYS,
@@ -29,7 +30,6 @@ from features.panel.week_grid import (
 )
 from features.signals.aggregations import (
     DEPTH_WEEKS,
-    WEEK_US,
     Distinct,
     LostLeader,
     MemberWeeks,

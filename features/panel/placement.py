@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from features.signals.aggregations import DAY_US, WEEK_US
+from features.kit.clock import DAY_US, WEEK_US
 from features.sources.casts import quote
 
 PLACED = ("entity_id", "week", "seen", "day")

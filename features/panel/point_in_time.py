@@ -11,8 +11,9 @@ from typing import Any
 
 import narwhals as nw
 
+from features.kit.clock import DAY_US
 from features.panel.engines import Engine, How
-from features.signals.aggregations import DAY_US, State, state_column
+from features.signals.aggregations import State, state_column
 
 Frame = nw.LazyFrame[Any]
 Asked = tuple[State, int]

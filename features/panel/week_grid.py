@@ -14,8 +14,9 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
+from features.kit.clock import WEEK_US
 from features.panel.engines import WORD_BITS, Engine, Integers
-from features.signals.aggregations import DEPTH_WEEKS, WEEK_US, WEIGHTS
+from features.signals.aggregations import DEPTH_WEEKS, WEIGHTS
 
 Frame = nw.LazyFrame[Any]
 KEYS = ("entity_id", "as_of_us")

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from features.kit.clock import iso
+
 
 def check_command(
     source: Annotated[
@@ -53,11 +55,11 @@ def check_command(
 
 def _observed(opened: Any) -> dict[str, Any] | None:
     """First and last observed moment, of the source and of each table; None when no table has a row before the clock."""
+    from features.kit.clock import from_us
     from features.kit.errors import UserMistake
-    from features.sources.source import from_us
 
     def shown(us: int) -> str:
-        return from_us(us).isoformat().replace("+00:00", "Z")
+        return iso(from_us(us))
 
     try:
         period = opened.observed

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from features.kit.clock import from_us
 from features.kit.errors import BadInput
-from features.outcomes.outcomes import BEFORE_CREATION_SHARE, created, from_us, read_outcomes
+from features.outcomes.outcomes import BEFORE_CREATION_SHARE, created, read_outcomes
 from features.readiness.labelled_rows import Asked
 from features.readiness.line import Line
 from features.sources.schema import ENTITIES

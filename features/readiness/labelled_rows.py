@@ -20,18 +20,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.kit.clock import DAY_US, from_us, to_us
 from features.kit.errors import Fault, TrainingRefused, UserMistake
 from features.outcomes.outcomes import Outcomes, created, label, lead_companies, read_outcomes
 from features.panel.build import ELIGIBLE, build_panel, grid, signals_of
 from features.readiness.encoding import encode, is_constant, vocabulary
 from features.readiness.periods import is_split, periods_of
 from features.readiness.silent_dates import recorded_from, refuse_silent_dates
-from features.signals.aggregations import DAY_US
 from features.signals.catalog import definitions
 from features.signals.needed_tables import tables_for
 from features.signals.signal import Entity, Signal, Theme
 from features.sources.schema import TABLES
-from features.sources.source import Source, from_us, to_us
+from features.sources.source import Source
 
 FEWEST_DATES = 3
 FEWEST_LABELS = 20

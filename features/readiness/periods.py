@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.kit.clock import DAY_US
 from features.kit.errors import Fault, TrainingRefused
-from features.signals.aggregations import DAY_US
 
 TEST_SHARE = 0.2
 CALIBRATE_SHARE = 0.15

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from features.kit.clock import DAY_US, from_us
 from features.readiness.line import Line
-from features.signals.aggregations import DAY_US
 from features.sources.casts import quote
 from features.sources.schema import TABLES, Table
-from features.sources.source import Source, from_us
+from features.sources.source import Source
 
 MOST_COMPARED = 2_000_000
 """Rows above which only some are compared: those whose hash falls into one of n parts, so that copies stay together."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from features.audit.outcome import QUESTIONS, Question, told_by
+from features.kit.clock import DAY_US, from_us, to_us
 from features.kit.errors import BadInput, Fault, UserMistake
 from features.panel.build import ELIGIBLE, build_panel, offered
 from features.readiness.early_outcomes import early_outcome_lines
@@ -26,13 +27,12 @@ from features.readiness.owners import owner_lines
 from features.readiness.repeated_rows import repeated_lines
 from features.readiness.text_files import text_file_lines
 from features.readiness.words import word_lines
-from features.signals.aggregations import DAY_US
 from features.signals.needed_tables import tables_for
 from features.sources.casts import internal, quote
 from features.sources.observed_period import ObservedPeriod
 from features.sources.rows_beyond import Beyond, rows_beyond
 from features.sources.schema import ENTITIES, TABLES
-from features.sources.source import Source, from_us, to_us
+from features.sources.source import Source
 
 ACTIVE_SHARE, ACTIVE_DAYS = 0.5, 84
 """Share of the eligible entities with an event in the last 84 days below which behaviour says little."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from features.kit.clock import from_us
 from features.kit.errors import Fault, TrainingRefused
 from features.outcomes.outcomes import Outcomes
-from features.sources.source import from_us
 
 SILENT_EXPECTED = 15.0
 """A date at which so many outcomes were expected and none came is one at which they were not recorded."""

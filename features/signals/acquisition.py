@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import narwhals as nw
 
-from features.signals.aggregations import DAY_US, State, where
+from features.kit.clock import DAY_US
+from features.signals.aggregations import State, where
 from features.signals.definition import AS_OF, Definition, define, flag, number
 from features.signals.signal import Entity
 

@@ -17,8 +17,6 @@ import narwhals as nw
 
 Value = Callable[[], nw.Expr]
 
-DAY_US = 86_400_000_000
-WEEK_US = 7 * DAY_US
 DEPTH_WEEKS = 12
 """How deep windows reach: 84 days."""
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import narwhals as nw
 
-from features.signals.aggregations import DAY_US, Latest, State, Total, Wanted, chosen, where
+from features.kit.clock import DAY_US
+from features.signals.aggregations import Latest, State, Total, Wanted, chosen, where
 from features.signals.definition import AS_OF, Definition, Formula, change, days_since, define, flag, money, number
 
 _paid = nw.col("status").is_in(["active", "notice"]) & (nw.col("mrr") > 0)

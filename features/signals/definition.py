@@ -8,7 +8,8 @@ from functools import cached_property
 
 import narwhals as nw
 
-from features.signals.aggregations import DAY_US, Measure, Wanted
+from features.kit.clock import DAY_US
+from features.signals.aggregations import Measure, Wanted
 from features.signals.signal import Entity, Phrase, Signal, Theme, Unit
 
 AS_OF = nw.col("as_of_us")

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import narwhals as nw
 
-from features.signals.aggregations import DAY_US, State, Value, chosen, one, where
+from features.kit.clock import DAY_US
+from features.signals.aggregations import State, Value, chosen, one, where
 from features.signals.definition import AS_OF, Definition, define, flag, money, number, ratio
 from features.signals.signal import Entity
 

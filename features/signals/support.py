@@ -6,7 +6,8 @@ from typing import Any
 
 import narwhals as nw
 
-from features.signals.aggregations import DAY_US, State, Total, where
+from features.kit.clock import DAY_US
+from features.signals.aggregations import State, Total, where
 from features.signals.definition import AS_OF, Definition, Formula, change, days_since, define, number, ratio
 
 _T = "tickets"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.kit import clock
+from features.kit.clock import DAY_US, SECOND_US
 from features.simulate import parameters as p
 from features.sources.schema import KNOWN_TIME, TABLES
 
@@ -22,9 +23,7 @@ Array = npt.NDArray[Any]
 Part = dict[str, Array]
 """Some rows of a table. Text is codes into a vocabulary, times are microseconds; -1 (or NaN) is null."""
 
-DAY_US = 86_400_000_000
-SECOND_US = 1_000_000
-EPOCH = dt.date(1970, 1, 1)
+EPOCH = clock.EPOCH.date()
 GRID_DAYS = 28
 
 

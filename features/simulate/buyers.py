@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.kit.clock import DAY_US, SECOND_US
 from features.simulate import parameters as p
-from features.simulate.base import DAY_US, SECOND_US, Array, Floats, World, chance, choose, pick, propagate, step
+from features.simulate.base import Array, Floats, World, chance, choose, pick, propagate, step
 from features.simulate.firms import Firms
 
 OPEN, CONVERTED, DISQUALIFIED = 0, 1, 2

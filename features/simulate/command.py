@@ -11,8 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from features.kit.cli import parse_as_of
-from features.kit.clock import now
+from features.kit.clock import now, parse_as_of
 from features.kit.errors import UserMistake
 from features.kit.settings import Settings
 from features.kit.writable import require_writable

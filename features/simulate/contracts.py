@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from features.kit.clock import DAY_US, SECOND_US
 from features.simulate import parameters as p
-from features.simulate.base import DAY_US, SECOND_US, Array, Dice, Part, World, add_months, join, late, taken
+from features.simulate.base import Array, Dice, Part, World, add_months, join, late, taken
 from features.simulate.customers import EARLY, FREE, LAPSE, NEVER_DAY, NOTICE, STAYS, Histories, Spells, renewal_day
 
 STATUSES = ("trial", "active", "notice", "ended")

@@ -6,20 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.kit.clock import DAY_US, SECOND_US
 from features.simulate import parameters as p
-from features.simulate.base import (
-    DAY_US,
-    SECOND_US,
-    Array,
-    Floats,
-    World,
-    add_months,
-    chance,
-    choose,
-    office_seconds,
-    propagate,
-    step,
-)
+from features.simulate.base import Array, Floats, World, add_months, chance, choose, office_seconds, propagate, step
 
 STAYS, NOTICE, EARLY, LAPSE, FREE = 0, 1, 2, 3, 4
 """How a spell ends: by notice for the end of the term, by notice in its middle, without one, on the free plan."""

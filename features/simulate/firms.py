@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from features.kit.clock import DAY_US
 from features.simulate import parameters as p
 from features.simulate.base import Array, World, choose
 
@@ -90,7 +91,7 @@ def found(world: World, count: int) -> Firms:
         region=COUNTRY_REGION[country],
         employees=employees,
         revenue=np.round(employees * np.exp(rng.normal(np.log(160_000), 0.5, count)), -3),
-        founded_us=founded * 86_400_000_000,
+        founded_us=founded * DAY_US,
         channel=channel,
         partner=np.where(channel == p.CHANNELS.index("partner"), rng.integers(0, len(PARTNERS), count), -1),
         names=names,

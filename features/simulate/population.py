@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.kit.clock import DAY_US, SECOND_US
 from features.simulate import buyers, customers, firms, usage
 from features.simulate import parameters as p
-from features.simulate.base import DAY_US, SECOND_US, Array, World, choose, office_seconds, pick
+from features.simulate.base import Array, World, choose, office_seconds, pick
 
 ACCOUNT_KINDS = ("customer", "prospect", "partner", "internal", "test", "competitor")
 STANDING, SIGN_UP, TRIAL_ONLY, PROSPECT, PARTNER, INTERNAL, TEST, COMPETITOR = range(8)

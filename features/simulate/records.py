@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from features.kit.clock import DAY_US, SECOND_US
 from features.simulate import buyers, contracts, firms
 from features.simulate import parameters as p
-from features.simulate.base import DAY_US, SECOND_US, Array, Dice, Part, World, join, late
+from features.simulate.base import Array, Dice, Part, World, join, late
 from features.simulate.population import ACCOUNT_KINDS, TRIAL_DAYS, Accounts
 
 LEAD_STATUSES = ("open", "working", "qualified", "converted", "disqualified")

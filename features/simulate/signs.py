@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.kit.clock import DAY_US, SECOND_US
 from features.simulate import parameters as p
-from features.simulate.base import DAY_US, SECOND_US, Array, Dice, Part, World, choose, join, late, office_seconds
+from features.simulate.base import Array, Dice, Part, World, choose, join, late, office_seconds
 from features.simulate.buyers import NEVER, Deals, Leads
 from features.simulate.customers import Histories, Spells
 

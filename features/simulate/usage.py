@@ -12,21 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.kit.clock import DAY_US, SECOND_US
 from features.simulate import parameters as p
-from features.simulate.base import (
-    DAY_US,
-    EPOCH,
-    SECOND_US,
-    Array,
-    Dice,
-    Floats,
-    Part,
-    World,
-    arrow,
-    before,
-    late,
-    taken,
-)
+from features.simulate.base import EPOCH, Array, Dice, Floats, Part, World, arrow, before, late, taken
 from features.simulate.firms import REGIONS
 
 KINDS = ("action", "admin", "error")

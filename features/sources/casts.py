@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from features.kit.clock import FOREVER_US
 from features.sources.schema import Column
 from features.sources.vocabularies import understood_sql
 
-FOREVER_US = 2**62
 """Stands for "no later version" in `until_us`."""
 
 ACCEPTED: dict[str, tuple[str, ...]] = {

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-DAY_US = 86_400_000_000
+from features.kit.clock import DAY_US
+
 SHORTEST_CUT_DAYS = 28
 USUAL_GAPS = 10
 FEWEST_DAYS = 8

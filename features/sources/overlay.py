@@ -12,10 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from features.kit.clock import as_utc, from_us, to_us
 from features.kit.errors import BadInput, Fault, UserMistake
 from features.sources.casts import internal, quote, versions
 from features.sources.schema import KNOWN_TIME, TABLES, Column, Table, Type
-from features.sources.source import Source, configure, from_us, to_us
+from features.sources.source import Source, configure
 from features.sources.vocabularies import understood
 
 _NUMBER = itertools.count(1)
@@ -131,7 +132,7 @@ def time_us(value: Any) -> int:
             moment = from_us(int(value) * 1000)
         else:
             moment = dt.datetime.fromisoformat(str(value))
-        return to_us(moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC))
+        return to_us(as_utc(moment))
     except (ValueError, OverflowError):
         raise Unreadable(value, "no time of the years 1 to 9999: ISO 8601, or milliseconds since 1970") from None
 

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
+from features.kit.clock import iso
+
 
 def query_command(
     source: Annotated[str, typer.Argument(help="A shipped source or a folder of <table>.sql.", show_default=False)],
@@ -55,11 +57,7 @@ def query_command(
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     """Values as JSON has them: times as ISO 8601 in UTC."""
-    return {n: _iso(v) if isinstance(v, dt.datetime) else v for n, v in row.items()}
-
-
-def _iso(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+    return {n: iso(v) if isinstance(v, dt.datetime) else v for n, v in row.items()}
 
 
 def _csv_cell(value: Any) -> Any:
@@ -77,7 +75,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dt.datetime):
-        return _iso(value).replace("T", " ").removesuffix("Z").removesuffix(" 00:00:00")
+        return iso(value).replace("T", " ").removesuffix("Z").removesuffix(" 00:00:00")
     text = repr(value) if isinstance(value, float) else str(value)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 

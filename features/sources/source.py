@@ -28,7 +28,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from features.kit.clock import now
+from features.kit.clock import DAY_US, from_us, now, to_us
 from features.kit.errors import BadInput, Fault, UserMistake
 from features.kit.memory import memory_bytes
 from features.kit.settings import Settings
@@ -40,7 +40,7 @@ from features.sources.duckdb_errors import honest_casts
 from features.sources.fingerprint import Contents
 from features.sources.full_sample import may_be_sampled
 from features.sources.loader import load
-from features.sources.observed_period import DAY_US, Days, ObservedPeriod, observed_period
+from features.sources.observed_period import Days, ObservedPeriod, observed_period
 from features.sources.query_text import DATA, QueryText
 from features.sources.schema import ENTITIES, KNOWN_TIME, TABLES
 from features.sources.suppression import LeftOut, Marks, Removed
@@ -304,17 +304,3 @@ def configure(connection: duckdb.DuckDBPyConnection) -> None:
     # In a notebook without ipywidgets the bar is off, and DuckDB refuses to be told so.
     with contextlib.suppress(duckdb.InvalidInputException):
         connection.execute("SET enable_progress_bar = false")
-
-
-def to_us(moment: dt.datetime) -> int:
-    """Microseconds since 1970-01-01 UTC of an aware datetime.
-
-    >>> to_us(dt.datetime(1970, 1, 2, tzinfo=dt.UTC))
-    86400000000
-    """
-    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
-
-
-def from_us(us: int) -> dt.datetime:
-    """The aware UTC datetime of microseconds since 1970-01-01."""
-    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=us)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
+from features.kit.clock import to_us
 from features.kit.errors import Fault
 from features.kit.flat_files.bounds import (
     FREE_INFLATED_BYTES,
@@ -155,7 +156,7 @@ def python_fault(path: Path, error: Exception) -> Fault:
 
 def value_faults(source: Source, path: Path, table: Table) -> list[Fault]:
     """Nulls where none may be, and times that cannot be true, in one pass over the table."""
-    first, last = _us(FIRST_TIME), _us(LAST_TIME)
+    first, last = (to_us(dt.datetime.combine(day, dt.time(), dt.UTC)) for day in (FIRST_TIME, LAST_TIME))
     tests: list[tuple[Column, str, str, str, str]] = []
     for column in table.columns:
         if column.required:
@@ -203,10 +204,6 @@ def _count_raw(source: Source, table: Table, name: str, condition: str) -> int:
     else:
         condition = f"{quote(name)} IS NULL"
     return int(source.query(f"SELECT count(*) FROM {quote('raw_' + table.name)} WHERE {condition}")[0][0])
-
-
-def _us(day: dt.date) -> int:
-    return (day - dt.date(1970, 1, 1)).days * 86_400_000_000
 
 
 def file_fault(path: Path, file: Path) -> Fault | None:

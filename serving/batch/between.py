@@ -7,13 +7,13 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from features.kit.clock import from_us, to_us
 from features.panel.build import build_panel
 from features.signals.signal import Entity
 from features.sources.source import Source
 from serving.batch.old_rows import differences
 from serving.batch.previous_run import Before, Moved
 from serving.champion import Champion
-from serving.clock import from_us, to_us
 from serving.decisions import repository as history
 from serving.score_change.attribution import Old
 from serving.scoring.columns import Scored

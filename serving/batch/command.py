@@ -116,13 +116,13 @@ def _run(
     report: Report, source: str, as_of: str, out: Path, data: Path | None, reasons: int, history: bool, restart: bool,
     max_age: str | None, engine: str, memory: int | None, export: list[str],
 ) -> None:  # fmt: skip
+    from features.kit.clock import make_clock
     from features.kit.errors import BadInput
     from features.signals.needed_tables import left_out_notes, tables_for
     from features.sources.source import open_source
     from serving.batch.freshness import check_age, parse_age
     from serving.batch.run import Options, blocked_models, live_models, run
     from serving.champion import Champions
-    from serving.clock import make_clock
     from serving.connections.config import read_connections, tell
     from serving.log import configure
     from serving.privacy import suppression_export

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from features.kit.clock import iso
 from features.kit.errors import UserMistake
 from features.readiness.report import FRESH_DAYS
 from features.sources.source import Source
-from serving.clock import iso
 from serving.errors import StaleInput
 
 SETTING = "ACCOUNTSCORE_MAX_SOURCE_AGE_DAYS"

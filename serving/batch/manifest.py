@@ -11,8 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.kit.cli import parse_as_of
-from features.kit.clock import now
+from features.kit.clock import now, parse_as_of
 from features.kit.errors import UserMistake
 from models.catalog import get_model
 from serving.batch import durable

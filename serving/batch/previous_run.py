@@ -13,11 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features.kit.cli import parse_as_of
+from features.kit.clock import parse_as_of, to_us
 from models.scorer.scorer import Scorer
 from serving.batch.old_rows import OldRows
 from serving.champion import Champion
-from serving.clock import to_us
 from serving.replay.scorer_cache import KeptScorers, ScorerGone
 from serving.score_change.attribution import Old
 from serving.score_change.attribution_batch import Splits, split_many

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.kit.cli import parse_as_of
+from features.kit.clock import Clock, iso, parse_as_of, system_us, to_us
 from features.kit.errors import Fault, UserMistake
 from features.panel.build import panel_parts
 from features.panel.visibility import touched
@@ -27,7 +27,6 @@ from serving.batch.manifest import forget_erased, is_whole, parts_of, publish, p
 from serving.batch.old_rows import AGED, RESTATED, of_touched, sums
 from serving.batch.previous_run import Before
 from serving.champion import Champion, Champions
-from serving.clock import Clock, iso, system_us, to_us
 from serving.connections.config import ConnectionConfig
 from serving.decisions import repository as history
 from serving.outbox import repository as outbox

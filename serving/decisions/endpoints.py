@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from serving.clock import to_us
+from features.kit.clock import to_us
 from serving.decisions import repository
 from serving.decisions.schemas import ScoresAnswer, shown_record
 from serving.http import body_of, json_answer

@@ -11,9 +11,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Dialect, delete, insert, or_, select
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from features.kit.clock import AHEAD_US, SKEW_US
 from models.scorer.reason_texts import Reason
 from models.scorer.scorer import Scorer
-from serving.clock import AHEAD_US, SKEW_US
 from serving.privacy.repository import GENERATION, without_erased
 from serving.score_change.attribution import Old
 from serving.store import version_counters

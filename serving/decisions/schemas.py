@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from features.kit.clock import from_us, iso
 from models.scorer.reason_texts import Reason
-from serving.clock import from_us, iso
 from serving.decisions.repository import reasons_of
 from serving.scoring.eligibility import detail
 from serving.scoring.schemas import NoScore, OverrideShown

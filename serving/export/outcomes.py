@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from features.outcomes.outcomes import DAY_US, Outcomes, OutcomesRefused, came_at, label, read_outcomes, ripe
+from features.kit.clock import DAY_US, to_us
+from features.outcomes.outcomes import Outcomes, OutcomesRefused, came_at, label, read_outcomes, ripe
 from features.signals.signal import Entity
-from features.sources.source import Source, to_us
+from features.sources.source import Source
 from serving.export import rows, star_schema
 from serving.export.destination import Destination, Waiting
 

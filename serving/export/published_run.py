@@ -10,10 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.kit.cli import parse_as_of
-from features.kit.clock import now
+from features.kit.clock import now, parse_as_of, to_us
 from features.kit.errors import UserMistake
-from features.sources.source import Source, to_us
+from features.sources.source import Source
 from models.catalog import get_model
 from serving.batch.manifest import is_whole, read_manifest, seen
 from serving.export import rows, star_schema

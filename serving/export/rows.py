@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.kit.clock import DAY_US
 from serving.export import star_schema
 
-DAY_US = 86_400_000_000
 NOT_ON_RECORD = "(not on record)"
 LEAVING = "already_leaving"
 _CENTS = ("arr", "arr_scored", "arr_leaving", "arr_not_scored", "arr_at_risk")

@@ -14,6 +14,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from features.kit.clock import system_us
 from serving.gateway.body_memory import Held, Memory
 from serving.gateway.gzip_body import inflated, once
 from serving.gateway.headers import from_here, of_answer, single
@@ -132,7 +133,7 @@ class Door:
         kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         found = None
         if kind.lower() == "bearer":
-            found = keys.caller(token.strip(), time.time_ns() // 1000)
+            found = keys.caller(token.strip(), system_us())
         if found is None:
             raise Problem(
                 401,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
+from features.kit.clock import AHEAD_US, to_us
 from features.sources.schema import ENTITIES
-from serving.clock import AHEAD_US, to_us
 from serving.errors import StoreAway
 from serving.inbox.repository import APPLIED, FAILED, TRUNCATED, WAITING
 from serving.state import AppState

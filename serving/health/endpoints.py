@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from serving.clock import AHEAD_US, to_us
+from features.kit.clock import AHEAD_US, to_us
 from serving.errors import StoreAway
 from serving.health.backlog import measure
 from serving.problems import Problem, documented

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from features.kit.clock import system_us
 from serving.errors import StoreAway
 from serving.gateway.gzip_body import once
 from serving.http import read_body
@@ -38,7 +38,7 @@ async def repeatable(
     name = hashlib.sha256(b"%s\n%s" % (caller.encode(), key)).hexdigest()
     request = b"%s %s\n" % (scope["method"].encode(), scope["path"].encode())
     fingerprint = hashlib.sha256(request + body).hexdigest()
-    now_us = time.time_ns() // 1000
+    now_us = system_us()
     kept = await _write(state, lambda connection: repository.begin(connection, name, fingerprint, now_us))
     if kept is not None:
         await _again(kept, fingerprint, now_us, send)

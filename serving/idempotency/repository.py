@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select, update
 
+from features.kit.clock import DAY_US, SECOND_US
 from serving.store.connect import insert_new
 from serving.store.tables import idempotency
 
-KEPT_US = 72 * 3600 * 1_000_000
+KEPT_US = 3 * DAY_US
 """Longer than the vendors' own retries go on (about 28 hours)."""
-ABANDONED_US = 60 * 1_000_000
+ABANDONED_US = 60 * SECOND_US
 """A first request that has not answered for so long died with its process."""
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from starlette.types import Scope
 
-from serving.clock import to_us
+from features.kit.clock import to_us
 from serving.connections.config import ConnectionConfig
 from serving.errors import StoreAway
 from serving.http import read_body

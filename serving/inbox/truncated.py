@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import select
 
-from serving.clock import Clock, to_us
+from features.kit.clock import Clock, to_us
 from serving.connections.config import ConnectionConfig
 from serving.inbox import repository as inbox
 from serving.store.connect import Store

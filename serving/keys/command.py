@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from features.kit.clock import system_us
 from features.kit.errors import UserMistake
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ def create(
     pepper = service.read_pepper(settings.base.home)
     # Kept in the home and shown before the commit: no key is live that nobody saw.
     with store.write() as connection:
-        token, key = service.create(
-            connection, pepper, name, scope or ["score", "read"], time.time_ns() // 1000, days, per_minute
-        )
+        token, key = service.create(connection, pepper, name, scope or ["score", "read"], system_us(), days, per_minute)
         _keep(connection, settings.base.home)
         typer.echo(f"key {key.id} of {name} with {key.scopes}: it is shown this once", err=True)
         typer.echo(token)
@@ -58,7 +56,7 @@ def create(
 @app.command("list")
 def list_keys() -> None:
     """Every key: its id, holder, scopes, and whether it is live."""
-    from serving.clock import from_us, iso
+    from features.kit.clock import from_us, iso
     from serving.keys import repository
     from serving.keys.cache import LOST, kept
     from serving.settings import ServingSettings
@@ -70,7 +68,7 @@ def list_keys() -> None:
     with store.read() as connection:
         found = repository.all_of(connection)
     store.close()
-    now_us = time.time_ns() // 1000
+    now_us = system_us()
     for key in found:
         state = "live" if key.is_live(now_us) else "revoked" if key.revoked_at else "over"
         until = "" if key.expires_at is None else f"  until {iso(from_us(key.expires_at))}"
@@ -94,7 +92,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id that `keys list` s
     store = open_store(settings.base.store_url)
     store.require_revision()
     with store.write() as connection:
-        done = repository.revoke(connection, key_id, time.time_ns() // 1000)
+        done = repository.revoke(connection, key_id, system_us())
     try:
         with store.read() as connection:
             _keep(connection, settings.base.home)
@@ -114,4 +112,4 @@ def _keep(connection: Connection, home: Path) -> None:
     """For a server that starts while the store is away."""
     from serving.keys import cache, service
 
-    cache.keep(service.KeyRing.load(connection, service.read_pepper(home), time.time_ns() // 1000), home)
+    cache.keep(service.KeyRing.load(connection, service.read_pepper(home), system_us()), home)

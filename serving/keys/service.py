@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
 from serving.keys import repository
 from serving.keys.repository import StoredKey
@@ -26,7 +27,6 @@ SCOPES = {
     "metrics": "read /metrics",
     "admin": "everything else, now and later",
 }
-DAY_US = 86_400_000_000
 PREFIX = "as_"
 LIVE_AT_ONCE = 2
 """Per name: the old key and the new one, while callers change over."""

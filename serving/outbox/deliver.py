@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tenacity import RetryCallState, Retrying
 from tenacity.wait import wait_exponential_jitter
 
-from serving.clock import Clock, make_clock, system_us
+from features.kit.clock import Clock, make_clock, system_us
 from serving.connections.config import ConnectionConfig
 from serving.errors import ServingError, StoreAway
 from serving.log import place_of

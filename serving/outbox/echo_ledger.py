@@ -11,11 +11,12 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, delete, select
 
+from features.kit.clock import DAY_US
 from serving.store.connect import upsert
 from serving.store.tables import ledger
 from serving.vendors.outbound import Write
 
-KEPT_US = 3 * 86_400 * 1_000_000
+KEPT_US = 3 * DAY_US
 """HubSpot, Salesforce and Svix repeat an event for up to 28 hours; after three days no echo is on its way any more."""
 Key = tuple[str, str, str, str]
 """(object type, object id, property, value)."""

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, func, or_, select, update
 
+from features.kit.clock import SKEW_US, from_us, iso, to_us
 from models.catalog import get_model
-from serving.clock import SKEW_US, from_us, iso, to_us
 from serving.connections.config import ConnectionConfig
 from serving.store.connect import upsert
 from serving.store.tables import writebacks

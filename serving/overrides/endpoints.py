@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from serving.clock import to_us
+from features.kit.clock import to_us
 from serving.http import body_of, json_answer, read_json
 from serving.overrides import service
 from serving.overrides.schemas import OverrideAnswer, OverrideRequest

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
+from features.kit.clock import as_utc, to_us
 from serving.champion import Champions
-from serving.clock import to_us
 from serving.errors import Conflict, Invalid, no_such
 from serving.overrides import repository
 from serving.overrides.repository import Override
@@ -40,8 +40,7 @@ def withdraw(store: Store, model: str, entity: str, entity_id: str, now_us: int)
 
 def _moment(text: str) -> int:
     try:
-        moment = datetime.fromisoformat(text)
-        return to_us(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC))
+        return to_us(as_utc(datetime.fromisoformat(text)))
     except (ValueError, OverflowError):
         raise _wrong("until", "a UTC date or time, ISO 8601", "write 2026-12-31 or 2026-12-31T18:00:00Z") from None
 

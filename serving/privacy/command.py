@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
 from serving.store.words import counted
 
@@ -103,7 +104,7 @@ def retention(
     from serving.store.wipe import wipe
 
     store = _open()
-    moment = _now_us() - days * 86_400_000_000
+    moment = _now_us() - days * DAY_US
     with store.write() as connection:
         done = repository.forget_before(connection, moment)
     left = wipe(store)
@@ -127,7 +128,7 @@ def _set_objection(
 
 
 def _now_us() -> int:
-    from serving.clock import make_clock, to_us
+    from features.kit.clock import make_clock, to_us
 
     return to_us(make_clock()())
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
-from serving.clock import from_us, iso, to_us
+from features.kit.clock import from_us, iso, to_us
 from serving.errors import no_such
 from serving.http import body_of, json_answer
 from serving.path_params import EntityId, EntityName, check_entity

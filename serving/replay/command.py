@@ -11,7 +11,7 @@ from serving.errors import ServingError
 
 def replay(record_id: Annotated[int, typer.Argument(help="The id of a decision record.", metavar="ID")]) -> None:
     """Score a decision record again and compare to the bit; exit code 1 when anything differs."""
-    from serving.clock import from_us, iso
+    from features.kit.clock import from_us, iso
     from serving.replay import service
     from serving.replay.scorer_cache import KeptScorers
     from serving.settings import ServingSettings

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from features.kit.cli import parse_as_of
+from features.kit.clock import parse_as_of, to_us
 from features.kit.errors import UserMistake
-from serving.clock import to_us
 from serving.http import body_of, json_answer
 from serving.path_params import EntityId, EntityName, WhatIf, check_entity
 from serving.problems import Problem, documented, guarded

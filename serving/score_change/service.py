@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from features.kit.clock import from_us, iso
 from models.scorer.scorer import Scorer
-from serving.clock import from_us, iso
 from serving.decisions import repository as history
 from serving.errors import NotFound
 from serving.replay.scorer_cache import KeptScorers, ScorerGone

@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, select
 
-from features.kit.clock import now
-from serving.clock import AHEAD_US, SKEW_US, to_us
+from features.kit.clock import AHEAD_US, SKEW_US, now, to_us
 from serving.decisions.repository import WHAT_IF, of_its_time
 from serving.privacy.repository import without_erased
 from serving.scoring.trend import EARLIEST_US, LATEST_US

@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from features.kit.clock import to_us
 from models.scorer.scorer import Reason
 from serving.champion import Champion
-from serving.clock import to_us
 from serving.decisions import repository as history
 from serving.score_change.attribution import Old
 from serving.scoring.repository import Values

@@ -9,11 +9,11 @@ from typing import Any
 
 from msgspec import UNSET
 
+from features.kit.clock import DAY_US, from_us, iso
 from features.signals.signal import FIT_THEMES
 from models.scorer.reason_texts import Reason
 from models.scorer.scorer import Scorer, sigmoid
 from serving.champion import Champion
-from serving.clock import from_us, iso
 from serving.decisions import repository as history
 from serving.overrides.repository import Override
 from serving.privacy.cache import Marks
@@ -33,7 +33,7 @@ from serving.scoring.schemas import (
     ScoreAnswer,
     ValueAtRisk,
 )  # fmt: skip
-from serving.scoring.trend import DAY_US, trend
+from serving.scoring.trend import trend
 
 Stored = Mapping[str, StoredSignals]
 FRESH_US = 2 * DAY_US

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-DAY_US = 86_400_000_000
+from features.kit.clock import DAY_US
+
 LATEST_US = 28 * DAY_US
 """The score compared with is at least so much older: a window of signals has moved on entirely."""
 EARLIEST_US = 84 * DAY_US

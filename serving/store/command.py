@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from features.kit.clock import system_us
 from serving.store.words import counted
 
 File = Annotated[Path, typer.Argument(help="The backup: one SQLite file, whichever database the store is on.")]
@@ -34,7 +35,6 @@ def restore(
     What came after the backup is taken back, and counted. Erasures, objections, deletions in the CRM and revoked keys are
     not, also where the store was lost and only the home knows of them.
     """
-    import time
 
     from serving.connections.config import read_connections
     from serving.privacy import home_copy, service, suppression_export
@@ -49,7 +49,7 @@ def restore(
     store = open_store(settings.base.store_url)
     migrate(store)
     told = home_copy.load(settings.base.home)  # where the store is a new one, nothing else knows of it
-    done = read(store, file, time.time_ns() // 1000, configs, overwrite=overwrite, told=told)
+    done = read(store, file, system_us(), configs, overwrite=overwrite, told=told)
     left = service.settle(store, settings.base.home)
     store.close()
     typer.echo(f"restored: {counted(done.rows)}")

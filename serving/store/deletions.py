@@ -7,12 +7,13 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select
 
+from features.kit.clock import DAY_US
 from features.sources.suppression import mark_of
 from serving.store.tables import dirty, removals, signals, writebacks
 from serving.store.text import kept
 
 PRESENT, DELETED, MERGED = "present", "deleted", "merged"
-LATE_US = 30 * 86_400_000_000
+LATE_US = 30 * DAY_US
 """Vendors try for some days to deliver an event."""
 
 

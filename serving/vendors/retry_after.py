@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 
-from serving.clock import system_us, to_us
+from features.kit.clock import system_us, to_us
 
 LONGEST_WAIT_SECONDS = 6 * 3600.0
 """One that is longer is not believed."""

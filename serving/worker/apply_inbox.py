@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from features.kit.clock import Clock, to_us
 from features.sources.source import Source
-from serving.clock import Clock, to_us
 from serving.connections.config import ConnectionConfig
 from serving.errors import StoreAway
 from serving.inbox import repository as inbox

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from features.kit.clock import AHEAD_US, Clock, to_us
 from features.kit.errors import UserMistake
 from features.sources.schema import TABLES
 from features.sources.source import Source
 from serving.champion import Champions
-from serving.clock import AHEAD_US, Clock, to_us
 from serving.connections.config import ConnectionConfig
 from serving.outbox.repository import BACKFILL
 from serving.store.connect import Store, insert_new

@@ -82,7 +82,7 @@ def replay(
 ) -> None:
     """Put them back into the queue, after what was wrong was mended: write-backs, entities that could not be scored, and, when
     no entity is named, events."""
-    from serving.clock import system_us
+    from features.kit.clock import system_us
     from serving.inbox import repository as inbox
     from serving.outbox import repository as outbox
     from serving.worker import set_aside

@@ -12,10 +12,10 @@ from pathlib import Path
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential
 from tenacity.nap import sleep_using_event
 
+from features.kit.clock import Clock, to_us
 from features.kit.errors import BadInput, UserMistake
 from features.kit.file_lock import file_lock
 from serving.champion import Champions
-from serving.clock import Clock, to_us
 from serving.connections.config import ConnectionConfig, tell
 from serving.errors import StoreAway
 from serving.inbox import repository as inbox

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, insert, or_, select
 
+from features.kit.clock import from_us
 from features.panel import lead_company
 from features.sources.overlay import Unreadable, coerce, coerce_custom, custom_column, readable
 from features.sources.schema import TABLES
 from features.sources.source import Source
-from serving.clock import from_us
 from serving.connections.config import ConnectionConfig
 from serving.inbox.repository import Letter
 from serving.inbox.sealed import Seal

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, delete, func, select
 
+from features.kit.clock import Clock, from_us, system_us, to_us
 from features.panel.build import build_panel
 from features.sources.schema import ENTITIES
 from features.sources.source import Source
 from serving.champion import Champions
-from serving.clock import Clock, from_us, system_us, to_us
 from serving.connections.config import ConnectionConfig
 from serving.decisions import repository as history
 from serving.errors import StoreAway

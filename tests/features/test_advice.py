@@ -16,16 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.audit.outcome import QUESTIONS, Question
+from features.kit.clock import DAY_US, to_us
 from features.kit.errors import BadInput, TrainingRefused, UserMistake
 from features.outcomes.outcomes import read_outcomes
 from features.readiness import labelled_rows
 from features.readiness.labelled_rows import observation_dates
 from features.readiness.periods import is_split
 from features.sources import cast_advice, cast_faults, loader, name_advice
-from features.sources.observed_period import DAY_US
 from features.sources.query_text import QueryText
 from features.sources.schema import Type
-from features.sources.source import Source, open_source, to_us
+from features.sources.source import Source, open_source
 from tests.company import at, make_source, random_company
 from tests.features.advice import follow
 

@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from features.__main__ import app
 from features.audit.outcome import QUESTIONS, answers
 from features.audit.source import audit_source, leaking_signals, table_findings
+from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
 from features.panel.build import ELIGIBLE, build_panel, grid
-from features.signals.aggregations import DAY_US
 from features.simulate import simulate
 from features.sources.source import Source, open_source
 from features.sources.time_bounds import Bounds

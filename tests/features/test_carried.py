@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from features.kit.clock import to_us
 from features.kit.errors import UserMistake
 from features.panel.build import build_panel
 from features.panel.incremental import Carried
-from features.sources.source import Source, to_us
+from features.sources.source import Source
 from tests.company import at, make_source, random_company
 
 NIGHTS = [at("2024-05-10"), at("2024-05-11"), at("2024-06-20")]

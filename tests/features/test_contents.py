@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features.kit.clock import to_us
 from features.panel.build import build_panel
 from features.panel.incremental import Carried
 from features.sources import fingerprint, loader
 from features.sources.query_files import by_file
-from features.sources.source import Source, open_source, to_us
+from features.sources.source import Source, open_source
 from tests.company import at
 
 NIGHT, NEXT = at("2024-06-01"), at("2024-06-02")

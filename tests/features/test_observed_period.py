@@ -11,15 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from features.kit.clock import DAY_US, from_us, to_us
 from features.kit.errors import UserMistake
 from features.outcomes.outcomes import label, read_outcomes
 from features.panel.build import ELIGIBLE, build_panel, grid
 from features.readiness.report import usability
 from features.sources import observed_period as periods
-from features.sources.observed_period import DAY_US, Days, ObservedPeriod, TablePeriod, observed_period
+from features.sources.observed_period import Days, ObservedPeriod, TablePeriod, observed_period
 from features.sources.rows_beyond import rows_beyond
 from features.sources.schema import TABLES
-from features.sources.source import Source, from_us, to_us
+from features.sources.source import Source
 from tests.company import at, make_source, random_company
 
 FAR, NEAR = at("2099-01-01"), at("2025-09-01")

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
 from features.panel.build import build_panel, grid, panel_parts, signals_of
-from features.signals.aggregations import DAY_US
 from features.sources.source import Source
 from tests.company import at, make_source, random_company
 

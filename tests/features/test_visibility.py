@@ -10,13 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from features.kit.clock import to_us
 from features.kit.errors import UserMistake
 from features.panel import visibility
 from features.panel.build import build_panel
 from features.panel.incremental import Carried
 from features.panel.visibility import touched
 from features.signals.catalog import definitions
-from features.sources.source import Source, to_us
+from features.sources.source import Source
 from tests.company import at, make_source, random_company
 from tests.features.test_carried import same
 from tests.features.test_engines import ENGINES

@@ -19,9 +19,9 @@ import lightgbm  # noqa: F401
 
 import features.panel.build  # noqa: F401
 import serving.vendors.hubspot.outbound  # noqa: F401
+from features.kit.clock import make_clock
 from serving.app import create_app
 from serving.champion import Champions
-from serving.clock import make_clock
 from serving.connections.config import load_connections
 from serving.inbox.truncated import read_truncated
 from serving.outbox.deliver import Deliverers

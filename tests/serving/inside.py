@@ -15,9 +15,9 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
+from features.kit.clock import make_clock
 from models import champion_pointer
 from serving.app import create_app
-from serving.clock import make_clock
 from serving.gateway.middleware import Door
 from serving.keys import service as keys
 from serving.settings import ServingSettings

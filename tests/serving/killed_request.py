@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 from sqlalchemy import event
 
+from features.kit.clock import make_clock
 from serving.app import create_app
-from serving.clock import make_clock
 from serving.scoring import endpoints
 from serving.settings import ServingSettings
 from tests.serving.inside import NOW

@@ -20,7 +20,7 @@ import lightgbm  # noqa: F401
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.kit.cli import parse_as_of
+from features.kit.clock import make_clock, parse_as_of
 from features.panel.build import build_panel
 from features.signals.catalog import definitions
 from features.signals.signal import Signal
@@ -28,7 +28,6 @@ from features.sources.source import open_source
 from serving.batch import durable
 from serving.batch import run as running
 from serving.champion import Champions
-from serving.clock import make_clock
 from serving.decisions import repository as history
 from serving.replay.scorer_cache import KeptScorers
 from serving.store.connect import open_store

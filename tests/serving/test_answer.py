@@ -10,18 +10,17 @@ import numpy as np
 import pytest
 from msgspec import UNSET
 
+from features.kit.clock import DAY_US, to_us
 from features.sources.suppression import mark_of
 from models.catalog import get_model
 from models.champion_pointer import Pointer
 from serving.champion import Champion
-from serving.clock import to_us
 from serving.overrides.repository import Override
 from serving.privacy.cache import Marks
 from serving.privacy.repository import Erased
 from serving.scoring.repository import StoredSignals
 from serving.scoring.request_parser import parse
 from serving.scoring.service import Scored, Terms, score
-from serving.scoring.trend import DAY_US
 from tests.scorers import make_scorer
 
 NOW_US = to_us(dt.datetime(2026, 3, 1, 6, tzinfo=dt.UTC))

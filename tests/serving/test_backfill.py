@@ -11,11 +11,11 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from features.kit.clock import from_us, make_clock, to_us
 from features.panel.build import build_panel
 from features.signals.catalog import signals as signals_of_all
 from features.sources.source import open_source
 from serving.champion import Champions
-from serving.clock import from_us, make_clock, to_us
 from serving.connections.config import ConnectionConfig, Mapped
 from serving.inbox import repository as letters
 from serving.privacy.repository import Erased

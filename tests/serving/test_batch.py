@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from features.kit.cli import parse_as_of
+from features.kit.clock import make_clock, parse_as_of
 from features.kit.errors import UserMistake
 from features.sources.source import Source, open_source
 from serving.batch import durable, manifest
@@ -28,7 +28,6 @@ from serving.batch.checkpoint import Plan, Work, only_one
 from serving.batch.manifest import files_of, is_whole, read_manifest, read_scores
 from serving.batch.run import Done, Options
 from serving.champion import Champions
-from serving.clock import make_clock
 from serving.errors import BatchBusy
 from serving.replay.scorer_cache import KeptScorers
 from serving.store.connect import open_store

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from features.kit.clock import to_us
 from features.panel.build import build_panel
 from features.signals.catalog import definitions
 from features.sources.source import Source
@@ -23,7 +24,6 @@ from serving.batch import run as running
 from serving.batch.manifest import read_scores
 from serving.batch.run import Options
 from serving.champion import Champions
-from serving.clock import to_us
 from serving.decisions import repository as history
 from serving.errors import NotFound
 from serving.replay.scorer_cache import KeptScorers

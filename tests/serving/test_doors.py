@@ -15,7 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from features.kit.cli import parse_as_of
+from features.kit.clock import parse_as_of
 from features.panel.build import build_panel
 from features.sources.source import open_source
 from models.champion_pointer import read_pointer

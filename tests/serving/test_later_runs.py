@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import features.__main__
 import serving.__main__
 import training.__main__
-from features.kit.cli import parse_as_of
+from features.kit.clock import make_clock, parse_as_of, to_us
 from features.kit.errors import UserMistake
 from features.sources.source import Source, open_source
 from serving.batch import run as running
@@ -24,7 +24,6 @@ from serving.batch.freshness import check_age
 from serving.batch.manifest import read_manifest
 from serving.batch.run import Options
 from serving.champion import Champions
-from serving.clock import make_clock, to_us
 from serving.decisions import repository as history
 from serving.errors import StaleInput
 from serving.replay.scorer_cache import KeptScorers

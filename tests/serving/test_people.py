@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from serving.clock import to_us
+from features.kit.clock import to_us
 from serving.decisions import repository as history
 from serving.privacy import repository as privacy
 from serving.store import version_counters

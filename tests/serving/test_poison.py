@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import insert, select
 from typer.testing import CliRunner
 
+from features.kit.clock import make_clock, to_us
 from features.sources.overlay import Unreadable, coerce
 from features.sources.schema import TABLES
 from serving.__main__ import app
 from serving.champion import Champions
-from serving.clock import make_clock, to_us
 from serving.connections.config import ConnectionConfig, Mapped
 from serving.inbox import repository as letters
 from serving.store.connect import Store, insert_new, open_store

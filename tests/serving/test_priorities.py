@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from features.kit.clock import make_clock, to_us
 from serving.champion import Champions
-from serving.clock import make_clock, to_us
 from serving.connections.config import ConnectionConfig, Mapped
 from serving.inbox import repository as letters
 from serving.inbox.truncated import read_truncated

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from sqlalchemy import insert, select, update
 
+from features.kit.clock import to_us
 from features.kit.errors import UserMistake
-from serving.clock import to_us
 from serving.decisions import repository as history
 from serving.replay.scorer_cache import KeptScorers, ScorerGone
 from serving.replay.service import replay

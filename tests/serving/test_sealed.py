@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from serving.clock import make_clock, to_us
+from features.kit.clock import make_clock, to_us
 from serving.connections.config import ConnectionConfig, Mapped
 from serving.inbox import repository as letters
 from serving.inbox import repository as module

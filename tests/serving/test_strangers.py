@@ -15,8 +15,8 @@ import httpx
 import jsonschema_rs
 import pytest
 
+from features.kit.clock import make_clock
 from models import champion_pointer
-from serving.clock import make_clock
 from serving.scoring import repository as stored
 from serving.store.connect import open_store
 from tests.scorers import make_scorer

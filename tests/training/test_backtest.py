@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.outcomes.outcomes import DAY_US
+from features.kit.clock import DAY_US
 from features.simulate import simulate
 from features.sources.source import open_source
 from models.catalog import get_model

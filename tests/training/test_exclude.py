@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.audit.finding import Finding
-from features.kit.cli import parse_as_of
+from features.kit.clock import make_clock, parse_as_of
 from features.kit.errors import UserMistake
 from features.kit.settings import Settings
 from features.readiness.labelled_rows import themed
@@ -26,7 +26,6 @@ from models.scorer.scorer import Scorer
 from serving.batch import run as running
 from serving.batch.run import Options
 from serving.champion import Champions
-from serving.clock import make_clock
 from serving.replay.scorer_cache import KeptScorers
 from serving.store.connect import open_store
 from tests.company import all_but, at, make_source

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pytest
 
 from features.audit import audit_table
+from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
 from features.kit.flat_files.kinds import settle
 from features.kit.flat_files.reading import read_file
-from features.signals.aggregations import DAY_US
 from models.scorer.scorer import Scorer
 from training.entity_column import Entities
 from training.errors import TrainingRefused

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from features.signals.aggregations import DAY_US
+from features.kit.clock import DAY_US
 from training.errors import TrainingRefused
 from training.splits import Split, copies, grouped_folds, join_groups, split_in_time, split_without_time
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.sources.source import from_us
+from features.kit.clock import from_us
 from models.definition import Model
 from training.metrics import Estimate
 from training.monitor import estimated_performance

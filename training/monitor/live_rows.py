@@ -14,22 +14,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.kit.clock import DAY_US, FOREVER_US, from_us, to_us
 from features.kit.errors import BadInput, Fault, UserMistake
 from features.kit.progress import Progress
-from features.outcomes.outcomes import (
-    DAY_US,
-    FOREVER_US,
-    Outcomes,
-    OutcomesRefused,
-    came_at,
-    label,
-    lead_companies,
-    read_outcomes,
-)
+from features.outcomes.outcomes import Outcomes, OutcomesRefused, came_at, label, lead_companies, read_outcomes
 from features.panel.build import ELIGIBLE, signals_of
 from features.readiness.labelled_rows import RENEWAL, WEEK_DAYS, groups_of, observed
 from features.signals.needed_tables import left_out_notes, tables_for
-from features.sources.source import Source, from_us, to_us
+from features.sources.source import Source
 from models.definition import Model
 from models.holdout import held_out
 from models.scorer.scorer import Scorer

@@ -6,11 +6,11 @@ which intervals are resampled, `capacity` the share (0 to 1) that people can act
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 
 import numpy as np
 
+from features.kit.clock import from_us
 from training import metrics
 from training.metrics import Ranking
 
@@ -150,7 +150,7 @@ def _periods(time: np.ndarray) -> list[tuple[str, np.ndarray]]:
     if moments[0] < EARLIEST_DATE_US:
         ordered = np.argsort(time, kind="stable")
         return [(f"{n + 1} of {SLICES}", part) for n, part in enumerate(np.array_split(ordered, SLICES))]
-    days = [dt.datetime.fromtimestamp(int(m) / 1e6, dt.UTC) for m in moments]
+    days = [from_us(int(m)) for m in moments]
     many = len(moments) > MOST_PERIODS
     names = np.array([f"{day:%Y-%m}" if many else f"{day:%Y-%m-%d}" for day in days])
     own = names[np.searchsorted(moments, time)]

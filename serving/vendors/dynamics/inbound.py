@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from serving.clock import from_us, iso
+from features.kit.clock import from_us, iso
 from serving.strict_json import NotStrict, loads
 from serving.vendors.inbound import Delivery, Effect, Event, Inbound
 from serving.vendors.shared_key import has_key

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from serving.clock import system_us
+from features.kit.clock import system_us
 from serving.vendors.outbound import Outbound, Write, WriteBack, WriteResult
 from serving.vendors.standard_webhooks.inbound import key_of, sign
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.outcomes.outcomes import DAY_US, FOREVER_US, Outcomes, OutcomesRefused, label, read_outcomes
-from features.sources.source import Source, to_us
+from features.kit.clock import DAY_US, FOREVER_US, to_us
+from features.outcomes.outcomes import Outcomes, OutcomesRefused, label, read_outcomes
+from features.sources.source import Source
 from tests.company import Rows, at, make_source
 
 HORIZON = 90 * DAY_US
