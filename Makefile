@@ -15,15 +15,31 @@ export ACCOUNTSCORE_DATA ?= $(DATA)
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.installed ## Make .venv from requirements.lock, nothing else
+setup: $(VENV)/.installed ## Make .venv with everything: the product, its extras, what tests need
+
+# What the product itself uses is enough for all that is not a test: a twentieth of the time of installing everything.
+# INSTALLER=pip does without uv, which is otherwise taken from PATH, or from PyPI into .venv.
+$(VENV)/.core: requirements-core.lock
+	$(call install,$<)
+	@touch $@
 
 $(VENV)/.installed: requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "accountscore needs Python 3.11 or newer, this is " + sys.version.split()[0])'
-	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	touch $@
+	$(call install,$<)
+	@touch $(VENV)/.core $@
 
-demo: setup ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR, ACCOUNTS, LEADS, TRIALS)
+INSTALLER ?= uv
+define install
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "accountscore needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+@began=$$(date +%s) && set -e && \
+if [ $(INSTALLER) = pip ]; then $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); else \
+  uv=$$(command -v uv || true); \
+  if [ -z "$$uv" ]; then $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock; uv=$(VENV)/bin/uv; fi; \
+  "$$uv" pip install --quiet --python $(RUN) --require-hashes -r $(1); \
+fi && echo "Installed $(1) into $(VENV) in $$(( $$(date +%s) - began )) s"
+endef
+
+demo: $(VENV)/.core ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR, ACCOUNTS, LEADS, TRIALS)
 	$(RUN) demo.py --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--accounts,$(ACCOUNTS)) $(call option,--leads,$(LEADS)) $(call option,--usage-events,$(USAGE_EVENTS)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS))
 
 test: setup ## All tests but the long sweeps: about 20 minutes on 2 cores
@@ -39,39 +55,39 @@ check: setup ## Lint, types, import rules, bandit
 	$(VENV)/bin/lint-imports
 	$(RUN) -m bandit -q -c pyproject.toml -r features models training serving
 
-train: setup ## Train, judge and register MODEL on SOURCE (BUDGET=seconds, or TRIALS=N; CAPACITY='40 per day'); fails when nothing goes live
+train: $(VENV)/.core ## Train, judge and register MODEL on SOURCE (BUDGET=seconds, or TRIALS=N; CAPACITY='40 per day'); fails when nothing goes live
 	$(RUN) -m training fit $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS)) $(call option,--capacity,$(CAPACITY))
 
-tune: setup ## As train, but search on to the end of BUDGET (900 seconds)
+tune: $(VENV)/.core ## As train, but search on to the end of BUDGET (900 seconds)
 	$(RUN) -m training tune $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--budget,$(BUDGET))
 
-compare: setup ## The challenger of MODEL beside its champion on rows of SOURCE that neither learnt from (VERSION, AGAINST)
+compare: $(VENV)/.core ## The challenger of MODEL beside its champion on rows of SOURCE that neither learnt from (VERSION, AGAINST)
 	$(RUN) -m training compare $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--version,$(VERSION)) $(call option,--against,$(AGAINST))
 
-backtest: setup ## What would MODEL's list have caught at each of the last six months of SOURCE? (MONTHS, TRIALS)
+backtest: $(VENV)/.core ## What would MODEL's list have caught at each of the last six months of SOURCE? (MONTHS, TRIALS)
 	$(RUN) -m training backtest $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--months,$(MONTHS)) $(call option,--trials,$(TRIALS))
 
-promote: setup ## Make the newest version of MODEL (or VERSION=N) champion, through its gates
+promote: $(VENV)/.core ## Make the newest version of MODEL (or VERSION=N) champion, through its gates
 	$(RUN) -m training promote $(MODEL) $(call option,--version,$(VERSION))
 
-monitor: setup ## Is MODEL still right? AS_OF=DATE, SOURCE, DATA; fails when someone should look (the command itself with 4; make always with 2)
+monitor: $(VENV)/.core ## Is MODEL still right? AS_OF=DATE, SOURCE, DATA; fails when someone should look (the command itself with 4; make always with 2)
 	$(RUN) -m training monitor $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) --as-of $(AS_OF)
 
-rollback: setup ## Put the previous champion of MODEL back
+rollback: $(VENV)/.core ## Put the previous champion of MODEL back
 	$(RUN) -m training rollback $(MODEL)
 
 notebooks: setup ## Run the three notebooks (MODEL, SOURCE); the results are in notebooks/ of the home
 	mkdir -p $(WRITTEN)/notebooks
 	PYTHONPATH=$(CURDIR) ACCOUNTSCORE_HOME=$(WRITTEN) MODEL=$(MODEL) SOURCE=$(SOURCE) $(VENV)/bin/jupyter execute notebooks/*.ipynb --output "$(WRITTEN)/notebooks/{notebook_name}"
 
-mlflow: setup ## The MLflow page, on loopback (MLFLOW_PORT=5000)
+mlflow: $(VENV)/.core ## The MLflow page, on loopback (MLFLOW_PORT=5000)
 	$(VENV)/bin/mlflow ui --host 127.0.0.1 --port $(or $(MLFLOW_PORT),5000) --backend-store-uri $(or $(ACCOUNTSCORE_TRACKING_URI),sqlite:///$(WRITTEN)/mlflow.db)
 
-serve: setup ## Start the API on loopback (PORT=8000)
+serve: $(VENV)/.core ## Start the API on loopback (PORT=8000)
 	$(RUN) -m serving migrate
 	$(RUN) -m serving api $(call option,--port,$(PORT))
 
-score: setup ## The nightly batch: AS_OF=DATE, OUT=DIR, SOURCE, DATA
+score: $(VENV)/.core ## The nightly batch: AS_OF=DATE, OUT=DIR, SOURCE, DATA
 	$(RUN) -m serving batch --source $(SOURCE) $(call option,--data,$(DATA)) --as-of $(AS_OF) --out $(or $(OUT),$(WRITTEN)/scores)
 
 bench-quality: setup ## Our fit-table beside plain LightGBM, plain logit and AutoML on the public datasets (ARGS='telco bank')
@@ -98,11 +114,14 @@ bench-webhooks: setup ## Webhooks acknowledged a second and time to the write-ba
 soak: setup ## MINUTES (10) of everything at once, slowly: no event lost, no 5xx, memory and files bounded
 	$(RUN) -W ignore -m tests.benchmarks.soak $(call option,--minutes,$(MINUTES))
 
-backfill: setup ## Score all records that a new connection has already: CONNECTION=NAME
+backfill: $(VENV)/.core ## Score all records that a new connection has already: CONNECTION=NAME
 	$(RUN) -m serving backfill $(CONNECTION)
 
-lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url -o requirements.lock
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
+lock: ## Write the three lock files anew from pyproject.toml (needs uv)
+	$(COMPILE) pyproject.toml --all-extras -o requirements.lock
+	$(COMPILE) pyproject.toml -c requirements.lock -o requirements-core.lock
+	echo uv | $(COMPILE) - --no-header -o requirements-uv.lock
 
 clean: ## Remove what was written: var/ and caches, not .venv
 	rm -rf var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
