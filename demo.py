@@ -75,7 +75,15 @@ def main() -> int:
         by_clock = given.budget is not None and given.trials is None
         search = ["--budget", str(given.budget)] if by_clock else ["--trials", str(given.trials or TRIALS)]
         fitted = door(
-            "training", "fit", model, *where, *search, "--json", quiet=True, answers=(NOTHING_LIVE, NOT_USABLE)
+            "training",
+            "fit",
+            model,
+            *where,
+            *search,
+            "--brief",
+            "--json",
+            quiet=True,
+            answers=(NOTHING_LIVE, NOT_USABLE),
         )
         if fitted and json.loads(fitted)["promoted"]:
             champions.append(model)
@@ -265,11 +273,24 @@ def over_http(url: str, model: str, scores: Path) -> None:
     )
     answer = httpx.post(f"{url}/v1/{model}/score", json=body, timeout=10)
     answer.raise_for_status()
-    console.print_json(answer.text)
-    same = answer.json()["results"][0]["probability"] == first["probability"]
+    result = answer.json()["results"][0]
+    console.print(
+        f"{answer.status_code} in {answer.elapsed.total_seconds() * 1000:.0f} ms; in the answer:", highlight=False
+    )
+    shown(result)
+    same = result["probability"] == first["probability"]
     console.print("The same bits as in the nightly batch." if same else "[red]Not the number of the nightly batch.[/]")
     if not same:
         raise SystemExit(1)
+
+
+def shown(score: dict[str, Any]) -> None:
+    """What a person reads of an answer: the score, its band and its reasons."""
+    console.print(
+        f"{score['entity_id']}: score {score['score']} ({score['band']}), probability {score['probability']:.3f}"
+    )
+    for reason in score.get("reasons") or ():
+        console.print(f"  {reason['text']}", highlight=False)
 
 
 def webhook(url: str, secret: str, home: Path, scores: Path) -> None:
@@ -304,7 +325,7 @@ def webhook(url: str, secret: str, home: Path, scores: Path) -> None:
         lambda: len(httpx.get(history, timeout=10).json().get("scores", [])) > before,
         f"a score, see {home / 'worker.log'}",
     )
-    console.print_json(json.dumps(httpx.get(history, timeout=10).json()["scores"][0]))
+    shown(httpx.get(history, timeout=10).json()["scores"][0])
 
 
 def best(scores: Path, model: str) -> dict[str, Any]:

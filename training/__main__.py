@@ -46,6 +46,7 @@ ExcludeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="The whole report as one line of JSON on stdout.")]
+BriefOption = Annotated[bool, typer.Option("--brief", help="Three lines in place of the tables of figures and gates.")]
 
 
 @app.command()
@@ -60,13 +61,14 @@ def fit(
     capacity: CapacityOption = None,
     engine: EngineOption = "duckdb",
     exclude: ExcludeOption = None,
+    brief: BriefOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train, judge and register a model; it becomes champion when its gates hold.
 
     The verdict, the gates and the figures go to stderr. Exit code 3 when it does not go live.
     """
-    _fit(model, source, data, budget, trials, seed, since, capacity, engine, as_json, exclude)
+    _fit(model, source, data, budget, trials, seed, since, capacity, engine, as_json, exclude, brief)
 
 
 @app.command()
@@ -80,17 +82,18 @@ def tune(
     capacity: CapacityOption = None,
     engine: EngineOption = "duckdb",
     exclude: ExcludeOption = None,
+    brief: BriefOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """As fit, but search on to the end of the budget: longer on purpose. Exit code 3 when it does not go live."""
-    _fit(model, source, data, budget, None, seed, since, capacity, engine, as_json, exclude, thorough=True)
+    _fit(model, source, data, budget, None, seed, since, capacity, engine, as_json, exclude, brief, thorough=True)
 
 
 def _fit(
     model: str, source: str, data: Path | None, budget: float, trials: int | None, seed: int, since: str | None,
-    capacity: str | None, engine: str, as_json: bool, exclude: list[str] | None, thorough: bool = False,
+    capacity: str | None, engine: str, as_json: bool, exclude: list[str] | None, brief: bool, thorough: bool = False,
 ) -> None:  # fmt: skip
-    from training.console import learnt
+    from training.console import learnt, learnt_in_brief
     from training.fit import fit_source
 
     _check(budget, trials, capacity)
@@ -110,7 +113,7 @@ def _fit(
             exclude=exclude or (),
             progress=tell,
         )
-    learnt(report)
+    (learnt_in_brief if brief else learnt)(report)
     _end(report, as_json, NOTHING_LIVE if not report["promoted"] else 0)
 
 

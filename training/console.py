@@ -104,6 +104,21 @@ def learnt(report: Report) -> None:
     say(out, f"Report: {report['page']}")
 
 
+def learnt_in_brief(report: Report) -> None:
+    """What a person asks first: the verdict, how good it is beside the simplest rule, where the rest stands."""
+    out = console()
+    auc, precision = report["metrics"]["auc"], report["metrics"]["precision_at_capacity"]
+    beside = report.get("beside", {}).get("rule", {})
+    say(out, f"{report['model']}: {sentence(report)}", "bold")
+    say(
+        out,
+        f"ROC AUC {figure(auc['value'])} ({spread(auc)}), best rule with one column "
+        f"{figure(beside.get('auc', {}).get('value'))}; of 100 on its list {100 * precision['value']:.0f} had the "
+        f"outcome, of 100 of all {100 * report['base_rate']:.0f}.",
+    )
+    say(out, f"Report: {report['page']}")
+
+
 def sentence(report: Report) -> str:
     """The verdict, and what follows from it."""
     verdict = report["verdict"]
