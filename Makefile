@@ -120,7 +120,7 @@ backfill: $(VENV)/.core ## Score all records that a new connection has already: 
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 lock: ## Write the three lock files anew from pyproject.toml (needs uv)
 	$(COMPILE) pyproject.toml --all-extras -o requirements.lock
-	$(COMPILE) pyproject.toml -c requirements.lock -o requirements-core.lock
+	$(COMPILE) pyproject.toml --extra postgres -c requirements.lock -o requirements-core.lock
 	echo uv | $(COMPILE) - --no-header -o requirements-uv.lock
 
 clean: ## Remove what was written: var/ and caches, not .venv
