@@ -40,8 +40,8 @@ def build(
     engine: Annotated[str, typer.Option(help="duckdb, pandas or spark")] = "duckdb",
 ) -> None:
     """Build the panel of an entity at one or more dates and write it as Parquet."""
+    from features.outcomes.needed_tables import left_out_notes, tables_for
     from features.panel.build import build_panel, write_panel
-    from features.signals.needed_tables import left_out_notes, tables_for
     from features.sources.source import open_source
 
     require_place(out)  # before the work

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from features.kit.errors import UserMistake
-from models import churn_risk, lead_fit
+from models import churn_risk, expansion, lead_fit
 from models.definition import Model
 
-MODELS: dict[str, Model] = {module.MODEL.name: module.MODEL for module in (lead_fit, churn_risk)}
+MODELS: dict[str, Model] = {
+    module.MODEL.name: module.MODEL
+    for module in (
+        lead_fit,
+        churn_risk,
+        expansion,
+    )
+}
+DEMO: tuple[str, ...] = tuple(name for name, model in MODELS.items() if model.in_demo)
+"""The models that `make demo` trains when nobody says which."""
 
 
 class UnknownModel(UserMistake):

@@ -1,23 +1,18 @@
 """Churn risk: how likely is a paying account to leave within 90 days?
 
-Population: accounts with an active paid subscription at `as_of`, no notice of leaving known, not internal, test or
-competitor, not opted out. Outcome: the last paid subscription ends inside `[as_of, as_of + 90 d)` and no paid one starts
-within 30 days after; a downgrade to free is churn, a contraction is not.
+Who is eligible and what counts says `features/outcomes/churn.py`.
 """
 
 from __future__ import annotations
 
+from features.outcomes.churn import CHURN
 from models.definition import Gates, Model, Retention
 
 MODEL = Model(
     name="churn-risk",
     title="Churn risk",
-    entity="account",
-    horizon_days=90,
-    outcome="left",
-    crowd="accounts",
+    outcome=CHURN,
     themes=("firmographic", "acquisition", "engagement", "usage", "commercial", "support", "billing", "custom"),
-    sign=-1,
     # New people may be a hand-over, and a rise from a low is not a high: these go both ways.
     free=("new_users_28d", "longest_silence_84d", "usage_regularity_28d", "contacts_left_share"),
     gates=Gates(
@@ -28,9 +23,9 @@ MODEL = Model(
             "industry": "industries leave at different rates; to be off the list takes nothing from an account",
         },
     ),
-    grace_days=30,
     segments=("region", "plan", "industry"),
     capacity_share=0.10,
     contact_cost=100.0,  # two hours of a customer-success manager
     profit=Retention(),
+    in_demo=True,
 )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from features.signals.signal import Entity, Signal, Theme
+from features.kit.errors import BadInput, Fault
+from features.outcomes.catalog import OUTCOMES
+from features.outcomes.outcome import Outcome
+from features.signals.signal import THEMES, Entity, Signal, Theme
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -112,21 +118,21 @@ class Acquisition:
         return 1.0
 
 
+class BadModel(BadInput):
+    """Raised with every fault of a model's file at once; such a model does not load."""
+
+
 @dataclass(frozen=True)
 class Model:
-    """One thing to predict, for one kind of entity, within one horizon."""
+    """One outcome to predict, within one horizon, and what is done about it."""
 
     name: str
     title: str
-    entity: Entity
-    horizon_days: int
-    outcome: str
-    """What happened to those with the outcome, as a verb in the past: `left`."""
-    crowd: str
-    """What the entities are called: `accounts`."""
-    themes: tuple[Theme, ...]
-    sign: Literal[-1, 1]
-    """+1 when what is good for the relationship raises the probability, -1 when it lowers it."""
+    outcome: Outcome = None  # type: ignore[assignment]  # one that is left out is a fault, told with all the others
+    """The question: `features.outcomes.churn.CHURN`. Entity, labels, eligibility and words are its."""
+    themes: tuple[Theme, ...] = THEMES
+    horizon_days: int = 0
+    """Days within which the outcome counts; that of the outcome where it is not given."""
     exclude: tuple[str, ...] = ()
     """Signals that it must not have, though its themes and the source offer them: constant, unwanted, or knowing the outcome."""
     free: tuple[str, ...] = ()
@@ -141,8 +147,6 @@ class Model:
     known then (up to 6 more, on the weekly grid), so that there is still time to act. The horizon must reach past it."""
     warm_up_days: int = 84
     """History that an entity's windows need before the first of those dates."""
-    grace_days: int = 0
-    """Days after the horizon in which a return undoes the outcome."""
     segments: tuple[str, ...] = ()
     """Signals by whose values quality is judged apart."""
     capacity_share: float = 0.10
@@ -154,13 +158,33 @@ class Model:
     """Share of the entities (0 to 1) that nobody acts upon, so that what acting does can be told (`models.holdout`)."""
     profit: Retention | Acquisition | None = None
     """What acting is worth; None when nothing is known of it."""
+    in_demo: bool = False
+    """Whether `make demo` trains it when nobody says which."""
 
     def __post_init__(self) -> None:
-        if self.lead_days is not None and not 0 <= self.lead_days <= self.horizon_days - 7:
-            raise ValueError(
-                f"{self.name}: lead_days {self.lead_days} is not in 0..{self.horizon_days - 7}: a renewal up to 6 days later "
-                f"must lie inside the horizon of {self.horizon_days} days"
-            )
+        if faults := faults_of(self):
+            raise BadModel(f"model {self.name!r}", faults)
+        if not self.horizon_days:
+            object.__setattr__(self, "horizon_days", self.outcome.horizon_days)
+
+    @property
+    def entity(self) -> Entity:
+        return self.outcome.entity
+
+    @property
+    def crowd(self) -> str:
+        """What the entities are called: `accounts`."""
+        return self.outcome.crowd
+
+    @property
+    def verb(self) -> str:
+        """What happened to those with the outcome, as a verb in the past: `left`."""
+        return self.outcome.verb
+
+    @property
+    def sign(self) -> Literal[-1, 1]:
+        """+1 when what is good for the relationship raises the probability, -1 when it lowers it."""
+        return self.outcome.sign
 
     def direction(self, signal: Signal) -> Literal[-1, 0, 1]:
         """Monotone direction of the probability in a signal: 1 rising, -1 falling, 0 free."""
@@ -172,3 +196,58 @@ class Model:
     def band_of(self, percentile: int) -> str:
         """The band of a percentile 1..100."""
         return next(name for name, lowest in self.bands if percentile >= lowest)
+
+
+def _is_outcome(given: object) -> bool:
+    return isinstance(given, Outcome)
+
+
+def faults_of(model: Model) -> list[Fault]:
+    """Everything that is wrong with a model's file, field by field."""
+    file = f"models/{str(model.name).replace('-', '_')}.py"
+    faults = []
+
+    def fault(name: str, rule: str, next_step: str) -> None:
+        found = f"it is {getattr(model, name)!r}"
+        faults.append(Fault(where=f"{file}, field {name}", found=found, rule=rule, next_step=next_step))
+
+    if not (isinstance(model.name, str) and NAME.fullmatch(model.name)):
+        fault("name", "small letters and digits, with hyphens between them", 'write it as in name="churn-risk"')
+    if not (isinstance(model.title, str) and model.title.strip()):
+        fault("title", "some words for people", 'write it as in title="Churn risk"')
+    horizon = model.horizon_days
+    if not _is_outcome(model.outcome):
+        rule = "a model asks one outcome, an object of features/outcomes/"
+        fault(
+            "outcome",
+            rule,
+            f"import one of {', '.join(name.upper() for name in OUTCOMES)} and write outcome={next(iter(OUTCOMES)).upper()}",
+        )
+    else:
+        horizon = horizon or model.outcome.horizon_days
+    if type(model.horizon_days) is not int or model.horizon_days < 0:
+        fault("horizon_days", "a whole number of days above 0", "write one, or leave it out: the outcome has one")
+    elif model.lead_days is not None and not 0 <= model.lead_days <= horizon - 7:
+        rule = f"0..{horizon - 7}: a renewal up to 6 days later must lie inside the horizon of {horizon} days"
+        fault("lead_days", rule, "write a smaller number, a longer horizon, or None: a calendar grid")
+    for name in ("themes", "exclude", "free", "segments"):
+        if not isinstance(getattr(model, name), tuple):
+            fault(name, "a tuple of names", f'write it with a comma: {name}=("plan",)')
+    if isinstance(model.themes, tuple) and not (model.themes and set(model.themes) <= set(THEMES)):
+        fault("themes", f"one or more of {', '.join(THEMES)}", "mend the names, or leave the field out: all of them")
+    lowest = [percentile for _, percentile in model.bands]
+    if lowest != sorted(set(lowest), reverse=True) or not lowest or lowest[-1] != 1 or lowest[0] > 100:
+        fault(
+            "bands", "percentiles that fall from at most 100 down to 1", 'write them as in (("high", 90), ("low", 1))'
+        )
+    for name in ("grid_days", "warm_up_days"):
+        if type(getattr(model, name)) is not int or getattr(model, name) < (name == "grid_days"):
+            fault(
+                name,
+                "a whole number of days",
+                f"write one, or leave it out: {type(model).__dataclass_fields__[name].default}",
+            )
+    for name in ("capacity_share", "holdout_share"):
+        if not 0 <= getattr(model, name) <= 1:
+            fault(name, "a share from 0 to 1", "write it as in 0.1: one in ten")
+    return faults

@@ -20,8 +20,8 @@ from features.kit.clock import DAY_US, from_us
 from features.kit.errors import Fault
 from features.kit.progress import Progress
 from features.kit.settings import Settings as Home
+from features.outcomes.needed_tables import left_out_notes, tables_for
 from features.readiness.labelled_rows import too_few
-from features.signals.needed_tables import left_out_notes, tables_for
 from features.sources.source import open_source
 from models.catalog import get_model
 from models.definition import Model
@@ -91,7 +91,10 @@ def backtest(
         "crowd": definition.crowd,
         "moments": [line(moment) for moment in found],
         "total": total(found, seed),
-        "notes": [*notes, *left_out_notes(opened, tables_for(definition.entity, definition.themes))],
+        "notes": [
+            *notes,
+            *left_out_notes(opened, tables_for(definition.entity, definition.themes, definition.outcome)),
+        ],
     }
     file = home.home / "backtest" / definition.name / f"{found[-1].as_of.isoformat()}.json"
     replace_whole(file, json.dumps(report, indent=2).encode())

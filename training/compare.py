@@ -15,7 +15,7 @@ from features.kit.clock import DAY_US
 from features.kit.errors import Fault, UserMistake
 from features.kit.progress import Progress
 from features.kit.settings import Settings
-from features.signals.needed_tables import left_out_notes, tables_for
+from features.outcomes.needed_tables import left_out_notes, tables_for
 from features.sources.source import open_source
 from models import registry
 from models.catalog import get_model
@@ -89,7 +89,11 @@ def compare(
         **figures,
         "one_column_rule": rule,
         "band_moved": round(float(np.mean(np.array(bands[0]) != np.array(bands[1]))), 4),
-        "notes": [note, *_enough(rule), *left_out_notes(opened, tables_for(definition.entity, definition.themes))],
+        "notes": [
+            note,
+            *_enough(rule),
+            *left_out_notes(opened, tables_for(definition.entity, definition.themes, definition.outcome)),
+        ],
     }
     file = settings.home / "compare" / definition.name / f"{one.version}-against-{other.version}.json"
     replace_whole(file, json.dumps(report, indent=2).encode())

@@ -14,6 +14,9 @@ from features.kit.errors import UserMistake
 from features.kit.flat_files.reading import read_file
 from features.kit.progress import Progress
 from features.kit.writable import require_writable
+from features.outcomes.labels import Outcomes
+from features.outcomes.outcome import Outcome, Stake
+from features.sources.source import Source
 from models.definition import Gates, Model
 from models.scorer.writer import Origin
 from training.capacity import share_of
@@ -123,9 +126,18 @@ def table_definition(
         unknown = [name for name in given if name not in columns]
         if unknown:
             raise UserMistake(f"{option} {', '.join(unknown)}: no such signal; one of {', '.join(columns)}")
+    asked = Outcome(
+        name="table", entity="account" if entity == "account" else "lead", horizon_days=horizon_days or 0, sign=1,
+        verb=f"had {label} {outcome['value']}" if outcome else f"had {label}", flag=label, crowd="rows",
+        tables=(), not_eligible=(), read=_of_no_source, stake=Stake("rows", "expected value", lambda get, source: None),
+    )  # fmt: skip
     return Model(
-        name="table", title=label, entity="account" if entity == "account" else "lead", horizon_days=horizon_days or 0,
-        outcome=f"had {label} {outcome['value']}" if outcome else f"had {label}",
-        crowd="rows", themes=("custom",), sign=1, segments=tuple(segments),
+        name="table", title=label, outcome=asked, themes=("custom",), segments=tuple(segments),
         gates=Gates(accepted_findings=dict.fromkeys(known_before, "known before the outcome, as --known-before says")),
     )  # fmt: skip
+
+
+def _of_no_source(source: Source) -> Outcomes:
+    raise UserMistake(
+        f"the outcome of a flat table stands in the table itself: source {source.name!r} does not tell it"
+    )

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from features.kit.clock import from_us
-from features.outcomes.outcomes import Outcomes
+from features.outcomes.labels import Outcomes
+from features.outcomes.needed_tables import left_out_notes, tables_for
 from features.readiness.labelled_rows import WEEK_DAYS, labelled_rows, no_signal_tells, subject, themed, with_signals
-from features.signals.needed_tables import left_out_notes, tables_for
 from features.sources.source import Source
 from models.definition import Model
 from training.dataset import Rows, make_rows
@@ -86,7 +86,7 @@ def labelled_panel(
         )
     if in_order:
         notes = [ORDER_NOTE, *([] if use_time else [split.note]), *outcomes.notes]
-    notes += left_out_notes(source, tables_for(definition.entity, definition.themes))
+    notes += left_out_notes(source, tables_for(definition.entity, definition.themes, definition.outcome))
     return Panel(
         rows, split, table, population, outcomes, tuple(d.date() for d in found.dates), found.counts, tuple(notes)
     )

@@ -70,8 +70,8 @@ def audit_command(
             raise UserMistake("a source is audited with --source NAME and --model NAME")
         from features.audit.outcome import question_of
         from features.audit.source import audit_source
+        from features.outcomes.needed_tables import left_out_notes, tables_for
         from features.panel.build import signals_of
-        from features.signals.needed_tables import left_out_notes, tables_for
         from features.sources.source import open_source
 
         question = question_of(model)

@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
+from features.outcomes.catalog import outcomes_of
+from features.outcomes.outcome import Outcome
 from features.panel import lead_company
 from features.signals.signal import THEMES, Entity, Theme
 from features.sources.casts import quote
@@ -41,6 +43,10 @@ class Question:
     warm_up_days: int = 84
     themes: tuple[Theme, ...] = THEMES
     exclude: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        return outcomes_of(self.entity)[0]
 
     @property
     def name(self) -> str:

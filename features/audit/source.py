@@ -25,7 +25,8 @@ from features.audit.raw import raw_findings
 from features.audit.table import by_gravity, findings_of
 from features.kit.clock import DAY_US, to_us
 from features.kit.errors import UserMistake
-from features.panel.build import ELIGIBLE, FIXED, build_panel, grid, offered, signals_of
+from features.outcomes.outcome import ELIGIBLE
+from features.panel.build import FIXED, build_panel, grid, offered, signals_of
 from features.signals.signal import Signal
 from features.sources.casts import quote, versions
 from features.sources.schema import ENTITIES, TABLES

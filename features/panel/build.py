@@ -18,12 +18,14 @@ import pyarrow.parquet as pq
 from features.kit.clock import WEEK_US, to_us
 from features.kit.errors import UserMistake
 from features.kit.writable import require_place
+from features.outcomes.catalog import outcomes_of
+from features.outcomes.outcome import Outcome
 from features.panel import placement
 from features.panel.distinct_windows import has_members
 from features.panel.engines import Engine, make_engine
 from features.panel.event_windows import LIFETIME, window_frames
 from features.panel.incremental import Carried
-from features.panel.lead_company import BOUGHT, companies_of, customers, possible_companies, want_company
+from features.panel.lead_company import companies_of, customers, possible_companies, want_company
 from features.panel.point_in_time import moments_of, state_frames
 from features.panel.visibility import KEY, KnownBefore
 from features.panel.week_grid import KEYS, Lattice, Memory, lattices
@@ -37,12 +39,11 @@ from features.signals.aggregations import (
     base_column,
     state_column,
     weighted_column,
-    where,
     window_column,
 )
 from features.signals.catalog import definitions
 from features.signals.custom import LeftOut, custom_definitions
-from features.signals.definition import Definition, money
+from features.signals.definition import Definition
 from features.signals.signal import Entity, Signal
 from features.sources.schema import ENTITIES, TABLES
 from features.sources.source import Source
@@ -51,10 +52,7 @@ from features.sources.time_bounds import Bounds
 Frame = nw.LazyFrame[Any]
 
 FIXED = ("entity_id", "as_of", "eligibility", "value")
-"""The columns of a panel that are not signals."""
-ELIGIBLE = "eligible"
-NO_SCORE = ("opted_out", "internal", "closed", "already_customer", "not_customer", "already_leaving")
-"""What `eligibility` says of those that get no score."""
+"""The columns of a panel that are not signals; with several outcomes there are more (`eligibility_of`)."""
 DAY = dt.timedelta(days=1)
 GRID_DAYS = 28
 
@@ -96,6 +94,7 @@ def build_panel(
     only: Sequence[str] | None = None,
     carried: Path | None = None,
     known_before: dt.datetime | Mapping[str, Sequence[dt.datetime]] | None = None,
+    outcomes: Sequence[Outcome] = (),
 ) -> pa.Table:
     """Signals of every entity that was known before each `as_of`.
 
@@ -103,6 +102,13 @@ def build_panel(
     value (float64, currency units: yearly recurring revenue of an account, open deals of a lead, null when unknown), then one
     column per signal: float64, or text for a category; null is missing. Rows sorted by (as_of, entity_id). The schema's
     metadata has the descriptions of the signals under `signals`.
+
+    `outcomes` are the questions that eligibility is told for, all of this entity; the entity's usual one where none is given.
+    `eligibility` and `value` are those of the first; each further one adds a column after `eligibility`, which
+    `eligibility_of(panel, outcome)` finds:
+
+        panel = build_panel(source, "account", [as_of], outcomes=[m.outcome for m in models])
+        eligible = pc.equal(eligibility_of(panel, models[1].outcome), ELIGIBLE)
 
     `ids` keeps these entities only, `only` these signals. `carried` is a folder in which a run for one `as_of` keeps what
     the next night needs of the history (`features.panel.incremental`); with it the next run reads the last window alone.
@@ -113,6 +119,7 @@ def build_panel(
     """
     if not as_ofs:
         raise UserMistake("no as_of given: a panel needs at least one date")
+    asked = _asked(entity, outcomes)
     chosen, _ = offered(source, entity)
     if only is not None:
         unknown = sorted(set(only) - {d.signal.name for d in chosen})
@@ -132,7 +139,11 @@ def build_panel(
     running = make_engine(engine, source)
     try:
         parts = [
-            _typed(running.arrow(_panel(running, source, entity, chosen, lattice, ids, carried, known)), chosen)
+            _typed(
+                running.arrow(_panel(running, source, entity, asked, chosen, lattice, ids, carried, known)),
+                asked,
+                chosen,
+            )
             for lattice in lattices([to_us(a) for a in as_ofs])
         ]
     finally:
@@ -142,7 +153,7 @@ def build_panel(
         table = _by_moment(table)
     by = ["as_of", "entity_id", *(["known_before"] if own_moments else [])]
     table = table.sort_by([(name, "ascending") for name in by])
-    return table.replace_schema_metadata(_described(chosen))
+    return table.replace_schema_metadata(_described(asked, chosen))
 
 
 def _known(entity: Entity, before: dt.datetime | Mapping[str, Sequence[dt.datetime]] | None) -> KnownBefore | None:
@@ -170,23 +181,56 @@ def panel_parts(
     carried: Path | None = None,
     known_before: dt.datetime | None = None,
     ids: Sequence[str] | None = None,
+    outcomes: Sequence[Outcome] = (),
 ) -> Iterator[pa.Table]:
     """The same panel of one `as_of` in parts of `rows` entities, the last one smaller: for more than memory holds.
 
     DuckDB sorts out of core and hands out a part at a time; the other engines have the whole panel first.
     """
-    chosen, _ = offered(source, entity)
+    asked, (chosen, _) = _asked(entity, outcomes), offered(source, entity)
     running, known = make_engine(engine, source), _known(entity, known_before)
     try:
-        frame = _panel(running, source, entity, chosen, lattices([to_us(as_of)])[0], ids, carried, known)
+        frame = _panel(running, source, entity, asked, chosen, lattices([to_us(as_of)])[0], ids, carried, known)
         for part in running.parts(frame, "entity_id", rows):
-            yield _typed(part, chosen).replace_schema_metadata(_described(chosen))
+            yield _typed(part, asked, chosen).replace_schema_metadata(_described(asked, chosen))
     finally:
         running.close()
 
 
-def _described(chosen: Sequence[Definition]) -> dict[str, str]:
-    return {"signals": json.dumps([asdict(d.signal) for d in chosen])}
+def _asked(entity: Entity, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """The outcomes that a panel tells eligibility for, each once."""
+    others = [each.name for each in outcomes if each.entity != entity]
+    if others:
+        raise UserMistake(
+            f"{', '.join(others)}: no outcome of the entity {entity!r}; one of {', '.join(o.name for o in outcomes_of(entity))}"
+        )
+    return tuple({each.name: each for each in outcomes}.values()) or outcomes_of(entity)[:1]
+
+
+def eligibility_of(panel: pa.Table, outcome: Outcome) -> pa.ChunkedArray:
+    """(n,) text of a panel: `eligible`, or why there is no score, for one of the outcomes that it was built for.
+
+    Raises `UserMistake` when it was built for others.
+    """
+    told = (panel.schema.metadata or {}).get(b"outcomes")
+    asked: list[str] = json.loads(told) if told else [outcomes_of(outcome.entity)[0].name]
+    if outcome.name not in asked:
+        raise UserMistake(
+            f"the panel tells eligibility for {', '.join(asked)}, not for {outcome.name}: build it with outcomes=[...]"
+        )
+    return panel["eligibility" if outcome.name == asked[0] else f"eligibility:{outcome.name}"]
+
+
+def signal_columns(panel: pa.Table) -> list[str]:
+    """The columns of a panel that are signals."""
+    return [name for name in panel.column_names if name not in FIXED and not name.startswith("eligibility:")]
+
+
+def _described(outcomes: tuple[Outcome, ...], chosen: Sequence[Definition]) -> dict[str, str]:
+    described = {"signals": json.dumps([asdict(d.signal) for d in chosen])}
+    if outcomes == outcomes_of(outcomes[0].entity)[:1]:
+        return described
+    return {**described, "outcomes": json.dumps([each.name for each in outcomes])}
 
 
 def write_panel(panel: pa.Table, out: Path) -> None:
@@ -200,61 +244,35 @@ def write_panel(panel: pa.Table, out: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-_STATUS_COLUMN, _VALUE_COLUMN = "eligibility", "value"
-
-
-def _population(source: Source, entity: Entity) -> tuple[Wanted, list[nw.Expr]]:
-    """The columns `eligibility` and `value`, and the measures that they need."""
+def _population(source: Source, outcomes: Sequence[Outcome]) -> tuple[Wanted, list[nw.Expr]]:
+    """The columns `eligibility` (of each outcome) and `value`, and the measures that they need."""
     get = Wanted()
-    table = ENTITIES[entity]
-    opted = get(State("is_opted_out", table, value=lambda: where(nw.col("opted_out")), how="max"))
-    rules = [("opted_out", opted > 0)]
-    value = nw.lit(None, nw.Float64)
-    if entity == "account":
-        outsider = State(
-            "is_internal",
-            table,
-            value=lambda: where(nw.col("kind").is_in(["internal", "test", "competitor"])),
-            how="max",
-        )
-        rules.append(("internal", get(outsider) > 0))
-        if source.has("subscriptions"):
-            from features.signals.commercial import mrr, notices
-
-            rules += [("not_customer", get(mrr) <= 0), ("already_leaving", get(notices) > 0)]
-            value = money(12 * get(mrr))
-    else:
-        closed = State(
-            "is_closed", table, value=lambda: where(nw.col("status").is_in(["converted", "disqualified"])), how="max"
-        )
-        rules.append(("closed", get(closed) > 0))
+    columns = [
+        each.eligibility(get, source).alias(name)
+        for each, name in zip(outcomes, _eligibility_columns(outcomes), strict=True)
+    ]
+    if outcomes[0].entity == "lead":
         want_company(get)
-        rules.append(("already_customer", nw.col(BOUGHT) > 0))
-        if source.has("opportunities", "lead_id"):
-            amount = State(
-                "lead_amount",
-                "opportunities",
-                value=lambda: nw.when(nw.col("status") == "open").then(nw.col("amount")),
-                how="max",
-            )
-            value = money(get(amount))
-    status: nw.Expr = nw.lit(ELIGIBLE)
-    for code, rule in reversed(rules):
-        status = nw.when(rule).then(nw.lit(code)).otherwise(status)
-    return get, [status.alias(_STATUS_COLUMN), value.alias(_VALUE_COLUMN)]
+    value = outcomes[0].stake.value(get, source)
+    return get, [*columns, (nw.lit(None, nw.Float64) if value is None else value).alias("value")]
+
+
+def _eligibility_columns(outcomes: Sequence[Outcome]) -> list[str]:
+    return ["eligibility", *(f"eligibility:{each.name}" for each in outcomes[1:])]
 
 
 def _panel(
     engine: Engine,
     source: Source,
     entity: Entity,
+    outcomes: Sequence[Outcome],
     chosen: list[Definition],
     lattice: Lattice,
     ids: Sequence[str] | None,
     folder: Path | None,
     known: KnownBefore | None = None,
 ) -> Frame:
-    wanted, fixed = _population(source, entity)
+    wanted, fixed = _population(source, outcomes)
     formulas = [d.formula(wanted).alias(d.signal.name) for d in chosen]
     own = ENTITIES[entity]
     tables = sorted({m.table for m in wanted.measures})
@@ -393,12 +411,12 @@ def _fill(wide: Frame, wanted: Wanted, own: str) -> Frame:
     return wide.with_columns(**filled) if filled else wide
 
 
-def _typed(result: pa.Table, chosen: list[Definition]) -> pa.Table:
+def _typed(result: pa.Table, outcomes: Sequence[Outcome], chosen: list[Definition]) -> pa.Table:
     as_of = pc.cast(pc.cast(result["as_of_us"], pa.int64()), pa.timestamp("us", "UTC"))
     columns: dict[str, Any] = {
         "entity_id": pc.cast(result["entity_id"], pa.string()),
         "as_of": as_of,
-        "eligibility": pc.cast(result["eligibility"], pa.string()),
+        **{name: pc.cast(result[name], pa.string()) for name in _eligibility_columns(outcomes)},
         "value": pc.cast(result["value"], pa.float64()),
     }
     for definition in chosen:

@@ -13,6 +13,7 @@ from typing import Any
 import narwhals as nw
 import pyarrow as pa
 
+from features.outcomes.eligibility import COMPANY_BOUGHT
 from features.panel.engines import Engine
 from features.panel.visibility import KnownBefore
 from features.signals.aggregations import State, Wanted, where
@@ -20,8 +21,6 @@ from features.signals.firmographic import FREE_MAIL, mail_domain
 from features.sources.source import Source
 
 Frame = nw.LazyFrame[Any]
-BOUGHT = "company_bought"
-"""In `customers`: above 0 when the lead's company is known to have bought before `as_of_us`, else 0."""
 _ACCOUNT = State("account", "leads", value=lambda: nw.col("account_id"), how="max")
 _DOMAIN = State("mail_domain", "leads", value=lambda: mail_domain(nw.col("email")), how="max")
 
@@ -35,8 +34,8 @@ def want_company(get: Wanted) -> None:
 def customers(
     engine: Engine, source: Source, leads: Frame, ids: Sequence[str] | None, known: KnownBefore | None = None
 ) -> Frame:
-    """entity_id, as_of_us and `BOUGHT` of leads as they were at each as_of (`want_company`); `ids` are those in it (None: all),
-    `known` says what was known."""
+    """entity_id, as_of_us and `COMPANY_BOUGHT` (above 0 when the company is known to have bought before, else 0) of leads as they
+    were at each as_of (`want_company`); `ids` are those in it (None: all), `known` says what was known."""
     near = None if ids is None else ("account_id", companies_of(source, ids))
     account = nw.col("company_account")
     wide = leads.select(
@@ -56,7 +55,7 @@ def customers(
         first = engine.keep(first.group_by(on).agg(nw.col(at).min()))
         wide = wide.join(first, on=on, how="left")
         bought = bought + where(nw.col(at) < nw.col("as_of_us"))
-    return wide.select("entity_id", "as_of_us", **{BOUGHT: bought})
+    return wide.select("entity_id", "as_of_us", **{COMPANY_BOUGHT: bought})
 
 
 def _purchases(

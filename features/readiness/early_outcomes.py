@@ -8,7 +8,9 @@ import numpy as np
 
 from features.kit.clock import from_us
 from features.kit.errors import BadInput
-from features.outcomes.outcomes import BEFORE_CREATION_SHARE, created, read_outcomes
+from features.outcomes.labels import read_outcomes
+from features.outcomes.ready_labels import BEFORE_CREATION_SHARE
+from features.outcomes.recorded import created
 from features.readiness.labelled_rows import Asked
 from features.readiness.line import Line
 from features.sources.schema import ENTITIES
@@ -18,7 +20,7 @@ from features.sources.source import Source
 def early_outcome_lines(source: Source, asked: Asked) -> Iterable[Line]:
     """A line that counts them, none when there are none; many in a table of ready outcomes are refused by `read_outcomes`."""
     try:
-        outcomes = read_outcomes(source, asked.entity)
+        outcomes = read_outcomes(source, asked.outcome)
     except BadInput:
         return
     events = outcomes.events

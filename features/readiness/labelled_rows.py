@@ -22,13 +22,16 @@ import pyarrow.compute as pc
 
 from features.kit.clock import DAY_US, from_us, to_us
 from features.kit.errors import Fault, TrainingRefused, UserMistake
-from features.outcomes.outcomes import Outcomes, created, label, lead_companies, read_outcomes
-from features.panel.build import ELIGIBLE, build_panel, grid, signals_of
+from features.outcomes.conversion import lead_companies
+from features.outcomes.labels import Outcomes, label, read_outcomes
+from features.outcomes.needed_tables import tables_for
+from features.outcomes.outcome import ELIGIBLE, Outcome
+from features.outcomes.recorded import created
+from features.panel.build import build_panel, grid, signals_of
 from features.readiness.encoding import encode, is_constant, vocabulary
 from features.readiness.periods import is_split, periods_of
 from features.readiness.silent_dates import recorded_from, refuse_silent_dates
 from features.signals.catalog import definitions
-from features.signals.needed_tables import tables_for
 from features.signals.signal import Entity, Signal, Theme
 from features.sources.schema import TABLES
 from features.sources.source import Source
@@ -50,6 +53,8 @@ class Asked(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def outcome(self) -> Outcome: ...
     @property
     def entity(self) -> Entity: ...
     @property
@@ -106,8 +111,8 @@ def labelled_rows(
     Raises `BadInput` when a table that it needs cannot be read, `OutcomesRefused` or `TrainingRefused` with what was found,
     needed and would work.
     """
-    source.require(tables_for(asked.entity, asked.themes))
-    outcomes = read_outcomes(source, asked.entity)
+    source.require(tables_for(asked.entity, asked.themes, asked.outcome))
+    outcomes = read_outcomes(source, asked.outcome)
     dates = observation_dates(source, asked, outcomes, since)
     table = observed(source, asked, dates, [], engine)
     eligible = pc.equal(table["eligibility"], ELIGIBLE)
@@ -272,7 +277,7 @@ def too_few(y: np.ndarray, subject: str, least: int = FEWEST_LABELS) -> None:
 def observed(source: Source, asked: Asked, dates: Sequence[dt.datetime], only: Sequence[str], engine: str) -> pa.Table:
     """The panel at the observation dates; before renewals, only the rows whose renewal is as far away as the model's file says."""
     if asked.lead_days is None:
-        return build_panel(source, asked.entity, dates, engine=engine, only=only)
+        return build_panel(source, asked.entity, dates, engine=engine, only=only, outcomes=[asked.outcome])
     if all(s.name != RENEWAL for s in signals_of(source, asked.entity)):
         raise TrainingRefused(
             subject(source, asked),
@@ -288,7 +293,8 @@ def observed(source: Source, asked: Asked, dates: Sequence[dt.datetime], only: S
     parts = []
     for first in range(0, len(dates), DATES_AT_ONCE):
         wanted = [*only, *([] if RENEWAL in only else [RENEWAL])]
-        part = build_panel(source, asked.entity, dates[first : first + DATES_AT_ONCE], engine=engine, only=wanted)
+        dates_now = dates[first : first + DATES_AT_ONCE]
+        part = build_panel(source, asked.entity, dates_now, engine=engine, only=wanted, outcomes=[asked.outcome])
         away = part[RENEWAL]
         due = pc.and_(pc.greater_equal(away, asked.lead_days), pc.less(away, asked.lead_days + WEEK_DAYS))
         part = part.filter(pc.fill_null(due, False))

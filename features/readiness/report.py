@@ -17,7 +17,9 @@ import pyarrow.compute as pc
 from features.audit.outcome import QUESTIONS, Question, told_by
 from features.kit.clock import DAY_US, from_us, to_us
 from features.kit.errors import BadInput, Fault, UserMistake
-from features.panel.build import ELIGIBLE, build_panel, offered
+from features.outcomes.needed_tables import tables_for
+from features.outcomes.outcome import ELIGIBLE
+from features.panel.build import build_panel, offered
 from features.readiness.early_outcomes import early_outcome_lines
 from features.readiness.final_states import final_state_lines
 from features.readiness.labelled_rows import Trainable, trainable
@@ -27,7 +29,6 @@ from features.readiness.owners import owner_lines
 from features.readiness.repeated_rows import repeated_lines
 from features.readiness.text_files import text_file_lines
 from features.readiness.words import word_lines
-from features.signals.needed_tables import tables_for
 from features.sources.casts import internal, quote
 from features.sources.observed_period import ObservedPeriod
 from features.sources.rows_beyond import Beyond, rows_beyond

@@ -6,7 +6,7 @@ import numpy as np
 
 from features.kit.clock import from_us
 from features.kit.errors import Fault, TrainingRefused
-from features.outcomes.outcomes import Outcomes
+from features.outcomes.labels import Outcomes
 
 SILENT_EXPECTED = 15.0
 """A date at which so many outcomes were expected and none came is one at which they were not recorded."""

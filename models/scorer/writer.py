@@ -124,7 +124,7 @@ def write_scorer(
             title=definition.title,
             entity=definition.entity,
             horizon_days=definition.horizon_days,
-            outcome=definition.outcome,
+            outcome=definition.verb,
             crowd=definition.crowd,
             signals=[_signal(s, v, reference, j) for j, (s, v) in enumerate(zip(signals, vocabularies, strict=True))],
             bands=list(definition.bands),

@@ -118,7 +118,7 @@ def _run(
 ) -> None:  # fmt: skip
     from features.kit.clock import make_clock
     from features.kit.errors import BadInput
-    from features.signals.needed_tables import left_out_notes, tables_for
+    from features.outcomes.needed_tables import left_out_notes, tables_for
     from features.sources.source import open_source
     from serving.batch.freshness import check_age, parse_age
     from serving.batch.run import Options, blocked_models, live_models, run

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from features.kit.clock import Clock, iso, parse_as_of, system_us, to_us
 from features.kit.errors import Fault, UserMistake
+from features.outcomes.needed_tables import tables_for
 from features.panel.build import panel_parts
 from features.panel.visibility import touched
-from features.signals.needed_tables import tables_for
 from features.signals.signal import Entity
 from features.sources.schema import ENTITIES
 from features.sources.source import Source
@@ -144,7 +144,7 @@ def blocked_models(source: Source, champions: Champions) -> dict[str, tuple[Faul
         for definition in champions.definitions()
         if champions.present(definition.name) is not None
         and source.has_file(ENTITIES[definition.entity])
-        and (faults := source.faults_for(tables_for(definition.entity, definition.themes)))
+        and (faults := source.faults_for(tables_for(definition.entity, definition.themes, definition.outcome)))
     }
 
 

@@ -32,7 +32,7 @@ def export(
     Runs gather there, night by night; a run of the same moment takes the place of an earlier one. With --source what came
     true of earlier runs is filled in. The same export again changes nothing.
     """
-    from features.signals.needed_tables import left_out_notes, tables_for
+    from features.outcomes.needed_tables import left_out_notes, tables_for
     from features.sources.source import open_source
     from serving.export.export import export as add
     from serving.replay.scorer_cache import KeptScorers

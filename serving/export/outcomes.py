@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from features.kit.clock import DAY_US, to_us
-from features.outcomes.outcomes import Outcomes, OutcomesRefused, came_at, label, read_outcomes, ripe
-from features.signals.signal import Entity
+from features.outcomes.labels import Outcomes, OutcomesRefused, came_at, label, read_outcomes, ripe
+from features.outcomes.outcome import Outcome
 from features.sources.source import Source
+from models.catalog import MODELS
 from serving.export import rows, star_schema
 from serving.export.destination import Destination, Waiting
 
@@ -32,7 +33,7 @@ def ripen(star: Destination, source: Source) -> Ripened:
     for waiting in star.waiting():
         if waiting.source != source.name:
             continue
-        outcomes = told.of("account" if waiting.entity == "account" else "lead")
+        outcomes = told.of(waiting.model)
         if outcomes is None or not ripe(outcomes, to_us(waiting.as_of), waiting.horizon_days * DAY_US):
             found.waiting += 1
             continue
@@ -67,21 +68,32 @@ def outcome_fact(waiting: Waiting, ids: list[str], outcomes: Outcomes) -> pa.Tab
 
 
 class _Told:
-    """The outcomes of a source per kind of entity, read when asked for."""
+    """What came true in a source, outcome by outcome, read when asked for."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._read: dict[str, Outcomes | None] = {}
         self.notes: list[str] = []
 
-    def of(self, entity: Entity) -> Outcomes | None:
-        if entity not in self._read:
-            try:
-                self._read[entity] = read_outcomes(self._source, entity)
-            except OutcomesRefused as refused:
-                self._read[entity] = None
-                self.notes.append(f"no outcome of {entity}s is filled in: {refused.faults[0]}")
-            else:
-                if self._read[entity].snapshot is not None:  # type: ignore[union-attr]  # just read
-                    self.notes.append(f"no outcome of {entity}s is filled in: those of this source have no dates")
-        return self._read[entity]
+    def of(self, model: str) -> Outcomes | None:
+        """Those that a model predicts; None where the source does not tell them, or the model is no longer there."""
+        known = MODELS.get(model)
+        name = known.outcome.name if known else model
+        if name not in self._read:
+            self._read[name] = (
+                self._of(known.outcome) if known else self._without(model, f"no model is called {model!r}")
+            )
+        return self._read[name]
+
+    def _of(self, outcome: Outcome) -> Outcomes | None:
+        try:
+            found = read_outcomes(self._source, outcome)
+        except OutcomesRefused as refused:
+            return self._without(f"{outcome.entity}s", str(refused.faults[0]))
+        if found.snapshot is not None:
+            self._without(f"{outcome.entity}s", "those of this source have no dates")
+        return found
+
+    def _without(self, whose: str, why: str) -> Outcomes | None:
+        self.notes.append(f"no outcome of {whose} is filled in: {why}")
+        return None

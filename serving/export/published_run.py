@@ -94,7 +94,7 @@ class PublishedRun:
         described: dict[str, Any] = {
             "model_key": model_key(name, about["scorer"]), "model": name, "version": about["version"],
             "scorer": about["scorer"], "title": definition.title, "entity": about["entity"],
-            "outcome": definition.outcome, "horizon_days": about["horizon_days"],
+            "outcome": definition.verb, "horizon_days": about["horizon_days"],
         }  # fmt: skip
         try:
             spec = self._scorers.get(name, about["scorer"]).spec

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-ELIGIBLE = "eligible"
-"""What `eligibility` says of those that are scored (`features.panel.build`, which the API does not import)."""
+from features.outcomes.catalog import OUTCOMES
+from features.outcomes.outcome import ELIGIBLE, Outcome
+
+__all__ = ["DETAILS", "ELIGIBLE", "ERASED", "OPTED_OUT", "STALE", "TOO_LITTLE_HISTORY", "detail"]
 
 OPTED_OUT, ERASED, STALE, TOO_LITTLE_HISTORY = "opted_out", "erased", "stale", "too_little_history"
 
 DETAILS = {
-    "not_customer": "The account has no active paid subscription, so there is none that could end.",
-    "already_leaving": "The account gave notice of leaving before this moment: the outcome is known.",
-    "internal": "The account is internal, a test or a competitor.",
-    OPTED_OUT: "The person or company objected to scoring.",
+    **{each.code: each.detail for outcome in reversed(OUTCOMES.values()) for each in outcome.not_eligible},
     ERASED: "What was stored of it was erased on request, and it is not scored again.",
-    "closed": "The lead is converted or disqualified: the outcome is known.",
-    "already_customer": "The lead's company has a won deal or a paid contract already: there is nothing left to win.",
     TOO_LITTLE_HISTORY: "None of the signals that the model reads has a value: too little is known of it yet.",
     STALE: "Its signals are so old that what the score would speak of is over: run python -m serving batch.",
 }
 
 
-def detail(code: str) -> str:
-    return DETAILS.get(code, "It is not among those that this model is for.")
+def detail(code: str, outcome: Outcome | None = None) -> str:
+    """What is said of a code, in the words of a model's outcome where it has its own."""
+    own = {each.code: each.detail for each in outcome.not_eligible} if outcome else {}
+    return own.get(code) or DETAILS.get(code, "It is not among those that this model is for.")

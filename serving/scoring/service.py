@@ -123,7 +123,7 @@ def score_together(
             elif found.no_score is None:
                 to_score.append((found, number))
             else:
-                shown = NoScore(found.no_score, eligibility.detail(found.no_score))
+                shown = NoScore(found.no_score, eligibility.detail(found.no_score, champion.definition.outcome))
                 results.append((found, _result(found, terms, no_score=shown)))
     if to_score:
         X, faults, warnings = champion.scorer.encode_records([s.values for s, _ in to_score])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from features.kit.errors import BadInput, Fault, UserMistake
-from features.signals.needed_tables import tables_for
+from features.outcomes.needed_tables import tables_for
 from features.signals.signal import Entity
 from features.sources.schema import ENTITIES, TABLES
 from features.sources.source import Source, open_source

@@ -18,7 +18,7 @@ import pytest
 from features.audit.outcome import QUESTIONS, Question
 from features.kit.clock import DAY_US, to_us
 from features.kit.errors import BadInput, TrainingRefused, UserMistake
-from features.outcomes.outcomes import read_outcomes
+from features.outcomes.labels import read_outcomes
 from features.readiness import labelled_rows
 from features.readiness.labelled_rows import observation_dates
 from features.readiness.periods import is_split
@@ -437,7 +437,7 @@ class TestHorizon:
     @staticmethod
     def advised(source: Source, question: Question) -> int | None:
         with pytest.raises(TrainingRefused) as caught:
-            observation_dates(source, question, read_outcomes(source, question.entity), None)
+            observation_dates(source, question, read_outcomes(source, question.outcome), None)
         found = re.search(r"a horizon of at most (\d+) days would work", caught.value.faults[0].next_step)
         return int(found[1]) if found else None
 
@@ -450,7 +450,7 @@ class TestHorizon:
             return
         assert horizon is not None
         shorter = replace(question, horizon_days=horizon)
-        dates = observation_dates(source, shorter, read_outcomes(source, question.entity), None)
+        dates = observation_dates(source, shorter, read_outcomes(source, question.outcome), None)
         assert is_split(np.array([to_us(date) for date in dates]), horizon * DAY_US)
 
     def test_without_trying_it_is_refused_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

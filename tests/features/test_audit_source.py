@@ -20,7 +20,8 @@ from features.audit.outcome import QUESTIONS, answers
 from features.audit.source import audit_source, leaking_signals, table_findings
 from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
-from features.panel.build import ELIGIBLE, build_panel, grid
+from features.outcomes.outcome import ELIGIBLE
+from features.panel.build import build_panel, grid
 from features.simulate import simulate
 from features.sources.source import Source, open_source
 from features.sources.time_bounds import Bounds
@@ -55,14 +56,14 @@ class TestSampleCompany:
 
     @pytest.mark.parametrize("question", [CHURN, FIT], ids=lambda q: q.model)
     def test_its_outcome_is_that_of_training(self, sample: Source, question: Any) -> None:
-        from features.outcomes.outcomes import label, read_outcomes
+        from features.outcomes.labels import label, read_outcomes
 
         as_ofs = grid(at("2025-01-01"), at("2025-08-01"))
         panel = build_panel(sample, question.entity, as_ofs, only=[])
         panel = panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))
         ids, as_of = panel["entity_id"].to_numpy(zero_copy_only=False), pc.cast(panel["as_of"], pa.int64()).to_numpy()
         asked = answers(sample, question, ids, as_of)
-        learnt = label(read_outcomes(sample, question.entity), ids, as_of, question.horizon_days * DAY_US)
+        learnt = label(read_outcomes(sample, question.outcome), ids, as_of, question.horizon_days * DAY_US)
         both = ~np.isnan(asked) & ~np.isnan(learnt)
         assert both.sum() > 1000
         assert (asked[both] == learnt[both]).mean() > 0.995

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from features.__main__ import app
 from features.audit.outcome import QUESTIONS
 from features.kit.errors import BadInput
+from features.outcomes.needed_tables import left_out_notes, tables_for
 from features.panel.build import build_panel
 from features.panel.engines import make_engine
 from features.readiness.labelled_rows import labelled_rows
 from features.readiness.report import usability, verdict
-from features.signals.needed_tables import left_out_notes, tables_for
 from features.signals.signal import Entity
 from features.simulate import simulate
 from features.sources.schema import TABLES

@@ -13,8 +13,11 @@ import pytest
 
 from features.kit.clock import DAY_US, from_us, to_us
 from features.kit.errors import UserMistake
-from features.outcomes.outcomes import label, read_outcomes
-from features.panel.build import ELIGIBLE, build_panel, grid
+from features.outcomes.catalog import outcomes_of
+from features.outcomes.churn import CHURN
+from features.outcomes.labels import label, read_outcomes
+from features.outcomes.outcome import ELIGIBLE
+from features.panel.build import build_panel, grid
 from features.readiness.report import usability
 from features.sources import observed_period as periods
 from features.sources.observed_period import Days, ObservedPeriod, TablePeriod, observed_period
@@ -128,7 +131,7 @@ def told(source: Source) -> dict[str, Any]:
         dates = grid(at("2024-01-20"), from_us(source.observed.last_us), 7)
         # Each date of a panel costs a fifth of a second, and that no date sees a later row is proved elsewhere.
         panel = build_panel(source, entity, dates[-2:], only=[])  # type: ignore[arg-type]  # the two above
-        outcomes = read_outcomes(source, entity)  # type: ignore[arg-type]  # as above
+        outcomes = read_outcomes(source, outcomes_of(entity)[0])  # type: ignore[arg-type]  # as above
         moments = np.repeat([to_us(d) for d in dates], len(ids))
         y = label(outcomes, np.tile(ids, len(dates)), moments, HORIZON_US)
         eligible = int(pc.sum(pc.equal(panel["eligibility"], ELIGIBLE)).as_py() or 0)
@@ -208,7 +211,7 @@ class TestTheClock:
         monkeypatch.setenv("ACCOUNTSCORE_NOW", "2024-05-01")
         source = make_source(tmp_path / "source", company)
         assert at("2024-04-29") < source.span[1] <= at("2024-05-01")
-        assert (read_outcomes(source, "account").events["time_us"] <= source.observed.last_us).all()
+        assert (read_outcomes(source, CHURN).events["time_us"] <= source.observed.last_us).all()
 
     def test_a_row_that_was_known_ahead_says_when_it_was_known(self, tmp_path: Path) -> None:
         """An agreed end, two weeks after the last row: somebody recorded it before."""
@@ -266,12 +269,12 @@ class TestCheck:
         source = make_source(tmp_path / "source", rows)
         line = next(line for line in usability(source) if line.table == "subscriptions" and "reaches" in line.rule)
         assert "2024-04-09, 200 days before the end" in line.found
-        outcomes = read_outcomes(source, "account")
+        outcomes = read_outcomes(source, CHURN)
         assert from_us(outcomes.known_until_us) == at("2024-04-09"), "nobody saw who left since"
         assert "Outcomes are known up to 2024-04-09 only, where subscriptions ends" in outcomes.notes[0]
         whole = ObservedPeriod(source.observed.first_us, source.observed.last_us, {})
         source.__dict__["observed"] = whole
-        assert from_us(read_outcomes(source, "account").known_until_us) == day[-1], "the guard is what stops it"
+        assert from_us(read_outcomes(source, CHURN).known_until_us) == day[-1], "the guard is what stops it"
 
 
 def test_day_rows_may_come_in_parts() -> None:

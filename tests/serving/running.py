@@ -21,7 +21,7 @@ from features.signals.catalog import signals
 from features.simulate import simulate
 from features.sources.source import open_source
 from models import champion_pointer
-from models.catalog import MODELS, get_model
+from models.catalog import DEMO, get_model
 from models.scorer.artefact_schema import VerdictSpec
 from models.scorer.writer import Origin
 from tests.scorers import make_scorer
@@ -70,7 +70,7 @@ class Home:
         assert done.returncode == 0, done.stderr
 
 
-def make_home(folder: Path, accounts: int = 350, leads: int = 1_200, models: tuple[str, ...] = tuple(MODELS)) -> Home:
+def make_home(folder: Path, accounts: int = 350, leads: int = 1_200, models: tuple[str, ...] = DEMO) -> Home:
     """Simulate a small company, learn the models from it (two trials, no registry) and put them live."""
     home = Home(folder / "home", folder / "company")
     simulate(home.company, accounts=accounts, leads=leads, days=560, end=END, usage_events=60_000)
@@ -93,7 +93,7 @@ def make_home(folder: Path, accounts: int = 350, leads: int = 1_200, models: tup
     return home
 
 
-def quick_home(folder: Path, models: tuple[str, ...] = tuple(MODELS)) -> Home:
+def quick_home(folder: Path, models: tuple[str, ...] = DEMO) -> Home:
     """As `make_home`, in a tenth of the time: live models that learnt nothing true, over some signals of the catalog."""
     home = Home(folder / "home", folder / "company")
     simulate(home.company, accounts=40, leads=120, days=200, end=END, usage_events=4_000)

@@ -17,10 +17,12 @@ import pyarrow.compute as pc
 from features.kit.clock import DAY_US, FOREVER_US, from_us, to_us
 from features.kit.errors import BadInput, Fault, UserMistake
 from features.kit.progress import Progress
-from features.outcomes.outcomes import Outcomes, OutcomesRefused, came_at, label, lead_companies, read_outcomes
-from features.panel.build import ELIGIBLE, signals_of
+from features.outcomes.conversion import lead_companies
+from features.outcomes.labels import Outcomes, OutcomesRefused, came_at, label, read_outcomes, so_far
+from features.outcomes.needed_tables import left_out_notes, tables_for
+from features.outcomes.outcome import ELIGIBLE
+from features.panel.build import signals_of
 from features.readiness.labelled_rows import RENEWAL, WEEK_DAYS, groups_of, observed
-from features.signals.needed_tables import left_out_notes, tables_for
 from features.sources.source import Source
 from models.definition import Model
 from models.holdout import held_out
@@ -102,7 +104,7 @@ def observe(
     Raises `BadInput` when the source lacks signals of the scorer, `UserMistake` when `as_of` lies before the end of training
     or nobody is eligible then.
     """
-    needed = {*tables_for(definition.entity, definition.themes), "actions"}
+    needed = {*tables_for(definition.entity, definition.themes, definition.outcome), "actions"}
     source.require(needed)
     _offered(scorer, definition, source)
     now = to_us(as_of)
@@ -123,11 +125,11 @@ def observe(
     p = sigmoid(scorer.log_odds(x))
     ids = table["entity_id"].to_numpy(zero_copy_only=False)
     time = pc.cast(table["as_of"], pa.int64()).to_numpy()
-    y, pending, so_far, said = _outcomes(definition, source, ids, time, now)
+    y, pending, come, said = _outcomes(definition, source, ids, time, now)
     share = definition.capacity_share if capacity is None else capacity
     return Watched(
         now, x, table, p, time, groups_of(source, definition, ids), np.array(scorer.band(p)),
-        _listed(p, time, share, definition.lead_days is None), y, pending, so_far,
+        _listed(p, time, share, definition.lead_days is None), y, pending, come,
         acted_upon(source, definition, ids, time, now),
         held_out(definition.name, ids, definition.holdout_share if holdout is None else holdout),
         (*notes, *said, *left_out_notes(source, needed)),
@@ -188,21 +190,19 @@ def _outcomes(
     n = len(ids)
     nothing = np.full(n, np.nan), np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
     try:
-        found = read_outcomes(source, definition.entity)
+        found = read_outcomes(source, definition.outcome)
     except OutcomesRefused as refused:
         return (*nothing, [f"Nothing ripens, the source tells of no outcome: {refused.faults[0].found}."])
     if found.snapshot is not None:
         return (*nothing, ["Nothing ripens: the outcomes of this source have no dates."])
-    events = found.events[found.events["time_us"] < now]
-    until = min(now, found.known_until_us)
-    horizon = definition.horizon_days * DAY_US
-    known = replace(found, events=events, known_until_us=until)
-    pending = time + horizon + found.settle_us > until
-    so_far = label(replace(known, known_until_us=FOREVER_US, settle_us=0), ids, time, horizon) == 1.0
-    notes = list(found.notes)
-    if until < now - DAY_US:
-        notes.append(f"Outcomes are known up to {from_us(until):%Y-%m-%d} only, the newest row of the source.")
-    return label(known, ids, time, horizon), pending, so_far, notes
+    known, horizon = found.until(now), definition.horizon_days * DAY_US
+    pending = time + horizon + known.settle_us > known.known_until_us
+    notes = list(known.notes)
+    if known.known_until_us < now - DAY_US:
+        notes.append(
+            f"Outcomes are known up to {from_us(known.known_until_us):%Y-%m-%d} only, the newest row of the source."
+        )
+    return label(known, ids, time, horizon), pending, so_far(known, ids, time, horizon), notes
 
 
 def acted_upon(source: Source, definition: Model, ids: np.ndarray, time: np.ndarray, now: int) -> np.ndarray | None:

@@ -27,7 +27,7 @@ def write(folder: Path, definition: Model, report: dict[str, Any]) -> list[Path]
     from training.report.pictures import draw
 
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = draw({**report, "outcome": definition.outcome})
+    pictures = draw({**report, "outcome": definition.verb})
     paths = [folder / PAGE]
     paths[0].write_text(render(definition, report, pictures), encoding="utf-8")
     for name, data in pictures.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from features.outcomes.catalog import OUTCOMES
+from features.sources.schema import ENTITIES
 from models.definition import Model
 from training.verdicts import Verdict
 
@@ -11,12 +13,7 @@ Report = dict[str, Any]
 
 LEFT_OUT = {
     "not known yet": "their window is not over, so that nobody knows the outcome",
-    "already_leaving": "gave notice before, so that there is nothing to predict",
-    "internal": "our own, test or competitors' accounts",
-    "not_customer": "without an active paid subscription then",
-    "opted_out": "objected to being scored",
-    "closed": "won, lost or disqualified before",
-    "already_customer": "their company had won a deal or paid for a contract before",
+    **{each.code: each.words for outcome in OUTCOMES.values() for each in outcome.not_eligible},
     "without a label": "no outcome in the data",
     "too_little_history": "too new to be judged",
 }
@@ -47,7 +44,7 @@ def headline(definition: Model, report: Report) -> str:
     """The answer in one sentence."""
     if report["verdict_code"] == Verdict.NO_SIGNAL:
         return (
-            f"No signal found: these data do not tell who {definition.outcome}. "
+            f"No signal found: these data do not tell who {definition.verb}. "
             f"Ranked by this model, the list is not reliably better than a draw."
         )
     if report["verdict_code"] == Verdict.RULE_IS_ENOUGH:
@@ -55,7 +52,7 @@ def headline(definition: Model, report: Report) -> str:
     precision, base = report["metrics"]["precision_at_capacity"], report["base_rate"]
     return (
         f"Of the {_percent(report['capacity_share'])} of {definition.crowd} that it puts first, "
-        f"{_percent(precision['value'])} {definition.outcome}{_within(definition)}: "
+        f"{_percent(precision['value'])} {definition.verb}{_within(definition)}: "
         f"{report['metrics']['lift_at_capacity']['value']:.1f} times as many as in a random draw ({_percent(base)})."
     )
 
@@ -136,10 +133,10 @@ def beyond_rule(report: Report) -> str:
 
 def cautions(definition: Model, report: Report) -> list[str]:
     """What it must not be used for, and where it is weak."""
-    people = "leads" if definition.entity == "lead" else "accounts"
+    people = ENTITIES[definition.entity]
     found = [
         f"Decisions with legal or similarly significant effects on a person: it ranks {people} for attention, no more.",
-        f"Causes: a reason says what goes with the outcome, not what would change it. It predicts who {definition.outcome}, not "
+        f"Causes: a reason says what goes with the outcome, not what would change it. It predicts who {definition.verb}, not "
         "whom a call would turn.",
         "Those who were left out of the rows below: for them it says nothing, and answers no_score.",
     ]

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from features.kit.clock import DAY_US, FOREVER_US, to_us
-from features.outcomes.outcomes import Outcomes, OutcomesRefused, label, read_outcomes
+from features.outcomes.churn import CHURN
+from features.outcomes.conversion import CONVERSION
+from features.outcomes.labels import Outcomes, OutcomesRefused, label, read_outcomes
 from features.sources.source import Source
 from tests.company import Rows, at, make_source
 
@@ -40,7 +42,7 @@ def company(folder: Path, subscriptions: list[dict[str, Any]], **tables: Any) ->
         # Something that happens late, so that the data go on for long after the outcomes.
         "usage": [{"account_id": "a", "event_time": at(tables.get("end", "2025-06-01"))}],
     }
-    return read_outcomes(make_source(folder / "source", rows), "account")
+    return read_outcomes(make_source(folder / "source", rows), CHURN)
 
 
 def churned(outcomes: Outcomes, account: str, as_of: str) -> float:
@@ -136,7 +138,7 @@ def leads(folder: Path, **tables: list[dict[str, Any]]) -> Outcomes:
         "touches": [{"kind": "call", "event_time": at("2025-06-01")}],
         **tables,
     }
-    return read_outcomes(make_source(folder / "source", rows), "lead")
+    return read_outcomes(make_source(folder / "source", rows), CONVERSION)
 
 
 def deal(account: str | None, when: str, lead: str | None = None) -> dict[str, Any]:
@@ -196,12 +198,12 @@ class TestReadyOutcomes:
     def test_a_source_without_an_outcome_says_what_would_do(self, tmp_path: Path) -> None:
         source = make_source(tmp_path / "bare", {"accounts": [{"account_id": "a", "event_time": at("2024-01-01")}]})
         with pytest.raises(OutcomesRefused, match=r"no table tells of churn; it has accounts.*add churn_labels\.sql"):
-            read_outcomes(source, "account")
+            read_outcomes(source, CHURN)
 
     def test_a_source_without_the_entity_is_refused(self, tmp_path: Path) -> None:
         source = make_source(tmp_path / "bare", {"accounts": [{"account_id": "a", "event_time": at("2024-01-01")}]})
         with pytest.raises(OutcomesRefused, match="a model of leads learns from the table 'leads'"):
-            read_outcomes(source, "lead")
+            read_outcomes(source, CONVERSION)
 
 
 class TestContradictions:
@@ -226,10 +228,10 @@ class TestContradictions:
         with pytest.raises(
             OutcomesRefused, match=r"40 of 40 departures .* a paid contract runs on.*leave out churn_labels"
         ):
-            read_outcomes(source, "account")
+            read_outcomes(source, CHURN)
 
     def test_departures_that_the_contracts_confirm_are_taken(self, tmp_path: Path) -> None:
-        found = read_outcomes(self.company(tmp_path / "s", "2024-01-01", contracts_end=True), "account")
+        found = read_outcomes(self.company(tmp_path / "s", "2024-01-01", contracts_end=True), CHURN)
         assert len(found.events) == 40
         assert found.notes == ()
 
@@ -248,7 +250,7 @@ class TestContradictions:
         ]
         source = make_source(tmp_path / "s", {"leads": leads, "lead_labels": labels, "opportunities": deals})
         with pytest.raises(OutcomesRefused, match=r"25 of 25 conversions .* every deal of the lead was lost"):
-            read_outcomes(source, "lead")
+            read_outcomes(source, CONVERSION)
         won = [{**deal, "status": "won" if i < 25 else "lost"} for i, deal in enumerate(deals)]
         agreed = make_source(tmp_path / "t", {"leads": leads, "lead_labels": labels, "opportunities": won})
-        assert len(read_outcomes(agreed, "lead").events) == 25
+        assert len(read_outcomes(agreed, CONVERSION).events) == 25

@@ -224,11 +224,12 @@ class TestCredits:
         ]  # fmt: skip
 
     def test_it_is_no_outcome_and_the_customer_goes_on(self, tmp_path: Path) -> None:
-        from features.outcomes.outcomes import read_outcomes
+        from features.outcomes.churn import CHURN
+        from features.outcomes.labels import read_outcomes
         from features.panel.build import build_panel
 
         source = self.source(tmp_path)
-        spells = read_outcomes(source, "account").spells
+        spells = read_outcomes(source, CHURN).spells
         assert spells is not None
         assert len(spells) == 1, "one time of paying, from February to May"
         panel = build_panel(source, "account", [at("2024-03-15")], only=["mrr"])

@@ -5,27 +5,29 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import cache
 
+from features.outcomes.catalog import outcomes_of
+from features.outcomes.outcome import Outcome
 from features.signals.catalog import definitions
 from features.signals.signal import THEMES, Entity, Theme
 from features.sources.schema import ENTITIES
 from features.sources.source import Source
 
-_OUTCOME: dict[Entity, tuple[str, ...]] = {
-    "account": ("churn_labels", "subscriptions"),
-    "lead": ("lead_labels", "opportunities", "subscriptions", "accounts"),
-}
-"""What tells who is eligible, what came of them, and which company a lead belongs to."""
+_COMPANY: dict[Entity, tuple[str, ...]] = {"account": (), "lead": ("opportunities", "subscriptions", "accounts")}
+"""What tells which company a lead belongs to, and whether that has bought."""
 
 
 @cache
-def tables_for(entity: Entity, themes: tuple[Theme, ...] = THEMES) -> frozenset[str]:
-    """The tables of an entity's signals of these themes, of its outcome and of who is eligible.
+def tables_for(entity: Entity, themes: tuple[Theme, ...] = THEMES, outcome: Outcome | None = None) -> frozenset[str]:
+    """The tables of an entity's signals of these themes, of its outcome (None: of all its outcomes) and of who is eligible.
 
     >>> "tickets" in tables_for("account"), "tickets" in tables_for("lead")
     (True, False)
     """
     of_signals = {table for d in definitions(entity) if d.signal.theme in themes for table in d.signal.tables}
-    return frozenset({ENTITIES[entity], *_OUTCOME[entity], *of_signals})
+    asked = outcomes_of(entity) if outcome is None else (outcome,)
+    telling = {table for each in asked for table in each.tables}
+    eligible = {n.table for each in asked for n in each.not_eligible if n.table is not None}
+    return frozenset({ENTITIES[entity], *_COMPANY[entity], *telling, *eligible, *of_signals})
 
 
 def left_out_notes(source: Source, needed: Collection[str]) -> list[str]:

@@ -1,0 +1,133 @@
+"""Did it happen in `[as_of, as_of + horizon)`? Facts later than `as_of` are read in this room and nowhere else.
+
+- A window that is not over at the end of what was observed (`features.sources.observed_period`) has no label: NaN, never 0. The end is
+  that of the tables that tell the outcome, where they stopped long before the others did: contracts of last year do not say
+  who left since. Rows that happened after the end, or became known after the clock, tell nothing.
+- A ready outcome without dates is a snapshot: one label per entity, whatever the horizon.
+- What counts is said by each outcome (`churn.py`, `conversion.py`, `expansion.py`): most happen at a moment (`Outcomes`); one that
+  is judged otherwise has a class of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from features.kit.clock import FOREVER_US
+from features.kit.errors import BadInput, Fault
+from features.outcomes.outcome import Outcome
+from features.signals.signal import Entity
+from features.sources.schema import ENTITIES
+from features.sources.source import Source
+
+NEVER_US = FOREVER_US + 1
+
+
+class OutcomesRefused(BadInput):
+    """Raised when a source tells of no outcome, or tells of it in a way that cannot be true; holds every reason at once."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What came true, entity by entity: things that happen at a moment."""
+
+    entity: Entity
+    origin: str
+    """The tables that it was read from."""
+    events: pd.DataFrame
+    """entity_id and time_us of each outcome, sorted; empty for a snapshot."""
+    snapshot: pd.Series | None
+    """entity_id -> 0.0 or 1.0 when the outcome has no date."""
+    known_until_us: int
+    """What was observed ends here (in the tables that tell the outcome): a later outcome would not be recorded."""
+    settle_us: int
+    """How long after an outcome it is certain (churn: nobody came back)."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the figures must know of the outcomes."""
+    once: bool = False
+    """Whether it comes once at most: one to whom it had come before `as_of`, without our knowing, has no label."""
+
+    def happened(self, ids: pd.Series, as_of_us: np.ndarray, horizon_us: int) -> np.ndarray:
+        """(n,) 1.0 or 0.0 by all that is recorded, whether or not the window is over; NaN where it could not happen."""
+        y = (self.came_at(ids, as_of_us) < as_of_us + horizon_us).astype(np.float64)
+        if self.once:
+            y[self.came_at(ids, np.zeros_like(as_of_us)) < as_of_us] = np.nan
+        return y
+
+    def came_at(self, ids: pd.Series, as_of_us: np.ndarray) -> np.ndarray:
+        """(n,) int64 microseconds: each entity's first outcome at or after `as_of`; `NEVER_US` when there is none."""
+        return first_at_or_after(self.events, ids, as_of_us)
+
+    def until(self, now_us: int) -> Outcomes:
+        """The same as it was recorded before a moment."""
+        events = self.events[self.events["time_us"] < now_us]
+        return replace(self, events=events, known_until_us=min(now_us, self.known_until_us))
+
+
+def read_outcomes(source: Source, outcome: Outcome) -> Outcomes:
+    """What came true in a source; raises `OutcomesRefused` when it records none or its labels contradict themselves."""
+    table = ENTITIES[outcome.entity]
+    if not source.has(table):
+        wanted = f"a model of {table} learns from the table {table!r}"
+        fault = Fault(
+            where=f"source {source.name!r}",
+            found=f"it has {', '.join(source.tables)}",
+            rule=wanted,
+            next_step=f"add {table}.sql, or fit another model",
+        )
+        raise OutcomesRefused(f"source {source.name!r}", [fault])
+    return outcome.read(source)
+
+
+def label(
+    outcomes: Outcomes, entity_id: Sequence[str] | np.ndarray, as_of_us: np.ndarray, horizon_us: int
+) -> np.ndarray:
+    """(n,) 1.0 it happened in `[as_of, as_of + horizon)`, 0.0 it did not, NaN when that is not known.
+
+    Not known: the window (and the days until an outcome is certain) is not over at the end of the data; the customer had
+    left, or the lead's company had bought, before `as_of` without our knowing; a snapshot has no row for the entity.
+    """
+    ids = pd.Series(entity_id)
+    if outcomes.snapshot is not None:
+        return ids.map(outcomes.snapshot).to_numpy(dtype=np.float64)
+    as_of = np.asarray(as_of_us, dtype=np.int64)
+    y = outcomes.happened(ids, as_of, horizon_us)
+    y[as_of + horizon_us + outcomes.settle_us > outcomes.known_until_us] = np.nan
+    return y
+
+
+def so_far(
+    outcomes: Outcomes, entity_id: Sequence[str] | np.ndarray, as_of_us: np.ndarray, horizon_us: int
+) -> np.ndarray:
+    """(n,) bool: it has happened by all that is recorded, also where the window is not over; that may still be undone."""
+    whole = replace(outcomes, known_until_us=FOREVER_US, settle_us=0)
+    return label(whole, entity_id, as_of_us, horizon_us) == 1.0
+
+
+def ripe(outcomes: Outcomes, as_of_us: int, horizon_us: int) -> bool:
+    """Whether what came true of `[as_of, as_of + horizon)` is certain by now; never of a snapshot, whose outcomes have no date."""
+    return outcomes.snapshot is None and as_of_us + horizon_us + outcomes.settle_us <= outcomes.known_until_us
+
+
+def came_at(outcomes: Outcomes, entity_id: Sequence[str] | np.ndarray, as_of_us: np.ndarray) -> np.ndarray:
+    """(n,) int64 microseconds: each entity's first outcome at or after `as_of`; `NEVER_US` when there is none."""
+    return outcomes.came_at(pd.Series(entity_id), np.asarray(as_of_us, dtype=np.int64))
+
+
+def first_at_or_after(events: pd.DataFrame, ids: pd.Series, moments: np.ndarray) -> np.ndarray:
+    """Time of each entity's first event at or after a moment; NEVER_US when there is none."""
+    if events.empty:
+        return np.full(len(ids), NEVER_US)
+    owner, names = pd.factorize(events["entity_id"])
+    times = events["time_us"].to_numpy(dtype=np.int64)
+    clock = np.unique(np.concatenate([times, moments]))
+    keys = owner * len(clock) + np.searchsorted(clock, times)
+    order = np.argsort(keys, kind="stable")
+    asked = pd.Index(names).get_indexer(pd.Index(ids))
+    place = np.searchsorted(keys[order], asked * len(clock) + np.searchsorted(clock, moments))
+    inside = np.minimum(place, len(keys) - 1)
+    hit = (asked >= 0) & (place < len(keys)) & (owner[order][inside] == asked)
+    return np.where(hit, times[order][inside], NEVER_US)
