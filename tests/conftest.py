@@ -23,6 +23,13 @@ os.environ.setdefault(
     "--conf spark.sql.shuffle.partitions=2 pyspark-shell",
 )
 
+# Two workers share the processor: a pool of threads in each, whose threads spin while they wait, would take it twice over. A fork
+# of `tests.commands` wants no thread at all.
+for name, value in {
+    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}.items():  # fmt: skip
+    os.environ.setdefault(name, value)
+
 LONG = (
     "tests/features/test_panel.py",
     "tests/features/test_engines.py",

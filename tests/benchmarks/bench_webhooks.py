@@ -95,7 +95,7 @@ def measure(home: Home, folder: Path, name: str, deliveries: int) -> dict[str, o
     found: dict[str, object] = {}
     with database(name, folder) as url, fake_hubspot() as crm:
         connect(home, crm, settle=0.0)
-        with under_way(home, folder, [], store_url=url) as (service, _, store):
+        with under_way(home, folder, [], store_url=url, fresh=True) as (service, _, store):
             wait_for(lambda: _answers(service))
             first = 7_000_000
             found["until_written_s"] = {}

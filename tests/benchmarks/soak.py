@@ -196,7 +196,7 @@ def soak(home: Home, folder: Path, crm: FakeHubSpot, minutes: float) -> int:
     faults: list[str] = []
     samples: list[Sample] = []
     nights: list[float] = []
-    with under_way(home, folder, requests) as (service, sender, store):
+    with under_way(home, folder, requests, fresh=True) as (service, sender, store):
         wait_for(lambda: _ready(service.url))
         load = Load(service.port)
         with at_work(load.ask, load.dawdle) as raised:

@@ -9,8 +9,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter, defaultdict
@@ -27,6 +25,8 @@ from models.scorer.scorer import Scorer
 from serving.decisions.repository import inputs_of
 from serving.store.connect import Store, open_store
 from serving.store.tables import decisions, dirty, inbox, writebacks
+from tests import commands
+from tests.commands import Process
 from tests.serving.fake_hubspot import FakeHubSpot
 from tests.serving.running import AS_OF, Home, free_port, wait_for
 
@@ -175,7 +175,9 @@ class Service:
     port: int
     modules: dict[str, str] = field(default_factory=lambda: {"api": "serving", "worker": "serving"})
     """What `python -m` runs for each; a test that sabotages one puts its own module here."""
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    fresh: bool = False
+    """In interpreters of their own, for who looks at their memory."""
+    processes: dict[str, Process] = field(default_factory=dict)
     kills: int = 0
     began: float = field(default_factory=time.monotonic)
 
@@ -188,11 +190,9 @@ class Service:
         # One clock for all, that goes on when a process starts again: else two rounds could have one moment.
         now = dt.datetime.fromisoformat(AS_OF) + dt.timedelta(seconds=time.monotonic() - self.began)
         env = {**self.env, "ACCOUNTSCORE_NOW": f"{now.isoformat()}Z"}
-        with (self.home.path / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", self.modules[name], name, *more],
-                env=self.home.environment(env), stdout=log, stderr=log,
-            )  # fmt: skip
+        start = commands.start_fresh if self.fresh else commands.start
+        log = self.home.path / f"{name}.log"
+        self.processes[name] = start(self.modules[name], name, *more, env=self.home.environment(env), out=log)
 
     def kill(self, name: str) -> None:
         """SIGKILL; a process that ended by itself is a failure of its own."""
@@ -226,13 +226,14 @@ def environment(home: Home, folder: Path, store_url: str | None = None) -> dict[
 
 @contextlib.contextmanager
 def under_way(
-    home: Home, folder: Path, requests: Sequence[Request], modules: dict[str, str] | None = None, store_url: str | None = None
+    home: Home, folder: Path, requests: Sequence[Request], modules: dict[str, str] | None = None, store_url: str | None = None,
+    fresh: bool = False,
 ) -> Iterator[tuple[Service, Sender, Store]]:  # fmt: skip
     """The service runs and a sender is at work, both until the block ends."""
     env = environment(home, folder, store_url)
     done = home.run("serving", "migrate", env=env)
     assert done.returncode == 0, done.stderr
-    service = Service(home, env, free_port())
+    service = Service(home, env, free_port(), fresh=fresh)
     service.modules |= modules or {}
     sender = Sender(service.url, requests)
     store = open_store(env["ACCOUNTSCORE_STORE_URL"])

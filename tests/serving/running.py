@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ from models import champion_pointer
 from models.catalog import DEMO, get_model
 from models.scorer.artefact_schema import VerdictSpec
 from models.scorer.writer import Origin
+from tests import commands
+from tests.commands import Process
 from tests.scorers import make_scorer
 from training import export
 from training.fit import directions
@@ -52,14 +53,7 @@ class Home:
         self, package: str, *arguments: str, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """`python -m PACKAGE ...` to its end, whatever its exit code."""
-        return subprocess.run(
-            [sys.executable, "-m", package, *arguments],
-            env=self.environment(env),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return commands.run(package, *arguments, env=self.environment(env))
 
     @property
     def source(self) -> list[str]:
@@ -126,13 +120,13 @@ def running_api(home: Home, env: Mapping[str, str] | None = None, port: int | No
 
 
 @contextlib.contextmanager
-def running(home: Home, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """`python -m serving ...` until the block ends; then SIGTERM, which must end it."""
+def running(
+    home: Home, *arguments: str, env: Mapping[str, str] | None = None, fresh: bool = False
+) -> Iterator[Process]:
+    """`python -m serving ...` until the block ends; then SIGTERM, which must end it. `fresh` is for tests about its memory."""
     home.path.mkdir(parents=True, exist_ok=True)
-    with (home.path / f"{arguments[0]}.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "serving", *arguments], env=home.environment(env), stdout=log, stderr=log
-        )
+    start = commands.start_fresh if fresh else commands.start
+    process = start("serving", *arguments, env=home.environment(env), out=home.path / f"{arguments[0]}.log")
     try:
         yield process
     finally:

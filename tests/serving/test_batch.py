@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import random
 import resource
 import shutil
@@ -31,6 +32,7 @@ from serving.champion import Champions
 from serving.errors import BatchBusy
 from serving.replay.scorer_cache import KeptScorers
 from serving.store.connect import open_store
+from tests import commands
 from tests.conftest import NewHome
 from tests.serving.running import AS_OF, Home
 
@@ -218,8 +220,8 @@ class TestFailing:
 
 def kill_at_random(home: Home, out: Path, rng: random.Random, longest: float) -> bool:
     """Start the command and kill it after a while; whether it was still running then."""
-    command = [sys.executable, "-m", "serving", "batch", *home.source, "--as-of", AS_OF, "--out", str(out)]
-    process = subprocess.Popen(command, env=home.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = ("serving", "batch", *home.source, "--as-of", AS_OF, "--out", str(out))
+    process = commands.start(*command, env=home.environment(), out=Path(os.devnull))
     try:
         process.wait(timeout=rng.uniform(0, longest))
     except subprocess.TimeoutExpired:

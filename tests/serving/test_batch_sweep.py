@@ -21,6 +21,7 @@ from models import champion_pointer
 from models.catalog import MODELS, get_model
 from serving.batch import durable
 from serving.batch.manifest import RUN, files_of, is_whole, published, read_manifest
+from tests import commands
 from tests.scorers import make_scorer
 from tests.serving.nightly import some_signals
 from tests.serving.running import AS_OF, END, Home
@@ -134,9 +135,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
             champion_pointer.put_live(home.path, model, folder / model, 1)
     (folder / "earlier").mkdir()
     environment = home.environment({"ACCOUNTSCORE_STORE_URL": f"sqlite:///{folder / 'earlier' / 'store.db'}"})
-    done = subprocess.run(
-        [sys.executable, "-m", "serving", "migrate"], env=environment, capture_output=True, timeout=120, check=False
-    )
+    done = commands.run("serving", "migrate", env=environment)
     assert done.returncode == 0, done.stderr
     with (folder / "nightly.log").open("w") as log:
         server = subprocess.Popen(

@@ -24,6 +24,7 @@ from models.scorer.scorer import Scorer
 from serving import champion, registry_heartbeat
 from serving.champion import Champions, Standing, load
 from serving.errors import NotLive
+from tests import commands
 from tests.models.test_scorer import DAMAGE, rewrite_manifest
 from tests.scorers import make_scorer
 from tests.serving.inside import running_inside
@@ -322,18 +323,12 @@ class TestOutage:
             with running_api(homes["away"], {"ACCOUNTSCORE_TRACKING_URI": registries["away"]}) as url:
                 assert httpx.get(f"{url}/readyz").json()["status"] == "ready"
                 syncs = {
-                    kind: subprocess.Popen(
-                        [sys.executable, "-m", "serving", "sync"],
-                        env=environments[kind],
-                        stderr=subprocess.PIPE,
-                        text=True,
-                    )
+                    kind: commands.start("serving", "sync", env=environments[kind], out=tmp_path / f"{kind}.log")
                     for kind in homes
                 }
-                told = {kind: sync.communicate(timeout=240)[1] for kind, sync in syncs.items()}
                 for kind, sync in syncs.items():
-                    said = told[kind]
-                    assert sync.returncode == 1, kind
+                    assert sync.wait(240) == 1, kind
+                    said = (tmp_path / f"{kind}.log").read_text()
                     assert "the live models stay" in said, kind
                     assert "Traceback" not in said, kind
                     assert registry_heartbeat.read(homes[kind].path, MODEL).failed, kind

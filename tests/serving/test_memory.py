@@ -59,7 +59,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str]]:
             return False
 
     # A machine that is slow is no slow client here.
-    with running(home, "api", "--port", str(port), env={"ACCOUNTSCORE_CLIENT_SECONDS": "600"}) as process:
+    with running(home, "api", "--port", str(port), env={"ACCOUNTSCORE_CLIENT_SECONDS": "600"}, fresh=True) as process:
         wait_for(ready)
         yield process.pid, url
 

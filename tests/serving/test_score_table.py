@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from models.scorer.scorer import Scorer
 from models.scorer.verdict import NotForUse
 from serving.batch import flat_file
 from serving.scoring.arrow import in_order
+from tests import commands
 from training.fit_table import fit_table
 
 
@@ -263,7 +263,4 @@ class TestMistakes:
 
 
 def door(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "serving", "score-table", *arguments], capture_output=True, text=True, timeout=120,
-        cwd=folder, check=False, env={**os.environ, "PYTHONPATH": str(Path(flat_file.__file__).parents[2])},
-    )  # fmt: skip
+    return commands.run("serving", "score-table", *arguments, env=os.environ, cwd=folder)

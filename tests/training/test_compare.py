@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from features.kit.settings import Settings
 from features.simulate import simulate
 from features.sources.source import open_source
 from models.catalog import get_model
+from tests import commands
 from tests.company import ACCOUNT_SIGNALS, all_but
 from training.compare import beside, compare
 from training.errors import TrainingRefused
@@ -84,10 +83,7 @@ class TestVersions:
             str(company),
             "--json",
         ]
-        done = subprocess.run(
-            [sys.executable, "-m", "training", *arguments], capture_output=True, text=True, timeout=240, check=False,
-            env={**os.environ, "ACCOUNTSCORE_HOME": str(settings.home)},
-        )  # fmt: skip
+        done = commands.run("training", *arguments, env={**os.environ, "ACCOUNTSCORE_HOME": str(settings.home)})
         assert done.returncode == 0, done.stderr
         report = json.loads(done.stdout.splitlines()[-1])
         assert (report["version"]["version"], report["against"]["version"]) == (2, 1)

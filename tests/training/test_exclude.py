@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from serving.batch.run import Options
 from serving.champion import Champions
 from serving.replay.scorer_cache import KeptScorers
 from serving.store.connect import open_store
+from tests import commands
 from tests.company import all_but, at, make_source
 from training.fit import fit_source
 
@@ -63,8 +62,7 @@ def test_through_fit_and_batch(company: Path, tmp_path: Path, monkeypatch: pytes
         champion_pointer.put_live(settings.home, "lead-fit", made, 1)
     champions = Champions(settings.home)
     champions.refresh()
-    command, home = [sys.executable, "-m", "serving", "migrate"], {"ACCOUNTSCORE_HOME": str(tmp_path)}
-    subprocess.run(command, check=True, env=os.environ | home, timeout=120)
+    assert commands.run("serving", "migrate", env=os.environ | {"ACCOUNTSCORE_HOME": str(tmp_path)}).returncode == 0
     store = open_store(settings.store_url)
     try:
         done = running.run(

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from features.kit.errors import UserMistake
 from features.kit.flat_files.kinds import settle
 from features.kit.flat_files.reading import read_file
 from models.scorer.scorer import Scorer
+from tests import commands
 from training.entity_column import Entities
 from training.errors import TrainingRefused
 from training.fit_table import fit_table
@@ -354,15 +354,7 @@ class TestFitTable:
 
 class TestDoor:
     def run(self, *arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "ACCOUNTSCORE_HOME": str(home)}
-        return subprocess.run(
-            [sys.executable, "-m", "training", *arguments],
-            capture_output=True,
-            text=True,
-            env=environment,
-            check=False,
-            timeout=120,
-        )
+        return commands.run("training", *arguments, env={**os.environ, "ACCOUNTSCORE_HOME": str(home)})
 
     @pytest.mark.parametrize("noise", [False, True])
     def test_words_end_with_the_verdict_and_the_exit_code_says_it(self, tmp_path: Path, noise: bool) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from models.scorer.verdict import NotForUse
 from serving.errors import RegistryFailed
 from serving.registry_sync import sync
 from serving.settings import ServingSettings
+from tests import commands
 from tests.scorers import make_scorer
 from training.errors import PromotionRefused
 from training.promote import GATES, PASSED, promote, promote_version, rollback
@@ -145,13 +144,13 @@ class TestPromotion:
     ) -> None:
         settings, versions = made
         environment = {**os.environ, "ACCOUNTSCORE_HOME": str(settings.home)}
-        commands = [[sys.executable, "-m", "training", "promote", MODEL, "--version", str(v)] for v in (1, 2)]
+        arguments = ("training", "promote", MODEL, "--version")
+        logs = [settings.home / f"promote-{v}.log" for v in (1, 2)]
         running = [
-            subprocess.Popen(c, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            for c in commands
+            commands.start(*arguments, str(v), env=environment, out=log) for v, log in zip((1, 2), logs, strict=True)
         ]
-        ended = [(process.communicate(timeout=240), process.returncode) for process in running]
-        codes = [code for _, code in ended]
+        codes = [process.wait(240) for process in running]
+        ended = [log.read_text() for log in logs]
         # Whoever comes second either saw the first as champion and replaced it, or is refused with exit code 3.
         assert 0 in codes, ended
         assert set(codes) <= {0, 3}, ended

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from models import champion_pointer
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
 from models.scorer.writer import Origin
+from tests import commands
 from tests.company import at, make_source
 from training import export
 from training.fit import directions
@@ -212,10 +212,8 @@ class TestActions:
 
 
 def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "training", "monitor", "lead-fit", "--source", "sample", *words], check=False,
-        capture_output=True, text=True, cwd=ROOT, timeout=300, env={**os.environ, "ACCOUNTSCORE_HOME": str(home)},
-    )  # fmt: skip
+    env = {**os.environ, "ACCOUNTSCORE_HOME": str(home)}
+    return commands.run("training", "monitor", "lead-fit", "--source", "sample", *words, env=env, cwd=ROOT)
 
 
 class TestCommand:
