@@ -19,17 +19,15 @@ from models import champion_pointer
 from serving.batch import checkpoint
 from serving.export.folder import Folder
 from serving.privacy import suppression_export
-from serving.store.connect import open_store
-from serving.store.migrate import migrate
 from serving.worker import loop
+from tests.serving.stores import new_store
 
 Held = contextlib.AbstractContextManager[Any]
 
 
 def publishing(home: Path) -> Held:
     """Takes the lock of who is gone."""
-    store = open_store(f"sqlite:///{home / 'store.db'}")
-    migrate(store)
+    store = new_store(home)
     try:
         suppression_export.publish(store, home)
     finally:

@@ -24,12 +24,12 @@ from standardwebhooks.webhooks import Webhook
 
 from serving.app import create_app
 from serving.settings import ServingSettings
-from serving.store.connect import Store, open_store
-from serving.store.migrate import migrate
+from serving.store.connect import Store
 from serving.store.tables import inbox
 from serving.vendors.inbound import Inbound
 from serving.vendors.registry import VENDORS
 from tests.serving import dataverse, pipedrive
+from tests.serving.stores import new_store
 
 PUBLIC = "https://scores.example.com"
 ORGANIZATION = "00D30000000XxXxEAK"
@@ -249,8 +249,7 @@ def open_door(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv("CRM_SECRET", case.secret)
     monkeypatch.setenv("OLD_SECRET", case.old_secret)
     settings = ServingSettings.from_env()
-    store = open_store(settings.base.store_url)
-    migrate(store)
+    store = new_store(tmp_path)
     with asyncio.Runner() as loop:
         _, app = create_app(settings)
         lifespan = app.router.lifespan_context(app)

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, text
 from serving.store.connect import open_store
 from serving.store.migrate import migrate
 from tests.serving import postgres as server_of
+from tests.serving.stores import new_file
 
 DATABASES = ("sqlite", "postgres")
 NewDatabase = Callable[..., str]
@@ -41,6 +42,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
 def store_url(request: pytest.FixtureRequest, folder: Path, template: str = "migrated") -> str:
     """The URL of a new database for a fixture whose parameter is one of `DATABASES`; Postgres starts when it is asked for."""
     if request.param == "sqlite":
-        return f"sqlite:///{folder}/store.db"
+        return new_file(folder) if template == "migrated" else f"sqlite:///{folder}/store.db"
     new: NewDatabase = request.getfixturevalue("postgres")
     return new(template)

@@ -22,9 +22,8 @@ from serving.gateway.middleware import Door
 from serving.keys import service as keys
 from serving.settings import ServingSettings
 from serving.state import AppState
-from serving.store.connect import open_store
-from serving.store.migrate import migrate
-from tests.scorers import make_scorer
+from tests.scorers import copy_scorer
+from tests.serving.stores import new_file
 
 NOW = "2026-03-01T06:00:00Z"
 
@@ -126,12 +125,11 @@ def running_inside(
 ) -> Iterator[Inside]:
     """The app until the block ends, on a store of its own; both models are live."""
     settings = ServingSettings.from_env({"ACCOUNTSCORE_HOME": str(home), **(env or {})})
-    store = open_store(settings.base.store_url)
-    migrate(store)
-    store.close()
+    if settings.base.store_url == f"sqlite:///{home}/store.db":  # another has been made by who names it
+        new_file(home)
     for seed, model in enumerate(("churn-risk", "lead-fit")):
         if not (champion_pointer.folder(home, model) / champion_pointer.NAME).exists():
-            make_scorer(home / f"{model}.made", model=model, seed=seed, n=600)
+            copy_scorer(home / f"{model}.made", model=model, seed=seed, n=600)
             with champion_pointer.locked(home, model):
                 champion_pointer.put_live(home, model, home / f"{model}.made", 1)
     door, app = create_app(settings, make_clock(NOW), open_on_loopback=open_on_loopback)

@@ -25,7 +25,7 @@ from models.scorer.artefact_schema import VerdictSpec
 from models.scorer.writer import Origin
 from tests import commands
 from tests.commands import Process
-from tests.scorers import make_scorer
+from tests.scorers import copy_scorer
 from training import export
 from training.fit import directions
 from training.learn import Settings, learn
@@ -96,7 +96,7 @@ def quick_home(folder: Path, models: tuple[str, ...] = DEMO) -> Home:
         offered = [s for s in signals() if entity in s.entities]
         numbers = [s for s in offered if not s.is_category][:6]
         words = [s for s in offered if s.is_category and s.name != "plan"][:2]
-        make_scorer(folder / f"{name}.scorer", model=name, signals=[*numbers, *words], n=600)
+        copy_scorer(folder / f"{name}.scorer", model=name, signals=[*numbers, *words], n=600)
         with champion_pointer.locked(home.path, name):
             champion_pointer.put_live(home.path, name, folder / f"{name}.scorer", 1)
     return home

@@ -20,8 +20,7 @@ from serving.connections.config import ConnectionConfig, Mapped
 from serving.inbox import repository as letters
 from serving.privacy.repository import Erased
 from serving.scoring.rows import signal_rows
-from serving.store.connect import Store, open_store
-from serving.store.migrate import migrate
+from serving.store.connect import Store
 from serving.store.tables import changes, decisions, inbox, signals, writebacks
 from serving.vendors.inbound import Effect, Event
 from serving.vendors.outbound import Target, WriteBack
@@ -31,6 +30,7 @@ from serving.worker.loop import Worker
 from serving.worker.source_cache import Sources
 from tests.conftest import NewHome
 from tests.serving.running import AS_OF, Home
+from tests.serving.stores import new_store
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,7 @@ def home(new_home: NewHome) -> Home:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path}/store.db")
-    migrate(opened)
+    opened = new_store(tmp_path)
     yield opened
     opened.close()
 

@@ -21,11 +21,11 @@ from serving.privacy.aliases import aliases
 from serving.store import protections, version_counters
 from serving.store.backup import Difference, Restored, backup, restore
 from serving.store.connect import Store, insert_new, open_store
-from serving.store.migrate import migrate
 from serving.store.protections import Kept
 from serving.store.tables import idempotency, inbox, metadata, signals
 from tests.serving.conftest import DATABASES, store_url
 from tests.serving.running import Home
+from tests.serving.stores import new_store
 from tests.serving.test_store import letter, signal_row
 
 
@@ -33,7 +33,6 @@ from tests.serving.test_store import letter, signal_row
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     (tmp_path / "first").mkdir()
     opened = open_store(store_url(request, tmp_path / "first"))
-    migrate(opened)
     yield opened
     opened.close()
 
@@ -42,7 +41,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 def other(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     (tmp_path / "second").mkdir()
     opened = open_store(store_url(request, tmp_path / "second"))
-    migrate(opened)
     yield opened
     opened.close()
 
@@ -232,8 +230,7 @@ class TestWhatProtectsSomebody:
 
     def test_the_command_says_all_of_it(self, tmp_path: Path) -> None:
         home = Home(tmp_path / "home", tmp_path / "company")
-        store = open_store(f"sqlite:///{home.path / 'store.db'}")
-        migrate(store)
+        store = new_store(home.path)
         made = self.company(store)
         backup(store, tmp_path / "b.db")
         self.protect(store, made)

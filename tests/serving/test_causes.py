@@ -29,13 +29,13 @@ from serving.errors import NotFound
 from serving.replay.scorer_cache import KeptScorers
 from serving.score_change.schemas import ChangeAnswer
 from serving.score_change.service import change
-from serving.store.connect import Store, open_store
-from serving.store.migrate import migrate
+from serving.store.connect import Store
 from serving.store.tables import decisions, removals
 from serving.worker import score_dirty as worker
 from serving.worker.score_dirty import Round, score_round
 from tests.company import at, make_source
 from tests.scorers import WORDS, make_scorer
+from tests.serving.stores import new_store
 
 THEN, NOW = at("2024-06-10"), at("2024-06-17")
 DAY = dt.timedelta(days=1)
@@ -117,8 +117,7 @@ def put_live(home: Path, folder: Path, model: str, version: int, **more: Any) ->
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path}/store.db")
-    migrate(opened)
+    opened = new_store(tmp_path)
     yield opened
     opened.close()
 

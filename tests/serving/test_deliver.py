@@ -17,8 +17,7 @@ from serving.inbox.truncated import read_truncated
 from serving.outbox import deliver
 from serving.outbox import repository as outbox
 from serving.outbox.deliver import Delivered, Deliverer, pause_after
-from serving.store.connect import Store, open_store
-from serving.store.migrate import migrate
+from serving.store.connect import Store
 from serving.store.tables import ledger, writebacks
 from serving.vendors.client import retry_after
 from serving.vendors.dynamics.outbound import Dynamics
@@ -32,6 +31,7 @@ from tests.serving.fake_dataverse import fake_dataverse
 from tests.serving.fake_hubspot import fake_hubspot
 from tests.serving.fake_salesforce import fake_salesforce
 from tests.serving.soap import lead_id
+from tests.serving.stores import new_store
 from tests.serving.test_writeback_queue import new
 from tests.serving.vendors.found import cases
 from tests.serving.vendors.outbound_case import OutboundCase
@@ -59,8 +59,7 @@ def crm(vendor: OutboundCase) -> Iterator[FakeCrm]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path}/store.db")
-    migrate(opened)
+    opened = new_store(tmp_path)
     yield opened
     opened.close()
 

@@ -18,8 +18,7 @@ from serving.inbox import repository as inbox
 from serving.inbox.truncated import read_truncated
 from serving.outbox import deliver
 from serving.outbox.deliver import Delivered
-from serving.store.connect import Store, open_store
-from serving.store.migrate import migrate
+from serving.store.connect import Store
 from serving.store.tables import inbox as table
 from serving.vendors.dynamics import outbound as dynamics
 from serving.vendors.dynamics.outbound import Dynamics
@@ -28,6 +27,7 @@ from serving.vendors.outbound import CallFailed, Target, Write, WriteBack, Write
 from tests.serving import test_deliver
 from tests.serving.dataverse import guid
 from tests.serving.fake_dataverse import FakeDataverse, fake_dataverse, read_batch
+from tests.serving.stores import new_store
 
 PROPERTIES = {"score": "new_fit", "band": "new_fitband", "probability": "new_probability", "reasons": "new_reasons"}
 
@@ -129,8 +129,7 @@ class TestBatch:
 class TestPace:
     def test_what_is_said_for_one_rests_the_connection(self, tmp_path: Path, crm: FakeDataverse) -> None:
         vendor = next(v for v in test_deliver.VENDORS if v.name == "dynamics")
-        store = open_store(f"sqlite:///{tmp_path}/store.db")
-        migrate(store)
+        store = new_store(tmp_path)
         conf = test_deliver.connection_to(vendor, crm)
         sender = Dynamics(conf.writeback)
         try:
@@ -199,8 +198,7 @@ class TestCut:
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
-        opened = open_store(f"sqlite:///{tmp_path}/store.db")
-        migrate(opened)
+        opened = new_store(tmp_path)
         yield opened
         opened.close()
 

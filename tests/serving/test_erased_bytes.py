@@ -24,11 +24,11 @@ from serving.batch.manifest import is_whole, read_manifest
 from serving.privacy import files, service
 from serving.privacy import repository as privacy
 from serving.store.connect import Store, open_store
-from serving.store.migrate import migrate
 from serving.store.tables import signals
 from serving.store.wipe import wipe
 from tests.serving.conftest import NewDatabase
 from tests.serving.running import Home, quick_home, running_api
+from tests.serving.stores import new_store
 from tests.serving.test_store import signal_row
 from tests.training.test_report import make_report
 from training.report import page
@@ -141,8 +141,7 @@ def test_a_batch_that_is_under_way_is_told_of(home: Home) -> None:
 class TestWipe:
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
-        opened = open_store(f"sqlite:///{tmp_path}/store.db")
-        migrate(opened)
+        opened = new_store(tmp_path)
         yield opened
         opened.close()
 

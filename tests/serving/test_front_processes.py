@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from models import champion_pointer
-from tests.scorers import make_scorer
+from tests.scorers import copy_scorer
 from tests.serving.running import Home, free_port, running, running_api, wait_for
 
 BODY = {"records": [{"signals": {"number_0": 1.0}}]}
@@ -22,7 +22,7 @@ def home(tmp_path: Path) -> Home:
     folder = tmp_path / "front"
     folder.mkdir()
     made = Home(folder / "home", folder)
-    make_scorer(folder / "made", n=600)
+    copy_scorer(folder / "made", n=600)
     with champion_pointer.locked(made.path, "churn-risk"):
         champion_pointer.put_live(made.path, "churn-risk", folder / "made", 1)
     assert made.run("serving", "migrate").returncode == 0

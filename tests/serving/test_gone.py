@@ -20,7 +20,6 @@ from serving.privacy import repository as privacy
 from serving.privacy import suppression_export
 from serving.store.connect import Store, open_store
 from serving.store.deletions import source_key
-from serving.store.migrate import migrate
 from serving.store.tables import removals
 from tests.conftest import NewHome
 from tests.serving.conftest import DATABASES, store_url
@@ -31,7 +30,6 @@ from training.training_set import labelled_panel
 @pytest.fixture(params=DATABASES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened = open_store(store_url(request, tmp_path))
-    migrate(opened)
     yield opened
     opened.close()
 

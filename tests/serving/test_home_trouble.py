@@ -31,13 +31,8 @@ from serving.worker.removals import STATES, Removal, take_away
 from tests.serving.conftest import DATABASES, store_url
 from tests.serving.inside import running_inside
 from tests.serving.running import Home
+from tests.serving.stores import new_store
 from tests.serving.test_store import signal_row
-
-
-def store_of(home: Path) -> Store:
-    store = open_store(f"sqlite:///{home / 'store.db'}")
-    migrate(store)
-    return store
 
 
 class TestTheStoreIsLost:
@@ -67,10 +62,10 @@ class TestTheStoreIsLost:
 
     def test_the_list_of_keys_says_so(self, tmp_path: Path) -> None:
         home = Home(tmp_path, tmp_path / "company")
-        store_of(tmp_path).close()
+        new_store(tmp_path).close()
         assert "no key was ever made" in home.run("serving", "keys", "list").stderr  # the twin: there it is true
         self.lose(tmp_path)
-        store_of(tmp_path).close()
+        new_store(tmp_path).close()
         done = home.run("serving", "keys", "list")
         assert (done.returncode, done.stdout) == (0, "")
         assert "the home had some: nobody is let in" in done.stderr
@@ -226,7 +221,7 @@ class TestProtectionsOutliveTheStore:
         capfd: pytest.CaptureFixture[str],
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        first = store_of(tmp_path)
+        first = new_store(tmp_path)
         backup(first, tmp_path / "older")
         self.fill(first, tmp_path)
         first.close()
@@ -241,7 +236,7 @@ class TestProtectionsOutliveTheStore:
             said = capfd.readouterr().err + caplog.text
             assert said.count("protections.kept erasures=1 objections=1 removals=1") == 1
             caplog.clear()
-            store = store_of(tmp_path)
+            store = new_store(tmp_path)
             assert self.quiet(store) == self.HELD
             store.close()
 
@@ -256,7 +251,7 @@ class TestProtectionsOutliveTheStore:
         assert (self.quiet(store), Removed.load(home).everywhere) == (set(), {})
 
     def test_an_objection_holds_where_the_home_cannot_be_written(self, tmp_path: Path) -> None:
-        store = store_of(tmp_path)
+        store = new_store(tmp_path)
         (tmp_path / home_copy.FILE).mkdir()
         new, left = service.object_to(store, "account", "coda", 1, tmp_path)
         assert new
@@ -307,7 +302,7 @@ class TestASetUpOfTheFirstVersion:
 class TestTheHomeCannotBeWritten:
     def test_no_key_is_left_that_nobody_saw(self, tmp_path: Path) -> None:
         home = Home(tmp_path / "home", tmp_path / "company")
-        store = store_of(home.path)
+        store = new_store(home.path)
         (home.path / cache.FILE).mkdir()
         done = home.run("serving", "keys", "create", "crm")
         assert done.returncode == 1
@@ -340,7 +335,7 @@ class TestTheHomeCannotBeWritten:
                 inside.key("read")
 
     def test_nothing_is_erased_that_is_not_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        store = store_of(tmp_path)
+        store = new_store(tmp_path)
         with store.write() as connection:
             connection.execute(insert(signals), [signal_row("acme", 1)])
         (tmp_path / FILE).mkdir()
@@ -371,7 +366,7 @@ class TestTheHomeCannotBeWritten:
 
 class TestANewerVersion:
     def test_of_the_store_is_told_and_nobody_is_sent_to_migrate(self, tmp_path: Path) -> None:
-        store = store_of(tmp_path)
+        store = new_store(tmp_path)
         with store.write() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
         for ask in (store.require_revision, lambda: migrate(store)):

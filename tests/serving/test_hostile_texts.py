@@ -17,13 +17,13 @@ from sqlalchemy.exc import DBAPIError
 from serving.store import text as text_type
 from serving.store.backup import backup, restore
 from serving.store.connect import Store, open_store
-from serving.store.migrate import migrate
 from serving.store.tables import inbox, metadata
 from serving.store.text import kept
 from tests.serving.cases import whsec
 from tests.serving.conftest import DATABASES, store_url
 from tests.serving.inside import Inside, running_inside
 from tests.serving.killing import SECRET, signed
+from tests.serving.stores import new_store
 from tests.serving.test_store import letter
 
 HOSTILE = {
@@ -51,7 +51,6 @@ class Running:
 @pytest.fixture(params=DATABASES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened = open_store(store_url(request, tmp_path))
-    migrate(opened)
     yield opened
     opened.close()
 
@@ -203,8 +202,7 @@ def test_a_backup_of_sqlite_with_a_nul_is_restored_into_postgres(
 ) -> None:
     """As 0.1 stored it: SQLite took a NUL."""
     new: Any = request.getfixturevalue("postgres")
-    old = open_store(f"sqlite:///{tmp_path}/store.db")
-    migrate(old)
+    old = new_store(tmp_path)
     with old.write() as connection:
         connection.execute(insert(inbox), [letter("a"), letter("b")])
     old.close()

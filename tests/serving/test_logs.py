@@ -20,7 +20,7 @@ from serving import problems
 from serving.log import OneLine
 from serving.scoring import repository
 from serving.settings import ServingSettings
-from tests.scorers import make_scorer
+from tests.scorers import copy_scorer
 from tests.serving.inside import Inside, running_inside
 from tests.serving.running import Home, running_api
 
@@ -90,7 +90,7 @@ def test_a_fault_that_is_logged_with_its_message_would_be_seen(
 
 def test_a_canary_in_every_field_shows_up_in_no_log_and_no_metric(tmp_path: Path) -> None:
     home = Home(tmp_path / "home", tmp_path)
-    make_scorer(tmp_path / "made", n=600)
+    copy_scorer(tmp_path / "made", n=600)
     with champion_pointer.locked(home.path, "churn-risk"):
         champion_pointer.put_live(home.path, "churn-risk", tmp_path / "made", 1)
     good = {"entity_id": CANARY, "signals": {"word_0": CANARY, "number_0": 1.0}}

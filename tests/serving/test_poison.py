@@ -19,7 +19,6 @@ from serving.champion import Champions
 from serving.connections.config import ConnectionConfig, Mapped
 from serving.inbox import repository as letters
 from serving.store.connect import Store, insert_new, open_store
-from serving.store.migrate import migrate
 from serving.store.tables import changes, decisions, dirty, inbox
 from serving.vendors.inbound import Event
 from serving.worker import row_changes as stored_changes
@@ -55,7 +54,6 @@ def home(new_home: NewHome) -> Home:
 @pytest.fixture(params=DATABASES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened = open_store(store_url(request, tmp_path))
-    migrate(opened)
     yield opened
     opened.close()
 

@@ -19,8 +19,7 @@ from serving.outbox import deliver
 from serving.outbox import repository as outbox
 from serving.outbox.deliver import Delivered, Deliverer, Deliverers
 from serving.outbox.repository import BACKFILL, BATCH, WEBHOOK
-from serving.store.connect import Store, open_store
-from serving.store.migrate import migrate
+from serving.store.connect import Store
 from serving.store.tables import decisions, dirty, writebacks
 from serving.vendors.inbound import Event
 from serving.vendors.outbound import Target, WriteBack
@@ -30,6 +29,7 @@ from serving.worker.source_cache import Sources
 from tests.conftest import NewHome
 from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
 from tests.serving.running import AS_OF, Home, wait_for
+from tests.serving.stores import new_store
 from tests.serving.test_deliver import VENDORS, connection_to
 from tests.serving.test_writeback_queue import config, new
 from tests.serving.vendors.outbound_case import OutboundCase
@@ -37,8 +37,7 @@ from tests.serving.vendors.outbound_case import OutboundCase
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path}/store.db")
-    migrate(opened)
+    opened = new_store(tmp_path)
     yield opened
     opened.close()
 

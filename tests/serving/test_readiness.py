@@ -21,7 +21,7 @@ from serving.settings import ServingSettings
 from serving.store.connect import open_store
 from serving.store.probe import Probe
 from serving.store.tables import decisions, signals
-from tests.scorers import make_scorer
+from tests.scorers import copy_scorer
 from tests.serving.conftest import NewDatabase
 from tests.serving.inside import Inside, running_inside
 from tests.serving.running import wait_for
@@ -154,7 +154,7 @@ def test_signals_of_a_later_moment_are_a_fault(inside: Inside) -> None:
 class TestTheRegistryIsLost:
     @pytest.fixture
     def settings(self, tmp_path: Path) -> ServingSettings:
-        make_scorer(tmp_path / "made", n=600)
+        copy_scorer(tmp_path / "made", n=600)
         with champion_pointer.locked(tmp_path, "churn-risk"):
             champion_pointer.put_live(tmp_path, "churn-risk", tmp_path / "made", 3)
         return ServingSettings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path)})

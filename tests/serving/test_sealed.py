@@ -12,8 +12,6 @@ from serving.connections.config import ConnectionConfig, Mapped
 from serving.inbox import repository as letters
 from serving.inbox import repository as module
 from serving.inbox.sealed import PREFIX, Seal
-from serving.store.connect import open_store
-from serving.store.migrate import migrate
 from serving.store.tables import inbox
 from serving.vendors.inbound import Event
 from serving.vendors.outbound import Target, WriteBack
@@ -21,6 +19,7 @@ from serving.worker import row_changes
 from serving.worker.apply_inbox import apply_letters
 from serving.worker.source_cache import Sources
 from tests.company import at, make_source
+from tests.serving.stores import new_store
 
 NOW = "2026-01-02T06:00:00Z"
 TOLD = {
@@ -39,8 +38,7 @@ def told(folder: Path, how: str = "sealed") -> tuple[dict[str, str | None], byte
         "crm", "hubspot", "https://x.example", str(folder / "source"), folder / "source",
         {"contact": Mapped("leads", "{id}", columns, {})}, settle_seconds=0.0, writeback=back,
     )  # fmt: skip
-    store = open_store(f"sqlite:///{folder}/store.db")
-    migrate(store)
+    store = new_store(folder)
     sources, clock = Sources(folder), make_clock(NOW)
     seal = Seal.of(folder) if how == "sealed" else None
     events = [

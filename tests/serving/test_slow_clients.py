@@ -28,7 +28,7 @@ from serving.outbox import repository as outbox
 from serving.outbox.repository import NewScore
 from serving.settings import Limits
 from serving.store.connect import open_store
-from tests.scorers import make_scorer
+from tests.scorers import copy_scorer
 from tests.serving.killing import CONNECTION, environment
 from tests.serving.running import Home, free_port, quick_home, running, wait_for
 
@@ -51,7 +51,7 @@ KINDS = {
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     folder = tmp_path_factory.mktemp("slow")
     made = Home(folder / "home", folder)
-    make_scorer(folder / "made", n=600)
+    copy_scorer(folder / "made", n=600)
     with champion_pointer.locked(made.path, "churn-risk"):
         champion_pointer.put_live(made.path, "churn-risk", folder / "made", 1)
     assert made.run("serving", "migrate").returncode == 0

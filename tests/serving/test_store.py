@@ -23,7 +23,6 @@ from tests.serving.conftest import DATABASES, store_url
 @pytest.fixture(params=DATABASES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened = open_store(store_url(request, tmp_path))
-    migrate(opened)
     yield opened
     opened.close()
 
@@ -50,7 +49,6 @@ class TestDeadlines:
         monkeypatch.setattr("serving.store.connect.BUSY_TIMEOUT_MS", 300)
         request.param = database
         opened = open_store(store_url(request, tmp_path))
-        migrate(opened)
         rows = [signal_row("acme", 1)]
         with opened.write() as holding:
             upsert(holding, signals, rows, ["entity", "entity_id"])

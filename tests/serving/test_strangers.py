@@ -19,7 +19,7 @@ from features.kit.clock import make_clock
 from models import champion_pointer
 from serving.scoring import repository as stored
 from serving.store.connect import open_store
-from tests.scorers import make_scorer
+from tests.scorers import copy_scorer
 from tests.serving.running import NOW, Home, running_api
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     folder = tmp_path_factory.mktemp("strangers")
     made = Home(folder / "home", folder)
     for seed, model in enumerate(("churn-risk", "lead-fit")):
-        make_scorer(folder / model, model=model, seed=seed, n=600)
+        copy_scorer(folder / model, model=model, seed=seed, n=600)
         with champion_pointer.locked(made.path, model):
             champion_pointer.put_live(made.path, model, folder / model, 1)
     assert made.run("serving", "migrate").returncode == 0

@@ -19,11 +19,11 @@ from serving.decisions.recorder import Recorder
 from serving.scoring.micro_batch import Asked, Together
 from serving.scoring.request_parser import parse
 from serving.scoring.service import Scored, Terms, score, score_together
-from serving.store.connect import Store, open_store
+from serving.store.connect import Store
 from serving.store.group_commit import GroupWriter
-from serving.store.migrate import migrate
 from serving.store.tables import decisions
 from tests.scorers import make_scorer
+from tests.serving.stores import new_store
 
 TERMS = Terms(1_764_000_000_000_000)
 BODIES = (
@@ -102,8 +102,7 @@ def test_each_is_answered_by_the_champion_that_it_began_with(champion: Champion)
 
 @pytest.fixture
 def sqlite_store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path}/store.db")
-    migrate(store)
+    store = new_store(tmp_path)
     yield store
     store.close()
 

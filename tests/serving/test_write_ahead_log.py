@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from serving.store import write_ahead_log
-from serving.store.connect import Store, Writing, open_store, upsert
-from serving.store.migrate import migrate
+from serving.store.connect import Store, Writing, upsert
 from serving.store.tables import signals
 from serving.store.write_ahead_log import Bound
+from tests.serving.stores import new_store
 from tests.serving.test_store import signal_row
 
 MIB = 1024 * 1024
@@ -29,8 +29,7 @@ def rows() -> list[dict[str, object]]:
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setattr(write_ahead_log, "LIMIT_BYTES", 2 * MIB)
     monkeypatch.setattr(write_ahead_log, "AGAIN_SECONDS", 0.0)
-    opened = open_store(f"sqlite:///{tmp_path}/store.db")
-    migrate(opened)
+    opened = new_store(tmp_path)
     yield opened
     opened.close()
 

@@ -11,9 +11,9 @@ from serving.connections.config import ConnectionConfig, Mapped
 from serving.outbox import echo_ledger
 from serving.outbox import repository as outbox
 from serving.outbox.repository import NewScore
-from serving.store.connect import Store, open_store
-from serving.store.migrate import migrate
+from serving.store.connect import Store
 from serving.vendors.outbound import Target, Write, WriteBack
+from tests.serving.stores import new_store
 
 
 def config(mode: str = "on", **more: object) -> ConnectionConfig:
@@ -28,8 +28,7 @@ def new(entity_id: str = "lead_1", score: int | None = 50, band: str | None = "l
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path}/store.db")
-    migrate(opened)
+    opened = new_store(tmp_path)
     yield opened
     opened.close()
 
