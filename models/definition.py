@@ -11,6 +11,7 @@ from features.kit.errors import BadInput, Fault
 from features.outcomes.catalog import OUTCOMES
 from features.outcomes.outcome import Outcome
 from features.signals.signal import THEMES, Entity, Signal, Theme
+from models.population import EVERYBODY, Population
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -133,6 +134,8 @@ class Model:
     themes: tuple[Theme, ...] = THEMES
     horizon_days: int = 0
     """Days within which the outcome counts; that of the outcome where it is not given."""
+    population: Population = EVERYBODY
+    """The part of the eligible that it is for: `where("plan").is_in("enterprise")` (`models.population`)."""
     exclude: tuple[str, ...] = ()
     """Signals that it must not have, though its themes and the source offer them: constant, unwanted, or knowing the outcome."""
     free: tuple[str, ...] = ()
@@ -198,8 +201,9 @@ class Model:
         return next(name for name, lowest in self.bands if percentile >= lowest)
 
 
-def _is_outcome(given: object) -> bool:
-    return isinstance(given, Outcome)
+def _is(given: object, kind: type) -> bool:
+    """A file of a model may say anything, whatever the types of the fields are."""
+    return isinstance(given, kind)
 
 
 def faults_of(model: Model) -> list[Fault]:
@@ -216,7 +220,7 @@ def faults_of(model: Model) -> list[Fault]:
     if not (isinstance(model.title, str) and model.title.strip()):
         fault("title", "some words for people", 'write it as in title="Churn risk"')
     horizon = model.horizon_days
-    if not _is_outcome(model.outcome):
+    if not _is(model.outcome, Outcome):
         rule = "a model asks one outcome, an object of features/outcomes/"
         fault(
             "outcome",
@@ -250,4 +254,7 @@ def faults_of(model: Model) -> list[Fault]:
     for name in ("capacity_share", "holdout_share"):
         if not 0 <= getattr(model, name) <= 1:
             fault(name, "a share from 0 to 1", "write it as in 0.1: one in ten")
-    return faults
+    if not _is(model.population, Population):
+        fault("population", "a filter on signals", 'write it as in where("plan").is_in("enterprise"), or leave it out')
+        return faults
+    return [*faults, *model.population.malformed(str(model.name))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
@@ -99,6 +99,8 @@ class Population(msgspec.Struct, frozen=True):
     """
 
     conditions: tuple[Condition, ...] = ()
+    code: ClassVar[str] = OUTSIDE
+    """What `eligibility` says of who is outside."""
 
     def __bool__(self) -> bool:
         return bool(self.conditions)

@@ -120,6 +120,9 @@ def fit_source(
         report["periods"] = periods(
             panel.rows, panel.split, period_text(panel.split, panel.outcomes.snapshot is not None)
         )
+        if definition.population:
+            inside, eligible = panel.inside
+            report["population"] = {"is": str(definition.population), "inside": inside, "eligible": eligible}
         report["outcome_from"] = panel.outcomes.origin
         report["notes"] = [*panel.notes, *notes(learnt)]
         report["seconds"] = round(clock.monotonic() - began, 1)

@@ -37,6 +37,8 @@ class Panel:
     dates: tuple[dt.date, ...]
     counts: dict[str, int]
     """Rows by what became of them: labelled, censored, and each reason for having no score."""
+    inside: tuple[int, int]
+    """Entities of the model's population, and of all who are eligible."""
     notes: tuple[str, ...]
 
 
@@ -74,7 +76,7 @@ def labelled_panel(
         population = split.before_test  # one date has few rows, whose renewals happen to fall into one week
     else:
         population = np.flatnonzero(found.as_of == found.as_of[split.before_test].max())
-    notes = [split.note, *outcomes.notes]
+    notes = [*_narrowed(definition, found.inside), split.note, *outcomes.notes]
     if definition.lead_days is not None:
         notes.append(
             f"Each account is observed once per term, {definition.lead_days} to {definition.lead_days + WEEK_DAYS - 1} days before "
@@ -85,11 +87,27 @@ def labelled_panel(
             f"Dates before {from_us(found.recorded_from_us):%Y-%m-%d} are left out: no outcome is recorded there, though many were to be expected."
         )
     if in_order:
-        notes = [ORDER_NOTE, *([] if use_time else [split.note]), *outcomes.notes]
+        notes = [*_narrowed(definition, found.inside), ORDER_NOTE, *([] if use_time else [split.note]), *outcomes.notes]
     notes += left_out_notes(source, tables_for(definition.entity, definition.themes, definition.outcome))
     return Panel(
-        rows, split, table, population, outcomes, tuple(d.date() for d in found.dates), found.counts, tuple(notes)
+        rows,
+        split,
+        table,
+        population,
+        outcomes,
+        tuple(d.date() for d in found.dates),
+        found.counts,
+        found.inside,
+        tuple(notes),
     )
+
+
+def _narrowed(definition: Model, inside: tuple[int, int]) -> list[str]:
+    """A sentence for a model that is for a part of the eligible."""
+    if not definition.population:
+        return []
+    counted = f"{inside[0]:,} of {inside[1]:,} eligible {definition.crowd}"
+    return [f"Learnt from and judged by {counted}; population: {definition.population}."]
 
 
 def period_text(split: Split, in_order: bool) -> dict[str, dict[str, str]]:

@@ -43,6 +43,7 @@ class Question:
     warm_up_days: int = 84
     themes: tuple[Theme, ...] = THEMES
     exclude: tuple[str, ...] = ()
+    population: None = None
 
     @property
     def outcome(self) -> Outcome:

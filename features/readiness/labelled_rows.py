@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import groupby
 from operator import attrgetter
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.kit.clock import DAY_US, from_us, to_us
-from features.kit.errors import Fault, TrainingRefused, UserMistake
+from features.kit.errors import BadInput, Fault, TrainingRefused, UserMistake
 from features.outcomes.conversion import lead_companies
 from features.outcomes.labels import Outcomes, label, read_outcomes
 from features.outcomes.needed_tables import tables_for
@@ -48,6 +48,19 @@ SOME_ENTITIES = 200
 """Entities whose signals are computed first: where one of them differs, the others need not be."""
 
 
+class Narrowing(Protocol):
+    """Whom a model is for; `models.population.Population` says it. Without a condition it is false."""
+
+    @property
+    def signals(self) -> tuple[str, ...]: ...
+    @property
+    def code(self) -> str: ...
+    def __bool__(self) -> bool: ...
+    def faults(self, model: str, entity: Entity, signals: Sequence[Signal]) -> list[Fault]: ...
+    def unknown_words(self, model: str, columns: Any) -> list[Fault]: ...
+    def narrow(self, status: Any, columns: Any) -> Any: ...
+
+
 class Asked(Protocol):
     """What the rules must know of a model; `models.definition.Model` says it, and so does `features.audit.outcome.Question`."""
 
@@ -69,6 +82,8 @@ class Asked(Protocol):
     def themes(self) -> tuple[Theme, ...]: ...
     @property
     def exclude(self) -> tuple[str, ...]: ...
+    @property
+    def population(self) -> Narrowing | None: ...
 
 
 @dataclass(frozen=True)
@@ -90,6 +105,8 @@ class LabelledRows:
     dates: tuple[dt.datetime, ...]
     counts: dict[str, int]
     """Rows by what became of them: labelled, not known yet, and each reason for having no score."""
+    inside: tuple[int, int]
+    """Entities of the model's population at the observation dates, and of all who are eligible then."""
     recorded_from_us: int
     """Dates before it were left out, since no outcome is recorded there; 0 when none was."""
 
@@ -114,8 +131,9 @@ def labelled_rows(
     source.require(tables_for(asked.entity, asked.themes, asked.outcome))
     outcomes = read_outcomes(source, asked.outcome)
     dates = observation_dates(source, asked, outcomes, since)
-    table = observed(source, asked, dates, [], engine)
+    table = observed(source, asked, dates, asked.population.signals if asked.population else [], engine)
     eligible = pc.equal(table["eligibility"], ELIGIBLE)
+    inside = _inside(source, asked, table, eligible)
     left_out = Counter(table.filter(pc.invert(eligible))["eligibility"].to_pylist())
     table = table.filter(eligible)
     as_of = pc.cast(table["as_of"], pa.int64()).to_numpy()
@@ -136,8 +154,20 @@ def labelled_rows(
         order = pd.Series(ids).map(created(source, asked.entity)).to_numpy(dtype=np.int64)
         time = order if len(np.unique(order)) >= FEWEST_MOMENTS else None
     return LabelledRows(
-        table, as_of, ids, y, time, groups_of(source, asked, ids), outcomes, tuple(dates), counts, begun
+        table, as_of, ids, y, time, groups_of(source, asked, ids), outcomes, tuple(dates), counts, inside, begun
     )
+
+
+def _inside(source: Source, asked: Asked, table: pa.Table, eligible: Any) -> tuple[int, int]:
+    """Entities in the population, and all who are eligible. Raises `BadInput` for words that it names and no row has."""
+    everybody = eligible
+    if asked.population:
+        faults = asked.population.unknown_words(asked.name, table)
+        if faults:
+            raise BadInput(subject(source, asked), faults)
+        everybody = pc.or_(eligible, pc.equal(table["eligibility"], asked.population.code))
+    inside, eligible_ids = (table.filter(mask)["entity_id"] for mask in (eligible, everybody))
+    return pc.count_distinct(inside).as_py(), pc.count_distinct(eligible_ids).as_py()
 
 
 def with_signals(
@@ -275,7 +305,25 @@ def too_few(y: np.ndarray, subject: str, least: int = FEWEST_LABELS) -> None:
 
 
 def observed(source: Source, asked: Asked, dates: Sequence[dt.datetime], only: Sequence[str], engine: str) -> pa.Table:
-    """The panel at the observation dates; before renewals, only the rows whose renewal is as far away as the model's file says."""
+    """The panel at the observation dates; before renewals, only the rows whose renewal is as far away as the model's file says.
+
+    Who is eligible and outside the model's population has that code as `eligibility`. Raises `BadInput` for a population over what
+    is no signal of the source.
+    """
+    population = asked.population
+    if not population:
+        return _observed(source, asked, dates, only, engine)
+    faults = population.faults(asked.name, asked.entity, signals_of(source, asked.entity))
+    if faults:
+        raise BadInput(subject(source, asked), faults)
+    more = [name for name in population.signals if name not in only]
+    table = _observed(source, asked, dates, [*only, *more], engine)
+    place = table.schema.names.index("eligibility")
+    table = table.set_column(place, "eligibility", population.narrow(table["eligibility"], table))
+    return table.drop_columns(more)
+
+
+def _observed(source: Source, asked: Asked, dates: Sequence[dt.datetime], only: Sequence[str], engine: str) -> pa.Table:
     if asked.lead_days is None:
         return build_panel(source, asked.entity, dates, engine=engine, only=only, outcomes=[asked.outcome])
     if all(s.name != RENEWAL for s in signals_of(source, asked.entity)):

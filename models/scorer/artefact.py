@@ -11,7 +11,7 @@ import msgspec
 
 from features.kit.atomic_files import sync
 from features.kit.errors import UserMistake
-from models.scorer.artefact_schema import FORMAT, READABLE, FileEntry, Manifest
+from models.scorer.artefact_schema import FORMAT, READABLE, FileEntry, Manifest, Numbered
 
 MANIFEST = "MANIFEST.json"
 REQUIRED = ("scorer.json", "linear.json", "golden.json")
@@ -37,10 +37,14 @@ def digest(data: bytes) -> str:
 
 
 def write_files(directory: Path, files: Mapping[str, bytes]) -> str:
-    """Write the files and their manifest, synced to the disk, and return the scorer's sha256."""
+    """Write the files and their manifest, synced to the disk, and return the scorer's sha256.
+
+    The manifest's format is that of scorer.json, so that a copy of a scorer is the same scorer.
+    """
+    number = msgspec.json.decode(files["scorer.json"], type=Numbered).format
     directory.mkdir(parents=True, exist_ok=False)
     entries = {name: FileEntry(sha256=digest(data), bytes=len(data)) for name, data in sorted(files.items())}
-    manifest = msgspec.json.format(msgspec.json.encode(Manifest(format=FORMAT, files=entries)))
+    manifest = msgspec.json.format(msgspec.json.encode(Manifest(format=number, files=entries)))
     for name, data in (*files.items(), (MANIFEST, manifest)):
         with (directory / name).open("wb") as file:
             file.write(data)

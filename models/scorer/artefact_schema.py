@@ -6,9 +6,17 @@ from typing import Literal
 
 import msgspec
 
-FORMAT = 2
-READABLE = (1, 2)
-"""Format N reads N-1. 2 has the verdict."""
+from models.population import EVERYBODY, Population
+
+FORMAT, NARROWED = 2, 3
+READABLE = (1, 2, 3)
+"""Format N reads N-1. 2 has the verdict; 3 is that of a scorer with a population alone, which an older version must not score past."""
+
+
+class Numbered(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that says its format."""
+
+    format: int
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +104,13 @@ class ScorerSpec(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, object] = {}
     verdict: VerdictSpec | None = None
     """None in format 1, and where nobody judged it."""
+    population: Population | msgspec.UnsetType = msgspec.UNSET
+    """Whom it was learnt from and is for; left out of the file when that is everybody who is eligible."""
+
+    @property
+    def narrowed(self) -> Population:
+        """The population, that of everybody included."""
+        return EVERYBODY if self.population is msgspec.UNSET else self.population
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):

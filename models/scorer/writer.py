@@ -15,6 +15,7 @@ from models.definition import Model
 from models.scorer import artefact
 from models.scorer.artefact_schema import (
     FORMAT,
+    NARROWED,
     Bins,
     Golden,
     LinearSpec,
@@ -119,7 +120,7 @@ def write_scorer(
     quantiles = np.quantile(sigmoid(total), np.arange(1, 100) / 100)
     files["scorer.json"] = msgspec.json.encode(
         ScorerSpec(
-            format=FORMAT,
+            format=NARROWED if definition.population else FORMAT,
             model=definition.name,
             title=definition.title,
             entity=definition.entity,
@@ -136,6 +137,7 @@ def write_scorer(
             source=origin.source,
             metrics=metrics or {},
             verdict=verdict,
+            population=definition.population or msgspec.UNSET,
         )
     )
     artefact.write_files(directory, files)

@@ -7,6 +7,7 @@ from typing import Any
 from features.outcomes.catalog import OUTCOMES
 from features.sources.schema import ENTITIES
 from models.definition import Model
+from models.population import OUTSIDE
 from training.verdicts import Verdict
 
 Report = dict[str, Any]
@@ -14,6 +15,7 @@ Report = dict[str, Any]
 LEFT_OUT = {
     "not known yet": "their window is not over, so that nobody knows the outcome",
     **{each.code: each.words for outcome in OUTCOMES.values() for each in outcome.not_eligible},
+    OUTSIDE: "eligible, and not of those whom the model is for",
     "without a label": "no outcome in the data",
     "too_little_history": "too new to be judged",
 }
