@@ -15,6 +15,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.kit.clock import system_us
+from serving.gateway.address import require_utf8
 from serving.gateway.body_memory import Held, Memory
 from serving.gateway.gzip_body import inflated, once
 from serving.gateway.headers import from_here, of_answer, single
@@ -84,6 +85,7 @@ class Door:
         try:
             if len(headers) != len(scope["headers"]):
                 single(scope["headers"], headers)
+            require_utf8(scope)
             caller = self._let_in(state, scope, headers)
             await self._pass(state, caller, headers, scope, held.counting(receive), answer, held)
         except Problem as problem:
