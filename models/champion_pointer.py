@@ -5,8 +5,6 @@ What it says is kept in a second file too: one that is damaged takes no score aw
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.kit.atomic_files import replace_whole, sync
+from features.kit import atomic_files
 from features.kit.clock import system_now
 from features.kit.errors import UserMistake
 from features.kit.file_lock import file_lock
@@ -116,12 +114,8 @@ def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Point
     name = loaded.sha256[:16]
     target = where / name
     if not target.is_dir():
-        partial = where / f".{name}.{os.getpid()}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
         files, _ = artefact.read_files(scorer)
-        artefact.write_files(partial, files)
-        partial.rename(target)
-        sync(where)
+        artefact.write_files(target, files)
     try:
         present = read_pointer(home, model)
     except ValueError:
@@ -137,7 +131,7 @@ def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Point
     )
     content = msgspec.json.format(msgspec.json.encode(entry))
     for kept_as in (NAME, COPY):  # the copy second: it never tells of what was not put live
-        replace_whole(where / kept_as, content)
+        atomic_files.write_bytes(where / kept_as, content)
     found = read_pointer(home, model)
     assert found is not None
     return found

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.kit.atomic_files import replace_whole
+from features.kit import atomic_files
 from features.kit.clock import system_now
 from models import champion_pointer
 
@@ -48,4 +48,6 @@ def read(home: Path, model: str) -> Confirmed:
 def note(home: Path, model: str, failed: str | None = None) -> None:
     """Note a look that succeeded, or why it failed; the time of the last success is kept then."""
     at = read(home, model).at if failed else system_now().isoformat(timespec="seconds")
-    replace_whole(champion_pointer.folder(home, model) / NAME, msgspec.json.encode(Confirmed(at=at, failed=failed)))
+    atomic_files.write_bytes(
+        champion_pointer.folder(home, model) / NAME, msgspec.json.encode(Confirmed(at=at, failed=failed))
+    )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.kit.atomic_files import replace_whole
+from features.kit import atomic_files
 from features.kit.clock import DAY_US, from_us
 from features.kit.errors import Fault
 from features.kit.progress import Progress
@@ -97,7 +97,7 @@ def backtest(
         ],
     }
     file = home.home / "backtest" / definition.name / f"{found[-1].as_of.isoformat()}.json"
-    replace_whole(file, json.dumps(report, indent=2).encode())
+    atomic_files.write_text(file, json.dumps(report, indent=2))
     return report | {"file": str(file)}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from features.kit.atomic_files import replace_whole
+from features.kit import atomic_files
 from features.kit.clock import DAY_US
 from features.kit.errors import Fault, UserMistake
 from features.kit.progress import Progress
@@ -96,7 +96,7 @@ def compare(
         ],
     }
     file = settings.home / "compare" / definition.name / f"{one.version}-against-{other.version}.json"
-    replace_whole(file, json.dumps(report, indent=2).encode())
+    atomic_files.write_text(file, json.dumps(report, indent=2))
     return report | {"file": str(file)}
 
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from features.audit.outcome import QUESTIONS
 from features.audit.source import grave_findings
+from features.kit import atomic_files
 from features.kit.clock import DAY_US, from_us
 from features.kit.progress import Progress
 from features.kit.settings import Settings
@@ -304,12 +305,12 @@ def _register(
                 "why": [str(refused)],
             }
     kept = settings.home / "runs" / definition.name / f"v{version.version}"
-    shutil.rmtree(kept, ignore_errors=True)
-    shutil.copytree(scratch / "scorer", kept / "scorer")
     report["files"], report["page"] = str(kept), str(kept / page.PAGE)
-    (kept / "report.json").write_text(json.dumps(report, indent=2))
-    files = page.write(kept, definition, report)
-    registry.attach(settings, version.run_id, [kept / "report.json", *files])
+    with atomic_files.writing_folder(kept) as partial:
+        shutil.copytree(scratch / "scorer", partial / "scorer")
+        (partial / "report.json").write_text(json.dumps(report, indent=2))
+        pages = [path.name for path in page.write(partial, definition, report)]
+    registry.attach(settings, version.run_id, [kept / name for name in ("report.json", *pages)])
 
 
 def _card(definition: Model, report: dict[str, object]) -> str:

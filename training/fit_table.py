@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from features.kit import atomic_files
 from features.kit.clock import now, to_us
 from features.kit.errors import UserMistake
 from features.kit.flat_files.reading import read_file
@@ -108,7 +109,7 @@ def fit_table(
     report["files"] = str(out)
     report["page"] = str(beside / page.PAGE)
     page.write(beside, definition, report)
-    out.with_name(out.name + ".report.json").write_text(json.dumps(report, indent=2))
+    atomic_files.write_text(out.with_name(out.name + ".report.json"), json.dumps(report, indent=2))
     return report
 
 

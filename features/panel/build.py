@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from features.kit import atomic_files
 from features.kit.clock import WEEK_US, to_us
 from features.kit.errors import UserMistake
 from features.kit.writable import require_place
@@ -236,12 +237,8 @@ def _described(outcomes: tuple[Outcome, ...], chosen: Sequence[Definition]) -> d
 def write_panel(panel: pa.Table, out: Path) -> None:
     """Write a panel as Parquet, whole or not at all."""
     require_place(out)
-    beside = out.with_name(f".{out.name}.partial")
-    try:
+    with atomic_files.writing(out) as beside:
         pq.write_table(panel, beside)
-        beside.replace(out)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _population(source: Source, outcomes: Sequence[Outcome]) -> tuple[Wanted, list[nw.Expr]]:

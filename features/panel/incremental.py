@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import duckdb
 import narwhals as nw
 import pyarrow.parquet as pq
 
+from features.kit import atomic_files
 from features.panel.engines import Engine
 from features.sources.fingerprint import added
 from features.sources.source import Source
@@ -67,24 +67,16 @@ class Carried:
     def replace(
         self, engine: Engine, source: Source, frames: dict[str, Frame], as_of_us: int, tables: list[str]
     ) -> None:
-        """Put new frames in the place of the old, whole: written beside, then renamed."""
-        partial = self.folder.with_name(f".{self.folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for name, frame in frames.items():
-            pq.write_table(engine.arrow(frame), partial / f"{name}.parquet")
-        state = {
-            "source": _about(source),
-            "at_us": as_of_us,
-            "parts": {table: _parts(source, table, as_of_us) for table in tables},
-        }
-        (partial / "state.json").write_text(json.dumps(state))
-        old = self.folder.with_name(f".{self.folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if self.folder.is_dir():
-            self.folder.rename(old)
-        partial.rename(self.folder)
-        shutil.rmtree(old, ignore_errors=True)
+        """Put new frames in the place of the old, whole."""
+        with atomic_files.writing_folder(self.folder) as partial:
+            for name, frame in frames.items():
+                pq.write_table(engine.arrow(frame), partial / f"{name}.parquet")
+            state = {
+                "source": _about(source),
+                "at_us": as_of_us,
+                "parts": {table: _parts(source, table, as_of_us) for table in tables},
+            }
+            (partial / "state.json").write_text(json.dumps(state))
 
 
 def _about(source: Source) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from features.kit import atomic_files
 from features.sources.casts import in_microseconds
 from features.sources.query_files import by_file
 from features.sources.schema import TABLES
@@ -144,12 +145,8 @@ class Contents:
         return self._files[table][name], f"greatest({happened}, {learnt})"
 
     def _save(self) -> None:
-        if self._record is None:
-            return
-        self._record.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._record.with_name(f".{self._record.name}.partial")
-        beside.write_text(json.dumps(self._held))
-        beside.replace(self._record)
+        if self._record is not None:
+            atomic_files.write_text(self._record, json.dumps(self._held))
 
 
 def added(parts: list[Sums]) -> Sums:

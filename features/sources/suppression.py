@@ -21,7 +21,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from features.kit.atomic_files import replace_whole
+from features.kit import atomic_files
 from features.kit.errors import UserMistake
 from features.sources.schema import Table
 
@@ -69,7 +69,7 @@ class Removed:
         text = json.dumps(told, sort_keys=True, indent=1)
         path = home / FILE
         if not (path.is_file() and path.read_text() == text):
-            replace_whole(path, text.encode())
+            atomic_files.write_bytes(path, text.encode())
 
     def of(self, source: str) -> Marks:
         """All that concerns one source."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.kit.atomic_files import sync
+from features.kit import atomic_files
 from features.kit.errors import UserMistake
 from models.scorer.artefact_schema import FORMAT, READABLE, FileEntry, Manifest, Numbered
 
@@ -37,20 +38,19 @@ def digest(data: bytes) -> str:
 
 
 def write_files(directory: Path, files: Mapping[str, bytes]) -> str:
-    """Write the files and their manifest, synced to the disk, and return the scorer's sha256.
+    """Write the files and their manifest into a new folder, whole or not there, and return the scorer's sha256.
 
-    The manifest's format is that of scorer.json, so that a copy of a scorer is the same scorer.
+    The manifest's format is that of scorer.json, so that a copy of a scorer is the same scorer. Raises `FileExistsError`
+    when the folder is there.
     """
     number = msgspec.json.decode(files["scorer.json"], type=Numbered).format
-    directory.mkdir(parents=True, exist_ok=False)
+    if directory.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(directory))
     entries = {name: FileEntry(sha256=digest(data), bytes=len(data)) for name, data in sorted(files.items())}
     manifest = msgspec.json.format(msgspec.json.encode(Manifest(format=number, files=entries)))
-    for name, data in (*files.items(), (MANIFEST, manifest)):
-        with (directory / name).open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    sync(directory)
+    with atomic_files.writing_folder(directory) as partial:
+        for name, data in (*files.items(), (MANIFEST, manifest)):
+            (partial / name).write_bytes(data)
     return digest(manifest)
 
 

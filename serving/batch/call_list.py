@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.table import Table as RichTable
 
-from features.kit.atomic_files import replace_whole
+from features.kit import atomic_files
 from features.kit.errors import MissingExtra
 from features.kit.writable import require_place
 from serving.batch.manifest import parts_of, read_manifest, seen
@@ -117,4 +117,4 @@ def write_call_list(top: Top, path: Path, currency: str) -> None:
     sheet.autofilter(0, 0, max(1, len(top.rows)), len(heads) - 1)
     sheet.set_column(5, 5, 100)
     book.close()
-    replace_whole(path, content.getvalue())
+    atomic_files.write_bytes(path, content.getvalue())

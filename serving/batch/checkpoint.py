@@ -18,10 +18,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.kit import atomic_files
 from features.kit.errors import UserMistake
 from features.kit.file_lock import file_lock
 from features.kit.writable import require_writable
-from serving.batch import durable
 from serving.batch.manifest import RUN, is_whole
 from serving.errors import BatchBusy
 
@@ -88,7 +88,7 @@ class Work:
                     f"it cannot go on with that. Put it back, or throw the unfinished run away with --restart"
                 )
         if not work._folder.is_dir():
-            durable.write_text(work._folder / "plan.json", json.dumps(asdict(plan), sort_keys=True))
+            atomic_files.write_text(work._folder / "plan.json", json.dumps(asdict(plan), sort_keys=True), locked=True)
         return work
 
     def signals(self, entity: str) -> pq.ParquetFile | None:
@@ -98,7 +98,7 @@ class Work:
 
     def keep_signals(self, entity: str, parts: Iterable[pa.Table]) -> None:
         """Write a panel, each part a row group: those are the chunks that are scored."""
-        durable.write_parquet(self._folder / "signals" / f"{entity}.parquet", parts)
+        atomic_files.write_parquet(self._folder / "signals" / f"{entity}.parquet", parts, locked=True)
 
     def old_rows(self, name: str) -> Path | None:
         """A panel of old rows (`serving.batch.old_rows`) that was kept; None when none was."""
@@ -106,7 +106,7 @@ class Work:
         return path if path.is_file() else None
 
     def keep_old_rows(self, name: str, parts: Iterable[pa.Table]) -> None:
-        durable.write_parquet(self._old(name), parts)
+        atomic_files.write_parquet(self._old(name), parts, locked=True)
 
     def _old(self, name: str) -> Path:
         return self._folder / _OLD / f"{name}.parquet"
@@ -115,7 +115,7 @@ class Work:
         return self._part(model, number).is_file()
 
     def keep_part(self, model: str, number: int, rows: pa.Table) -> None:
-        durable.write_parquet(self._part(model, number), [rows])
+        atomic_files.write_parquet(self._part(model, number), [rows], locked=True)
 
     def _part(self, model: str, number: int) -> Path:
         return self._folder / model / f"part-{number:05}.parquet"
@@ -129,17 +129,17 @@ class Work:
             about["rows"] = sum(file["rows"] for file in about["files"])
         entities = sorted((self._folder / "signals").glob("*.parquet"))
         manifest["signals"] = {path.stem: self._about(path) for path in entities}
-        durable.write_text(self._folder / RUN, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+        atomic_files.write_text(self._folder / RUN, json.dumps(manifest, indent=2, sort_keys=True) + "\n", locked=True)
         final = self.out / self.run_id
         if final.exists():  # it was published before and is damaged, or this would not be under way
             assert not is_whole(self.out, self.run_id)
             shutil.rmtree(final)
-        durable.move(self._folder, final)
+        atomic_files.move(self._folder, final)
 
     def _about(self, path: Path) -> dict[str, Any]:
         return {
             "file": f"{self.run_id}/{path.relative_to(self._folder)}",
-            "sha256": durable.sha256(path),
+            "sha256": atomic_files.sha256(path),
             "rows": pq.read_metadata(path).num_rows,
         }
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from features.kit import atomic_files
 from features.kit.errors import BadInput, Fault, UserMistake
 from features.kit.flat_files import reading
 from features.kit.flat_files.reading import is_parquet
@@ -242,8 +243,7 @@ def _added(reasons: int, to_parquet: bool, marked: bool) -> list[pa.Field]:
 @contextmanager
 def _writer(out: Path, schema: pa.Schema, to_parquet: bool) -> Iterator[Any]:
     """What writes tables to a file beside `out`, which takes its place when all is well."""
-    partial = out.with_name(f".{out.name}.partial")
-    try:
+    with atomic_files.writing(out) as partial:
         if to_parquet:
             with pyarrow.parquet.ParquetWriter(partial, schema, use_dictionary=plain_leaves(schema)) as writer:
                 yield writer.write_table
@@ -251,6 +251,3 @@ def _writer(out: Path, schema: pa.Schema, to_parquet: bool) -> Iterator[Any]:
             with partial.open("wb") as file:
                 file.write(csv_lines.header(schema.names))
                 yield file.write
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.kit import atomic_files
 from features.kit.clock import now, parse_as_of
 from features.kit.errors import UserMistake
 from models.catalog import get_model
-from serving.batch import durable
 from serving.privacy.repository import Erased
 
 MANIFEST = "manifest.json"
@@ -25,7 +25,7 @@ RUN = "run.json"
 def publish(out: Path, run_id: str) -> Path:
     """Make a whole run in `out` the published one, and take away old ones but the one before, which a reader may have open."""
     before = published(out)
-    durable.write_text(out / MANIFEST, (out / run_id / RUN).read_text())
+    atomic_files.write_text(out / MANIFEST, (out / run_id / RUN).read_text(), locked=True)
     if before is None or before["run_id"] != run_id:
         _sweep(out, {run_id, before["run_id"] if before else None})
     return out / MANIFEST
@@ -58,8 +58,8 @@ def rewrite_without(out: Path, erased: Erased) -> None:
         for model in manifest["models"].values():
             model["rows"] = sum(file["rows"] for file in model["files"])
         text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-        durable.write_text(out / manifest["run_id"] / RUN, text)
-        durable.write_text(out / MANIFEST, text)
+        atomic_files.write_text(out / manifest["run_id"] / RUN, text, locked=True)
+        atomic_files.write_text(out / MANIFEST, text, locked=True)
     # A run that is under way cannot go on after an erasure, and what is carried is of another source.
     for left in (out / ".work", *(folder for folder in (out / ".carried").glob("*") if folder.is_dir())):
         shutil.rmtree(left, ignore_errors=True)
@@ -84,8 +84,8 @@ def _filter(out: Path, about: tuple[str, dict[str, Any]], erased: Erased) -> boo
     left = sum(group.num_rows for group in kept)
     if left == sum(group.num_rows for group in groups):
         return False
-    durable.write_parquet(path, [group for group in kept if group.num_rows] or [schema.empty_table()])
-    file.update(sha256=durable.sha256(path), rows=left)
+    atomic_files.write_parquet(path, [group for group in kept if group.num_rows] or [schema.empty_table()], locked=True)
+    file.update(sha256=atomic_files.sha256(path), rows=left)
     return True
 
 
@@ -132,7 +132,7 @@ def is_whole(out: Path, run_id: str) -> bool:
     """Whether a run is in `out` with all its files as they were written."""
     try:
         manifest = json.loads((out / run_id / RUN).read_text())
-        return all(durable.sha256(out / file["file"]) == file["sha256"] for file in files_of(manifest))
+        return all(atomic_files.sha256(out / file["file"]) == file["sha256"] for file in files_of(manifest))
     except (OSError, ValueError, KeyError):
         return False
 

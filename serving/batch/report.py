@@ -8,8 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from features.kit import atomic_files
 from features.kit.errors import AccountscoreError, UserMistake
-from serving.batch import durable
 from serving.batch.run import Done
 
 
@@ -55,12 +55,12 @@ class Report:
         """Raises `OSError`."""
         self._found["seconds"] = round(time.time() - self._found["started"], 3)
         if path is not None:
-            durable.write_text(path, json.dumps(self._found, indent=2, sort_keys=True) + "\n")
+            atomic_files.write_text(path, json.dumps(self._found, indent=2, sort_keys=True) + "\n")
         if metrics is not None:
             self._write_metrics(metrics)
 
     def _write_metrics(self, path: Path) -> None:
-        from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+        from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
         found, registry = self._found, CollectorRegistry()
 
@@ -78,5 +78,4 @@ class Report:
             gauge("scored_rows", "Entities with a score", found["scored"][model], model=model)
         if found["exit_code"] == 0:
             gauge("queued_write_backs", "Write-backs that the newest run queued", found["queued_write_backs"])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_to_textfile(str(path), registry)
+        atomic_files.write_bytes(path, generate_latest(registry))

@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from features.kit import atomic_files
 from features.kit.errors import UserMistake
 from features.kit.file_lock import file_lock
 from features.kit.writable import require_writable
-from serving.batch import durable
 from serving.errors import BatchBusy
 from serving.export import rows, star_schema
 from serving.export.csv_injection import harmless_table
@@ -115,7 +115,7 @@ class Folder:
     def _write(self, table: star_schema.Table, stem: str, parts: Iterable[pa.Table]) -> int:
         count = 0
         with (
-            durable.writing(self._file(table, stem)) as partial,
+            atomic_files.writing(self._file(table, stem), locked=True) as partial,
             pq.ParquetWriter(partial, table.schema, compression="zstd", version="2.6") as writer,
         ):
             for part in parts:
@@ -158,7 +158,7 @@ def _singly(table: pa.Table) -> Iterator[pa.Table]:
 def _write_csv(file: pq.ParquetFile, table: star_schema.Table, path: Path) -> None:
     moments = [c.name for c in table.columns if pa.types.is_timestamp(c.type)]
     fields = [pa.field(c.name, pa.string() if c.name in moments else c.type) for c in table.columns]
-    with durable.writing(path) as partial, partial.open("wb") as out:
+    with atomic_files.writing(path, locked=True) as partial, partial.open("wb") as out:
         out.write(BOM)
         with pyarrow.csv.CSVWriter(out, pa.schema(fields)) as writer:
             for batch in file.iter_batches(ROWS):

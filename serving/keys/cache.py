@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.kit.atomic_files import replace_whole
+from features.kit import atomic_files
 from serving.keys.service import Caller, KeyRing
 
 FILE = "api-keys.json"
@@ -31,7 +31,7 @@ def keep(ring: KeyRing, home: Path) -> None:
     text = msgspec.json.encode(_Kept(ring.needed, dict(ring.keys)), order="deterministic")
     path = home / FILE
     if not (path.is_file() and path.read_bytes() == text):
-        replace_whole(path, text, private=True)
+        atomic_files.write_bytes(path, text, private=True)
 
 
 def kept(home: Path, pepper: bytes) -> KeyRing | None:

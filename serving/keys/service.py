@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import os
 import secrets
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from features.kit import atomic_files
 from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
 from serving.keys import repository
@@ -90,13 +89,7 @@ def read_pepper(home: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        home.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=home, prefix=f".{PEPPER}.") as new:  # readable by its owner alone
-        new.write(secrets.token_hex(32).encode())
-        new.flush()
-        os.fsync(new.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(new.name, path)
+        atomic_files.write_once(path, secrets.token_hex(32).encode())
     return path.read_bytes()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from features.kit.atomic_files import replace_whole
+from features.kit import atomic_files
 from features.kit.errors import UserMistake
 from models.catalog import MODELS, get_model
 from serving.privacy.repository import Erased
@@ -78,7 +78,7 @@ def _rewrite(path: Path, erased: Erased) -> None:
         left = _without(held, is_erased)
         new = text if left == held else json.dumps(left, indent=2)
     if new != text:
-        replace_whole(path, new.encode("utf-8", errors="surrogateescape"))
+        atomic_files.write_bytes(path, new.encode("utf-8", errors="surrogateescape"))
 
 
 def _kinds(path: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.kit.atomic_files import replace_whole
+from features.kit import atomic_files
 from features.kit.errors import UserMistake
 from features.sources.suppression import Removed
 from serving.store.deletions import DELETED, MERGED
@@ -78,7 +78,7 @@ def is_written(home: Path, held: Protections) -> bool:
 def save(home: Path, held: Protections) -> None:
     """Whole and durable, or as it was."""
     if not is_written(home, held):
-        replace_whole(home / FILE, _encoded(held), private=True)
+        atomic_files.write_bytes(home / FILE, _encoded(held), private=True)
 
 
 def _encoded(held: Protections) -> bytes:

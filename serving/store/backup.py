@@ -6,7 +6,6 @@ A restore takes back what came after the backup, and says how much. What protect
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -17,6 +16,7 @@ from typing import cast
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, text, tuple_
 
+from features.kit import atomic_files
 from features.kit.errors import UserMistake
 from features.kit.settings import sqlite_url
 from features.kit.writable import require_writable, unwritable
@@ -39,19 +39,15 @@ def backup(store: Store, file: Path) -> int:
     if file.exists():
         raise UserMistake(f"{str(file)!r} is there already: name a new file")
     require_writable(file.parent, "name a file elsewhere")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    try:
-        if store.dialect == "sqlite":
-            _copy_file(store, partial)
-        else:
-            _copy_rows_out(store, partial)
-        with partial.open("rb") as written:
-            os.fsync(written.fileno())
-        partial.rename(file)
-    finally:
-        for left in partial.parent.glob(f"{partial.name}*"):
-            left.unlink()
+    with atomic_files.writing(file) as partial:
+        try:
+            if store.dialect == "sqlite":
+                _copy_file(store, partial)
+            else:
+                _copy_rows_out(store, partial)
+        finally:
+            for left in partial.parent.glob(f"{partial.name}-*"):
+                left.unlink()
     return file.stat().st_size
 
 

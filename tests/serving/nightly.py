@@ -20,12 +20,12 @@ import lightgbm  # noqa: F401
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.kit import atomic_files
 from features.kit.clock import make_clock, parse_as_of
 from features.panel.build import build_panel
 from features.signals.catalog import definitions
 from features.signals.signal import Signal
 from features.sources.source import open_source
-from serving.batch import durable
 from serving.batch import run as running
 from serving.champion import Champions
 from serving.decisions import repository as history
@@ -61,7 +61,7 @@ def from_file(folder: Path) -> Any:
 def sabotage(kind: str) -> None:
     """Break what the sweep must notice."""
     if kind == "in place":  # files are written where they are read
-        durable._beside = lambda path: path.parent.mkdir(parents=True, exist_ok=True) or path  # type: ignore[func-returns-value,assignment]
+        atomic_files._beside = lambda path, locked: path.parent.mkdir(parents=True, exist_ok=True) or path  # type: ignore[func-returns-value,assignment]
     elif kind == "twice":  # a chunk that is repeated leaves its first records there
         history.forget_run = lambda *_: None  # type: ignore[assignment]
 

@@ -19,10 +19,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from features.kit import atomic_files
 from features.kit.clock import make_clock, parse_as_of
 from features.kit.errors import UserMistake
 from features.sources.source import Source, open_source
-from serving.batch import durable, manifest
+from serving.batch import manifest
 from serving.batch import run as running
 from serving.batch.call_list import read_top
 from serving.batch.checkpoint import Plan, Work, only_one
@@ -89,7 +90,7 @@ def batch(
 
 def bytes_of(out: Path) -> dict[str, str]:
     """sha256 of every published file, read from the disk."""
-    return {file["file"]: durable.sha256(out / file["file"]) for file in files_of(read_manifest(out))}
+    return {file["file"]: atomic_files.sha256(out / file["file"]) for file in files_of(read_manifest(out))}
 
 
 class TestTheSameRun:
@@ -124,8 +125,8 @@ class Fault:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, error: Exception) -> None:
         self.count, self._at, self._error = 0, at, error
         for name in ("rename", "sync"):
-            monkeypatch.setattr(durable, name, self._guard(getattr(durable, name)))
-        monkeypatch.setattr(durable, "fill", self._guard(durable.fill, half=True))
+            monkeypatch.setattr(atomic_files, name, self._guard(getattr(atomic_files, name)))
+        monkeypatch.setattr(atomic_files, "fill", self._guard(atomic_files.fill, half=True))
 
     def _guard(self, step: Callable[..., Any], half: bool = False) -> Callable[..., Any]:
         def guarded(*arguments: Any, **more: Any) -> Any:
@@ -189,7 +190,9 @@ class TestFailing:
         self, batch: Callable[..., Done], expected: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin: files written where they are read."""
-        monkeypatch.setattr(durable, "_beside", lambda path: path.parent.mkdir(parents=True, exist_ok=True) or path)
+        monkeypatch.setattr(
+            atomic_files, "_beside", lambda path, locked: path.parent.mkdir(parents=True, exist_ok=True) or path
+        )
         with pytest.raises((AssertionError, pa.ArrowInvalid)):
             sweep(batch, tmp_path, expected, OSError(errno.EIO, "Input/output error"))
 

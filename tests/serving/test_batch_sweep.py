@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from features.kit import atomic_files
 from features.simulate import simulate
 from models import champion_pointer
 from models.catalog import MODELS, get_model
-from serving.batch import durable
 from serving.batch.manifest import RUN, files_of, is_whole, published, read_manifest
 from tests import commands
 from tests.scorers import make_scorer
@@ -121,7 +121,7 @@ class Nights:
 
 
 def bytes_of(out: Path) -> dict[str, str]:
-    return {f["file"].split("/", 1)[1]: durable.sha256(out / f["file"]) for f in files_of(read_manifest(out))}
+    return {f["file"].split("/", 1)[1]: atomic_files.sha256(out / f["file"]) for f in files_of(read_manifest(out))}
 
 
 @pytest.fixture(scope="module")

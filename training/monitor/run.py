@@ -7,7 +7,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from features.kit.atomic_files import replace_whole
+from features.kit import atomic_files
 from features.kit.errors import UserMistake
 from features.kit.progress import Progress
 from features.kit.settings import Settings
@@ -57,7 +57,7 @@ def monitor(
     report: dict[str, object] = {"model": definition.name, "version": number, "scorer": f"sha256:{scorer.sha256}"}
     report |= report_on(scorer, definition, opened, watched, as_of, share, held, seed)
     file = settings.home / "monitor" / definition.name / f"{as_of:%Y-%m-%d}.json"
-    replace_whole(file, json.dumps(report, indent=2).encode())
+    atomic_files.write_text(file, json.dumps(report, indent=2))
     return report | {"file": str(file)}
 
 

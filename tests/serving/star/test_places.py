@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from features.kit import atomic_files
 from features.kit.errors import UserMistake
 from features.sources.source import Source
-from serving.batch import durable
 from serving.batch.manifest import read_manifest
 from serving.errors import BatchBusy
 from serving.export import star_schema
@@ -214,7 +214,7 @@ def _stopped_everywhere(nights: dict[str, Path], add: Any, folder: Path, monkeyp
     """Stop at each file in turn; every run that `run_dim` names must have all its rows. Returns how many files there are."""
     add(nights["second"], folder / "whole")
     expected, step = bytes_of(folder / "whole"), 0
-    rename = durable.rename
+    rename = atomic_files.rename
     while True:
         step += 1
         star, left = folder / f"stopped-{step}", [step]
@@ -226,7 +226,7 @@ def _stopped_everywhere(nights: dict[str, Path], add: Any, folder: Path, monkeyp
             rename(old, new)
 
         with monkeypatch.context() as patch:
-            patch.setattr(durable, "rename", stopping)
+            patch.setattr(atomic_files, "rename", stopping)
             try:
                 add(nights["second"], star)
                 return step - 1
