@@ -30,7 +30,7 @@ from rich.console import Console
 
 from features.kit.clock import now
 from features.kit.settings import Settings
-from features.sources.source import has_sample, open_source
+from features.sources.loader import has_sample, open_source
 from models.catalog import MODELS
 from models.champion_pointer import read_pointer
 from models.scorer.scorer import Scorer, ScorerRefused

@@ -42,7 +42,7 @@ def build(
     """Build the panel of an entity at one or more dates and write it as Parquet."""
     from features.outcomes.needed_tables import left_out_notes, tables_for
     from features.panel.build import build_panel, write_panel
-    from features.sources.source import open_source
+    from features.sources.loader import open_source
 
     require_place(out)  # before the work
     as_ofs = [parse_seen(part) for part in as_of.split(",") if part.strip()]

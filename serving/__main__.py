@@ -18,7 +18,9 @@ import typer
 
 from features.kit.cli import run
 from features.kit.errors import BadInput, UserMistake
+from serving.backup.command import backup, restore
 from serving.batch.command import batch
+from serving.bootstrap import set_up
 from serving.errors import StoreAway
 from serving.export.command import export
 from serving.keys.command import app as keys
@@ -26,8 +28,6 @@ from serving.privacy.command import app as privacy
 from serving.privacy.command import retention
 from serving.replay.command import replay
 from serving.settings import ServingSettings
-from serving.store.bootstrap import set_up
-from serving.store.command import backup, restore
 from serving.worker.command import connections, dead_letters, deliver
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

@@ -18,7 +18,6 @@ from serving.api_docs.endpoints import router as api_docs
 from serving.champion import Champions
 from serving.connections.config import read_connections, tell
 from serving.decisions.endpoints import router as scores_of_entity
-from serving.decisions.recorder import Recorder
 from serving.errors import Declined
 from serving.gateway.middleware import Door
 from serving.health.endpoints import router as health
@@ -31,11 +30,13 @@ from serving.openapi import openapi_of
 from serving.overrides.endpoints import router as overrides
 from serving.privacy.endpoints import router as privacy
 from serving.problems import Problem, fault, handle_declined, handle_problem, render
-from serving.replay.scorer_cache import KeptScorers
 from serving.score_change.endpoints import router as change
+from serving.scorer_cache import KeptScorers
 from serving.scoring.endpoints import HotPath
 from serving.scoring.endpoints import router as scoring
+from serving.scoring.held import Scoring
 from serving.scoring.micro_batch import Together
+from serving.scoring.recorder import Recorder
 from serving.scoring.service import Terms, score_together
 from serving.settings import ServingSettings
 from serving.state import AppState
@@ -85,12 +86,12 @@ def create_app(
                 to_us(ticking()), settings.currency, settings.stale_after_us, watched.marks, settings.record_decisions
             )
 
+        together = Together(lambda champion, asked: score_together(champion, asked, {}, terms()), recorder)
         app.state.serving = AppState(
             settings, store, writer, champions, connections.receiving, metrics, ticking, watched,
-            KeptScorers(settings.base.home), recorder, terms,
-            Together(lambda champion, asked: score_together(champion, asked, {}, terms()), recorder),
-            connections.mapped, Seal(pepper), probe, frozenset(off),
+            KeptScorers(settings.base.home), connections.mapped, probe, frozenset(off),
             asyncio.Semaphore(LARGE_AT_ONCE), asyncio.Semaphore(CHANGES_AT_ONCE),
+            {Scoring: Scoring(recorder, terms, together), Seal: Seal(pepper)},
         )  # fmt: skip
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
         for name in {*connections.mapped, *off}:

@@ -12,13 +12,9 @@ from fastapi import Request
 from features.kit.clock import Clock
 from serving.champion import Champions
 from serving.connections.config import ConnectionConfig
-from serving.decisions.recorder import Recorder
-from serving.inbox.sealed import Seal
 from serving.metrics import Metrics
 from serving.problems import guarded, store_away
-from serving.replay.scorer_cache import KeptScorers
-from serving.scoring.micro_batch import Together
-from serving.scoring.service import Terms
+from serving.scorer_cache import KeptScorers
 from serving.settings import ServingSettings
 from serving.store.connect import Store
 from serving.store.group_commit import GroupWriter
@@ -41,16 +37,8 @@ class AppState:
     clock: Clock
     watched: Watched
     scorers: KeptScorers
-    recorder: Recorder
-    """On the event loop alone."""
-    terms: Callable[[], Terms]
-    """What a request that is scored now is answered under."""
-    together: Together
-    """On the event loop alone."""
     mapped: Mapping[str, ConnectionConfig]
     """Also those whose webhooks are not taken for lack of a secret."""
-    seal: Seal
-    """For what CRMs tell and nobody mapped."""
     probe: Probe
     off: frozenset[str]
     """Names of connections that have a fault: their webhooks are answered 503."""
@@ -58,6 +46,14 @@ class AppState:
     """For requests with a large body: so many are worked on at once."""
     changing: asyncio.Semaphore
     """For what is written on threads."""
+    parts: Mapping[type, object]
+    """What rooms hold of their own, by its type: this module knows none of them."""
+
+    def part(self, kind: type[T]) -> T:
+        """What the room that defines `kind` holds in this process."""
+        found = self.parts[kind]
+        assert isinstance(found, kind)
+        return found
 
 
 TURN_SECONDS = 2.0

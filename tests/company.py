@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.readiness.labelled_rows import themed
+from features.sources.loader import open_source
 from features.sources.schema import KNOWN_TIME, TABLES
-from features.sources.source import Source, open_source
+from features.sources.source import Source
 from models.definition import Model
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]

@@ -22,7 +22,7 @@ from features.kit.progress import Progress
 from features.kit.settings import Settings as Home
 from features.outcomes.needed_tables import left_out_notes, tables_for
 from features.readiness.labelled_rows import too_few
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from models.catalog import get_model
 from models.definition import Model
 from training import metrics, rules

@@ -16,7 +16,7 @@ from features.kit.errors import Fault, UserMistake
 from features.kit.progress import Progress
 from features.kit.settings import Settings
 from features.outcomes.needed_tables import left_out_notes, tables_for
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from models import registry
 from models.catalog import get_model
 from models.definition import Model

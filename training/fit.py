@@ -21,7 +21,9 @@ from features.kit import atomic_files
 from features.kit.clock import DAY_US, from_us
 from features.kit.progress import Progress
 from features.kit.settings import Settings
-from features.sources.source import Source, open_source
+from features.sources.fingerprint import fingerprint
+from features.sources.loader import open_source
+from features.sources.source import Source
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
 from models.definition import Model
@@ -211,7 +213,7 @@ def _origin(source: Source, panel: Panel) -> Origin:
     if panel.outcomes.snapshot is None and panel.rows.time is not None:
         moments = panel.rows.time[fitted]
         dates = [from_us(int(m)).date().isoformat() for m in (moments.min(), moments.max())]
-    return Origin(source.name, source.fingerprint, dates[0], dates[1])
+    return Origin(source.name, fingerprint(source), dates[0], dates[1])
 
 
 def _newest_learnt(panel: Panel) -> dt.datetime:

@@ -72,7 +72,7 @@ def audit_command(
         from features.audit.source import audit_source
         from features.outcomes.needed_tables import left_out_notes, tables_for
         from features.panel.build import signals_of
-        from features.sources.source import open_source
+        from features.sources.loader import open_source
 
         question = question_of(model)
         opened = open_source(source, data, keep_going=True)

@@ -22,6 +22,15 @@ OF_THE_DISK = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUO
 """Errors of the system that are a user's to mend, even where it does not say of which file (DuckDB, Arrow)."""
 
 
+NARROWEST, WIDEST = 40, 110
+"""Columns of text: what is wider is hard to read."""
+
+
+def width() -> int:
+    """Columns of the terminal, 80 in a pipe."""
+    return max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
+
+
 def run(app: typer.Typer) -> None:
     """Run a typer app; a mistake becomes its message on stderr and its exit code, without a stack trace."""
     os.umask(0o077)  # what is written holds records of people: for its owner alone, whatever the shell says

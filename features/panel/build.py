@@ -46,6 +46,7 @@ from features.signals.catalog import definitions
 from features.signals.custom import LeftOut, custom_definitions
 from features.signals.definition import Definition
 from features.signals.signal import Entity, Signal
+from features.sources.fingerprint import contents_of
 from features.sources.schema import ENTITIES, TABLES
 from features.sources.source import Source
 from features.sources.time_bounds import Bounds
@@ -278,7 +279,7 @@ def _panel(
     frames: list[Frame] = []
     companies: list[Frame] = []
     if folder:
-        source.contents.keep_in(folder / "contents.json")
+        contents_of(source).keep_in(folder / "contents.json")
     state = _carried(folder / entity, source, lattice.as_ofs[0], known) if folder else None
     if known is not None:
         known.register(source, possible_companies(source) if entity == "lead" else None)

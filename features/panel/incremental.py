@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from features.kit import atomic_files
 from features.panel.engines import Engine
-from features.sources.fingerprint import added
+from features.sources.fingerprint import added, contents_of
 from features.sources.source import Source
 
 Frame = nw.LazyFrame[Any]
@@ -85,14 +85,14 @@ def _about(source: Source) -> dict[str, Any]:
     selects = "\n".join(source.statement(table) or "" for table in source.tables)
     digest = hashlib.sha256(selects.encode()).hexdigest()
     return {
-        "name": source.name, "columns": columns, "selects": digest, "gone": source.left_out.digest,
+        "name": source.name, "columns": columns, "selects": digest, "gone": source.suppression.digest,
         "hashed_by": duckdb.__version__,
     }  # fmt: skip
 
 
 def _parts(source: Source, table: str, at_us: int) -> dict[str, Any]:
     """Per part of a table its identity, and what its rows visible before a moment add up to."""
-    contents = source.contents
+    contents = contents_of(source)
     return {
         name: {"when": contents.mark(table, name), "sums": list(contents.before(table, name, at_us))}
         for name in contents.parts(table)
@@ -101,7 +101,7 @@ def _parts(source: Source, table: str, at_us: int) -> dict[str, Any]:
 
 def _same(source: Source, table: str, held: dict[str, Any], at_us: int) -> bool:
     """Whether the rows visible before a moment are those of a kept state; rows may have moved from file to file."""
-    contents = source.contents
+    contents = contents_of(source)
     if not source.has(table):
         return False
     now = contents.parts(table)

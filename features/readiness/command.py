@@ -26,8 +26,8 @@ def check_command(
     """
     from features.audit.outcome import QUESTIONS
     from features.readiness.report import usability, verdict
+    from features.sources.loader import open_source
     from features.sources.schema import ENTITIES
-    from features.sources.source import open_source
 
     opened = open_source(source, data, keep_going=True)
     lines = usability(opened)
@@ -97,7 +97,8 @@ def _custom(opened: Any) -> list[dict[str, str]]:
 def _print(
     opened: Any, lines: list[Any], verdicts: dict[str, str], custom: list[dict[str, str]], verbose: bool
 ) -> None:
-    from features.readiness.console import report, width
+    from features.kit.cli import width
+    from features.readiness.console import report
     from features.readiness.report import of_fault
 
     excerpts = {of_fault(fault): fault.excerpt for fault in opened.faults}

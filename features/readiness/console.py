@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
-
-NARROWEST, WIDEST = 40, 110
-"""Columns of text: what is wider is hard to read."""
 
 
 class Finding(Protocol):
@@ -30,11 +26,6 @@ class Finding(Protocol):
     def needed(self) -> str: ...
     @property
     def what_to_do(self) -> str: ...
-
-
-def width() -> int:
-    """Columns of the terminal, 80 in a pipe."""
-    return max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
 
 
 def wrapped(text: str, columns: int, indent: str = "  ") -> str:

@@ -8,8 +8,6 @@ from features.kit.clock import FOREVER_US
 from features.sources.schema import Column
 from features.sources.vocabularies import understood_sql
 
-"""Stands for "no later version" in `until_us`."""
-
 ACCEPTED: dict[str, tuple[str, ...]] = {
     "text": ("VARCHAR", "UUID", "ENUM"),
     "integer": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"),

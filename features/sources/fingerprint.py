@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
@@ -22,9 +22,7 @@ from features.kit import atomic_files
 from features.sources.casts import in_microseconds
 from features.sources.query_files import by_file
 from features.sources.schema import TABLES
-
-if TYPE_CHECKING:
-    from features.sources.source import Source
+from features.sources.source import Source
 
 Sums = tuple[int, int, int]
 """Number of rows, exclusive or of their hashes, sum of their hashes modulo a prime."""
@@ -147,6 +145,31 @@ class Contents:
     def _save(self) -> None:
         if self._record is not None:
             atomic_files.write_text(self._record, json.dumps(self._held))
+
+
+def contents_of(source: Source) -> Contents:
+    """What the rows of each table of a source add up to; the same object every time."""
+    found: Contents = source.noted.setdefault("contents", Contents(source))
+    return found
+
+
+def fingerprint(source: Source) -> str:
+    """sha256 over the contents of all tables, whatever the order of their rows; computed once for a source."""
+    if "fingerprint" not in source.noted:
+        source.noted["fingerprint"] = _fingerprint(source)
+    found: str = source.noted["fingerprint"]
+    return found
+
+
+def _fingerprint(source: Source) -> str:
+    digest = hashlib.sha256()
+    for table in source.tables:
+        row = contents_of(source).of(table)
+        digest.update(repr((table, source.columns[table], source.custom[table], row)).encode())
+        if source.stays(table):
+            # Its files are summed as they are, before who is gone is taken out and columns become canonical ones.
+            digest.update((source.scans[table].select + source.suppression.digest).encode())
+    return digest.hexdigest()
 
 
 def added(parts: list[Sums]) -> Sums:

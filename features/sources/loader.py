@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
-from features.kit.errors import BadInput, Fault
+from features.kit.errors import BadInput, Fault, UserMistake
 from features.kit.flat_files.bounds import TooMuch
+from features.kit.settings import Settings
 from features.sources.casts import (
     ADDED,
     OTHER_UNITS,
@@ -31,8 +31,10 @@ from features.sources.full_sample import reads_text_files, with_full_sample
 from features.sources.held_text import bounded
 from features.sources.query_faults import select_fault, text_fault
 from features.sources.query_files import files_read
-from features.sources.query_text import QueryText, UnreadableText
+from features.sources.query_text import DATA, QueryText, UnreadableText
 from features.sources.schema import KNOWN_TIME, TABLES, Table
+from features.sources.source import Source
+from features.sources.suppression import Suppressed
 from features.sources.time_bounds import Scan
 from features.sources.validation import (
     file_fault,
@@ -44,14 +46,71 @@ from features.sources.validation import (
     value_faults,
 )
 
-if TYPE_CHECKING:
-    from features.sources.source import Source
-
+SHIPPED = Path(__file__).parent / "shipped"
 VIEW_ABOVE_ROWS = 5_000_000
 """Larger tables stay where they are and are scanned; smaller ones are read once into memory."""
 
 
+def open_source(
+    name_or_dir: str, data: Path | None = None, keep_going: bool = False, home: Path | None = None,
+    memory_mb: int | None = None,
+) -> Source:  # fmt: skip
+    """Open a shipped source by name or a folder by path, and check every table against its definition.
+
+    `data` stands for `${data}`: the folder itself, or the one folder in it whose name starts with the source's name.
+    Without it, `ACCOUNTSCORE_DATA`; where that has no sample company, `sample` reads `ACCOUNTSCORE_HOME/sample`. Who is gone by
+    `ACCOUNTSCORE_HOME/removed.json` (or that of `home`) is in no table (`features.sources.suppression`). Above `memory_mb` megabytes DuckDB
+    uses a folder in TMPDIR; without it, above `MEMORY_SHARE` of the machine's memory.
+
+    Raises `BadInput` with all faults of all files at once; with `keep_going` the tables without a fault are there, and
+    `Source.faults` says what is wrong with the others. Raises `duckdb.OutOfMemoryException` when `memory_mb` are too few.
+    """
+    folder = Path(name_or_dir) if Path(name_or_dir).is_dir() else SHIPPED / name_or_dir
+    if not folder.is_dir() or (not any(folder.glob("*.sql")) and not any(folder.glob("*.py"))):
+        shipped = ", ".join(sorted(p.name for p in SHIPPED.iterdir() if any(p.glob("*.sql"))))
+        raise UserMistake(
+            f"no source {name_or_dir!r}: give a folder with one <table>.sql per table, or one of {shipped}"
+        )
+    name = folder.resolve().name
+    suppressed = Suppressed.load(home or Settings.from_env().home).of(name)
+    source = Source(name, folder, _data_folder(name, folder, data), suppressed, memory_mb)
+    load(source, keep_going)
+    return source
+
+
+def _data_folder(name: str, folder: Path, data: Path | None) -> Path | None:
+    settings = Settings.from_env()
+    shipped = folder.resolve() == (SHIPPED / "sample").resolve()  # a folder of yours may have that name
+    if data is None:
+        data = settings.home / "sample" if shipped and not has_sample(settings.data) else settings.data
+    needed = any(DATA.encode() in path.read_bytes() for path in folder.glob("*.sql") if path.is_file())
+    if data is None:
+        if needed:
+            raise UserMistake(
+                f"source {name!r} reads ${{data}} and none was given: pass --data DIR (make: DATA=DIR) or set ACCOUNTSCORE_DATA"
+            )
+        return None
+    if not data.is_dir():
+        hint = "make it with: python -m features simulate" if shipped else "pass --data DIR (make: DATA=DIR)"
+        if shipped and settings.data is not None:
+            hint += f" (ACCOUNTSCORE_DATA, {str(settings.data)!r}, has no sample company either)"
+        raise UserMistake(f"source {name!r}: no folder {str(data)!r} for ${{data}}; {hint}")
+    return _inside(name, data).resolve()
+
+
+def _inside(name: str, data: Path) -> Path:
+    """The one folder in `data` whose name starts with the source's, or `data` itself."""
+    found = [child for child in data.iterdir() if child.is_dir() and child.name.startswith(name)]
+    return found[0] if len(found) == 1 else data
+
+
+def has_sample(data: Path | None) -> bool:
+    """Whether a folder has a sample company: in a folder of that name, or its tables. Many keep other companies there."""
+    return data is not None and data.is_dir() and (_inside("sample", data) / "accounts.parquet").is_file()
+
+
 def load(source: Source, keep_going: bool) -> None:
+    """Fill a new source with its tables. Raises `BadInput`, see `open_source`."""
     faults: list[Fault] = []
     for path in sorted(source.folder.iterdir()):
         if path.suffix not in (".sql", ".py") or path.name.startswith("_"):
@@ -215,7 +274,7 @@ def _canonicalise(source: Source, path: Path, table: Table) -> list[Fault]:
     faults = schema_faults(source.connection, path, table, types, source.statement(table.name))
     if faults:
         return faults
-    source.left_out.take_out(quote("raw_" + table.name), table, types)
+    source.suppression.take_out(quote("raw_" + table.name), table, types)
     source.columns[table.name] = tuple(c.name for c in canonical if c.name in types)
     source.schemas[table.name] = "main"
     extra = {name: slug_of(name) for name in types if name not in {c.name for c in canonical}}

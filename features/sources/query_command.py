@@ -31,9 +31,9 @@ def query_command(
 
     Rows go to the standard output alone. A row that is too wide for the terminal is shown in a block of its own.
     """
+    from features.kit.cli import width
     from features.kit.errors import UserMistake
-    from features.readiness.console import width
-    from features.sources.source import open_source
+    from features.sources.loader import open_source
     from features.sources.table_query import table_rows
 
     if as_csv and as_json:

@@ -16,11 +16,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import hashlib
 import shutil
 import tempfile
 import weakref
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,88 +30,29 @@ import pyarrow as pa
 from features.kit.clock import DAY_US, from_us, now, to_us
 from features.kit.errors import BadInput, Fault, UserMistake
 from features.kit.memory import memory_bytes
-from features.kit.settings import Settings
 from features.sources.casts import (
     internal,
     quote,
 )
 from features.sources.duckdb_errors import honest_casts
-from features.sources.fingerprint import Contents
 from features.sources.full_sample import may_be_sampled
-from features.sources.loader import load
 from features.sources.observed_period import Days, ObservedPeriod, observed_period
-from features.sources.query_text import DATA, QueryText
+from features.sources.query_text import QueryText
 from features.sources.schema import ENTITIES, KNOWN_TIME, TABLES
-from features.sources.suppression import LeftOut, Marks, Removed
+from features.sources.suppression import SuppressedIds
+from features.sources.suppression_filter import SuppressionFilter
 from features.sources.time_bounds import Bounds, Scan, rows_of
 
-SHIPPED = Path(__file__).parent / "shipped"
 MEMORY_SHARE = 0.8
 SPILL_SHARE = 0.5
 """Of the disk: what is left is for everybody else."""
-
-
-def open_source(
-    name_or_dir: str, data: Path | None = None, keep_going: bool = False, home: Path | None = None,
-    memory_mb: int | None = None,
-) -> Source:  # fmt: skip
-    """Open a shipped source by name or a folder by path, and check every table against its definition.
-
-    `data` stands for `${data}`: the folder itself, or the one folder in it whose name starts with the source's name.
-    Without it, `ACCOUNTSCORE_DATA`; where that has no sample company, `sample` reads `ACCOUNTSCORE_HOME/sample`. Who is gone by
-    `ACCOUNTSCORE_HOME/removed.json` (or that of `home`) is in no table (`features.sources.suppression`). Above `memory_mb` megabytes DuckDB
-    uses a folder in TMPDIR; without it, above `MEMORY_SHARE` of the machine's memory.
-
-    Raises `BadInput` with all faults of all files at once; with `keep_going` the tables without a fault are there, and
-    `Source.faults` says what is wrong with the others. Raises `duckdb.OutOfMemoryException` when `memory_mb` are too few.
-    """
-    folder = Path(name_or_dir) if Path(name_or_dir).is_dir() else SHIPPED / name_or_dir
-    if not folder.is_dir() or (not any(folder.glob("*.sql")) and not any(folder.glob("*.py"))):
-        shipped = ", ".join(sorted(p.name for p in SHIPPED.iterdir() if any(p.glob("*.sql"))))
-        raise UserMistake(
-            f"no source {name_or_dir!r}: give a folder with one <table>.sql per table, or one of {shipped}"
-        )
-    name = folder.resolve().name
-    gone = Removed.load(home or Settings.from_env().home).of(name)
-    return Source(name, folder, _data_folder(name, folder, data), keep_going, gone, memory_mb)
-
-
-def _data_folder(name: str, folder: Path, data: Path | None) -> Path | None:
-    settings = Settings.from_env()
-    shipped = folder.resolve() == (SHIPPED / "sample").resolve()  # a folder of yours may have that name
-    if data is None:
-        data = settings.home / "sample" if shipped and not has_sample(settings.data) else settings.data
-    needed = any(DATA.encode() in path.read_bytes() for path in folder.glob("*.sql") if path.is_file())
-    if data is None:
-        if needed:
-            raise UserMistake(
-                f"source {name!r} reads ${{data}} and none was given: pass --data DIR (make: DATA=DIR) or set ACCOUNTSCORE_DATA"
-            )
-        return None
-    if not data.is_dir():
-        hint = "make it with: python -m features simulate" if shipped else "pass --data DIR (make: DATA=DIR)"
-        if shipped and settings.data is not None:
-            hint += f" (ACCOUNTSCORE_DATA, {str(settings.data)!r}, has no sample company either)"
-        raise UserMistake(f"source {name!r}: no folder {str(data)!r} for ${{data}}; {hint}")
-    return _inside(name, data).resolve()
-
-
-def _inside(name: str, data: Path) -> Path:
-    """The one folder in `data` whose name starts with the source's, or `data` itself."""
-    found = [child for child in data.iterdir() if child.is_dir() and child.name.startswith(name)]
-    return found[0] if len(found) == 1 else data
-
-
-def has_sample(data: Path | None) -> bool:
-    """Whether a folder has a sample company: in a folder of that name, or its tables. Many keep other companies there."""
-    return data is not None and data.is_dir() and (_inside("sample", data) / "accounts.parquet").is_file()
 
 
 class Source:
     """The checked canonical tables of one company, each a DuckDB table or view named as in `features.sources.schema`."""
 
     def __init__(
-        self, name: str, folder: Path, data: Path | None, keep_going: bool = False, gone: Marks | None = None,
+        self, name: str, folder: Path, data: Path | None, suppressed: SuppressedIds | None = None,
         memory_mb: int | None = None,
     ) -> None:  # fmt: skip
         self.name, self.folder, self.data = name, folder, data
@@ -121,7 +61,7 @@ class Source:
         self.connection = duckdb.connect()
         configure(self.connection)
         bound(self, self.connection, memory_mb)
-        self.left_out = LeftOut(self.connection, gone or {})
+        self.suppression = SuppressionFilter(self.connection, suppressed or {})
         self.columns: dict[str, tuple[str, ...]] = {}
         """Per table the canonical columns that the source delivers."""
         self.custom: dict[str, tuple[str, ...]] = {}
@@ -140,7 +80,8 @@ class Source:
         """Per table that has a file and cannot be read: why. It is not absent."""
         self.empty: dict[str, str] = {}
         """Per table without a row: what its files are like."""
-        load(self, keep_going)
+        self.noted: dict[str, Any] = {}
+        """What other modules found out of it and keep with it; an overlay begins without."""
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -189,23 +130,6 @@ class Source:
         """SQL condition: a row did not happen after the end of what was observed, nor became known after the clock."""
         at, known = f"{of}event_us", f"{of}known_us"
         return f"coalesce({at} <= {self.observed.last_us}, true) AND coalesce({known} <= {self.now_us}, true)"
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """sha256 over the contents of all tables, whatever the order of their rows (see `features.sources.fingerprint` for what it costs)."""
-        digest = hashlib.sha256()
-        for table in self.tables:
-            row = self.contents.of(table)
-            digest.update(repr((table, self.columns[table], self.custom[table], row)).encode())
-            if self.stays(table):
-                # Its files are summed as they are, before who is gone is taken out and columns become canonical ones.
-                digest.update((self.scans[table].select + self.left_out.digest).encode())
-        return digest.hexdigest()
-
-    @cached_property
-    def contents(self) -> Contents:
-        """What the rows of each table add up to."""
-        return Contents(self)
 
     def stays(self, table: str) -> bool:
         """Whether a table stays where it is and is scanned, rather than held in memory."""
@@ -270,16 +194,6 @@ class Source:
         """SQL of an event table's rows within bounds: on a table that stays where it is the cost does not grow with the history."""
         scan = self.scans.get(table)
         return rows_of(quote(table), bounds) if scan is None else scan.rows(bounds)
-
-    def with_changes(self, table: str, changes: Iterable[Mapping[str, Any]]) -> Source:
-        """The same source with later-known versions of some rows of a state table; itself stays as it is.
-
-        Each change names the key, `event_time` and `known_time` (aware datetimes) and the columns that changed; the
-        others are carried from the newest version before it. An unknown key is a new row.
-        """
-        from features.sources.overlay import overlay
-
-        return overlay(self, table, list(changes))
 
 
 def bound(owner: object, connection: duckdb.DuckDBPyConnection, memory_mb: int | None) -> None:

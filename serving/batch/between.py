@@ -15,7 +15,7 @@ from serving.batch.old_rows import differences
 from serving.batch.previous_run import Before, Moved
 from serving.champion import Champion
 from serving.decisions import repository as history
-from serving.score_change.attribution import Old
+from serving.decisions.earlier_rows import Old
 from serving.scoring.columns import Scored
 from serving.store.connect import Store
 

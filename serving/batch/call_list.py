@@ -15,8 +15,8 @@ from rich.table import Table as RichTable
 from features.kit import atomic_files
 from features.kit.errors import MissingExtra
 from features.kit.writable import require_place
-from serving.batch.manifest import parts_of, read_manifest, seen
-from serving.export.csv_injection import harmless
+from serving.csv_injection import harmless
+from serving.manifest import parts_of, read_manifest, seen
 
 By = Literal["probability", "value"]
 _ORDER: dict[By, tuple[str, str]] = {

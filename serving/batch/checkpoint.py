@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,7 @@ import pyarrow.parquet as pq
 
 from features.kit import atomic_files
 from features.kit.errors import UserMistake
-from features.kit.file_lock import file_lock
-from features.kit.writable import require_writable
-from serving.batch.manifest import RUN, is_whole
-from serving.errors import BatchBusy
+from serving.manifest import RUN, is_whole
 
 FORMAT = 3
 """2: causes of a change were called signals, and guessed."""
@@ -50,17 +46,6 @@ class Plan:
         """Equal for equal content, moment and scorers: 16 hexadecimal digits."""
         same = {**asdict(self), "previous": None, "format": FORMAT}
         return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:16]
-
-
-@contextmanager
-def only_one(out: Path) -> Iterator[None]:
-    """One run at a time per OUT. Raises `BatchBusy`, `UserMistake` when OUT is a file."""
-    if out.exists() and not out.is_dir():
-        raise UserMistake(f"{str(out)!r} is a file: give a folder with --out")
-    require_writable(out, "give --out a folder that can be written; nothing was published")
-    busy = BatchBusy(f"another run is going on in {str(out)!r}: wait for it, or give another --out")
-    with file_lock(out / ".lock", 0, busy):
-        yield
 
 
 class Work:

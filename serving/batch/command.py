@@ -21,7 +21,7 @@ from serving.settings import ServingSettings
 if TYPE_CHECKING:  # it brings pyarrow, which `--help` does not need
     from features.sources.source import Source
     from serving.batch.report import Report
-    from serving.replay.scorer_cache import KeptScorers
+    from serving.scorer_cache import KeptScorers
 
 SourceOption = Annotated[
     str, typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
@@ -119,15 +119,15 @@ def _run(
     from features.kit.clock import make_clock
     from features.kit.errors import BadInput
     from features.outcomes.needed_tables import left_out_notes, tables_for
-    from features.sources.source import open_source
+    from features.sources.loader import open_source
     from serving.batch.freshness import check_age, parse_age
     from serving.batch.run import Options, blocked_models, live_models, run
+    from serving.bootstrap import set_up
     from serving.champion import Champions
     from serving.connections.config import read_connections, tell
     from serving.log import configure
     from serving.privacy import suppression_export
-    from serving.replay.scorer_cache import KeptScorers
-    from serving.store.bootstrap import set_up
+    from serving.scorer_cache import KeptScorers
     from serving.store.connect import open_store
 
     moment = parse_seen(as_of)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.kit.flat_files.values import is_binary, is_text, plain
-from serving.export.csv_injection import guarded, runs
+from serving.csv_injection import guarded, runs
 
 _STRUCTURE = '[",\r\n]'
 

@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.sources.fingerprint import contents_of
 from features.sources.source import Source
-from serving.score_change.attribution import Old
+from serving.decisions.earlier_rows import Old
 from serving.scoring.rows import FIXED
 
 AGED, RESTATED = "aged", "restated"
@@ -43,8 +44,8 @@ def of_touched(names: Sequence[str], parts: Parts) -> Iterator[pa.Table]:
 
 def sums(source: Source, at_us: int) -> dict[str, Any]:
     """What the rows that were known before a moment add up to, table by table: equal as long as none of them was restated."""
-    found = {table: list(source.contents.known_before(table, at_us)) for table in source.tables}
-    return {"tables": found, "gone": source.left_out.digest}
+    found = {table: list(contents_of(source).known_before(table, at_us)) for table in source.tables}
+    return {"tables": found, "gone": source.suppression.digest}
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from features.kit.clock import parse_as_of, to_us
 from models.scorer.scorer import Scorer
 from serving.batch.old_rows import OldRows
 from serving.champion import Champion
-from serving.replay.scorer_cache import KeptScorers, ScorerGone
-from serving.score_change.attribution import Old
+from serving.decisions.earlier_rows import Old
 from serving.score_change.attribution_batch import Splits, split_many
+from serving.scorer_cache import KeptScorers, ScorerGone
 from serving.scoring.columns import Scored
 
 TEXTS = 3

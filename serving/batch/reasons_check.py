@@ -13,7 +13,7 @@ from typing import Any
 
 from features.signals.catalog import definitions
 from features.signals.signal import Entity, topic_of
-from serving.batch.manifest import parts_of, read_manifest
+from serving.manifest import parts_of, read_manifest
 
 MOST_EXAMPLES = 5
 _RATE = re.compile(r"(?:like this|,) ([\d.]+) % [^%]*\(([\d.]+) % overall\)\.$")

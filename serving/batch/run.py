@@ -18,21 +18,22 @@ from features.outcomes.needed_tables import tables_for
 from features.panel.build import panel_parts
 from features.panel.visibility import touched
 from features.signals.signal import Entity
+from features.sources.fingerprint import contents_of, fingerprint
 from features.sources.schema import ENTITIES
 from features.sources.source import Source
 from serving.batch import schema as published_rows
 from serving.batch.between import Between
-from serving.batch.checkpoint import Plan, Work, forget_unfinished, only_one
-from serving.batch.manifest import forget_erased, is_whole, parts_of, publish, published, read_manifest, run_of
+from serving.batch.checkpoint import Plan, Work, forget_unfinished
 from serving.batch.old_rows import AGED, RESTATED, of_touched, sums
 from serving.batch.previous_run import Before
 from serving.champion import Champion, Champions
 from serving.connections.config import ConnectionConfig
 from serving.decisions import repository as history
+from serving.decisions.earlier_rows import Old
+from serving.manifest import forget_erased, is_whole, only_one, parts_of, publish, published, read_manifest, run_of
 from serving.outbox import repository as outbox
 from serving.privacy import repository as privacy
-from serving.replay.scorer_cache import KeptScorers
-from serving.score_change.attribution import Old
+from serving.scorer_cache import KeptScorers
 from serving.scoring import repository as stored
 from serving.scoring.columns import Scored, score_columns
 from serving.scoring.rows import signal_rows
@@ -113,7 +114,7 @@ def run(
             for entity in sorted({champion.entity for champion in live}):
                 stored.forget_later(connection, entity, to_us(clock()))
         with store.read() as connection:
-            forget_erased(out, privacy.Erased.load(connection))
+            forget_erased(out, privacy.Erased.load(connection).has)
         queued = _feed(out, live, store, options, to_us(clock()))
     about = read_manifest(out)
     rows = {name: model["rows"] for name, model in about["models"].items()}
@@ -153,11 +154,11 @@ def _plan(
 ) -> Plan:  # fmt: skip
     before = _run_before(out, as_of)
     # Files that nobody wrote to since the night before are not read for it.
-    source.contents.keep_in(out / ".carried" / f"{source.name}.json")
+    contents_of(source).keep_in(out / ".carried" / f"{source.name}.json")
     with store.read() as connection:
         objections = version_counters.read(connection).get(privacy.GENERATION, 0)
     plan = Plan(
-        source.name, source.fingerprint, iso(as_of), {c.name: c.sha256 for c in live}, options.reasons, objections,
+        source.name, fingerprint(source), iso(as_of), {c.name: c.sha256 for c in live}, options.reasons, objections,
         before["run_id"] if before else None,
     )  # fmt: skip
     if before is not None and plan.previous == plan.run_id:

@@ -41,8 +41,8 @@ from typing import Any
 from features.kit.errors import BadInput, Fault, UserMistake
 from serving.connections.file import ConnectionFile, read_file
 from serving.connections.secrets import from_environment, from_files, token_of
+from serving.vendors.destination import WriteBack
 from serving.vendors.inbound import Inbound
-from serving.vendors.outbound import WriteBack
 from serving.vendors.registry import VENDORS
 
 log = logging.getLogger("serving.connections")

@@ -32,7 +32,8 @@ from pydantic import Field, PlainValidator, ValidationInfo, field_validator
 from features.kit.errors import Fault
 from models.catalog import MODELS, get_model
 from serving.connections.faults import Table, fail, place_of, says
-from serving.vendors.outbound import Outbound, Target, WriteBack
+from serving.vendors.destination import Target, WriteBack
+from serving.vendors.outbound import Outbound
 from serving.vendors.registry import VENDORS
 
 FIELDS = ("score", "band", "probability", "reasons", "scored_at", "version")

@@ -11,9 +11,9 @@ from features.kit.clock import to_us
 from serving.decisions import repository
 from serving.decisions.schemas import ScoresAnswer, shown_record
 from serving.http import body_of, json_answer
+from serving.overrides.schemas import shown_override
 from serving.path_params import EntityId, EntityName, WhatIf, check_entity
 from serving.problems import documented, guarded
-from serving.scoring.service import shown_override
 from serving.state import state_of
 
 router = APIRouter(tags=["scores"])

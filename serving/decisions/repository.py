@@ -14,8 +14,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from features.kit.clock import AHEAD_US, SKEW_US
 from models.scorer.reason_texts import Reason
 from models.scorer.scorer import Scorer
+from serving.decisions.earlier_rows import Old
 from serving.privacy.repository import GENERATION, without_erased
-from serving.score_change.attribution import Old
 from serving.store import version_counters
 from serving.store.connect import Store
 from serving.store.tables import decisions, signals

@@ -11,8 +11,8 @@ from msgspec import UNSET, Meta, UnsetType
 from features.kit.clock import from_us, iso
 from models.scorer.reason_texts import Reason
 from serving.decisions.repository import reasons_of
-from serving.scoring.eligibility import detail
-from serving.scoring.schemas import NoScore, OverrideShown
+from serving.eligibility import NoScore, detail
+from serving.overrides.schemas import OverrideShown
 
 
 class RecordedScore(msgspec.Struct):

@@ -33,9 +33,9 @@ def export(
     true of earlier runs is filled in. The same export again changes nothing.
     """
     from features.outcomes.needed_tables import left_out_notes, tables_for
-    from features.sources.source import open_source
+    from features.sources.loader import open_source
     from serving.export.export import export as add
-    from serving.replay.scorer_cache import KeptScorers
+    from serving.scorer_cache import KeptScorers
 
     settings = ServingSettings.from_env()
     opened = None if source is None else open_source(source, data, keep_going=True)

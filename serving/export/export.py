@@ -15,7 +15,7 @@ from serving.export.destination import Added, Destination
 from serving.export.folder import Folder
 from serving.export.outcomes import Ripened, ripen
 from serving.export.published_run import PublishedRun
-from serving.replay.scorer_cache import KeptScorers
+from serving.scorer_cache import KeptScorers
 
 
 @dataclass(frozen=True)

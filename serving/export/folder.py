@@ -21,9 +21,9 @@ from features.kit import atomic_files
 from features.kit.errors import UserMistake
 from features.kit.file_lock import file_lock
 from features.kit.writable import require_writable
+from serving.csv_injection import harmless_table
 from serving.errors import BatchBusy
 from serving.export import rows, star_schema
-from serving.export.csv_injection import harmless_table
 from serving.export.destination import Added, Waiting
 from serving.export.published_run import ROWS, PublishedRun
 

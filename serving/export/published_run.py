@@ -14,9 +14,9 @@ from features.kit.clock import now, parse_as_of, to_us
 from features.kit.errors import UserMistake
 from features.sources.source import Source
 from models.catalog import get_model
-from serving.batch.manifest import is_whole, read_manifest, seen
 from serving.export import rows, star_schema
-from serving.replay.scorer_cache import KeptScorers, ScorerGone
+from serving.manifest import is_whole, read_manifest, seen
+from serving.scorer_cache import KeptScorers, ScorerGone
 
 ROWS = 50_000
 """Rows that are held at a time."""

@@ -17,10 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from features.kit.clock import system_us
 from serving.gateway.address import require_utf8
 from serving.gateway.body_memory import Held, Memory
-from serving.gateway.gzip_body import inflated, once
 from serving.gateway.headers import from_here, of_answer, single
 from serving.gateway.rate_limit import Buckets
 from serving.gateway.scopes import scope_of
+from serving.gzip_body import inflated, once
 from serving.http import ClientGone
 from serving.idempotency.middleware import repeatable
 from serving.keys.service import SCOPES, Caller, KeyRing

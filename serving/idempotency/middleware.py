@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.kit.clock import system_us
 from serving.errors import StoreAway
-from serving.gateway.gzip_body import once
+from serving.gzip_body import once
 from serving.http import read_body
 from serving.idempotency import repository
 from serving.idempotency.answer import Keep, with_keep

@@ -14,6 +14,7 @@ from serving.connections.config import ConnectionConfig
 from serving.errors import StoreAway
 from serving.http import read_body
 from serving.inbox import repository as inbox
+from serving.inbox.sealed import Seal
 from serving.problems import Problem, documented, store_away
 from serving.state import AppState, state_of
 from serving.vendors.inbound import Delivery
@@ -82,7 +83,7 @@ async def receive_webhook(connection: ConnectionName, request: Request) -> Respo
     if not all(inbox.may_send(config, event) for event in events if event is not None):
         raise _refused(state, config, "the organisation is none of those in the connection")
     wanted = [event for event in events if event is not None and inbox.is_wanted(config, event)]
-    new = await _store(state, inbox.letters_of(config, wanted, to_us(state.clock()), state.seal))
+    new = await _store(state, inbox.letters_of(config, wanted, to_us(state.clock()), state.part(Seal)))
     counted = state.metrics.webhook_events
     counted.labels(config.name, "stored").inc(new)
     counted.labels(config.name, "repeated").inc(len(wanted) - new)

@@ -12,8 +12,9 @@ from serving.connections.config import ConnectionConfig
 from serving.inbox import repository as inbox
 from serving.store.connect import Store
 from serving.store.tables import inbox as table
+from serving.vendors.calls import CallRefused
 from serving.vendors.inbound import Event
-from serving.vendors.outbound import CallRefused, Reader
+from serving.vendors.outbound import Reader
 
 log = logging.getLogger("serving.inbox")
 LETTERS_A_ROUND = 20

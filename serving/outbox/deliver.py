@@ -18,7 +18,8 @@ from serving.log import place_of
 from serving.outbox import echo_ledger
 from serving.outbox import repository as outbox
 from serving.store.connect import Store
-from serving.vendors.outbound import CallFailed, CallRefused, Outbound, Reader, WriteResult
+from serving.vendors.calls import CallFailed, CallRefused
+from serving.vendors.outbound import Outbound, Reader, WriteResult
 from serving.vendors.registry import make_sender
 
 log = logging.getLogger("serving.outbox")

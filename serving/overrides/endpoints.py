@@ -9,10 +9,9 @@ from fastapi import APIRouter, Query, Request, Response
 from features.kit.clock import to_us
 from serving.http import body_of, json_answer, read_json
 from serving.overrides import service
-from serving.overrides.schemas import OverrideAnswer, OverrideRequest
+from serving.overrides.schemas import OverrideAnswer, OverrideRequest, shown_override
 from serving.path_params import EntityId, EntityName, check_entity
 from serving.problems import Problem, documented
-from serving.scoring.service import shown_override
 from serving.state import change, state_of
 
 router = APIRouter(tags=["overrides"])

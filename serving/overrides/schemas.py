@@ -7,8 +7,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from features.kit.clock import from_us, iso
 from models.catalog import MODELS
-from serving.scoring.schemas import OverrideShown
+from serving.overrides.repository import Override
 
 TEXT = r"^[^\x00]*$"
 """Postgres keeps no NUL in a text."""
@@ -59,6 +60,16 @@ class OverrideRequest(msgspec.Struct, forbid_unknown_fields=True):
     ] = None
 
 
+class OverrideShown(msgspec.Struct):
+    """What a person put beside the machine's score. Reasons and themes are the machine's and never speak of it."""
+
+    band: Annotated[str, Meta(description="the band that the person gives", examples=["low"])]
+    reason: Annotated[str, Meta(description="in the person's words", examples=["The renewal is signed."])]
+    author: Annotated[str, Meta(description="who says so", examples=["j.doe"])]
+    set_at: Annotated[str, Meta(description="when it was put, UTC", examples=["2026-11-23T06:00:00Z"])]
+    until: Annotated[str | None, Meta(description="null: until it is withdrawn", examples=["2026-12-31T00:00:00Z"])]
+
+
 class OverrideAnswer(msgspec.Struct):
     """The override that holds."""
 
@@ -85,3 +96,8 @@ class OverrideAnswer(msgspec.Struct):
             ],
         ),
     ]
+
+
+def shown_override(override: Override) -> OverrideShown:
+    until = None if override.until is None else iso(from_us(override.until))
+    return OverrideShown(override.band, override.reason, override.author, iso(from_us(override.set_at)), until)

@@ -40,13 +40,12 @@ def forget_erased(home: Path, erased: Erased) -> list[str]:
 def _published(out: Path, erased: Erased) -> list[str]:
     if not out.is_dir():
         return []
-    from serving.batch.checkpoint import only_one
-    from serving.batch.manifest import rewrite_without
     from serving.errors import BatchBusy
+    from serving.manifest import only_one, rewrite_without
 
     try:
         with only_one(out):
-            rewrite_without(out, erased)
+            rewrite_without(out, erased.has)
     except BatchBusy:
         return [f"a batch is going on in {str(out)!r}, which may publish who was erased meanwhile: run it once more"]
     except (OSError, UserMistake, ValueError) as error:

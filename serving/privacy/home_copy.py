@@ -10,9 +10,9 @@ import msgspec
 
 from features.kit import atomic_files
 from features.kit.errors import UserMistake
-from features.sources.suppression import Removed
+from features.sources.suppression import Suppressed
+from serving.privacy.protections import Protections
 from serving.store.deletions import DELETED, MERGED
-from serving.store.protections import Protections
 
 FILE = "protections.json"
 log = logging.getLogger("serving.privacy")
@@ -52,7 +52,7 @@ def load(home: Path) -> Protections:
 
 def _of_readers(home: Path) -> _Copy:
     try:
-        told = Removed.load(home)
+        told = Suppressed.load(home)
     except UserMistake:  # it is written anew too
         return _Copy()
     erased = [(kind, mark, 0) for kind, marks in told.everywhere.items() for mark in marks]

@@ -66,7 +66,7 @@ def holds(table: Table) -> ColumnElement[bool]:
 
 def _set(connection: Connection, table: Table, kind: str, name: str, now_us: int) -> bool:
     """Set an objection or a tombstone; False when it holds already. It is later than what it ends, whatever a clock says: the home's
-    copy and a backup are compared with it by that (`serving.store.protections`)."""
+    copy and a backup are compared with it by that (`serving.privacy.protections`)."""
     key, since, back = _row(connection, table, kind, name)
     bump(connection, GENERATION)
     if since is not None and back is None:

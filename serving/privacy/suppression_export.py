@@ -13,13 +13,12 @@ from pathlib import Path
 from features.kit.errors import UserMistake
 from features.kit.file_lock import file_lock
 from features.kit.writable import require_writable as require_folder
-from features.sources.suppression import FILE, Removed
+from features.sources.suppression import FILE, Suppressed
 from serving.errors import StoreAway
-from serving.privacy import home_copy
-from serving.store import protections
+from serving.privacy import home_copy, protections
+from serving.privacy.protections import Protections
 from serving.store.connect import Store
 from serving.store.deletions import PRESENT, mark
-from serving.store.protections import Protections
 from serving.store.tables import objections, removals, tombstones
 
 log = logging.getLogger("serving.privacy")
@@ -81,7 +80,7 @@ def _held(store: Store) -> Protections:
 
 def _is_told(home: Path, held: Protections) -> bool:
     try:
-        told = Removed.load(home)
+        told = Suppressed.load(home)
     except UserMistake:  # it is written anew
         return False
     return (home / FILE).is_file() and told == _removed(held) and home_copy.is_written(home, held)
@@ -107,12 +106,12 @@ def require_writable(home: Path) -> None:
         ) from None
 
 
-def read(store: Store) -> Removed:
+def read(store: Store) -> Suppressed:
     """What the store knows, in the form that sources read."""
     return _removed(_held(store))
 
 
-def _removed(held: Protections) -> Removed:
+def _removed(held: Protections) -> Suppressed:
     holding = held.holding()
     erased: dict[str, dict[str, str | None]] = {}
     for row in holding.tombstones:
@@ -125,7 +124,7 @@ def _removed(held: Protections) -> Removed:
         for entity, hashed in here:
             remains = _remains(entity, hashed, here, erased.get(entity, {}))
             sources.setdefault(source, {}).setdefault(entity, {})[hashed] = remains
-    return Removed(erased, sources)
+    return Suppressed(erased, sources)
 
 
 def _remains(entity: str, hashed: str, states: _States, erased: Mapping[str, object]) -> str | None:

@@ -13,7 +13,7 @@ def replay(record_id: Annotated[int, typer.Argument(help="The id of a decision r
     """Score a decision record again and compare to the bit; exit code 1 when anything differs."""
     from features.kit.clock import from_us, iso
     from serving.replay import service
-    from serving.replay.scorer_cache import KeptScorers
+    from serving.scorer_cache import KeptScorers
     from serving.settings import ServingSettings
     from serving.store.connect import open_store
 

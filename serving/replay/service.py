@@ -12,7 +12,7 @@ import numpy as np
 
 from features.kit.errors import UserMistake
 from serving.decisions import repository
-from serving.replay.scorer_cache import KeptScorers
+from serving.scorer_cache import KeptScorers
 from serving.store.connect import Store
 
 

@@ -11,25 +11,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.scorer.reason_texts import Value, say
 from models.scorer.scorer import Scorer
+from serving.decisions.earlier_rows import Inputs, Old
 
-Inputs = Mapping[str, Value]
 DATA, TIME, UNSPLIT, VERSION, THRESHOLDS = "data", "time", "unsplit", "version", "thresholds"
-
-
-@dataclass(frozen=True)
-class Old:
-    """What the rows known before the old moment give, where that differs: signal to value."""
-
-    aged: Inputs = field(default_factory=dict)
-    """At the new moment, from the new inputs."""
-    restated: Inputs = field(default_factory=dict)
-    """At the old moment, from the old inputs: as those rows read now, after an edit in place, a merge or an erasure."""
 
 
 @dataclass(frozen=True)

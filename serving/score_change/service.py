@@ -8,10 +8,11 @@ from typing import Any
 from features.kit.clock import from_us, iso
 from models.scorer.scorer import Scorer
 from serving.decisions import repository as history
+from serving.decisions.earlier_rows import Inputs, Old
 from serving.errors import NotFound
-from serving.replay.scorer_cache import KeptScorers, ScorerGone
-from serving.score_change.attribution import Inputs, Old, Split, split
+from serving.score_change.attribution import Split, split
 from serving.score_change.schemas import BandStep, ChangeAnswer, MovedSignal, Parts, ScoreParts, ScorePoint
+from serving.scorer_cache import KeptScorers, ScorerGone
 from serving.store.connect import Store
 
 

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from models.scorer.reasons import Told
 from models.scorer.scorer import Reason, Scorer, sigmoid
+from serving import eligibility
 from serving.champion import Champion
-from serving.scoring import eligibility
 from serving.scoring.repository import Values
 from serving.scoring.rows import FIXED, ScoredRow, at_stake
 

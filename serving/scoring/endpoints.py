@@ -22,6 +22,7 @@ from serving.http import ClientGone, body_of, json_answer, read_body
 from serving.idempotency.answer import Keep, keep_of
 from serving.problems import MEDIA_TYPE, Problem, documented, fault, problem_of, store_away
 from serving.scoring import repository, service
+from serving.scoring.held import Scoring
 from serving.scoring.request_parser import Parsed, parse
 from serving.scoring.schemas import BandShown, ModelAnswer, ScoreAnswer, SignalShown
 from serving.state import AppState, state_of
@@ -62,10 +63,10 @@ async def _answer(
             await _record_and_keep(state, scored, keep)
         elif scored.decisions:
             done: asyncio.Future[service.Scored] = asyncio.get_running_loop().create_future()
-            state.recorder.record(scored, done)
+            state.part(Scoring).recorder.record(scored, done)
             await done
     else:
-        scored = await state.together.score(champion, (records, reasons))
+        scored = await state.part(Scoring).together.score(champion, (records, reasons))
     given = scored.answer
     if scored.away:  # that does not stop scoring: the answer says so
         state.metrics.not_recorded.inc(len(scored.decisions))
@@ -84,7 +85,7 @@ async def _answer(
 
 
 def _score(state: AppState, champion: Champion, records: Any, reasons: int, ids: list[str]) -> service.Scored:
-    terms = state.terms()
+    terms = state.part(Scoring).terms()
     try:
         stored = repository.fetch(state.store, champion.entity, ids, champion.name, terms.now_us) if ids else {}
     except StoreAway:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from serving.champion import Champion
-from serving.decisions.recorder import Recorder
+from serving.scoring.recorder import Recorder
 from serving.scoring.request_parser import Parsed
 from serving.scoring.service import Scored
 

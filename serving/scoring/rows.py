@@ -14,7 +14,7 @@ from features.kit.clock import to_us
 from models.scorer.scorer import Reason
 from serving.champion import Champion
 from serving.decisions import repository as history
-from serving.score_change.attribution import Old
+from serving.decisions.earlier_rows import Old
 from serving.scoring.repository import Values
 
 FIXED = ("entity_id", "as_of", "eligibility", "value")

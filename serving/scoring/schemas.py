@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from models.scorer.reason_texts import Reason, Value
-from serving.scoring.eligibility import DETAILS
+from serving.eligibility import NoScore
+from serving.overrides.schemas import OverrideShown
 
 MAX_RECORDS = 1000
 MAX_REASONS = 20
@@ -84,36 +85,6 @@ class FitIntent(Struct):
         float, Meta(description="effects of the themes of fit (see GET /v1/{model}), on the log-odds", examples=[0.04])
     ]
     intent: Annotated[float, Meta(description="effects of all other themes, on the log-odds", examples=[1.38])]
-
-
-class OverrideShown(Struct):
-    """What a person put beside the machine's score. Reasons and themes are the machine's and never speak of it."""
-
-    band: Annotated[str, Meta(description="the band that the person gives", examples=["low"])]
-    reason: Annotated[str, Meta(description="in the person's words", examples=["The renewal is signed."])]
-    author: Annotated[str, Meta(description="who says so", examples=["j.doe"])]
-    set_at: Annotated[str, Meta(description="when it was put, UTC", examples=["2026-11-23T06:00:00Z"])]
-    until: Annotated[str | None, Meta(description="null: until it is withdrawn", examples=["2026-12-31T00:00:00Z"])]
-
-
-class NoScore(Struct):
-    """Why there is honestly none."""
-
-    code: Annotated[
-        str,
-        Meta(
-            description="stable name for programs",
-            examples=["already_leaving"],
-            extra_json_schema={"enum": sorted(DETAILS)},
-        ),
-    ]
-    detail: Annotated[
-        str,
-        Meta(
-            description="why, in words",
-            examples=["The account gave notice of leaving before this moment: the outcome is known."],
-        ),
-    ]
 
 
 class Result(Struct, omit_defaults=False):

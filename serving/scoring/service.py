@@ -13,11 +13,12 @@ from features.kit.clock import DAY_US, from_us, iso
 from features.signals.signal import FIT_THEMES
 from models.scorer.reason_texts import Reason
 from models.scorer.scorer import Scorer, sigmoid
+from serving import eligibility
 from serving.champion import Champion
 from serving.decisions import repository as history
-from serving.overrides.repository import Override
+from serving.eligibility import NoScore
+from serving.overrides.schemas import shown_override
 from serving.privacy.cache import Marks
-from serving.scoring import eligibility
 from serving.scoring.repository import StoredSignals, Values
 from serving.scoring.request_parser import Parsed, bounded, error_of
 from serving.scoring.rows import at_stake
@@ -25,8 +26,6 @@ from serving.scoring.schemas import (
     ExpectedValue,
     FaultJson,
     FitIntent,
-    NoScore,
-    OverrideShown,
     Record,
     RecordError,
     Result,
@@ -293,11 +292,6 @@ def fit_intent(themes: Mapping[str, float]) -> FitIntent:
         else:
             intent += effect
     return FitIntent(fit, intent)
-
-
-def shown_override(override: Override) -> OverrideShown:
-    until = None if override.until is None else iso(from_us(override.until))
-    return OverrideShown(override.band, override.reason, override.author, iso(from_us(override.set_at)), until)
 
 
 def _result(subject: _Subject, terms: Terms, **more: Any) -> Result:

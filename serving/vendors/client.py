@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import httpx
 
-from serving.vendors.outbound import CallFailed, CallRefused, WriteBack
+from serving.vendors.calls import CallFailed, CallRefused
+from serving.vendors.destination import WriteBack
 from serving.vendors.retry_after import retry_after
 from serving.vendors.transport import Transport
 

@@ -10,7 +10,8 @@ from collections.abc import Generator
 
 import httpx
 
-from serving.vendors.outbound import CallFailed, WriteBack
+from serving.vendors.calls import CallFailed
+from serving.vendors.destination import WriteBack
 from serving.vendors.retry_after import retry_after
 
 MEND_SECONDS = 60.0

@@ -8,54 +8,13 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from serving.errors import ServingError
+from serving.vendors.destination import Target, WriteBack
 
 if TYPE_CHECKING:
     import httpx
-
-Mode = Literal["off", "dry-run", "on"]
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where one model's score goes."""
-
-    object_type: str
-    properties: Mapping[str, str]
-    """Part of the score (score, band, probability, reasons, scored_at, version) to the CRM's property."""
-    external_id: str | None = None
-    """The CRM's field that holds our key, where a record is found by it."""
-
-
-@dataclass(frozen=True)
-class WriteBack:
-    """What of a score is written where. The token is read from the environment at start and never printed."""
-
-    mode: Mode = "off"
-    models: Mapping[str, Target] = field(default_factory=dict)
-    minimum_change: int = 3
-    hysteresis: int = 3
-    requests_per_second: float = 10.0
-    url: str = ""
-    token: str = field(repr=False, default="")
-    allow_networks: tuple[str, ...] = ()
-    ca_file: Path | None = None
-    client_id: str = ""
-    """Of the application that the token is the secret of; empty where the token is sent as it is."""
-    token_url: str = ""
-
-    @property
-    def sends(self) -> bool:
-        """Whether it is switched on and its token is set."""
-        return self.mode == "on" and bool(self.token)
-
-    @property
-    def queues(self) -> bool:
-        return self.mode != "off"
 
 
 @dataclass(frozen=True)
@@ -86,26 +45,6 @@ class WriteResult:
     """Of a failure: the vendor's code, never a value."""
     wait: float | None = None
     """Seconds that the CRM asked us to wait, where it said so for this one."""
-
-
-class CallFailed(ServingError):
-    """Raised when a whole call failed and trying again later can help: nothing is known of its writes."""
-
-    retryable = True
-
-    def __init__(self, why: str, retry_after: float | None = None, *, paused: bool = False) -> None:
-        super().__init__(why)
-        self.retry_after = retry_after
-        """Seconds the CRM asked us to wait; None when it said nothing."""
-        self.paused = paused
-        """The CRM has not judged the writes, only our pace or our credentials: no attempt is counted."""
-
-
-class CallRefused(ServingError):
-    """Raised when the CRM refused a whole call for what is in it. Its writes are then halved and sent again, so that one bad
-    row does not hold back the others and costs 14 calls of a hundred and not 101; one that is refused alone is dead."""
-
-    retryable = False
 
 
 class Outbound(ABC):

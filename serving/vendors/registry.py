@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
 
+from serving.vendors.destination import WriteBack
 from serving.vendors.dynamics.inbound import Dynamics
 from serving.vendors.hubspot.inbound import HubSpot
 from serving.vendors.inbound import Inbound
-from serving.vendors.outbound import Outbound, WriteBack
+from serving.vendors.outbound import Outbound
 from serving.vendors.pipedrive.inbound import Pipedrive
 from serving.vendors.salesforce.inbound import Salesforce
 from serving.vendors.standard_webhooks.inbound import StandardWebhooks

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, and_, insert, or_, select
 
 from features.kit.clock import from_us
 from features.panel import lead_company
-from features.sources.overlay import Unreadable, coerce, coerce_custom, custom_column, readable
+from features.sources.overlay import custom_column, readable
 from features.sources.schema import TABLES
 from features.sources.source import Source
+from features.sources.typed_values import Unreadable, coerce, coerce_custom
 from serving.connections.config import ConnectionConfig
 from serving.inbox.repository import Letter
 from serving.inbox.sealed import Seal
@@ -121,7 +122,7 @@ class Told:
     """Stored changes of some entities."""
 
     by_table: Mapping[str, Sequence[Mapping[str, Any]]]
-    """As `Source.with_changes` takes them."""
+    """As `features.sources.overlay.overlay` takes them."""
     set_aside: Mapping[int, str]
     """Events whose change cannot be read, and why: it is not laid over the source, the others are."""
 

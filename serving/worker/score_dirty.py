@@ -19,6 +19,7 @@ from features.sources.source import Source
 from serving.champion import Champions
 from serving.connections.config import ConnectionConfig
 from serving.decisions import repository as history
+from serving.decisions.earlier_rows import Old
 from serving.errors import StoreAway
 from serving.inbox import repository as letters
 from serving.inbox.sealed import Seal
@@ -26,7 +27,6 @@ from serving.log import place_of
 from serving.outbox import repository as outbox
 from serving.outbox.repository import WEBHOOK, NewScore
 from serving.privacy import repository as privacy
-from serving.score_change.attribution import Old
 from serving.scoring import repository as stored
 from serving.scoring.columns import score_columns
 from serving.scoring.repository import Values

@@ -11,9 +11,11 @@ from typing import Any, get_args
 from features.kit.errors import BadInput, Fault, UserMistake
 from features.outcomes.needed_tables import tables_for
 from features.signals.signal import Entity
+from features.sources.loader import open_source
+from features.sources.overlay import overlay
 from features.sources.schema import ENTITIES, TABLES
-from features.sources.source import Source, open_source
-from features.sources.suppression import FILE, Marks, Removed
+from features.sources.source import Source
+from features.sources.suppression import FILE, Suppressed, SuppressedIds
 from serving.connections.config import ConnectionConfig
 from serving.inbox.sealed import Seal
 from serving.log import place_of
@@ -28,7 +30,7 @@ class Sources:
     def __init__(self, home: Path) -> None:
         self._home = home
         self.seal = Seal.of(home)
-        self._read: tuple[tuple[int, int, int] | None, Removed] | None = None
+        self._read: tuple[tuple[int, int, int] | None, Suppressed] | None = None
         self._open: dict[tuple[str, Path | None], tuple[Source, Stamp]] = {}
 
     def get(self, connection: ConnectionConfig) -> Source:
@@ -44,13 +46,13 @@ class Sources:
         """Whether rows changed their owner since it was opened, or a person at an account is gone. Who is deleted or erased as a
         whole gets no score, whatever its rows say: the source need not be read anew for that."""
 
-        def of_others(marks: Marks) -> object:
-            moved = {kind: {m: to for m, to in of_kind.items() if to is not None} for kind, of_kind in marks.items()}
-            return {kind: found for kind, found in moved.items() if found}, marks.get("contact")
+        def of_others(ids: SuppressedIds) -> object:
+            moved = {kind: {m: to for m, to in of_kind.items() if to is not None} for kind, of_kind in ids.items()}
+            return {kind: found for kind, found in moved.items() if found}, ids.get("contact")
 
-        return of_others(self._gone().of(source.name)) != of_others(source.left_out.marks)
+        return of_others(self._gone().of(source.name)) != of_others(source.suppression.ids)
 
-    def _gone(self) -> Removed:
+    def _gone(self) -> Suppressed:
         """Read when the file changed: there may be many, and this is asked every round."""
         try:
             status = os.stat(self._home / FILE)
@@ -58,7 +60,7 @@ class Sources:
         except FileNotFoundError:
             told = None
         if self._read is None or self._read[0] != told:
-            self._read = told, Removed.load(self._home)
+            self._read = told, Suppressed.load(self._home)
         return self._read[1]
 
     def faults(self, connection: ConnectionConfig) -> list[Fault]:
@@ -116,7 +118,7 @@ def overlaid(source: Source, changes: Mapping[str, Sequence[Mapping[str, Any]]])
     """The source with the changes laid over it; what that made in the database is dropped afterwards."""
     above = source
     for table, rows in changes.items():
-        above = above.with_changes(table, rows)
+        above = overlay(above, table, rows)
     try:
         yield above
     finally:

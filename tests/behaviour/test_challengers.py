@@ -19,7 +19,7 @@ import features.sources.source
 from features.kit.settings import Settings
 from features.readiness import labelled_rows
 from features.simulate import simulate
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from models import registry
 from models.catalog import get_model
 from models.champion_pointer import read_pointer

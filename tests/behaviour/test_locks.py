@@ -16,7 +16,7 @@ from features.kit.errors import AccountscoreError
 from features.kit.file_lock import file_lock
 from features.sources.suppression import FILE
 from models import champion_pointer
-from serving.batch import checkpoint
+from serving import manifest
 from serving.export.folder import Folder
 from serving.privacy import suppression_export
 from serving.worker import loop
@@ -40,7 +40,7 @@ LOCKS: dict[str, tuple[Callable[[Path], Held], str]] = {
     "who is gone": (publishing, ".removed.lock"),
     "the worker": (loop.only_one, "worker.lock"),
     "who delivers": (lambda home: loop.only_one(home, "deliver"), "deliver.lock"),
-    "a batch": (checkpoint.only_one, ".lock"),
+    "a batch": (manifest.only_one, ".lock"),
     "a star": (Folder.opened, ".lock"),
 }
 
@@ -70,4 +70,4 @@ def test_every_lock_of_the_product_is_in_the_table() -> None:
         for path in (root / package).rglob("*.py")
         if path != Path(module.__file__) and "file_lock(" in path.read_text()
     ]
-    assert {path.stem for path in used} == {"champion_pointer", "suppression_export", "loop", "checkpoint", "folder"}
+    assert {path.stem for path in used} == {"champion_pointer", "suppression_export", "loop", "manifest", "folder"}

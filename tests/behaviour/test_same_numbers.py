@@ -22,7 +22,7 @@ from models import registry
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
 from models.scorer.scorer import Scorer
-from serving.batch.manifest import read_manifest, read_scores
+from serving.manifest import read_manifest, read_scores
 from tests.mlflow_doors import mlflow_serve, score_on_spark
 from tests.serving.running import END, Home, make_home, running_api
 

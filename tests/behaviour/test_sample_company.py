@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from features.simulate import simulate
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from models.catalog import get_model
 from training.fit import directions
 from training.learn import Settings, learn

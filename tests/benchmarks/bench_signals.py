@@ -112,7 +112,7 @@ def usage_source(folder: Path) -> None:
 def run_step(name: str, data: Path, scratch: Path) -> None:
     """One step, in a process of its own: prints seconds and peak memory."""
     from features.panel.build import build_panel
-    from features.sources.source import open_source
+    from features.sources.loader import open_source
 
     place = str(scratch / "usage_only")
     steps: dict[str, Callable[[], Any]] = {

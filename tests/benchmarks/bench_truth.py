@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from features.simulate import simulate
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from models.catalog import MODELS, get_model
 from models.definition import Model
 from training import metrics

@@ -23,9 +23,10 @@ from features.readiness import labelled_rows
 from features.readiness.labelled_rows import observation_dates
 from features.readiness.periods import is_split
 from features.sources import cast_advice, cast_faults, loader, name_advice
+from features.sources.loader import open_source
 from features.sources.query_text import QueryText
 from features.sources.schema import Type
-from features.sources.source import Source, open_source
+from features.sources.source import Source
 from tests.company import at, make_source, random_company
 from tests.features.advice import follow
 

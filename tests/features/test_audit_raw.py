@@ -13,7 +13,8 @@ from features.audit import Finding, audit_table
 from features.audit.outcome import QUESTIONS
 from features.audit.raw import raw_files
 from features.audit.source import audit_source
-from features.sources.source import Source, open_source
+from features.sources.loader import open_source
+from features.sources.source import Source
 
 CHURN, FIT = QUESTIONS["churn-risk"], QUESTIONS["lead-fit"]
 

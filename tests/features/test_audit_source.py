@@ -23,7 +23,8 @@ from features.kit.errors import UserMistake
 from features.outcomes.outcome import ELIGIBLE
 from features.panel.build import build_panel, grid
 from features.simulate import simulate
-from features.sources.source import Source, open_source
+from features.sources.loader import open_source
+from features.sources.source import Source
 from features.sources.time_bounds import Bounds
 from tests.company import at, make_source, random_company
 

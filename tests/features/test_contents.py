@@ -17,8 +17,10 @@ from features.kit.clock import to_us
 from features.panel.build import build_panel
 from features.panel.incremental import Carried
 from features.sources import fingerprint, loader
+from features.sources.fingerprint import contents_of
+from features.sources.loader import open_source
 from features.sources.query_files import by_file
-from features.sources.source import Source, open_source
+from features.sources.source import Source
 from tests.company import at
 
 NIGHT, NEXT = at("2024-06-01"), at("2024-06-02")
@@ -65,7 +67,7 @@ def opened(data: Path) -> Source:
 def kept(data: Path, folder: Path, as_of: dt.datetime = NEXT) -> bool:
     """Whether the state of the night before may be used."""
     source = opened(data)
-    source.contents.keep_in(folder / "contents.json")
+    contents_of(source).keep_in(folder / "contents.json")
     return Carried.open(folder / "account", source, to_us(as_of)).at_us is not None
 
 
@@ -156,7 +158,7 @@ class TestFingerprint:
         """The fingerprint, and the months whose files were read for it."""
         source = opened(data)
         read: list[str] = []
-        source.contents.keep_in(record)
+        contents_of(source).keep_in(record)
         query = Source.query
 
         def watched(self: Source, sql: str) -> Any:
@@ -165,7 +167,7 @@ class TestFingerprint:
 
         with monkeypatch.context() as patched:
             patched.setattr(Source, "query", watched)
-            return source.fingerprint, read
+            return fingerprint.fingerprint(source), read
 
     def test_costs_the_files_that_were_written_since(
         self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -178,7 +180,7 @@ class TestFingerprint:
         second, read = self.asked(company, record, monkeypatch)
         assert read == ["6"]
         assert second != first
-        assert second == opened(company).fingerprint, "with a record and without it is the same"
+        assert second == fingerprint.fingerprint(opened(company)), "with a record and without it is the same"
 
     def test_an_edit_is_seen_although_the_time_of_the_file_was_put_back(
         self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -211,12 +213,12 @@ class TestFingerprint:
         assert self.asked(company, record, monkeypatch)[1] == ["1", "3", "5"]
 
     def test_does_not_depend_on_how_rows_lie_in_files(self, company: Path) -> None:
-        first = opened(company).fingerprint
+        first = fingerprint.fingerprint(opened(company))
         rows = pa.concat_tables([pq.read_table(p) for p in sorted((company / "usage").glob("*"))]).to_pylist()
         for path in (company / "usage").glob("*"):
             path.unlink()
         write(company / "usage" / "all.parquet", rows[::-1])
-        assert opened(company).fingerprint == first
+        assert fingerprint.fingerprint(opened(company)) == first
 
 
 class TestByFile:

@@ -11,7 +11,8 @@ import pytest
 from features.kit.errors import BadInput
 from features.readiness.report import usability
 from features.sources import loader
-from features.sources.source import Source, open_source
+from features.sources.loader import open_source
+from features.sources.source import Source
 
 HEADER = "account_id,event_time,quantity\n"
 ACCOUNTS = "SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time"

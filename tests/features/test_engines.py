@@ -12,7 +12,8 @@ import pytest
 
 from features.panel.build import build_panel
 from features.signals.catalog import definitions
-from features.sources.source import Source, open_source
+from features.sources.loader import open_source
+from features.sources.source import Source
 from tests.company import at, make_source, random_company
 
 LEAP_DAY = at("2024-02-29")  # the end of a month, too

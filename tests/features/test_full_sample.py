@@ -14,7 +14,8 @@ from features.kit.errors import BadInput
 from features.readiness.report import usability
 from features.sources import full_sample, loader
 from features.sources.full_sample import may_be_sampled, with_full_sample
-from features.sources.source import SHIPPED, Source, open_source
+from features.sources.loader import SHIPPED, open_source
+from features.sources.source import Source
 
 ROWS = 20_600
 """More than the 20,480 rows by which DuckDB settles a type."""

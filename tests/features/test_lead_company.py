@@ -10,6 +10,7 @@ import pytest
 from features.panel import build
 from features.panel.build import build_panel
 from features.panel.lead_company import companies_of, leads_of
+from features.sources.overlay import overlay
 from features.sources.source import Source
 from tests.company import at, make_source
 
@@ -80,7 +81,7 @@ class TestEligibility:
     def test_a_domain_until_a_second_account_has_it(self, tmp_path: Path) -> None:
         source = company(tmp_path, opportunities=[deal("a")])
         twin = {"account_id": "f", "event_time": at("2024-04-01"), "domain": "acme.com"}
-        later = source.with_changes("accounts", [twin])
+        later = overlay(source, "accounts", [twin])
         assert bought_by(later, "2024-04-01") == ["by_account", "by_domain"]
         assert bought_by(later, "2024-04-02") == ["by_account"], "from then on nobody can tell whose lead it is"
 

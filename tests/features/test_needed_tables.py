@@ -20,8 +20,9 @@ from features.readiness.labelled_rows import labelled_rows
 from features.readiness.report import usability, verdict
 from features.signals.signal import Entity
 from features.simulate import simulate
+from features.sources.loader import SHIPPED, open_source
 from features.sources.schema import TABLES
-from features.sources.source import SHIPPED, Source, open_source
+from features.sources.source import Source
 
 LEAD, CHURN = QUESTIONS["lead-fit"], QUESTIONS["churn-risk"]
 

@@ -13,7 +13,7 @@ import features
 from features.__main__ import app
 from features.panel.build import build_panel
 from features.signals import usage
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from tests.company import at
 
 PAGE = (Path(features.__path__[0]) / "README.md").read_text()

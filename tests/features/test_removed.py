@@ -9,8 +9,9 @@ import pytest
 
 from features.kit.errors import UserMistake
 from features.panel.build import build_panel
-from features.sources.source import Source, open_source
-from features.sources.suppression import FILE, Removed, mark_of
+from features.sources.loader import open_source
+from features.sources.source import Source
+from features.sources.suppression import FILE, Suppressed, mark_of
 from features.sources.time_bounds import Bounds
 from tests.company import at, make_source
 
@@ -49,7 +50,7 @@ def opened(tmp_path: Path, home: Path, everywhere: Any = (), here: Any = (), tab
             kinds.setdefault(kind, {})[mark_of(kind, name)] = remains
         return kinds
 
-    Removed(marks(everywhere), {"crm": marks(here)}).save(home)
+    Suppressed(marks(everywhere), {"crm": marks(here)}).save(home)
     return make_source(tmp_path / "crm", tables)
 
 
@@ -61,7 +62,7 @@ def rows(source: Source, table: str, *columns: str) -> list[Any]:
 def test_without_a_file_nobody_is_gone(tmp_path: Path, home: Path) -> None:
     source = make_source(tmp_path / "crm", COMPANY)
     assert rows(source, "accounts", "account_id") == ["a", "b", "c"]
-    assert source.left_out.digest == ""
+    assert source.suppression.digest == ""
 
 
 def test_an_erased_account_is_nowhere(tmp_path: Path, home: Path) -> None:
@@ -129,7 +130,7 @@ def test_a_table_that_stays_where_it_is(tmp_path: Path, home: Path, monkeypatch:
 
 def test_the_sabotaged_twin_leaves_nobody_out(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that does not ask who is gone is caught by the first test of this file's kind."""
-    monkeypatch.setattr(Removed, "of", lambda _self, _source: {})
+    monkeypatch.setattr(Suppressed, "of", lambda _self, _source: {})
     assert rows(opened(tmp_path, home, [("account", "a", None)]), "accounts", "account_id") == ["a", "b", "c"]
 
 

@@ -25,8 +25,8 @@ from features.simulate.base import add_months, propagate
 from features.simulate.buyers import conversion_truth
 from features.simulate.company import tables_written
 from features.simulate.customers import churn_truth
+from features.sources.loader import open_source
 from features.sources.schema import TABLES
-from features.sources.source import open_source
 from tests.features.simulated import END, SMALL, connect, one, spells_of, world_of
 
 TYPES = {

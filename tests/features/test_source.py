@@ -10,10 +10,12 @@ import pytest
 from features.kit.errors import BadInput, UserMistake
 from features.panel.build import build_panel
 from features.simulate import simulate
-from features.sources import overlay
-from features.sources.overlay import coerce
+from features.sources import overlay as overlays
+from features.sources.fingerprint import fingerprint
+from features.sources.loader import open_source
+from features.sources.overlay import overlay
 from features.sources.schema import TABLES
-from features.sources.source import open_source
+from features.sources.typed_values import coerce
 from tests.company import at, make_source, random_company
 
 ACCOUNTS = "SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time"
@@ -132,9 +134,9 @@ class TestSource:
         tables = random_company(1)
         first = make_source(tmp_path / "first", tables)
         shuffled = make_source(tmp_path / "second", {n: rows[::-1] for n, rows in tables.items()})
-        assert first.fingerprint == shuffled.fingerprint
+        assert fingerprint(first) == fingerprint(shuffled)
         tables["usage"][0]["quantity"] = 12345
-        assert make_source(tmp_path / "third", tables).fingerprint != first.fingerprint
+        assert fingerprint(make_source(tmp_path / "third", tables)) != fingerprint(first)
 
     def test_span(self, tmp_path: Path) -> None:
         rows = [
@@ -158,7 +160,7 @@ class TestChanges:
     def test_other_columns_are_carried(self, tmp_path: Path) -> None:
         source = make_source(tmp_path, {"leads": self.ROWS})
         change = {"lead_id": "l1", "event_time": at("2024-02-01"), "known_time": at("2024-02-03"), "employees": "250"}
-        changed = source.with_changes("leads", [change])
+        changed = overlay(source, "leads", [change])
         days = [at("2024-02-02"), at("2024-02-04")]
         rows = build_panel(changed, "lead", days).to_pylist()
         assert [(r["entity_id"], r["employees"], r["industry"]) for r in rows] == [
@@ -168,8 +170,8 @@ class TestChanges:
 
     def test_changes_upon_changes_and_new_records(self, tmp_path: Path) -> None:
         source = make_source(tmp_path, {"leads": self.ROWS})
-        once = source.with_changes("leads", [{"lead_id": "l3", "event_time": at("2024-02-01"), "status": "open"}])
-        twice = once.with_changes("leads", [{"lead_id": "l3", "event_time": at("2024-02-05"), "industry": "steel"}])
+        once = overlay(source, "leads", [{"lead_id": "l3", "event_time": at("2024-02-01"), "status": "open"}])
+        twice = overlay(once, "leads", [{"lead_id": "l3", "event_time": at("2024-02-05"), "industry": "steel"}])
         rows = build_panel(twice, "lead", [at("2024-03-01")], ids=["l3"]).to_pylist()
         assert [(r["entity_id"], r["industry"], r["eligibility"]) for r in rows] == [("l3", "steel", "eligible")]
 
@@ -178,7 +180,7 @@ class TestChanges:
         told = [
             {"lead_id": i, **stamps, **one} for i in ("l1", "l3") for one in ({"employees": 250}, {"industry": "steel"})
         ]
-        changed = make_source(folder, {"leads": self.ROWS}).with_changes("leads", told)
+        changed = overlay(make_source(folder, {"leads": self.ROWS}), "leads", told)
         rows = build_panel(changed, "lead", [at("2024-03-01")], ids=["l1", "l3"]).to_pylist()
         return [(r["entity_id"], r["employees"], r["industry"]) for r in rows]
 
@@ -189,14 +191,16 @@ class TestChanges:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin."""
-        monkeypatch.setattr(overlay, "_together", lambda _key, read: read)
+        monkeypatch.setattr(overlays, "_together", lambda _key, read: read)
         assert self.two_fields_at_one_time(tmp_path) != [("l1", 250.0, "steel"), ("l3", 250.0, "steel")]
 
     def test_all_bad_values_at_once(self, tmp_path: Path) -> None:
         source = make_source(tmp_path, {"leads": self.ROWS})
         with pytest.raises(BadInput) as caught:
-            source.with_changes(
-                "leads", [{"lead_id": "l1", "event_time": at("2024-02-01"), "employees": "many", "colour": "red"}, {}]
+            overlay(
+                source,
+                "leads",
+                [{"lead_id": "l1", "event_time": at("2024-02-01"), "employees": "many", "colour": "red"}, {}],
             )
         assert len(caught.value.faults) == 4
 

@@ -14,7 +14,9 @@ from features.kit.errors import BadInput
 from features.panel.build import build_panel
 from features.signals.catalog import definitions
 from features.sources import loader
-from features.sources.source import Source, open_source
+from features.sources.fingerprint import contents_of, fingerprint
+from features.sources.loader import open_source
+from features.sources.source import Source
 from tests.company import at, make_source, random_company
 
 UNITS = [(unit, zone) for unit in ("s", "ms", "us", "ns") for zone in (None, "UTC", "Europe/Berlin")]
@@ -97,8 +99,8 @@ def test_large_tables_that_stay_in_their_files(
         source = open_source(str(folder), folder)
         assert source.stays("usage")
         assert panel(source).equals(expected)
-        assert source.contents.of("usage")[0] == source.rows("usage")
-        assert source.fingerprint
+        assert contents_of(source).of("usage")[0] == source.rows("usage")
+        assert fingerprint(source)
 
 
 def test_a_custom_column_of_nanoseconds_and_days(tmp_path: Path) -> None:

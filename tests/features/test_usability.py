@@ -14,7 +14,7 @@ from features.audit.outcome import QUESTIONS
 from features.readiness.line import Line
 from features.readiness.report import usability, verdict
 from features.simulate import simulate
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from tests.company import at, make_source, random_company
 
 

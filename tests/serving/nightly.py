@@ -25,11 +25,11 @@ from features.kit.clock import make_clock, parse_as_of
 from features.panel.build import build_panel
 from features.signals.catalog import definitions
 from features.signals.signal import Signal
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from serving.batch import run as running
 from serving.champion import Champions
 from serving.decisions import repository as history
-from serving.replay.scorer_cache import KeptScorers
+from serving.scorer_cache import KeptScorers
 from serving.store.connect import open_store
 
 CHUNK_ROWS = 100

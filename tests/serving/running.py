@@ -18,7 +18,8 @@ import numpy as np
 
 from features.signals.catalog import signals
 from features.simulate import simulate
-from features.sources.source import open_source
+from features.sources.fingerprint import fingerprint
+from features.sources.loader import open_source
 from models import champion_pointer
 from models.catalog import DEMO, get_model
 from models.scorer.artefact_schema import VerdictSpec
@@ -79,7 +80,7 @@ def make_home(folder: Path, accounts: int = 350, leads: int = 1_200, models: tup
             lambda rows, definition=definition: directions(definition, rows),  # type: ignore[misc]
         )
         scorer = folder / f"{name}.scorer"
-        origin = Origin(source.name, source.fingerprint, "2024-06-01", "2025-12-31")
+        origin = Origin(source.name, fingerprint(source), "2024-06-01", "2025-12-31")
         ready = VerdictSpec(code="ready", says="ready", ready=True)  # what the gates would say is not asked
         export.write(scorer, definition, learnt, learnt.rows.x[panel.population], origin, {}, ready)
         with champion_pointer.locked(home.path, name):

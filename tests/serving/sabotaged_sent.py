@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from features.kit.cli import run
 from serving.__main__ import app
 from serving.outbox.deliver import Delivered, Deliverer
-from serving.vendors.outbound import CallFailed, Write, WriteResult
+from serving.vendors.calls import CallFailed
+from serving.vendors.outbound import Write, WriteResult
 
 
 def _done(self: Deliverer, found: Sequence[tuple[Write, int, int]], _error: CallFailed) -> Delivered:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from features.kit.clock import from_us, make_clock, to_us
 from features.panel.build import build_panel
 from features.signals.catalog import signals as signals_of_all
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from serving.champion import Champions
 from serving.connections.config import ConnectionConfig, Mapped
 from serving.inbox import repository as letters
@@ -22,8 +22,8 @@ from serving.privacy.repository import Erased
 from serving.scoring.rows import signal_rows
 from serving.store.connect import Store
 from serving.store.tables import changes, decisions, inbox, signals, writebacks
+from serving.vendors.destination import Target, WriteBack
 from serving.vendors.inbound import Effect, Event
-from serving.vendors.outbound import Target, WriteBack
 from serving.worker import backfill as module
 from serving.worker.backfill import backfill
 from serving.worker.loop import Worker

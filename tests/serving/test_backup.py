@@ -12,16 +12,17 @@ from sqlalchemy import insert, select
 
 from features.kit.errors import UserMistake
 from features.sources.suppression import mark_of
+from serving.backup.backup import Difference, Restored, backup, restore
 from serving.connections.config import ConnectionConfig, Mapped
 from serving.decisions import repository as history
 from serving.keys import repository as keys
 from serving.keys import service
+from serving.privacy import protections
 from serving.privacy import repository as privacy
 from serving.privacy.aliases import aliases
-from serving.store import protections, version_counters
-from serving.store.backup import Difference, Restored, backup, restore
+from serving.privacy.protections import Kept
+from serving.store import version_counters
 from serving.store.connect import Store, insert_new, open_store
-from serving.store.protections import Kept
 from serving.store.tables import idempotency, inbox, metadata, signals
 from tests.serving.conftest import DATABASES, store_url
 from tests.serving.running import Home

@@ -22,16 +22,17 @@ import pytest
 from features.kit import atomic_files
 from features.kit.clock import make_clock, parse_as_of
 from features.kit.errors import UserMistake
-from features.sources.source import Source, open_source
-from serving.batch import manifest
+from features.sources.loader import open_source
+from features.sources.source import Source
+from serving import manifest
 from serving.batch import run as running
 from serving.batch.call_list import read_top
-from serving.batch.checkpoint import Plan, Work, only_one
-from serving.batch.manifest import files_of, is_whole, read_manifest, read_scores
+from serving.batch.checkpoint import Plan, Work
 from serving.batch.run import Done, Options
 from serving.champion import Champions
 from serving.errors import BatchBusy
-from serving.replay.scorer_cache import KeptScorers
+from serving.manifest import files_of, is_whole, only_one, read_manifest, read_scores
+from serving.scorer_cache import KeptScorers
 from serving.store.connect import open_store
 from tests import commands
 from tests.conftest import NewHome
@@ -193,7 +194,7 @@ class TestFailing:
         monkeypatch.setattr(
             atomic_files, "_beside", lambda path, locked: path.parent.mkdir(parents=True, exist_ok=True) or path
         )
-        with pytest.raises((AssertionError, pa.ArrowInvalid)):
+        with pytest.raises((AssertionError, UserMistake, pa.ArrowInvalid)):  # half a run, no manifest, half a file
             sweep(batch, tmp_path, expected, OSError(errno.EIO, "Input/output error"))
 
     def test_a_disk_that_is_really_full(self, home: Home, tmp_path: Path) -> None:

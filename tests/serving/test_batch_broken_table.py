@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from features.kit.errors import BadInput
-from features.sources.source import SHIPPED, open_source
+from features.sources.loader import SHIPPED, open_source
 from serving.__main__ import app
 from serving.batch import run as running
 from serving.connections.config import ConnectionConfig, tell

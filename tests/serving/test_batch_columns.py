@@ -19,11 +19,12 @@ from models.scorer.scorer import sigmoid
 from serving.batch import previous_run, schema
 from serving.batch.previous_run import Before
 from serving.champion import Champion
-from serving.replay.scorer_cache import KeptScorers
-from serving.score_change.attribution import Old, split
+from serving.decisions.earlier_rows import Old
+from serving.eligibility import ELIGIBLE, OPTED_OUT
+from serving.score_change.attribution import split
+from serving.scorer_cache import KeptScorers
 from serving.scoring import columns
 from serving.scoring.columns import score_columns, stakes
-from serving.scoring.eligibility import ELIGIBLE, OPTED_OUT
 from serving.scoring.rows import FIXED, ScoredRow, at_stake, signal_rows
 from tests.scorers import WORDS, make_scorer, random_rows
 

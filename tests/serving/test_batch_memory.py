@@ -11,7 +11,8 @@ import pytest
 
 from features.kit.errors import UserMistake
 from features.kit.memory import memory_bytes
-from features.sources.source import MEMORY_SHARE, open_source
+from features.sources.loader import open_source
+from features.sources.source import MEMORY_SHARE
 from serving.batch.command import batch
 from tests.serving.running import AS_OF, Home, quick_home
 

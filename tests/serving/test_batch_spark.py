@@ -15,8 +15,8 @@ from features.kit.errors import AccountscoreError
 from models.champion_pointer import Pointer, read_pointer
 from models.scorer.scorer import Scorer
 from serving.batch import spark
-from serving.batch.manifest import read_manifest
 from serving.champion import Champion
+from serving.manifest import read_manifest
 from serving.scoring.columns import Scored, score_columns
 from tests.scorers import make_scorer
 from tests.serving.running import Home, quick_home

@@ -20,7 +20,7 @@ from features.kit import atomic_files
 from features.simulate import simulate
 from models import champion_pointer
 from models.catalog import MODELS, get_model
-from serving.batch.manifest import RUN, files_of, is_whole, published, read_manifest
+from serving.manifest import RUN, files_of, is_whole, published, read_manifest
 from tests import commands
 from tests.scorers import make_scorer
 from tests.serving.nightly import some_signals

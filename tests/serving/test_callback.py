@@ -21,7 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from standardwebhooks.webhooks import Webhook
 
-from serving.vendors.outbound import CallFailed, CallRefused, Write, WriteBack
+from serving.vendors.calls import CallFailed, CallRefused
+from serving.vendors.destination import WriteBack
+from serving.vendors.outbound import Write
 from serving.vendors.standard_webhooks.outbound import Callback
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

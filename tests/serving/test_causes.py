@@ -16,19 +16,20 @@ import pytest
 from features.kit.clock import to_us
 from features.panel.build import build_panel
 from features.signals.catalog import definitions
+from features.sources.overlay import overlay
 from features.sources.source import Source
-from features.sources.suppression import Removed, mark_of
+from features.sources.suppression import Suppressed, mark_of
 from models import champion_pointer
 from serving.batch import between
 from serving.batch import run as running
-from serving.batch.manifest import read_scores
 from serving.batch.run import Options
 from serving.champion import Champions
 from serving.decisions import repository as history
 from serving.errors import NotFound
-from serving.replay.scorer_cache import KeptScorers
+from serving.manifest import read_scores
 from serving.score_change.schemas import ChangeAnswer
 from serving.score_change.service import change
+from serving.scorer_cache import KeptScorers
 from serving.store.connect import Store
 from serving.store.tables import decisions, removals
 from serving.worker import score_dirty as worker
@@ -297,7 +298,7 @@ class TestBatch:
         self, batch: Batch, home: Path, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         batch(company(), THEN)
-        gone = Removed(sources={"company": {"account": {mark_of("account", "a20"): "a21"}}})
+        gone = Suppressed(sources={"company": {"account": {mark_of("account", "a20"): "a21"}}})
         monkeypatch.setenv("ACCOUNTSCORE_HOME", str(tmp_path / "home"))
         (tmp_path / "home").mkdir()
         gone.save(tmp_path / "home")
@@ -347,7 +348,7 @@ class TestWorker:
         source = make_source(tmp_path / "company", company())
         news = {"account_id": "a10", "employees": 2, "event_time": THEN + DAY, "known_time": THEN + DAY}
         work(source, THEN)
-        work(source.with_changes("accounts", [news]))
+        work(overlay(source, "accounts", [news]))
         assert moved_by_data(told(home, store, "account")) == {"a10"}
 
     def test_scores_of_different_moments(self, work: Work, home: Path, store: Store) -> None:

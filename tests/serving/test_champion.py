@@ -347,7 +347,10 @@ class TestOutage:
                 wait_for(lambda: httpx.get(f"{url}/readyz").json()["status"] == "ready")
 
 
-HEAVY = ("mlflow", "pandas", "sklearn", "scipy", "numba", "alembic", "lightgbm", "pyspark", "matplotlib", "optuna")
+HEAVY = (
+    "mlflow", "pandas", "duckdb", "sklearn", "scipy", "numba", "alembic", "lightgbm", "pyspark", "matplotlib", "optuna",
+    "features.panel",
+)  # fmt: skip
 ASK = """
 import asyncio, sys
 import httpx

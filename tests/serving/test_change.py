@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from features.signals.signal import Phrase, Signal
 from models.scorer.scorer import Scorer
-from serving.score_change.attribution import Old, Split, split
+from serving.decisions.earlier_rows import Old
+from serving.score_change.attribution import Split, split
 from serving.score_change.attribution_batch import split_many
 from tests.scorers import WORDS, make_scorer, make_signals
 

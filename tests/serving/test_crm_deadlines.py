@@ -14,8 +14,9 @@ import pytest
 
 from serving.vendors import client as module
 from serving.vendors import transport
+from serving.vendors.calls import CallFailed
 from serving.vendors.client import judge, make_client
-from serving.vendors.outbound import CallFailed, WriteBack
+from serving.vendors.destination import WriteBack
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
 PLACES = {

@@ -20,9 +20,10 @@ from serving.outbox.deliver import Delivered, Deliverer, pause_after
 from serving.store.connect import Store
 from serving.store.tables import ledger, writebacks
 from serving.vendors.client import retry_after
+from serving.vendors.destination import Target, WriteBack
 from serving.vendors.dynamics.outbound import Dynamics
 from serving.vendors.hubspot.outbound import HubSpot
-from serving.vendors.outbound import Outbound, Target, WriteBack
+from serving.vendors.outbound import Outbound
 from serving.vendors.registry import VENDORS as REGISTERED
 from serving.vendors.salesforce.outbound import Salesforce
 from tests.serving.dataverse import guid

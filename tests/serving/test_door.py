@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from serving.gateway import headers as headers_module
-from serving.gateway.gzip_body import inflate
 from serving.gateway.rate_limit import Buckets
+from serving.gzip_body import inflate
 from serving.keys import repository as keys
 from serving.problems import Problem
 from tests.serving.conftest import DATABASES, store_url

@@ -17,10 +17,10 @@ from sqlalchemy import func, select
 
 from features.kit.clock import parse_as_of
 from features.panel.build import build_panel
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from models.champion_pointer import read_pointer
 from models.scorer.scorer import Scorer
-from serving.batch.manifest import read_scores
+from serving.manifest import read_scores
 from serving.store.connect import open_store
 from serving.store.tables import inbox
 from tests.conftest import NewHome

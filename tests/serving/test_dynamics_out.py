@@ -20,10 +20,12 @@ from serving.outbox import deliver
 from serving.outbox.deliver import Delivered
 from serving.store.connect import Store
 from serving.store.tables import inbox as table
+from serving.vendors.calls import CallFailed
+from serving.vendors.destination import Target, WriteBack
 from serving.vendors.dynamics import outbound as dynamics
 from serving.vendors.dynamics.outbound import Dynamics
 from serving.vendors.inbound import Event
-from serving.vendors.outbound import CallFailed, Target, Write, WriteBack, WriteResult
+from serving.vendors.outbound import Write, WriteResult
 from tests.serving import test_deliver
 from tests.serving.dataverse import guid
 from tests.serving.fake_dataverse import FakeDataverse, fake_dataverse, read_batch

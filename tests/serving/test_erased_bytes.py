@@ -20,7 +20,7 @@ from features.sources.suppression import FILE, mark_of
 from models import registry
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
-from serving.batch.manifest import is_whole, read_manifest
+from serving.manifest import is_whole, read_manifest
 from serving.privacy import files, service
 from serving.privacy import repository as privacy
 from serving.store.connect import Store, open_store
@@ -130,7 +130,7 @@ def test_an_id_of_which_nothing_is_stored(home: Home) -> None:
 
 
 def test_a_batch_that_is_under_way_is_told_of(home: Home) -> None:
-    from serving.batch.checkpoint import only_one
+    from serving.manifest import only_one
 
     erased = privacy.Erased(frozenset([("account", "0" * 64)]))
     with only_one(home.path / "scores"):

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import insert
 
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from features.sources.suppression import FILE, mark_of
 from models.catalog import get_model
-from serving.batch.manifest import read_manifest
+from serving.manifest import read_manifest
 from serving.privacy import repository as privacy
 from serving.privacy import suppression_export
 from serving.store.connect import Store, open_store

@@ -13,18 +13,18 @@ from sqlalchemy import insert, select, text
 
 from features.kit.errors import AccountscoreError, UserMistake
 from features.kit.settings import Settings
-from features.sources.suppression import FILE, Removed, mark_of
+from features.sources.suppression import FILE, Suppressed, mark_of
 from models import registry
+from serving.backup.backup import backup, restore
+from serving.bootstrap import set_up
 from serving.keys import cache
 from serving.keys import repository as keys
 from serving.privacy import home_copy, service, suppression_export
 from serving.privacy import repository as privacy
+from serving.privacy.protections import Kept, Protections
 from serving.settings import ServingSettings
-from serving.store.backup import backup, restore
-from serving.store.bootstrap import set_up
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
-from serving.store.protections import Kept, Protections
 from serving.store.tables import signals
 from serving.store_cache import Watched
 from serving.worker.removals import STATES, Removal, take_away
@@ -248,7 +248,7 @@ class TestProtectionsOutliveTheStore:
         monkeypatch.setattr(suppression_export, "learn", lambda *_: None)
         store = another()
         suppression_export.publish(store, home)
-        assert (self.quiet(store), Removed.load(home).everywhere) == (set(), {})
+        assert (self.quiet(store), Suppressed.load(home).everywhere) == (set(), {})
 
     def test_an_objection_holds_where_the_home_cannot_be_written(self, tmp_path: Path) -> None:
         store = new_store(tmp_path)

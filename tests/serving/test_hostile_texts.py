@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import Text, insert, select
 from sqlalchemy.exc import DBAPIError
 
+from serving.backup.backup import backup, restore
 from serving.store import text as text_type
-from serving.store.backup import backup, restore
 from serving.store.connect import Store, open_store
 from serving.store.tables import inbox, metadata
 from serving.store.text import kept

@@ -17,16 +17,17 @@ import serving.__main__
 import training.__main__
 from features.kit.clock import make_clock, parse_as_of, to_us
 from features.kit.errors import UserMistake
-from features.sources.source import Source, open_source
+from features.sources.loader import open_source
+from features.sources.source import Source
 from serving.batch import run as running
 from serving.batch.call_list import read_top
 from serving.batch.freshness import check_age
-from serving.batch.manifest import read_manifest
 from serving.batch.run import Options
 from serving.champion import Champions
 from serving.decisions import repository as history
 from serving.errors import StaleInput
-from serving.replay.scorer_cache import KeptScorers
+from serving.manifest import read_manifest
+from serving.scorer_cache import KeptScorers
 from serving.scoring import repository as stored
 from serving.store.connect import Store, open_store
 from serving.store.tables import signals

@@ -12,8 +12,8 @@ from sqlalchemy import insert, select
 from typer.testing import CliRunner
 
 from features.kit.clock import make_clock, to_us
-from features.sources.overlay import Unreadable, coerce
 from features.sources.schema import TABLES
+from features.sources.typed_values import Unreadable, coerce
 from serving.__main__ import app
 from serving.champion import Champions
 from serving.connections.config import ConnectionConfig, Mapped

@@ -21,8 +21,8 @@ from serving.outbox.deliver import Delivered, Deliverer, Deliverers
 from serving.outbox.repository import BACKFILL, BATCH, WEBHOOK
 from serving.store.connect import Store
 from serving.store.tables import decisions, dirty, writebacks
+from serving.vendors.destination import Target, WriteBack
 from serving.vendors.inbound import Event
-from serving.vendors.outbound import Target, WriteBack
 from serving.worker import backfill, score_dirty
 from serving.worker.loop import Worker
 from serving.worker.source_cache import Sources

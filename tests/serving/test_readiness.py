@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import create_engine, delete, func, insert, select, text
 
 from models import champion_pointer
-from serving.decisions import recorder
 from serving.errors import RegistryFailed
 from serving.registry_sync import sync
+from serving.scoring import recorder
+from serving.scoring.held import Scoring
 from serving.settings import ServingSettings
 from serving.store.connect import open_store
 from serving.store.probe import Probe
@@ -86,7 +87,7 @@ class TestALockedStore:
         assert max(took for took, _ in asked) < 5
         assert [said for _, said in asked] == [[self.LATE]] * 5
         wait_for(lambda: recorded() == kept + 5)  # they were kept when the lock was gone
-        wait_for(lambda: not inside.state.recorder.late)
+        wait_for(lambda: not inside.state.part(Scoring).recorder.late)
         assert ready(inside)["store"] == "reached"
         assert "accountscore_decisions_late_total 5.0" in inside.client.get("/metrics").text
 
@@ -104,8 +105,8 @@ class TestALockedStore:
         monkeypatch.setattr(recorder, "LATE_ROWS", 3)
         with locked(inside):
             assert [ask(inside)[1] for _ in range(8)] == [[self.LATE]] * 8
-            assert len(inside.state.recorder._waiting) == 3
-        wait_for(lambda: not inside.state.recorder.late)
+            assert len(inside.state.part(Scoring).recorder._waiting) == 3
+        wait_for(lambda: not inside.state.part(Scoring).recorder.late)
 
 
 class TestPostgres:

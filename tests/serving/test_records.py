@@ -14,8 +14,8 @@ from sqlalchemy import insert, select, update
 from features.kit.clock import to_us
 from features.kit.errors import UserMistake
 from serving.decisions import repository as history
-from serving.replay.scorer_cache import KeptScorers, ScorerGone
 from serving.replay.service import replay
+from serving.scorer_cache import KeptScorers, ScorerGone
 from serving.store.tables import decisions, inbox
 from tests.serving.account import ask, refused, store_signals
 from tests.serving.conftest import DATABASES, store_url

@@ -14,7 +14,9 @@ import requests
 from simple_salesforce import Salesforce as SimpleSalesforce
 from simple_salesforce.exceptions import SalesforceMalformedRequest, SalesforceResourceNotFound
 
-from serving.vendors.outbound import CallFailed, CallRefused, Target, Write, WriteBack, WriteResult
+from serving.vendors.calls import CallFailed, CallRefused
+from serving.vendors.destination import Target, WriteBack
+from serving.vendors.outbound import Write, WriteResult
 from serving.vendors.salesforce import outbound as salesforce
 from serving.vendors.salesforce.outbound import Salesforce
 from tests.serving.fake_salesforce import FakeSalesforce, fake_salesforce

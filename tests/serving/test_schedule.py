@@ -19,10 +19,9 @@ import yaml
 
 import serving
 from features.simulate import simulate
-from features.sources.source import SHIPPED
+from features.sources.loader import SHIPPED
 from serving.__main__ import app
-from serving.batch.checkpoint import only_one
-from serving.batch.manifest import read_manifest
+from serving.manifest import only_one, read_manifest
 from tests.serving.running import free_port, quick_home
 
 ROOT = Path(serving.__file__).parents[1]

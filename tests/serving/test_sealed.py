@@ -13,8 +13,8 @@ from serving.inbox import repository as letters
 from serving.inbox import repository as module
 from serving.inbox.sealed import PREFIX, Seal
 from serving.store.tables import inbox
+from serving.vendors.destination import Target, WriteBack
 from serving.vendors.inbound import Event
-from serving.vendors.outbound import Target, WriteBack
 from serving.worker import row_changes
 from serving.worker.apply_inbox import apply_letters
 from serving.worker.source_cache import Sources

@@ -14,9 +14,9 @@ from sqlalchemy import event, func, select
 from models.catalog import get_model
 from models.champion_pointer import Pointer
 from serving.champion import Champion
-from serving.decisions import recorder as recorder_module
-from serving.decisions.recorder import Recorder
+from serving.scoring import recorder as recorder_module
 from serving.scoring.micro_batch import Asked, Together
+from serving.scoring.recorder import Recorder
 from serving.scoring.request_parser import parse
 from serving.scoring.service import Scored, Terms, score, score_together
 from serving.store.connect import Store

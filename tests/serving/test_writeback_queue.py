@@ -12,7 +12,8 @@ from serving.outbox import echo_ledger
 from serving.outbox import repository as outbox
 from serving.outbox.repository import NewScore
 from serving.store.connect import Store
-from serving.vendors.outbound import Target, Write, WriteBack
+from serving.vendors.destination import Target, WriteBack
+from serving.vendors.outbound import Write
 from tests.serving.stores import new_store
 
 

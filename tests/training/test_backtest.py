@@ -11,7 +11,7 @@ import pytest
 
 from features.kit.clock import DAY_US
 from features.simulate import simulate
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from models.catalog import get_model
 from tests.company import LEAD_SIGNALS, all_but, at, make_source
 from training import backtest

@@ -13,7 +13,7 @@ import pytest
 from features.kit.errors import UserMistake
 from features.kit.settings import Settings
 from features.simulate import simulate
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from models.catalog import get_model
 from tests import commands
 from tests.company import ACCOUNT_SIGNALS, all_but

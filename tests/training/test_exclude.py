@@ -17,14 +17,14 @@ from features.kit.errors import UserMistake
 from features.kit.settings import Settings
 from features.readiness.labelled_rows import themed
 from features.simulate import simulate
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from models import champion_pointer
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
 from serving.batch import run as running
 from serving.batch.run import Options
 from serving.champion import Champions
-from serving.replay.scorer_cache import KeptScorers
+from serving.scorer_cache import KeptScorers
 from serving.store.connect import open_store
 from tests import commands
 from tests.company import all_but, at, make_source

@@ -13,7 +13,7 @@ import pytest
 
 from features.kit.settings import Settings
 from features.simulate import simulate
-from features.sources.source import open_source
+from features.sources.loader import open_source
 from models import registry
 from models.catalog import get_model
 from models.champion_pointer import read_pointer

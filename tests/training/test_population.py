@@ -14,7 +14,8 @@ import pytest
 from features.kit.errors import BadInput
 from features.readiness.labelled_rows import labelled_rows, observed
 from features.simulate import simulate
-from features.sources.source import Source, open_source
+from features.sources.loader import open_source
+from features.sources.source import Source
 from models.catalog import get_model
 from models.definition import Model
 from models.population import EVERYBODY, Condition, Population, where

@@ -11,7 +11,8 @@ from features.kit import atomic_files
 from features.kit.errors import UserMistake
 from features.kit.progress import Progress
 from features.kit.settings import Settings
-from features.sources.source import Source, open_source
+from features.sources.loader import open_source
+from features.sources.source import Source
 from models import registry
 from models.catalog import get_model
 from models.champion_pointer import read_pointer

@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from serving.strict_json import loads
+from serving.vendors.calls import CallFailed, CallRefused
+from serving.vendors.destination import WriteBack
 from serving.vendors.dynamics.inbound import GUID, text_of
-from serving.vendors.outbound import CallFailed, CallRefused, Outbound, Write, WriteBack, WriteResult
+from serving.vendors.outbound import Outbound, Write, WriteResult
 from serving.vendors.retry_after import retry_after
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from serving.vendors.outbound import CallFailed, Outbound, Write, WriteResult, one_call
+from serving.vendors.calls import CallFailed
+from serving.vendors.outbound import Outbound, Write, WriteResult, one_call
 
 if TYPE_CHECKING:
     import httpx

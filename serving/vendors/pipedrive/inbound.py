@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from features.sources.overlay import time_us
+from features.sources.typed_values import time_us
 from serving.strict_json import NotStrict, loads
 from serving.vendors.basic_auth import CHALLENGE, LOGIN, has_login
 from serving.vendors.inbound import Delivery, Effect, Event, Inbound

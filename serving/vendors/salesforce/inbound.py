@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from features.sources.overlay import time_us
+from features.sources.typed_values import time_us
 from serving.vendors.inbound import Answer, Delivery, Event, Inbound
 from serving.vendors.shared_key import has_key
 

@@ -18,7 +18,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from features.sources.overlay import time_us
+from features.sources.typed_values import time_us
 from serving.strict_json import NotStrict, loads
 from serving.vendors.inbound import Delivery, Effect, Event, Inbound
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from features.kit.clock import system_us
-from serving.vendors.outbound import Outbound, Write, WriteBack, WriteResult
+from serving.vendors.destination import WriteBack
+from serving.vendors.outbound import Outbound, Write, WriteResult
 from serving.vendors.standard_webhooks.inbound import key_of, sign
 
 if TYPE_CHECKING:

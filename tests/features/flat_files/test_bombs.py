@@ -22,7 +22,7 @@ from features.kit.errors import BadInput, UserMistake
 from features.kit.flat_files import bounds, reading
 from features.kit.flat_files.reading import open_file, read_file
 from features.sources import held_text, loader
-from features.sources.source import open_source
+from features.sources.loader import open_source
 
 MEASURED = """
 import sys

@@ -11,7 +11,9 @@ import pytest
 
 from features.readiness.line import Line
 from features.readiness.report import usability
-from features.sources.source import Source, open_source
+from features.sources.loader import open_source
+from features.sources.overlay import overlay
+from features.sources.source import Source
 from features.sources.vocabularies import WORDS, understood, words_of
 from tests.company import at, make_source
 
@@ -85,9 +87,7 @@ class TestWords:
 
     def test_a_webhook_is_read_as_a_file_is(self, tmp_path: Path) -> None:
         source = make_source(tmp_path, {"accounts": [account(kind="Customer")]})
-        changed = source.with_changes(
-            "accounts", [{"account_id": "a", "event_time": at("2024-03-01"), "kind": "INTERNAL"}]
-        )
+        changed = overlay(source, "accounts", [{"account_id": "a", "event_time": at("2024-03-01"), "kind": "INTERNAL"}])
         assert sorted(changed.query("SELECT kind FROM accounts")) == [("customer",), ("internal",)]
 
     def test_what_is_understood_and_what_counts_for_nothing(self, tmp_path: Path) -> None:
@@ -256,8 +256,8 @@ class TestCredits:
 
     def test_by_webhook(self, tmp_path: Path) -> None:
         source = make_source(tmp_path, {"accounts": [account()], "subscriptions": [contract("2024-02-01", 50.0)]})
-        changed = source.with_changes(
-            "subscriptions", [{"subscription_id": "s", "event_time": at("2024-03-01"), "mrr": "-250"}]
+        changed = overlay(
+            source, "subscriptions", [{"subscription_id": "s", "event_time": at("2024-03-01"), "mrr": "-250"}]
         )
         assert changed.query("SELECT mrr FROM subscriptions ORDER BY event_us") == [(5000,), (5000,)]
 

@@ -11,10 +11,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from features.sources.source import Source, open_source
+from features.sources.loader import open_source
+from features.sources.source import Source
 from serving.export import star_schema
 from serving.export.export import Exported, export
-from serving.replay.scorer_cache import KeptScorers
+from serving.scorer_cache import KeptScorers
 from tests.conftest import MakeOnce, NewHome
 from tests.serving.running import AS_OF, Home
 

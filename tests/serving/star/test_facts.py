@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.sources.source import Source
-from serving.batch.manifest import read_manifest, read_scores
 from serving.export import rows, star_schema
+from serving.manifest import read_manifest, read_scores
 from tests.serving.running import AS_OF
 from tests.serving.star.conftest import RIPE, bytes_of
 

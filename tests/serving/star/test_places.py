@@ -18,12 +18,13 @@ import sqlalchemy as sa
 
 from features.kit import atomic_files
 from features.kit.errors import UserMistake
+from features.sources.overlay import overlay
 from features.sources.source import Source
-from serving.batch.manifest import read_manifest
 from serving.errors import BatchBusy
 from serving.export import star_schema
 from serving.export.database import TABLES, Database
 from serving.export.folder import Folder
+from serving.manifest import read_manifest
 from serving.store.connect import open_store
 from tests.serving.conftest import DATABASES
 from tests.serving.running import AS_OF, Home
@@ -256,7 +257,8 @@ class TestCsv:
         ]
         ids = [row[0] for row in source.query("SELECT DISTINCT account_id FROM accounts ORDER BY 1 LIMIT 10")]
         moment = dt.datetime(2025, 12, 31, tzinfo=dt.UTC)
-        changed = source.with_changes(
+        changed = overlay(
+            source,
             "accounts",
             [
                 {"account_id": i, "event_time": moment, "known_time": moment, "name": name}
@@ -280,7 +282,7 @@ class TestCsv:
 
     def test_as_it_is_it_would_be_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The sabotaged twin of the rule itself: a formula behind a sign that was forgotten."""
-        from serving.export import csv_injection
+        from serving import csv_injection
 
         table = pa.table({"name": ["@SUM(1)", "\t=1", "\r=1", None], "n": [-1, 0, 1, None]})
         assert csv_injection.harmless_table(table).to_pydict() == {

@@ -20,7 +20,7 @@ import pytest
 
 from features.kit.errors import BadInput, UserMistake
 from features.simulate import simulate
-from features.sources.source import SHIPPED, open_source
+from features.sources.loader import SHIPPED, open_source
 from models import champion_pointer
 from models.catalog import get_model
 from models.scorer.scorer import Scorer

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,27 @@ import pyarrow.parquet as pq
 from features.kit import atomic_files
 from features.kit.clock import now, parse_as_of
 from features.kit.errors import UserMistake
+from features.kit.file_lock import file_lock
+from features.kit.writable import require_writable
 from models.catalog import get_model
-from serving.privacy.repository import Erased
+from serving.errors import BatchBusy
 
 MANIFEST = "manifest.json"
 RUN = "run.json"
 """A run's own manifest, in its folder: it is there when the run is whole."""
+IsErased = Callable[[str, str], bool]
+"""Whether an entity (account, lead) of this id was erased."""
+
+
+@contextmanager
+def only_one(out: Path) -> Iterator[None]:
+    """One run at a time per OUT. Raises `BatchBusy`, `UserMistake` when OUT is a file."""
+    if out.exists() and not out.is_dir():
+        raise UserMistake(f"{str(out)!r} is a file: give a folder with --out")
+    require_writable(out, "give --out a folder that can be written; nothing was published")
+    busy = BatchBusy(f"another run is going on in {str(out)!r}: wait for it, or give another --out")
+    with file_lock(out / ".lock", 0, busy):
+        yield
 
 
 def publish(out: Path, run_id: str) -> Path:
@@ -31,7 +47,7 @@ def publish(out: Path, run_id: str) -> Path:
     return out / MANIFEST
 
 
-def forget_erased(out: Path, erased: Erased) -> list[str]:
+def forget_erased(out: Path, is_erased: IsErased) -> list[str]:
     """Take away every run but the published one that has somebody who was erased; returns their ids.
 
     A reader that has one of its files open reads it to its end.
@@ -40,21 +56,21 @@ def forget_erased(out: Path, erased: Erased) -> list[str]:
     found = []
     for folder in sorted(run for run in _runs(out) if current is None or run.name != current["run_id"]):
         ids = ((path.stem, pq.read_table(path, columns=["entity_id"])) for path in folder.glob("signals/*.parquet"))
-        if any(erased.has(entity, name) for entity, rows in ids for name in rows["entity_id"].to_pylist()):
+        if any(is_erased(entity, name) for entity, rows in ids for name in rows["entity_id"].to_pylist()):
             shutil.rmtree(folder)
             found.append(folder.name)
     return found
 
 
-def rewrite_without(out: Path, erased: Erased) -> None:
+def rewrite_without(out: Path, is_erased: IsErased) -> None:
     """Take who was erased out of all that is in OUT: the published run is written anew without them, other runs that have them
-    and what waits for the next one are deleted. Use under `work.only_one`.
+    and what waits for the next one are deleted. Use under `only_one`.
 
     Killed on the way, the published run is not whole: the next batch makes it again.
     """
-    forget_erased(out, erased)
+    forget_erased(out, is_erased)
     manifest = published(out)
-    if manifest is not None and any([_filter(out, about, erased) for about in _by_entity(manifest)]):
+    if manifest is not None and any([_filter(out, about, is_erased) for about in _by_entity(manifest)]):
         for model in manifest["models"].values():
             model["rows"] = sum(file["rows"] for file in model["files"])
         text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
@@ -71,7 +87,7 @@ def _by_entity(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
     yield from manifest["signals"].items()
 
 
-def _filter(out: Path, about: tuple[str, dict[str, Any]], erased: Erased) -> bool:
+def _filter(out: Path, about: tuple[str, dict[str, Any]], is_erased: IsErased) -> bool:
     """Write a file anew without who was erased, and say so in its description; False when nobody was in it."""
     entity, file = about
     path = out / file["file"]
@@ -79,7 +95,7 @@ def _filter(out: Path, about: tuple[str, dict[str, Any]], erased: Erased) -> boo
         groups = [old.read_row_group(number) for number in range(old.num_row_groups)]
         schema = old.schema_arrow
     kept = [
-        g.filter(pa.array([not erased.has(entity, n) for n in g["entity_id"].to_pylist()], pa.bool_())) for g in groups
+        g.filter(pa.array([not is_erased(entity, n) for n in g["entity_id"].to_pylist()], pa.bool_())) for g in groups
     ]
     left = sum(group.num_rows for group in kept)
     if left == sum(group.num_rows for group in groups):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
 from features.outcomes.catalog import OUTCOMES
 from features.outcomes.outcome import ELIGIBLE, Outcome
 
@@ -21,3 +25,23 @@ def detail(code: str, outcome: Outcome | None = None) -> str:
     """What is said of a code, in the words of a model's outcome where it has its own."""
     own = {each.code: each.detail for each in outcome.not_eligible} if outcome else {}
     return own.get(code) or DETAILS.get(code, "It is not among those that this model is for.")
+
+
+class NoScore(Struct):
+    """Why there is honestly none."""
+
+    code: Annotated[
+        str,
+        Meta(
+            description="stable name for programs",
+            examples=["already_leaving"],
+            extra_json_schema={"enum": sorted(DETAILS)},
+        ),
+    ]
+    detail: Annotated[
+        str,
+        Meta(
+            description="why, in words",
+            examples=["The account gave notice of leaving before this moment: the outcome is known."],
+        ),
+    ]

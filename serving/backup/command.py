@@ -15,8 +15,8 @@ File = Annotated[Path, typer.Argument(help="The backup: one SQLite file, whichev
 
 def backup(file: File) -> None:
     """Write the whole store into a new file, consistent as of one moment, while everything runs."""
+    from serving.backup.backup import backup as write
     from serving.settings import ServingSettings
-    from serving.store.backup import backup as write
     from serving.store.connect import open_store
 
     store = open_store(ServingSettings.from_env().base.store_url)
@@ -36,10 +36,10 @@ def restore(
     not, also where the store was lost and only the home knows of them.
     """
 
+    from serving.backup.backup import restore as read
     from serving.connections.config import read_connections
     from serving.privacy import home_copy, service, suppression_export
     from serving.settings import ServingSettings
-    from serving.store.backup import restore as read
     from serving.store.connect import open_store
     from serving.store.migrate import migrate
 

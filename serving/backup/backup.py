@@ -2,7 +2,7 @@
 moment while everything runs, and restored into either database.
 
 A restore takes back what came after the backup, and says how much. What protects somebody it does not take back: see
-`serving.store.protections`."""
+`serving.privacy.protections`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from features.kit.errors import UserMistake
 from features.kit.settings import sqlite_url
 from features.kit.writable import require_writable, unwritable
 from serving.connections.config import ConnectionConfig
+from serving.privacy import protections
+from serving.privacy.protections import Kept, Protections
 from serving.privacy.repository import holds
-from serving.store import protections
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
-from serving.store.protections import Kept, Protections
 from serving.store.tables import generations, metadata
 from serving.store.version_counters import read as read_generations
 

@@ -1,0 +1,83 @@
+"""Takes suppressed and deleted entities out of a source's tables, before anything else is made of them.
+
+Suppressed : rows of its own are left out; rows that must have it (its subscriptions, usage, tickets) too; rows that may do
+             without it (a touch of somebody else, a lead of that company) lose its id and stay.
+Merged     : what belonged to it, events too, belongs to the one that remains; its own rows are left out, or take the new id
+             when the source does not have that yet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+import duckdb
+import pyarrow as pa
+
+from features.sources.schema import Table
+from features.sources.suppression import OWNERS, SuppressedIds
+
+
+class SuppressionFilter:
+    """Of one source; `ids` stands for all that concerns it."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, ids: SuppressedIds) -> None:
+        self.ids = ids
+        self._connection = connection
+        if ids:
+            connection.execute("CREATE TABLE suppressed_ids (kind VARCHAR, id VARCHAR, remains VARCHAR)")
+            rows = [(kind, hashed, into) for kind, of_kind in ids.items() for hashed, into in of_kind.items()]
+            texts = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+            connection.register("suppressed_hashes", pa.table(texts, names=["kind", "hashed", "remains"]))
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal suppression."""
+        return hashlib.sha256(json.dumps(self.ids, sort_keys=True).encode()).hexdigest() if self.ids else ""
+
+    def take_out(self, view: str, table: Table, columns: Mapping[str, str]) -> None:
+        """Put a view without who is suppressed in the place of `view`, which has these columns (name to DuckDB's type).
+
+        Costs one look at the distinct ids of the table when anybody is suppressed, nothing otherwise.
+        """
+        owners = {kind: name for kind, name in OWNERS.items() if name in columns and table.column(name)}
+        found = [kind for kind, name in owners.items() if kind in self.ids and self._find(view, kind, name)]
+        if not found:
+            return
+        whole = f'"whole_{table.name}"'
+        self._connection.execute(f"ALTER VIEW {view} RENAME TO {whole}")
+        joins, replaced, kept, now = [], [], [], {name: f"w.{name}" for name in owners.values()}
+        for kind in found:
+            name, out = owners[kind], f"suppressed_{kind}"
+            joins.append(
+                f"LEFT JOIN (SELECT id, remains FROM suppressed_ids WHERE kind = '{kind}') {out} ON {out}.id = w.{name}::VARCHAR"
+            )
+            now[name] = f"CASE WHEN {out}.id IS NULL THEN w.{name}::VARCHAR ELSE {out}.remains END"
+            replaced.append(f"{now[name]} AS {name}")
+            if name == table.key:
+                held = f"SELECT {name}::VARCHAR FROM {whole}"
+                kept.append(f"({out}.id IS NULL OR ({out}.remains IS NOT NULL AND {out}.remains NOT IN ({held})))")
+            else:
+                column = table.column(name)
+                if column is not None and column.required:
+                    kept.append(f"({out}.id IS NULL OR {out}.remains IS NOT NULL)")
+        if table.key is None or table.key not in OWNERS.values():
+            # A touch of nobody, a deal of nobody: nothing is left of it. One that was so from the start stays.
+            before = " OR ".join(f"w.{name} IS NOT NULL" for name in owners.values())
+            after = " OR ".join(f"{value} IS NOT NULL" for value in now.values())
+            kept.append(f"(({after}) OR NOT ({before}))")
+        self._connection.execute(
+            f"CREATE VIEW {view} AS SELECT w.* REPLACE ({', '.join(replaced)}) FROM {whole} w {' '.join(joins)} "
+            f"WHERE {' AND '.join(kept) or 'true'}"
+        )
+
+    def _find(self, view: str, kind: str, name: str) -> bool:
+        """Note the ids of a table that are suppressed; whether there are any."""
+        self._connection.execute(
+            f"INSERT INTO suppressed_ids SELECT m.kind, d.id, m.remains FROM (SELECT DISTINCT {name}::VARCHAR AS id FROM {view}) d "
+            f"JOIN suppressed_hashes m ON m.kind = '{kind}' AND m.hashed = sha256('{kind}:' || d.id) "
+            f"WHERE d.id NOT IN (SELECT id FROM suppressed_ids WHERE kind = '{kind}')"
+        )
+        asked = f"SELECT 1 FROM {view} WHERE {name}::VARCHAR IN (SELECT id FROM suppressed_ids WHERE kind = '{kind}') LIMIT 1"
+        return self._connection.execute(asked).fetchone() is not None

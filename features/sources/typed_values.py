@@ -1,0 +1,130 @@
+"""Values as a CRM writes them, in the types that tables hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from typing import Any
+
+from features.kit.clock import as_utc, from_us, to_us
+from features.sources.schema import Column
+
+MOST_CHARACTERS, MOST_ID_CHARACTERS = 10_000, 256
+"""Of a text from a CRM, and of one that names a row: an index of Postgres takes 2,704 bytes, an id here 256 characters everywhere."""
+_INT64 = range(-(2**63), 2**63)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+_BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+
+
+class Unreadable(ValueError):
+    """Raised for a value that its column cannot hold; `rule` says why and repeats nothing of the value."""
+
+    def __init__(self, value: Any, rule: str) -> None:
+        shown = repr(value)
+        super().__init__(f"{shown if len(shown) <= 80 else shown[:80] + '...'} is {rule}")
+        self.rule = rule
+
+
+def coerce(column: Column, value: Any) -> Any:
+    """A value as a CRM writes it, in the type that the table holds (money in cents, times in microseconds).
+
+    Texts are read: `"12"`, `"true"`, ISO 8601 times, milliseconds since 1970; an empty text is null. Whole numbers, cents and
+    times fit into int64, numbers are finite, times are of the years 1 to 9999. Raises `Unreadable`.
+
+    >>> coerce(Column("employees", "integer", ""), "250")
+    250
+    >>> coerce(Column("employees", "integer", ""), "99999999999999999999")
+    Traceback (most recent call last):
+    features.sources.typed_values.Unreadable: '99999999999999999999' is no integer between -2^63 and 2^63 - 1
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    given = value.strip() if isinstance(value, str) else value
+    match column.type:
+        case "text":
+            return _text(column, given)
+        case "integer":
+            return _integer(given)
+        case "number":
+            return _number(given, "number")
+        case "money":
+            cents = round(_number(given, "money") * 100.0) if _fits(given) else None
+            if cents is None or cents not in _INT64:
+                raise Unreadable(value, "no money whose cents lie between -2^63 and 2^63 - 1")
+            return cents
+        case "boolean":
+            found = given if isinstance(given, bool) else _BOOLEANS.get(str(given).lower())
+            if found is None:
+                raise Unreadable(value, f"no boolean: one of {', '.join(_BOOLEANS)}")
+            return found
+        case "time":
+            return time_us(given)
+
+
+def coerce_custom(column: Column, value: Any) -> Any:
+    """As `coerce`, for a column whose type is that of the source's own: true and false are 1 and 0 there."""
+    if column.type == "number" and str(value).strip().lower() in ("true", "false"):
+        return float(str(value).strip().lower() == "true")
+    return coerce(column, value)
+
+
+def _text(column: Column, given: Any) -> str:
+    text = str(given)
+    most = MOST_ID_CHARACTERS if column.name.endswith("_id") else MOST_CHARACTERS
+    if len(text) > most:
+        raise Unreadable(text, f"no text of at most {most:,} characters")
+    if _NO_TEXT.search(text):
+        raise Unreadable(text, "no text that every database keeps: it has a NUL or half a surrogate pair")
+    return text
+
+
+def _integer(given: Any) -> int:
+    if isinstance(given, str) and _WHOLE.fullmatch(given):
+        number = int(given)  # not by way of a float, which holds 2^53
+    elif type(given) is int:
+        number = given
+    else:
+        read = _number(given, "integer")
+        if not read.is_integer():
+            raise Unreadable(given, "no integer")
+        number = int(read)
+    if number not in _INT64:
+        raise Unreadable(given, "no integer between -2^63 and 2^63 - 1")
+    return number
+
+
+def _number(given: Any, what: str) -> float:
+    if isinstance(given, bool) or (isinstance(given, str) and not _DECIMAL.fullmatch(given)):
+        raise Unreadable(given, f"no {what}")
+    try:
+        number = float(given)
+    except (ValueError, TypeError, OverflowError):
+        raise Unreadable(given, f"no {what}") from None
+    if not math.isfinite(number):
+        raise Unreadable(given, f"no finite {what}")
+    return number
+
+
+def _fits(given: Any) -> bool:
+    """Whether its hundredfold is a float too."""
+    return abs(_number(given, "money")) < 1e300
+
+
+def time_us(value: Any) -> int:
+    """Microseconds since 1970 of an ISO 8601 text (UTC where it names no zone) or of milliseconds; raises `Unreadable` for what
+    is no time of the years 1 to 9999."""
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        if isinstance(value, dt.datetime):
+            moment = value
+        elif isinstance(value, (int, float)) or re.fullmatch(r"-?[0-9]{1,40}", str(value)):
+            moment = from_us(int(value) * 1000)
+        else:
+            moment = dt.datetime.fromisoformat(str(value))
+        return to_us(as_utc(moment))
+    except (ValueError, OverflowError):
+        raise Unreadable(value, "no time of the years 1 to 9999: ISO 8601, or milliseconds since 1970") from None
