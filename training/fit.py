@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.audit.outcome import QUESTIONS
 from features.audit.source import grave_findings
 from features.kit import atomic_files
 from features.kit.clock import DAY_US, from_us
@@ -100,8 +99,7 @@ def fit_source(
     rival = champion(settings, definition, panel, learnt.judged)
     judged = panel.rows.take(learnt.judged)
     share = share_of(capacity, definition, judged.time, dates_apart=definition.lead_days is None)
-    question = next(q for q in QUESTIONS.values() if q.entity == definition.entity)
-    grave = grave_findings(opened, question, _newest_learnt(panel), definition.themes, panel.table)
+    grave = grave_findings(opened, definition, _newest_learnt(panel), definition.themes, panel.table)
     # What the model does not have cannot leak into it.
     grave = [f for f in grave if not f.columns or not set(f.columns) <= set(definition.exclude)]
     judgement = judge(definition, panel.rows, learnt, rival, share, seed, grave)

@@ -16,7 +16,8 @@ def audit_command(
         str | None, typer.Option(help="A shipped source or a folder of <table>.sql; with --model.", show_default=False)
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Whose outcome is asked for: churn-risk or lead-fit.", show_default=False)
+        str | None,
+        typer.Option(help="Whose outcome is asked for: a model, or an outcome by its name.", show_default=False),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="The directory that ${data} stands for.")] = None,
     table: Annotated[
@@ -68,21 +69,21 @@ def audit_command(
     else:
         if source is None or model is None:
             raise UserMistake("a source is audited with --source NAME and --model NAME")
-        from features.audit.outcome import question_of
         from features.audit.source import audit_source
+        from features.outcomes.asked import get_asked, installed_models
         from features.outcomes.needed_tables import left_out_notes, tables_for
         from features.panel.build import signals_of
         from features.sources.loader import open_source
 
-        question = question_of(model)
+        asked = get_asked(model, installed_models())
         opened = open_source(source, data, keep_going=True)
-        needed = tables_for(question.entity, question.themes)
+        needed = tables_for(asked.entity, asked.themes, asked.outcome)
         opened.require(needed)
         for note in left_out_notes(opened, needed):
             typer.echo(f"note: {note}", err=True)
-        audited = audit_source(opened, question)
+        audited = audit_source(opened, asked)
         findings = audited.findings
-        inputs = {signal.name for signal in signals_of(opened, question.entity)}
+        inputs = {signal.name for signal in signals_of(opened, asked.entity)}
         subject = {
             "source": opened.name, "model": model, "rows": audited.rows, "positives": audited.positives,
             "as_of": [d.date().isoformat() for d in audited.dates],

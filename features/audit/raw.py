@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from features.audit import leaks, lifecycle
 from features.audit.finding import Finding, Rule, Table
-from features.audit.outcome import Question
+from features.outcomes.asked import Asked
 from features.sources.casts import quote
 from features.sources.query_files import everything_from, nodes, parsed, texts
 from features.sources.schema import ENTITIES, TABLES
@@ -58,7 +58,7 @@ class RawFile:
         return any({column.lower(), "*"} & columns for columns in self.read.values())
 
 
-def raw_findings(source: Source, question: Question, entities: pd.DataFrame | None) -> list[Finding]:
+def raw_findings(source: Source, asked: Asked, entities: pd.DataFrame | None) -> list[Finding]:
     """Findings about the columns of a source's files, named `file.column`.
 
     `entities` has entity_id, as_of_us and the outcome `y` per entity, None when the outcome of too few is known.
@@ -69,13 +69,13 @@ def raw_findings(source: Source, question: Question, entities: pd.DataFrame | No
         columns = [row[0] for row in described if not re.search(NESTED, row[1])]
         labels_only = all(TABLES[table].kind == "label" for table in file.tables)
         if labels_only:
-            found += _only_with_outcome(source, question, file, columns)
+            found += _only_with_outcome(source, asked, file, columns)
             continue
-        key = _entity_key(source, question, file, columns)
+        key = _entity_key(source, asked, file, columns)
         hidden = {key, *OUR_TIMES, *(c for t in file.read if TABLES[t].kind == "label" for c in file.read[t])}
         inputs = [c for c in columns if c not in hidden and c.lower() not in hidden]
         if not _versioned(source, file, columns):
-            found += _at_rest(source, question, file, inputs)
+            found += _at_rest(source, asked, file, inputs)
         if key is not None and entities is not None:
             # What a SELECT passes on is judged as a signal, as it was known at as_of; here is what it leaves out.
             kept = [c for c in inputs if not file.reads(c)]
@@ -129,9 +129,9 @@ def _is_readable(source: Source, select: str) -> bool:
     return True
 
 
-def _entity_key(source: Source, question: Question, file: RawFile, columns: list[str]) -> str | None:
+def _entity_key(source: Source, asked: Asked, file: RawFile, columns: list[str]) -> str | None:
     """The column that holds ids of the entity, found by its values."""
-    own, key = ENTITIES[question.entity], f"{question.entity}_id"
+    own, key = ENTITIES[asked.entity], f"{asked.entity}_id"
     tests = ", ".join(
         f"count(*) FILTER (CAST({quote(c)} AS VARCHAR) IN (SELECT {quote(key)} FROM {quote(own)})) / greatest(count({quote(c)}), 1)"
         for c in columns
@@ -149,7 +149,7 @@ def _versioned(source: Source, file: RawFile, columns: list[str]) -> bool:
     )
 
 
-def _at_rest(source: Source, question: Question, file: RawFile, inputs: list[str]) -> list[Finding]:
+def _at_rest(source: Source, asked: Asked, file: RawFile, inputs: list[str]) -> list[Finding]:
     """What a row shows by itself: columns set later than its begin, and another record of the outcome by its name."""
     if not inputs:
         return []
@@ -158,7 +158,7 @@ def _at_rest(source: Source, question: Question, file: RawFile, inputs: list[str
         f"SELECT {picked} FROM ({file.select}) USING SAMPLE reservoir({SAMPLED_ROWS} ROWS) REPEATABLE (0)"
     ).df()
     nothing = np.zeros(len(rows), dtype=int)
-    table = Table(rows, nothing, np.arange(len(rows)), False, f"{question.column} {question.model}")
+    table = Table(rows, nothing, np.arange(len(rows)), False, f"{asked.outcome.flag} {asked.name}")
     rules: tuple[Rule, ...] = (lifecycle.completed_later, lifecycle.measured_lengths, leaks.named_like_outcome)
     return [_of_file(file, f) for rule in rules for f in rule(table)]
 
@@ -186,8 +186,8 @@ def _beside_outcome(source: Source, file: RawFile, kept: list[str], key: str, en
     return [_of_file(file, f) for rule in WITH_OUTCOME for f in rule(table)]
 
 
-def _only_with_outcome(source: Source, question: Question, file: RawFile, columns: list[str]) -> list[Finding]:
-    key = _entity_key(source, question, file, columns)
+def _only_with_outcome(source: Source, asked: Asked, file: RawFile, columns: list[str]) -> list[Finding]:
+    key = _entity_key(source, asked, file, columns)
     rest = [c for c in columns if c != key]
     rows = source.query(f"SELECT count(*) FROM ({file.select})")[0][0]
     evidence = f"the outcome is read from this file ({rows:,} rows) and nothing else is: its columns are known with the outcome"

@@ -20,13 +20,14 @@ import pyarrow.compute as pc
 from features.audit import leaks, moments, shape
 from features.audit.exclude_advice import with_exclude
 from features.audit.finding import MIN_ROWS, Finding, Rule, Table
-from features.audit.outcome import Question, answerable, answers, is_snapshot
 from features.audit.raw import raw_findings
 from features.audit.table import by_gravity, findings_of
 from features.kit.clock import DAY_US, to_us
 from features.kit.errors import UserMistake
+from features.outcomes.asked import Asked, AskedOutcome
+from features.outcomes.labels import Outcomes, OutcomesRefused, label, read_outcomes
 from features.outcomes.outcome import ELIGIBLE
-from features.panel.build import FIXED, build_panel, grid, offered, signals_of
+from features.panel.build import build_panel, grid, offered, signal_columns, signals_of
 from features.signals.signal import Signal
 from features.sources.casts import quote, versions
 from features.sources.schema import ENTITIES, TABLES
@@ -54,7 +55,7 @@ RULES: Sequence[Rule] = (
     leaks.strong_columns, leaks.presence, leaks.deciding_values, moments.order_in_time, moments.drift, moments.input_drift,
     shape.constants, shape.copies,
 )  # fmt: skip
-OUTCOMES = ("opportunities", "subscriptions")
+TELLING = ("opportunities", "subscriptions")
 """Tables that outcomes are read from."""
 _NUMBER = itertools.count(1)
 
@@ -69,55 +70,72 @@ class SourceAudit:
     positives: int
 
 
-def audit_source(source: Source, question: Question) -> SourceAudit:
+def audit_source(source: Source, asked: Asked) -> SourceAudit:
     """Every finding about a source's tables and signals for a model; raises `UserMistake` when it cannot tell the outcome."""
-    lacking = answerable(source, question)
+    lacking = asked.outcome.lacking(source)
     if lacking:
-        raise UserMistake(f"source {source.name!r} cannot be audited for {question.model}: {lacking}")
+        raise UserMistake(f"source {source.name!r} cannot be audited for {asked.name}: {lacking}")
     found = table_findings(source)
-    dates = _dates(source, question)
-    panel = build_panel(source, question.entity, dates) if dates else None
-    known = None if panel is None else _labelled(source, question, panel)
+    outcomes, refused = _outcomes(source, asked)
+    found += refused
+    dates = _dates(source, asked, outcomes)
+    panel = build_panel(source, asked.entity, dates, outcomes=[asked.outcome]) if dates else None
+    known = None if panel is None or outcomes is None else _labelled(asked, outcomes, panel)
     table, entities = known or (None, None)
-    found += raw_findings(source, question, entities)
+    found += raw_findings(source, asked, entities)
     if panel is not None:
-        found += leaking_signals(source, question, dates[-1], panel=panel)
+        found += leaking_signals(source, asked, dates[-1], panel=panel)
     if table is not None:
-        found += known_by_the_clock(findings_of(table, RULES), signals_of(source, question.entity))
+        found += known_by_the_clock(findings_of(table, RULES), signals_of(source, asked.entity))
     rows = 0 if table is None else len(table.outcome)
-    found = with_exclude(found, question.model, {s.name for s in signals_of(source, question.entity)})
+    if not isinstance(asked, AskedOutcome):
+        found = with_exclude(found, asked.name, {s.name for s in signals_of(source, asked.entity)})
     return SourceAudit(by_gravity(found), rows, tuple(dates), 0 if table is None else int(table.outcome.sum()))
 
 
-def _dates(source: Source, question: Question) -> list[dt.datetime]:
+def _outcomes(source: Source, asked: Asked) -> tuple[Outcomes | None, list[Finding]]:
+    """What came true, as training reads it; None with a finding for each reason why nothing can be learnt from it."""
+    try:
+        return read_outcomes(source, asked.outcome), []
+    except OutcomesRefused as refused:
+        told = asked.outcome.told_by(source)
+        return None, [
+            Finding(
+                "outcome_refused", "high", told, f"{fault.where}: {fault.found}", f"{fault.rule}: {fault.next_step}"
+            )
+            for fault in refused.faults
+        ]
+
+
+def _dates(source: Source, asked: Asked, outcomes: Outcomes | None) -> list[dt.datetime]:
     """The newest dates of the grid whose outcome is known; for a snapshot the end of the data."""
     first, last = source.span
-    if is_snapshot(source, question):
+    if outcomes is not None and outcomes.snapshot is not None:
         return [last + dt.timedelta(microseconds=1)]
-    known = last - dt.timedelta(days=question.horizon_days + 30)
+    known = last - dt.timedelta(days=asked.horizon_days + 30)
     # Before its windows are filled an entity looks silent; short histories have no choice.
     warm = grid(first + dt.timedelta(days=WARM_UP_DAYS), known)
     return (warm or grid(first, known))[-MOST_DATES:]
 
 
-def _labelled(source: Source, question: Question, panel: pa.Table) -> tuple[Table, pd.DataFrame] | None:
+def _labelled(asked: Asked, outcomes: Outcomes, panel: pa.Table) -> tuple[Table, pd.DataFrame] | None:
     """One row per entity, at one of the dates (its rows at other dates would say the same again): signals, and outcome."""
     dated = pc.count_distinct(panel["as_of"]).as_py() > 1
     panel = panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))
     ids = panel["entity_id"].to_numpy(zero_copy_only=False)
     as_of = pc.cast(panel["as_of"], pa.int64()).to_numpy()
-    y = answers(source, question, ids, as_of)
+    y = label(outcomes, ids, as_of, asked.horizon_days * DAY_US)
     mixed = np.random.default_rng(0).permutation(len(ids))
     mixed = mixed[~np.isnan(y[mixed])]
     rows = np.sort(mixed[np.unique(ids[mixed].astype(str), return_index=True)[1]])
     outcome = y[rows].astype(int)
     if min(outcome.sum(), len(outcome) - outcome.sum()) < 10:
         return None
-    frame = panel.drop_columns(list(FIXED)).take(pa.array(rows)).to_pandas()
+    frame = panel.select(signal_columns(panel)).take(pa.array(rows)).to_pandas()
     moment = pd.Series(pd.to_datetime(as_of[rows], unit="us"))
     order = as_of[rows] if dated else np.arange(len(rows))
     entities = pd.DataFrame({"entity_id": ids[rows], "as_of_us": as_of[rows], "y": outcome})
-    return Table(frame, outcome, order, dated, question.model, moment), entities
+    return Table(frame, outcome, order, dated, asked.name, moment), entities
 
 
 def as_known(source: Source, as_of: dt.datetime, entity_key: str, ids: Sequence[str]) -> Source:
@@ -162,42 +180,42 @@ def known_by_the_clock(findings: Iterable[Finding], signals: Sequence[Signal]) -
 
 
 def grave_findings(
-    source: Source, question: Question, as_of: dt.datetime, themes: Collection[str], panel: pa.Table
+    source: Source, asked: Asked, as_of: dt.datetime, themes: Collection[str], panel: pa.Table
 ) -> list[Finding]:
     """Findings of high severity about the source itself that concern a model with signals of these themes; `panel` is that which
     the model is learnt from, or some rows of it."""
-    chosen = [d for d in offered(source, question.entity)[0] if d.signal.theme in themes]
+    chosen = [d for d in offered(source, asked.entity)[0] if d.signal.theme in themes]
     names = {d.signal.name for d in chosen}
-    tables = {m.table for d in chosen for m in d.needs.measures} | {ENTITIES[question.entity], *OUTCOMES}
-    leaking = leaking_signals(source, question, as_of, names, panel)
+    tables = {m.table for d in chosen for m in d.needs.measures} | {ENTITIES[asked.entity], *TELLING}
+    leaking = leaking_signals(source, asked, as_of, names, panel)
     return [f for f in [*table_findings(source, tables), *leaking] if f.severity == "high"]
 
 
 def leaking_signals(
-    source: Source, question: Question, as_of: dt.datetime, only: Collection[str] | None = None,
+    source: Source, asked: Asked, as_of: dt.datetime, only: Collection[str] | None = None,
     panel: pa.Table | None = None,
 ) -> list[Finding]:  # fmt: skip
     """Signals (all by default) that are not the same when nothing later is there.
 
     Where a `panel` of the source has enough rows at `as_of`, its entities and its signals are those that are proved.
     """
-    key = f"{question.entity}_id"
+    key = f"{asked.entity}_id"
     held = None if panel is None else panel.filter(pc.equal(panel["as_of"], pa.scalar(as_of, panel["as_of"].type)))
     if held is not None and held.num_rows < FEWEST_PROVED:
         held = None
-    ids = _proved(source, question, as_of, None if held is None else held["entity_id"])
+    ids = _proved(source, asked, as_of, None if held is None else held["entity_id"])
     if not ids:
         return []
     if held is None:
-        asked = only if only is None else [s.name for s in signals_of(source, question.entity) if s.name in only]
-        whole = build_panel(source, question.entity, [as_of], ids=ids, only=asked)
+        wanted = only if only is None else [s.name for s in signals_of(source, asked.entity) if s.name in only]
+        whole = build_panel(source, asked.entity, [as_of], ids=ids, only=wanted)
     else:
         whole = held.filter(pc.is_in(held["entity_id"], pa.array(ids, pa.string()))).sort_by("entity_id")
     known = as_known(source, as_of, key, ids)
     # The signals of the whole source: a custom column may have no value before as_of, and would not be offered then.
-    names = [n for n in whole.column_names if n not in FIXED and (only is None or n in only)]
-    both = [n for n in names if n in {s.name for s in signals_of(known, question.entity)}]
-    before = build_panel(known, question.entity, [as_of], ids=ids, only=both)
+    names = [n for n in signal_columns(whole) if only is None or n in only]
+    both = [n for n in names if n in {s.name for s in signals_of(known, asked.entity)}]
+    before = build_panel(known, asked.entity, [as_of], ids=ids, only=both)
     found = []
     for name in both:
         left, right = whole[name].to_pylist(), before[name].to_pylist()
@@ -216,9 +234,9 @@ def leaking_signals(
     return found
 
 
-def _proved(source: Source, question: Question, as_of: dt.datetime, among: pa.ChunkedArray | None) -> list[str]:
+def _proved(source: Source, asked: Asked, as_of: dt.datetime, among: pa.ChunkedArray | None) -> list[str]:
     """Some entities that are known before `as_of`, always the same ones."""
-    key, table = f"{question.entity}_id", ENTITIES[question.entity]
+    key, table = f"{asked.entity}_id", ENTITIES[asked.entity]
     where = f"visible_us < {to_us(as_of)}"
     if among is not None:
         source.connection.register("provable_ids", pa.table({"provable": among}))

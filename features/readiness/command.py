@@ -17,6 +17,12 @@ def check_command(
         typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql."),
     ],
     data: Annotated[Path | None, typer.Option("--data", help="The directory that ${data} stands for.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", help="A model, or an outcome by its name; may be repeated.", show_default="every model"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for machines.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="What is well, too.")] = False,
 ) -> None:
@@ -24,15 +30,17 @@ def check_command(
 
     Exit code 2 when a table cannot be used as it is.
     """
-    from features.audit.outcome import QUESTIONS
+    from features.outcomes.asked import get_asked, installed_models
     from features.readiness.report import usability, verdict
     from features.sources.loader import open_source
     from features.sources.schema import ENTITIES
 
+    models = installed_models()
+    asked = [get_asked(name, models) for name in only] if only else list(models.values())
     opened = open_source(source, data, keep_going=True)
-    lines = usability(opened)
+    lines = usability(opened, asked)
     # Of an entity that the source does not have nothing is asked.
-    verdicts = {q.model: verdict(lines, q) for q in QUESTIONS.values() if opened.has_file(ENTITIES[q.entity])}
+    verdicts = {each.name: verdict(lines, each) for each in asked if opened.has_file(ENTITIES[each.entity])}
     custom = _custom(opened)
     if as_json:
         typer.echo(

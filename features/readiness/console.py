@@ -21,6 +21,8 @@ class Finding(Protocol):
     @property
     def rule(self) -> str: ...
     @property
+    def said_rule(self) -> str: ...
+    @property
     def found(self) -> str: ...
     @property
     def needed(self) -> str: ...
@@ -41,9 +43,9 @@ def paragraph(line: Finding, columns: int, excerpt: str = "") -> str:
     counted = "" if line.rows is None else f" ({line.rows:,} row{'' if line.rows == 1 else 's'})"
     parts = [wrapped(f"{line.severity} {place}{counted}: {_sentence(line.found)}", columns)]
     parts += [f"    {each}" for each in excerpt.splitlines()]
-    # A fault says its rule and what is needed with one sentence, after the name of its model.
-    needed = "" if line.rule.endswith(line.needed) else f" Needed: {_sentence(line.needed)}"
-    parts.append(textwrap.indent(wrapped(f"Rule: {_sentence(line.rule)}{needed}", columns - 2), "  "))
+    # A fault says its rule and what is needed with one sentence.
+    needed = "" if line.rule == line.needed else f" Needed: {_sentence(line.needed)}"
+    parts.append(textwrap.indent(wrapped(f"Rule: {_sentence(line.said_rule)}{needed}", columns - 2), "  "))
     if line.what_to_do != "nothing":
         parts.append(textwrap.indent(wrapped(f"Next: {_sentence(line.what_to_do)}", columns - 2), "  "))
     return "\n".join(parts)

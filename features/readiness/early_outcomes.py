@@ -8,10 +8,10 @@ import numpy as np
 
 from features.kit.clock import from_us
 from features.kit.errors import BadInput
+from features.outcomes.asked import Asked
 from features.outcomes.labels import read_outcomes
 from features.outcomes.ready_labels import BEFORE_CREATION_SHARE
 from features.outcomes.recorded import created
-from features.readiness.labelled_rows import Asked
 from features.readiness.line import Line
 from features.sources.schema import ENTITIES
 from features.sources.source import Source
@@ -35,10 +35,11 @@ def early_outcome_lines(source: Source, asked: Asked) -> Iterable[Line]:
     table = ENTITIES[asked.entity]
     place = int(np.flatnonzero(early)[0])
     yield Line(
-        "weakens" if early.mean() > BEFORE_CREATION_SHARE else "info", outcomes.origin, "event_time", count,
-        "an outcome comes after the first version of its entity",
-        f"{count:,} of {len(events):,} outcomes are older than the {asked.entity}, such as {first['entity_id']!r}: {from_us(first['time_us']):%Y-%m-%d}, "
+        severity="weakens" if early.mean() > BEFORE_CREATION_SHARE else "info", table=outcomes.origin, column="event_time", rows=count,
+        rule="an outcome comes after the first version of its entity",
+        found=f"{count:,} of {len(events):,} outcomes are older than the {asked.entity}, such as {first['entity_id']!r}: {from_us(first['time_us']):%Y-%m-%d}, "
         f"its first version in {table} is of {from_us(known.iloc[place]):%Y-%m-%d}",
-        f"at most {BEFORE_CREATION_SHARE:.0%}; nothing is learnt from them",
-        f"give the first version in {table} the date on which the {asked.entity} was first known as event_time, or nothing if these were imported",
+        needed=f"at most {BEFORE_CREATION_SHARE:.0%}; nothing is learnt from them",
+        what_to_do=f"give the first version in {table} the date on which the {asked.entity} was first known as event_time, or nothing if these were imported",
+        model=asked.name,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,17 +22,18 @@ import pyarrow.compute as pc
 
 from features.kit.clock import DAY_US, from_us, to_us
 from features.kit.errors import BadInput, Fault, TrainingRefused, UserMistake
+from features.outcomes.asked import Asked
 from features.outcomes.conversion import lead_companies
 from features.outcomes.labels import Outcomes, label, read_outcomes
 from features.outcomes.needed_tables import tables_for
-from features.outcomes.outcome import ELIGIBLE, Outcome
+from features.outcomes.outcome import ELIGIBLE
 from features.outcomes.recorded import created
 from features.panel.build import build_panel, grid, signals_of
 from features.readiness.encoding import encode, is_constant, vocabulary
 from features.readiness.periods import is_split, periods_of
 from features.readiness.silent_dates import recorded_from, refuse_silent_dates
 from features.signals.catalog import definitions
-from features.signals.signal import Entity, Signal, Theme
+from features.signals.signal import Signal
 from features.sources.schema import TABLES
 from features.sources.source import Source
 
@@ -46,44 +47,6 @@ DATES_AT_ONCE = 13
 """Weekly panels held in memory together; of each, one row in about fifty is kept."""
 SOME_ENTITIES = 200
 """Entities whose signals are computed first: where one of them differs, the others need not be."""
-
-
-class Narrowing(Protocol):
-    """Whom a model is for; `models.population.Population` says it. Without a condition it is false."""
-
-    @property
-    def signals(self) -> tuple[str, ...]: ...
-    @property
-    def code(self) -> str: ...
-    def __bool__(self) -> bool: ...
-    def faults(self, model: str, entity: Entity, signals: Sequence[Signal]) -> list[Fault]: ...
-    def unknown_words(self, model: str, columns: Any) -> list[Fault]: ...
-    def narrow(self, status: Any, columns: Any) -> Any: ...
-
-
-class Asked(Protocol):
-    """What the rules must know of a model; `models.definition.Model` says it, and so does `features.audit.outcome.Question`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def outcome(self) -> Outcome: ...
-    @property
-    def entity(self) -> Entity: ...
-    @property
-    def horizon_days(self) -> int: ...
-    @property
-    def grid_days(self) -> int: ...
-    @property
-    def lead_days(self) -> int | None: ...
-    @property
-    def warm_up_days(self) -> int: ...
-    @property
-    def themes(self) -> tuple[Theme, ...]: ...
-    @property
-    def exclude(self) -> tuple[str, ...]: ...
-    @property
-    def population(self) -> Narrowing | None: ...
 
 
 @dataclass(frozen=True)

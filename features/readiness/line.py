@@ -20,6 +20,16 @@ class Line:
     found: str
     needed: str
     what_to_do: str
+    model: str = ""
+    """The model (or the outcome, by its name) whose line it is; "" for the source itself."""
+    gate: bool = False
+    """Whether a version can be trained, and its gates would keep it from going live."""
+
+    @property
+    def said_rule(self) -> str:
+        """The rule after the name of whom it keeps from what: "churn-risk, to go live: rows with the outcome"."""
+        whose = f"{self.model}, to go live" if self.gate else self.model
+        return f"{whose}: {self.rule}" if whose else self.rule
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "rule": self.said_rule}

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pyarrow.compute as pc
 
-from features.audit.outcome import QUESTIONS, Question, told_by
 from features.kit.clock import DAY_US, from_us, to_us
 from features.kit.errors import BadInput, Fault, UserMistake
+from features.outcomes.asked import Asked
 from features.outcomes.needed_tables import tables_for
 from features.outcomes.outcome import ELIGIBLE
-from features.panel.build import build_panel, offered
+from features.panel.build import build_panel, offered, signals_of
 from features.readiness.early_outcomes import early_outcome_lines
 from features.readiness.final_states import final_state_lines
 from features.readiness.labelled_rows import Trainable, trainable
@@ -29,6 +29,7 @@ from features.readiness.owners import owner_lines
 from features.readiness.repeated_rows import repeated_lines
 from features.readiness.text_files import text_file_lines
 from features.readiness.words import word_lines
+from features.signals.signal import Entity
 from features.sources.casts import internal, quote
 from features.sources.observed_period import ObservedPeriod
 from features.sources.rows_beyond import Beyond, rows_beyond
@@ -40,20 +41,26 @@ ACTIVE_SHARE, ACTIVE_DAYS = 0.5, 84
 EMPTY_SHARE = 0.5
 FRESH_DAYS = 2
 """A source that ended longer before a nightly run's moment is warned of."""
-GATE = ", to go live"
-"""What a rule says after the model's name when a version can be trained, and its gates would keep it from going live."""
 
 
-def usability(source: Source) -> list[Line]:
-    """The whole report, the gravest first; works on a source with faults (`open_source(..., keep_going=True)`)."""
+def usability(source: Source, models: Iterable[Asked]) -> list[Line]:
+    """The whole report on behalf of these models, the gravest first; works on a source with faults (`open_source(..., keep_going=True)`)."""
+    models = tuple(models)
     lines = [of_fault(fault) for fault in source.faults]
-    period = list(period_lines(source)) if source.tables else []
+    period = (
+        list(period_lines(source, {t for asked in models for t in asked.outcome.told_by(source)}))
+        if source.tables
+        else []
+    )
     lines += period
     for name in source.tables:
         lines += table_lines(source, name)
     if not any(line.severity == "blocks" for line in period):
-        for question in QUESTIONS.values():
-            lines += model_lines(source, question)
+        for asked in models:
+            lines += model_lines(source, asked)
+        for entity in dict.fromkeys(asked.entity for asked in models):
+            if source.has(ENTITIES[entity]):
+                lines += column_lines(source, entity)
     rank = {"blocks": 0, "weakens": 1, "info": 2}
     return sorted(lines, key=lambda line: rank[line.severity])
 
@@ -126,8 +133,8 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
         )
 
 
-def period_lines(source: Source) -> Iterable[Line]:
-    """How far the data reach, which rows lie beyond, and which tables stopped before."""
+def period_lines(source: Source, telling: Collection[str]) -> Iterable[Line]:
+    """How far the data reach, which rows lie beyond, and which tables stopped before; `telling` are those that outcomes are read from."""
     try:
         period = source.observed
     except UserMistake as nothing:
@@ -158,7 +165,7 @@ def period_lines(source: Source) -> Iterable[Line]:
             else f"correct the dates, or leave the rows out: SELECT * FROM (THIS SELECT) WHERE {_within(found, period, clock)}; they do not "
             "move the end, and no outcome is read from them",
         )  # fmt: skip
-    yield from _stopped(source)
+    yield from _stopped(source, telling)
 
 
 def _within(found: Beyond, period: ObservedPeriod, clock: dt.datetime) -> str:
@@ -172,11 +179,10 @@ def _within(found: Beyond, period: ObservedPeriod, clock: dt.datetime) -> str:
     return f"coalesce({found.column} {limit}, true)"
 
 
-def _stopped(source: Source) -> Iterable[Line]:
+def _stopped(source: Source, telling: Collection[str]) -> Iterable[Line]:
     """Tables whose newest row is long before the end. Where nothing new is entered (no new company, no new person) that is
     no fault; where events stop, signals read silence; where outcomes are told, they are known no further."""
     end = from_us(source.observed.last_us)
-    telling = {table for question in QUESTIONS.values() for table in told_by(source, question)}
     for name, table in source.observed.tables.items():
         last = from_us(table.last_us)
         silent = end.date() - last.date()
@@ -190,87 +196,72 @@ def _stopped(source: Source) -> Iterable[Line]:
             )  # fmt: skip
 
 
-def model_lines(source: Source, question: Question) -> Iterable[Line]:
+def model_lines(source: Source, asked: Asked) -> Iterable[Line]:
     """What keeps a model from being trained, or from going live, by the rules of `features.readiness`."""
-    model, table = question.model, ENTITIES[question.entity]
-    broken = [name for name in source.broken if name in tables_for(question.entity, question.themes)]
+    table, needed = ENTITIES[asked.entity], tables_for(asked.entity, asked.themes, asked.outcome)
+    broken = [name for name in source.broken if name in needed]
     if broken or (source.faults and source.faults_for([]) and source.has(table)):
         listed = ", ".join(broken) or "files of the source"
         yield Line(
-            "info", listed, "", None, f"{model}: what else it needs is asked once the tables that it reads can be read",
-            f"it reads {listed}, which cannot be read", "tables without a fault", "mend the faults, then check again",
+            severity="info", table=listed, column="", rows=None, rule="what else it needs is asked once the tables that it reads can be read",
+            found=f"it reads {listed}, which cannot be read", needed="tables without a fault",
+            what_to_do="mend the faults, then check again", model=asked.name,
         )  # fmt: skip
         return
     if not source.has(table):
         yield Line(
-            "info",
-            table,
-            "",
-            None,
-            f"{model} needs the table {table}",
-            "it is not there",
-            "one SELECT",
-            f"write {table}.sql if you want {model}",
-        )
+            severity="info", table=table, column="", rows=None, rule=f"it needs the table {table}", found="it is not there",
+            needed="one SELECT", what_to_do=f"write {table}.sql if you want {asked.name}", model=asked.name,
+        )  # fmt: skip
         return
     try:
-        found = trainable(source, question)
+        found = trainable(source, asked)
     except BadInput as refused:
         for fault in refused.faults:
             yield Line(
-                "blocks", table, "", None, f"{model}: {fault.rule}", f"{fault.where}: {fault.found}", fault.rule, fault.next_step
+                severity="blocks", table=table, column="", rows=None, rule=fault.rule, found=f"{fault.where}: {fault.found}",
+                needed=fault.rule, what_to_do=fault.next_step, model=asked.name,
             )  # fmt: skip
     else:
-        yield from _enough_to_go_live(question, table, found)
-    yield from early_outcome_lines(source, question)
-    yield _active(source, question)
-    signals, left_out = offered(source, question.entity)
+        yield from _enough_to_go_live(asked, table, found)
+    yield from early_outcome_lines(source, asked)
+    yield _active(source, asked)
     yield Line(
-        "info",
-        table,
-        "",
-        None,
-        f"{model}: signals that the tables allow",
-        f"{len(signals):,}",
-        "as many as you have tables for",
-        "see: python -m features catalog",
-    )
-    for column in left_out:
+        severity="info", table=table, column="", rows=None, rule="signals that the tables allow",
+        found=f"{len(signals_of(source, asked.entity)):,}", needed="as many as you have tables for",
+        what_to_do="see: python -m features catalog", model=asked.name,
+    )  # fmt: skip
+
+
+def column_lines(source: Source, entity: Entity) -> Iterable[Line]:
+    """Columns beyond the canonical ones that are no signals of the entity, and why."""
+    for column in offered(source, entity)[1]:
         yield Line(
-            "info",
-            column.table,
-            column.column,
-            None,
-            "a column beyond the canonical ones is a signal",
-            column.why,
-            "a number, a time, or a vocabulary",
-            "leave it out of the SELECT, or make it one",
-        )
+            severity="info", table=column.table, column=column.column, rows=None,
+            rule="a column beyond the canonical ones is a signal", found=column.why, needed="a number, a time, or a vocabulary",
+            what_to_do="leave it out of the SELECT, or make it one",
+        )  # fmt: skip
 
 
-def _enough_to_go_live(question: Question, table: str, found: Trainable) -> Iterable[Line]:
+def _enough_to_go_live(asked: Asked, table: str, found: Trainable) -> Iterable[Line]:
     """The gate "enough labels", which is known before anything is learnt."""
     y = found.rows.y
-    for kind, wanted, least in (("with", 1, question.min_positives), ("without", 0, question.min_negatives)):
+    for kind, wanted, least in (("with", 1, asked.gates.min_positives), ("without", 0, asked.gates.min_negatives)):
         fitted, judged = (int((y[mask] == wanted).sum()) for mask in (found.fitted, found.judged))
         enough = fitted >= least and judged >= least / 4
         yield Line(
-            "info" if enough else "weakens",
-            table,
-            "",
-            len(y),
-            f"{question.model}{'' if enough else GATE}: rows {kind} the outcome",
-            f"{fitted:,} to learn from, {judged:,} to judge by",
-            f"{least:,} to learn from, a quarter of it to judge by, before a version may go live",
-            "nothing" if enough else f"more history, or more {table}",
-        )
+            severity="info" if enough else "weakens", table=table, column="", rows=len(y), rule=f"rows {kind} the outcome",
+            found=f"{fitted:,} to learn from, {judged:,} to judge by",
+            needed=f"{least:,} to learn from, a quarter of it to judge by, before a version may go live",
+            what_to_do="nothing" if enough else f"more history, or more {table}", model=asked.name, gate=not enough,
+        )  # fmt: skip
 
 
-def _active(source: Source, question: Question) -> Line:
+def _active(source: Source, asked: Asked) -> Line:
     as_of = source.span[1] + dt.timedelta(microseconds=1)
-    panel = build_panel(source, question.entity, [as_of], only=[])
+    panel = build_panel(source, asked.entity, [as_of], only=[], outcomes=[asked.outcome])
     eligible = set(panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))["entity_id"].to_pylist())
-    key = f"{question.entity}_id"
+    key = f"{asked.entity}_id"
     end = to_us(as_of)
     places = [t for t in source.tables if TABLES[t].kind == "event" and source.has(t, key)]
     active: set[str] = set()
@@ -282,28 +273,25 @@ def _active(source: Source, question: Question) -> Line:
     share = len(active) / len(eligible) if eligible else 0.0
     enough = share >= ACTIVE_SHARE
     return Line(
-        "info" if enough else "weakens", " + ".join(places) or "usage", key, len(eligible),
-        f"{question.model}: share of eligible {ENTITIES[question.entity]} with an event in {ACTIVE_DAYS} days", f"{share:.0%}", f"{ACTIVE_SHARE:.0%}",
-        "nothing" if enough else "deliver usage or touches, or the same ids in them",
+        severity="info" if enough else "weakens", table=" + ".join(places) or "usage", column=key, rows=len(eligible),
+        rule=f"share of eligible {ENTITIES[asked.entity]} with an event in {ACTIVE_DAYS} days", found=f"{share:.0%}",
+        needed=f"{ACTIVE_SHARE:.0%}", what_to_do="nothing" if enough else "deliver usage or touches, or the same ids in them",
+        model=asked.name,
     )  # fmt: skip
 
 
-def verdict(lines: Iterable[Line], question: Question) -> str:
+def verdict(lines: Iterable[Line], asked: Asked) -> str:
     """`ready`, or how many things stand in the way of a model: of its training, or else of going live."""
-    needed = tables_for(question.entity, question.themes)
+    needed = tables_for(asked.entity, asked.themes, asked.outcome)
     # A table that cannot be read stops the models that read it; what has no table's name stops all.
     own = [
         line
         for line in lines
-        if not _of_other_model(line, question)
+        if line.model in ("", asked.name)
         and (line.severity != "blocks" or line.table not in TABLES or line.table in needed)
     ]
     blocking = sum(line.severity == "blocks" for line in own)
-    gated = sum(line.rule.startswith(f"{question.model}{GATE}") for line in own)
+    gated = sum(line.gate for line in own)
     n = blocking or gated
     said = "not yet" if blocking else "not yet to go live"
     return f"{said}: {n} thing{'s' if n > 1 else ''} to mend" if n else "ready"
-
-
-def _of_other_model(line: Line, question: Question) -> bool:
-    return any(line.rule.startswith(f"{other}") for other in QUESTIONS if other != question.model)

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.audit.outcome import QUESTIONS, Question
 from features.kit.clock import DAY_US, to_us
 from features.kit.errors import BadInput, TrainingRefused, UserMistake
 from features.outcomes.labels import read_outcomes
@@ -27,6 +26,8 @@ from features.sources.loader import open_source
 from features.sources.query_text import QueryText
 from features.sources.schema import Type
 from features.sources.source import Source
+from models.catalog import MODELS
+from models.definition import Model
 from tests.company import at, make_source, random_company
 from tests.features.advice import follow
 
@@ -436,7 +437,7 @@ class TestHorizon:
     """A history that is too short for the horizon: the one that is advised leaves three periods."""
 
     @staticmethod
-    def advised(source: Source, question: Question) -> int | None:
+    def advised(source: Source, question: Model) -> int | None:
         with pytest.raises(TrainingRefused) as caught:
             observation_dates(source, question, read_outcomes(source, question.outcome), None)
         found = re.search(r"a horizon of at most (\d+) days would work", caught.value.faults[0].next_step)
@@ -444,7 +445,7 @@ class TestHorizon:
 
     @pytest.mark.parametrize("days", [150, 175, 200])
     def test_with_it_there_are_dates_enough(self, tmp_path: Path, days: int) -> None:
-        source, question = make_source(tmp_path, random_company(1, days=days)), QUESTIONS["lead-fit"]
+        source, question = make_source(tmp_path, random_company(1, days=days)), MODELS["lead-fit"]
         horizon = self.advised(source, question)
         if days == 150:  # a third of what is there after the warm-up is less than a step: no horizon works
             assert horizon is None
@@ -457,7 +458,7 @@ class TestHorizon:
     def test_without_trying_it_is_refused_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The sabotaged twin."""
         monkeypatch.setattr(labelled_rows, "_is_enough", lambda *_: True)
-        source, question = make_source(tmp_path, random_company(1, days=150)), QUESTIONS["lead-fit"]
+        source, question = make_source(tmp_path, random_company(1, days=150)), MODELS["lead-fit"]
         horizon = self.advised(source, question)
         assert horizon is not None
         self.advised(source, replace(question, horizon_days=horizon))  # which is refused

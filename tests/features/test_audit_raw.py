@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from features.audit import Finding, audit_table
-from features.audit.outcome import QUESTIONS
 from features.audit.raw import raw_files
 from features.audit.source import audit_source
 from features.sources.loader import open_source
 from features.sources.source import Source
+from models.catalog import MODELS
 
-CHURN, FIT = QUESTIONS["churn-risk"], QUESTIONS["lead-fit"]
+CHURN, FIT = MODELS["churn-risk"], MODELS["lead-fit"]
 
 
 def codes_of(findings: list[Finding], column: str) -> set[str]:

@@ -10,25 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from features.__main__ import app
-from features.audit.outcome import QUESTIONS, answers
+from features.audit import source as source_audit
 from features.audit.source import audit_source, leaking_signals, table_findings
 from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
-from features.outcomes.outcome import ELIGIBLE
-from features.panel.build import build_panel, grid
+from features.outcomes.labels import label, read_outcomes
+from features.panel.build import build_panel
+from features.readiness.labelled_rows import labelled_rows
 from features.simulate import simulate
 from features.sources.loader import open_source
 from features.sources.source import Source
 from features.sources.time_bounds import Bounds
+from models.catalog import MODELS
+from models.definition import Model
 from tests.company import at, make_source, random_company
 
-CHURN, FIT = QUESTIONS["churn-risk"], QUESTIONS["lead-fit"]
+CHURN, FIT = MODELS["churn-risk"], MODELS["lead-fit"]
 AS_OF = at("2024-05-16")
 
 
@@ -49,30 +51,33 @@ def tied(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 
 class TestSampleCompany:
-    @pytest.mark.parametrize("question", [CHURN, FIT], ids=lambda q: q.model)
+    @pytest.mark.parametrize("question", [CHURN, FIT], ids=lambda q: q.name)
     def test_raises_no_alarm_of_high_severity(self, sample: Source, question: Any) -> None:
         audited = audit_source(sample, question)
         assert audited.rows > 300
         assert [f for f in audited.findings if f.severity == "high"] == []
 
-    @pytest.mark.parametrize("question", [CHURN, FIT], ids=lambda q: q.model)
-    def test_its_outcome_is_that_of_training(self, sample: Source, question: Any) -> None:
-        from features.outcomes.labels import label, read_outcomes
-
-        as_ofs = grid(at("2025-01-01"), at("2025-08-01"))
-        panel = build_panel(sample, question.entity, as_ofs, only=[])
-        panel = panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))
-        ids, as_of = panel["entity_id"].to_numpy(zero_copy_only=False), pc.cast(panel["as_of"], pa.int64()).to_numpy()
-        asked = answers(sample, question, ids, as_of)
-        learnt = label(read_outcomes(sample, question.outcome), ids, as_of, question.horizon_days * DAY_US)
-        both = ~np.isnan(asked) & ~np.isnan(learnt)
-        assert both.sum() > 1000
-        assert (asked[both] == learnt[both]).mean() > 0.995
-        assert (asked[both] == 1).sum() > 50
+    @pytest.mark.parametrize("model", [CHURN, FIT, MODELS["expansion"]], ids=lambda m: m.name)
+    def test_its_labels_are_those_of_training(self, sample: Source, model: Model) -> None:
+        outcomes = read_outcomes(sample, model.outcome)
+        dates = source_audit._dates(sample, model, outcomes)
+        panel = build_panel(sample, model.entity, dates, only=[], outcomes=[model.outcome])
+        audited = source_audit._labelled(model, outcomes, panel)
+        assert audited is not None
+        learnt = labelled_rows(sample, model)
+        trained = pd.Series(learnt.y, pd.MultiIndex.from_arrays([learnt.entity_id, learnt.as_of]))
+        asked = audited[1].set_index(["entity_id", "as_of_us"])["y"]
+        both = asked.index.intersection(trained.index)
+        assert len(both) == len(asked) > 100, "the audit asks of nobody whom training does not know"
+        assert (asked[both] == trained[both]).all()
+        assert asked.sum() > 10
+        # The twin: of another horizon they differ.
+        other = label(outcomes, [i for i, _ in both], np.array([t for _, t in both]), 14 * DAY_US)
+        assert (other != trained[both].to_numpy()).any()
 
 
 class TestProofAsOfTime:
-    @pytest.mark.parametrize("question", [CHURN, FIT], ids=lambda q: q.model)
+    @pytest.mark.parametrize("question", [CHURN, FIT], ids=lambda q: q.name)
     def test_holds_for_every_signal(self, tied: Source, question: Any) -> None:
         assert leaking_signals(tied, question, AS_OF) == []
 
@@ -191,7 +196,10 @@ class TestCommand:
             (["--source", "sample"], "--model NAME"),
             (["--table", "none.csv"], "--label COLUMN"),
             (["--table", "none.csv", "--label", "y"], "no file"),
-            (["--source", "ravenstack", "--model", "fraud"], "churn-risk, lead-fit"),
+            (
+                ["--source", "ravenstack", "--model", "fraud"],
+                "one of lead-fit, churn-risk, expansion, an outcome one of churn, conversion, expansion",
+            ),
         ],
     )
     def test_mistakes(self, given: list[str], said: str) -> None:

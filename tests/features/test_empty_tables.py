@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from features.kit.errors import BadInput
-from features.readiness.report import usability
 from features.sources import loader
 from features.sources.loader import open_source
 from features.sources.source import Source
+from tests.checked import checked
 
 HEADER = "account_id,event_time,quantity\n"
 ACCOUNTS = "SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time"
@@ -47,7 +47,7 @@ def opened(folder: Path, file: str, select: str) -> Source:
 
 
 def said_of(source: Source, table: str) -> str:
-    return next(line.found for line in usability(source) if line.table == table and line.rule == "a table has rows")
+    return next(line.found for line in checked(source) if line.table == table and line.rule == "a table has rows")
 
 
 class TestEmptyFiles:

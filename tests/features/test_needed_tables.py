@@ -11,20 +11,21 @@ import pytest
 from typer.testing import CliRunner
 
 from features.__main__ import app
-from features.audit.outcome import QUESTIONS
 from features.kit.errors import BadInput
 from features.outcomes.needed_tables import left_out_notes, tables_for
 from features.panel.build import build_panel
 from features.panel.engines import make_engine
 from features.readiness.labelled_rows import labelled_rows
-from features.readiness.report import usability, verdict
+from features.readiness.report import verdict
 from features.signals.signal import Entity
 from features.simulate import simulate
 from features.sources.loader import SHIPPED, open_source
 from features.sources.schema import TABLES
 from features.sources.source import Source
+from models.catalog import MODELS
+from tests.checked import checked
 
-LEAD, CHURN = QUESTIONS["lead-fit"], QUESTIONS["churn-risk"]
+LEAD, CHURN = MODELS["lead-fit"], MODELS["churn-risk"]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ class TestOneBrokenTable:
         assert "tickets" in left_out_notes(opened, tables_for("lead", LEAD.themes))[0]
 
     def test_check_says_so(self, company: Path, tmp_path: Path) -> None:
-        found = usability(opened := open_source(str(source_with(tmp_path, "tickets")), company, keep_going=True))
+        found = checked(opened := open_source(str(source_with(tmp_path, "tickets")), company, keep_going=True))
         assert verdict(found, CHURN) == "not yet: 1 thing to mend"
         assert "to mend" not in verdict(found, LEAD) or "go live" in verdict(found, LEAD)
         assert [line.table for line in found if line.severity == "blocks"] == ["tickets"]

@@ -18,12 +18,12 @@ from features.outcomes.churn import CHURN
 from features.outcomes.labels import label, read_outcomes
 from features.outcomes.outcome import ELIGIBLE
 from features.panel.build import build_panel, grid
-from features.readiness.report import usability
 from features.sources import observed_period as periods
 from features.sources.observed_period import Days, ObservedPeriod, TablePeriod, observed_period
 from features.sources.rows_beyond import rows_beyond
 from features.sources.schema import TABLES
 from features.sources.source import Source
+from tests.checked import checked
 from tests.company import at, make_source, random_company
 
 FAR, NEAR = at("2099-01-01"), at("2025-09-01")
@@ -236,7 +236,7 @@ class TestTheClock:
         source = make_source(tmp_path / "source", {"accounts": company["accounts"]})
         with pytest.raises(UserMistake, match=r"only after the clock \(2020-01-01\).*accounts.*ACCOUNTSCORE_NOW"):
             assert source.span
-        assert next(line.severity for line in usability(source)) == "blocks"
+        assert next(line.severity for line in checked(source)) == "blocks"
 
     def test_a_clock_that_is_none_names_its_setting(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ACCOUNTSCORE_NOW", "yesterday")
@@ -248,7 +248,7 @@ class TestCheck:
     def test_names_the_end_and_the_rows_beyond(self, company: dict[str, Any], tmp_path: Path) -> None:
         rows = with_row_ahead(company, "usage", False, event_time=FAR, known_time=None)
         rows["usage"] = [*rows["usage"], {"account_id": "a0", "event_time": at("1990-01-01")}]
-        lines = usability(make_source(tmp_path / "source", rows))
+        lines = checked(make_source(tmp_path / "source", rows))
         end = next(line for line in lines if line.rule.startswith("the end of the data"))
         assert end.found.startswith("2024-07-")
         beyond = {line.found: line for line in lines if line.table == "usage" and line.column == "event_time"}
@@ -267,7 +267,7 @@ class TestCheck:
             ],
         }
         source = make_source(tmp_path / "source", rows)
-        line = next(line for line in usability(source) if line.table == "subscriptions" and "reaches" in line.rule)
+        line = next(line for line in checked(source) if line.table == "subscriptions" and "reaches" in line.rule)
         assert "2024-04-09, 200 days before the end" in line.found
         outcomes = read_outcomes(source, CHURN)
         assert from_us(outcomes.known_until_us) == at("2024-04-09"), "nobody saw who left since"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from features.__main__ import app
-from features.audit.outcome import QUESTIONS
 from features.readiness.line import Line
-from features.readiness.report import usability, verdict
+from features.readiness.report import verdict
 from features.simulate import simulate
 from features.sources.loader import open_source
+from models.catalog import MODELS
+from tests.checked import ASKED, checked
 from tests.company import at, make_source, random_company
 
 
@@ -29,7 +31,7 @@ class TestUsability:
         (tmp_path / "touches.sql").write_text(
             "SELECT unnest(['call', NULL]) AS kind, 'a' AS account_id, TIMESTAMP '2024-02-01' AS event_time"
         )
-        found = usability(open_source(str(tmp_path), keep_going=True))
+        found = checked(open_source(str(tmp_path), keep_going=True))
         wrong = lines_of(found, "usage", "event_time")[0]
         assert wrong.severity == "blocks"
         assert wrong.found == "its type is VARCHAR"
@@ -45,43 +47,51 @@ class TestUsability:
                 contract | {"subscription_id": "t", "account_id": "nobody"},
             ],
         }
-        found = usability(make_source(tmp_path, tables))
+        found = checked(make_source(tmp_path, tables))
         words = lines_of(found, "subscriptions", "status")[0]
         assert (words.severity, words.rows, words.found) == ("weakens", 2, "'Aktiv' (2)")
         owners = lines_of(found, "subscriptions", "account_id")[0]
         assert (owners.severity, owners.rows) == ("weakens", 1)
 
     def test_says_how_far_a_model_is_from_its_minimum(self, tmp_path: Path) -> None:
-        found = usability(make_source(tmp_path, random_company(1, days=700)))
-        labels = next(line for line in found if line.rule.startswith("churn-risk: at least 20"))
+        found = checked(make_source(tmp_path, random_company(1, days=700)))
+        labels = next(line for line in found if line.model == "churn-risk" and line.rule.startswith("at least 20"))
         assert labels.severity == "blocks"
         assert labels.found.startswith("rows with")
-        assert verdict(found, QUESTIONS["churn-risk"]).startswith("not yet: ")
+        assert verdict(found, MODELS["churn-risk"]).startswith("not yet: ")
 
     def test_a_short_history(self, tmp_path: Path) -> None:
-        found = usability(make_source(tmp_path, random_company(1, days=60)))
-        history = next(line for line in found if line.found.startswith("its history: "))
+        found = checked(make_source(tmp_path, random_company(1, days=60)))
+        history = next(line for line in found if line.model == "churn-risk" and line.found.startswith("its history: "))
         assert history.severity == "blocks"
         assert "about 356 days" in history.needed, "three horizons of 90 days, 30 to come back in, two steps of 28"
 
     def test_the_sample_company_is_ready(self, tmp_path: Path) -> None:
         """The twin: the same rules are silent about a company that has what they ask for."""
         simulate(tmp_path, accounts=1200, leads=1500)
-        found = usability(open_source("sample", tmp_path))
+        found = checked(open_source("sample", tmp_path))
         assert [line for line in found if line.severity != "info"] == []
-        assert [verdict(found, q) for q in QUESTIONS.values()] == ["ready", "ready"]
+        assert [verdict(found, q) for q in ASKED] == ["ready", "ready"]
 
-    def test_minima_are_those_of_the_models(self) -> None:
-        from models import churn_risk, lead_fit
+    def test_a_line_belongs_to_a_model_by_its_field(self, tmp_path: Path) -> None:
+        """A model whose name begins like another's gets its own verdict, and no word of a rule decides whose it is."""
+        named = Line(
+            "blocks", "accounts", "", None, "churn-risk needs more", "found", "needed", "mend", model="churn-risk-smb"
+        )
+        churn = MODELS["churn-risk"]
+        assert verdict([named], churn) == "ready"
+        assert verdict([named], replace(churn, name="churn-risk-smb")) == "not yet: 1 thing to mend"
+        assert verdict([replace(named, model="")], churn) == "not yet: 1 thing to mend", (
+            "what is of the source stops all"
+        )
 
-        for model in (churn_risk.MODEL, lead_fit.MODEL):
-            question = QUESTIONS[model.name]
-            for rule in ("name", "entity", "horizon_days", "grid_days", "lead_days", "warm_up_days", "themes"):
-                assert getattr(question, rule) == getattr(model, rule), rule
-            assert (question.min_positives, question.min_negatives) == (
-                model.gates.min_positives,
-                model.gates.min_negatives,
-            )
+    def test_a_gate_is_a_field(self) -> None:
+        gated = Line(
+            "weakens", "accounts", "", None, "rows with the outcome", "3", "60", "more", model="churn-risk", gate=True
+        )
+        assert verdict([gated], MODELS["churn-risk"]) == "not yet to go live: 1 thing to mend"
+        assert verdict([replace(gated, gate=False)], MODELS["churn-risk"]) == "ready", "the twin: a weakness is no gate"
+        assert gated.said_rule == "churn-risk, to go live: rows with the outcome"
 
 
 class TestCommand:

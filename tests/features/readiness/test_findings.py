@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from features.readiness.line import Line
-from features.readiness.report import usability
 from features.sources.loader import open_source
 from features.sources.overlay import overlay
 from features.sources.source import Source
 from features.sources.vocabularies import WORDS, understood, words_of
+from tests.checked import checked
 from tests.company import at, make_source
 
 DAY = dt.timedelta(days=1)
 
 
 def lines(source: Source, table: str, rule: str) -> list[Line]:
-    return [line for line in usability(source) if line.table == table and rule in line.rule]
+    return [line for line in checked(source) if line.table == table and rule in line.rule]
 
 
 def account(name: str = "a", **columns: Any) -> dict[str, Any]:
@@ -300,7 +300,7 @@ class TestEarlyOutcomes:
         return make_source(tmp_path, {"leads": leads, "lead_labels": labels})
 
     def test_all_of_them(self, tmp_path: Path) -> None:
-        found = [line for line in usability(self.labelled(tmp_path, 40)) if "an outcome comes after" in line.rule]
+        found = [line for line in checked(self.labelled(tmp_path, 40)) if "an outcome comes after" in line.rule]
         assert found[0].severity == "blocks"
         assert "40 of 40" in found[0].found
         assert "'l0': 2019-01-01, its first version is of 2024-02-01" in found[0].found
@@ -323,7 +323,7 @@ class TestEarlyOutcomes:
 
     def test_none(self, tmp_path: Path) -> None:
         """The twin."""
-        assert [line for line in usability(self.labelled(tmp_path, 0)) if "an outcome comes after" in line.rule] == []
+        assert [line for line in checked(self.labelled(tmp_path, 0)) if "an outcome comes after" in line.rule] == []
 
 
 class TestEndOfTheData:

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from features.audit.outcome import QUESTIONS, Question
 from features.kit.errors import BadInput
 from features.readiness import labelled_rows as rules
 from features.readiness import report as check
 from features.readiness.report import usability, verdict
 from features.sources.source import Source
+from models.catalog import MODELS
+from models.definition import Model
+from tests.checked import checked
 from tests.company import at, make_source
 from training import fit as fitting
 
@@ -117,8 +119,8 @@ def foreign_words(table: str) -> Tables:
     return tables | {table: [row | {"status": "Aktiv"} for row in tables[table]]}
 
 
-CHURN, FIT = QUESTIONS["churn-risk"], QUESTIONS["lead-fit"]
-CASES: dict[str, tuple[Question, Callable[[], Tables], str | None]] = {
+CHURN, FIT = MODELS["churn-risk"], MODELS["lead-fit"]
+CASES: dict[str, tuple[Model, Callable[[], Tables], str | None]] = {
     "fine": (CHURN, steady, None),
     "some labels denied": (CHURN, partly_denied, None),
     "tickets in foreign words": (CHURN, lambda: foreign_words("tickets"), None),
@@ -159,10 +161,10 @@ def no_learning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "learn", begun)
 
 
-def refused_by_fit(question: Question, folder: Path) -> Told:
+def refused_by_fit(question: Model, folder: Path) -> Told:
     """Found, rule and next step of each fault; a `BadInput` is the exit code 2."""
     try:
-        fitting.fit_source(question.model, str(folder), folder, register=False)
+        fitting.fit_source(question.name, str(folder), folder, register=False)
     except Learning:
         return set()
     except BadInput as refused:
@@ -170,8 +172,8 @@ def refused_by_fit(question: Question, folder: Path) -> Told:
     raise AssertionError("fit neither refused nor learnt")
 
 
-def refused_by_check(question: Question, source: Source) -> Told:
-    lines = [line for line in usability(source) if not check._of_other_model(line, question)]
+def refused_by_check(question: Model, source: Source) -> Told:
+    lines = usability(source, [question])
     blocks = {(line.found, line.needed, line.what_to_do) for line in lines if line.severity == "blocks"}
     said = verdict(lines, question)
     assert said.startswith("not yet: ") == bool(blocks), said
@@ -179,10 +181,10 @@ def refused_by_check(question: Question, source: Source) -> Told:
 
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Question, Source, Path]]:
-    made: dict[str, tuple[Question, Source, Path]] = {}
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Model, Source, Path]]:
+    made: dict[str, tuple[Model, Source, Path]] = {}
 
-    def of(name: str) -> tuple[Question, Source, Path]:
+    def of(name: str) -> tuple[Model, Source, Path]:
         if name not in made:
             question, tables, _ = CASES[name]
             folder = tmp_path_factory.mktemp("source")
@@ -196,7 +198,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Q
 class TestCheckAndFit:
     @pytest.mark.parametrize("name", CASES)
     def test_refuse_the_same_in_the_same_words(
-        self, name: str, sources: Callable[[str], tuple[Question, Source, Path]]
+        self, name: str, sources: Callable[[str], tuple[Model, Source, Path]]
     ) -> None:
         question, source, folder = sources(name)
         told = refused_by_check(question, source)
@@ -206,7 +208,7 @@ class TestCheckAndFit:
         assert expected is None or any(expected in found for found, _, _ in told), told
 
     def test_a_rule_stands_once(
-        self, sources: Callable[[str], tuple[Question, Source, Path]], monkeypatch: pytest.MonkeyPatch
+        self, sources: Callable[[str], tuple[Model, Source, Path]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Taken out where it stands, it is gone from both."""
         question, source, folder = sources("outcomes that stop")
@@ -215,11 +217,11 @@ class TestCheckAndFit:
         assert refused_by_check(question, source) == refused_by_fit(question, folder) != before
 
     def test_a_check_that_approximates_is_caught(
-        self, sources: Callable[[str], tuple[Question, Source, Path]], monkeypatch: pytest.MonkeyPatch
+        self, sources: Callable[[str], tuple[Model, Source, Path]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin: what `check` asked once, a history of twice the horizon."""
 
-        def twice_the_horizon(source: Source, question: Question) -> rules.Trainable:
+        def twice_the_horizon(source: Source, question: Model) -> rules.Trainable:
             first, last = source.span
             if (last - first).days < 2 * question.horizon_days:
                 raise rules.TrainingRefused(
@@ -246,7 +248,7 @@ class TestToGoLive:
     def test_the_gate_on_labels_is_told_before_learning(self, tmp_path: Path) -> None:
         """Such a source can be learnt from, and its version would be refused for want of labels."""
         source = make_source(tmp_path, customers(300, {i: 90 + 60 * i for i in range(10)}))
-        lines = usability(source)
-        gate = next(line for line in lines if line.rule == "churn-risk, to go live: rows with the outcome")
+        lines = checked(source)
+        gate = next(line for line in lines if line.said_rule == "churn-risk, to go live: rows with the outcome")
         assert gate.severity == "weakens"
         assert verdict(lines, CHURN) == "not yet to go live: 1 thing to mend"
