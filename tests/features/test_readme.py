@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import features
 from features.__main__ import app
 from features.panel.build import build_panel
-from features.signals import usage
+from features.signals import usage, usage_measures
 from features.sources.loader import open_source
 from tests.company import at
 
@@ -60,7 +60,7 @@ class TestAddASource:
 class TestAddASignal:
     def test_the_definition_as_written(self, company: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         measure, definition = blocks(section("Add a signal"), "python")
-        space = dict(vars(usage))
+        space = {**vars(usage_measures), **vars(usage)}
         exec(measure, space)
         added = eval(definition, space)
         monkeypatch.setattr(usage, "DEFINITIONS", (*usage.DEFINITIONS, added))
