@@ -42,7 +42,7 @@ def malformed(model: str, conditions: Sequence[Condition]) -> list[Fault]:
         ):
             said, rule = _shown(values), "the values are all texts or all finite numbers"
         if said:
-            found.append(Fault(place(model, condition.signal), said, rule, step))
+            found.append(Fault(where=place(model, condition.signal), found=said, rule=rule, next_step=step))
     return found
 
 
@@ -58,7 +58,7 @@ def unreadable(model: str, entity: Entity, conditions: Sequence[Condition], sign
         fits = {"category": condition.of_words, "flag": condition.op in _FLAG, "number": condition.op not in _FLAG}
         if not fits[kinds] or (kinds == "number" and condition.of_words):
             found.append(
-                Fault(where, f"{condition.op} of {_shown(condition.values)}", _RULES[kinds], _STEPS[kinds].format(signal.name))
+                Fault(where=where, found=f"{condition.op} of {_shown(condition.values)}", rule=_RULES[kinds], next_step=_STEPS[kinds].format(signal.name))
             )  # fmt: skip
     return found
 
@@ -88,10 +88,10 @@ def unknown_words(model: str, conditions: Sequence[Condition], columns: Any) -> 
                 listed = ", ".join(near) + (", ..." if len(known) > len(near) else "")
                 found.append(
                     Fault(
-                        place(model, condition.signal),
-                        f"{word!r}, which no row has",
-                        "a population names words that the signal has",
-                        f"write one of {listed}"
+                        where=place(model, condition.signal),
+                        found=f"{word!r}, which no row has",
+                        rule="a population names words that the signal has",
+                        next_step=f"write one of {listed}"
                         if known
                         else f"deliver {condition.signal}: it has no value in any row",
                     )
@@ -106,8 +106,8 @@ def _no_signal(model: str, entity: Entity, name: str, signals: Sequence[Signal])
     said = f"a column of {table}, and no signal" if canonical else "no signal of the source is called so"
     step = f"write one of {', '.join(near)}" if near else "write the name of a signal (python -m features catalog)"
     return Fault(
-        place(model, name), said, "a population is stated over signals that the source offers",
-        f"{step}; a column of {table}.sql beyond the canonical ones is a signal too",
+        where=place(model, name), found=said, rule="a population is stated over signals that the source offers",
+        next_step=f"{step}; a column of {table}.sql beyond the canonical ones is a signal too",
     )  # fmt: skip
 
 

@@ -69,7 +69,12 @@ class ServingSettings:
             found = env.get(name) or default
             if not (found.isascii() and found.isdigit() and len(found) < 10 and low <= int(found) <= high):
                 faults.append(
-                    Fault(name, repr(found[:60]), f"a whole number from {low} to {high:,}", f"write {default}")
+                    Fault(
+                        where=name,
+                        found=repr(found[:60]),
+                        rule=f"a whole number from {low} to {high:,}",
+                        next_step=f"write {default}",
+                    )
                 )
                 return low
             return int(found)
@@ -77,32 +82,86 @@ class ServingSettings:
         currency = env.get("ACCOUNTSCORE_CURRENCY") or "USD"
         if not (len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()):
             faults.append(
-                Fault("ACCOUNTSCORE_CURRENCY", repr(currency), "three capital letters, ISO 4217", "write USD")
+                Fault(
+                    where="ACCOUNTSCORE_CURRENCY",
+                    found=repr(currency),
+                    rule="three capital letters, ISO 4217",
+                    next_step="write USD",
+                )
             )
         record = env.get("ACCOUNTSCORE_RECORD_DECISIONS") or "yes"
         if record not in ("yes", "no"):
-            faults.append(Fault("ACCOUNTSCORE_RECORD_DECISIONS", repr(record), "yes or no", "write one of them"))
+            faults.append(
+                Fault(
+                    where="ACCOUNTSCORE_RECORD_DECISIONS",
+                    found=repr(record),
+                    rule="yes or no",
+                    next_step="write one of them",
+                )
+            )
         size = env.get("ACCOUNTSCORE_MAX_BODY_BYTES") or str(8 * 1024 * 1024)
         if not (size.isascii() and size.isdigit() and int(size) >= 1024):
-            faults.append(Fault("ACCOUNTSCORE_MAX_BODY_BYTES", repr(size), "a whole number from 1024", "write 8388608"))
+            faults.append(
+                Fault(
+                    where="ACCOUNTSCORE_MAX_BODY_BYTES",
+                    found=repr(size),
+                    rule="a whole number from 1024",
+                    next_step="write 8388608",
+                )
+            )
         stale = env.get("ACCOUNTSCORE_STALE_AFTER_DAYS") or ""
         if stale and not (stale.isascii() and stale.isdigit() and 1 <= int(stale) <= 36_500):
-            faults.append(Fault("ACCOUNTSCORE_STALE_AFTER_DAYS", repr(stale), "a whole number from 1", "write 90"))
+            faults.append(
+                Fault(
+                    where="ACCOUNTSCORE_STALE_AFTER_DAYS",
+                    found=repr(stale),
+                    rule="a whole number from 1",
+                    next_step="write 90",
+                )
+            )
             stale = ""
         age = env.get("ACCOUNTSCORE_MAX_SOURCE_AGE_DAYS") or ""
         if age and not (age.isascii() and age.isdigit() and 1 <= int(age) <= 36_500):
-            faults.append(Fault("ACCOUNTSCORE_MAX_SOURCE_AGE_DAYS", repr(age), "a whole number from 1", "write 90"))
+            faults.append(
+                Fault(
+                    where="ACCOUNTSCORE_MAX_SOURCE_AGE_DAYS",
+                    found=repr(age),
+                    rule="a whole number from 1",
+                    next_step="write 90",
+                )
+            )
             age = ""
         rate = env.get("ACCOUNTSCORE_REQUESTS_PER_MINUTE") or "60000"
         if not (rate.isascii() and rate.isdigit() and int(rate) >= 1):
-            faults.append(Fault("ACCOUNTSCORE_REQUESTS_PER_MINUTE", repr(rate), "a whole number from 1", "write 60000"))
+            faults.append(
+                Fault(
+                    where="ACCOUNTSCORE_REQUESTS_PER_MINUTE",
+                    found=repr(rate),
+                    rule="a whole number from 1",
+                    next_step="write 60000",
+                )
+            )
             rate = "1"
         requests = env.get("ACCOUNTSCORE_LOG_REQUESTS") or "no"
         if requests not in ("yes", "no"):
-            faults.append(Fault("ACCOUNTSCORE_LOG_REQUESTS", repr(requests), "yes or no", "write one of them"))
+            faults.append(
+                Fault(
+                    where="ACCOUNTSCORE_LOG_REQUESTS",
+                    found=repr(requests),
+                    rule="yes or no",
+                    next_step="write one of them",
+                )
+            )
         form = env.get("ACCOUNTSCORE_LOG_FORMAT") or "text"
         if form not in FORMATS:
-            faults.append(Fault("ACCOUNTSCORE_LOG_FORMAT", repr(form[:60]), "text or json", "write one of them"))
+            faults.append(
+                Fault(
+                    where="ACCOUNTSCORE_LOG_FORMAT",
+                    found=repr(form[:60]),
+                    rule="text or json",
+                    next_step="write one of them",
+                )
+            )
         connections = number("ACCOUNTSCORE_MAX_CONNECTIONS", "10000", 10, 1_000_000)
         client = number("ACCOUNTSCORE_CLIENT_SECONDS", "20", 1, 3600)
         drain = number("ACCOUNTSCORE_DRAIN_SECONDS", "20", 0, 3600)

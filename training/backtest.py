@@ -134,10 +134,10 @@ def replay(
             f"the backtest of {definition.name}",
             [
                 Fault(
-                    "the moments",
-                    notes[-1],
-                    "at least one moment with enough known outcomes before it",
-                    f"deliver a longer history; --months below {months} looks at the newest moments only",
+                    where="the moments",
+                    found=notes[-1],
+                    rule="at least one moment with enough known outcomes before it",
+                    next_step=f"deliver a longer history; --months below {months} looks at the newest moments only",
                 )
             ],
         )
@@ -161,7 +161,8 @@ def _list(
     past = rows.take(known)
     if not len(past):
         raise TrainingRefused(
-            "the past", [Fault("known outcomes", "none", "a past to learn from", "take later moments")]
+            "the past",
+            [Fault(where="known outcomes", found="none", rule="a past to learn from", next_step="take later moments")],
         )
     too_few(past.y, "the past")
     assert past.time is not None
@@ -253,10 +254,10 @@ def _no_dates(definition: Model) -> TrainingRefused:
         f"the backtest of {definition.name}",
         [
             Fault(
-                "the outcomes",
-                "they have no date",
-                "a replay asks what was known at a date",
-                "deliver event_time with the outcomes; fit judges what there is",
+                where="the outcomes",
+                found="they have no date",
+                rule="a replay asks what was known at a date",
+                next_step="deliver event_time with the outcomes; fit judges what there is",
             )
         ],
     )

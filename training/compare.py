@@ -218,10 +218,10 @@ def _unseen(definition: Model, panel: Panel, scorers: list[Scorer]) -> tuple[np.
             f"the comparison of {definition.name}",
             [
                 Fault(
-                    "rows that neither version learnt from",
-                    f"{len(y):,}, {int(y.sum()):,} with the outcome",
-                    f"rows observed {definition.horizon_days} days or more after {newest}, of both outcomes",
-                    "wait until newer outcomes are known, or train the challenger on an earlier period",
+                    where="rows that neither version learnt from",
+                    found=f"{len(y):,}, {int(y.sum()):,} with the outcome",
+                    rule=f"rows observed {definition.horizon_days} days or more after {newest}, of both outcomes",
+                    next_step="wait until newer outcomes are known, or train the challenger on an earlier period",
                 )
             ],
         )

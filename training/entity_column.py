@@ -133,10 +133,10 @@ def _no_id(name: str, column: Settled) -> TrainingRefused:
         "the table",
         [
             Fault(
-                f"--id {name}",
-                what.get(column.kind) or column.why,
-                "an id is a text or a whole number",
-                "name the column that tells whom a row is about, or leave --id out",
+                where=f"--id {name}",
+                found=what.get(column.kind) or column.why,
+                rule="an id is a text or a whole number",
+                next_step="name the column that tells whom a row is about, or leave --id out",
             )
         ],
     )

@@ -114,10 +114,10 @@ def flat_rows(table: pa.Table, ask: Ask, seed: int = 0, delimiter: str = ",") ->
             "the table",
             [
                 Fault(
-                    "its columns",
-                    "none is a signal",
-                    "at least one column that differs between rows",
-                    "; ".join(f"{name}: {why}" for name, why in left_out) or "add columns",
+                    where="its columns",
+                    found="none is a signal",
+                    rule="at least one column that differs between rows",
+                    next_step="; ".join(f"{name}: {why}" for name, why in left_out) or "add columns",
                 )
             ],
         )
@@ -154,7 +154,12 @@ def flat_rows(table: pa.Table, ask: Ask, seed: int = 0, delimiter: str = ",") ->
 def _columns_are_there(table: pa.Table, ask: Ask, delimiter: str) -> None:
     given = (("label", ask.label), ("time", ask.time), ("group", ask.group), ("id", ask.id_column))
     faults = [
-        Fault(f"--{option} {name}", "no such column", f"one of {', '.join(table.column_names)}", "correct the name")
+        Fault(
+            where=f"--{option} {name}",
+            found="no such column",
+            rule=f"one of {', '.join(table.column_names)}",
+            next_step="correct the name",
+        )
         for option, name in given
         if name is not None and name not in table.column_names
     ]
@@ -163,16 +168,23 @@ def _columns_are_there(table: pa.Table, ask: Ask, delimiter: str) -> None:
         kind = plain(table[name]).type if name in table.column_names else pa.null()
         if pa.types.is_nested(kind) or is_binary(kind):
             faults.append(
-                Fault(f"--{option} {name}", f"its type is {kind}", "texts, numbers, flags or dates", "convert it")
+                Fault(
+                    where=f"--{option} {name}",
+                    found=f"its type is {kind}",
+                    rule="texts, numbers, flags or dates",
+                    next_step="convert it",
+                )
             )
     if ask.horizon_days is not None and ask.time is None:
         dates = [n for n, found in settle_table(table, delimiter).items() if found.kind == "time"]
         faults.append(
             Fault(
-                f"--horizon {ask.horizon_days}",
-                "there is no --time",
-                "the gap of a horizon lies between dates",
-                f"add --time {dates[0]}" if dates else "add --time with a column of dates, or leave --horizon out",
+                where=f"--horizon {ask.horizon_days}",
+                found="there is no --time",
+                rule="the gap of a horizon lies between dates",
+                next_step=f"add --time {dates[0]}"
+                if dates
+                else "add --time with a column of dates, or leave --horizon out",
             )
         )
     if faults:
@@ -189,10 +201,10 @@ def _one_part_each(ask: Ask) -> list[Fault]:
         parts.append(("id", ask.id_column, "time", str(ask.time)))
     return [
         Fault(
-            f"--{option} {name}",
-            f"it is given as --{other} too",
-            f"a column is --{option} or --{other}",
-            f"give --{option} another column, or leave it out",
+            where=f"--{option} {name}",
+            found=f"it is given as --{other} too",
+            rule=f"a column is --{option} or --{other}",
+            next_step=f"give --{option} another column, or leave it out",
         )
         for option, name, other, taken in parts
         if name is not None and name == taken
@@ -206,10 +218,10 @@ def _every_row_has_a_time(order: np.ndarray, name: str) -> None:
             "the table",
             [
                 Fault(
-                    f"column {name}",
-                    f"{without:,} rows without a time",
-                    "every row has a time",
-                    "fill or filter these rows, or leave out --time",
+                    where=f"column {name}",
+                    found=f"{without:,} rows without a time",
+                    rule="every row has a time",
+                    next_step="fill or filter these rows, or leave out --time",
                 )
             ],
         )
@@ -221,10 +233,10 @@ def _dates_for_a_horizon(dated: bool, ask: Ask) -> None:
             "the table",
             [
                 Fault(
-                    f"--horizon {ask.horizon_days}",
-                    f"column {ask.time} holds numbers",
-                    "a horizon is days between dates",
-                    "give dates (ISO 8601) in --time, or leave --horizon out",
+                    where=f"--horizon {ask.horizon_days}",
+                    found=f"column {ask.time} holds numbers",
+                    rule="a horizon is days between dates",
+                    next_step="give dates (ISO 8601) in --time, or leave --horizon out",
                 )
             ],
         )
@@ -283,12 +295,12 @@ def moments(found: Settled, name: str) -> np.ndarray:
             "the table",
             [
                 Fault(
-                    f"column {name}",
-                    f"{found.example!r} ({found.unreadable:,} such values)"
+                    where=f"column {name}",
+                    found=f"{found.example!r} ({found.unreadable:,} such values)"
                     if found.unreadable
                     else f"it holds {found.kind}",
-                    "--time holds dates (ISO 8601, 31.12.2026, or 12/31/2026 where one number is above 12) or numbers",
-                    "write the dates as 2026-12-31 (with a time: 2026-12-31T17:30)",
+                    rule="--time holds dates (ISO 8601, 31.12.2026, or 12/31/2026 where one number is above 12) or numbers",
+                    next_step="write the dates as 2026-12-31 (with a time: 2026-12-31T17:30)",
                 )
             ],
         )
@@ -373,5 +385,13 @@ def check_columns(table: pa.Table, wanted: Sequence[str]) -> None:
     if missing:
         raise TrainingRefused(
             "the table",
-            [Fault(f"column {n}", "missing", "every signal of the model is a column", "add it") for n in missing],
+            [
+                Fault(
+                    where=f"column {n}",
+                    found="missing",
+                    rule="every signal of the model is a column",
+                    next_step="add it",
+                )
+                for n in missing
+            ],
         )

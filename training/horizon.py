@@ -32,10 +32,10 @@ def horizon_over(time: np.ndarray, y: np.ndarray, horizon_days: int | None, now_
         "the table",
         [
             Fault(
-                f"--horizon {horizon_days}",
-                f"it was over for {remain:,} of {len(time):,} rows at the clock ({clock}Z), {positives:,} of them with the outcome",
-                f"a row is learnt from when its outcome is known; at least {FEWEST} with and {FEWEST} without it",
-                "add older rows, or set ACCOUNTSCORE_NOW when your data live at another time",
+                where=f"--horizon {horizon_days}",
+                found=f"it was over for {remain:,} of {len(time):,} rows at the clock ({clock}Z), {positives:,} of them with the outcome",
+                rule=f"a row is learnt from when its outcome is known; at least {FEWEST} with and {FEWEST} without it",
+                next_step="add older rows, or set ACCOUNTSCORE_NOW when your data live at another time",
             )
         ],
     )
@@ -73,10 +73,10 @@ def split_by_horizon(rows: Rows, horizon_days: int | None, together: np.ndarray 
         "the table",
         [
             Fault(
-                f"--horizon {horizon}",
-                f"the times span {span:,} days{said}",
-                "train, calibrate and test are three periods with one horizon between each two, each with both outcomes",
-                f"--horizon {works} or less works on these rows, where the outcome is meant so; else add older rows"
+                where=f"--horizon {horizon}",
+                found=f"the times span {span:,} days{said}",
+                rule="train, calibrate and test are three periods with one horizon between each two, each with both outcomes",
+                next_step=f"--horizon {works} or less works on these rows, where the outcome is meant so; else add older rows"
                 if works
                 else "add older rows",
             )

@@ -31,7 +31,7 @@ class MissingExtra(UserMistake):
         super().__init__(f"{needed_for} needs the extra '{extra}': pip install 'accountscore[{extra}]'")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fault:
     """One thing that is wrong with an input, in the parts that a person needs to mend it."""
 

@@ -58,10 +58,10 @@ def read_ready(source: Source, outcome: Outcome, denied_by: DeniedBy, once: bool
         some = ", ".join(map(repr, rows["entity_id"].head(3)))
         faults.append(
             Fault(
-                where,
-                f"none of its {len(rows):,} {key} is in the table of its entity (first: {some})",
-                f"{key} names an entity of the source",
-                "write the same identifiers in both SELECTs",
+                where=where,
+                found=f"none of its {len(rows):,} {key} is in the table of its entity (first: {some})",
+                rule=f"{key} names an entity of the source",
+                next_step="write the same identifiers in both SELECTs",
             )
         )
     positives = rows[rows[flag].fillna(False).astype(bool)]
@@ -71,10 +71,10 @@ def read_ready(source: Source, outcome: Outcome, denied_by: DeniedBy, once: bool
         if both.any():
             faults.append(
                 Fault(
-                    where,
-                    f"{int(both.sum()):,} entities are both {flag} and not, such as {both.index[both.to_numpy()][0]!r}",
-                    "an outcome without a date is one per entity",
-                    "keep one row per entity, or deliver event_time",
+                    where=where,
+                    found=f"{int(both.sum()):,} entities are both {flag} and not, such as {both.index[both.to_numpy()][0]!r}",
+                    rule="an outcome without a date is one per entity",
+                    next_step="keep one row per entity, or deliver event_time",
                 )
             )
     else:
@@ -83,11 +83,11 @@ def read_ready(source: Source, outcome: Outcome, denied_by: DeniedBy, once: bool
         if early.mean() > BEFORE_CREATION_SHARE:
             faults.append(
                 Fault(
-                    f"{where}, column event_time",
-                    f"{int(early.sum()):,} of {len(seen):,} outcomes ({early.mean():.0%}) are dated before their entity existed, such as "
+                    where=f"{where}, column event_time",
+                    found=f"{int(early.sum()):,} of {len(seen):,} outcomes ({early.mean():.0%}) are dated before their entity existed, such as "
                     f"{_early(seen[early].iloc[0], known)}",
-                    f"an outcome comes after the first version of its entity; at most {BEFORE_CREATION_SHARE:.0%} may not",
-                    f"give the first version in {ENTITIES[entity]} the date on which it was first known as event_time, or leave these rows "
+                    rule=f"an outcome comes after the first version of its entity; at most {BEFORE_CREATION_SHARE:.0%} may not",
+                    next_step=f"give the first version in {ENTITIES[entity]} the date on which it was first known as event_time, or leave these rows "
                     f"out of {table}",
                 )
             )

@@ -222,10 +222,10 @@ def no_signal_tells(subject: str) -> TrainingRefused:
         subject,
         [
             Fault(
-                "its signals",
-                "none differs between entities",
-                "at least one signal with two values",
-                "deliver more tables or columns (see: python -m features catalog)",
+                where="its signals",
+                found="none differs between entities",
+                rule="at least one signal with two values",
+                next_step="deliver more tables or columns (see: python -m features catalog)",
             )
         ],
     )
@@ -239,11 +239,11 @@ def subject(source: Source, asked: Asked) -> str:
 def _nobody(counts: dict[str, int]) -> Fault:
     reasons = {reason: n for reason, n in counts.items() if n}
     return Fault(
-        "eligible rows with a known outcome",
-        "none"
+        where="eligible rows with a known outcome",
+        found="none"
         + (f" of {sum(reasons.values()):,}: " + ", ".join(f"{n:,} {r}" for r, n in reasons.items()) if reasons else ""),
-        "some entities get a score, and what came of them is known",
-        "check the words of status, the contracts and the dates that say so, and the history after them",
+        rule="some entities get a score, and what came of them is known",
+        next_step="check the words of status, the contracts and the dates that say so, and the history after them",
     )
 
 
@@ -255,10 +255,10 @@ def too_few(y: np.ndarray, subject: str, least: int = FEWEST_LABELS) -> None:
         if count < least:
             faults.append(
                 Fault(
-                    f"rows {kind} the outcome",
-                    f"{count:,} of {len(y):,}",
-                    f"at least {least}, or nothing can be held back to judge by",
-                    f"deliver about {-(-least // max(count, 1))} times the history"
+                    where=f"rows {kind} the outcome",
+                    found=f"{count:,} of {len(y):,}",
+                    rule=f"at least {least}, or nothing can be held back to judge by",
+                    next_step=f"deliver about {-(-least // max(count, 1))} times the history"
                     if count
                     else "check that the outcome is recorded",
                 )
@@ -294,10 +294,10 @@ def _observed(source: Source, asked: Asked, dates: Sequence[dt.datetime], only: 
             subject(source, asked),
             [
                 Fault(
-                    f"source {source.name!r}",
-                    f"it offers no signal {RENEWAL}",
-                    f"{asked.name} observes accounts {asked.lead_days} days before their renewal",
-                    "add subscriptions.sql with term_end, or set lead_days to None in the model's file: a calendar grid",
+                    where=f"source {source.name!r}",
+                    found=f"it offers no signal {RENEWAL}",
+                    rule=f"{asked.name} observes accounts {asked.lead_days} days before their renewal",
+                    next_step="add subscriptions.sql with term_end, or set lead_days to None in the model's file: a calendar grid",
                 )
             ],
         )
@@ -342,12 +342,12 @@ def observation_dates(source: Source, asked: Asked, outcomes: Outcomes, since: d
         subject(source, asked),
         [
             Fault(
-                "its history",
-                f"{days:,} days with known outcomes after the warm-up of {asked.warm_up_days} days ({begin:%Y-%m-%d} to {known:%Y-%m-%d})",
-                f"three periods with {asked.horizon_days} days between them, the last window over"
+                where="its history",
+                found=f"{days:,} days with known outcomes after the warm-up of {asked.warm_up_days} days ({begin:%Y-%m-%d} to {known:%Y-%m-%d})",
+                rule=f"three periods with {asked.horizon_days} days between them, the last window over"
                 + (f" and {settle.days} days more" if settle.days else "")
                 + f": about {3 * asked.horizon_days + settle.days + steps:,} days",
-                f"deliver a longer history, or a horizon of at most {longest} days would work"
+                next_step=f"deliver a longer history, or a horizon of at most {longest} days would work"
                 if longest > 0
                 else "deliver a longer history",
             )

@@ -8,7 +8,7 @@ from typing import Any, Literal
 Severity = Literal["blocks", "weakens", "info"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """One thing that was checked and is worth telling; `rows` is None where no rows are counted."""
 

@@ -51,12 +51,12 @@ def negative_lines(source: Source, name: str) -> Iterable[Line]:
         )
         named = "" if some is None else f" ({key} {str(some)!r})"
         yield Line(
-            "weakens",
-            name,
-            column,
-            rows,
-            rule,
-            f"{rows:,} rows below 0, the lowest {least:,}{named}",
-            "0 or more",
-            step,
+            severity="weakens",
+            table=name,
+            column=column,
+            rows=rows,
+            rule=rule,
+            found=f"{rows:,} rows below 0, the lowest {least:,}{named}",
+            needed="0 or more",
+            what_to_do=step,
         )

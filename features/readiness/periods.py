@@ -110,10 +110,10 @@ def _by_lot(free: Periods, group: np.ndarray) -> Periods:
 def _too_few_groups(group: np.ndarray | None) -> Fault:
     found = 0 if group is None else len(np.unique(group))
     return Fault(
-        "groups with rows in every period",
-        f"{found:,} groups",
-        "each of train, calibrate and test holds groups of its own",
-        "name a column with more different values",
+        where="groups with rows in every period",
+        found=f"{found:,} groups",
+        rule="each of train, calibrate and test holds groups of its own",
+        next_step="name a column with more different values",
     )
 
 
@@ -132,10 +132,10 @@ def _too_short(time: np.ndarray, horizon: int, test_share: float, group: np.ndar
     if horizon:
         found += f" over {(times[-1] - times[0]) // DAY_US if len(times) else 0:,} days with a horizon of {horizon // DAY_US} days"
     return Fault(
-        "observation dates",
-        found,
-        "train, calibrate and test are three periods with one horizon between each two",
-        f"deliver a longer history, or take a horizon of at most {longest // DAY_US} days"
+        where="observation dates",
+        found=found,
+        rule="train, calibrate and test are three periods with one horizon between each two",
+        next_step=f"deliver a longer history, or take a horizon of at most {longest // DAY_US} days"
         if horizon and longest >= DAY_US
         else "deliver a longer history",
     )
@@ -144,10 +144,10 @@ def _too_short(time: np.ndarray, horizon: int, test_share: float, group: np.ndar
 def _one_class(name: str, y: np.ndarray) -> Fault:
     kind = "no outcome" if not y.any() else "nothing but outcomes"
     return Fault(
-        f"the {name} period",
-        f"{len(y):,} rows with {kind}",
-        "each of train, calibrate and test holds rows with and without the outcome",
-        "deliver a longer history or more entities, or check that the outcome is recorded throughout",
+        where=f"the {name} period",
+        found=f"{len(y):,} rows with {kind}",
+        rule="each of train, calibrate and test holds rows with and without the outcome",
+        next_step="deliver a longer history or more entities, or check that the outcome is recorded throughout",
     )
 
 

@@ -77,7 +77,14 @@ def of_fault(fault: Fault) -> Line:
     if "file" in named:
         found = f"file {named['file']}: {found}"
     return Line(
-        "blocks", Path(place).stem, named.get("column", ""), rows, fault.rule, found, fault.rule, fault.next_step
+        severity="blocks",
+        table=Path(place).stem,
+        column=named.get("column", ""),
+        rows=rows,
+        rule=fault.rule,
+        found=found,
+        needed=fault.rule,
+        what_to_do=fault.next_step,
     )
 
 
@@ -87,14 +94,14 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
     rows = source.rows(name)
     if not rows:
         yield Line(
-            "weakens",
-            name,
-            "",
-            0,
-            "a table has rows",
-            source.empty.get(name, "none"),
-            "at least one",
-            "fill the file, or see the SELECT and its filter",
+            severity="weakens",
+            table=name,
+            column="",
+            rows=0,
+            rule="a table has rows",
+            found=source.empty.get(name, "none"),
+            needed="at least one",
+            what_to_do="fill the file, or see the SELECT and its filter",
         )
         return
     for lines in (text_file_lines, owner_lines, word_lines, repeated_lines, final_state_lines, negative_lines):
@@ -110,26 +117,26 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
         for column, filled in zip(held, counts, strict=True):
             if filled < (1 - EMPTY_SHARE) * rows:
                 yield Line(
-                    "weakens" if filled == 0 else "info",
-                    name,
-                    column.name,
-                    rows - filled,
-                    "a delivered column is filled in",
-                    f"missing in {1 - filled / rows:.0%} of the rows",
-                    f"at most {EMPTY_SHARE:.0%}",
-                    "fill it, or leave the column out",
+                    severity="weakens" if filled == 0 else "info",
+                    table=name,
+                    column=column.name,
+                    rows=rows - filled,
+                    rule="a delivered column is filled in",
+                    found=f"missing in {1 - filled / rows:.0%} of the rows",
+                    needed=f"at most {EMPTY_SHARE:.0%}",
+                    what_to_do="fill it, or leave the column out",
                 )
     lacking = [c.name for c in definition.columns if c.name not in source.columns[name] and not c.required]
     if lacking:
         yield Line(
-            "info",
-            name,
-            ", ".join(lacking),
-            None,
-            "columns beyond the required ones bring signals",
-            "not delivered",
-            "none of them is required",
-            "add those that you have to the SELECT",
+            severity="info",
+            table=name,
+            column=", ".join(lacking),
+            rows=None,
+            rule="columns beyond the required ones bring signals",
+            found="not delivered",
+            needed="none of them is required",
+            what_to_do="add those that you have to the SELECT",
         )
 
 
@@ -139,15 +146,22 @@ def period_lines(source: Source, telling: Collection[str]) -> Iterable[Line]:
         period = source.observed
     except UserMistake as nothing:
         yield Line(
-            "blocks", "", "event_time", None, "rows happened before the clock", str(nothing), "one", "see the dates"
+            severity="blocks",
+            table="",
+            column="event_time",
+            rows=None,
+            rule="rows happened before the clock",
+            found=str(nothing),
+            needed="one",
+            what_to_do="see the dates",
         )
         return
     end, clock = from_us(period.last_us), from_us(source.now_us)
     yield Line(
-        "info", "", "event_time", None,
-        "the end of the data: the newest row not after the clock, and not cut off by a gap of 28 days and 10 x the usual one",
-        f"{end:%Y-%m-%d}, {(clock - end).days:,} days before the clock", f"the nightly run warns above {FRESH_DAYS}",
-        "nothing" if clock - end <= dt.timedelta(days=FRESH_DAYS) else f"load what came since, or score as of {end:%Y-%m-%d}",
+        severity="info", table="", column="event_time", rows=None,
+        rule="the end of the data: the newest row not after the clock, and not cut off by a gap of 28 days and 10 x the usual one",
+        found=f"{end:%Y-%m-%d}, {(clock - end).days:,} days before the clock", needed=f"the nightly run warns above {FRESH_DAYS}",
+        what_to_do="nothing" if clock - end <= dt.timedelta(days=FRESH_DAYS) else f"load what came since, or score as of {end:%Y-%m-%d}",
     )  # fmt: skip
     for found in rows_beyond(source):
         named = f" ({found.key} {', '.join(map(repr, found.examples))})" if found.examples else ""
@@ -156,12 +170,12 @@ def period_lines(source: Source, telling: Collection[str]) -> Iterable[Line]:
         # A contract's agreed end is rightly dated ahead; what people do is not.
         planned = ahead and found.column == "event_time" and TABLES[found.table].kind == "state"
         yield Line(
-            "info" if planned else "weakens", found.table, found.column, found.rows,
-            "a row happened within what was observed" if found.column == "event_time" else "a row is known by now",
-            f"{found.rows:,} dated {first:%Y-%m-%d}" + (f" to {last:%Y-%m-%d}" if last != first else "") + named,
-            f"not after {end:%Y-%m-%d}" if found.column == "event_time" and ahead else f"not after the clock, {clock:%Y-%m-%d}"
+            severity="info" if planned else "weakens", table=found.table, column=found.column, rows=found.rows,
+            rule="a row happened within what was observed" if found.column == "event_time" else "a row is known by now",
+            found=f"{found.rows:,} dated {first:%Y-%m-%d}" + (f" to {last:%Y-%m-%d}" if last != first else "") + named,
+            needed=f"not after {end:%Y-%m-%d}" if found.column == "event_time" and ahead else f"not after the clock, {clock:%Y-%m-%d}"
             if ahead else f"not before {from_us(period.first_us):%Y-%m-%d}",
-            "nothing if they are planned: no outcome is read from them before their day" if planned
+            what_to_do="nothing if they are planned: no outcome is read from them before their day" if planned
             else f"correct the dates, or leave the rows out: SELECT * FROM (THIS SELECT) WHERE {_within(found, period, clock)}; they do not "
             "move the end, and no outcome is read from them",
         )  # fmt: skip
@@ -190,9 +204,9 @@ def _stopped(source: Source, telling: Collection[str]) -> Iterable[Line]:
             entered = TABLES[name].kind == "state" and name not in telling
             known = f": outcomes that it tells are known up to {last:%Y-%m-%d} only" if name in telling else ""
             yield Line(
-                "info" if entered else "weakens", name, "event_time", None, "a table reaches as far as the source does",
-                f"its newest row is of {last:%Y-%m-%d}, {silent.days:,} days before the end", "a gap like those before",
-                f"nothing if no row of {name} was new since, else load what came" if entered else f"load what came since{known}",
+                severity="info" if entered else "weakens", table=name, column="event_time", rows=None, rule="a table reaches as far as the source does",
+                found=f"its newest row is of {last:%Y-%m-%d}, {silent.days:,} days before the end", needed="a gap like those before",
+                what_to_do=f"nothing if no row of {name} was new since, else load what came" if entered else f"load what came since{known}",
             )  # fmt: skip
 
 

@@ -42,10 +42,10 @@ def refuse_silent_dates(subject: str, as_of: np.ndarray, y: np.ndarray) -> None:
         subject,
         [
             Fault(
-                f"observation dates {first:%Y-%m-%d} to {last:%Y-%m-%d}",
-                f"no outcome at {int(silent.sum())} of {len(dates)} dates, where {rows[silent].sum() * rate:,.0f} were to be expected",
-                "outcomes are recorded throughout the period that is learnt from",
-                f"pass --since {after:%Y-%m-%d}, from when on outcomes are recorded"
+                where=f"observation dates {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+                found=f"no outcome at {int(silent.sum())} of {len(dates)} dates, where {rows[silent].sum() * rate:,.0f} were to be expected",
+                rule="outcomes are recorded throughout the period that is learnt from",
+                next_step=f"pass --since {after:%Y-%m-%d}, from when on outcomes are recorded"
                 if after
                 else "complete the outcomes, or end the data before they stop",
             )

@@ -80,7 +80,7 @@ def _world(
         ("usage_events", events, events >= 0, "0 or more"),
     ]
     faults = [
-        Fault(name, repr(value), f"{name} is {rule}", f"give another {name}")
+        Fault(where=name, found=repr(value), rule=f"{name} is {rule}", next_step=f"give another {name}")
         for name, value, holds, rule in rules
         if not holds
     ]

@@ -47,10 +47,10 @@ def bounded(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> It
     except duckdb.OutOfMemoryException:
         raise TooMuch(
             Fault(
-                str(path),
-                f"text files of {gigabytes(size)} that become more than {gigabytes(most)} in memory",
-                f"at most {GROWTH} times their size ({INFLATION} times, packed) above {gigabytes(FREE_HELD_BYTES)}",
-                "check where they come from; in the SELECT name only the columns that are needed, and unpack the files if the "
+                where=str(path),
+                found=f"text files of {gigabytes(size)} that become more than {gigabytes(most)} in memory",
+                rule=f"at most {GROWTH} times their size ({INFLATION} times, packed) above {gigabytes(FREE_HELD_BYTES)}",
+                next_step="check where they come from; in the SELECT name only the columns that are needed, and unpack the files if the "
                 "table is what you want",
             )
         ) from None

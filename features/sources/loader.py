@@ -128,10 +128,10 @@ def load(source: Source, keep_going: bool) -> None:
     if not faults and not any(t in source.columns for t in ("accounts", "leads")):
         faults.append(
             Fault(
-                str(source.folder),
-                "neither accounts nor leads",
-                "a source has the table that holds its entity",
-                "add accounts.sql or leads.sql",
+                where=str(source.folder),
+                found="neither accounts nor leads",
+                rule="a source has the table that holds its entity",
+                next_step="add accounts.sql or leads.sql",
             )
         )
     source.faults = tuple(faults)
@@ -150,7 +150,11 @@ def _load_table(source: Source, path: Path, table: Table) -> list[Fault]:
         if faults:
             return faults
     except UnreadableText as error:
-        return [Fault(str(path), str(error), "a SELECT is text in UTF-8", "save the file as UTF-8")]
+        return [
+            Fault(
+                where=str(path), found=str(error), rule="a SELECT is text in UTF-8", next_step="save the file as UTF-8"
+            )
+        ]
     except TooMuch as error:
         return [error.fault]
     except duckdb.OutOfMemoryException:
@@ -231,7 +235,7 @@ def _twice(source: Source, path: Path, table: Table) -> list[Fault]:
         if rows:
             found = f"{len(others) + 1} columns have this name, and their values differ in {rows:,} rows"
             step = f"leave out all but one: in the place of SELECT *, ... AS {name} write SELECT * EXCLUDE ({name}), ... AS {name}"
-            faults.append(Fault(f"{path}, column {name}", found, "each name once", step))
+            faults.append(Fault(where=f"{path}, column {name}", found=found, rule="each name once", next_step=step))
     return faults
 
 

@@ -175,7 +175,7 @@ def _read(source: Source, definition: Table, changes: Sequence[Mapping[str, Any]
                 f"change {number}, table {definition.name}, column {name}",
                 "mend the mapping or the value in the CRM",
             )
-            faults.append(Fault(where, found, rule, step))
+            faults.append(Fault(where=where, found=found, rule=rule, next_step=step))
         read.append(row)
     if faults:
         raise BadInput(f"changes to {definition.name}", faults)

@@ -32,13 +32,34 @@ def text_fault(text: QueryText) -> list[Fault]:
         with asking() as connection:
             return [_fault(connection, text, said_by(connection, text.run), 0)]
     if not statements:
-        return [Fault(str(text.path), "it holds no statement", RULE, "write a SELECT into it, or remove the file")]
+        return [
+            Fault(
+                where=str(text.path),
+                found="it holds no statement",
+                rule=RULE,
+                next_step="write a SELECT into it, or remove the file",
+            )
+        ]
     kinds = [str(s.type).rsplit(".", maxsplit=1)[-1] for s in statements]
     if len(kinds) > 1:
         step = "keep one SELECT, with what it needs of the others in a WITH before it"
-        return [Fault(str(text.path), f"it holds {len(kinds)} statements: {', '.join(kinds)}", RULE, step)]
+        return [
+            Fault(
+                where=str(text.path),
+                found=f"it holds {len(kinds)} statements: {', '.join(kinds)}",
+                rule=RULE,
+                next_step=step,
+            )
+        ]
     if kinds[0] not in ("SELECT", "MULTI"):  # PIVOT is several statements to DuckDB
-        return [Fault(str(text.path), f"it holds a statement {kinds[0]}", RULE, "write a SELECT, or WITH ... SELECT")]
+        return [
+            Fault(
+                where=str(text.path),
+                found=f"it holds a statement {kinds[0]}",
+                rule=RULE,
+                next_step="write a SELECT, or WITH ... SELECT",
+            )
+        ]
     return []
 
 
@@ -59,13 +80,15 @@ def select_fault(text: QueryText, error: Exception) -> Fault:
 def _fault(connection: duckdb.DuckDBPyConnection, text: QueryText, told: Told | None, before: int) -> Fault:
     """`before` are the bytes of the statement before the SELECT."""
     if told is None:
-        return Fault(str(text.path), "it cannot be run", RULE, "run the SELECT in DuckDB and mend it")
+        return Fault(
+            where=str(text.path), found="it cannot be run", rule=RULE, next_step="run the SELECT in DuckDB and mend it"
+        )
     excerpt = None
     if told.position is not None and told.position >= before:
         excerpt = text.excerpt(told.position - before, told.length)
     found, rule, step, excerpt = _judged(connection, text, told, excerpt, text.path.stem)
     where = str(text.path) if excerpt is None else f"{text.path}, line {excerpt.line}"
-    return Fault(where, found, rule, step, "" if excerpt is None else str(excerpt))
+    return Fault(where=where, found=found, rule=rule, next_step=step, excerpt="" if excerpt is None else str(excerpt))
 
 
 def _judged(

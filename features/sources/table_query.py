@@ -99,7 +99,7 @@ def _fault_of_shape(connection: duckdb.DuckDBPyConnection, text: QueryText) -> F
     """What is no expression, or more than one."""
     step = "write a condition such as event_time >= '2025-01-01' AND account_id = 'a1'"
     if not text.run:
-        return Fault("--where", "it is empty", RULE, step)
+        return Fault(where="--where", found="it is empty", rule=RULE, next_step=step)
     before = "SELECT (\n"
     try:
         statements = duckdb.extract_statements(f"{before}{text.run}\n)")
@@ -111,10 +111,10 @@ def _fault_of_shape(connection: duckdb.DuckDBPyConnection, text: QueryText) -> F
             except duckdb.Error as error:
                 told = Told.of(error)
                 return _fault(told, text, len(before), {})
-        return Fault("--where", "it cannot be parsed", RULE, step)
+        return Fault(where="--where", found="it cannot be parsed", rule=RULE, next_step=step)
     tree = parsed(connection, f"{before}{text.run}\n)")
     if len(statements) != 1 or tree.get("error") or len(tree["statements"]) != 1:
-        return Fault("--where", "it holds more than an expression", RULE, step)
+        return Fault(where="--where", found="it holds more than an expression", rule=RULE, next_step=step)
     node = tree["statements"][0]["node"]
     clauses = ("where_clause", "group_expressions", "having", "qualify", "sample", "modifiers")
     if (
@@ -123,13 +123,13 @@ def _fault_of_shape(connection: duckdb.DuckDBPyConnection, text: QueryText) -> F
         or (node.get("from_table") or {}).get("type") != "EMPTY"
         or any(node.get(clause) for clause in clauses)
     ):
-        return Fault("--where", "it holds more than an expression", RULE, step)
+        return Fault(where="--where", found="it holds more than an expression", rule=RULE, next_step=step)
     if any(n.get("class") == "SUBQUERY" or n.get("type") == "TABLE_FUNCTION" for n in nodes(node)):
         return Fault(
-            "--where",
-            "it holds a subquery",
-            RULE,
-            "compare the columns of the row; other tables are asked on their own",
+            where="--where",
+            found="it holds a subquery",
+            rule=RULE,
+            next_step="compare the columns of the row; other tables are asked on their own",
         )
     return None
 
@@ -157,7 +157,7 @@ def _fault(told: Told, text: QueryText, before: int, types: dict[str, Any]) -> F
             "write TRY_CAST in the place of CAST: what cannot be read is null",
         )
     where = "--where" if excerpt is None else f"--where, line {excerpt.line}"
-    return Fault(where, found, RULE, step, "" if excerpt is None else str(excerpt))
+    return Fault(where=where, found=found, rule=RULE, next_step=step, excerpt="" if excerpt is None else str(excerpt))
 
 
 @contextlib.contextmanager

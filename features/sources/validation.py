@@ -43,7 +43,12 @@ def name_fault(path: Path) -> Fault:
     """A file that is called like no table."""
     near = difflib.get_close_matches(path.stem.lower(), TABLES, 1, 0.8)
     step = f"rename it to {f'{near[0]}{path.suffix}' if near else 'one of them'}, or to _{path.name}, which is not read"
-    return Fault(str(path), f"no canonical table is called {path.stem!r}", f"one of {', '.join(TABLES)}", step)
+    return Fault(
+        where=str(path),
+        found=f"no canonical table is called {path.stem!r}",
+        rule=f"one of {', '.join(TABLES)}",
+        next_step=step,
+    )
 
 
 def schema_faults(
@@ -60,13 +65,18 @@ def schema_faults(
                 if file is not None:
                     faults.append(
                         Fault(
-                            where, f"{file.name}: some of its lines have other fields than its header", FIELDS, RAGGED
+                            where=where,
+                            found=f"{file.name}: some of its lines have other fields than its header",
+                            rule=FIELDS,
+                            next_step=RAGGED,
                         )
                     )
                     continue
                 held = ", ".join(list(types)[:SHOWN_NAMES]) + (" ..." if len(types) > SHOWN_NAMES else "")
                 step = f"SELECT the column that holds it AS {column.name}; the SELECT has {held}"
-                faults.append(Fault(where, "it is missing", f"{column.type}: {column.meaning}", step))
+                faults.append(
+                    Fault(where=where, found="it is missing", rule=f"{column.type}: {column.meaning}", next_step=step)
+                )
             continue
         family = family_of(types[column.name])
         is_key = column.type == "text" and column.name.endswith("_id")
@@ -74,7 +84,12 @@ def schema_faults(
             continue
         step = cast_advice(connection, f"SELECT * FROM {raw}", column, types[column.name])
         faults.append(
-            Fault(where, f"its type is {types[column.name]}", f"{column.name} is {column.type}: {column.meaning}", step)
+            Fault(
+                where=where,
+                found=f"its type is {types[column.name]}",
+                rule=f"{column.name} is {column.type}: {column.meaning}",
+                next_step=step,
+            )
         )
     return faults
 
@@ -87,7 +102,14 @@ def taken_faults(path: Path, slugs: Mapping[str, str], names: Sequence[str]) -> 
         if slug in taken:
             free = next(each for n in itertools.count(2) if (each := f"{slug}_{n}") not in {*taken, *slugs.values()})
             step = f"rename it: SELECT * RENAME ({quoted(name)} AS {free}) FROM (THIS SELECT)"
-            faults.append(Fault(f"{path}, column {name}", f"its name reads {slug!r}, which is taken", rule, step))
+            faults.append(
+                Fault(
+                    where=f"{path}, column {name}",
+                    found=f"its name reads {slug!r}, which is taken",
+                    rule=rule,
+                    next_step=step,
+                )
+            )
             taken.add(free)
         taken.add(slug)
     return faults
@@ -119,10 +141,10 @@ def overflow_faults(
             where = f"{path}, table {table.name}, column {column.name}"
             faults.append(
                 Fault(
-                    where,
-                    f"{count:,} rows where it is too large: {value[:60]}",
-                    rule,
-                    _without(column, f"NOT ({lost})"),
+                    where=where,
+                    found=f"{count:,} rows where it is too large: {value[:60]}",
+                    rule=rule,
+                    next_step=_without(column, f"NOT ({lost})"),
                 )
             )
     return faults
@@ -151,7 +173,13 @@ def python_fault(path: Path, error: Exception) -> Fault:
         step = "return pyarrow.Table.from_pylist(...) of a list of dictionaries, or a data frame"
     elif isinstance(error, AttributeError) and "'rows'" in text:
         step = "write a function rows(data) that returns a pyarrow.Table or RecordBatchReader"
-    return Fault(where, f"{type(error).__name__}: {text}", "rows(data) returns Arrow", step, excerpt)
+    return Fault(
+        where=where,
+        found=f"{type(error).__name__}: {text}",
+        rule="rows(data) returns Arrow",
+        next_step=step,
+        excerpt=excerpt,
+    )
 
 
 def value_faults(source: Source, path: Path, table: Table) -> list[Fault]:
@@ -183,10 +211,10 @@ def value_faults(source: Source, path: Path, table: Table) -> list[Fault]:
         counts = list(source.query(f"SELECT {filters} FROM {quote(table.name)}")[0])
     return [
         Fault(
-            f"{path}, table {table.name}, column {column.name}",
-            f"{count:,} rows where it {found}",
-            f"{column.name} {rule}",
-            _without(column, good),
+            where=f"{path}, table {table.name}, column {column.name}",
+            found=f"{count:,} rows where it {found}",
+            rule=f"{column.name} {rule}",
+            next_step=_without(column, good),
         )
         for count, (column, _, found, rule, good) in zip(counts, tests, strict=True)
         if count

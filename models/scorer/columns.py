@@ -28,7 +28,8 @@ def numbers(name: str, column: Any) -> np.ndarray:
         )
     except (TypeError, ValueError):
         raise BadInput(
-            "columns to score", [Fault(f"column {name}", "it holds texts", "numbers or null", "cast it")]
+            "columns to score",
+            [Fault(where=f"column {name}", found="it holds texts", rule="numbers or null", next_step="cast it")],
         ) from None
     return np.where(np.isinf(found), np.nan, found)
 

@@ -144,10 +144,10 @@ class Encoder:
 
     def _no_such(self, i: int, name: str) -> Fault:
         return Fault(
-            f"record {i}, signal {name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + '...'}",
-            "no such signal",
-            f"one of the signals of {self._spec.model}",
-            f"see GET /v1/{self._spec.model} for their names",
+            where=f"record {i}, signal {name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + '...'}",
+            found="no such signal",
+            rule=f"one of the signals of {self._spec.model}",
+            next_step=f"see GET /v1/{self._spec.model} for their names",
         )
 
     def _value(self, i: int, j: int, value: Any) -> tuple[float, Fault | None, str | None]:
@@ -158,7 +158,10 @@ class Encoder:
                 return (
                     math.nan,
                     Fault(
-                        where, f"a {_kind(value)}", "a text or null", "send one of the words that it was trained with"
+                        where=where,
+                        found=f"a {_kind(value)}",
+                        rule="a text or null",
+                        next_step="send one of the words that it was trained with",
                     ),
                     None,
                 )
@@ -171,7 +174,12 @@ class Encoder:
         if not isinstance(value, (int, float)):
             return (
                 math.nan,
-                Fault(where, f"a {_kind(value)}", f"a number ({signal.unit}) or null", "send it without quotes"),
+                Fault(
+                    where=where,
+                    found=f"a {_kind(value)}",
+                    rule=f"a number ({signal.unit}) or null",
+                    next_step="send it without quotes",
+                ),
                 None,
             )
         try:
@@ -182,7 +190,10 @@ class Encoder:
             return (
                 math.nan,
                 Fault(
-                    where, "not a finite number", f"a number ({signal.unit}) or null", "send null when it is not known"
+                    where=where,
+                    found="not a finite number",
+                    rule=f"a number ({signal.unit}) or null",
+                    next_step="send null when it is not known",
                 ),
                 None,
             )
@@ -195,7 +206,10 @@ class Encoder:
 def the_rest(i: int, count: int) -> Fault:
     """The faults of a record that are not told one by one."""
     return Fault(
-        f"record {i}, the rest", f"{count:,} more faults", f"the first {MOST_FAULTS} are told", "mend these first"
+        where=f"record {i}, the rest",
+        found=f"{count:,} more faults",
+        rule=f"the first {MOST_FAULTS} are told",
+        next_step="mend these first",
     )
 
 

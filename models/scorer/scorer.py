@@ -140,10 +140,10 @@ class Scorer:
                 "columns to score",
                 [
                     Fault(
-                        f"column {name}",
-                        "it is missing",
-                        f"the scorer of {self.spec.model} was trained with it",
-                        "add it; null is allowed",
+                        where=f"column {name}",
+                        found="it is missing",
+                        rule=f"the scorer of {self.spec.model} was trained with it",
+                        next_step="add it; null is allowed",
                     )
                     for name in absent
                 ],

@@ -141,7 +141,7 @@ def _for_use(scorer: Scorer, directory: Path) -> None:
 def _check(scorer: Scorer, schema: pa.Schema, source: Path, added: list[str]) -> None:
     learnt = f"the scorer of {scorer.spec.model} was trained with it"
     faults = [
-        Fault(f"column {name}", "it is missing", learnt, _found_again(name, schema.names))
+        Fault(where=f"column {name}", found="it is missing", rule=learnt, next_step=_found_again(name, schema.names))
         for name in scorer.names
         if name not in schema.names
     ]
@@ -150,14 +150,19 @@ def _check(scorer: Scorer, schema: pa.Schema, source: Path, added: list[str]) ->
         why = holds_no_value(plain(pa.array([], kind)).type)
         if why:
             faults.append(
-                Fault(f"column {name}", f"its type is {kind}: {why}", "a number, a flag or a text", "convert it")
+                Fault(
+                    where=f"column {name}",
+                    found=f"its type is {kind}: {why}",
+                    rule="a number, a flag or a text",
+                    next_step="convert it",
+                )
             )
     faults += [
         Fault(
-            f"column {name}",
-            "the input has it",
-            "the output needs the name",
-            "give another --prefix NAME_, which is put before the columns that are added"
+            where=f"column {name}",
+            found="the input has it",
+            rule="the output needs the name",
+            next_step="give another --prefix NAME_, which is put before the columns that are added"
             + ("" if name in scorer.names else ", or rename it in the input"),
         )
         for name in added

@@ -186,16 +186,32 @@ def read_connections(folder: Path, environ: Mapping[str, str] | None = None) -> 
                 raise OSError(errno.EINVAL, "it is no file")
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            unread[path.stem] = [Fault(str(path), str(error), "a connection is a TOML file in UTF-8", "mend the line")]
+            unread[path.stem] = [
+                Fault(
+                    where=str(path),
+                    found=str(error),
+                    rule="a connection is a TOML file in UTF-8",
+                    next_step="mend the line",
+                )
+            ]
             continue
         except RecursionError:
             why = "its lists or tables are nested too deeply"
-            unread[path.stem] = [Fault(str(path), why, "a connection is a TOML file in UTF-8", "mend the line")]
+            unread[path.stem] = [
+                Fault(
+                    where=str(path), found=why, rule="a connection is a TOML file in UTF-8", next_step="mend the line"
+                )
+            ]
             continue
         except OSError as error:  # a folder of that name, a link to nothing, a file of somebody else
             why = f"it cannot be read ({error.strerror})"
             unread[path.stem] = [
-                Fault(str(path), why, "a connection is a TOML file in UTF-8", "put the file there or remove it")
+                Fault(
+                    where=str(path),
+                    found=why,
+                    rule="a connection is a TOML file in UTF-8",
+                    next_step="put the file there or remove it",
+                )
             ]
             continue
         found = _read(path, content, env)
@@ -222,7 +238,9 @@ def _read(path: Path, content: dict[str, Any], env: Mapping[str, str]) -> _Found
     found = _Found(faults=faults)
     if not NAME.fullmatch(path.stem):
         rule = "lower case letters, digits, - and _"
-        found.faults.insert(0, Fault(f"{path}, name of the file", repr(path.stem), rule, "rename it"))
+        found.faults.insert(
+            0, Fault(where=f"{path}, name of the file", found=repr(path.stem), rule=rule, next_step="rename it")
+        )
     vendor = VENDORS.get(str(content.get("vendor")))
     login = ""
     written = content.get("writeback")

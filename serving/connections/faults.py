@@ -49,7 +49,7 @@ def faults_of(error: ValidationError, file: str, keys: Callable[[Sequence[str]],
         elif each["type"] != "fault":  # a text in the place of a table
             step = f"write {where}" if where.endswith("]") else "write a table"
             said = {"found": type(each["input"]).__name__, "rule": "a table", "next_step": step}
-        yield Fault(f"{file}, {where}", said["found"], said["rule"], said["next_step"])
+        yield Fault(where=f"{file}, {where}", found=said["found"], rule=said["rule"], next_step=said["next_step"])
 
 
 def place_of(place: Sequence[str]) -> str:

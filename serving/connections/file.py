@@ -205,20 +205,33 @@ def _across(file: str, name: Any, vendor: Vendor | None, content: Mapping[str, A
     if outbound is not None:
         yield from faults_across(content, outbound, file)
     elif "writeback" in content:
-        yield Fault(f"{file}, [writeback]", f"is there for {name}", f"only for {', '.join(senders())}", "remove it")
+        yield Fault(
+            where=f"{file}, [writeback]",
+            found=f"is there for {name}",
+            rule=f"only for {', '.join(senders())}",
+            next_step="remove it",
+        )
     inbound = vendor.inbound if vendor else None
     if vendor is not None and inbound is None:
         receivers = [each for each, known in VENDORS.items() if known.inbound]
         for key in INBOUND_KEYS:
             if key in content:
                 yield Fault(
-                    f"{file}, key {key}", f"is there for {name}", f"only for {', '.join(receivers)}", "remove it"
+                    where=f"{file}, key {key}",
+                    found=f"is there for {name}",
+                    rule=f"only for {', '.join(receivers)}",
+                    next_step="remove it",
                 )
     objects = content.get("objects")
     if inbound is not None and inbound.object_types and isinstance(objects, dict):
         for each in sorted(objects.keys() - set(inbound.object_types)):
             where = f"{file}, {place_of(('objects', each))}"
-            yield Fault(where, "no such object", f"one of {', '.join(inbound.object_types)}", "mend its name")
+            yield Fault(
+                where=where,
+                found="no such object",
+                rule=f"one of {', '.join(inbound.object_types)}",
+                next_step="mend its name",
+            )
 
 
 def _keys(place: Sequence[str], vendor: Vendor | None) -> Sequence[str]:

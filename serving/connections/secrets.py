@@ -24,7 +24,7 @@ def from_environment(names: Sequence[str], env: Mapping[str, str], form: Form, f
         # A secret that was pasted in the place of its variable's name is not repeated.
         shown = name if _VARIABLE.fullmatch(name) else "(a name that is none)"
         step = "set it to the CRM app's client secret and start the API anew"
-        yield Fault(f"{file}, environment variable {shown}", _state(secret), form.rule, step)
+        yield Fault(where=f"{file}, environment variable {shown}", found=_state(secret), rule=form.rule, next_step=step)
 
 
 def from_files(names: Sequence[str], form: Form, file: Path) -> Found:
@@ -38,12 +38,18 @@ def from_files(names: Sequence[str], form: Form, file: Path) -> Found:
             secret = path.read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:  # ValueError: no text, or a NUL in the name
             said = error.strerror if isinstance(error, OSError) else "is no text"
-            yield Fault(where, str(said), "a file with the CRM app's client secret", "write it there")
+            yield Fault(
+                where=where, found=str(said), rule="a file with the CRM app's client secret", next_step="write it there"
+            )
             continue
         if open_to:
-            yield Fault(where, "any user may read it", "a secret is its owner's", f"chmod o= {path}")
+            yield Fault(
+                where=where, found="any user may read it", rule="a secret is its owner's", next_step=f"chmod o= {path}"
+            )
         elif not form.pattern.fullmatch(secret):
-            yield Fault(where, _state(secret), form.rule, "write the CRM app's client secret")
+            yield Fault(
+                where=where, found=_state(secret), rule=form.rule, next_step="write the CRM app's client secret"
+            )
         else:
             yield secret
 
@@ -57,10 +63,18 @@ def token_of(name: object, env: Mapping[str, str], file: Path) -> tuple[str, lis
     if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
         rule = "the name of the environment variable that holds the token, never the token itself"
         step = 'write token_env = "HUBSPOT_TOKEN"'
-        return "", [Fault(f"{file}, [writeback], key token_env", type(name).__name__, rule, step)], []
+        return (
+            "",
+            [Fault(where=f"{file}, [writeback], key token_env", found=type(name).__name__, rule=rule, next_step=step)],
+            [],
+        )
     token = env.get(name, "")
     if len(token) < MIN_TOKEN_CHARACTERS or not token.isascii() or not token.isprintable():
         rule = f"a token has at least {MIN_TOKEN_CHARACTERS}, printable ASCII"
         where = f"{file}, environment variable {name}"
-        return "", [], [Fault(where, _state(token), rule, "set it and start the worker anew")]
+        return (
+            "",
+            [],
+            [Fault(where=where, found=_state(token), rule=rule, next_step="set it and start the worker anew")],
+        )
     return token, [], []

@@ -197,13 +197,25 @@ def faults_across(content: Mapping[str, Any], outbound: type[Outbound], file: st
     for name, described in found.items() if isinstance(found, dict) else ():
         where = f"{file}, {place_of(('writeback', 'models', name))}"
         if name not in MODELS:
-            yield Fault(where, "no such model", f"one of {', '.join(MODELS)}", "mend its name")
+            yield Fault(
+                where=where, found="no such model", rule=f"one of {', '.join(MODELS)}", next_step="mend its name"
+            )
         elif isinstance(described, dict):
             table = ENTITY_TABLE[get_model(name).entity]
             tables = objects.items() if isinstance(objects, dict) else ()
             choices = [key for key, each in tables if isinstance(each, dict) and each.get("table") == table]
             if described.get("object") not in choices:
                 rule = f"an object of [objects] that is {table}: {', '.join(choices) or 'there is none'}"
-                yield Fault(f"{where}, key object", repr(described.get("object")), rule, "write one of them")
+                yield Fault(
+                    where=f"{where}, key object",
+                    found=repr(described.get("object")),
+                    rule=rule,
+                    next_step="write one of them",
+                )
             if outbound.writes_properties and not any(part in described for part in FIELDS):
-                yield Fault(where, "names no property", f"one of {', '.join(FIELDS)}", 'write score = "fit_score"')
+                yield Fault(
+                    where=where,
+                    found="names no property",
+                    rule=f"one of {', '.join(FIELDS)}",
+                    next_step='write score = "fit_score"',
+                )

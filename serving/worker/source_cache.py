@@ -74,18 +74,35 @@ class Sources:
             self._open.pop((connection.source, connection.data), None)
             step = f"run python -m features check --source {connection.source}"
             # It goes into a log: what is found there, and the step, may name a value of a row.
-            return [Fault(fault.where, "it cannot be read as it is", fault.rule, step) for fault in error.faults]
+            return [
+                Fault(where=fault.where, found="it cannot be read as it is", rule=fault.rule, next_step=step)
+                for fault in error.faults
+            ]
         except UserMistake as error:
-            return [Fault(where, str(error), "its source can be read", "mend the source or the connection")]
+            return [
+                Fault(
+                    where=where,
+                    found=str(error),
+                    rule="its source can be read",
+                    next_step="mend the source or the connection",
+                )
+            ]
         except Exception as error:  # a source's own Python file may raise anything
             rule = "its source can be read"
-            return [Fault(where, place_of(error), rule, f"run python -m features check --source {connection.source}")]
+            return [
+                Fault(
+                    where=where,
+                    found=place_of(error),
+                    rule=rule,
+                    next_step=f"run python -m features check --source {connection.source}",
+                )
+            ]
         return [
             Fault(
-                f"{where}, [objects.{name}], key table",
-                f"the source {source.name!r} has no table {mapped.table!r}",
-                f"one of {', '.join(source.tables)}",
-                "add the table to the source or mend the connection",
+                where=f"{where}, [objects.{name}], key table",
+                found=f"the source {source.name!r} has no table {mapped.table!r}",
+                rule=f"one of {', '.join(source.tables)}",
+                next_step="add the table to the source or mend the connection",
             )
             for name, mapped in connection.objects.items()
             if not source.has(mapped.table)

@@ -76,7 +76,15 @@ class TestUsability:
     def test_a_line_belongs_to_a_model_by_its_field(self, tmp_path: Path) -> None:
         """A model whose name begins like another's gets its own verdict, and no word of a rule decides whose it is."""
         named = Line(
-            "blocks", "accounts", "", None, "churn-risk needs more", "found", "needed", "mend", model="churn-risk-smb"
+            severity="blocks",
+            table="accounts",
+            column="",
+            rows=None,
+            rule="churn-risk needs more",
+            found="found",
+            needed="needed",
+            what_to_do="mend",
+            model="churn-risk-smb",
         )
         churn = MODELS["churn-risk"]
         assert verdict([named], churn) == "ready"
@@ -87,7 +95,16 @@ class TestUsability:
 
     def test_a_gate_is_a_field(self) -> None:
         gated = Line(
-            "weakens", "accounts", "", None, "rows with the outcome", "3", "60", "more", model="churn-risk", gate=True
+            severity="weakens",
+            table="accounts",
+            column="",
+            rows=None,
+            rule="rows with the outcome",
+            found="3",
+            needed="60",
+            what_to_do="more",
+            model="churn-risk",
+            gate=True,
         )
         assert verdict([gated], MODELS["churn-risk"]) == "not yet to go live: 1 thing to mend"
         assert verdict([replace(gated, gate=False)], MODELS["churn-risk"]) == "ready", "the twin: a weakness is no gate"

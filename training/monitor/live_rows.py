@@ -145,10 +145,10 @@ def _offered(scorer: Scorer, definition: Model, source: Source) -> None:
             f"source {source.name!r} for the scorer of {definition.name}",
             [
                 Fault(
-                    f"signal {name}",
-                    "the source no longer offers it",
-                    "the scorer was trained with it",
-                    "deliver its table and columns again (python -m features check), or train a version without it",
+                    where=f"signal {name}",
+                    found="the source no longer offers it",
+                    rule="the scorer was trained with it",
+                    next_step="deliver its table and columns again (python -m features check), or train a version without it",
                 )
                 for name in absent
             ],

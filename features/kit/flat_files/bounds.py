@@ -67,7 +67,7 @@ def whole_bytes() -> int:
 def too_wide(where: str, found: str) -> Fault:
     """More columns than a table may have."""
     step = "leave out columns, or write one row per value and aggregate them"
-    return Fault(where, found, f"at most {COLUMNS:,} columns", step)
+    return Fault(where=where, found=found, rule=f"at most {COLUMNS:,} columns", next_step=step)
 
 
 def _check_footer(path: Path) -> None:
@@ -87,10 +87,10 @@ def _check_footer(path: Path) -> None:
             found += f" that becomes more than {gigabytes(DECODED_FOOTER_BYTES)}"
     raise TooMuch(
         Fault(
-            repr(str(path)),
-            found,
-            f"at most {gigabytes(FOOTER_BYTES)}, and {gigabytes(DECODED_FOOTER_BYTES)} in memory",
-            "write it with fewer columns or larger row groups",
+            where=repr(str(path)),
+            found=found,
+            rule=f"at most {gigabytes(FOOTER_BYTES)}, and {gigabytes(DECODED_FOOTER_BYTES)} in memory",
+            next_step="write it with fewer columns or larger row groups",
         )
     )
 
@@ -121,7 +121,12 @@ def parquet_fault(path: Path, metadata: pyarrow.parquet.FileMetaData) -> Fault |
     columns = [metadata.schema.column(k) for k in range(metadata.num_columns)]
     levels = max((column.path.count(".") for column in columns), default=0)
     if levels > LEVELS:
-        return Fault(where, f"{levels:,} levels of nesting", f"at most {LEVELS}", "write plain columns")
+        return Fault(
+            where=where,
+            found=f"{levels:,} levels of nesting",
+            rule=f"at most {LEVELS}",
+            next_step="write plain columns",
+        )
     groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
     values = max(
         metadata.num_rows * metadata.num_columns,
@@ -131,10 +136,10 @@ def parquet_fault(path: Path, metadata: pyarrow.parquet.FileMetaData) -> Fault |
     )
     if values > max(FREE_VALUES, VALUES_PER_BYTE * size):
         return Fault(
-            where,
-            f"{values:,} values ({metadata.num_rows:,} rows x {metadata.num_columns:,} columns) in a file of {gigabytes(size)}",
-            f"at most {VALUES_PER_BYTE:,} values per byte above {FREE_VALUES:,}",
-            "check where it comes from; it holds the same value over and over",
+            where=where,
+            found=f"{values:,} values ({metadata.num_rows:,} rows x {metadata.num_columns:,} columns) in a file of {gigabytes(size)}",
+            rule=f"at most {VALUES_PER_BYTE:,} values per byte above {FREE_VALUES:,}",
+            next_step="check where it comes from; it holds the same value over and over",
         )
     inflated = sum(group.total_byte_size for group in groups)
     return _inflated_fault(where, inflated, size)
@@ -144,10 +149,10 @@ def _inflated_fault(where: str, inflated: int, size: int) -> Fault | None:
     if inflated <= max(FREE_INFLATED_BYTES, INFLATION * size):
         return None
     return Fault(
-        where,
-        f"{gigabytes(size)} that become more than {gigabytes(max(FREE_INFLATED_BYTES, INFLATION * size))}",
-        f"at most {INFLATION} times its size above {gigabytes(FREE_INFLATED_BYTES)}",
-        "check where it comes from; save the table as it is, without compression, if it is what you want",
+        where=where,
+        found=f"{gigabytes(size)} that become more than {gigabytes(max(FREE_INFLATED_BYTES, INFLATION * size))}",
+        rule=f"at most {INFLATION} times its size above {gigabytes(FREE_INFLATED_BYTES)}",
+        next_step="check where it comes from; save the table as it is, without compression, if it is what you want",
     )
 
 
@@ -266,10 +271,10 @@ def within(path: Path, batches: Iterable[pa.RecordBatch], most: int | None = Non
 
 def _absurd(path: Path, size: int, most: int) -> Fault:
     return Fault(
-        repr(str(path)),
-        f"{gigabytes(size)} that become more than {gigabytes(most)}",
-        f"at most {DECODED_PER_BYTE:,} times its size above {gigabytes(FREE_DECODED_BYTES)}",
-        "check where it comes from; it holds the same text over and over",
+        where=repr(str(path)),
+        found=f"{gigabytes(size)} that become more than {gigabytes(most)}",
+        rule=f"at most {DECODED_PER_BYTE:,} times its size above {gigabytes(FREE_DECODED_BYTES)}",
+        next_step="check where it comes from; it holds the same text over and over",
     )
 
 
@@ -284,10 +289,10 @@ def refuse_what_is_too_large(path: Path, metadata: pyarrow.parquet.FileMetaData)
 def _too_large(path: Path, needed: str) -> TooMuch:
     return TooMuch(
         Fault(
-            repr(str(path)),
-            f"{needed} when it is read",
-            f"half of the memory at most, {gigabytes(whole_bytes())} here",
-            "give fewer rows or columns (a sample of the rows learns as much), or a machine with more memory",
+            where=repr(str(path)),
+            found=f"{needed} when it is read",
+            rule=f"half of the memory at most, {gigabytes(whole_bytes())} here",
+            next_step="give fewer rows or columns (a sample of the rows learns as much), or a machine with more memory",
         )
     )
 

@@ -221,10 +221,10 @@ class _Ragged:
 def _ragged(path: Path, names: list[str], wrong: _Ragged) -> BadInput:
     shown = [
         Fault(
-            f"row {number}" if number else "a row",
-            f"{count:,} values",
-            f"{len(names):,}, one for each column name of the first line",
-            "quote values that hold the delimiter or a line break, mend the row, or delete it if it is a total or a footer",
+            where=f"row {number}" if number else "a row",
+            found=f"{count:,} values",
+            rule=f"{len(names):,}, one for each column name of the first line",
+            next_step="quote values that hold the delimiter or a line break, mend the row, or delete it if it is a total or a footer",
         )
         for number, count in wrong.first
     ]
@@ -237,10 +237,10 @@ def _check_names(path: Path, names: list[str]) -> None:
     # One column without a name is what pandas makes of its index: it stays, and is no signal.
     faults = [
         Fault(
-            f"column {name!r}" if name else "columns without a name",
-            f"{count} columns have this name" if name else f"{count} of them",
-            "each name once",
-            "rename or leave out all but one",
+            where=f"column {name!r}" if name else "columns without a name",
+            found=f"{count} columns have this name" if name else f"{count} of them",
+            rule="each name once",
+            next_step="rename or leave out all but one",
         )
         for name, count in Counter(names).items()
         if count > 1
