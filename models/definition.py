@@ -92,6 +92,19 @@ class Retention:
 
 
 @dataclass(frozen=True)
+class Growth:
+    """Money of an account that grows: a share of the recurring revenue that it pays already."""
+
+    rise_share: float = 0.10
+    """The least rise that counts, as a share (0 to 1) of the yearly recurring revenue."""
+
+    @property
+    def accept_rate(self) -> float:
+        """1: the outcome is counted with the contact that accounts get today."""
+        return 1.0
+
+
+@dataclass(frozen=True)
 class Acquisition:
     """Money of winning a customer: the parameters of EMPA, the expected maximum profit of acquisition models.
 
@@ -159,7 +172,7 @@ class Model:
     watch: Watch = field(default_factory=Watch)
     holdout_share: float = 0.0
     """Share of the entities (0 to 1) that nobody acts upon, so that what acting does can be told (`models.holdout`)."""
-    profit: Retention | Acquisition | None = None
+    profit: Retention | Acquisition | Growth | None = None
     """What acting is worth; None when nothing is known of it."""
     in_demo: bool = False
     """Whether `make demo` trains it when nobody says which."""
@@ -231,7 +244,7 @@ def faults_of(model: Model) -> list[Fault]:
         horizon = horizon or model.outcome.horizon_days
     if type(model.horizon_days) is not int or model.horizon_days < 0:
         fault("horizon_days", "a whole number of days above 0", "write one, or leave it out: the outcome has one")
-    elif model.lead_days is not None and not 0 <= model.lead_days <= horizon - 7:
+    elif horizon and model.lead_days is not None and not 0 <= model.lead_days <= horizon - 7:
         rule = f"0..{horizon - 7}: a renewal up to 6 days later must lie inside the horizon of {horizon} days"
         fault("lead_days", rule, "write a smaller number, a longer horizon, or None: a calendar grid")
     for name in ("themes", "exclude", "free", "segments"):

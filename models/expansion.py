@@ -6,7 +6,7 @@ Who is eligible and what counts says `features/outcomes/expansion.py`.
 from __future__ import annotations
 
 from features.outcomes.expansion import EXPANSION
-from models.definition import Gates, Model
+from models.definition import Gates, Growth, Model
 
 MODEL = Model(
     name="expansion",
@@ -24,4 +24,5 @@ MODEL = Model(
     segments=("region", "plan", "industry"),
     capacity_share=0.10,
     contact_cost=100.0,  # two hours of an account manager
+    profit=Growth(),
 )

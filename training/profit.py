@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.definition import Acquisition, Model, Retention
+from models.definition import Acquisition, Growth, Model, Retention
 from training import metrics
 from training.metrics import Estimate, Metric, Ranking
 
@@ -26,6 +26,8 @@ def money(definition: Model, value: np.ndarray) -> np.ndarray | None:
     if not known.any():
         return None
     filled = np.where(known, np.nan_to_num(value), value[known].mean())
+    if isinstance(definition.profit, Growth):
+        return filled * definition.profit.rise_share
     return filled * definition.profit.value_years if isinstance(definition.profit, Retention) else filled
 
 

@@ -51,9 +51,7 @@ class Stake:
     value: Callable[[Wanted, Source], nw.Expr | None]
     """float64 in currency units: the amount, as known at `as_of`, that the panel has as `value`; None when no table tells it."""
     is_loss: bool = False
-    """Whether the outcome takes the amount away: the API then says `value_at_risk`, else `expected_value`."""
-    share: float = 1.0
-    """Share (0 to 1) of the amount that the outcome moves."""
+    """Whether the outcome takes the amount away: the API then says `value_at_risk`, the star `arr_at_risk`; else `expected_value`."""
 
 
 @dataclass(frozen=True, kw_only=True)

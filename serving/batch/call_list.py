@@ -15,6 +15,8 @@ from rich.table import Table as RichTable
 from features.kit import atomic_files
 from features.kit.errors import MissingExtra
 from features.kit.writable import require_place
+from features.outcomes.outcome import Stake
+from models.catalog import get_model
 from serving.csv_injection import harmless
 from serving.manifest import parts_of, read_manifest, seen
 
@@ -23,8 +25,6 @@ _ORDER: dict[By, tuple[str, str]] = {
     "probability": ("probability", "value_at_risk"),
     "value": ("value_at_risk", "probability"),
 }
-TITLES = {"account": "accounts most at risk", "lead": "best leads"}
-STAKES = {"account": "revenue at risk", "lead": "expected value"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class Top:
     as_of: str
     scored: int
     rows: list[dict[str, Any]]
+
+    @property
+    def stake(self) -> Stake:
+        """What is at stake, in the words of the model's outcome."""
+        return get_model(self.model).outcome.stake
 
 
 def read_top(scores: Path, model: str, count: int, by: By = "probability") -> Top:
@@ -61,13 +66,15 @@ def read_top(scores: Path, model: str, count: int, by: By = "probability") -> To
 
 def top_table(top: Top, currency: str, reasons: int = 2) -> RichTable:
     """The table that the demo prints."""
-    title = f"{len(top.rows)} {TITLES[top.entity]} of {top.scored:,}, as of {top.as_of[:10]}, within {top.horizon_days} days"
+    title = (
+        f"{len(top.rows)} {top.stake.title} of {top.scored:,}, as of {top.as_of[:10]}, within {top.horizon_days} days"
+    )
     table = RichTable(title=title, show_lines=True)
     table.add_column(top.entity, overflow="fold")
     table.add_column("probability", justify="right")
     table.add_column("score", justify="right")
     table.add_column("band")
-    table.add_column(STAKES[top.entity], justify="right")
+    table.add_column(top.stake.amount, justify="right")
     table.add_column("why", ratio=1)
     for row in top.rows:
         stake = row["value_at_risk"]
@@ -102,7 +109,7 @@ def write_call_list(top: Top, path: Path, currency: str) -> None:
     bold, share, money = (
         book.add_format({"bold": True}), book.add_format({"num_format": "0.0%"}), book.add_format({"num_format": "#,##0"})
     )  # fmt: skip
-    heads = [top.entity, "probability", "score", "band", f"{STAKES[top.entity]} ({currency})", "why"]
+    heads = [top.entity, "probability", "score", "band", f"{top.stake.amount} ({currency})", "why"]
     for column, head in enumerate(heads):
         sheet.write_string(0, column, head, bold)
     for number, row in enumerate(top.rows, 1):

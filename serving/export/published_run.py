@@ -58,12 +58,12 @@ class PublishedRun:
             yield table, self._reasons(made)
         yield (
             star_schema.ARR_AT_RISK,
-            (self.at_risk(model) for model in self._models_of() if self._entity(model) == "account"),
+            (self.at_risk(model) for model in self._models_of() if get_model(model).outcome.stake.is_loss),
         )
         yield star_schema.RUN_DIM, iter([self._run()])
 
     def at_risk(self, model: str) -> pa.Table:
-        """Rows of `arr_at_risk` of an account model."""
+        """Rows of `arr_at_risk` of a model whose outcome takes recurring revenue away."""
         added = rows.AtRisk()
         accounts = _Aligned(self._dimension("account"))
         for facts in self._facts(model):

@@ -268,7 +268,7 @@ def _numbers(champion: Champion, subjects: Sequence[tuple[_Subject, int]], X: An
         if subject.value is not None:
             amount = at_stake(p, subject.value)
             assert amount is not None
-            if champion.entity == "account":
+            if champion.definition.outcome.stake.is_loss:
                 result.value_at_risk = ValueAtRisk(amount, terms.currency, subject.value)
             else:
                 result.expected_value = ExpectedValue(amount, terms.currency, subject.value)

@@ -17,7 +17,7 @@ from features.sources.loader import open_source
 from models import registry
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
-from models.definition import Model
+from models.definition import BadModel, Model
 from models.scorer.scorer import Scorer
 from tests.company import ACCOUNT_SIGNALS, all_but, at, make_source
 from training.errors import TrainingRefused
@@ -84,7 +84,7 @@ class TestBeforeRenewal:
         assert np.nanmin(calendar.table["days_to_renewal"].to_numpy()) < 60
 
     def test_a_horizon_that_ends_before_the_renewal_is_no_model(self) -> None:
-        with pytest.raises(ValueError, match=r"lead_days 85 is not in 0\.\.83"):
+        with pytest.raises(BadModel, match=r"field lead_days: it is 85\. Rule: 0\.\.83"):
             replace(get_model("churn-risk"), lead_days=85)
 
     def test_a_source_without_terms_is_refused_with_the_next_step(self, tmp_path: Path) -> None:

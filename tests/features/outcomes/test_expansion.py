@@ -1,0 +1,145 @@
+"""Expansion: what all contracts pay at the end of the window against what they pay at `as_of`, by rows made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from features.kit.clock import DAY_US, to_us
+from features.outcomes.expansion import EXPANSION
+from features.outcomes.labels import NEVER_US, Outcomes, OutcomesRefused, came_at, label, read_outcomes, so_far
+from features.outcomes.outcome import ELIGIBLE
+from features.outcomes.recurring_revenue import RecurringRevenue
+from features.panel.build import build_panel, eligibility_of
+from features.sources.source import Source
+from tests.company import at, make_source
+
+AS_OF, HORIZON = "2024-03-01", 90
+"""The window ends on 2024-05-30."""
+
+
+def contract(number: int, *versions: tuple[str, str, float]) -> list[dict[str, Any]]:
+    return [
+        {"subscription_id": f"s{number}", "account_id": "a", "event_time": at(when), "status": status, "mrr": mrr}
+        for when, status, mrr in versions
+    ]
+
+
+def company(folder: Path, *contracts: list[dict[str, Any]], end: str = "2025-01-01") -> Source:
+    rows: dict[str, Any] = {
+        "accounts": [{"account_id": "a", "event_time": at("2023-01-01")}],
+        "subscriptions": [row for rows in contracts for row in rows],
+        "usage": [{"account_id": "a", "event_time": at(end)}],
+    }
+    return make_source(folder, rows)
+
+
+def expanded(outcomes: Outcomes, as_of: str = AS_OF) -> float:
+    return float(label(outcomes, ["a"], np.array([to_us(at(as_of))]), HORIZON * DAY_US)[0])
+
+
+def of(folder: Path, *contracts: list[dict[str, Any]], **more: str) -> Outcomes:
+    return read_outcomes(company(folder, *contracts, **more), EXPANSION)
+
+
+START = ("2023-06-01", "active", 100.0)
+RISE = ("2024-04-01", "active", 110.0)
+
+
+class TestLabels:
+    @pytest.mark.parametrize(
+        ("mrr", "expected"), [(110.0, 1.0), (109.99, 0.0), (150.0, 1.0), (100.0, 0.0), (60.0, 0.0)]
+    )
+    def test_exactly_a_tenth_more_counts(self, tmp_path: Path, mrr: float, expected: float) -> None:
+        assert expanded(of(tmp_path, contract(1, START, ("2024-04-01", "active", mrr)))) == expected
+
+    def test_cents_are_whole(self, tmp_path: Path) -> None:
+        """0.1 + 0.2 is not 0.3: of 0.30 a tenth more is 0.33, to the cent."""
+        many = [contract(n, ("2023-06-01", "active", 0.1)) for n in range(3)]
+        assert expanded(of(tmp_path, *many, contract(9, ("2024-04-01", "active", 0.03)))) == 1
+
+    def test_it_stands_at_the_end_of_the_window(self, tmp_path: Path) -> None:
+        assert expanded(of(tmp_path / "a", contract(1, START, RISE, ("2024-05-29", "active", 100.0)))) == 0, (
+            "taken back before"
+        )
+        assert expanded(of(tmp_path / "b", contract(1, START, RISE, ("2024-05-30", "active", 100.0)))) == 1, "half-open"
+        assert expanded(of(tmp_path / "c", contract(1, START, ("2024-05-30", "active", 200.0)))) == 0, (
+            "after the window"
+        )
+
+    def test_a_rise_at_as_of_itself_lies_in_the_window(self, tmp_path: Path) -> None:
+        assert expanded(of(tmp_path, contract(1, START, (AS_OF, "active", 110.0)))) == 1
+
+    def test_a_second_contract_counts(self, tmp_path: Path) -> None:
+        assert expanded(of(tmp_path / "a", contract(1, START), contract(2, ("2024-04-01", "active", 10.0)))) == 1
+        trial = contract(2, ("2024-04-01", "trial", 10.0))
+        assert expanded(of(tmp_path / "b", contract(1, START), trial)) == 0, "a trial is not paid for"
+
+    def test_one_contract_for_another_is_no_rise(self, tmp_path: Path) -> None:
+        moved = contract(1, START, ("2024-04-01", "ended", 0.0)), contract(2, ("2024-04-01", "active", 100.0))
+        assert expanded(of(tmp_path, *moved)) == 0
+
+    def test_one_that_left_has_not_grown(self, tmp_path: Path) -> None:
+        assert expanded(of(tmp_path, contract(1, START, RISE, ("2024-05-01", "ended", 0.0)))) == 0
+
+    def test_one_that_paid_nothing_without_our_knowing_has_no_label(self, tmp_path: Path) -> None:
+        assert np.isnan(expanded(of(tmp_path, contract(1, ("2024-04-01", "active", 100.0)))))
+
+    def test_a_window_that_is_not_over_has_no_label(self, tmp_path: Path) -> None:
+        rows = contract(1, START, RISE)
+        assert np.isnan(expanded(of(tmp_path / "a", rows, end="2024-05-29")))
+        assert expanded(of(tmp_path / "b", rows, end="2024-05-30")) == 1
+        # The sabotaged twin: labels that do not know where the data end.
+        careless = replace(of(tmp_path / "c", rows, end="2024-05-29"), known_until_us=to_us(at("2030-01-01")))
+        assert expanded(careless) == 1
+
+    def test_events_alone_would_say_otherwise(self, tmp_path: Path) -> None:
+        """The sabotaged twin: judged as things that happen at a moment, a rise that was taken back counts, and so does a cent."""
+        found = of(tmp_path, contract(1, START, RISE, ("2024-05-01", "active", 100.01)))
+        assert expanded(found) == 0
+        plain = Outcomes(found.entity, found.origin, found.events, None, found.known_until_us, 0)
+        assert expanded(plain) == 1
+
+    def test_without_contracts_it_is_refused(self, tmp_path: Path) -> None:
+        bare = make_source(tmp_path, {"accounts": [{"account_id": "a", "event_time": at("2024-01-01")}]})
+        with pytest.raises(OutcomesRefused, match=r"no table tells of expansion.*add subscriptions\.sql"):
+            read_outcomes(bare, EXPANSION)
+
+
+class TestMoments:
+    def test_when_it_came(self, tmp_path: Path) -> None:
+        found = of(tmp_path, contract(1, START, ("2024-03-15", "active", 105.0), ("2024-04-01", "active", 112.0)))
+        moments = np.array([to_us(at(d)) for d in (AS_OF, "2024-04-02", "2022-01-01")])
+        assert came_at(found, ["a"] * 3, moments).tolist() == [to_us(at("2024-04-01")), NEVER_US, NEVER_US]
+
+    def test_as_it_was_recorded_before_a_moment(self, tmp_path: Path) -> None:
+        found = of(tmp_path, contract(1, START, RISE)).until(to_us(at("2024-03-20")))
+        assert isinstance(found, RecurringRevenue)
+        as_of = np.array([to_us(at(AS_OF))])
+        assert not so_far(found, ["a"], as_of, HORIZON * DAY_US)[0]
+        later = of(tmp_path, contract(1, START, RISE)).until(to_us(at("2024-04-20")))
+        assert so_far(later, ["a"], as_of, HORIZON * DAY_US)[0]
+        assert np.isnan(expanded(later)), "the window is not over"
+
+
+class TestEligibility:
+    def test_a_panel_tells_it_for_each_outcome(self, tmp_path: Path) -> None:
+        from features.kit.errors import UserMistake
+        from features.outcomes.churn import CHURN
+        from features.outcomes.conversion import CONVERSION
+
+        source = company(tmp_path, contract(1, START, ("2024-02-01", "notice", 100.0)))
+        some = replace(EXPANSION, name="another", not_eligible=())
+        panel = build_panel(source, "account", [at(AS_OF)], only=[], outcomes=[CHURN, EXPANSION, some])
+        told = [eligibility_of(panel, each).to_pylist() for each in (CHURN, EXPANSION, some)]
+        assert told == [["already_leaving"], ["already_leaving"], [ELIGIBLE]]
+        usual = build_panel(source, "account", [at(AS_OF)], only=[])
+        assert usual.column_names == ["entity_id", "as_of", "eligibility", "value"]
+        with pytest.raises(UserMistake, match="for churn, not for expansion"):
+            eligibility_of(usual, EXPANSION)
+        with pytest.raises(UserMistake, match="conversion: no outcome of the entity 'account'"):
+            build_panel(source, "account", [at(AS_OF)], only=[], outcomes=[CONVERSION])

@@ -1,0 +1,109 @@
+"""A model's file with faults does not load: each is named with file, field, rule and next step, and all of them at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features.outcomes.catalog import OUTCOMES, UnknownOutcome, get_outcome
+from features.outcomes.expansion import EXPANSION
+from models.catalog import DEMO, MODELS, BadModels, get_model, load
+from models.definition import BadModel, Model
+
+HEAD = "from features.outcomes.churn import CHURN\nfrom models.definition import Model\nMODEL = "
+
+
+class TestModel:
+    @pytest.mark.parametrize("outcome", [{}, {"outcome": None}, {"outcome": "left"}], ids=str)
+    def test_without_an_outcome_it_does_not_load(self, outcome: dict[str, Any]) -> None:
+        with pytest.raises(BadModel) as refused:
+            Model(name="up-sell", title="Up", **outcome)
+        (fault,) = refused.value.faults
+        assert fault.where == "models/up_sell.py, field outcome"
+        assert "CHURN, CONVERSION, EXPANSION" in fault.next_step
+
+    def test_every_fault_is_told_at_once(self) -> None:
+        wrong: dict[str, Any] = {
+            "name": "Up Sell", "title": " ", "outcome": "left", "horizon_days": -1, "exclude": "plan", "themes": ("usages",),
+            "bands": (("high", 90),), "grid_days": 0, "capacity_share": 10, "holdout_share": -0.1,
+        }  # fmt: skip
+        with pytest.raises(BadModel) as refused:
+            Model(**wrong)
+        assert [fault.where.rpartition(" ")[2] for fault in refused.value.faults] == list(wrong)
+
+    def test_entity_words_sign_and_horizon_are_the_outcomes(self) -> None:
+        model = Model(name="up-sell", title="Up", outcome=EXPANSION)
+        assert (model.entity, model.verb, model.crowd, model.sign) == ("account", "expanded", "accounts", 1)
+        assert model.horizon_days == EXPANSION.horizon_days
+        assert replace(model, horizon_days=30).horizon_days == 30
+
+
+class TestCatalog:
+    def test_names(self) -> None:
+        assert list(MODELS) == ["lead-fit", "churn-risk", "expansion"]
+        assert DEMO == ("lead-fit", "churn-risk")
+        assert get_model("churn_risk").outcome is OUTCOMES["churn"]
+
+    def test_an_unknown_outcome_is_told_which_there_are(self) -> None:
+        with pytest.raises(UnknownOutcome, match="no outcome 'upsell': one of churn, conversion, expansion"):
+            get_outcome("upsell")
+
+    def test_faults_of_all_files_are_told_at_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        files = {
+            "fine": 'Model(name="fine", title="Fine", outcome=CHURN)',
+            "asks_nothing": 'Model(name="asks-nothing", title="Nothing")',
+            "unknown_field": 'Model(name="unknown-field", title="Unknown", outcome=CHURN, sign=1)',
+            "no_model": '"churn"',
+            "again": 'Model(name="fine", title="Again", outcome=CHURN)',
+        }
+        package = tmp_path / "some_models"
+        package.mkdir()
+        for name, made in files.items():
+            (package / f"{name}.py").write_text(HEAD + made + "\n")
+        (package / "half.py").write_text("MODEL = Model(\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        with pytest.raises(BadModels) as refused:
+            load([*files, "half", "absent"], "some_models")
+        assert [fault.where for fault in refused.value.faults] == [
+            "models/asks_nothing.py, field outcome",
+            "some_models/unknown_field.py",
+            "some_models/no_model.py, MODEL",
+            "some_models/again.py, field name",
+            "some_models/half.py",
+            "some_models/absent.py",
+        ]
+        assert list(load(["fine"], "some_models")) == ["fine"], "the twin: a file without faults loads"
+
+
+@pytest.mark.parametrize(
+    "command", [("training", "fit", "churn-risk"), ("features", "check"), ("serving", "api")], ids=lambda c: c[0]
+)
+def test_a_command_ends_with_the_faults_and_no_stack_trace(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Check, training and services alike, in a tree whose one model asks nothing."""
+    for part in ("features", "models", "training", "serving"):
+        (tmp_path / part).mkdir()
+        for path in Path(part).iterdir():
+            (tmp_path / part / path.name).symlink_to(path.resolve())
+    bad = tmp_path / "models/churn_risk.py"
+    bad.unlink()
+    bad.write_text(HEAD + 'Model(name="churn-risk", title="")\n')
+    more = [] if command[0] == "serving" else ["--source", "x_education"]
+    env = {"PATH": "/usr/bin:/bin", "ACCOUNTSCORE_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", *command, *more],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "models/churn_risk.py, field title" in done.stderr
+    assert "models/churn_risk.py, field outcome" in done.stderr
+    assert "Traceback" not in done.stderr
