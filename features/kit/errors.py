@@ -43,6 +43,8 @@ class Fault:
     next_step: str
     excerpt: str = ""
     """Lines of a text with a caret under the place, where there is one; no part of the sentence."""
+    count: int = 1
+    """How many faults it speaks for; no part of the sentence."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.found}. Rule: {self.rule}. Next: {self.next_step}."

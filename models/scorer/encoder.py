@@ -46,11 +46,13 @@ class Encoder:
         self._absent: dict[tuple[str, ...], list[str]] = {}
         self._packs: dict[tuple[str, ...], tuple[str, Callable[[list[Any]], Sequence[Any]]]] = {}
 
-    def __call__(self, records: Sequence[Record]) -> tuple[np.ndarray, list[list[Fault]], list[list[str]]]:
+    def __call__(
+        self, records: Sequence[Record], numbers: Sequence[int] | None = None
+    ) -> tuple[np.ndarray, list[list[Fault]], list[list[str]]]:
         """(n, k) float64, and per record its faults (the first `MOST_FAULTS`, and how many more) and its warnings; a row with
-        faults is all NaN."""
+        faults is all NaN. `numbers` are the records' own in their faults, by default their places."""
         rows, faults, warnings = [], [], []
-        for i, record in enumerate(records):
+        for i, record in zip(range(len(records)) if numbers is None else numbers, records, strict=True):
             wrong: list[Fault] = []
             odd: list[str] = []
             row = self._row(i, record, wrong, odd)
@@ -210,6 +212,7 @@ def the_rest(i: int, count: int) -> Fault:
         found=f"{count:,} more faults",
         rule=f"the first {MOST_FAULTS} are told",
         next_step="mend these first",
+        count=count,
     )
 
 

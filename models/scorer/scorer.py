@@ -157,14 +157,15 @@ class Scorer:
         return np.empty((0, 0)) if out is None else out
 
     def encode_records(
-        self, records: Sequence[Mapping[str, Any]]
+        self, records: Sequence[Mapping[str, Any]], numbers: Sequence[int] | None = None
     ) -> tuple[np.ndarray, list[list[Fault]], list[list[str]]]:
         """(n, k) float64 from records by signal name, and per record its faults and its warnings.
 
         A signal that a record lacks is missing. Faults: an unknown signal, a text where a number belongs (or the reverse),
         NaN and infinity. Warnings: an unseen word, a number outside the range of training. A row with faults is all NaN.
+        A fault calls its record by its place, or by its number where `numbers` are given.
         """
-        return self._encoder(records)
+        return self._encoder(records, numbers)
 
     def pack(self, record: Mapping[str, Any]) -> list[Any]:
         """A record that this scorer encodes, without the names: to be kept beside the scorer's sha256."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -24,7 +25,20 @@ _decoder = msgspec.json.Decoder(ScoreRequest)
 _outline = msgspec.json.Decoder(_Outline)
 _decode_record = msgspec.json.Decoder(Record).decode
 _UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-Parsed = list[Record | RecordError]
+
+
+@dataclass(frozen=True)
+class WrongRecord:
+    """A record that cannot be scored: the faults that are told, and how many `more` there are."""
+
+    index: int
+    entity_id: str | None
+    code: str
+    faults: list[FaultJson]
+    more: int = 0
+
+
+Parsed = list[Record | WrongRecord]
 MOST_FAULTS_OF_ALL = 500
 """Of an answer; the rest is counted."""
 LARGEST_RECORD = 256 * 1024
@@ -76,7 +90,7 @@ def _one_by_one(body: bytes) -> tuple[Parsed, int]:
     return [_read(index, text) for index, text in enumerate(texts)], reasons
 
 
-def _read(index: int, text: bytes) -> Record | RecordError:
+def _read(index: int, text: bytes) -> Record | WrongRecord:
     if len(text) > LARGEST_RECORD:
         found, rule = f"{len(text):,} bytes", f"a record has {LARGEST_RECORD:,} bytes at most"
         return error_of(index, None, [FaultJson(f"record {index}", found, rule, "send fewer signals")])
@@ -130,7 +144,7 @@ def _reasons(outline: _Outline) -> int:
     return reasons
 
 
-def _record(index: int, item: Any) -> Record | RecordError:
+def _record(index: int, item: Any) -> Record | WrongRecord:
     place = f"record {index}"
     if not isinstance(item, dict):
         return error_of(index, None, [FaultJson(place, _kind(item), "an object with entity_id or signals", "mend it")])
@@ -169,23 +183,23 @@ def _faults(place: str, item: dict[str, Any]) -> Iterator[FaultJson]:
 
 def error_of(
     index: int, entity_id: str | None, faults: list[FaultJson], code: str = "bad_record", more: int = 0
-) -> RecordError:
+) -> WrongRecord:
     """The error of a record, with the faults that are told and how many more there are."""
-    told = [*faults, _the_rest(index, more)] if more else faults
-    return RecordError(index, entity_id and entity_id[:256], code, told)
+    return WrongRecord(index, entity_id and entity_id[:256], code, faults, more)
 
 
-def bounded(errors: list[RecordError]) -> None:
-    """Cut the faults of an answer: beyond `MOST_FAULTS_OF_ALL` each further record tells its first one alone."""
-    told = 0
+def bounded(errors: Sequence[WrongRecord]) -> list[RecordError]:
+    """As an answer has them. Its faults are cut: beyond `MOST_FAULTS_OF_ALL` each further record tells its first one alone."""
+    shown, told = [], 0
     for error in errors:
-        first, *others = error.faults
-        if others and told + len(error.faults) > MOST_FAULTS_OF_ALL:
-            more = len(others)
-            if others[-1].where == _the_rest(error.index, 0).where:  # which speaks for several
-                more += int(others[-1].found.split()[0].replace(",", "")) - 1
-            error.faults = [first, _the_rest(error.index, more)]
-        told += len(error.faults)
+        faults, more = error.faults, error.more
+        lines = len(faults) + (more > 0)
+        if lines > 1 and told + lines > MOST_FAULTS_OF_ALL:
+            faults, more = faults[:1], more + len(faults) - 1
+        faults = [*faults, _the_rest(error.index, more)] if more else faults
+        told += len(faults)
+        shown.append(RecordError(error.index, error.entity_id, error.code, faults))
+    return shown
 
 
 def _the_rest(index: int, count: int) -> FaultJson:

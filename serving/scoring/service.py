@@ -20,14 +20,13 @@ from serving.eligibility import NoScore
 from serving.overrides.schemas import shown_override
 from serving.privacy.cache import Marks
 from serving.scoring.repository import StoredSignals, Values
-from serving.scoring.request_parser import Parsed, bounded, error_of
+from serving.scoring.request_parser import Parsed, WrongRecord, bounded, error_of
 from serving.scoring.rows import at_stake
 from serving.scoring.schemas import (
     ExpectedValue,
     FaultJson,
     FitIntent,
     Record,
-    RecordError,
     Result,
     ScoreAnswer,
     ValueAtRisk,
@@ -109,15 +108,15 @@ def score_together(
     champion: Champion, asked: Sequence[tuple[Parsed, int]], stored: Stored, terms: Terms
 ) -> list[Scored]:
     """`score` of several requests (records, reasons wanted) in one go: their rows share the calls of NumPy."""
-    answers: list[tuple[list[tuple[_Subject, Result]], list[RecordError]]] = []
+    answers: list[tuple[list[tuple[_Subject, Result]], list[WrongRecord]]] = []
     to_score: list[tuple[_Subject, int]] = []
     for number, (records, _) in enumerate(asked):
         results: list[tuple[_Subject, Result]] = []
-        errors: list[RecordError] = []
+        errors: list[WrongRecord] = []
         answers.append((results, errors))
         for index, record in enumerate(records):
-            found = record if isinstance(record, RecordError) else _subject(index, record, stored, terms, champion)
-            if isinstance(found, RecordError):
+            found = record if isinstance(record, WrongRecord) else _subject(index, record, stored, terms, champion)
+            if isinstance(found, WrongRecord):
                 errors.append(found)
             elif found.no_score is None:
                 to_score.append((found, number))
@@ -125,14 +124,16 @@ def score_together(
                 shown = NoScore(found.no_score, eligibility.detail(found.no_score, champion.definition.outcome))
                 results.append((found, _result(found, terms, no_score=shown)))
     if to_score:
-        X, faults, warnings = champion.scorer.encode_records([s.values for s, _ in to_score])
+        X, faults, warnings = champion.scorer.encode_records(
+            [s.values for s, _ in to_score], [s.index for s, _ in to_score]
+        )
         good = []
         for place, (subject, number) in enumerate(to_score):
             if faults[place]:
-                shown_faults = [
-                    FaultJson(_where(subject.index, f.where), f.found, f.rule, f.next_step) for f in faults[place]
-                ]
-                answers[number][1].append(error_of(subject.index, subject.entity_id, shown_faults, "bad_signals"))
+                one_by_one = [f for f in faults[place] if f.count == 1]
+                more = sum(f.count for f in faults[place]) - len(one_by_one)
+                told = [FaultJson(f.where, f.found, f.rule, f.next_step) for f in one_by_one]
+                answers[number][1].append(error_of(subject.index, subject.entity_id, told, "bad_signals", more))
             else:
                 good.append(place)
                 subject.warnings += warnings[place]
@@ -145,13 +146,8 @@ def score_together(
     return [_scored(champion, results, errors, terms) for results, errors in answers]
 
 
-def _where(index: int, where: str) -> str:
-    """The scorer's place of a fault (`record N, signal NAME`, counted among those that are scored) by the request's count."""
-    return f"record {index}, {where.partition(', ')[2]}"
-
-
 def _scored(
-    champion: Champion, results: list[tuple[_Subject, Result]], errors: list[RecordError], terms: Terms
+    champion: Champion, results: list[tuple[_Subject, Result]], errors: list[WrongRecord], terms: Terms
 ) -> Scored:
     for subject, result in results:
         override = subject.entity_id and terms.marks.override(champion.name, subject.entity_id, terms.now_us)
@@ -160,14 +156,13 @@ def _scored(
     if len(results) > 1:
         results.sort(key=lambda pair: pair[0].index)
         errors.sort(key=lambda error: error.index)
-    bounded(errors)
     answer = ScoreAnswer(
         champion.name,
         champion.version,
         champion.scorer_name,
         champion.horizon_days,
         [r for _, r in results],
-        errors,
+        bounded(errors),
     )
     if not terms.record:
         return Scored(answer, [], terms.marks.generation, not all(s.recorded for s, _ in results))
@@ -175,7 +170,7 @@ def _scored(
     return Scored(answer, decided, terms.marks.generation, len(decided) < len(results))
 
 
-def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion: Champion) -> _Subject | RecordError:
+def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion: Champion) -> _Subject | WrongRecord:
     scorer = champion.scorer
     entity_id = None if record.entity_id is UNSET else record.entity_id
     given = None if record.signals is UNSET else record.signals

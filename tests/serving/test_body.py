@@ -13,8 +13,8 @@ from serving import strict_json
 from serving.errors import Declined
 from serving.problems import Problem, problem_of
 from serving.scoring import request_parser as module
-from serving.scoring.request_parser import MOST_FAULTS, MOST_FAULTS_OF_ALL, bounded, parse
-from serving.scoring.schemas import Record, RecordError
+from serving.scoring.request_parser import MOST_FAULTS, MOST_FAULTS_OF_ALL, WrongRecord, bounded, parse
+from serving.scoring.schemas import Record
 
 
 def refused(body: bytes) -> Problem:
@@ -82,7 +82,7 @@ class TestParse:
         )
         good, bad, none = records
         assert good == Record(signals={"x": 1})
-        assert isinstance(bad, RecordError)
+        assert isinstance(bad, WrongRecord)
         assert [f.where for f in bad.faults] == [
             "record 1, key 'color'",
             "record 1, entity_id",
@@ -90,12 +90,12 @@ class TestParse:
             "record 1, signal 'x'",
             "record 1, signal 'y'",
         ]
-        assert isinstance(none, RecordError)
+        assert isinstance(none, WrongRecord)
         assert all(f.rule and f.next_step and f.found for f in bad.faults)
 
     def test_an_id_with_a_null_character_is_an_error_of_its_record(self) -> None:
         records, _ = parse(b'{"records": [{"entity_id": "a\\u0000"}, {"entity_id": "b"}]}')  # Postgres cannot hold it
-        assert isinstance(records[0], RecordError)
+        assert isinstance(records[0], WrongRecord)
         assert records[1] == Record("b")
 
     @settings(max_examples=300, deadline=None)
@@ -142,24 +142,23 @@ class TestBounds:
     @pytest.mark.parametrize("kind", SHAPES)
     def test_an_error_is_not_much_larger_than_what_it_is_about(self, kind: str) -> None:
         records, _ = parse(json.dumps({"records": SHAPES[kind]}).encode())
-        errors = [record for record in records if isinstance(record, RecordError)]
+        errors = bounded([record for record in records if isinstance(record, WrongRecord)])
         assert errors
-        bounded(errors)
         assert sum(len(error.faults) for error in errors) <= MOST_FAULTS_OF_ALL + 2 * len(errors)
         assert len(msgspec.json.encode(errors)) < 600_000
 
     def test_what_is_not_told_is_counted(self) -> None:
         records, _ = parse(json.dumps({"records": [{f"key_{i}": 1 for i in range(500)}]}).encode())
-        (error,) = records
-        assert isinstance(error, RecordError)
+        (wrong,) = records
+        assert isinstance(wrong, WrongRecord)
+        (error,) = bounded([wrong])
         assert len(error.faults) == MOST_FAULTS + 1
         assert error.faults[-1].found == "480 more faults"
         assert error.faults[-1].where == "record 0, the rest"
 
     def test_cut_again_the_count_is_still_right(self) -> None:
         records, _ = parse(json.dumps({"records": [{f"key_{i}": 1 for i in range(500)}] * 40}).encode())
-        errors = [record for record in records if isinstance(record, RecordError)]
-        bounded(errors)
+        errors = bounded([record for record in records if isinstance(record, WrongRecord)])
         assert len(errors[-1].faults) == 2
         assert errors[-1].faults[-1].found == "499 more faults"
 
@@ -167,7 +166,7 @@ class TestBounds:
         """The sabotaged twin."""
         monkeypatch.setattr(module, "MOST_FAULTS", 10**9)
         records, _ = parse(json.dumps({"records": SHAPES["many records and keys"]}).encode())
-        assert sum(len(r.faults) for r in records if isinstance(r, RecordError)) == 50_000
+        assert sum(len(r.faults) for r in records if isinstance(r, WrongRecord)) == 50_000
 
     @pytest.mark.parametrize(
         "place", [b'"entity_id": "%s"', b'"signals": {"%s": 1}', b'"signals": {"a": "%s"}', b'"%s": 1']
@@ -230,7 +229,7 @@ class TestLarge:
     def test_a_record_that_is_too_large_is_an_error_of_its_own(self, kind: str, read: list[int]) -> None:
         records, _ = parse(LARGE[kind])
         assert records[0] == Record("a:b")
-        assert isinstance(records[1], RecordError)
+        assert isinstance(records[1], WrongRecord)
         (fault,) = records[1].faults
         assert "bytes" in fault.found
         assert max(read) < 100  # the one beside, for its colon
