@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import shutil
 import stat
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import typer
 
-from features.kit.errors import AccountscoreError, UserMistake
+from features.kit.errors import AccountscoreError, BadInput, UserMistake
 from features.kit.settings import Settings
 from features.kit.writable import told
 
@@ -38,7 +37,7 @@ def run(app: typer.Typer) -> None:
         _warn_of_everybody(Settings.from_env().home)
         app(standalone_mode=True)
     except AccountscoreError as error:
-        print(_on_terminal(f"error: {error}"), file=sys.stderr)
+        print(_on_terminal(error), file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except OSError as error:
         if isinstance(error, BrokenPipeError) or (error.filename is None and error.errno not in OF_THE_DISK):
@@ -56,15 +55,17 @@ def run(app: typer.Typer) -> None:
         raise SystemExit(UserMistake.exit_code) from None
 
 
-def _on_terminal(text: str) -> str:
-    """Wrapped on words where somebody reads it; lines of a SELECT with their carets stay as they are."""
+def _on_terminal(error: AccountscoreError) -> str:
+    """The message, wrapped on words where somebody reads it; lines of a SELECT with their carets stay as they are."""
+    text = f"error: {error}"
     if not sys.stderr.isatty():
         return text
     columns = shutil.get_terminal_size().columns
+    excerpts = error.excerpt_lines() if isinstance(error, BadInput) else frozenset()
     lines = []
     for line in text.splitlines():
         indent = line[: len(line) - len(line.lstrip(" -"))]
-        if _OF_A_SELECT.match(line):
+        if line in excerpts:
             lines.append(line)
         else:
             lines.append(
@@ -74,9 +75,6 @@ def _on_terminal(text: str) -> str:
                 )
             )  # fmt: skip
     return "\n".join(lines)
-
-
-_OF_A_SELECT = re.compile(r" +\d* \| ")
 
 
 def _too_little(error: Exception) -> str:

@@ -57,12 +57,17 @@ class BadInput(UserMistake):
         self.faults = tuple(faults)
         count = f"{len(self.faults)} fault" + ("s" if len(self.faults) != 1 else "")
         super().__init__(
-            f"{subject}: {count}\n" + "\n".join(f"  - {fault}{_indented(fault.excerpt)}" for fault in self.faults)
+            f"{subject}: {count}\n"
+            + "\n".join("\n".join((f"  - {fault}", *_indented(fault.excerpt))) for fault in self.faults)
         )
 
+    def excerpt_lines(self) -> frozenset[str]:
+        """The lines of the message that are an excerpt: they keep their blanks, as a caret stands under its place."""
+        return frozenset(line for fault in self.faults for line in _indented(fault.excerpt))
 
-def _indented(excerpt: str) -> str:
-    return "".join(f"\n      {line}" for line in excerpt.splitlines())
+
+def _indented(excerpt: str) -> list[str]:
+    return [f"      {line}" for line in excerpt.splitlines()]
 
 
 class TrainingRefused(BadInput):
