@@ -44,7 +44,7 @@ from serving.store.connect import open_store
 from serving.store.group_commit import GroupWriter
 from serving.store.probe import Probe
 from serving.store.write_ahead_log import ANSWER_TIMEOUT_MS
-from serving.store_cache import Watched
+from serving.store_cache import StoreCache
 
 log = logging.getLogger("serving")
 ROUTERS = (health, api_docs, scoring, scores_of_entity, change, overrides, privacy, webhooks)
@@ -78,7 +78,7 @@ def create_app(
         writer, probe = GroupWriter(store), Probe(settings.base.store_url)
         recorder = Recorder(writer)
         ticking, pepper = clock or make_clock(), read_pepper(settings.base.home)
-        watched = Watched(store, pepper, ticking, settings.base.home)
+        watched = StoreCache(store, pepper, ticking, settings.base.home)
         watched.start()
 
         def terms() -> Terms:

@@ -19,7 +19,7 @@ from serving.settings import ServingSettings
 from serving.store.connect import Store
 from serving.store.group_commit import GroupWriter
 from serving.store.probe import Probe
-from serving.store_cache import Watched
+from serving.store_cache import StoreCache
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class AppState:
     connections: dict[str, ConnectionConfig]
     metrics: Metrics
     clock: Clock
-    watched: Watched
+    watched: StoreCache
     scorers: KeptScorers
     mapped: Mapping[str, ConnectionConfig]
     """Also those whose webhooks are not taken for lack of a secret."""

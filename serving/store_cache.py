@@ -16,7 +16,7 @@ from serving.keys import repository as keys
 from serving.keys.cache import LOST, keep, kept
 from serving.keys.service import KeyRing
 from serving.privacy import cache
-from serving.privacy.cache import Marks
+from serving.privacy.cache import Directives
 from serving.store import version_counters
 from serving.store.connect import Store
 
@@ -25,7 +25,7 @@ WATCH_SECONDS = 1.0
 """How soon a key that was revoked by another process is refused; a look reads one small table (0.1 ms)."""
 
 
-class Watched:
+class StoreCache:
     """`keys` and `marks` are replaced whole; whoever reads one sees it before a change or after.
 
     `keys` is None in a process that started while the store was away and has none kept (`serving.keys.cache`).
@@ -40,7 +40,7 @@ class Watched:
         self.keys = kept(home, pepper)
         self.keys_lost = False
         """Whether the store has no key and this home knows of one: nobody is let in."""
-        self.marks = Marks()
+        self.marks = Directives()
 
     @property
     def seen(self) -> bool:
@@ -71,7 +71,7 @@ class Watched:
                 self.keys = self._closed(KeyRing.load(connection, self._pepper, system_us()))
                 self._keep(self.keys)
             if before is None or any(before.get(name) != found.get(name) for name in cache.GENERATIONS):
-                self.marks = Marks.load(connection, to_us(self._clock()))
+                self.marks = Directives.load(connection, to_us(self._clock()))
             self._seen = found
 
     def _keep(self, ring: KeyRing) -> None:

@@ -30,7 +30,7 @@ from training.calibrate import sigmoid
 from training.capacity import share_of
 from training.dataset import Rows
 from training.errors import TrainingRefused
-from training.learn import Settings, learn
+from training.learn import LearnSettings, learn
 from training.report.curves import selected
 from training.splits import split_in_time
 from training.training_set import Panel, labelled_panel
@@ -168,7 +168,9 @@ def _list(
     assert past.time is not None
     assert rows.time is not None
     split = split_in_time(past.time, past.y, definition.horizon_days * DAY_US, past.group, test_share=0.0)
-    learnt = learn(past, split, Settings(None, trials, seed), lambda r: [definition.direction(s) for s in r.signals])
+    learnt = learn(
+        past, split, LearnSettings(None, trials, seed), lambda r: [definition.direction(s) for s in r.signals]
+    )
     names = [s.name for s in rows.signals]
     x = rows.x[now]
     p = sigmoid(learnt.model.log_odds(x[:, [names.index(s.name) for s in learnt.rows.signals]]))

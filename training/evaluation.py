@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from features.audit import Finding, Table, presence, strong_columns
+from features.audit import AuditedTable, Finding, presence, strong_columns
 from features.audit.source import known_by_the_clock
 from features.audit.table import findings_about, findings_of
 from models.definition import Model
@@ -209,7 +209,9 @@ def findings(rows: Rows, seed: int = 0, label: str | None = None) -> tuple[Findi
         frame[name] = frame[name].map(dict(enumerate((*(rows.vocabularies[j] or ()), "(other)")))).astype(object)
     if len(np.unique(rows.y)) < 2:
         return ()
-    table = Table(frame, rows.y.astype(int), np.arange(len(rows)), dated=rows.time is not None, label=label or "")
+    table = AuditedTable(
+        frame, rows.y.astype(int), np.arange(len(rows)), dated=rows.time is not None, label=label or ""
+    )
     found = findings_of(table, RULES) if label is None else findings_about(table, RULES, pairs=False)
     return tuple(f for f in known_by_the_clock(found, rows.signals) if f.severity == "high")
 

@@ -33,8 +33,7 @@ from training.capacity import share_of
 from training.dataset import Rows
 from training.errors import PromotionRefused
 from training.evaluation import Judgement, Rival, judge, worst_misses
-from training.learn import Learnt, learn
-from training.learn import Settings as LearnSettings
+from training.learn import LearnSettings, Learnt, learn
 from training.report import page
 from training.report.signals import top_signals
 from training.report.speed import speed
@@ -44,7 +43,7 @@ from training.verdicts import Verdict
 
 
 @dataclass(frozen=True)
-class Result:
+class FitResult:
     """The report as JSON-ready values, the scorer, and whether its gates hold."""
 
     report: dict[str, object]
@@ -143,7 +142,7 @@ def directions(definition: Model, rows: Rows) -> list[int]:
 def finish(
     directory: Path, definition: Model, everything: Rows, learnt: Learnt, judgement: Judgement, population: np.ndarray,
     origin: Origin, seed: int, if_no_overlap: bool = False,
-) -> Result:  # fmt: skip
+) -> FitResult:  # fmt: skip
     """Write the scorer into `directory` and tell of it: a report of JSON-ready values. `if_no_overlap`: nothing held overlapping rows apart."""
     model = learnt.model
     figures = judgement.figures
@@ -182,7 +181,7 @@ def finish(
         "worst_misses": worst_misses(everything, learnt),
         "top_signals": top_signals(scorer, learnt.rows.x[learnt.judged], learnt.rows.y[learnt.judged]),
     }
-    return Result(report, scorer, judgement)
+    return FitResult(report, scorer, judgement)
 
 
 def _learnt_from(learnt: Learnt) -> int:
@@ -261,7 +260,7 @@ def champion(settings: Settings, definition: Model, panel: Panel, judged: np.nda
 def _register(
     settings: Settings,
     definition: Model,
-    result: Result,
+    result: FitResult,
     learnt: Learnt,
     present: int | None,
     scratch: Path,

@@ -24,8 +24,7 @@ from training.capacity import share_of
 from training.evaluation import NO_RIVAL, judge
 from training.fit import finish, notes, periods, quiet
 from training.flat_table import Ask, flat_rows
-from training.learn import Settings as LearnSettings
-from training.learn import learn
+from training.learn import LearnSettings, learn
 from training.report import page
 from training.training_set import period_text
 

@@ -39,7 +39,7 @@ NEWEST_SHARE = 0.15
 
 
 @dataclass(frozen=True)
-class Settings:
+class LearnSettings:
     """How to learn. With `trials` the clock plays no part, and the same rows and seed give the same model.
 
     The budget is for learning. The time that a panel takes is printed and not counted.
@@ -82,7 +82,7 @@ class Learnt:
 def learn(
     rows: Rows,
     split: Split,
-    settings: Settings,
+    settings: LearnSettings,
     monotone: Callable[[Rows], list[int]] = lambda rows: [0] * len(rows.signals),
     progress: Progress = lambda text, share: None,
 ) -> Learnt:

@@ -34,7 +34,7 @@ PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 @dataclass(frozen=True)
-class Shape:
+class FittedShape:
     """What one signal adds to the log-odds.
 
     A number: linear between `knots`, constant beyond the first and the last. A word: `values[code]`, the last one for
@@ -57,10 +57,10 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Linear:
+class FittedLinear:
     """The fitted sum of shapes: log-odds = bias + sum of shapes."""
 
-    shapes: tuple[Shape, ...]
+    shapes: tuple[FittedShape, ...]
     bias: float
 
     def log_odds(self, x: np.ndarray) -> np.ndarray:
@@ -178,7 +178,7 @@ def hessian(design: np.ndarray, curvature: np.ndarray) -> np.ndarray:
         return np.asarray((design * curvature[:, None]).T @ design)
 
 
-def fit_path(rows: Rows, penalties: Sequence[float] = PENALTIES) -> list[Linear]:
+def fit_path(rows: Rows, penalties: Sequence[float] = PENALTIES) -> list[FittedLinear]:
     """One model per penalty (ascending C), each started from the one before; deterministic.
 
     Minimises the sum of the log loss plus |w|^2 / (2 C) by Newton's method; the bias is not penalised.
@@ -198,7 +198,7 @@ def fit_path(rows: Rows, penalties: Sequence[float] = PENALTIES) -> list[Linear]
     return models
 
 
-def fit(rows: Rows, penalty: float) -> Linear:
+def fit(rows: Rows, penalty: float) -> FittedLinear:
     """One model for one penalty."""
     return fit_path(rows, (penalty,))[0]
 
@@ -236,15 +236,16 @@ def _newton(design: np.ndarray, y: np.ndarray, weights: np.ndarray, strength: fl
     return weights
 
 
-def _collapse(bases: list[_Basis | None], used: list[tuple[int, _Basis]], weights: np.ndarray) -> Linear:
+def _collapse(bases: list[_Basis | None], used: list[tuple[int, _Basis]], weights: np.ndarray) -> FittedLinear:
     shapes = [
-        Shape(np.empty(0) if b is None else b.knots, np.zeros(0 if b is None else len(b.at_knots)), 0.0) for b in bases
+        FittedShape(np.empty(0) if b is None else b.knots, np.zeros(0 if b is None else len(b.at_knots)), 0.0)
+        for b in bases
     ]
     place = 1
     for j, basis in used:
         own = weights[place : place + basis.width]
-        shapes[j] = Shape(basis.knots, basis.at_knots @ own, float(basis.missing @ own))
+        shapes[j] = FittedShape(basis.knots, basis.at_knots @ own, float(basis.missing @ own))
         place += basis.width
-    return Linear(
-        tuple(s if len(s.values) else Shape(np.empty(0), np.zeros(1), 0.0) for s in shapes), float(weights[0])
+    return FittedLinear(
+        tuple(s if len(s.values) else FittedShape(np.empty(0), np.zeros(1), 0.0) for s in shapes), float(weights[0])
     )

@@ -71,7 +71,7 @@ class Fitted:
     """A fitted recipe: log-odds = slope * ((1 - share) * linear + share * mean of the bag) + level."""
 
     recipe: Recipe
-    linear: linear.Linear | None
+    linear: linear.FittedLinear | None
     bag: tuple[lgb.Booster, ...]
     calibration: Affine = field(default_factory=Affine)
 

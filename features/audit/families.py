@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from features.audit import names
-from features.audit.finding import MIN_ROWS, Finding, Table, is_date
+from features.audit.finding import MIN_ROWS, AuditedTable, Finding, is_date
 from features.audit.leaks import BEYOND_DOUBT_AUC, is_key
 from features.audit.named import Facts, filled_in, is_constant
 
@@ -37,7 +37,7 @@ WIDEST = 6
 """A first word that more columns share is no family: it is the table's subject."""
 
 
-def along_with(table: Table, facts: Mapping[str, Facts], findings: Sequence[Finding]) -> list[Finding]:
+def along_with(table: AuditedTable, facts: Mapping[str, Facts], findings: Sequence[Finding]) -> list[Finding]:
     """Columns that share rows, a name or a computation with a column that is proven already, and are not themselves."""
     graves = {
         column: f
@@ -67,7 +67,7 @@ def proves(finding: Finding) -> bool:
     return finding.code in PROVING or (finding.code == "too_good" and finding.numbers["auc"] >= BEYOND_DOUBT_AUC)
 
 
-def _same_rows(table: Table, facts: Mapping[str, Facts], proven: Iterable[str]) -> list[Finding]:
+def _same_rows(table: AuditedTable, facts: Mapping[str, Facts], proven: Iterable[str]) -> list[Finding]:
     """Columns that hold something on (nearly) the same rows as a proven one, where those rows tell the outcome."""
     there = {n: filled_in(table.inputs[n]) for n in table.names}
     there = {n: rows for n, rows in there.items() if MIN_ROWS <= rows.sum() <= len(rows) - MIN_ROWS}
@@ -83,7 +83,7 @@ def _same_rows(table: Table, facts: Mapping[str, Facts], proven: Iterable[str]) 
     return found
 
 
-def _same_name(table: Table, facts: Mapping[str, Facts], proven: Iterable[str]) -> list[Finding]:
+def _same_name(table: AuditedTable, facts: Mapping[str, Facts], proven: Iterable[str]) -> list[Finding]:
     """Columns whose names begin as those of proven ones do, when the beginning is no word that every table has."""
     proven, found = set(proven), []
     for members in by_stem(table.names, fewest=2):
@@ -128,7 +128,7 @@ def _is_special(stem: tuple[str, ...]) -> bool:
     return any(w not in everywhere and len(w) > 2 for w in stem)
 
 
-def _computed(table: Table, facts: Mapping[str, Facts], proven: Iterable[str]) -> list[Finding]:
+def _computed(table: AuditedTable, facts: Mapping[str, Facts], proven: Iterable[str]) -> list[Finding]:
     """Numbers that are a ratio, a sum or a difference with a proven one, its other form, or a part of its length."""
     numbers = {n: _number(table.inputs[n]) for n in table.names if _is_number(table.inputs[n])}
     chosen = sorted(numbers, key=lambda n: (n not in set(proven), facts[n].reading is None))[:MOST_NUMBERS]

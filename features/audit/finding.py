@@ -36,7 +36,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Table:
+class AuditedTable:
     """A table with its outcome: `outcome` is 0/1 per row; `order` is the time or the row number."""
 
     inputs: pd.DataFrame
@@ -99,7 +99,7 @@ def strength(column: pd.Series[Any], outcome: np.ndarray, folds: int = 5) -> flo
     return auc_of(outcome, score)
 
 
-Rule = Callable[[Table], list[Finding]]
+Rule = Callable[[AuditedTable], list[Finding]]
 
 
 def is_date(column: pd.Series[Any]) -> bool:

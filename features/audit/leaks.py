@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from features.audit import names
-from features.audit.finding import MIN_ROWS, Finding, Table, codes, is_date, strength
+from features.audit.finding import MIN_ROWS, AuditedTable, Finding, codes, is_date, strength
 
 COPY_AUC, BEYOND_DOUBT_AUC, TOO_GOOD_AUC, STRONG_AUC = 0.995, 0.90, 0.80, 0.70
 """What is known beforehand rarely ranks alone as these say; between 0.8 and 0.9 the other columns are the measure."""
@@ -20,7 +20,7 @@ MOST_ROWS = 20_000
 """Rows by which a column is compared with all others."""
 
 
-def strong_columns(table: Table) -> list[Finding]:
+def strong_columns(table: AuditedTable) -> list[Finding]:
     """Columns that rank the outcome alone: as a copy would, better than all the others together, or just well."""
     found = []
     for name in table.names:
@@ -79,7 +79,7 @@ def is_key(column: pd.Series[Any]) -> bool:
     return bool(values.nunique() > max(50, 0.02 * len(values)))
 
 
-def _others(table: Table, name: str) -> float:
+def _others(table: AuditedTable, name: str) -> float:
     """ROC AUC, out of fold, of boosted trees on all columns but this one, and but those that are beyond doubt."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -109,7 +109,7 @@ def _ranked(column: pd.Series[Any]) -> np.ndarray:
     return column.astype("object").map({value: n for n, value in enumerate(counts.index)}).to_numpy(dtype=float)
 
 
-def presence(table: Table) -> list[Finding]:
+def presence(table: AuditedTable) -> list[Finding]:
     """Missing, or being there, that decides the outcome: a field filled in when a case closes."""
     found = []
     base = table.base_rate
@@ -152,7 +152,7 @@ def presence(table: Table) -> list[Finding]:
     return found
 
 
-def deciding_values(table: Table) -> list[Finding]:
+def deciding_values(table: AuditedTable) -> list[Finding]:
     """Single values after which the outcome is settled: notes that say how the story ended."""
     found = []
     for name in table.names:
@@ -179,7 +179,7 @@ def deciding_values(table: Table) -> list[Finding]:
     return found
 
 
-def arrive_together(table: Table) -> list[Finding]:
+def arrive_together(table: AuditedTable) -> list[Finding]:
     """Columns missing on exactly the same rows come from one later step or one other party."""
     groups: dict[bytes, list[str]] = {}
     for name in table.names:
@@ -199,7 +199,7 @@ def arrive_together(table: Table) -> list[Finding]:
     ]
 
 
-def twin_vocabularies(table: Table) -> list[Finding]:
+def twin_vocabularies(table: AuditedTable) -> list[Finding]:
     """Two columns that speak the same words are states of one thing; the last state may follow the outcome."""
     words = {}
     for name in table.names:
@@ -223,7 +223,7 @@ def twin_vocabularies(table: Table) -> list[Finding]:
     return found
 
 
-def named_like_outcome(table: Table) -> list[Finding]:
+def named_like_outcome(table: AuditedTable) -> list[Finding]:
     """Columns whose name shares a word with that of the outcome: another record of the same thing, dated or not."""
     asked = {word[:STEM] for word in _telling(table.label)}
     found = []

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.audit.finding import MIN_ROWS, Finding, Table, is_date
+from features.audit.finding import MIN_ROWS, AuditedTable, Finding, is_date
 
 FEWEST_LENGTHS = 20
 """Agreed terms come in a few lengths (30, 90, 365 days); what happens has many."""
@@ -38,7 +38,7 @@ class Begin:
     at: pd.Series[Any]
 
 
-def parsed(table: Table) -> Dates:
+def parsed(table: AuditedTable) -> Dates:
     """The columns that hold dates, as naive UTC times."""
     return {
         name: pd.to_datetime(table.inputs[name], errors="coerce", utc=True).dt.tz_localize(None)
@@ -47,7 +47,7 @@ def parsed(table: Table) -> Dates:
     }
 
 
-def begin_of(table: Table, moments: Dates) -> Begin | None:
+def begin_of(table: AuditedTable, moments: Dates) -> Begin | None:
     """The begin of the rows, None when no date is filled in everywhere and precedes every other one."""
     if table.moment is not None:
         return Begin("the time of the row", None, table.moment)
@@ -75,7 +75,7 @@ def ends_of(begin: Begin, moments: Dates) -> Dates:
     return found
 
 
-def completed_later(table: Table) -> list[Finding]:
+def completed_later(table: AuditedTable) -> list[Finding]:
     """Dates set after the begin of their row, and the columns that are filled in with them."""
     moments = parsed(table)
     begin = begin_of(table, moments)
@@ -137,7 +137,7 @@ def _tells(column: pd.Series[Any], ended: pd.Series[Any]) -> float | None:
     return told if both and told >= ALWAYS and column.notna().mean() >= ALWAYS else None
 
 
-def measured_lengths(table: Table) -> list[Finding]:
+def measured_lengths(table: AuditedTable) -> list[Finding]:
     """Numbers that are the time between two dates: known when the later of the two is."""
     found = []
     for left, right, days in spans(table):
@@ -159,7 +159,7 @@ def measured_lengths(table: Table) -> list[Finding]:
     return found
 
 
-def spans(table: Table) -> list[tuple[str, str, pd.Series[Any]]]:
+def spans(table: AuditedTable) -> list[tuple[str, str, pd.Series[Any]]]:
     """The days between each two dates of a row, where there are enough, and enough different ones, to tell anything."""
     moments = parsed(table)
     if table.moment is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from features.audit.finding import Finding, Table, is_date, strength
+from features.audit.finding import AuditedTable, Finding, is_date, strength
 from features.audit.leaks import TOO_GOOD_AUC, is_key
 from features.audit.lifecycle import begin_of, parsed, spans
 
@@ -13,7 +13,7 @@ FEWEST_OF_EACH = 10
 """Rows of each outcome that a rank is read from."""
 
 
-def dates(table: Table) -> list[Finding]:
+def dates(table: AuditedTable) -> list[Finding]:
     """Dates are never inputs as they are; one that most rows share is the day on which the table was made."""
     found = []
     for name, values in parsed(table).items():
@@ -37,7 +37,7 @@ def dates(table: Table) -> list[Finding]:
     return found
 
 
-def lengths(table: Table) -> list[Finding]:
+def lengths(table: AuditedTable) -> list[Finding]:
     """Dates whose distance from the begin of their row (or from each other, where no begin is known) ranks the outcome.
 
     Only rows that have both dates are asked: what a gap says is said elsewhere. The later date is the one in question; the begin of
@@ -68,7 +68,7 @@ def lengths(table: Table) -> list[Finding]:
     return found
 
 
-def order_in_time(table: Table) -> list[Finding]:
+def order_in_time(table: AuditedTable) -> list[Finding]:
     """Columns that the order of the rows predicts: they tell the date, and a model learns the season that was."""
     blocks = (
         np.argsort(np.argsort(table.order, kind="stable"), kind="stable") * 50 // max(len(table.order), 1)
@@ -96,7 +96,7 @@ def order_in_time(table: Table) -> list[Finding]:
     return found
 
 
-def drift(table: Table) -> list[Finding]:
+def drift(table: AuditedTable) -> list[Finding]:
     """The base rate of the newest fifth against the rest."""
     if not table.dated and len(table.order) < 1_000:
         return []
@@ -117,7 +117,7 @@ def drift(table: Table) -> list[Finding]:
     return []
 
 
-def input_drift(table: Table) -> list[Finding]:
+def input_drift(table: AuditedTable) -> list[Finding]:
     """Inputs whose values tell the newest fifth of the rows from the rest, though they are no clock."""
     if not table.dated or len(table.order) < 500:
         return []

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.audit.finding import MIN_ROWS, Finding, Table, strength
+from features.audit.finding import MIN_ROWS, AuditedTable, Finding, strength
 from features.audit.names import Reading, reading_of, words_of
 from features.audit.shape import DEFAULTS
 
@@ -53,7 +53,7 @@ class Facts:
         return max(self.filled_ratio, 1 / self.filled_ratio)
 
 
-def facts_of(table: Table) -> dict[str, Facts]:
+def facts_of(table: AuditedTable) -> dict[str, Facts]:
     """The facts of every column that is no identifier."""
     positives = int(table.outcome.sum())
     negatives = len(table.outcome) - positives
@@ -93,7 +93,7 @@ def _ratio(there: np.ndarray, outcome: np.ndarray) -> float:
     return float((with_it.sum() + 0.5) / (len(with_it) + 1) / ((without.sum() + 0.5) / (len(without) + 1)))
 
 
-def named_and_telling(table: Table, columns: Mapping[str, Facts]) -> list[Finding]:
+def named_and_telling(table: AuditedTable, columns: Mapping[str, Facts]) -> list[Finding]:
     """Columns that a name and the values together show to be known with the outcome, or after it."""
     found = []
     asked = set(words_of(table.label))
@@ -151,7 +151,7 @@ def told(facts: Facts) -> str:
     return f"its values alone show nothing (AUC {facts.auc:.3f})"
 
 
-def filled_for_one(table: Table, columns: Mapping[str, Facts]) -> list[Finding]:
+def filled_for_one(table: AuditedTable, columns: Mapping[str, Facts]) -> list[Finding]:
     """Columns that hold something (nearly) for one outcome alone, also where 0 or false stands for nothing."""
     found = []
     for facts in columns.values():

@@ -25,7 +25,7 @@ import pandas as pd
 import pyarrow as pa
 
 from features.audit import leaks, lifecycle
-from features.audit.finding import Finding, Rule, Table
+from features.audit.finding import AuditedTable, Finding, Rule
 from features.outcomes.asked import Asked
 from features.sources.casts import quote
 from features.sources.query_files import everything_from, nodes, parsed, texts
@@ -158,7 +158,7 @@ def _at_rest(source: Source, asked: Asked, file: RawFile, inputs: list[str]) -> 
         f"SELECT {picked} FROM ({file.select}) USING SAMPLE reservoir({SAMPLED_ROWS} ROWS) REPEATABLE (0)"
     ).df()
     nothing = np.zeros(len(rows), dtype=int)
-    table = Table(rows, nothing, np.arange(len(rows)), False, f"{asked.outcome.flag} {asked.name}")
+    table = AuditedTable(rows, nothing, np.arange(len(rows)), False, f"{asked.outcome.flag} {asked.name}")
     rules: tuple[Rule, ...] = (lifecycle.completed_later, lifecycle.measured_lengths, leaks.named_like_outcome)
     return [_of_file(file, f) for rule in rules for f in rule(table)]
 
@@ -167,7 +167,7 @@ def _beside_outcome(source: Source, file: RawFile, kept: list[str], key: str, en
     """Columns that no SELECT reads, in the newest row of each entity that began before its `as_of`."""
     source.connection.register("audited_entities", pa.Table.from_pandas(entities, preserve_index=False))
     sample = source.connection.sql(f"SELECT * FROM ({file.select}) LIMIT {SAMPLED_ROWS}").df()
-    whole = Table(sample, np.zeros(len(sample), dtype=int), np.arange(len(sample)), False)
+    whole = AuditedTable(sample, np.zeros(len(sample), dtype=int), np.arange(len(sample)), False)
     moments = lifecycle.parsed(whole)
     begin = lifecycle.begin_of(whole, moments)
     single = next(iter(moments), None) if len(moments) == 1 else None
@@ -182,7 +182,7 @@ def _beside_outcome(source: Source, file: RawFile, kept: list[str], key: str, en
     outcome = rows.pop("outcome_asked").to_numpy(dtype=int)
     if min(outcome.sum(), len(outcome) - outcome.sum()) < 10:
         return []
-    table = Table(rows, outcome, np.arange(len(rows)), False)
+    table = AuditedTable(rows, outcome, np.arange(len(rows)), False)
     return [_of_file(file, f) for rule in WITH_OUTCOME for f in rule(table)]
 
 

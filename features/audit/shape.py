@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from features.audit.finding import MIN_ROWS, Finding, Table, codes, is_date
+from features.audit.finding import MIN_ROWS, AuditedTable, Finding, codes, is_date
 
 DEFAULTS = {
     "select",
@@ -27,7 +27,7 @@ DEFAULTS = {
 """Texts that forms put where nothing was chosen."""
 
 
-def identifiers(table: Table) -> list[Finding]:
+def identifiers(table: AuditedTable) -> list[Finding]:
     found = []
     for name in table.names:
         column = table.inputs[name].dropna()
@@ -47,7 +47,7 @@ def identifiers(table: Table) -> list[Finding]:
     return found
 
 
-def constants(table: Table) -> list[Finding]:
+def constants(table: AuditedTable) -> list[Finding]:
     found = []
     for name in table.names:
         counts = table.inputs[name].value_counts(dropna=False, normalize=True)
@@ -58,7 +58,7 @@ def constants(table: Table) -> list[Finding]:
     return found
 
 
-def placeholders(table: Table) -> list[Finding]:
+def placeholders(table: AuditedTable) -> list[Finding]:
     """Values that stand for missing: a form's default, a number far from all others."""
     found = []
     for name in table.names:
@@ -111,7 +111,7 @@ def placeholders(table: Table) -> list[Finding]:
     return found
 
 
-def copies(table: Table) -> list[Finding]:
+def copies(table: AuditedTable) -> list[Finding]:
     """Columns that say the same, and rows that do."""
     found = []
     small = {n: codes(table.inputs[n], bins=10_000) for n in table.names if table.inputs[n].nunique() > 1}

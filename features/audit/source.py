@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from features.audit import leaks, moments, shape
 from features.audit.exclude_advice import with_exclude
-from features.audit.finding import MIN_ROWS, Finding, Rule, Table
+from features.audit.finding import MIN_ROWS, AuditedTable, Finding, Rule
 from features.audit.raw import raw_findings
 from features.audit.table import by_gravity, findings_of
 from features.kit.clock import DAY_US, to_us
@@ -118,7 +118,7 @@ def _dates(source: Source, asked: Asked, outcomes: Outcomes | None) -> list[dt.d
     return (warm or grid(first, known))[-MOST_DATES:]
 
 
-def _labelled(asked: Asked, outcomes: Outcomes, panel: pa.Table) -> tuple[Table, pd.DataFrame] | None:
+def _labelled(asked: Asked, outcomes: Outcomes, panel: pa.Table) -> tuple[AuditedTable, pd.DataFrame] | None:
     """One row per entity, at one of the dates (its rows at other dates would say the same again): signals, and outcome."""
     dated = pc.count_distinct(panel["as_of"]).as_py() > 1
     panel = panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))
@@ -135,7 +135,7 @@ def _labelled(asked: Asked, outcomes: Outcomes, panel: pa.Table) -> tuple[Table,
     moment = pd.Series(pd.to_datetime(as_of[rows], unit="us"))
     order = as_of[rows] if dated else np.arange(len(rows))
     entities = pd.DataFrame({"entity_id": ids[rows], "as_of_us": as_of[rows], "y": outcome})
-    return Table(frame, outcome, order, dated, asked.name, moment), entities
+    return AuditedTable(frame, outcome, order, dated, asked.name, moment), entities
 
 
 def as_known(source: Source, as_of: dt.datetime, entity_key: str, ids: Sequence[str]) -> Source:

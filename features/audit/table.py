@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.audit import families, leaks, lifecycle, moments, named, shape, together
-from features.audit.finding import MIN_ROWS, Finding, Rule, Table
+from features.audit.finding import MIN_ROWS, AuditedTable, Finding, Rule
 from features.kit.errors import UserMistake
 from features.kit.flat_files.kinds import Settled, settle_table
 from features.kit.flat_files.moments import as_moments
@@ -48,11 +48,11 @@ def audit_table(
     order = np.arange(len(labelled)) if moment is None else moment.to_numpy().astype("int64")
     inputs = labelled.drop(columns=[c for c in (label, time, group) if c])
     inputs.columns = inputs.columns.map(str)
-    table = Table(inputs, y, order, time is not None, str(label), moment)
+    table = AuditedTable(inputs, y, order, time is not None, str(label), moment)
     return by_gravity([*still_open, *findings_about(table)])
 
 
-def findings_about(table: Table, rules: Sequence[Rule] | None = None, pairs: bool = True) -> list[Finding]:
+def findings_about(table: AuditedTable, rules: Sequence[Rule] | None = None, pairs: bool = True) -> list[Finding]:
     """What the rules (all by default) find, then what names and values say together, and what goes along with what is proven by then.
 
     Without `pairs`, whose trees cost most, what two columns know together is not asked.
@@ -67,7 +67,7 @@ def findings_about(table: Table, rules: Sequence[Rule] | None = None, pairs: boo
     return by_gravity([*found, *families.along_with(table, facts, found)])
 
 
-def findings_of(table: Table, rules: Sequence[Rule] | None = None) -> list[Finding]:
+def findings_of(table: AuditedTable, rules: Sequence[Rule] | None = None) -> list[Finding]:
     """What the rules (all by default) find, the gravest first, proofs before heuristics."""
     return by_gravity([f for rule in rules or RULES for f in rule(table)])
 

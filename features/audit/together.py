@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from features.audit.families import by_stem
-from features.audit.finding import Finding, Table, auc_of, codes, is_date
+from features.audit.finding import AuditedTable, Finding, auc_of, codes, is_date
 from features.audit.leaks import BEYOND_DOUBT_AUC, is_key
 from features.audit.named import BEYOND_NOISE, STRIKING_AUC, Facts, is_constant
 from features.audit.names import says_before
@@ -34,7 +34,7 @@ KNOWING = ("end", "step")
 class Ranks:
     """How well sets of columns rank the outcome of some rows, each asked once."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: AuditedTable) -> None:
         self.table = table
         self.rows = np.random.default_rng(0).permutation(len(table.outcome))[:MOST_ROWS]
         self.y = table.outcome[self.rows]
@@ -61,7 +61,7 @@ class Ranks:
         return auc >= 0.5 + BEYOND_NOISE * error and auc - without >= max(LEAST_GAIN, 2 * error)
 
 
-def known_together(table: Table, facts: Mapping[str, Facts], doubted: Collection[str] = ()) -> list[Finding]:
+def known_together(table: AuditedTable, facts: Mapping[str, Facts], doubted: Collection[str] = ()) -> list[Finding]:
     """Pairs and families that know more than what each of their columns gives.
 
     A column that is doubted already makes any other one look good beside it, so that such a pair proves nothing of the other.
@@ -144,7 +144,7 @@ def _of_pair(left: Facts, right: Facts, both: float, other: float) -> Finding | 
     return Finding("known_together", severity, columns, evidence, advice, numbers)
 
 
-def candidates(table: Table, facts: Mapping[str, Facts]) -> list[str]:
+def candidates(table: AuditedTable, facts: Mapping[str, Facts]) -> list[str]:
     """Columns that a model would take and that no one doubts yet, those whose names say something first."""
     kept = [
         name

@@ -22,7 +22,7 @@ from features.kit.settings import sqlite_url
 from features.kit.writable import require_writable, unwritable
 from serving.connections.config import ConnectionConfig
 from serving.privacy import protections
-from serving.privacy.protections import Kept, Protections
+from serving.privacy.protections import KeptProtections, Protections
 from serving.privacy.repository import holds
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
@@ -68,7 +68,7 @@ class Restored:
     rows: dict[str, int]
     taken_back: dict[str, Difference]
     """Tables in which nothing differed are not there."""
-    kept: Kept
+    kept: KeptProtections
 
 
 def restore(

@@ -16,7 +16,7 @@ from serving.batch.previous_run import Before, Moved
 from serving.champion import Champion
 from serving.decisions import repository as history
 from serving.decisions.earlier_rows import Old
-from serving.scoring.columns import Scored
+from serving.scoring.columns import ScoredColumns
 from serving.store.connect import Store
 
 
@@ -28,7 +28,7 @@ class Between:
         self._source, self._champion, self._as_of = source, champion, as_of
         self._before, self._store = before, store
 
-    def of(self, scored: Scored, moved: Moved | None) -> dict[int, dict[int, Old]]:
+    def of(self, scored: ScoredColumns, moved: Moved | None) -> dict[int, dict[int, Old]]:
         """Row of the chunk -> `as_of` of an earlier score -> what the rows known before it give. Raises `StoreAway`."""
         found: dict[int, dict[int, Old]] = {}
         previous = self._before.as_of_us or 0

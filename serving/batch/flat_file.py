@@ -38,7 +38,7 @@ REASON = pa.struct(
 
 
 @dataclass(frozen=True)
-class Done:
+class ScoredFile:
     """What was written: rows, and per signal how many values were there but no number, and so count as missing."""
 
     rows: int
@@ -65,7 +65,7 @@ def score_table(
     prefix: str = "",
     encoding: str | None = None,
     anyway: bool = False,
-) -> Done:
+) -> ScoredFile:
     """Score every row of a Parquet or CSV file and write its columns with `probability`, `score` (percentile) and `band`.
 
     `reasons` > 0 adds the strongest reasons: in Parquet `reasons`, a list of {signal, theme, effect, text, members}; in CSV
@@ -123,7 +123,7 @@ def score_table(
     no_numbers = {name: count for name, count in lost.items() if count}
     verdict = scorer.spec.verdict
     said = NEVER_JUDGED if verdict is None else verdict.says
-    return Done(rows, no_numbers, opened.dialect.said(), guarded, said, bool(marked), either_way)
+    return ScoredFile(rows, no_numbers, opened.dialect.said(), guarded, said, bool(marked), either_way)
 
 
 def _for_use(scorer: Scorer, directory: Path) -> None:

@@ -20,7 +20,7 @@ from serving.champion import Champion
 from serving.decisions.earlier_rows import Old
 from serving.score_change.attribution_batch import Splits, split_many
 from serving.scorer_cache import KeptScorers, ScorerGone
-from serving.scoring.columns import Scored
+from serving.scoring.columns import ScoredColumns
 
 TEXTS = 3
 HELD = 2
@@ -107,7 +107,7 @@ class Before:
         self._aged = ById([aged], names) if aged else None
         self._restated = ById([restated], names) if restated else None
 
-    def compare(self, scored: Scored) -> Moved | None:
+    def compare(self, scored: ScoredColumns) -> Moved | None:
         """What a chunk's rows were in the run before; None when there was none."""
         if self._scores is None:
             return None

@@ -10,7 +10,7 @@ from typing import Any
 
 from features.kit import atomic_files
 from features.kit.errors import AccountscoreError, UserMistake
-from serving.batch.run import Done
+from serving.batch.run import FinishedRun
 
 
 class Report:
@@ -22,7 +22,7 @@ class Report:
     def warn(self, text: str) -> None:
         self._found.setdefault("warnings", []).append(text)
 
-    def finished(self, done: Done) -> None:
+    def finished(self, done: FinishedRun) -> None:
         self._found |= {
             "exit_code": 0,
             "run_id": done.run_id,

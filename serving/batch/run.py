@@ -35,7 +35,7 @@ from serving.outbox import repository as outbox
 from serving.privacy import repository as privacy
 from serving.scorer_cache import KeptScorers
 from serving.scoring import repository as stored
-from serving.scoring.columns import Scored, score_columns
+from serving.scoring.columns import ScoredColumns, score_columns
 from serving.scoring.rows import signal_rows
 from serving.store import version_counters
 from serving.store.connect import Store
@@ -49,7 +49,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedRun:
     """What one run wrote."""
 
     run_id: str
@@ -81,7 +81,7 @@ class Options:
 def run(
     source: Source, as_of: datetime, out: Path, champions: Champions, store: Store, clock: Clock, scorers: KeptScorers,
     options: Options | None = None,
-) -> Done:  # fmt: skip
+) -> FinishedRun:  # fmt: skip
     """Score every entity that the source knows as of a moment, with each model that has a champion.
 
     Writes OUT/<run id>/<model>/part-*.parquet and OUT/<run id>/signals/, and OUT/manifest.json last; fills the store, so that a
@@ -120,7 +120,7 @@ def run(
     rows = {name: model["rows"] for name, model in about["models"].items()}
     scored = {name: _scored(out, about, name) for name in rows}
     log.info("batch.published run=%s models=%d rows=%d", plan.run_id, len(live), sum(rows.values()))
-    return Done(plan.run_id, manifest, rows, scored, tuple(lacking), queued, resumed)
+    return FinishedRun(plan.run_id, manifest, rows, scored, tuple(lacking), queued, resumed)
 
 
 def live_models(source: Source, champions: Champions) -> tuple[list[Champion], list[str]]:
@@ -268,7 +268,7 @@ def _previous(work: Work) -> dict[str, Any] | None:
 
 def _scoring(
     champion: Champion, signals: pq.ParquetFile, numbers: Sequence[int], store: Store, options: Options
-) -> Iterator[tuple[int, Scored]]:
+) -> Iterator[tuple[int, ScoredColumns]]:
     """Chunks, scored one after the other, here or on a cluster."""
 
     def quiet(part: pa.Table) -> Set[str]:
@@ -286,7 +286,7 @@ def _scoring(
 
 
 def _keep(
-    champion: Champion, scored: Scored, as_of: datetime, run_id: str, store: Store, clock: Clock, options: Options,
+    champion: Champion, scored: ScoredColumns, as_of: datetime, run_id: str, store: Store, clock: Clock, options: Options,
     fill: bool, old: Mapping[int, Mapping[int, Old]],
 ) -> None:  # fmt: skip
     """Store a chunk, in one transaction; storing it again changes nothing."""

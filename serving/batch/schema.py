@@ -11,7 +11,7 @@ from models.scorer.scorer import Scorer
 from serving.batch.previous_run import Moved
 from serving.champion import Champion
 from serving.scoring.arrow import MEMBERS, chosen, lists, members, signal_and_theme
-from serving.scoring.columns import Scored
+from serving.scoring.columns import ScoredColumns
 
 REASON = pa.struct(
     [
@@ -53,7 +53,7 @@ SCHEMA = pa.schema(
 """`previous_...` are of the run before, null when it had no score; `change` is null too when its causes cannot be told."""
 
 
-def table(champion: Champion, scored: Scored, run_id: str, moved: Moved | None = None) -> pa.Table:
+def table(champion: Champion, scored: ScoredColumns, run_id: str, moved: Moved | None = None) -> pa.Table:
     """A scored chunk as a table of `SCHEMA`, in its order."""
     panel, rows, scorer = scored.panel, scored.panel.num_rows, champion.scorer
     of_row = _of_row(rows, scored.at)
@@ -89,7 +89,7 @@ def _of_row(rows: int, at: np.ndarray) -> pa.Array:
     return pa.array(place, mask=without)
 
 
-def _reasons(scorer: Scorer, scored: Scored) -> pa.Array:
+def _reasons(scorer: Scorer, scored: ScoredColumns) -> pa.Array:
     """A row without a score has an empty list."""
     counts, told = np.zeros(scored.panel.num_rows, dtype=np.int64), scored.told
     if told is None:
@@ -118,7 +118,7 @@ def _reasons(scorer: Scorer, scored: Scored) -> pa.Array:
     return lists(counts, list(REASON), children)
 
 
-def _themes(scorer: Scorer, scored: Scored, spread: Callable[[pa.Array], pa.Array]) -> pa.Array:
+def _themes(scorer: Scorer, scored: ScoredColumns, spread: Callable[[pa.Array], pa.Array]) -> pa.Array:
     kind = SCHEMA.field("themes").type
     if scored.themes is None:
         return pa.nulls(scored.panel.num_rows, kind)

@@ -23,7 +23,7 @@ from features.kit.errors import AccountscoreError
 from models.scorer.reasons import Told
 from models.scorer.scorer import Scorer
 from serving.scoring.arrow import lists
-from serving.scoring.columns import Explained, Scored, assembled, explained, to_score
+from serving.scoring.columns import Explained, ScoredColumns, assembled, explained, to_score
 
 CHUNKS_AT_ONCE = 4
 """Chunks per core of the cluster in one job; the driver holds those of one job at a time."""
@@ -54,7 +54,7 @@ Quiet = Callable[[pa.Table], Set[str]]
 
 def score_chunks(
     scorer: Scorer, folder: Path, signals: pq.ParquetFile, numbers: Sequence[int], reasons: int, quiet: Quiet
-) -> Iterator[tuple[int, Scored]]:
+) -> Iterator[tuple[int, ScoredColumns]]:
     """The row groups of a panel in the order of `numbers`, as `serving.scoring.columns.score_columns` scores them.
 
     `folder` holds the files of `scorer`; `quiet` gives the ids of a chunk that must not be scored.
@@ -72,7 +72,7 @@ def score_chunks(
 
 def _score_wave(
     session: Any, name: str, scorer: Scorer, signals: pq.ParquetFile, numbers: Sequence[int], reasons: int, quiet: Quiet
-) -> Iterator[tuple[int, Scored]]:
+) -> Iterator[tuple[int, ScoredColumns]]:
     from pyspark.errors import PySparkException
 
     panels = [signals.read_row_group(number) for number in numbers]

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from features.kit.errors import Fault
 
 
-class Table(BaseModel):
+class TomlTable(BaseModel):
     """A table of a TOML file: its own keys and no others, every value of its own kind."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

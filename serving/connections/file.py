@@ -18,7 +18,7 @@ from pydantic import (
 
 from features.kit.errors import Fault
 from features.sources.schema import TABLES
-from serving.connections.faults import Table, fail, faults_of, place_of, says
+from serving.connections.faults import TomlTable, fail, faults_of, place_of, says
 from serving.connections.writeback import FIELDS, ModelTable, WriteBackTable, faults_across, senders, split_url
 from serving.vendors.outbound import Outbound
 from serving.vendors.registry import VENDORS, Vendor
@@ -108,23 +108,23 @@ def _column(value: Any, info: ValidationInfo) -> str:
     return str(value)
 
 
-Column = Annotated[str, PlainValidator(_column)]
+PropertyName = Annotated[str, PlainValidator(_column)]
 
 
-class ObjectTable(Table):
+class ObjectTable(TomlTable):
     """`[objects.NAME]`: how one kind of object in the CRM is a row of ours."""
 
     table: Annotated[str, PlainValidator(_table)] = Field(None, validate_default=True)
     key: Annotated[
         str, AfterValidator(_once), says("a text with {id} in it once", 'write key = "{id}"')
     ] = "{id}"  # fmt: skip
-    columns: dict[str, Column] = Field(default_factory=dict)
-    values: dict[Column, Annotated[dict[str, str], says("a table of theirs = ours, both text", "mend it")]] = Field(
-        default_factory=dict
+    columns: dict[str, PropertyName] = Field(default_factory=dict)
+    values: dict[PropertyName, Annotated[dict[str, str], says("a table of theirs = ours, both text", "mend it")]] = (
+        Field(default_factory=dict)
     )
 
 
-class ConnectionFile(Table):
+class ConnectionFile(TomlTable):
     """A connection's file, as the head of `serving/connections/config.py` says it. Validated in the context of `read_file`."""
 
     vendor: Annotated[str, PlainValidator(_vendor)] = Field(None, validate_default=True)

@@ -31,7 +31,7 @@ from pydantic import Field, PlainValidator, ValidationInfo, field_validator
 
 from features.kit.errors import Fault
 from models.catalog import MODELS, get_model
-from serving.connections.faults import Table, fail, place_of, says
+from serving.connections.faults import TomlTable, fail, place_of, says
 from serving.vendors.destination import Target, WriteBack
 from serving.vendors.outbound import Outbound
 from serving.vendors.registry import VENDORS
@@ -123,7 +123,7 @@ def _file(value: Any) -> Path:
     fail(repr(value), "a file of certificates", "mend the path")
 
 
-class ModelTable(Table):
+class ModelTable(TomlTable):
     """`[writeback.models.NAME]`: the object and the properties that get one model's score."""
 
     object: Any = None
@@ -148,7 +148,7 @@ class ModelTable(Table):
         return Target(str(self.object), {part: to for part, to in given.items() if to is not None}, self.external_id)
 
 
-class WriteBackTable(Table):
+class WriteBackTable(TomlTable):
     """`[writeback]`, as the head of this module says it. Validated in the context `outbound` (the vendor's class), `vendor` (its
     name) and `writeback` (the table as it is in the file)."""
 

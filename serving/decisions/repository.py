@@ -134,7 +134,7 @@ def reasons_of(row: Mapping[str, Any]) -> list[Reason]:
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]], *, checked_at: int | None = None) -> bool:
     """Add records in the caller's transaction, those of erased entities left out; whether all were added.
 
-    `checked_at` is the generation of `Marks` by which the caller left them out already: they are looked up again only when
+    `checked_at` is the generation of `Directives` by which the caller left them out already: they are looked up again only when
     somebody was erased since.
     """
     wanted = len(rows)

@@ -25,7 +25,7 @@ _LOCK = 4_190_211_387
 """Any number that nobody else locks: two exports into one Postgres wait for each other."""
 
 
-def _table(metadata: sa.MetaData, table: star_schema.Table) -> sa.Table:
+def _table(metadata: sa.MetaData, table: star_schema.StarTable) -> sa.Table:
     columns = [
         sa.Column(c.name, _TYPES[c.type], primary_key=c.name in table.key, nullable=c.name not in table.key)
         for c in table.columns

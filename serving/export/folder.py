@@ -112,7 +112,7 @@ class Folder:
             else self._write(star_schema.MODEL_DIM, stem, [model])
         )
 
-    def _write(self, table: star_schema.Table, stem: str, parts: Iterable[pa.Table]) -> int:
+    def _write(self, table: star_schema.StarTable, stem: str, parts: Iterable[pa.Table]) -> int:
         count = 0
         with (
             atomic_files.writing(self._file(table, stem), locked=True) as partial,
@@ -135,13 +135,13 @@ class Folder:
                 gone += 1
         return gone
 
-    def _file(self, table: star_schema.Table, stem: str) -> Path:
+    def _file(self, table: star_schema.StarTable, stem: str) -> Path:
         return self._path / table.name / f"{stem}.parquet"
 
-    def _files(self, table: star_schema.Table) -> list[Path]:
+    def _files(self, table: star_schema.StarTable) -> list[Path]:
         return sorted((self._path / table.name).glob("[!.]*.parquet"))
 
-    def _read(self, table: star_schema.Table) -> list[dict[str, Any]]:
+    def _read(self, table: star_schema.StarTable) -> list[dict[str, Any]]:
         """All rows of a small table."""
         return [row for file in self._files(table) for row in pq.read_table(file).to_pylist()]
 
@@ -155,7 +155,7 @@ def _singly(table: pa.Table) -> Iterator[pa.Table]:
     return (table.slice(row, 1) for row in range(len(table)))
 
 
-def _write_csv(file: pq.ParquetFile, table: star_schema.Table, path: Path) -> None:
+def _write_csv(file: pq.ParquetFile, table: star_schema.StarTable, path: Path) -> None:
     moments = [c.name for c in table.columns if pa.types.is_timestamp(c.type)]
     fields = [pa.field(c.name, pa.string() if c.name in moments else c.type) for c in table.columns]
     with atomic_files.writing(path, locked=True) as partial, partial.open("wb") as out:

@@ -44,7 +44,7 @@ class PublishedRun:
         """Whether a run in a star makes way: another one for the same moment, or one for a moment that has not come."""
         return run_id != self.run_id and source == self.source_name and (as_of == self.as_of or as_of > self._now)
 
-    def tables(self) -> Iterator[tuple[star_schema.Table, Parts]]:
+    def tables(self) -> Iterator[tuple[star_schema.StarTable, Parts]]:
         """Every table of the run, dimensions first and `run_dim` last; `outcome_fact` comes later by its nature."""
         yield star_schema.MODEL_DIM, iter([self._models()])
         for entity, dimension in (("account", star_schema.ACCOUNT_DIM), ("lead", star_schema.LEAD_DIM)):

@@ -25,7 +25,7 @@ def key(*parts: Any) -> Any:
     return pc.binary_join_element_wise(*parts, "/")
 
 
-def put(table: star_schema.Table, rows: int, columns: Mapping[str, Any]) -> pa.Table:
+def put(table: star_schema.StarTable, rows: int, columns: Mapping[str, Any]) -> pa.Table:
     """Columns in the table's types and order: a single value is that of every row, an absent one is null."""
     made = []
     for field in table.schema:
@@ -148,7 +148,7 @@ def lead_dim(signals: pa.Table, run_id: str, _names: pa.Table | None) -> pa.Tabl
 DIMENSIONS = {"account": account_dim, "lead": lead_dim}
 
 
-def _same(table: star_schema.Table, signals: pa.Table) -> dict[str, Any]:
+def _same(table: star_schema.StarTable, signals: pa.Table) -> dict[str, Any]:
     """The signals that are columns of the dimension under their own names; NaN is null."""
     found: dict[str, Any] = {}
     for column in table.columns:

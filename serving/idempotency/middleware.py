@@ -65,7 +65,7 @@ async def repeatable(
         await send(message)
 
 
-async def _again(kept: repository.Kept, fingerprint: str, now_us: int, send: Send) -> None:
+async def _again(kept: repository.KeptAnswer, fingerprint: str, now_us: int, send: Send) -> None:
     if kept.fingerprint != fingerprint:
         raise Problem(422, "idempotency_key_reused", "this Idempotency-Key came with another request: take a new one")
     if kept.status is None:

@@ -17,7 +17,7 @@ ABANDONED_US = 60 * SECOND_US
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptAnswer:
     """What is known of an Idempotency-Key; `status` is None while its first request is at work."""
 
     fingerprint: str
@@ -27,7 +27,7 @@ class Kept:
     body: bytes | None
 
 
-def begin(connection: Connection, key_hash: str, fingerprint: str, now_us: int) -> Kept | None:
+def begin(connection: Connection, key_hash: str, fingerprint: str, now_us: int) -> KeptAnswer | None:
     """None when the request is the first with its key and may go on, else what is known of the first."""
     connection.execute(delete(idempotency).where(idempotency.c.begun_at < now_us - KEPT_US))
     abandoned = (idempotency.c.status.is_(None), idempotency.c.begun_at < now_us - ABANDONED_US)
@@ -35,9 +35,9 @@ def begin(connection: Connection, key_hash: str, fingerprint: str, now_us: int) 
     row = {"key_hash": key_hash, "fingerprint": fingerprint, "begun_at": now_us}
     if insert_new(connection, idempotency, [row], unique=("key_hash",)):
         return None
-    columns = [idempotency.c[name] for name in Kept.__dataclass_fields__]
+    columns = [idempotency.c[name] for name in KeptAnswer.__dataclass_fields__]
     found = connection.execute(select(*columns).where(idempotency.c.key_hash == key_hash)).one()
-    return Kept(*found)
+    return KeptAnswer(*found)
 
 
 def finish(connection: Connection, key_hash: str, status: int, content_type: str, body: bytes) -> None:

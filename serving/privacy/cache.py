@@ -18,7 +18,7 @@ GENERATIONS = (overrides.GENERATION, privacy.GENERATION)
 
 
 @dataclass(frozen=True)
-class Marks:
+class Directives:
     """Immutable: a change makes a new one."""
 
     overrides: dict[tuple[str, str], Override] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Marks:
     """Of what privacy asks for, when it was loaded; -1: never."""
 
     @classmethod
-    def load(cls, connection: Connection, now_us: int) -> Marks:
+    def load(cls, connection: Connection, now_us: int) -> Directives:
         found = {(o.model, o.entity_id): o for o in overrides.holding(connection, now_us)}
         asked = version_counters.of(connection, privacy.GENERATION)
         return cls(found, privacy.objecting(connection), Erased.load(connection), asked)

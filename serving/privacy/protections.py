@@ -101,7 +101,7 @@ def _holds(row: _Row) -> bool:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptProtections:
     """What was newer than the backup and holds after the restore."""
 
     erasures: int = 0
@@ -126,7 +126,9 @@ def read(connection: Connection) -> Protections:
     return Protections(rows(tombstones), rows(objections), rows(removals), rows(api_keys))
 
 
-def apply(here: Connection, held: Protections, now_us: int, connections: Iterable[ConnectionConfig] = ()) -> Kept:
+def apply(
+    here: Connection, held: Protections, now_us: int, connections: Iterable[ConnectionConfig] = ()
+) -> KeptProtections:
     """Put what was held over the rows of a backup, in the caller's transaction.
 
     `connections` tell which waiting events are of whom; without them the worker finds that out when it comes to them.
@@ -142,7 +144,7 @@ def apply(here: Connection, held: Protections, now_us: int, connections: Iterabl
     unknown = [row for row in revoked if row["id"] not in there] + [{**row, "revoked_at": now_us} for row in ended]
     if unknown:
         here.execute(insert(api_keys), unknown)
-    return Kept(
+    return KeptProtections(
         len(newer.tombstones), again, len(newer.objections), len(newer.removals), len(revoked), len(ended)
     )  # fmt: skip
 

@@ -38,7 +38,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Split:
+class Attribution:
     """`log_odds` sums to `total`, `score` to the difference of the percentiles."""
 
     total: float
@@ -53,7 +53,7 @@ class Split:
     """Signals of the old version that the new one did not record: taken as they were."""
 
 
-def split(old: Scorer, new: Scorer, before: Inputs, after: Inputs, rows: Old | None) -> Split:
+def split(old: Scorer, new: Scorer, before: Inputs, after: Inputs, rows: Old | None) -> Attribution:
     """`before` as the old version read it, `after` as the new one did; `rows` None where that is not on record."""
     not_read = [name for name in old.names if name not in after]
     was = {name: before.get(name) for name in old.names}
@@ -67,7 +67,7 @@ def split(old: Scorer, new: Scorer, before: Inputs, after: Inputs, rows: Old | N
     z_new = new.log_odds(_encoded(new, [after]))[0] if new.sha256 != old.sha256 else z[3]
     parts = parts_of(z, z_new, rows is not None)
     found = shares_of(old, way, effects, parts)
-    return Split(float(z_new - z[0]), parts, *_on_the_way(old, new, np.array([*z, z_new]), rows), found, not_read)
+    return Attribution(float(z_new - z[0]), parts, *_on_the_way(old, new, np.array([*z, z_new]), rows), found, not_read)
 
 
 def parts_of(z: np.ndarray, z_new: float, is_split: bool = True) -> dict[str, float]:

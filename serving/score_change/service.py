@@ -10,7 +10,7 @@ from models.scorer.scorer import Scorer
 from serving.decisions import repository as history
 from serving.decisions.earlier_rows import Inputs, Old
 from serving.errors import NotFound
-from serving.score_change.attribution import Split, split
+from serving.score_change.attribution import Attribution, split
 from serving.score_change.schemas import BandStep, ChangeAnswer, MovedSignal, Parts, ScoreParts, ScorePoint
 from serving.scorer_cache import KeptScorers, ScorerGone
 from serving.store.connect import Store
@@ -59,7 +59,7 @@ def _old_rows(
 
 
 def _answer(
-    model: str, entity: str, entity_id: str, before: dict[str, Any], after: dict[str, Any], found: Split,
+    model: str, entity: str, entity_id: str, before: dict[str, Any], after: dict[str, Any], found: Attribution,
     old: Scorer, new: Scorer, is_split: bool,
 ) -> ChangeAnswer:  # fmt: skip
     was, now = _point(before, old), _point(after, new)

@@ -1,6 +1,6 @@
 """Scores a panel in columns: the one way from signals to scores for the nightly batch and the worker.
 
-`Scored.rows` gives the same as one object a row, for the store and the write-backs."""
+`ScoredColumns.rows` gives the same as one object a row, for the store and the write-backs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HALF = 1e-6
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredColumns:
     """n rows of a panel, m of them with a score."""
 
     panel: pa.Table
@@ -89,7 +89,7 @@ class Scored:
         return found
 
 
-def score_columns(champion: Champion, panel: pa.Table, reasons: int, quiet: Set[str] = frozenset()) -> Scored:
+def score_columns(champion: Champion, panel: pa.Table, reasons: int, quiet: Set[str] = frozenset()) -> ScoredColumns:
     """Every row of a panel, those without a score included.
 
     `quiet` are the ids that must not be scored; they get `opted_out`. Raises `BadInput` when the panel lacks signals that the
@@ -127,11 +127,13 @@ def explained(scorer: Scorer, panel: pa.Table, at: np.ndarray, reasons: int) -> 
     return Explained(log_odds, scorer.theme_sums(effects), scorer.tell(x, effects, reasons))
 
 
-def assembled(scorer: Scorer, panel: pa.Table, kept: pa.ChunkedArray, at: np.ndarray, found: Explained) -> Scored:
+def assembled(
+    scorer: Scorer, panel: pa.Table, kept: pa.ChunkedArray, at: np.ndarray, found: Explained
+) -> ScoredColumns:
     """What follows from the log-odds and the panel; the same wherever the log-odds were computed."""
     probability = sigmoid(found.log_odds)
     value = panel["value"].cast(pa.float64()).to_numpy()[at]
-    return Scored(
+    return ScoredColumns(
         panel, kept, at, found.log_odds, probability, scorer.percentile(probability).astype(np.int64), found.themes,
         found.told, stakes(probability, value),
     )  # fmt: skip

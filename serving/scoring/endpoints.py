@@ -62,7 +62,7 @@ async def _answer(
         if keep is not None and scored.decisions:
             await _record_and_keep(state, scored, keep)
         elif scored.decisions:
-            done: asyncio.Future[service.Scored] = asyncio.get_running_loop().create_future()
+            done: asyncio.Future[service.ScoredRequest] = asyncio.get_running_loop().create_future()
             state.part(Scoring).recorder.record(scored, done)
             await done
     else:
@@ -84,7 +84,7 @@ async def _answer(
     return _status(given), _encode(given)
 
 
-def _score(state: AppState, champion: Champion, records: Any, reasons: int, ids: list[str]) -> service.Scored:
+def _score(state: AppState, champion: Champion, records: Any, reasons: int, ids: list[str]) -> service.ScoredRequest:
     terms = state.part(Scoring).terms()
     try:
         stored = repository.fetch(state.store, champion.entity, ids, champion.name, terms.now_us) if ids else {}
@@ -97,7 +97,7 @@ def _status(answer: ScoreAnswer) -> int:
     return 207 if answer.errors else 200
 
 
-async def _record_and_keep(state: AppState, scored: service.Scored, keep: Keep) -> None:
+async def _record_and_keep(state: AppState, scored: service.ScoredRequest, keep: Keep) -> None:
     """Both or neither: a repetition finds the answer exactly when the records are there."""
     content = _encode(scored.answer)
 

@@ -13,18 +13,18 @@ from collections.abc import Callable, Sequence
 from serving.champion import Champion
 from serving.scoring.recorder import Recorder
 from serving.scoring.request_parser import Parsed
-from serving.scoring.service import Scored
+from serving.scoring.service import ScoredRequest
 
 Asked = tuple[Parsed, int]
 """The records of a request, and how many reasons are wanted of each."""
-_Waiting = tuple[Champion, Asked, "asyncio.Future[Scored]"]
+_Waiting = tuple[Champion, Asked, "asyncio.Future[ScoredRequest]"]
 
 
 class Together:
     """On one event loop. `score` is given requests to one champion."""
 
     def __init__(
-        self, score: Callable[[Champion, Sequence[Asked]], list[Scored]], recorder: Recorder | None = None
+        self, score: Callable[[Champion, Sequence[Asked]], list[ScoredRequest]], recorder: Recorder | None = None
     ) -> None:
         self._score_all = score
         self._waiting: list[_Waiting] = []
@@ -36,10 +36,10 @@ class Together:
         """How many wait to be scored."""
         return len(self._waiting)
 
-    def score(self, champion: Champion, asked: Asked) -> asyncio.Future[Scored]:
+    def score(self, champion: Champion, asked: Asked) -> asyncio.Future[ScoredRequest]:
         """Done when it is scored and, with a recorder, its decisions are recorded."""
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[Scored] = loop.create_future()
+        done: asyncio.Future[ScoredRequest] = loop.create_future()
         held = self._recorder is not None and self._recorder.busy and not self._recorder.late
         if not self._waiting and not held:
             loop.call_soon(self.turn)

@@ -15,11 +15,11 @@ from typing import Protocol
 
 from serving.decisions import repository
 from serving.errors import StoreAway
-from serving.scoring.service import Scored
+from serving.scoring.service import ScoredRequest
 from serving.store.group_commit import GroupWriter
 
 log = logging.getLogger("serving")
-_Waiting = tuple[Scored, "asyncio.Future[Scored]"]
+_Waiting = tuple[ScoredRequest, "asyncio.Future[ScoredRequest]"]
 PATIENCE = 0.001
 """Seconds that a shared commit waits for more: the least that an event loop can tell apart."""
 LATE_SECONDS = 2.0
@@ -55,7 +55,7 @@ class Recorder:
         self._enough = 0.0
         self._patience: asyncio.TimerHandle | None = None
 
-    def record(self, scored: Scored, done: asyncio.Future[Scored]) -> None:
+    def record(self, scored: ScoredRequest, done: asyncio.Future[ScoredRequest]) -> None:
         """Keep the decision records. `done` gets `scored` after the commit, with `away` when the store was, or with `late` before
         a commit that takes too long; or what these records themselves did wrong."""
         if self.late and sum(len(s.decisions) for s, _ in self._waiting) >= LATE_ROWS:

@@ -18,7 +18,7 @@ from serving.champion import Champion
 from serving.decisions import repository as history
 from serving.eligibility import NoScore
 from serving.overrides.schemas import shown_override
-from serving.privacy.cache import Marks
+from serving.privacy.cache import Directives
 from serving.scoring.repository import StoredSignals, Values
 from serving.scoring.request_parser import Parsed, WrongRecord, bounded, error_of
 from serving.scoring.rows import at_stake
@@ -46,7 +46,7 @@ class Terms:
     currency: str = "USD"
     stale_after_us: int | None = None
     """Stored signals that are older get no score; None for the model's horizon."""
-    marks: Marks = field(default_factory=Marks)
+    marks: Directives = field(default_factory=Directives)
     record: bool = True
     """Whether decision records are wanted."""
 
@@ -79,7 +79,7 @@ class _Subject:
 
 
 @dataclass(slots=True)
-class Scored:
+class ScoredRequest:
     """An answer, and the decision records that belong to it."""
 
     answer: ScoreAnswer
@@ -99,14 +99,14 @@ def ids_of(records: Parsed) -> list[str]:
     return [r.entity_id for r in records if isinstance(r, Record) and r.entity_id is not UNSET]
 
 
-def score(champion: Champion, records: Parsed, reasons: int, stored: Stored, terms: Terms) -> Scored:
+def score(champion: Champion, records: Parsed, reasons: int, stored: Stored, terms: Terms) -> ScoredRequest:
     """Score what can be scored; each record gets its result or its error, whatever the others are."""
     return score_together(champion, [(records, reasons)], stored, terms)[0]
 
 
 def score_together(
     champion: Champion, asked: Sequence[tuple[Parsed, int]], stored: Stored, terms: Terms
-) -> list[Scored]:
+) -> list[ScoredRequest]:
     """`score` of several requests (records, reasons wanted) in one go: their rows share the calls of NumPy."""
     answers: list[tuple[list[tuple[_Subject, Result]], list[WrongRecord]]] = []
     to_score: list[tuple[_Subject, int]] = []
@@ -148,7 +148,7 @@ def score_together(
 
 def _scored(
     champion: Champion, results: list[tuple[_Subject, Result]], errors: list[WrongRecord], terms: Terms
-) -> Scored:
+) -> ScoredRequest:
     for subject, result in results:
         override = subject.entity_id and terms.marks.override(champion.name, subject.entity_id, terms.now_us)
         if override:
@@ -165,9 +165,9 @@ def _scored(
         bounded(errors),
     )
     if not terms.record:
-        return Scored(answer, [], terms.marks.generation, not all(s.recorded for s, _ in results))
+        return ScoredRequest(answer, [], terms.marks.generation, not all(s.recorded for s, _ in results))
     decided = [_decision(champion, s, result, terms.now_us) for s, result in results if s.recorded]
-    return Scored(answer, decided, terms.marks.generation, len(decided) < len(results))
+    return ScoredRequest(answer, decided, terms.marks.generation, len(decided) < len(results))
 
 
 def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion: Champion) -> _Subject | WrongRecord:

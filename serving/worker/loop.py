@@ -24,7 +24,7 @@ from serving.privacy import suppression_export
 from serving.privacy.service import settle
 from serving.store.connect import Store
 from serving.worker.apply_inbox import LETTERS_A_ROUND, apply_letters
-from serving.worker.score_dirty import Scored, next_due, score_dirty
+from serving.worker.score_dirty import RoundResult, next_due, score_dirty
 from serving.worker.source_cache import Sources
 
 log = logging.getLogger("serving.worker")
@@ -84,7 +84,7 @@ class Worker:
             self._trouble[name] = now + LOOK_AGAIN_SECONDS
         return found
 
-    def round(self) -> tuple[int, Scored]:
+    def round(self) -> tuple[int, RoundResult]:
         """Work on the letters that wait and on the entities that are due; returns what was done."""
         self._rounds += 1
         connections = self._available()
@@ -95,7 +95,7 @@ class Worker:
                 log.warning("erasure.left %s", left)
         elif applied.removals:
             suppression_export.publish(self._store, self._home)
-        scored = Scored()
+        scored = RoundResult()
         due = next_due(self._store)
         if due is not None and due <= to_us(self._clock()):
             self._champions.refresh()

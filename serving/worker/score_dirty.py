@@ -45,7 +45,7 @@ REASONS = 5
 
 
 @dataclass(frozen=True)
-class Scored:
+class RoundResult:
     """What one round did."""
 
     entities: int = 0
@@ -68,22 +68,22 @@ class Round:
 def score_dirty(
     store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], champions: Champions, clock: Clock,
     *, oldest_first: bool = False,
-) -> Scored:  # fmt: skip
+) -> RoundResult:  # fmt: skip
     """Score what is due, one transaction per source: what changed first, a backlog when nothing else is due or when it is the
     turn of the oldest. Raises `StoreAway`; then the entities stay dirty."""
-    total = Scored()
+    total = RoundResult()
     by_source = {config.source: config for config in connections.values()}
     wanted = {entity for entity in ENTITIES if champions.of_entity(entity)}
     for source_name, config in by_source.items():
         found, lacking = _due(store, source_name, to_us(clock()), wanted, oldest_first)
-        total = Scored(total.entities, total.scores, total.waiting_for_model + lacking)
+        total = RoundResult(total.entities, total.scores, total.waiting_for_model + lacking)
         if found.generations:
             of_source = [c for c in connections.values() if c.source == source_name]
             cause = "webhook" if found.priority == WEBHOOK else "backfill"
             scores = score_round(
                 store, sources.get(config), source_name, of_source, found, champions, clock, cause, found.run_id
             )
-            total = Scored(total.entities + len(found.generations), total.scores + scores, total.waiting_for_model)
+            total = RoundResult(total.entities + len(found.generations), total.scores + scores, total.waiting_for_model)
     return total
 
 

@@ -250,7 +250,7 @@ AMERICAN: Table = {"revenue": ["1,234.50", "2,500.25"] * 30, "seats": ["1,234", 
 class TestTheOtherDecimalMark:
     """A scorer that learnt 1,234.50 gets a file with 1.234,50: what could be either is read as learnt, and said."""
 
-    def done(self, tmp_path: Path, table: Table) -> flat_file.Done:
+    def done(self, tmp_path: Path, table: Table) -> flat_file.ScoredFile:
         rng = np.random.default_rng(1)
         won = ["1" if v else "0" for v in rng.random(60) < 0.5]
         (tmp_path / "train.csv").write_bytes(as_csv(AMERICAN | {"won": won}))

@@ -14,7 +14,7 @@ from features.simulate import simulate
 from features.sources.loader import open_source
 from models.catalog import get_model
 from training.fit import directions
-from training.learn import Settings, learn
+from training.learn import LearnSettings, learn
 from training.training_set import labelled_panel
 
 RESAMPLES = 200
@@ -33,7 +33,7 @@ def judged(company: Path, model: str) -> pd.DataFrame:
     definition = get_model(model)
     panel = labelled_panel(open_source("sample", company), definition)
     learnt = learn(
-        panel.rows, panel.split, Settings(budget_s=None, trials=2), lambda rows: directions(definition, rows)
+        panel.rows, panel.split, LearnSettings(budget_s=None, trials=2), lambda rows: directions(definition, rows)
     )
     rows = learnt.rows
     found = pd.DataFrame(

@@ -24,7 +24,7 @@ from models.catalog import MODELS, get_model
 from models.definition import Model
 from training import metrics
 from training.fit import directions
-from training.learn import Learnt, Settings, learn
+from training.learn import LearnSettings, Learnt, learn
 from training.metrics import Ranking
 from training.training_set import labelled_panel
 
@@ -57,7 +57,7 @@ def measure(company: Path, name: str, trials: int) -> dict[str, object]:
     began = time.perf_counter()
     panel = labelled_panel(open_source("sample", company), definition)
     built = time.perf_counter()
-    learnt = learn(panel.rows, panel.split, Settings(None, trials), lambda rows: directions(definition, rows))
+    learnt = learn(panel.rows, panel.split, LearnSettings(None, trials), lambda rows: directions(definition, rows))
     done = time.perf_counter()
     truth = true_probabilities(company, definition, learnt)
     y, group = panel.rows.y[learnt.judged], panel.rows.group[learnt.judged]

@@ -29,7 +29,7 @@ from tests.commands import Process
 from tests.scorers import copy_scorer
 from training import export
 from training.fit import directions
-from training.learn import Settings, learn
+from training.learn import LearnSettings, learn
 from training.training_set import labelled_panel
 
 END = dt.date(2026, 1, 1)
@@ -76,7 +76,7 @@ def make_home(folder: Path, accounts: int = 350, leads: int = 1_200, models: tup
         learnt = learn(
             panel.rows,
             panel.split,
-            Settings(budget_s=None, trials=2),
+            LearnSettings(budget_s=None, trials=2),
             lambda rows, definition=definition: directions(definition, rows),  # type: ignore[misc]
         )
         scorer = folder / f"{name}.scorer"

@@ -16,11 +16,11 @@ from models.catalog import get_model
 from models.champion_pointer import Pointer
 from serving.champion import Champion
 from serving.overrides.repository import Override
-from serving.privacy.cache import Marks
+from serving.privacy.cache import Directives
 from serving.privacy.repository import Erased
 from serving.scoring.repository import StoredSignals
 from serving.scoring.request_parser import parse
-from serving.scoring.service import Scored, Terms, score
+from serving.scoring.service import ScoredRequest, Terms, score
 from tests.scorers import make_scorer
 
 NOW_US = to_us(dt.datetime(2026, 3, 1, 6, tzinfo=dt.UTC))
@@ -37,7 +37,7 @@ def stored(days: float = 0.0, earlier: int | None = None, eligibility: str = "el
     return {"acme": StoredSignals(NOW_US - int(days * DAY_US), eligibility, 1000.0, dict(VALUES), earlier)}
 
 
-def ask(champion: Champion, body: str, rows: dict[str, StoredSignals] | None = None, **terms: Any) -> Scored:
+def ask(champion: Champion, body: str, rows: dict[str, StoredSignals] | None = None, **terms: Any) -> ScoredRequest:
     records, reasons = parse(body.encode())
     return score(champion, records, reasons, rows or {}, Terms(NOW_US, **terms))
 
@@ -66,7 +66,7 @@ class TestNumbers:
 
 
 class TestNoScore:
-    def code(self, given: Scored) -> str | None:
+    def code(self, given: ScoredRequest) -> str | None:
         result = given.answer.results[0]
         assert (result.probability is UNSET) == (result.no_score is not UNSET)
         return None if result.no_score is UNSET else result.no_score.code
@@ -94,17 +94,19 @@ class TestNoScore:
 
     def test_an_objection_stops_scoring_whatever_is_sent(self, champion: Champion) -> None:
         body = '{"records": [{"entity_id": "acme"}, {"entity_id": "acme", "signals": {"number_0": 1}}]}'
-        given = ask(champion, body, stored(), marks=Marks(objecting={("account", mark_of("account", "acme")): 1}))
+        given = ask(champion, body, stored(), marks=Directives(objecting={("account", mark_of("account", "acme")): 1}))
         assert [r.no_score.code for r in given.answer.results] == ["opted_out", "opted_out"]
         assert [d["inputs"] for d in given.decisions] == [b"[]", b"[]"]
         assert (
-            self.code(ask(champion, body, stored(), marks=Marks(objecting={("lead", mark_of("lead", "acme")): 1})))
+            self.code(ask(champion, body, stored(), marks=Directives(objecting={("lead", mark_of("lead", "acme")): 1})))
             is None
         )
 
     def test_what_was_erased_is_neither_scored_nor_recorded(self, champion: Champion) -> None:
         body = '{"records": [{"entity_id": "acme", "signals": {"number_0": 1}}]}'
-        given = ask(champion, body, marks=Marks(erased=Erased(frozenset({("account", mark_of("account", "acme"))}))))
+        given = ask(
+            champion, body, marks=Directives(erased=Erased(frozenset({("account", mark_of("account", "acme"))})))
+        )
         assert self.code(given) == "erased"
         assert given.decisions == []
         assert len(ask(champion, body).decisions) == 1  # its twin that was not erased
@@ -115,7 +117,7 @@ class TestOverride:
         body = '{"records": [{"entity_id": "acme"}], "reasons": 5}'
         alone = ask(champion, body, stored()).answer.results[0]
         put = Override("churn-risk", "account", "acme", "low", "They signed.", "j.doe", NOW_US - 5, NOW_US + 5)
-        marks = Marks(overrides={("churn-risk", "acme"): put})
+        marks = Directives(overrides={("churn-risk", "acme"): put})
         beside = ask(champion, body, stored(), marks=marks).answer.results[0]
         assert beside.override.band == "low"
         assert beside.override.reason == "They signed."
@@ -125,6 +127,6 @@ class TestOverride:
 
     def test_it_ends(self, champion: Champion) -> None:
         put = Override("churn-risk", "account", "acme", "low", "They signed.", "j.doe", NOW_US - 5, NOW_US)
-        marks = Marks(overrides={("churn-risk", "acme"): put})
+        marks = Directives(overrides={("churn-risk", "acme"): put})
         given = ask(champion, '{"records": [{"entity_id": "acme"}]}', stored(), marks=marks).answer.results[0]
         assert given.override is UNSET

@@ -20,7 +20,7 @@ from serving.keys import service
 from serving.privacy import protections
 from serving.privacy import repository as privacy
 from serving.privacy.aliases import aliases
-from serving.privacy.protections import Kept
+from serving.privacy.protections import KeptProtections
 from serving.store import version_counters
 from serving.store.connect import Store, insert_new, open_store
 from serving.store.tables import idempotency, inbox, metadata, signals
@@ -69,7 +69,7 @@ def test_what_is_restored_is_what_was_there(store: Store, other: Store, tmp_path
     assert list(tmp_path.glob(".backup*")) == []
     done = restore(other, file, 9)
     assert done.rows["inbox"] == 2500
-    assert (done.taken_back, done.kept) == ({}, Kept())
+    assert (done.taken_back, done.kept) == ({}, KeptProtections())
     assert content(other) == content(store)
     with other.write() as connection:  # and keys go on being counted up
         assert insert_new(connection, inbox, [letter("new")], ("connection", "dedupe_key")) == 1
@@ -187,7 +187,7 @@ class TestWhatProtectsSomebody:
 
     def test_it_holds_and_the_rest_is_counted(self, store: Store, tmp_path: Path) -> None:
         done = self.restored(store, tmp_path)
-        assert done.kept == Kept(erasures=1, erased_again=1, objections=1, keys_revoked=1, keys_ended=1)
+        assert done.kept == KeptProtections(erasures=1, erased_again=1, objections=1, keys_revoked=1, keys_ended=1)
         assert done.taken_back["decisions"] == Difference(lost=2, returned=1)
         assert done.taken_back["objections"] == Difference(lost=1, returned=1)
         assert done.taken_back["signals"] == Difference(lost=0, returned=1)
@@ -206,7 +206,7 @@ class TestWhatProtectsSomebody:
     def test_without_the_guard_the_person_is_back(
         self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(protections, "apply", lambda *_: Kept())
+        monkeypatch.setattr(protections, "apply", lambda *_: KeptProtections())
         self.restored(store, tmp_path)
         assert "hs-47114711" in repr(content(store))
         with store.read() as connection:
@@ -219,7 +219,7 @@ class TestWhatProtectsSomebody:
         restore(other, tmp_path / "b.db", 9)
         self.protect(other, made)
         done = restore(other, tmp_path / "b.db", 9, [CRM], overwrite=True)
-        assert done.kept == Kept(erasures=1, erased_again=1, objections=1, keys_revoked=1, keys_ended=1)
+        assert done.kept == KeptProtections(erasures=1, erased_again=1, objections=1, keys_revoked=1, keys_ended=1)
         assert done.taken_back["decisions"] == Difference(lost=2, returned=1)
         assert "47114711" not in repr(content(other))
 
@@ -227,7 +227,7 @@ class TestWhatProtectsSomebody:
         self.protect(store, self.company(store))
         backup(store, tmp_path / "b.db")
         done = restore(store, tmp_path / "b.db", 9, [CRM], overwrite=True)
-        assert (done.kept, done.taken_back) == (Kept(), {})
+        assert (done.kept, done.taken_back) == (KeptProtections(), {})
 
     def test_the_command_says_all_of_it(self, tmp_path: Path) -> None:
         home = Home(tmp_path / "home", tmp_path / "company")

@@ -28,7 +28,7 @@ from serving import manifest
 from serving.batch import run as running
 from serving.batch.call_list import read_top
 from serving.batch.checkpoint import Plan, Work
-from serving.batch.run import Done, Options
+from serving.batch.run import FinishedRun, Options
 from serving.champion import Champions
 from serving.errors import BatchBusy
 from serving.manifest import files_of, is_whole, only_one, read_manifest, read_scores
@@ -62,7 +62,7 @@ def panels() -> dict[Any, list[pa.Table]]:
 @pytest.fixture
 def batch(
     home: Home, source: Source, panels: dict[Any, list[pa.Table]], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Done]]:
+) -> Iterator[Callable[..., FinishedRun]]:
     """Run in this process. Panels are built once: they are not what is tested here."""
     original = running.panel_parts
 
@@ -79,7 +79,7 @@ def batch(
     champions.refresh()
     store = open_store(f"sqlite:///{home.path / 'store.db'}")
 
-    def run(out: Path, as_of: str = AS_OF, **more: Any) -> Done:
+    def run(out: Path, as_of: str = AS_OF, **more: Any) -> FinishedRun:
         options = Options(chunk_rows=CHUNK, **{"record": False, **more})
         return running.run(
             source, parse_as_of(as_of), out, champions, store, make_clock(), KeptScorers(home.path), options
@@ -95,14 +95,14 @@ def bytes_of(out: Path) -> dict[str, str]:
 
 
 class TestTheSameRun:
-    def test_again_is_done_at_once_and_touches_nothing(self, batch: Callable[..., Done], tmp_path: Path) -> None:
+    def test_again_is_done_at_once_and_touches_nothing(self, batch: Callable[..., FinishedRun], tmp_path: Path) -> None:
         first = batch(tmp_path)
         before = {path: path.stat().st_mtime_ns for path in (tmp_path / first.run_id).rglob("*")}
         assert len(read_manifest(tmp_path)["models"]["lead-fit"]["files"]) > 2
         assert batch(tmp_path).run_id == first.run_id
         assert {path: path.stat().st_mtime_ns for path in (tmp_path / first.run_id).rglob("*")} == before
 
-    def test_a_damaged_run_is_made_again(self, batch: Callable[..., Done], tmp_path: Path) -> None:
+    def test_a_damaged_run_is_made_again(self, batch: Callable[..., FinishedRun], tmp_path: Path) -> None:
         batch(tmp_path)
         sound = bytes_of(tmp_path)
         victim = tmp_path / next(iter(sound))
@@ -110,7 +110,7 @@ class TestTheSameRun:
         batch(tmp_path)
         assert bytes_of(tmp_path) == sound
 
-    def test_no_wall_clock_in_published_rows(self, batch: Callable[..., Done], tmp_path: Path) -> None:
+    def test_no_wall_clock_in_published_rows(self, batch: Callable[..., FinishedRun], tmp_path: Path) -> None:
         batch(tmp_path / "one")
         batch(tmp_path / "two")
         assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
@@ -143,7 +143,9 @@ class Fault:
         return guarded
 
 
-def sweep(batch: Callable[..., Done], folder: Path, expected: dict[str, str], error: Exception, every: int = 1) -> int:
+def sweep(
+    batch: Callable[..., FinishedRun], folder: Path, expected: dict[str, str], error: Exception, every: int = 1
+) -> int:
     """Fail at every step in turn (or one in `every`), look at what a reader sees, go on, compare; returns the last step."""
     batch(folder / "earlier", EARLIER)
     before = read_manifest(folder / "earlier")["run_id"]
@@ -172,7 +174,7 @@ def sweep(batch: Callable[..., Done], folder: Path, expected: dict[str, str], er
 
 
 @pytest.fixture
-def expected(batch: Callable[..., Done], tmp_path: Path) -> dict[str, str]:
+def expected(batch: Callable[..., FinishedRun], tmp_path: Path) -> dict[str, str]:
     """What an uninterrupted run publishes after the earlier one, by path below the run's folder."""
     batch(tmp_path / "reference", EARLIER)
     batch(tmp_path / "reference")
@@ -182,13 +184,17 @@ def expected(batch: Callable[..., Done], tmp_path: Path) -> dict[str, str]:
 class TestFailing:
     @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
     def test_a_full_disk_at_any_step_publishes_nothing_and_loses_nothing(
-        self, batch: Callable[..., Done], expected: dict[str, str], tmp_path: Path, every: int
+        self, batch: Callable[..., FinishedRun], expected: dict[str, str], tmp_path: Path, every: int
     ) -> None:
         steps = sweep(batch, tmp_path, expected, OSError(errno.ENOSPC, "No space left on device"), every)
         assert steps > 30
 
     def test_writing_in_place_would_be_caught(
-        self, batch: Callable[..., Done], expected: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        batch: Callable[..., FinishedRun],
+        expected: dict[str, str],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """The sabotaged twin: files written where they are read."""
         monkeypatch.setattr(
@@ -258,7 +264,7 @@ class TestTop:
         [("probability", "probability", "value_at_risk"), ("value", "value_at_risk", "probability")],
     )
     def test_the_head_of_many_parts_is_that_of_the_whole(
-        self, batch: Callable[..., Done], tmp_path: Path, by: Any, first: str, then: str
+        self, batch: Callable[..., FinishedRun], tmp_path: Path, by: Any, first: str, then: str
     ) -> None:
         batch(tmp_path)
         rows = [row for row in manifest.read_scores(tmp_path, "lead-fit").to_pylist() if row["no_score"] is None]
@@ -327,7 +333,7 @@ class TestWork:
 
 
 class TestChange:
-    def test_its_causes_sum_to_it(self, batch: Callable[..., Done], tmp_path: Path) -> None:
+    def test_its_causes_sum_to_it(self, batch: Callable[..., FinishedRun], tmp_path: Path) -> None:
         batch(tmp_path, EARLIER)
         earlier = {r["entity_id"]: r for r in read_scores(tmp_path, "churn-risk").to_pylist()}
         assert all(row["change"] is None for row in earlier.values())

@@ -17,7 +17,7 @@ from models.scorer.scorer import Scorer
 from serving.batch import spark
 from serving.champion import Champion
 from serving.manifest import read_manifest
-from serving.scoring.columns import Scored, score_columns
+from serving.scoring.columns import ScoredColumns, score_columns
 from tests.scorers import make_scorer
 from tests.serving.running import Home, quick_home
 from tests.serving.test_batch import bytes_of
@@ -71,7 +71,7 @@ def first_two(panel: pa.Table) -> Set[str]:
     return set(panel["entity_id"].to_pylist()[:2])
 
 
-def plain(scored: Scored) -> list[object]:
+def plain(scored: ScoredColumns) -> list[object]:
     """Everything of a chunk, the texts in the place of their numbers."""
     told = scored.told
     if told is None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from features.signals.signal import Phrase, Signal
 from models.scorer.scorer import Scorer
 from serving.decisions.earlier_rows import Old
-from serving.score_change.attribution import Split, split
+from serving.score_change.attribution import Attribution, split
 from serving.score_change.attribution_batch import split_many
 from tests.scorers import WORDS, make_scorer, make_signals
 
@@ -49,7 +49,7 @@ def inputs(**more: Any) -> dict[str, Any]:
     return {**plain, "word_0": "alpha", "word_1": None, **more}
 
 
-def sums(found: Split, old: Scorer, new: Scorer, before: dict[str, Any], after: dict[str, Any]) -> None:
+def sums(found: Attribution, old: Scorer, new: Scorer, before: dict[str, Any], after: dict[str, Any]) -> None:
     """Every sum that the answer promises."""
     whole = float(new.log_odds(new.encode_records([after])[0])[0] - old.log_odds(old.encode_records([before])[0])[0])
     assert found.total == pytest.approx(whole, abs=1e-12)

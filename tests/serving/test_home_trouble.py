@@ -21,12 +21,12 @@ from serving.keys import cache
 from serving.keys import repository as keys
 from serving.privacy import home_copy, service, suppression_export
 from serving.privacy import repository as privacy
-from serving.privacy.protections import Kept, Protections
+from serving.privacy.protections import KeptProtections, Protections
 from serving.settings import ServingSettings
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import signals
-from serving.store_cache import Watched
+from serving.store_cache import StoreCache
 from serving.worker.removals import STATES, Removal, take_away
 from tests.serving.conftest import DATABASES, store_url
 from tests.serving.inside import running_inside
@@ -73,7 +73,7 @@ class TestTheStoreIsLost:
 
     def test_without_the_guard_anybody_is_let_in(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.lose(tmp_path)
-        monkeypatch.setattr(Watched, "_closed", lambda _self, found: found)
+        monkeypatch.setattr(StoreCache, "_closed", lambda _self, found: found)
         with running_inside(tmp_path) as inside:
             assert inside.client.get(self.ASKED).status_code == 404
 
@@ -190,16 +190,16 @@ class TestProtectionsOutliveTheStore:
         backup(store, tmp_path / "b.db")
         self.fill(store, home)
 
-        def restored(told: Protections | None) -> tuple[Kept, set[str], set[str]]:
+        def restored(told: Protections | None) -> tuple[KeptProtections, set[str], set[str]]:
             new = another()
             kept = restore(new, tmp_path / "b.db", 9, told=told).kept
             with new.read() as connection:
                 return kept, self.quiet(new), set(connection.execute(select(signals.c.entity_id)).scalars())
 
-        expected = Kept(erasures=1, erased_again=1, objections=1, removals=1)
+        expected = KeptProtections(erasures=1, erased_again=1, objections=1, removals=1)
         assert restored(home_copy.load(home)) == (expected, self.HELD, {"coda"})
         # The sabotaged twin: nobody asks the home.
-        assert restored(None) == (Kept(), set(), {"acme", "coda", "echo"})
+        assert restored(None) == (KeptProtections(), set(), {"acme", "coda", "echo"})
 
     def test_a_home_of_the_first_version_tells_what_it_knows(
         self, another: Callable[[], Store], tmp_path: Path
@@ -330,7 +330,9 @@ class TestTheHomeCannotBeWritten:
             with inside.writing() as connection:
                 assert keys.revoke(connection, keys.all_of(connection)[0].id, 1)
             assert inside.client.get("/v1/account/x/objection", headers=held).status_code == 401
-            monkeypatch.setattr(Watched, "_keep", lambda self, ring: cache.keep(ring, tmp_path))  # the sabotaged twin
+            monkeypatch.setattr(
+                StoreCache, "_keep", lambda self, ring: cache.keep(ring, tmp_path)
+            )  # the sabotaged twin
             with pytest.raises(OSError, match="directory"):
                 inside.key("read")
 

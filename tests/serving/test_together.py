@@ -18,7 +18,7 @@ from serving.scoring import recorder as recorder_module
 from serving.scoring.micro_batch import Asked, Together
 from serving.scoring.recorder import Recorder
 from serving.scoring.request_parser import parse
-from serving.scoring.service import Scored, Terms, score, score_together
+from serving.scoring.service import ScoredRequest, Terms, score, score_together
 from serving.store.connect import Store
 from serving.store.group_commit import GroupWriter
 from serving.store.tables import decisions
@@ -41,7 +41,7 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Champion:
     return Champion(get_model("churn-risk"), Pointer("churn-risk", 3, scorer.sha256, Path(), "2026-01-01"), scorer)
 
 
-def plain(scored: Scored) -> tuple[object, list[object]]:
+def plain(scored: ScoredRequest) -> tuple[object, list[object]]:
     return msgspec.to_builtins(scored.answer), [{**row, "reasons": bytes(row["reasons"])} for row in scored.decisions]
 
 
@@ -62,12 +62,12 @@ def test_the_same_to_the_bit_as_alone(champion: Champion) -> None:
 def test_a_fault_of_ours_hits_one_request(champion: Champion) -> None:
     broken = parse(BODIES[1].encode())
 
-    def breaks(_: Champion, asked: Sequence[Asked]) -> list[Scored]:
+    def breaks(_: Champion, asked: Sequence[Asked]) -> list[ScoredRequest]:
         if broken in asked:
             raise ZeroDivisionError
         return score_together(champion, asked, {}, TERMS)
 
-    async def run() -> list[Scored | BaseException]:
+    async def run() -> list[ScoredRequest | BaseException]:
         together = Together(breaks)
         return await asyncio.gather(
             *(
@@ -78,18 +78,18 @@ def test_a_fault_of_ours_hits_one_request(champion: Champion) -> None:
         )
 
     found = asyncio.run(run())
-    assert [type(one) for one in found] == [Scored, ZeroDivisionError, Scored]
+    assert [type(one) for one in found] == [ScoredRequest, ZeroDivisionError, ScoredRequest]
 
 
 def test_each_is_answered_by_the_champion_that_it_began_with(champion: Champion) -> None:
     later = replace(champion, pointer=replace(champion.pointer, version=4))
     calls = []
 
-    def by(chosen: Champion, asked: Sequence[Asked]) -> list[Scored]:
+    def by(chosen: Champion, asked: Sequence[Asked]) -> list[ScoredRequest]:
         calls.append(len(asked))
         return score_together(chosen, asked, {}, TERMS)
 
-    async def run() -> list[Scored]:
+    async def run() -> list[ScoredRequest]:
         together = Together(by)
         asked = parse(BODIES[0].encode())
         gone = together.score(champion, asked)
@@ -168,7 +168,7 @@ class TestSharedCommits:
     ) -> None:
         writer = GroupWriter(sqlite_store)
 
-        async def run() -> Scored:
+        async def run() -> ScoredRequest:
             recorder = Recorder(writer)
             together = Together(lambda c, asked: score_together(c, asked, {}, TERMS), recorder)
             leaves = together.score(champion, parse(BODIES[0].encode()))

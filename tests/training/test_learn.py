@@ -18,12 +18,12 @@ from training.calibrate import log_loss, sigmoid
 from training.dataset import Rows
 from training.evaluation import Rival, findings, judge
 from training.fit_table import table_definition
-from training.learn import Learnt, Settings, learn, probabilities
+from training.learn import LearnSettings, Learnt, learn, probabilities
 from training.model_search import Held, better_beyond_noise, choose
 from training.splits import Split, split_in_time, split_without_time
 from training.verdicts import Verdict
 
-QUICK = Settings(budget_s=None, trials=2)
+QUICK = LearnSettings(budget_s=None, trials=2)
 
 
 def company(n: int = 3000, seed: int = 0, signal: float = 1.0, shift: float = 0.0, words: bool = True) -> Rows:

@@ -11,7 +11,7 @@ from features.kit.clock import from_us
 from models.definition import Model
 from training.metrics import Estimate
 from training.monitor import estimated_performance
-from training.monitor.live_rows import Watched
+from training.monitor.live_rows import LiveRows
 
 BAND = "band "
 
@@ -30,7 +30,7 @@ class Ripe:
     """Measures and counts that lie outside what chance gives once in a hundred times."""
 
 
-def ripe(definition: Model, part: Watched, seed: int = 0) -> Ripe | None:
+def ripe(definition: Model, part: LiveRows, seed: int = 0) -> Ripe | None:
     """Judge rows that are ripe, all of them; None when there is none."""
     n = len(part.p)
     if not n:
@@ -81,7 +81,7 @@ def ripe_report(found: Ripe | None) -> dict[str, object]:
     }  # fmt: skip
 
 
-def pending_report(definition: Model, part: Watched, seed: int = 0) -> dict[str, object]:
+def pending_report(definition: Model, part: LiveRows, seed: int = 0) -> dict[str, object]:
     """Rows whose window is not over: what is expected of them, what has come already, and the quality estimated."""
     if not len(part.p):
         return {"rows": 0}
@@ -99,7 +99,7 @@ def pending_report(definition: Model, part: Watched, seed: int = 0) -> dict[str,
     }
 
 
-def by_date(watched: Watched) -> list[dict[str, object]]:
+def by_date(watched: LiveRows) -> list[dict[str, object]]:
     """One line per date and state (ripe, pending), oldest first."""
     out = []
     for date in np.unique(watched.time):
@@ -122,7 +122,7 @@ def by_date(watched: Watched) -> list[dict[str, object]]:
     return out
 
 
-def by_action(definition: Model, watched: Watched, seed: int = 0) -> dict[str, dict[str, object]]:
+def by_action(definition: Model, watched: LiveRows, seed: int = 0) -> dict[str, dict[str, object]]:
     """Ripe rows apart: acted upon, left alone, and the holdout; empty without a table of actions.
 
     Outcomes below those expected of the acted upon are what acting does, if their rows are like the holdout's: only the

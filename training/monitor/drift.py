@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from models.scorer.artefact_schema import SignalSpec
 from models.scorer.scorer import Scorer
-from training.monitor.live_rows import Watched
+from training.monitor.live_rows import LiveRows
 
 FEWEST_TO_NAME = 5
 """A new word is named when so many entities have it: a rarer one may be somebody's name."""
@@ -74,7 +74,7 @@ def psi(now: np.ndarray, then: np.ndarray) -> tuple[float, float]:
     return found, float(chi2.ppf(NOISE, len(now) - 1) * (1 / now.sum() + 1 / then.sum()))
 
 
-def signal_drifts(scorer: Scorer, watched: Watched) -> list[SignalDrift]:
+def signal_drifts(scorer: Scorer, watched: LiveRows) -> list[SignalDrift]:
     """Every signal of the scorer on the rows of `watched`, the largest index first."""
     effects = np.abs(scorer.explain(watched.x)[1]).mean(axis=0)
     weights = effects / max(effects.sum(), 1e-12)

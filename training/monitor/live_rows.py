@@ -35,7 +35,7 @@ MOST_DAYS = 365
 
 
 @dataclass(frozen=True)
-class Watched:
+class LiveRows:
     """n rows, one per (entity, date), eligible ones only; sorted by date."""
 
     as_of_us: int
@@ -77,7 +77,7 @@ class Watched:
         """(n,) bool: what came true is known."""
         return ~np.isnan(self.y)
 
-    def take(self, rows: np.ndarray) -> Watched:
+    def take(self, rows: np.ndarray) -> LiveRows:
         """The rows of a mask."""
         names = ("x", "p", "time", "group", "band", "listed", "y", "pending", "so_far", "held_out")
         return replace(
@@ -98,7 +98,7 @@ def observe(
     holdout: float | None = None,
     engine: str = "duckdb",
     progress: Progress = lambda text, share: None,
-) -> Watched:
+) -> LiveRows:
     """Score the source as of `as_of` and of the dates before it that the scorer did not learn from.
 
     Raises `BadInput` when the source lacks signals of the scorer, `UserMistake` when `as_of` lies before the end of training
@@ -128,7 +128,7 @@ def observe(
     time = pc.cast(table["as_of"], pa.int64()).to_numpy()
     y, pending, come, said = _outcomes(definition, source, ids, time, now)
     share = definition.capacity_share if capacity is None else capacity
-    return Watched(
+    return LiveRows(
         now, x, table, p, time, groups_of(source, definition, ids), np.array(scorer.band(p)),
         _listed(p, time, share, definition.lead_days is None), y, pending, come,
         acted_upon(source, definition, ids, time, now),
@@ -187,7 +187,7 @@ def _listed(p: np.ndarray, time: np.ndarray, share: float, dates_apart: bool) ->
 def _outcomes(
     definition: Model, source: Source, ids: np.ndarray, time: np.ndarray, now: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
-    """`y`, `pending` and `so_far` of `Watched`, by what happened before `now`."""
+    """`y`, `pending` and `so_far` of `LiveRows`, by what happened before `now`."""
     n = len(ids)
     nothing = np.full(n, np.nan), np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
     try:

@@ -23,7 +23,7 @@ from training.capacity import share_of
 from training.metrics import Estimate
 from training.monitor import actuals, checks, estimated_performance
 from training.monitor.drift import score_drift, signal_drifts
-from training.monitor.live_rows import Watched, observe
+from training.monitor.live_rows import LiveRows, observe
 
 FINE, LOOK = "fine", "someone should look"
 
@@ -63,7 +63,7 @@ def monitor(
 
 
 def report_on(
-    scorer: Scorer, definition: Model, source: Source, watched: Watched, as_of: dt.datetime, capacity: float, holdout: float,
+    scorer: Scorer, definition: Model, source: Source, watched: LiveRows, as_of: dt.datetime, capacity: float, holdout: float,
     seed: int = 0,
 ) -> dict[str, object]:  # fmt: skip
     """Everything that is said of the watched rows, JSON-ready, with the checks and the verdict."""

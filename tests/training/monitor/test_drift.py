@@ -11,7 +11,7 @@ import pytest
 from models.scorer.scorer import Scorer
 from tests.scorers import WORDS, make_scorer, random_rows
 from training.monitor.drift import SignalDrift, psi, score_drift, signal_drifts
-from training.monitor.live_rows import Watched
+from training.monitor.live_rows import LiveRows
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +19,12 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
     return make_scorer(tmp_path_factory.mktemp("drift") / "scorer", n=4000)
 
 
-def watched(scorer: Scorer, columns: dict[str, pa.Array]) -> Watched:
+def watched(scorer: Scorer, columns: dict[str, pa.Array]) -> LiveRows:
     table = pa.table(columns)
     x = scorer.encode({name: table[name] for name in scorer.names})
     n = len(x)
     no, whole = np.zeros(n, dtype=bool), np.ones(n)
-    return Watched(
+    return LiveRows(
         1, x, table, scorer.probability(x), np.zeros(n, np.int64), np.arange(n), np.full(n, "low"), whole, whole * np.nan,
         ~no, no, None, no, (),
     )  # fmt: skip

@@ -29,8 +29,8 @@ from tests import commands
 from tests.company import at, make_source
 from training import export
 from training.fit import directions
-from training.learn import Settings, learn
-from training.monitor.live_rows import Watched, acted_upon, observe
+from training.learn import LearnSettings, learn
+from training.monitor.live_rows import LiveRows, acted_upon, observe
 from training.monitor.run import report_on
 from training.training_set import labelled_panel
 
@@ -47,7 +47,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, change in (("steady", END), ("changed", CHANGE)):
         simulate(folder / name, accounts=300, leads=5000, days=730, end=END, seed=7, usage_events=20_000, change=change)
     panel = labelled_panel(open_source("sample", folder / "steady"), LEADS)
-    learnt = learn(panel.rows, panel.split, Settings(None, 1), lambda rows: directions(LEADS, rows))
+    learnt = learn(panel.rows, panel.split, LearnSettings(None, 1), lambda rows: directions(LEADS, rows))
     assert panel.rows.time is not None
     until = np.datetime64(int(panel.rows.time[panel.split.before_test].max()), "us").astype("datetime64[D]")
     assert until + LEADS.horizon_days < np.datetime64(CHANGE) + 28
@@ -60,11 +60,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @functools.cache
-def watched(home: Path, company: str) -> Watched:
+def watched(home: Path, company: str) -> LiveRows:
     return observe(Scorer.load(home / "scorer"), LEADS, open_source("sample", home / company), NOW)
 
 
-def report(home: Path, company: str, rows: Watched | None = None, holdout: float = 0.0) -> dict[str, Any]:
+def report(home: Path, company: str, rows: LiveRows | None = None, holdout: float = 0.0) -> dict[str, Any]:
     source = open_source("sample", home / company)
     rows = watched(home, company) if rows is None else rows
     return report_on(Scorer.load(home / "scorer"), LEADS, source, rows, NOW, LEADS.capacity_share, holdout)
