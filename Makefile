@@ -39,8 +39,8 @@ if [ $(INSTALLER) = pip ]; then $(RUN) -m pip install --quiet --disable-pip-vers
 fi && echo "Installed $(1) into $(VENV) in $$(( $$(date +%s) - began )) s"
 endef
 
-demo: $(VENV)/.core ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR, ACCOUNTS, LEADS, TRIALS)
-	$(RUN) demo.py --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--accounts,$(ACCOUNTS)) $(call option,--leads,$(LEADS)) $(call option,--usage-events,$(USAGE_EVENTS)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS))
+demo: $(VENV)/.core ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR, ACCOUNTS, LEADS, TRIALS, MODELS=all)
+	$(RUN) demo.py --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--accounts,$(ACCOUNTS)) $(call option,--leads,$(LEADS)) $(call option,--usage-events,$(USAGE_EVENTS)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS)) $(call option,--models,$(MODELS))
 
 test: setup ## All tests but the long sweeps: about 20 minutes on 2 cores
 	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder

@@ -29,9 +29,10 @@ import httpx
 from rich.console import Console
 
 from features.kit.clock import now
+from features.kit.errors import UserMistake
 from features.kit.settings import Settings
 from features.sources.loader import has_sample, open_source
-from models.catalog import MODELS
+from models.catalog import DEMO, MODELS, get_model
 from models.champion_pointer import read_pointer
 from models.scorer.scorer import Scorer, ScorerRefused
 
@@ -62,8 +63,8 @@ def main() -> int:
         door("features", "simulate", *[str(w) for pair in sizes.items() if pair[1] is not None for w in pair])
     where = ["--source", given.source, *(["--data", str(data)] if data else [])]
     step("What the source has")
-    door("features", "check", *where)
-    models, as_of = offered(given.source, data)
+    door("features", "check", *where, *[word for name in given.models for word in ("--model", name)])
+    models, as_of = offered(given.source, data, given.models)
     serve = f"make serve{in_home(home)}"
     if now() - as_of > OLD:  # the API would call signals of years ago stale: its clock runs on from their end
         os.environ["ACCOUNTSCORE_NOW"] = f"{as_of + MORNING:%Y-%m-%dT%H:%M:%SZ}"
@@ -136,7 +137,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--usage-events", type=int)
     parser.add_argument("--budget", type=float, help="seconds of each model's search")
     parser.add_argument("--trials", type=int, help=f"trials of each model's search; {TRIALS} where no budget is given")
-    return parser.parse_args()
+    parser.add_argument(
+        "--models", help=f"'all', or names with commas between them; {','.join(DEMO)} where it is not given"
+    )
+    given = parser.parse_args()
+    try:
+        given.models = asked_for(given.models)
+    except UserMistake as error:
+        parser.error(str(error))
+    return given
 
 
 def strangers(home: Path, source: str) -> None:
@@ -181,19 +190,26 @@ def door(package: str, *arguments: str, quiet: bool = False, answers: Sequence[i
     return finished.stdout
 
 
-def offered(source: str, data: Path | None) -> tuple[list[str], dt.datetime]:
-    """The models whose entity the source has with an outcome, and the moment to score for: the midnight after its last event.
+def asked_for(models: str | None) -> list[str]:
+    """The models to train, those of accounts first: the demo's by the catalog, `all`, or names with commas between them.
+
+    Raises `UserMistake` for a name that no model has.
+    """
+    names = MODELS if models == "all" else models.split(",") if models else DEMO
+    return sorted(
+        dict.fromkeys(get_model(name.strip()).name for name in names), key=lambda name: get_model(name).entity
+    )
+
+
+def offered(source: str, data: Path | None, models: Sequence[str]) -> tuple[list[str], dt.datetime]:
+    """The models whose outcome the source can tell, and the moment to score for: the midnight after its last event.
 
     Data that ended long ago is scored as of its end: later, every account would look silent.
     """
     opened = open_source(source, data)
-    models = []
-    if opened.has("accounts") and (opened.has("subscriptions") or opened.has("churn_labels")):
-        models.append("churn-risk")
-    if opened.has("leads") and (opened.has("opportunities") or opened.has("lead_labels")):
-        models.append("lead-fit")
+    told = [name for name in models if get_model(name).outcome.lacking(opened) is None]
     midnight = opened.span[1].replace(hour=0, minute=0, second=0, microsecond=0)
-    return models, midnight + dt.timedelta(days=1)
+    return told, midnight + dt.timedelta(days=1)
 
 
 def free_port() -> int:
