@@ -8,9 +8,7 @@ can be trained is no rule of this module: `features.readiness` is asked, as `fit
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Collection, Iterable
-from pathlib import Path
 
 import pyarrow.compute as pc
 
@@ -35,6 +33,7 @@ from features.sources.observed_period import ObservedPeriod
 from features.sources.rows_beyond import Beyond, rows_beyond
 from features.sources.schema import ENTITIES, TABLES
 from features.sources.source import Source
+from features.sources.source_fault import SourceFault
 
 ACTIVE_SHARE, ACTIVE_DAYS = 0.5, 84
 """Share of the eligible entities with an event in the last 84 days below which behaviour says little."""
@@ -66,23 +65,15 @@ def usability(source: Source, models: Iterable[Asked]) -> list[Line]:
 
 
 def of_fault(fault: Fault) -> Line:
-    """A fault of a source's file as a line: the file is the table's."""
-    place, *parts = re.split(r", (table|column|line|file) ", fault.where)
-    named = dict(zip(parts[::2], parts[1::2], strict=True))
-    counted, _, rest = fault.found.partition(" rows where it ")
-    rows = int(counted.replace(",", "")) if rest else None
-    found = rest or fault.found
-    if "line" in named:
-        found = f"line {named['line']}: {found}"
-    if "file" in named:
-        found = f"file {named['file']}: {found}"
+    """A fault of a source as a line: of a file by its fields, else by its sentence."""
+    of = fault if isinstance(fault, SourceFault) else None
     return Line(
         severity="blocks",
-        table=Path(place).stem,
-        column=named.get("column", ""),
-        rows=rows,
+        table=of.table if of else "",
+        column=of.column if of else "",
+        rows=of.rows if of else None,
         rule=fault.rule,
-        found=found,
+        found=of.what if of else f"{fault.where}: {fault.found}",
         needed=fault.rule,
         what_to_do=fault.next_step,
     )

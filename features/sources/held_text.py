@@ -13,10 +13,10 @@ from pathlib import Path
 
 import duckdb
 
-from features.kit.errors import Fault
 from features.kit.flat_files.bounds import INFLATION, TooMuch, is_packed, packing_of
 from features.kit.memory import gigabytes
 from features.sources.query_files import files_read
+from features.sources.source_fault import source_fault
 
 FREE_HELD_BYTES = 2**30
 GROWTH = 100
@@ -46,8 +46,8 @@ def bounded(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> It
         yield
     except duckdb.OutOfMemoryException:
         raise TooMuch(
-            Fault(
-                where=str(path),
+            source_fault(
+                path,
                 found=f"text files of {gigabytes(size)} that become more than {gigabytes(most)} in memory",
                 rule=f"at most {GROWTH} times their size ({INFLATION} times, packed) above {gigabytes(FREE_HELD_BYTES)}",
                 next_step="check where they come from; in the SELECT name only the columns that are needed, and unpack the files if the "

@@ -34,6 +34,7 @@ from features.sources.query_files import files_read
 from features.sources.query_text import DATA, QueryText, UnreadableText
 from features.sources.schema import KNOWN_TIME, TABLES, Table
 from features.sources.source import Source
+from features.sources.source_fault import source_fault
 from features.sources.suppression import Suppressed
 from features.sources.time_bounds import Scan
 from features.sources.validation import (
@@ -127,8 +128,8 @@ def load(source: Source, keep_going: bool) -> None:
         faults += here
     if not faults and not any(t in source.columns for t in ("accounts", "leads")):
         faults.append(
-            Fault(
-                where=str(source.folder),
+            source_fault(
+                source.folder,
                 found="neither accounts nor leads",
                 rule="a source has the table that holds its entity",
                 next_step="add accounts.sql or leads.sql",
@@ -151,9 +152,7 @@ def _load_table(source: Source, path: Path, table: Table) -> list[Fault]:
             return faults
     except UnreadableText as error:
         return [
-            Fault(
-                where=str(path), found=str(error), rule="a SELECT is text in UTF-8", next_step="save the file as UTF-8"
-            )
+            source_fault(path, found=str(error), rule="a SELECT is text in UTF-8", next_step="save the file as UTF-8")
         ]
     except TooMuch as error:
         return [error.fault]
@@ -227,7 +226,7 @@ def _twice(source: Source, path: Path, table: Table) -> list[Fault]:
     if query is None or not any(f"{column.name}_1" in columns for column in (*table.columns, KNOWN_TIME)):
         return []  # DuckDB's name for a second one; to describe the query would look through its files once more
     names = [row[0] for row in source.query(f"DESCRIBE {query}")]
-    faults = []
+    faults: list[Fault] = []
     for name in {n: None for n in names if names.count(n) > 1 and (table.column(n) or n == KNOWN_TIME.name)}:
         first, *others = (quote(column) for n, column in zip(names, columns, strict=True) if n == name)
         differ = " OR ".join(f"CAST({first} AS VARCHAR) IS DISTINCT FROM CAST({other} AS VARCHAR)" for other in others)
@@ -235,7 +234,7 @@ def _twice(source: Source, path: Path, table: Table) -> list[Fault]:
         if rows:
             found = f"{len(others) + 1} columns have this name, and their values differ in {rows:,} rows"
             step = f"leave out all but one: in the place of SELECT *, ... AS {name} write SELECT * EXCLUDE ({name}), ... AS {name}"
-            faults.append(Fault(where=f"{path}, column {name}", found=found, rule="each name once", next_step=step))
+            faults.append(source_fault(path, column=name, found=found, rule="each name once", next_step=step))
     return faults
 
 

@@ -18,6 +18,7 @@ from features.sources.empty_files import why_empty
 from features.sources.name_advice import catalog_step, column_step, nearest_file, parser_step
 from features.sources.query_text import Excerpt, QueryText
 from features.sources.schema import TABLES
+from features.sources.source_fault import source_fault
 
 RULE = "the file is one SELECT that DuckDB can run"
 _BEFORE = "SELECT bit_xor(hash(asked)) FROM ("
@@ -33,8 +34,8 @@ def text_fault(text: QueryText) -> list[Fault]:
             return [_fault(connection, text, said_by(connection, text.run), 0)]
     if not statements:
         return [
-            Fault(
-                where=str(text.path),
+            source_fault(
+                text.path,
                 found="it holds no statement",
                 rule=RULE,
                 next_step="write a SELECT into it, or remove the file",
@@ -44,8 +45,8 @@ def text_fault(text: QueryText) -> list[Fault]:
     if len(kinds) > 1:
         step = "keep one SELECT, with what it needs of the others in a WITH before it"
         return [
-            Fault(
-                where=str(text.path),
+            source_fault(
+                text.path,
                 found=f"it holds {len(kinds)} statements: {', '.join(kinds)}",
                 rule=RULE,
                 next_step=step,
@@ -53,8 +54,8 @@ def text_fault(text: QueryText) -> list[Fault]:
         ]
     if kinds[0] not in ("SELECT", "MULTI"):  # PIVOT is several statements to DuckDB
         return [
-            Fault(
-                where=str(text.path),
+            source_fault(
+                text.path,
                 found=f"it holds a statement {kinds[0]}",
                 rule=RULE,
                 next_step="write a SELECT, or WITH ... SELECT",
@@ -80,15 +81,16 @@ def select_fault(text: QueryText, error: Exception) -> Fault:
 def _fault(connection: duckdb.DuckDBPyConnection, text: QueryText, told: Told | None, before: int) -> Fault:
     """`before` are the bytes of the statement before the SELECT."""
     if told is None:
-        return Fault(
-            where=str(text.path), found="it cannot be run", rule=RULE, next_step="run the SELECT in DuckDB and mend it"
+        return source_fault(
+            text.path, found="it cannot be run", rule=RULE, next_step="run the SELECT in DuckDB and mend it"
         )
     excerpt = None
     if told.position is not None and told.position >= before:
         excerpt = text.excerpt(told.position - before, told.length)
     found, rule, step, excerpt = _judged(connection, text, told, excerpt, text.path.stem)
-    where = str(text.path) if excerpt is None else f"{text.path}, line {excerpt.line}"
-    return Fault(where=where, found=found, rule=rule, next_step=step, excerpt="" if excerpt is None else str(excerpt))
+    if excerpt is None:
+        return source_fault(text.path, found=found, rule=rule, next_step=step)
+    return source_fault(text.path, line=excerpt.line, found=found, rule=rule, next_step=step, excerpt=str(excerpt))
 
 
 def _judged(

@@ -7,7 +7,6 @@ import difflib
 import itertools
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ from features.sources.cast_faults import FIELDS, RAGGED, ragged
 from features.sources.casts import ACCEPTED, canonical_item, family_of, internal, internal_of, quote
 from features.sources.query_text import Excerpt
 from features.sources.schema import KNOWN_TIME, TABLES, Column, Table
+from features.sources.source_fault import of_file, source_fault
 
 if TYPE_CHECKING:
     from features.sources.source import Source
@@ -43,8 +43,8 @@ def name_fault(path: Path) -> Fault:
     """A file that is called like no table."""
     near = difflib.get_close_matches(path.stem.lower(), TABLES, 1, 0.8)
     step = f"rename it to {f'{near[0]}{path.suffix}' if near else 'one of them'}, or to _{path.name}, which is not read"
-    return Fault(
-        where=str(path),
+    return source_fault(
+        path,
         found=f"no canonical table is called {path.stem!r}",
         rule=f"one of {', '.join(TABLES)}",
         next_step=step,
@@ -55,17 +55,17 @@ def schema_faults(
     connection: duckdb.DuckDBPyConnection, path: Path, table: Table, types: Mapping[str, str], query: str | None
 ) -> list[Fault]:
     """Columns that lack or are of another type, with the SELECT that reads them in theirs (`features.sources.cast_advice`)."""
-    faults = []
+    faults: list[Fault] = []
     raw = quote("raw_" + table.name)
     for column in (*table.columns, KNOWN_TIME):
-        where = f"{path}, column {column.name}"
         if column.name not in types:
             if column.required:
                 file = ragged(connection, query or "", column.name)
                 if file is not None:
                     faults.append(
-                        Fault(
-                            where=where,
+                        source_fault(
+                            path,
+                            column=column.name,
                             found=f"{file.name}: some of its lines have other fields than its header",
                             rule=FIELDS,
                             next_step=RAGGED,
@@ -75,7 +75,13 @@ def schema_faults(
                 held = ", ".join(list(types)[:SHOWN_NAMES]) + (" ..." if len(types) > SHOWN_NAMES else "")
                 step = f"SELECT the column that holds it AS {column.name}; the SELECT has {held}"
                 faults.append(
-                    Fault(where=where, found="it is missing", rule=f"{column.type}: {column.meaning}", next_step=step)
+                    source_fault(
+                        path,
+                        column=column.name,
+                        found="it is missing",
+                        rule=f"{column.type}: {column.meaning}",
+                        next_step=step,
+                    )
                 )
             continue
         family = family_of(types[column.name])
@@ -84,8 +90,9 @@ def schema_faults(
             continue
         step = cast_advice(connection, f"SELECT * FROM {raw}", column, types[column.name])
         faults.append(
-            Fault(
-                where=where,
+            source_fault(
+                path,
+                column=column.name,
                 found=f"its type is {types[column.name]}",
                 rule=f"{column.name} is {column.type}: {column.meaning}",
                 next_step=step,
@@ -97,14 +104,16 @@ def schema_faults(
 def taken_faults(path: Path, slugs: Mapping[str, str], names: Sequence[str]) -> list[Fault]:
     """Columns beyond the canonical ones whose name reads like one of `names`, or like another of them; `slugs` are by column."""
     rule = "column names are unique in lower case with words joined by underscores, and no canonical or internal ones"
-    faults, taken = [], set(names)
+    faults: list[Fault] = []
+    taken = set(names)
     for name, slug in slugs.items():
         if slug in taken:
             free = next(each for n in itertools.count(2) if (each := f"{slug}_{n}") not in {*taken, *slugs.values()})
             step = f"rename it: SELECT * RENAME ({quoted(name)} AS {free}) FROM (THIS SELECT)"
             faults.append(
-                Fault(
-                    where=f"{path}, column {name}",
+                source_fault(
+                    path,
+                    column=name,
                     found=f"its name reads {slug!r}, which is taken",
                     rule=rule,
                     next_step=step,
@@ -119,7 +128,8 @@ def overflow_faults(
     connection: duckdb.DuckDBPyConnection, path: Path, table: Table, types: Mapping[str, str]
 ) -> list[Fault]:
     """Values of a type that is taken, which the table's own type cannot hold (whole numbers and cents beyond 64 bits)."""
-    faults, raw = [], quote("raw_" + table.name)
+    faults: list[Fault] = []
+    raw = quote("raw_" + table.name)
     for column in (*table.columns, KNOWN_TIME):
         if column.name not in types:
             continue
@@ -138,11 +148,12 @@ def overflow_faults(
                 if column.type == "integer"
                 else f"{column.type} fits into 64 bits (money in cents)"
             )
-            where = f"{path}, table {table.name}, column {column.name}"
             faults.append(
-                Fault(
-                    where=where,
-                    found=f"{count:,} rows where it is too large: {value[:60]}",
+                source_fault(
+                    path,
+                    column=column.name,
+                    rows=count,
+                    found=f"is too large: {value[:60]}",
                     rule=rule,
                     next_step=_without(column, f"NOT ({lost})"),
                 )
@@ -164,17 +175,18 @@ def python_fault(path: Path, error: Exception) -> Fault:
     text = (str(error).strip().splitlines() or [""])[0]
     of_file = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     number = error.lineno if isinstance(error, SyntaxError) else of_file[-1] if of_file else None
-    where, excerpt = str(path), ""
+    excerpt = ""
     if number is not None:
         line = path.read_text(errors="replace").splitlines()[number - 1]
-        where, excerpt = f"{path}, line {number}", str(Excerpt(number, line, len(line) - len(line.lstrip()), len(line)))
+        excerpt = str(Excerpt(number, line, len(line) - len(line.lstrip()), len(line)))
     step = "mend the file; it has a function rows(data) that returns a pyarrow.Table or RecordBatchReader"
     if isinstance(error, TypeError) and "rows(data) returned" in text:
         step = "return pyarrow.Table.from_pylist(...) of a list of dictionaries, or a data frame"
     elif isinstance(error, AttributeError) and "'rows'" in text:
         step = "write a function rows(data) that returns a pyarrow.Table or RecordBatchReader"
-    return Fault(
-        where=where,
+    return source_fault(
+        path,
+        line=number,
         found=f"{type(error).__name__}: {text}",
         rule="rows(data) returns Arrow",
         next_step=step,
@@ -210,9 +222,11 @@ def value_faults(source: Source, path: Path, table: Table) -> list[Fault]:
         filters = ", ".join(f"count(*) FILTER (WHERE {test})" for _, test, *_ in tests)
         counts = list(source.query(f"SELECT {filters} FROM {quote(table.name)}")[0])
     return [
-        Fault(
-            where=f"{path}, table {table.name}, column {column.name}",
-            found=f"{count:,} rows where it {found}",
+        source_fault(
+            path,
+            column=column.name,
+            rows=count,
+            found=found,
             rule=f"{column.name} {rule}",
             next_step=_without(column, good),
         )
@@ -241,9 +255,9 @@ def file_fault(path: Path, file: Path) -> Fault | None:
             refuse_inflated(file, 2 * FREE_INFLATED_BYTES)
         elif _is_parquet(file):
             fault = texts_fault(file, metadata_of(file))
-            return fault and replace(fault, where=f"{path}, file {fault.where}")
+            return fault and of_file(path, fault.where, fault)
     except TooMuch as error:
-        return replace(error.fault, where=f"{path}, file {error.fault.where}")
+        return of_file(path, error.fault.where, error.fault)
     except (pa.ArrowException, OSError):
         return None  # DuckDB says what is wrong with it
     return None
