@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from features.kit.settings import Settings
     from tests.serving.running import Home
 
 # Spark compiles much and runs it once, on some hundred rows: no second compiler, no threads that collect garbage, no plan
@@ -46,6 +47,8 @@ LONG = (
 
 MakeOnce = Callable[[str, Callable[[Path], None]], Path]
 """Takes a name and what fills a folder; gives a copy of the folder of that name, filled by the first of all workers to ask."""
+NewRegistry = Callable[[Path], "Settings"]
+"""Takes a home."""
 NewHome = Callable[..., "Home"]
 """Takes what `make_home` takes."""
 
@@ -72,6 +75,26 @@ def make_once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
         return Path(shutil.copytree(made, tmp_path_factory.mktemp(name), dirs_exist_ok=True))
 
     return once
+
+
+@pytest.fixture(scope="session")
+def new_registry(make_once: MakeOnce) -> NewRegistry:
+    """Settings of a home whose registry has its tables and nothing in them: MLflow takes two seconds to make these."""
+    from features.kit.settings import Settings
+    from models import registry
+
+    def settings_of(home: Path) -> Settings:
+        return Settings.from_env({"ACCOUNTSCORE_HOME": str(home)})
+
+    def fill(made: Path) -> None:
+        assert registry.by_alias(settings_of(made), "churn-risk", registry.CHAMPION) is None
+
+    def new(home: Path) -> Settings:
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(make_once("registry", fill) / "mlflow.db", home / "mlflow.db")
+        return settings_of(home)
+
+    return new
 
 
 @pytest.fixture(scope="session")

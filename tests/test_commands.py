@@ -14,17 +14,7 @@ import pytest
 from tests import commands
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("serving", "--help"),
-        ("serving", "migrate"),
-        ("serving", "keys", "list"),
-        ("serving", "batch"),
-        ("training", "fit", "churn", "--source", "sample"),
-        ("features", "check", "--source", "nothing"),
-    ],
-)
+@pytest.mark.parametrize("command", [("serving", "keys", "list"), ("features", "audit")])
 def test_it_says_and_ends_as_the_command_does(command: tuple[str, ...], tmp_path: Path) -> None:
     env = {**os.environ, "ACCOUNTSCORE_HOME": str(tmp_path / "home")}
     fork = commands.run(*command, env=env)
@@ -32,7 +22,7 @@ def test_it_says_and_ends_as_the_command_does(command: tuple[str, ...], tmp_path
         [sys.executable, "-m", *command], env=env, capture_output=True, text=True, timeout=120, check=False
     )
     assert (fork.returncode, fork.stdout, fork.stderr) == (fresh.returncode, fresh.stdout, fresh.stderr)
-    assert fork.stdout + fork.stderr or command[1] == "migrate"
+    assert fork.stdout + fork.stderr
 
 
 def test_an_error_that_nobody_expects_has_its_trace(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from models import registry
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
 from tests.company import LEAD_SIGNALS, all_but
+from tests.conftest import NewRegistry
 from training import learn as learning
 from training.errors import PromotionRefused
 from training.fit import fit_source
@@ -36,10 +37,10 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own
 class World:
     """A company, and a home in which an honest champion is live."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Settings) -> None:
         self.company = folder / "company"
         simulate(self.company, accounts=300, leads=4000, days=730, end=dt.date(2026, 1, 1), seed=7, usage_events=10_000)
-        self.settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(folder / "home")})
+        self.settings = settings
         self.exclude = all_but(open_source("sample", self.company), get_model(MODEL), *LEAD_SIGNALS)
         self.honest = self.fit("sample")
         if not self.honest[
@@ -60,8 +61,9 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("challengers"))
+def world(tmp_path_factory: pytest.TempPathFactory, new_registry: NewRegistry) -> World:
+    folder = tmp_path_factory.mktemp("challengers")
+    return World(folder, new_registry(folder / "home"))
 
 
 def refused(report: dict[str, Any]) -> list[str]:

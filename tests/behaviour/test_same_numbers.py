@@ -37,7 +37,6 @@ class Scored:
     """What the nightly batch published: the truth that the other ways are held to."""
 
     home: Home
-    settings: Settings
     scorer: Scorer
     ids: list[str]
     probability: np.ndarray
@@ -65,16 +64,22 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Scored:
     pointer = read_pointer(home.path, "churn-risk")
     assert pointer is not None
     scorer = Scorer.load(pointer.path)
-    settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(home.path)})
-    version = registry.log_version(settings, get_model("churn-risk"), pointer.path, parameters={}, metrics={})
-    registry.set_alias(settings, "churn-risk", registry.CHAMPION, version.version)
     file = read_manifest(out)["signals"]["account"]["file"]
     panel = pq.read_table(out / file)
     place = pc.index_in(rows["entity_id"], panel["entity_id"])
     signals = panel.take(place).select(list(scorer.names))
-    return Scored(
-        home, settings, scorer, rows["entity_id"].to_pylist(), rows["probability"].to_numpy(), signals, folder
-    )
+    return Scored(home, scorer, rows["entity_id"].to_pylist(), rows["probability"].to_numpy(), signals, folder)
+
+
+@pytest.fixture(scope="module")
+def registered(scored: Scored) -> str:
+    """The URI of a registry in which the model that scored is the champion."""
+    settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(scored.home.path)})
+    pointer = read_pointer(scored.home.path, "churn-risk")
+    assert pointer is not None
+    version = registry.log_version(settings, get_model("churn-risk"), pointer.path, parameters={}, metrics={})
+    registry.set_alias(settings, "churn-risk", registry.CHAMPION, version.version)
+    return settings.tracking_uri
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +122,12 @@ def test_score_table(scored: Scored) -> None:
     assert scored.same(pq.read_table(out)["probability"].to_numpy())
 
 
-def test_mlflow_models_serve(scored: Scored) -> None:
+# MLflow's own doors are held to the scorer's bits in every run, on fewer rows: tests/models/test_mlflow_doors.py.
+@pytest.mark.slow
+def test_mlflow_models_serve(scored: Scored, registered: str) -> None:
     rows, answered = as_json(scored.signals), []
     names = scored.signals.column_names
-    with mlflow_serve(scored.settings.tracking_uri, "churn-risk") as url:
+    with mlflow_serve(registered, "churn-risk") as url:
         for start in range(0, ROWS, AT_A_TIME):
             data = [[row[name] for name in names] for row in rows[start : start + AT_A_TIME]]
             request = urllib.request.Request(
@@ -133,12 +140,13 @@ def test_mlflow_models_serve(scored: Scored) -> None:
     assert scored.same(answered)
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs a Java runtime (java on the PATH)")
-def test_spark(scored: Scored) -> None:
+def test_spark(scored: Scored, registered: str) -> None:
     given, out = scored.folder / "numbered.parquet", scored.folder / "spark.parquet"
     pq.write_table(scored.signals.append_column("number", pa.array(range(ROWS))), given)
-    score_on_spark(scored.settings.tracking_uri, "churn-risk", given, out)
+    score_on_spark(registered, "churn-risk", given, out)
     assert scored.same(pq.read_table(out)["probability"].to_numpy())
 
 

@@ -16,6 +16,7 @@ from features.kit.settings import Settings
 from models import registry
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
+from tests.conftest import NewRegistry
 from tests.mlflow_doors import mlflow_serve, score_on_spark
 from tests.scorers import WORDS, make_scorer, make_signals, random_rows
 
@@ -23,8 +24,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and Spark's own
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path_factory.mktemp("home"))})
+def settings(tmp_path_factory: pytest.TempPathFactory, new_registry: NewRegistry) -> Settings:
+    return new_registry(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

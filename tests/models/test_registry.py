@@ -12,13 +12,13 @@ from features.kit.settings import Settings
 from models import registry
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
+from tests.conftest import NewRegistry
 from tests.scorers import WORDS, make_scorer, make_signals, random_rows
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    home = tmp_path_factory.mktemp("home")
-    return Settings.from_env({"ACCOUNTSCORE_HOME": str(home)})
+def settings(tmp_path_factory: pytest.TempPathFactory, new_registry: NewRegistry) -> Settings:
+    return new_registry(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import insert
 
-from features.kit.settings import Settings
 from features.sources.suppression import FILE, mark_of
 from models import registry
 from models.catalog import get_model
@@ -26,6 +25,7 @@ from serving.privacy import repository as privacy
 from serving.store.connect import Store, open_store
 from serving.store.tables import signals
 from serving.store.wipe import wipe
+from tests.conftest import NewRegistry
 from tests.serving.conftest import NewDatabase
 from tests.serving.running import Home, quick_home, running_api
 from tests.serving.stores import new_store
@@ -58,7 +58,7 @@ def kinds(found: set[str]) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def home(tmp_path_factory: pytest.TempPathFactory, new_registry: NewRegistry) -> Home:
     """A home with a published run, what a batch carries on, and a version whose report names three accounts, in MLflow too."""
     made = quick_home(tmp_path_factory.mktemp("home"), models=("churn-risk",))
     made.batch(made.path / "scores")
@@ -71,7 +71,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     kept.mkdir(parents=True)
     (kept / "report.html").write_text(page.render(get_model("churn-risk"), report, {}), encoding="utf-8")
     (kept / "report.json").write_text(json.dumps(report))
-    settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(made.path)})
+    settings = new_registry(made.path)
     reports = [kept / "report.html", kept / "report.json"]
     registry.log_version(settings, get_model("churn-risk"), scorer, parameters={}, metrics={}, files=reports)
     (made.path / "ids").write_text(" ".join(ids))

@@ -17,6 +17,7 @@ from features.sources.loader import open_source
 from models.catalog import get_model
 from tests import commands
 from tests.company import ACCOUNT_SIGNALS, all_but
+from tests.conftest import NewRegistry
 from training.compare import beside, compare
 from training.errors import TrainingRefused
 from training.fit import fit_source
@@ -57,9 +58,9 @@ class TestBeside:
 
 class TestVersions:
     @pytest.fixture(scope="class")
-    def made(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Path]:
+    def made(self, tmp_path_factory: pytest.TempPathFactory, new_registry: NewRegistry) -> tuple[Settings, Path]:
         folder = tmp_path_factory.mktemp("compare")
-        settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(folder / "home")})
+        settings = new_registry(folder / "home")
         simulate(folder / "company", accounts=350, leads=300, days=730, end=dt.date(2026, 1, 1), usage_events=30_000)
         exclude = all_but(open_source("sample", folder / "company"), CHURN, *ACCOUNT_SIGNALS)
         for seed in (0, 1):

@@ -14,7 +14,6 @@ import pytest
 from features.audit.finding import Finding
 from features.kit.clock import make_clock, parse_as_of
 from features.kit.errors import UserMistake
-from features.kit.settings import Settings
 from features.readiness.labelled_rows import themed
 from features.simulate import simulate
 from features.sources.loader import open_source
@@ -28,6 +27,7 @@ from serving.scorer_cache import KeptScorers
 from serving.store.connect import open_store
 from tests import commands
 from tests.company import all_but, at, make_source
+from tests.conftest import NewRegistry
 from training.fit import fit_source
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
@@ -41,8 +41,10 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_through_fit_and_batch(company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path)})
+def test_through_fit_and_batch(
+    company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_registry: NewRegistry
+) -> None:
+    settings = new_registry(tmp_path)
     leak = Finding("signal_leaks", "high", ("channel",), "it looks ahead", "leave it out")
     monkeypatch.setattr("training.fit.grave_findings", lambda *given: [leak])
     report = fit_source("lead-fit", "sample", company, trials=1, settings=settings, exclude=EXCLUDED)

@@ -19,6 +19,7 @@ from serving.errors import RegistryFailed
 from serving.registry_sync import sync
 from serving.settings import ServingSettings
 from tests import commands
+from tests.conftest import NewRegistry
 from tests.scorers import make_scorer
 from training.errors import PromotionRefused
 from training.promote import GATES, PASSED, promote, promote_version, rollback
@@ -37,10 +38,10 @@ def register(settings: Settings, folder: Path, seed: int, gates: str) -> tuple[i
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, list[tuple[int, str]]]:
+def made(tmp_path_factory: pytest.TempPathFactory, new_registry: NewRegistry) -> tuple[Settings, list[tuple[int, str]]]:
     """Versions 1 and 2 passed, version 3 failed."""
     home = tmp_path_factory.mktemp("home")
-    settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(home)})
+    settings = new_registry(home)
     verdicts = (PASSED, PASSED, "failed: signal")
     return settings, [register(settings, home, seed, verdict) for seed, verdict in enumerate(verdicts)]
 
@@ -59,8 +60,10 @@ def alias(settings: Settings, name: str) -> int | None:
 
 
 class TestTheRuleAtPromotion:
-    def test_a_version_that_passed_when_strong_rules_were_let_pass_is_refused(self, tmp_path: Path) -> None:
-        settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path)})
+    def test_a_version_that_passed_when_strong_rules_were_let_pass_is_refused(
+        self, tmp_path: Path, new_registry: NewRegistry
+    ) -> None:
+        settings = new_registry(tmp_path)
         for low in (-0.006, 0.001):
             folder = tmp_path / f"made{low}"
             rule = {"signal": "age", "rule": "age, lowest first", "auc": 0.827,
@@ -85,8 +88,10 @@ def refused_version(settings: Settings, folder: Path) -> registry.Version:
 class TestARefusedScorer:
     """Whoever sets a tag or an alias by hand: the scorer itself says what its gates said."""
 
-    def test_neither_promote_nor_sync_puts_it_live(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path / "home")})
+    def test_neither_promote_nor_sync_puts_it_live(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_registry: NewRegistry
+    ) -> None:
+        settings = new_registry(tmp_path / "home")
         serving = ServingSettings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path / "home")})
         good, _ = register(settings, tmp_path, 7, PASSED)
         promote(settings, MODEL, good)
@@ -103,11 +108,11 @@ class TestARefusedScorer:
         sync(serving)
         assert live(settings)[0] == version.version, "without the guard it goes live"
 
-    def test_mlflows_doors_mark_every_row(self, tmp_path: Path) -> None:
+    def test_mlflows_doors_mark_every_row(self, tmp_path: Path, new_registry: NewRegistry) -> None:
         import mlflow
         import pandas as pd
 
-        settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path / "home")})
+        settings = new_registry(tmp_path / "home")
         version = refused_version(settings, tmp_path)
         mlflow.set_tracking_uri(settings.tracking_uri)
         loaded = mlflow.pyfunc.load_model(f"models:/{MODEL}/{version.version}")
