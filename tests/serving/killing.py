@@ -255,7 +255,7 @@ def kill_at_random(service: Service, sender: Sender, kills: int, seed: int) -> N
     rng = random.Random(seed)
     for number in range(kills):
         sender.allowed = len(sender.requests) * (number + 1) // kills
-        time.sleep(rng.uniform(0.0, 1.2))
+        time.sleep(rng.uniform(0.0, 0.6))
         name = rng.choice(("api", "worker"))
         service.kill(name)
         service.start(name)

@@ -38,13 +38,13 @@ from tests import commands
 from tests.conftest import NewHome
 from tests.serving.running import AS_OF, Home
 
-CHUNK = 400
+CHUNK = 100
 EARLIER = "2025-12-04"
 
 
 @pytest.fixture(scope="module")
 def home(new_home: NewHome) -> Home:
-    made = new_home()
+    made = new_home(accounts=120, leads=400)
     assert made.run("serving", "migrate").returncode == 0
     return made
 
@@ -340,7 +340,7 @@ class TestChange:
         batch(tmp_path)
         rows = read_scores(tmp_path, "churn-risk").to_pylist()
         moved = [row for row in rows if row["change"] is not None]
-        assert len(moved) > 100
+        assert len(moved) > 40
         for row in moved:
             assert row["previous_probability"] == earlier[row["entity_id"]]["probability"]
             assert sum(row["change"].values()) == row["score"] - row["previous_score"]

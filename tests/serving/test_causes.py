@@ -3,8 +3,11 @@ it happened to."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import random
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -145,27 +148,65 @@ Batch = Callable[..., None]
 Work = Callable[..., None]
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the first night leaves is kept here, of each kind: nobody was scored before, and it is the same in all tests."""
+    return tmp_path_factory.mktemp("first")
+
+
+def put_first(kept: Path, store: Store, out: Path) -> None:
+    with (
+        contextlib.closing(sqlite3.connect(kept / "store.db")) as one,
+        contextlib.closing(sqlite3.connect(store.engine.url.database or "")) as other,
+    ):
+        one.backup(other)
+    if (kept / "out").exists():
+        shutil.copytree(kept / "out", out)
+
+
 @pytest.fixture
-def batch(home: Path, store: Store, tmp_path: Path) -> Batch:
-    def run(tables: Tables | Source, as_of: dt.datetime = NOW) -> None:
-        source = tables if isinstance(tables, Source) else make_source(tmp_path / f"{as_of:%d}" / "company", tables)
+def batch(home: Path, store: Store, tmp_path: Path, first: Path) -> Batch:
+    def night(source: Source, as_of: dt.datetime, store: Store, out: Path) -> None:
         champions = Champions(home)
         champions.refresh()
         options = Options(chunk_rows=11)
-        running.run(source, as_of, tmp_path / "out", champions, store, lambda: as_of, KeptScorers(home), options)
+        running.run(source, as_of, out, champions, store, lambda: as_of, KeptScorers(home), options)
+
+    # Before the test, which may sabotage the next one.
+    kept = first / "batch"
+    if not kept.exists():
+        with contextlib.closing(new_store(kept)) as empty:
+            night(make_source(first / "company", company()), THEN, empty, kept / "out")
+
+    def run(tables: Tables, as_of: dt.datetime = NOW) -> None:
+        if as_of == THEN and tables == company():
+            put_first(kept, store, tmp_path / "out")
+        else:
+            night(make_source(tmp_path / f"{as_of:%d}" / "company", tables), as_of, store, tmp_path / "out")
 
     return run
 
 
 @pytest.fixture
-def work(home: Path, store: Store, tmp_path: Path) -> Work:
-    def run(tables: Tables | Source, as_of: dt.datetime = NOW, **ids: list[str]) -> None:
-        source = tables if isinstance(tables, Source) else make_source(tmp_path / f"w{as_of:%d}" / "company", tables)
+def work(home: Path, store: Store, tmp_path: Path, first: Path) -> Work:
+    def score(source: Source, as_of: dt.datetime, store: Store, ids: dict[str, list[str]]) -> None:
         champions = Champions(home)
         champions.refresh()
         wanted = ids or {"account": [f"a{n:02}" for n in range(30)], "lead": [f"l{n:02}" for n in range(30)]}
         found = Round({(entity, name): -1 for entity, names in wanted.items() for name in names}, 0, 0)
         score_round(store, source, "company", [], found, champions, lambda: as_of)
+
+    kept = first / "work"
+    if not kept.exists():
+        with contextlib.closing(new_store(kept)) as empty:
+            score(make_source(first / "company", company()), THEN, empty, {})
+
+    def run(tables: Tables | Source, as_of: dt.datetime = NOW, **ids: list[str]) -> None:
+        if as_of == THEN and tables == company() and not ids:
+            put_first(kept, store, tmp_path / "out")
+            return
+        source = tables if isinstance(tables, Source) else make_source(tmp_path / f"w{as_of:%d}" / "company", tables)
+        score(source, as_of, store, ids)
 
     return run
 

@@ -70,7 +70,7 @@ class TestTheMoment:
 
 @pytest.fixture(scope="module")
 def home(new_home: NewHome) -> Home:
-    made = new_home()
+    made = new_home(accounts=120, leads=400)
     assert made.run("serving", "migrate").returncode == 0
     return made
 
