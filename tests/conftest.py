@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,16 @@ def make_once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
         return Path(shutil.copytree(made, tmp_path_factory.mktemp(name), dirs_exist_ok=True))
 
     return once
+
+
+@pytest.fixture(scope="module")
+def no_pictures() -> Iterator[None]:
+    """Reports of this module have no pictures: they take longer than a small fit, and `test_report` draws all of them."""
+    from training.report import pictures
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "PICTURES", {})
+        yield
 
 
 @pytest.fixture(scope="session")

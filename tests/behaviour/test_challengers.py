@@ -31,7 +31,10 @@ from training.fit import fit_source
 from training.promote import promote
 
 MODEL = "lead-fit"
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # MLflow's own, about its own types and stores
+    pytest.mark.usefixtures("no_pictures"),
+]
 
 
 class World:

@@ -23,6 +23,8 @@ from models.scorer.scorer import Scorer
 from serving.batch import flat_file
 from training.fit_table import fit_table
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 ROWS = 400
 Table = dict[str, list[str]]
 

@@ -24,6 +24,8 @@ from serving.scoring.arrow import in_order
 from tests import commands
 from training.fit_table import fit_table
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:
     """Leads with a number, a number that comes as text, a word with gaps, a flag, and a name that is no signal."""

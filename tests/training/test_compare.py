@@ -23,7 +23,10 @@ from training.errors import TrainingRefused
 from training.fit import fit_source
 
 CHURN = get_model("churn-risk")
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # MLflow's own, about its own types and stores
+    pytest.mark.usefixtures("no_pictures"),
+]
 
 
 def scores(noise: float, n: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

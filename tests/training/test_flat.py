@@ -26,6 +26,8 @@ from training.errors import TrainingRefused
 from training.fit_table import fit_table
 from training.flat_table import Ask, FlatTable, as_unit, flat_rows, moments
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 def table(n: int = 600, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)

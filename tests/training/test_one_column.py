@@ -13,7 +13,10 @@ from features.sources.source import Source
 from tests.company import at, make_source
 from training.fit import fit_source
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # MLflow's own, about its own types and stores
+    pytest.mark.usefixtures("no_pictures"),
+]
 
 
 def export(folder: Path, leads: int = 5000, days: int = 700, seed: int = 3) -> Source:

@@ -263,7 +263,7 @@ def _short(text: str, most: int = MOST_CHARACTERS) -> str:
 
 def _png(figure: Figure) -> bytes:
     out = io.BytesIO()
-    FigureCanvasAgg(figure)
-    # No date and no version in the file: the same report gives the same bytes.
-    figure.savefig(out, format="png", dpi=144, metadata={"Software": None})
+    figure.set_dpi(144)
+    # Figure.savefig lays it out twice. No date and no version in the file: the same report gives the same bytes.
+    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
     return out.getvalue()
