@@ -65,6 +65,8 @@ def run(to: Path, tests: str, *more: str) -> subprocess.CompletedProcess[str]:
         "pytest",
         "-p",
         "no:cacheprovider",
+        "-m",
+        "not slow",
         *SUITES,
         "-k",
         f"({tests}) or every_vendor_is or every_vendor_that",

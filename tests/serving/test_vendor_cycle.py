@@ -182,12 +182,12 @@ class TestCycle:
     def test_the_crm_has_the_score_of_the_newest_change_of_every_record(
         self, home: Home, tmp_path: Path, side: Side
     ) -> None:
-        rng, records = random.Random(5), range(NEW, NEW + 15)
+        rng, records = random.Random(5), range(NEW, NEW + 25)
         events = []
-        for number in range(60):
+        for number in range(120):
             column = rng.choice(list(PROPERTIES))
             events.append((number, rng.choice(records), column, rng.choice(PROPERTIES[column])))
-        order = [*events, *rng.sample(events, 9)]  # 15 % come twice, and some out of order
+        order = [*events, *rng.sample(events, 18)]  # 15 % come twice, and some out of order
         for _ in range(6):
             order.insert(rng.randrange(len(order)), order.pop(rng.randrange(len(order))))
         with side.crm() as crm:
@@ -195,8 +195,8 @@ class TestCycle:
             with under_way(home, tmp_path, []) as (service, _, store):
                 for place, (number, record, column, value) in enumerate(order):
                     deliver(side, service.url, number, record, number, {side.names[column]: value})
-                    if place % 25 == 10:
-                        name = ("worker", "api")[place // 25 % 2]
+                    if place % 60 == 10:
+                        name = ("api", "worker")[place // 60 % 2]
                         service.kill(name)
                         service.start(name)
                 wait_for(lambda: quiet(store), 240)
