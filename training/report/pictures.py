@@ -265,5 +265,5 @@ def _png(figure: Figure) -> bytes:
     out = io.BytesIO()
     figure.set_dpi(144)
     # Figure.savefig lays it out twice. No date and no version in the file: the same report gives the same bytes.
-    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return out.getvalue()
