@@ -99,9 +99,9 @@ def worker(
             return
         deliverers = Deliverers(store, mapped, read_truncated)
         if once:
-            letters, scores = working.once()
+            events, scores = working.once()
             sent = sum(done.sent for done in deliverers.once(stopping).values())
-            typer.echo(f"{letters:,} events worked on, {scores:,} scores, {sent:,} written back")
+            typer.echo(f"{events:,} events worked on, {scores:,} scores, {sent:,} written back")
         else:
             deliverers.start()
             working.run()

@@ -83,7 +83,11 @@ def create_app(
 
         def terms() -> Terms:
             return Terms(
-                to_us(ticking()), settings.currency, settings.stale_after_us, watched.marks, settings.record_decisions
+                to_us(ticking()),
+                settings.currency,
+                settings.stale_after_us,
+                watched.directives,
+                settings.record_decisions,
             )
 
         together = Together(lambda champion, asked: score_together(champion, asked, {}, terms()), recorder)

@@ -64,7 +64,7 @@ class Champion:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Status:
     """How a model stands in this process."""
 
     serves: Champion | None = None
@@ -79,7 +79,7 @@ class Champions:
     def __init__(self, home: Path, metrics: Metrics | None = None) -> None:
         self.home = home
         self._metrics = metrics
-        self._standing: dict[str, Standing] = {name: Standing() for name in MODELS}
+        self._statuses: dict[str, Status] = {name: Status() for name in MODELS}
         self._confirmed = {name: Confirmed() for name in MODELS}
 
     def definition(self, name: str) -> Model:
@@ -93,53 +93,53 @@ class Champions:
         return [get_model(name) for name in MODELS]
 
     def present(self, name: str) -> Champion | None:
-        return self._standing[name].serves
+        return self._statuses[name].serves
 
     def of_entity(self, entity: str) -> list[Champion]:
         """The live models that score this kind of entity."""
-        return [s.serves for s in self._standing.values() if s.serves and s.serves.entity == entity]
+        return [s.serves for s in self._statuses.values() if s.serves and s.serves.entity == entity]
 
     def get(self, name: str) -> Champion:
         """The live model; raises `NotFound` for a name that is none, `NotLive` when none is live."""
-        standing = self._standing.get(name)
-        if standing is None:
-            standing = self._standing[self.definition(name).name]
-        if standing.serves is None:
-            why = f": {standing.refused}" if standing.refused else f": run python -m training promote {name}"
+        status = self._statuses.get(name)
+        if status is None:
+            status = self._statuses[self.definition(name).name]
+        if status.serves is None:
+            why = f": {status.refused}" if status.refused else f": run python -m training promote {name}"
             raise NotLive("no_model", f"no verified model {name!r} is live{why}")
-        return standing.serves
+        return status.serves
 
     def refresh(self) -> None:
         self._take_new()
         now = system_now()
-        for name, standing in self._standing.items():
+        for name, status in self._statuses.items():
             self._confirmed[name] = found = registry_heartbeat.read(self.home, name)
-            age = found.age_seconds(standing.serves.pointer.promoted_at if standing.serves else None, now)
+            age = found.age_seconds(status.serves.pointer.promoted_at if status.serves else None, now)
             if self._metrics and age is not None:
                 self._metrics.confirmed_age.labels(name).set(age)
 
     def _take_new(self) -> None:
         """Look at the pointers, load what is new beside what serves, and swap. A scorer that is refused changes nothing
         but the reason, and is not tried again until its pointer changes."""
-        for name, standing in self._standing.items():
+        for name, status in self._statuses.items():
             try:
                 pointer = read_pointer(self.home, name)
             except (AccountscoreError, OSError, ValueError) as error:
                 why = f"its pointer cannot be read: {error}"
-                self._refuse(name, standing, None, why)
-                if standing.serves is None and standing.refused != why:
+                self._refuse(name, status, None, why)
+                if status.serves is None and status.refused != why:
                     self._take_copy(name)
                 continue
-            if pointer is None or pointer == standing.seen:
+            if pointer is None or pointer == status.seen:
                 continue
             try:
                 champion = load(name, pointer)
             except (AccountscoreError, OSError, ValueError) as error:
-                self._refuse(name, standing, pointer, str(error))
-                if standing.serves is None:
+                self._refuse(name, status, pointer, str(error))
+                if status.serves is None:
                     self._fall_back(name, pointer)
                 continue
-            self._standing[name] = Standing(champion, None, pointer)
+            self._statuses[name] = Status(champion, None, pointer)
             log.info("champion.taken model=%s version=%s scorer=%s", name, pointer.version, champion.sha256[:16])
             self._count(name, "taken")
 
@@ -154,7 +154,7 @@ class Champions:
             log.error("champion.copy_refused model=%s version=%s why=%s", name, copy.version, error)
             self._fall_back(name, copy)
             return
-        self._standing[name] = replace(self._standing[name], serves=champion)
+        self._statuses[name] = replace(self._statuses[name], serves=champion)
         log.warning("champion.fell_back model=%s version=%s", name, copy.version)
 
     def _fall_back(self, name: str, pointer: Pointer) -> None:
@@ -172,7 +172,7 @@ class Champions:
             pointer, version=pointer.previous_version, sha256=scorer.sha256, path=pointer.previous_path,
             previous_version=None, previous_path=None,
         )  # fmt: skip
-        self._standing[name] = replace(self._standing[name], serves=Champion(get_model(name), before, scorer))
+        self._statuses[name] = replace(self._statuses[name], serves=Champion(get_model(name), before, scorer))
         log.warning("champion.fell_back model=%s version=%s", name, before.version)
 
     async def watch(self) -> None:
@@ -181,7 +181,7 @@ class Champions:
             await asyncio.sleep(WATCH_SECONDS)
             await asyncio.to_thread(self.refresh)
 
-    def standing(self) -> dict[str, dict[str, Any]]:
+    def statuses(self) -> dict[str, dict[str, Any]]:
         """Each model for /readyz."""
         return {
             name: {
@@ -191,14 +191,14 @@ class Champions:
                 "refused": s.refused,
                 "registry_failed": self._confirmed[name].failed,
             }
-            for name, s in self._standing.items()
+            for name, s in self._statuses.items()
         }
 
-    def _refuse(self, name: str, standing: Standing, pointer: Pointer | None, why: str) -> None:
-        if standing.refused != why:
+    def _refuse(self, name: str, status: Status, pointer: Pointer | None, why: str) -> None:
+        if status.refused != why:
             log.error("champion.refused model=%s version=%s why=%s", name, pointer and pointer.version, why)
             self._count(name, "refused")
-        self._standing[name] = replace(standing, refused=why, seen=pointer)
+        self._statuses[name] = replace(status, refused=why, seen=pointer)
 
     def _count(self, name: str, outcome: str) -> None:
         if self._metrics:

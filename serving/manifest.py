@@ -47,7 +47,7 @@ def publish(out: Path, run_id: str) -> Path:
     return out / MANIFEST
 
 
-def forget_erased(out: Path, is_erased: IsErased) -> list[str]:
+def delete_runs_with(out: Path, is_erased: IsErased) -> list[str]:
     """Take away every run but the published one that has somebody who was erased; returns their ids.
 
     A reader that has one of its files open reads it to its end.
@@ -68,7 +68,7 @@ def rewrite_without(out: Path, is_erased: IsErased) -> None:
 
     Killed on the way, the published run is not whole: the next batch makes it again.
     """
-    forget_erased(out, is_erased)
+    delete_runs_with(out, is_erased)
     manifest = published(out)
     if manifest is not None and any([_filter(out, about, is_erased) for about in _by_entity(manifest)]):
         for model in manifest["models"].values():

@@ -26,7 +26,7 @@ WATCH_SECONDS = 1.0
 
 
 class StoreCache:
-    """`keys` and `marks` are replaced whole; whoever reads one sees it before a change or after.
+    """`keys` and `directives` are replaced whole; whoever reads one sees it before a change or after.
 
     `keys` is None in a process that started while the store was away and has none kept (`serving.keys.cache`).
     """
@@ -40,7 +40,7 @@ class StoreCache:
         self.keys = kept(home, pepper)
         self.keys_lost = False
         """Whether the store has no key and this home knows of one: nobody is let in."""
-        self.marks = Directives()
+        self.directives = Directives()
 
     @property
     def seen(self) -> bool:
@@ -71,7 +71,7 @@ class StoreCache:
                 self.keys = self._closed(KeyRing.load(connection, self._pepper, system_us()))
                 self._keep(self.keys)
             if before is None or any(before.get(name) != found.get(name) for name in cache.GENERATIONS):
-                self.marks = Directives.load(connection, to_us(self._clock()))
+                self.directives = Directives.load(connection, to_us(self._clock()))
             self._seen = found
 
     def _keep(self, ring: KeyRing) -> None:

@@ -23,10 +23,10 @@ SuppressedIds = Mapping[str, Mapping[str, str | None]]
 """Kind -> hash of an id -> the id that remains, or None where nothing does."""
 
 
-def mark_of(kind: str, name: str) -> str:
+def hash_of_id(kind: str, name: str) -> str:
     """What stands for an id that must not be named.
 
-    >>> mark_of("lead", "7")[:8]
+    >>> hash_of_id("lead", "7")[:8]
     '118867b3'
     """
     return hashlib.sha256(f"{kind}:{name}".encode()).hexdigest()

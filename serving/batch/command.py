@@ -137,9 +137,9 @@ def _run(
     oldest = parse_age(max_age) if max_age is not None else None if allowed is None else timedelta(days=allowed)
     champions = Champions(settings.base.home)
     champions.refresh()
-    for name, standing in champions.standing().items():
-        if standing["refused"] and standing["serves"] is None:
-            raise AccountscoreError(f"the champion of {name} is refused: {standing['refused']}")
+    for name, status in champions.statuses().items():
+        if status["refused"] and status["serves"] is None:
+            raise AccountscoreError(f"the champion of {name} is refused: {status['refused']}")
     connections = read_connections(settings.base.connections)
     tell(connections.off())  # the scores are published all the same, and queued for the others
     wanting = {name: c for name, c in connections.mapped.items() if c.source == source}

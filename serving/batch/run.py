@@ -30,7 +30,7 @@ from serving.champion import Champion, Champions
 from serving.connections.config import ConnectionConfig
 from serving.decisions import repository as history
 from serving.decisions.earlier_rows import Old
-from serving.manifest import forget_erased, is_whole, only_one, parts_of, publish, published, read_manifest, run_of
+from serving.manifest import delete_runs_with, is_whole, only_one, parts_of, publish, published, read_manifest, run_of
 from serving.outbox import repository as outbox
 from serving.privacy import repository as privacy
 from serving.scorer_cache import KeptScorers
@@ -114,7 +114,7 @@ def run(
             for entity in sorted({champion.entity for champion in live}):
                 stored.forget_later(connection, entity, to_us(clock()))
         with store.read() as connection:
-            forget_erased(out, privacy.Erased.load(connection).has)
+            delete_runs_with(out, privacy.Erased.load(connection).has)
         queued = _feed(out, live, store, options, to_us(clock()))
     about = read_manifest(out)
     rows = {name: model["rows"] for name, model in about["models"].items()}
@@ -271,18 +271,20 @@ def _scoring(
 ) -> Iterator[tuple[int, ScoredColumns]]:
     """Chunks, scored one after the other, here or on a cluster."""
 
-    def quiet(part: pa.Table) -> Set[str]:
+    def opted_out_ids(part: pa.Table) -> Set[str]:
         with store.read() as connection:
             return privacy.not_to_score(connection, champion.entity, part["entity_id"].to_pylist())
 
     if options.engine == "spark":
         from serving.batch.spark import score_chunks
 
-        yield from score_chunks(champion.scorer, champion.pointer.path, signals, numbers, options.reasons, quiet)
+        yield from score_chunks(
+            champion.scorer, champion.pointer.path, signals, numbers, options.reasons, opted_out_ids
+        )
         return
     for number in numbers:
         part = signals.read_row_group(number)
-        yield number, score_columns(champion, part, options.reasons, quiet(part))
+        yield number, score_columns(champion, part, options.reasons, opted_out_ids(part))
 
 
 def _keep(

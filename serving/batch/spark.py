@@ -49,15 +49,15 @@ _SPARK = (
     "row long, log_odds double, themes array<double>, told array<struct<signal: long, effect: double, share: double, text: string, "
     "members: array<struct<signal: long, effect: double>>>>"
 )
-Quiet = Callable[[pa.Table], Set[str]]
+OptedOut = Callable[[pa.Table], Set[str]]
 
 
 def score_chunks(
-    scorer: Scorer, folder: Path, signals: pq.ParquetFile, numbers: Sequence[int], reasons: int, quiet: Quiet
+    scorer: Scorer, folder: Path, signals: pq.ParquetFile, numbers: Sequence[int], reasons: int, opted_out_ids: OptedOut
 ) -> Iterator[tuple[int, ScoredColumns]]:
     """The row groups of a panel in the order of `numbers`, as `serving.scoring.columns.score_columns` scores them.
 
-    `folder` holds the files of `scorer`; `quiet` gives the ids of a chunk that must not be scored.
+    `folder` holds the files of `scorer`; `opted_out_ids` gives the ids of a chunk that must not be scored.
     """
     from features.panel.engines import spark_session
 
@@ -67,16 +67,22 @@ def score_chunks(
     name = _ship(session, folder, scorer)
     wave = CHUNKS_AT_ONCE * session.sparkContext.defaultParallelism
     for start in range(0, len(numbers), wave):
-        yield from _score_wave(session, name, scorer, signals, numbers[start : start + wave], reasons, quiet)
+        yield from _score_wave(session, name, scorer, signals, numbers[start : start + wave], reasons, opted_out_ids)
 
 
 def _score_wave(
-    session: Any, name: str, scorer: Scorer, signals: pq.ParquetFile, numbers: Sequence[int], reasons: int, quiet: Quiet
+    session: Any,
+    name: str,
+    scorer: Scorer,
+    signals: pq.ParquetFile,
+    numbers: Sequence[int],
+    reasons: int,
+    opted_out_ids: OptedOut,
 ) -> Iterator[tuple[int, ScoredColumns]]:
     from pyspark.errors import PySparkException
 
     panels = [signals.read_row_group(number) for number in numbers]
-    chosen = [to_score(panel, quiet(panel)) for panel in panels]
+    chosen = [to_score(panel, opted_out_ids(panel)) for panel in panels]
     ends = np.cumsum([len(at) for _, at in chosen])
     asked = pa.concat_tables(
         [p.select(scorer.names).take(pa.array(at)) for p, (_, at) in zip(panels, chosen, strict=True)]

@@ -48,8 +48,8 @@ async def read_scores(
     now_us = to_us(state.clock())
     with guarded():
         rows = await asyncio.to_thread(repository.newest, state.store, entity, entity_id, model, limit, now_us, what_if)
-    marks = state.watched.marks
+    directives = state.watched.directives
     names = [d.name for d in state.champions.definitions() if d.entity == entity and model in (None, d.name)]
-    held = {name: marks.override(name, entity_id, now_us) for name in names}
+    held = {name: directives.override(name, entity_id, now_us) for name in names}
     overrides = {name: shown_override(override) for name, override in held.items() if override is not None}
     return json_answer(ScoresAnswer(entity, entity_id, [shown_record(row) for row in rows], overrides))

@@ -20,7 +20,7 @@ def measure(state: AppState) -> None:
     try:
         with state.store.read() as connection:
             by_state = select(inbox.c.state, func.count()).where(inbox.c.state.in_(INBOX)).group_by(inbox.c.state)
-            letters = {name: count for name, count in connection.execute(by_state)}
+            events = {name: count for name, count in connection.execute(by_state)}
             by_state = select(writebacks.c.state, func.count()).group_by(writebacks.c.state)
             messages = {name: count for name, count in connection.execute(by_state)}
             changed = connection.execute(select(func.count()).where(dirty.c.error.is_(None))).scalar_one()
@@ -31,7 +31,7 @@ def measure(state: AppState) -> None:
     except StoreAway:
         return
     for name in INBOX:
-        metrics.inbox.labels(name).set(letters.get(name, 0))
+        metrics.inbox.labels(name).set(events.get(name, 0))
     for name in OUTBOX:
         metrics.outbox.labels(name).set(messages.get(name, 0))
     metrics.dirty.set(changed)

@@ -32,7 +32,7 @@ async def readyz(request: Request) -> dict[str, Any]:
     only what brings its signals is scored) and takes writes (locked, full or read-only it takes no webhook), whether it has lost the API's keys
     (nobody is let in then), and which connections are off for a fault in their settings."""
     state = state_of(request)
-    models = state.champions.standing()
+    models = state.champions.statuses()
     if not _serves(models):
         raise Problem(
             503,
@@ -62,7 +62,7 @@ async def readyz(request: Request) -> dict[str, Any]:
 async def metrics(request: Request) -> Response:
     """Requests and scores of this process since it started; what waits and how old the signals are, as of now."""
     state = state_of(request)
-    state.metrics.ready.set(_serves(state.champions.standing()))
+    state.metrics.ready.set(_serves(state.champions.statuses()))
     await asyncio.to_thread(measure, state)
     return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 

@@ -83,7 +83,7 @@ async def receive_webhook(connection: ConnectionName, request: Request) -> Respo
     if not all(inbox.may_send(config, event) for event in events if event is not None):
         raise _refused(state, config, "the organisation is none of those in the connection")
     wanted = [event for event in events if event is not None and inbox.is_wanted(config, event)]
-    new = await _store(state, inbox.letters_of(config, wanted, to_us(state.clock()), state.part(Seal)))
+    new = await _store(state, inbox.events_of(config, wanted, to_us(state.clock()), state.part(Seal)))
     counted = state.metrics.webhook_events
     counted.labels(config.name, "stored").inc(new)
     counted.labels(config.name, "repeated").inc(len(wanted) - new)
@@ -97,11 +97,11 @@ def _refused(state: AppState, config: ConnectionConfig, why: str) -> Problem:
     return Problem(401, "bad_signature", why, challenge=config.inbound.challenge)
 
 
-async def _store(state: AppState, letters: list[dict[str, Any]]) -> int:
-    if not letters:
+async def _store(state: AppState, events: list[dict[str, Any]]) -> int:
+    if not events:
         return 0
     try:
-        return await state.writer.written(lambda connection: inbox.put(connection, letters))
+        return await state.writer.written(lambda connection: inbox.put(connection, events))
     except StoreAway:
         raise store_away() from None  # not 2xx: the vendor keeps the events and sends them again
 

@@ -25,7 +25,7 @@ TRUNCATED = "cut"
 
 
 @dataclass(frozen=True)
-class Letter:
+class InboxEvent:
     """One stored event."""
 
     id: int
@@ -61,7 +61,7 @@ def dedupe_key(event: Event) -> str:
     return hashlib.sha256(json.dumps([event.kind, *event.dedupe]).encode()).hexdigest()
 
 
-def letters_of(
+def events_of(
     connection: ConnectionConfig, events: Iterable[Event], received_at_us: int, seal: Seal | None = None
 ) -> list[dict[str, Any]]:
     """Rows for the inbox. An event with a text that no store keeps is failed from the start; the others of its delivery go on.
@@ -109,16 +109,16 @@ def _row(connection: ConnectionConfig, event: Event, received_at_us: int, seal: 
     }
 
 
-def put(connection: Connection, letters: list[dict[str, Any]]) -> int:
-    """Store letters that are not there yet, in the caller's transaction; returns how many were new."""
-    return insert_new(connection, inbox, letters, unique=("connection", "dedupe_key"))
+def put(connection: Connection, events: list[dict[str, Any]]) -> int:
+    """Store events that are not there yet, in the caller's transaction; returns how many were new."""
+    return insert_new(connection, inbox, events, unique=("connection", "dedupe_key"))
 
 
-def waiting(connection: Connection, limit: int, off: Collection[str] = ()) -> list[Letter]:
-    """The oldest letters that nobody worked on, but for those of connections that are off: they wait."""
-    columns = [inbox.c[name] for name in Letter.__dataclass_fields__]
+def waiting(connection: Connection, limit: int, off: Collection[str] = ()) -> list[InboxEvent]:
+    """The oldest events that nobody worked on, but for those of connections that are off: they wait."""
+    columns = [inbox.c[name] for name in InboxEvent.__dataclass_fields__]
     rows = connection.execute(select(*columns).where(*_waits(off)).order_by(inbox.c.id).limit(limit))
-    return [Letter(**row._mapping) for row in rows]
+    return [InboxEvent(**row._mapping) for row in rows]
 
 
 def has_waiting(connection: Connection, off: Collection[str] = ()) -> bool:
@@ -147,21 +147,21 @@ def retry(connection: Connection, name: str) -> int:
 def fail(connection: Connection, reasons: Mapping[int, str]) -> int:
     """Mark events whose change cannot be read, once; returns how many were not marked before."""
     new = 0
-    for letter_id, why in reasons.items():
-        where = (inbox.c.id == letter_id, inbox.c.state.not_in((FAILED, "erased")))
+    for event_id, why in reasons.items():
+        where = (inbox.c.id == event_id, inbox.c.state.not_in((FAILED, "erased")))
         new += connection.execute(update(inbox).where(*where).values(state=FAILED, detail=why)).rowcount
     return new
 
 
 def mark(
-    connection: Connection, letter_id: int, state: str, detail: str | None = None, entity: str | None = None, entity_id: str | None = None
+    connection: Connection, event_id: int, state: str, detail: str | None = None, entity: str | None = None, entity_id: str | None = None
 ) -> None:  # fmt: skip
     values = {"state": state, "detail": detail, "entity": entity, "entity_id": entity_id}
-    connection.execute(update(inbox).where(inbox.c.id == letter_id).values(**values))
+    connection.execute(update(inbox).where(inbox.c.id == event_id).values(**values))
 
 
 def mark_scored(connection: Connection, entity: str, entity_ids: list[str], up_to: int, as_of_us: int) -> None:
-    """The applied letters of these entities, up to an id, are done: the decision of that moment has them in it."""
+    """The applied events of these entities, up to an id, are done: the decision of that moment has them in it."""
     for start in range(0, len(entity_ids), 500):
         part = entity_ids[start : start + 500]
         where = (inbox.c.entity == entity, inbox.c.entity_id.in_(part), inbox.c.state == APPLIED, inbox.c.id <= up_to)
@@ -169,6 +169,6 @@ def mark_scored(connection: Connection, entity: str, entity_ids: list[str], up_t
 
 
 def counts(connection: Connection) -> Mapping[str, int]:
-    """Letters by state."""
+    """Events by state."""
     rows = connection.execute(select(inbox.c.state, func.count()).group_by(inbox.c.state))
     return {state: count for state, count in rows}

@@ -21,40 +21,40 @@ LETTERS_A_ROUND = 20
 
 
 def read_truncated(store: Store, config: ConnectionConfig, reader: Reader, clock: Clock) -> int:
-    """Read the records of the oldest truncated letters and put their mapped properties into the inbox; returns how many were read.
+    """Read the records of the oldest truncated events and put their mapped properties into the inbox; returns how many were read.
 
-    A record that cannot be read fails its letter. Raises `CallFailed` when the CRM is away, `StoreAway`; what was read
+    A record that cannot be read fails its event. Raises `CallFailed` when the CRM is away, `StoreAway`; what was read
     before is kept.
     """
     with store.read() as connection:
         where = (table.c.connection == config.name, table.c.state == inbox.TRUNCATED)
         columns = (table.c.id, table.c.kind, table.c.object_type, table.c.object_id, table.c.occurred_at)
         found = connection.execute(select(*columns).where(*where).order_by(table.c.id).limit(LETTERS_A_ROUND)).all()
-    for letter_id, kind, object_type, object_id, occurred in found:
+    for event_id, kind, object_type, object_id, occurred in found:
         try:
             record = reader.read(object_type, object_id)
         except CallRefused as error:
             log.warning("webhook.unread connection=%s why=%s", config.name, error)
             with store.write() as connection:
-                inbox.mark(connection, letter_id, inbox.FAILED, f"the record cannot be read: {error}")
+                inbox.mark(connection, event_id, inbox.FAILED, f"the record cannot be read: {error}")
             continue
         mapped = config.objects.get(object_type)
         now = to_us(clock())
         # What is read is at least as new as what was truncated.
         events = _events(
-            letter_id, kind, object_type, object_id, max(occurred, now), record, mapped.columns if mapped else ()
+            event_id, kind, object_type, object_id, max(occurred, now), record, mapped.columns if mapped else ()
         )
         with store.write() as connection:
-            inbox.put(connection, inbox.letters_of(config, events, now))
-            inbox.mark(connection, letter_id, inbox.KEPT, "its record was read")
+            inbox.put(connection, inbox.events_of(config, events, now))
+            inbox.mark(connection, event_id, inbox.KEPT, "its record was read")
     return len(found)
 
 
 def _events(
-    letter_id: int, kind: str, object_type: str, object_id: str, at_us: int, record: Mapping[str, str | None], names: Iterable[str]
+    event_id: int, kind: str, object_type: str, object_id: str, at_us: int, record: Mapping[str, str | None], names: Iterable[str]
 ) -> list[Event]:  # fmt: skip
     return [
-        Event((letter_id, name), kind, "change", object_type, object_id, at_us, name, record[name])
+        Event((event_id, name), kind, "change", object_type, object_id, at_us, name, record[name])
         for name in names
         if name in record
     ]

@@ -69,7 +69,7 @@ def _enqueue(
 ) -> int:  # fmt: skip
     target, definition = config.writeback.models[model], get_model(model)
     mapped = config.objects[target.object_type]
-    there = _standing(connection, config.name, model, [s.entity_id for s in scores])
+    there = _queued(connection, config.name, model, [s.entity_id for s in scores])
     rows = []
     for new in scores:
         object_id = mapped.id_of(new.entity_id)
@@ -236,7 +236,7 @@ def _scored_at(content: bytes) -> int:
     return to_us(_moment(content).scored_at)
 
 
-def _standing(connection: Connection, name: str, model: str, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+def _queued(connection: Connection, name: str, model: str, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for part in _parts(ids):
         where = (writebacks.c.connection == name, writebacks.c.model == model, writebacks.c.entity_id.in_(part))

@@ -41,7 +41,7 @@ async def read_override(request: Request, entity: EntityName, entity_id: EntityI
     """404 when none holds."""
     state, entity = state_of(request), check_entity(entity)
     name = state.champions.definition(model).name
-    found = state.watched.marks.override(name, entity_id, to_us(state.clock()))
+    found = state.watched.directives.override(name, entity_id, to_us(state.clock()))
     if found is None or found.entity != entity:
         raise Problem(404, "no_such_override", "no override of this model holds for it")
     return json_answer(OverrideAnswer(name, entity, entity_id, shown_override(found)))

@@ -12,7 +12,7 @@ from serving.overrides.repository import Override
 from serving.privacy import repository as privacy
 from serving.privacy.repository import Erased
 from serving.store import version_counters
-from serving.store.deletions import mark
+from serving.store.deletions import stored_hash_of_id
 
 GENERATIONS = (overrides.GENERATION, privacy.GENERATION)
 
@@ -44,4 +44,4 @@ class Directives:
 
     def objecting_since(self, entity: str, entity_id: str) -> int | None:
         """Microseconds; None when it does not object."""
-        return self.objecting.get((entity, mark(entity, entity_id))) if self.objecting else None
+        return self.objecting.get((entity, stored_hash_of_id(entity, entity_id))) if self.objecting else None

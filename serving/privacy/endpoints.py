@@ -47,7 +47,7 @@ async def read_objection(request: Request, entity: EntityName, entity_id: Entity
 
 
 def _shown(state: AppState, entity: str, entity_id: str) -> Response:
-    since = state.watched.marks.objecting_since(entity, entity_id)
+    since = state.watched.directives.objecting_since(entity, entity_id)
     if since is None:
         raise Problem(404, "no_such_objection", "there is no objection of it")
     return json_answer(ObjectionAnswer(entity, entity_id, iso(from_us(since))))

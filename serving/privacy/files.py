@@ -24,9 +24,9 @@ PUBLISHED = "scores"
 _ROW = re.compile(r"<tr><td>([^<]*)</td>.*?</tr>\n?", re.DOTALL)
 
 
-def forget_erased(home: Path, erased: Erased) -> list[str]:
+def remove_erased(home: Path, erased: Erased) -> list[str]:
     """Take erased accounts and leads out of the files of a home; returns what could not be done, with the next step."""
-    if not erased.marks:
+    if not erased.id_hashes:
         return []
     troubles = []
     for path in _reports(home):

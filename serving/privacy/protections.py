@@ -16,7 +16,7 @@ from serving.connections.config import ConnectionConfig
 from serving.privacy import repository as privacy
 from serving.privacy.aliases import aliases
 from serving.store.connect import upsert
-from serving.store.deletions import PRESENT, forget_scores, mark
+from serving.store.deletions import PRESENT, forget_scores, stored_hash_of_id
 from serving.store.tables import (
     api_keys,
     changes,
@@ -161,7 +161,7 @@ def put_back(here: Connection, newer: Protections, connections: Iterable[Connect
         upsert(here, table, getattr(newer, name), unique=[column.name for column in table.primary_key])
     if erased or gone:
         for kind, name in _named(here, connections):
-            hashed = mark(kind, name)
+            hashed = stored_hash_of_id(kind, name)
             if (kind, hashed) in erased:
                 privacy.erase(here, kind, name, erased[kind, hashed], aliases(connections, kind, name))
                 again += 1

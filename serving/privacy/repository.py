@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, false, or_, select, update
 
 from serving.store.connect import upsert
-from serving.store.deletions import DELETED, PRESENT, mark, marked_among, parts, removed_among
+from serving.store.deletions import DELETED, PRESENT, deleted_among, ids_among, parts, stored_hash_of_id
 from serving.store.tables import (
     changes,
     decisions,
@@ -52,7 +52,7 @@ def allow(connection: Connection, entity: str, entity_id: str, now_us: int) -> b
 
 
 def objecting(connection: Connection, entity: str | None = None) -> dict[tuple[str, str], int]:
-    """(entity, `mark`) of all who objected, and since when."""
+    """(entity, `stored_hash_of_id`) of all who objected, and since when."""
     query = select(objections.c.entity, objections.c.id_hash, objections.c.since).where(holds(objections))
     if entity is not None:
         query = query.where(objections.c.entity == entity)
@@ -92,7 +92,7 @@ _SINCE = {objections.name: "since", tombstones.name: "erased_at"}
 
 def _row(connection: Connection, table: Table, kind: str, name: str) -> tuple[dict[str, str], int | None, int | None]:
     """The key of a row, since when it is there and when it was taken back."""
-    key = dict(zip((column.name for column in table.primary_key), (kind, mark(kind, name)), strict=True))
+    key = dict(zip((column.name for column in table.primary_key), (kind, stored_hash_of_id(kind, name)), strict=True))
     asked = select(table.c[_SINCE[table.name]], table.c.taken_back_at)
     found = connection.execute(asked.where(*(table.c[column] == value for column, value in key.items()))).first()
     return (key, None, None) if found is None else (key, found[0], found[1])
@@ -105,7 +105,7 @@ def _row(connection: Connection, table: Table, kind: str, name: str) -> tuple[di
 class Erased:
     """All tombstones, in memory."""
 
-    marks: frozenset[tuple[str, str]] = frozenset()
+    id_hashes: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def load(cls, connection: Connection) -> Erased:
@@ -113,29 +113,31 @@ class Erased:
         return cls(frozenset((kind, found) for kind, found in rows))
 
     def has(self, kind: str, name: str) -> bool:
-        return bool(self.marks) and (kind, mark(kind, name)) in self.marks
+        return bool(self.id_hashes) and (kind, stored_hash_of_id(kind, name)) in self.id_hashes
 
     def any(self, subjects: Iterable[tuple[str, str | None] | None]) -> bool:
         """Whether one of these was erased; what is not known was not."""
-        return bool(self.marks) and any(s is not None and s[1] is not None and self.has(s[0], s[1]) for s in subjects)
+        return bool(self.id_hashes) and any(
+            s is not None and s[1] is not None and self.has(s[0], s[1]) for s in subjects
+        )
 
 
 def erased_among(connection: Connection, kind: str, ids: Iterable[str]) -> set[str]:
     """The ids that were erased."""
-    return marked_among(connection, tombstones, kind, ids, tombstones.c.kind == kind, holds(tombstones))
+    return ids_among(connection, tombstones, kind, ids, tombstones.c.kind == kind, holds(tombstones))
 
 
 def not_to_score(connection: Connection, entity: str, ids: Iterable[str]) -> set[str]:
     """The ids that objected, were erased or are no longer in the CRM: the batch and the worker give them no score."""
     wanted = set(ids)
-    objected = marked_among(connection, objections, entity, wanted, objections.c.entity == entity, holds(objections))
-    return objected | erased_among(connection, entity, wanted) | removed_among(connection, entity, wanted)
+    objected = ids_among(connection, objections, entity, wanted, objections.c.entity == entity, holds(objections))
+    return objected | erased_among(connection, entity, wanted) | deleted_among(connection, entity, wanted)
 
 
 def without_erased(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The rows of `signals` or `decisions` whose entity was not erased and is still in the CRM: what writers of both store."""
     kept = list(rows)
-    for among in (removed_among, erased_among):
+    for among in (deleted_among, erased_among):
         for kind in {row["entity"] for row in kept}:
             ids = {row["entity_id"] for row in kept if row["entity"] == kind and row["entity_id"]}
             gone = among(connection, kind, ids)
@@ -165,14 +167,14 @@ def erase(
     """
     of_row = and_(changes.c.table_name == TABLES[kind], changes.c.key == name)
     owner = {"account": changes.c.account_id == name, "lead": changes.c.lead_id == name}.get(kind, false())
-    letters = select(changes.c.inbox_id).where(or_(of_row, owner), changes.c.inbox_id.is_not(None))
+    events = select(changes.c.inbox_id).where(or_(of_row, owner), changes.c.inbox_id.is_not(None))
     of_entity = and_(inbox.c.entity == kind, inbox.c.entity_id == name)
     unread = [
         and_(inbox.c.connection == where, inbox.c.object_type == what, inbox.c.object_id == which)
         for where, what, which in aliases
     ]
     emptied = connection.execute(
-        update(inbox).where(or_(inbox.c.id.in_(letters), of_entity, *unread)).values(_EMPTY)
+        update(inbox).where(or_(inbox.c.id.in_(events), of_entity, *unread)).values(_EMPTY)
     ).rowcount
     done = {"inbox": emptied, "changes": _delete(connection, changes, or_(of_row, owner))}
     written = select(writebacks.c.connection, writebacks.c.object_type, writebacks.c.object_id).where(
@@ -187,7 +189,9 @@ def erase(
         done[table.name] = _delete(connection, table, and_(table.c.entity == kind, table.c.entity_id == name))
     # What names nobody stays, and holds no more: the home's copy of it would be taken for newer.
     done["objections"] = int(allow(connection, kind, name, now_us))
-    of_it = and_(removals.c.entity == kind, removals.c.id_hash == mark(kind, name), removals.c.state != PRESENT)
+    of_it = and_(
+        removals.c.entity == kind, removals.c.id_hash == stored_hash_of_id(kind, name), removals.c.state != PRESENT
+    )
     done["removals"] = connection.execute(update(removals).where(of_it).values(state=PRESENT, into=None)).rowcount
     # What was merged into it has nothing that remains.
     merged = and_(removals.c.entity == kind, removals.c.into == name)
@@ -198,7 +202,7 @@ def erase(
     return done
 
 
-def empty_letters(connection: Connection, ids: Sequence[int]) -> None:
+def empty_events(connection: Connection, ids: Sequence[int]) -> None:
     """Take the content out of events that came after their subject was erased."""
     for start in range(0, len(ids), 500):
         connection.execute(update(inbox).where(inbox.c.id.in_(ids[start : start + 500])).values(_EMPTY))

@@ -76,4 +76,4 @@ def settle(store: Store, home: Path) -> list[str]:
     suppression_export.publish(store, home)
     with store.read() as connection:
         erased = repository.Erased.load(connection)
-    return files.forget_erased(home, erased) + wipe(store)
+    return files.remove_erased(home, erased) + wipe(store)

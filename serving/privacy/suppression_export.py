@@ -18,7 +18,7 @@ from serving.errors import StoreAway
 from serving.privacy import home_copy, protections
 from serving.privacy.protections import Protections
 from serving.store.connect import Store
-from serving.store.deletions import PRESENT, mark
+from serving.store.deletions import PRESENT, stored_hash_of_id
 from serving.store.tables import objections, removals, tombstones
 
 log = logging.getLogger("serving.privacy")
@@ -140,5 +140,5 @@ def _remains(entity: str, hashed: str, states: _States, erased: Mapping[str, obj
             return name
         if into is None:
             return None
-        name, hashed = into, mark(entity, into)
+        name, hashed = into, stored_hash_of_id(entity, into)
     return None

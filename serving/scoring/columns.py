@@ -89,13 +89,15 @@ class ScoredColumns:
         return found
 
 
-def score_columns(champion: Champion, panel: pa.Table, reasons: int, quiet: Set[str] = frozenset()) -> ScoredColumns:
+def score_columns(
+    champion: Champion, panel: pa.Table, reasons: int, opted_out_ids: Set[str] = frozenset()
+) -> ScoredColumns:
     """Every row of a panel, those without a score included.
 
-    `quiet` are the ids that must not be scored; they get `opted_out`. Raises `BadInput` when the panel lacks signals that the
+    `opted_out_ids` are the ids that must not be scored; they get `opted_out`. Raises `BadInput` when the panel lacks signals that the
     scorer needs.
     """
-    kept, at = to_score(panel, quiet)
+    kept, at = to_score(panel, opted_out_ids)
     return assembled(champion.scorer, panel, kept, at, explained(champion.scorer, panel, at, reasons))
 
 
@@ -108,11 +110,11 @@ class Explained:
     told: Told | None
 
 
-def to_score(panel: pa.Table, quiet: Set[str] = frozenset()) -> tuple[pa.ChunkedArray, np.ndarray]:
+def to_score(panel: pa.Table, opted_out_ids: Set[str] = frozenset()) -> tuple[pa.ChunkedArray, np.ndarray]:
     """Why each row gets no score (null where it gets one), and the (m,) places of those that do."""
     status = panel["eligibility"]
-    if quiet:
-        asked = pc.is_in(panel["entity_id"], value_set=pa.array(sorted(quiet), pa.string()))
+    if opted_out_ids:
+        asked = pc.is_in(panel["entity_id"], value_set=pa.array(sorted(opted_out_ids), pa.string()))
         status = pc.if_else(asked, eligibility.OPTED_OUT, status)
     eligible = pc.fill_null(pc.equal(status, eligibility.ELIGIBLE), False)
     return pc.if_else(eligible, pa.scalar(None, pa.string()), status), np.flatnonzero(eligible.to_numpy())
@@ -143,7 +145,7 @@ def stakes(probability: np.ndarray, value: np.ndarray) -> np.ndarray:
     """(m,) probability x value rounded to cents, as `at_stake` rounds one; NaN when the value is not known.
 
     >>> stakes(np.array([0.37, 0.5, 0.5]), np.array([48000.0, np.nan, 0.01]))
-    array([1.776e+04,       nan, 0.000e+00])
+    array([1.776e+04,       nan, 1.000e-02])
     """
     cents = probability * value * 100
     found = np.rint(cents) / 100

@@ -46,7 +46,7 @@ class Terms:
     currency: str = "USD"
     stale_after_us: int | None = None
     """Stored signals that are older get no score; None for the model's horizon."""
-    marks: Directives = field(default_factory=Directives)
+    directives: Directives = field(default_factory=Directives)
     record: bool = True
     """Whether decision records are wanted."""
 
@@ -85,7 +85,7 @@ class ScoredRequest:
     answer: ScoreAnswer
     decisions: list[dict[str, Any]]
     checked_at: int = -1
-    """Generation of the marks by which erased entities were left out of `decisions`."""
+    """Generation of the directives by which erased entities were left out of `decisions`."""
     names_erased: bool = False
     """Whether the answer names somebody who was erased."""
     away: bool = False
@@ -150,7 +150,7 @@ def _scored(
     champion: Champion, results: list[tuple[_Subject, Result]], errors: list[WrongRecord], terms: Terms
 ) -> ScoredRequest:
     for subject, result in results:
-        override = subject.entity_id and terms.marks.override(champion.name, subject.entity_id, terms.now_us)
+        override = subject.entity_id and terms.directives.override(champion.name, subject.entity_id, terms.now_us)
         if override:
             result.override = shown_override(override)
     if len(results) > 1:
@@ -165,9 +165,9 @@ def _scored(
         bounded(errors),
     )
     if not terms.record:
-        return ScoredRequest(answer, [], terms.marks.generation, not all(s.recorded for s, _ in results))
+        return ScoredRequest(answer, [], terms.directives.generation, not all(s.recorded for s, _ in results))
     decided = [_decision(champion, s, result, terms.now_us) for s, result in results if s.recorded]
-    return ScoredRequest(answer, decided, terms.marks.generation, len(decided) < len(results))
+    return ScoredRequest(answer, decided, terms.directives.generation, len(decided) < len(results))
 
 
 def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion: Champion) -> _Subject | WrongRecord:
@@ -180,8 +180,8 @@ def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion:
             f"record {index}", "neither entity_id nor signals", "a record has one of them or both", "add one"
         )
         return error_of(index, None, [fault])
-    if entity_id is not None and terms.marks.may_not_score(champion.entity, entity_id):
-        erased = terms.marks.erased.has(champion.entity, entity_id)
+    if entity_id is not None and terms.directives.may_not_score(champion.entity, entity_id):
+        erased = terms.directives.erased.has(champion.entity, entity_id)
         source = "request" if given is not None else "store"
         return _Subject(
             index,

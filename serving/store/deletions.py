@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select
 
 from features.kit.clock import DAY_US
-from features.sources.suppression import mark_of
+from features.sources.suppression import hash_of_id
 from serving.store.tables import dirty, removals, signals, writebacks
 from serving.store.text import kept
 
@@ -17,13 +17,13 @@ LATE_US = 30 * DAY_US
 """Vendors try for some days to deliver an event."""
 
 
-def mark(kind: str, name: str) -> str:
+def stored_hash_of_id(kind: str, name: str) -> str:
     """The hash of an id as the store keeps it.
 
-    >>> mark("lead", "7") == mark_of("lead", "7")
+    >>> stored_hash_of_id("lead", "7") == hash_of_id("lead", "7")
     True
     """
-    return mark_of(kind, kept(name))
+    return hash_of_id(kind, kept(name))
 
 
 def source_key(source: str) -> str:
@@ -31,23 +31,23 @@ def source_key(source: str) -> str:
     return Path(source).resolve().name
 
 
-def marked_among(
+def ids_among(
     connection: Connection, table: Table, kind: str, ids: Iterable[str], *where: ColumnElement[bool]
 ) -> set[str]:
     """The ids whose hashes are in the rows of a table for which `where` holds."""
     if connection.execute(select(table.c.id_hash).where(*where).limit(1)).first() is None:
         return set()
-    marks = {each: mark(kind, each) for each in ids}
+    marks = {each: stored_hash_of_id(kind, each) for each in ids}
     found: set[str] = set()
     for part in parts(sorted(set(marks.values()))):
         found.update(connection.execute(select(table.c.id_hash).where(*where, table.c.id_hash.in_(part))).scalars())
     return {each for each, hashed in marks.items() if hashed in found}
 
 
-def removed_among(connection: Connection, entity: str, ids: Iterable[str]) -> set[str]:
+def deleted_among(connection: Connection, entity: str, ids: Iterable[str]) -> set[str]:
     """The ids that a CRM deleted or merged away and did not bring back."""
     gone = (removals.c.entity == entity, removals.c.state != PRESENT)
-    return marked_among(connection, removals, entity, ids, *gone)
+    return ids_among(connection, removals, entity, ids, *gone)
 
 
 def merged_into(connection: Connection, entity: str, since: Mapping[str, int]) -> set[str]:

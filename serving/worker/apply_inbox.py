@@ -1,4 +1,4 @@
-"""First half of the work: letters become changes, and changes make entities dirty; one transaction."""
+"""First half of the work: events become changes, and changes make entities dirty; one transaction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from serving.privacy.aliases import aliases
 from serving.store.connect import Store, upsert
 from serving.store.tables import dirty
 from serving.worker import row_changes as rows
-from serving.worker.removals import ENTITY_OF, Removal, moved_children, removal_of, take_away
+from serving.worker.crm_deletions import ENTITY_OF, CrmDeletion, deletion_of, moved_children, take_away
 from serving.worker.row_changes import CannotApply, Change, Entity, Links, change_of, check_custom, is_signal
 from serving.worker.source_cache import Sources
 
@@ -36,7 +36,7 @@ KIND_OF = {table: kind for kind, table in privacy.TABLES.items()}
 class Applied:
     """What one round did."""
 
-    letters: int = 0
+    events: int = 0
     failed: int = 0
     echoes: int = 0
     removals: int = 0
@@ -45,129 +45,129 @@ class Applied:
 
     def __add__(self, other: Applied) -> Applied:
         return Applied(
-            self.letters + other.letters, self.failed + other.failed, self.echoes + other.echoes,
+            self.events + other.events, self.failed + other.failed, self.echoes + other.echoes,
             self.removals + other.removals, self.erased + other.erased,
         )  # fmt: skip
 
 
-def apply_letters(
+def apply_events(
     store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], clock: Clock, off: Collection[str] = ()
 ) -> Applied:
-    """Work on the oldest letters, but for those of connections that are `off`. Raises `StoreAway`; then nothing was changed.
+    """Work on the oldest events, but for those of connections that are `off`. Raises `StoreAway`; then nothing was changed.
 
-    A letter that cannot be worked on, whatever is wrong with it, fails, and the others are worked on: they are halved until it
-    is alone. Where that is so of all of several letters the fault is not theirs: it is raised and they wait.
+    A event that cannot be worked on, whatever is wrong with it, fails, and the others are worked on: they are halved until it
+    is alone. Where that is so of all of several events the fault is not theirs: it is raised and they wait.
     """
     with store.read() as connection:
-        letters = inbox.waiting(connection, LETTERS_A_ROUND, off)
-    if not letters:
+        events = inbox.waiting(connection, LETTERS_A_ROUND, off)
+    if not events:
         return Applied()
-    bad: list[tuple[inbox.Letter, Exception]] = []
-    done = _halving(store, sources, connections, clock, letters, bad)
-    if len(bad) == len(letters) > 1:
+    bad: list[tuple[inbox.InboxEvent, Exception]] = []
+    done = _halving(store, sources, connections, clock, events, bad)
+    if len(bad) == len(events) > 1:
         raise bad[0][1]
     if bad:
         with store.write() as connection:
-            for letter, error in bad:
-                inbox.mark(connection, letter.id, inbox.FAILED, f"it cannot be worked on: {type(error).__name__}")
+            for event, error in bad:
+                inbox.mark(connection, event.id, inbox.FAILED, f"it cannot be worked on: {type(error).__name__}")
         log.error("letters.set_aside count=%d first=%s next=python -m serving dead-letters list", len(bad), place_of(bad[0][1]))  # fmt: skip
     return done + Applied(len(bad), len(bad))
 
 
 def _halving(
     store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], clock: Clock,
-    letters: Sequence[inbox.Letter], bad: list[tuple[inbox.Letter, Exception]],
+    events: Sequence[inbox.InboxEvent], bad: list[tuple[inbox.InboxEvent, Exception]],
 ) -> Applied:  # fmt: skip
     try:
-        return _apply_some(store, sources, connections, clock, letters)
+        return _apply_some(store, sources, connections, clock, events)
     except StoreAway:
         raise
     except Exception as error:
-        if len(letters) == 1:
-            bad.append((letters[0], error))
+        if len(events) == 1:
+            bad.append((events[0], error))
             return Applied()
-    half = len(letters) // 2
-    first = _halving(store, sources, connections, clock, letters[:half], bad)
-    return first + _halving(store, sources, connections, clock, letters[half:], bad)
+    half = len(events) // 2
+    first = _halving(store, sources, connections, clock, events[:half], bad)
+    return first + _halving(store, sources, connections, clock, events[half:], bad)
 
 
 def _apply_some(
-    store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], clock: Clock, letters: Sequence[inbox.Letter]
+    store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], clock: Clock, events: Sequence[inbox.InboxEvent]
 ) -> Applied:  # fmt: skip
     with store.read() as connection:
         erased = privacy.Erased.load(connection)
-        ours = _echoes(connection, letters)
+        ours = _echoes(connection, events)
     work = _Work()
-    for letter in letters:
-        config = connections.get(letter.connection)
-        if erased.any([_subject_of(letter, config)]):
-            work.late.append(letter.id)
-        elif letter.id in ours:
-            work.settled[letter.id] = (inbox.ECHO, None)
+    for event in events:
+        config = connections.get(event.connection)
+        if erased.any([_subject_of(event, config)]):
+            work.late.append(event.id)
+        elif event.id in ours:
+            work.settled[event.id] = (inbox.ECHO, None)
         elif config is None:
-            gone = "its connection is gone: put the TOML file back and set the letter to waiting"
-            work.settled[letter.id] = (inbox.FAILED, gone)
+            gone = "its connection is gone: put the TOML file back and set the event to waiting"
+            work.settled[event.id] = (inbox.FAILED, gone)
         else:
-            work.take(letter, config)
+            work.take(event, config)
     now = to_us(clock())
     with store.write() as connection:
         for source_name, config in work.by_source.items():
             _apply(connection, sources.get(config), source_name, work, erased, now, sources.seal)
-        for letter in work.to_forget:
-            config = connections[letter.connection]
-            subject = _subject_of(letter, config)
+        for event in work.to_forget:
+            config = connections[event.connection]
+            subject = _subject_of(event, config)
             assert subject is not None
             privacy.erase(connection, *subject, now, aliases(connections.values(), *subject))
-        privacy.empty_letters(connection, work.late)
-        for letter_id, (state, why) in work.settled.items():
-            inbox.mark(connection, letter_id, state, why)
+        privacy.empty_events(connection, work.late)
+        for event_id, (state, why) in work.settled.items():
+            inbox.mark(connection, event_id, state, why)
     failed = [why for state, why in work.settled.values() if state == inbox.FAILED]
     if failed:
         log.warning("letters.failed count=%d first=%s", len(failed), failed[0])
     removals = sum(map(len, work.removals.values())) + len(work.to_forget)
-    return Applied(len(letters), len(failed), len(ours), removals, len(work.to_forget))
+    return Applied(len(events), len(failed), len(ours), removals, len(work.to_forget))
 
 
 @dataclass
 class _Work:
-    """The letters of one round, sorted by what is to be done."""
+    """The events of one round, sorted by what is to be done."""
 
     by_source: dict[str, ConnectionConfig] = field(default_factory=dict)
     changes: dict[str, list[Change]] = field(default_factory=lambda: defaultdict(list))
-    removals: dict[str, list[Removal]] = field(default_factory=lambda: defaultdict(list))
+    removals: dict[str, list[CrmDeletion]] = field(default_factory=lambda: defaultdict(list))
     settle_seconds: dict[int, float] = field(default_factory=dict)
     settled: dict[int, tuple[str, str | None]] = field(default_factory=dict)
-    """Letters that need no scoring: their last state, and why."""
+    """Events that need no scoring: their last state, and why."""
     late: list[int] = field(default_factory=list)
-    to_forget: list[inbox.Letter] = field(default_factory=list)
+    to_forget: list[inbox.InboxEvent] = field(default_factory=list)
 
-    def take(self, letter: inbox.Letter, config: ConnectionConfig) -> None:
-        mapped = config.objects.get(letter.object_type)
+    def take(self, event: inbox.InboxEvent, config: ConnectionConfig) -> None:
+        mapped = config.objects.get(event.object_type)
         if mapped is None:
-            unmapped = f"the connection has no [objects.{letter.object_type}] any more"
-            self.settled[letter.id] = (inbox.FAILED, unmapped)
+            unmapped = f"the connection has no [objects.{event.object_type}] any more"
+            self.settled[event.id] = (inbox.FAILED, unmapped)
             return
-        if letter.effect == "forget":
+        if event.effect == "forget":
             if mapped.table in KIND_OF:
-                self.to_forget.append(letter)
+                self.to_forget.append(event)
             else:
-                self.settled[letter.id] = (inbox.FAILED, f"a row of {mapped.table} is nobody to forget")
+                self.settled[event.id] = (inbox.FAILED, f"a row of {mapped.table} is nobody to forget")
             return
-        if letter.effect in ("delete", "merge", "create") and mapped.table in ENTITY_OF:
-            self.removals[config.source].append(removal_of(letter, mapped))
+        if event.effect in ("delete", "merge", "create") and mapped.table in ENTITY_OF:
+            self.removals[config.source].append(deletion_of(event, mapped))
             self.by_source[config.source] = config
-        if letter.effect in ("delete", "merge"):
+        if event.effect in ("delete", "merge"):
             why = None if mapped.table in ENTITY_OF else "taken over with the next reading of the source"
-            self.settled[letter.id] = (inbox.KEPT, why)
+            self.settled[event.id] = (inbox.KEPT, why)
             return
         try:
-            change = change_of(letter, config)
+            change = change_of(event, config)
         except CannotApply as error:
-            self.settled[letter.id] = (inbox.FAILED, str(error))
+            self.settled[event.id] = (inbox.FAILED, str(error))
             return
         self.changes[config.source].append(change)
         self.by_source[config.source] = config
-        self.settle_seconds[letter.id] = config.settle_seconds
+        self.settle_seconds[event.id] = config.settle_seconds
 
 
 def _apply(
@@ -180,7 +180,7 @@ def _apply(
             check_custom(source, change, seal)
             found.append(change)
         except CannotApply as error:
-            work.settled[change.letter_id] = (inbox.FAILED, str(error))
+            work.settled[change.event_id] = (inbox.FAILED, str(error))
     for removal in removals:
         found += moved_children(source, removal)
     links = Links(source, connection, source_name)
@@ -191,18 +191,18 @@ def _apply(
     for change in found:
         account, lead, entities = links.follow(change)
         if erased.any([("account", account), ("lead", lead)]):
-            work.late.append(change.letter_id)
+            work.late.append(change.event_id)
             continue
         linked.append((change, account, lead))
         if not is_signal(source, change):
             # Kept, for the day the source has a column of that name; nothing that is scored now changes.
-            work.settled[change.letter_id] = (inbox.KEPT, None)
+            work.settled[change.event_id] = (inbox.KEPT, None)
             continue
-        if change.letter_id in work.settle_seconds:
+        if change.event_id in work.settle_seconds:
             entity, entity_id = _subject(change, entities)
-            inbox.mark(connection, change.letter_id, inbox.APPLIED, None, entity, entity_id)
+            inbox.mark(connection, change.event_id, inbox.APPLIED, None, entity, entity_id)
         for each in entities:
-            settle = work.settle_seconds.get(change.letter_id, 0.0)
+            settle = work.settle_seconds.get(change.event_id, 0.0)
             touched[each] = max(touched.get(each, 0.0), settle)
     for removal in removals:
         if removal.into is not None:
@@ -214,25 +214,25 @@ def _apply(
     take_away(connection, source_name, removals)
 
 
-def _echoes(connection: Connection, letters: Sequence[inbox.Letter]) -> set[int]:
-    """Letters that tell us of our own writes."""
+def _echoes(connection: Connection, events: Sequence[inbox.InboxEvent]) -> set[int]:
+    """Events that tell us of our own writes."""
     found: set[int] = set()
-    told = [letter for letter in letters if letter.effect == "change" and letter.property is not None]
-    for name in {letter.connection for letter in told}:
+    told = [event for event in events if event.effect == "change" and event.property is not None]
+    for name in {event.connection for event in told}:
         keys = {
             x.id: (x.object_type, x.object_id, x.property or "", x.value or "") for x in told if x.connection == name
         }
         ours = echo_ledger.echoes(connection, name, list(keys.values()))
-        found |= {letter_id for letter_id, key in keys.items() if key in ours}
+        found |= {event_id for event_id, key in keys.items() if key in ours}
     return found
 
 
-def _subject_of(letter: inbox.Letter, config: ConnectionConfig | None) -> tuple[str, str] | None:
+def _subject_of(event: inbox.InboxEvent, config: ConnectionConfig | None) -> tuple[str, str] | None:
     """The kind and the id of what an event is about, where it can have been erased."""
-    mapped = config.objects.get(letter.object_type) if config else None
+    mapped = config.objects.get(event.object_type) if config else None
     if mapped is None or mapped.table not in KIND_OF:
         return None
-    return KIND_OF[mapped.table], mapped.key_of(letter.object_id)
+    return KIND_OF[mapped.table], mapped.key_of(event.object_id)
 
 
 def mark_dirty(connection: Connection, source_name: str, entities: Mapping[Entity, float], now_us: int) -> None:
@@ -254,7 +254,7 @@ def mark_dirty(connection: Connection, source_name: str, entities: Mapping[Entit
 
 
 def _subject(change: Change, entities: set[Entity]) -> tuple[str | None, str | None]:
-    """The entity whose scoring ends the work on a letter."""
+    """The entity whose scoring ends the work on a event."""
     if change.is_entity:
         return ("account" if change.table == "accounts" else "lead"), change.key
     return min(entities) if entities else (None, None)

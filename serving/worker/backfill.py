@@ -20,7 +20,7 @@ from serving.connections.config import ConnectionConfig
 from serving.outbox.repository import BACKFILL
 from serving.store.connect import Store, insert_new
 from serving.store.tables import decisions, dirty
-from serving.worker.removals import ENTITY_OF
+from serving.worker.crm_deletions import ENTITY_OF
 from serving.worker.score_dirty import ENTITIES_A_ROUND, Round, newest_known, score_round
 from serving.worker.source_cache import Sources
 
@@ -51,7 +51,7 @@ def backfill(
         part = left[start : start + ENTITIES_A_ROUND]
         with store.read() as connection:
             known = newest_known(connection, config.source)
-        # No letter is worked off by this, and what is dirty stays so.
+        # No event is worked off by this, and what is dirty stays so.
         found = Round(dict.fromkeys(part, -1), 0, known, BACKFILL, run_id)
         score_round(store, source, config.source, [config], found, champions, clock, "backfill", run_id)
     progress(all_of_them, all_of_them)

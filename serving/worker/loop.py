@@ -23,7 +23,7 @@ from serving.log import place_of
 from serving.privacy import suppression_export
 from serving.privacy.service import settle
 from serving.store.connect import Store
-from serving.worker.apply_inbox import LETTERS_A_ROUND, apply_letters
+from serving.worker.apply_inbox import LETTERS_A_ROUND, apply_events
 from serving.worker.score_dirty import RoundResult, next_due, score_dirty
 from serving.worker.source_cache import Sources
 
@@ -85,11 +85,11 @@ class Worker:
         return found
 
     def round(self) -> tuple[int, RoundResult]:
-        """Work on the letters that wait and on the entities that are due; returns what was done."""
+        """Work on the events that wait and on the entities that are due; returns what was done."""
         self._rounds += 1
         connections = self._available()
         off = self._off | (self._connections.keys() - connections.keys())
-        applied = apply_letters(self._store, self._sources, connections, self._clock, off)
+        applied = apply_events(self._store, self._sources, connections, self._clock, off)
         if applied.erased:
             for left in settle(self._store, self._home):
                 log.warning("erasure.left %s", left)
@@ -106,15 +106,15 @@ class Worker:
             if scored.waiting_for_model != self._lacking:
                 self._lacking = scored.waiting_for_model
                 log.warning("entities.without_model count=%d next=python -m training promote MODEL", self._lacking)
-        return applied.letters, scored
+        return applied.events, scored
 
     def once(self) -> tuple[int, int]:
-        """Drain: work until no letter waits and nothing that can be scored is dirty. Returns (letters, scores)."""
-        letters = scores = 0
+        """Drain: work until no event waits and nothing that can be scored is dirty. Returns (events, scores)."""
+        events = scores = 0
         while not self.stopping.is_set():
             looked = to_us(self._clock())
             done, scored = self.round()
-            letters, scores = letters + done, scores + scored.scores
+            events, scores = events + done, scores + scored.scores
             if done == LETTERS_A_ROUND or scored.entities:
                 continue
             with self._store.read() as connection:
@@ -125,7 +125,7 @@ class Worker:
             if due is None or due <= looked:
                 break
             self.stopping.wait(min(POLL_SECONDS, max(0, due - to_us(self._clock())) / 1e6))
-        return letters, scores
+        return events, scores
 
     def run(self) -> None:
         """Until `stopping` is set. A store that is away is waited for, longer each time."""

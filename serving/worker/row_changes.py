@@ -1,4 +1,4 @@
-"""From a letter of a CRM to a new version of a row of ours, and to the entities that it touches."""
+"""From a event of a CRM to a new version of a row of ours, and to the entities that it touches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from features.sources.schema import TABLES
 from features.sources.source import Source
 from features.sources.typed_values import Unreadable, coerce, coerce_custom
 from serving.connections.config import ConnectionConfig
-from serving.inbox.repository import Letter
+from serving.inbox.repository import InboxEvent
 from serving.inbox.sealed import Seal
 from serving.store.tables import changes
 
@@ -25,7 +25,7 @@ Entity = tuple[str, str]
 
 
 class CannotApply(Exception):
-    """Raised for a letter that no row can be made of; the message names columns and rules, never a value."""
+    """Raised for a event that no row can be made of; the message names columns and rules, never a value."""
 
 
 @dataclass(frozen=True)
@@ -37,26 +37,26 @@ class Change:
     event_us: int
     known_us: int
     columns: Mapping[str, str | None]
-    letter_id: int
+    event_id: int
 
     @property
     def is_entity(self) -> bool:
         return self.table in ("accounts", "leads")
 
 
-def change_of(letter: Letter, connection: ConnectionConfig) -> Change:
+def change_of(event: InboxEvent, connection: ConnectionConfig) -> Change:
     """Raises `CannotApply` when the connection no longer maps the object, or a value does not fit its column."""
-    mapped = connection.objects.get(letter.object_type)
+    mapped = connection.objects.get(event.object_type)
     if mapped is None:
-        raise CannotApply(f"the connection has no [objects.{letter.object_type}] any more")
+        raise CannotApply(f"the connection has no [objects.{event.object_type}] any more")
     columns: dict[str, str | None] = {}
-    if letter.property is not None:
+    if event.property is not None:
         # A property that is not mapped is kept under its own name; canonical columns are set by mapping alone.
-        name = mapped.columns.get(letter.property, letter.property)
-        value = letter.value
+        name = mapped.columns.get(event.property, event.property)
+        value = event.value
         if value is not None:
             value = mapped.values.get(name, {}).get(value, value)
-        column = TABLES[mapped.table].column(name) if letter.property in mapped.columns else None
+        column = TABLES[mapped.table].column(name) if event.property in mapped.columns else None
         if column is None and TABLES[mapped.table].column(name) is not None:
             name = f"crm_{name}"
         if column is not None:
@@ -68,8 +68,8 @@ def change_of(letter: Letter, connection: ConnectionConfig) -> Change:
                 raise CannotApply(f"{mapped.table}.{name}: a value is required and there is none")
         columns[name] = value
     # Nothing happened after we learnt of it: a sender's clock that is ahead would hide its own event.
-    event_us = min(letter.occurred_at, letter.received_at)
-    return Change(mapped.table, mapped.key_of(letter.object_id), event_us, letter.received_at, columns, letter.id)
+    event_us = min(event.occurred_at, event.received_at)
+    return Change(mapped.table, mapped.key_of(event.object_id), event_us, event.received_at, columns, event.id)
 
 
 def check_custom(source: Source, change: Change, seal: Seal) -> None:
@@ -109,7 +109,7 @@ def save(
             "columns": msgspec.json.encode(dict(change.columns)),
             "account_id": account,
             "lead_id": lead,
-            "inbox_id": change.letter_id,
+            "inbox_id": change.event_id,
         }
         for change, account, lead in new
     ]
@@ -167,13 +167,13 @@ def load(
                 found[row["id"]] = (row["table_name"], row["inbox_id"], {str(key): row["key"], **known, **read})
     by_table: dict[str, list[Mapping[str, Any]]] = {}
     of_table: dict[str, list[tuple[int | None, dict[str, Any]]]] = {}
-    for _, (table, letter_id, change) in sorted(found.items()):
-        of_table.setdefault(table, []).append((letter_id, change))
+    for _, (table, event_id, change) in sorted(found.items()):
+        of_table.setdefault(table, []).append((event_id, change))
     for table, changes_of in of_table.items():
         if not source.has(table):
             continue  # kept, for the day the source has it again
         by_table[table], bad = readable(source, table, [change for _, change in changes_of])
-        set_aside |= {letter: why for place, why in bad if (letter := changes_of[place][0]) is not None}
+        set_aside |= {event: why for place, why in bad if (event := changes_of[place][0]) is not None}
     return Told({table: rows for table, rows in by_table.items() if rows}, set_aside)
 
 

@@ -21,7 +21,7 @@ from serving.connections.config import ConnectionConfig
 from serving.decisions import repository as history
 from serving.decisions.earlier_rows import Old
 from serving.errors import StoreAway
-from serving.inbox import repository as letters
+from serving.inbox import repository as events
 from serving.inbox.sealed import Seal
 from serving.log import place_of
 from serving.outbox import repository as outbox
@@ -32,7 +32,7 @@ from serving.scoring.columns import score_columns
 from serving.scoring.repository import Values
 from serving.scoring.rows import signal_rows
 from serving.store.connect import Store
-from serving.store.deletions import merged_into, removed_among
+from serving.store.deletions import deleted_among, merged_into
 from serving.store.tables import changes as changes_table
 from serving.store.tables import dirty, inbox
 from serving.worker import row_changes, set_aside
@@ -58,7 +58,7 @@ class Round:
     """Entities of one source as they were at one moment: what is dirty, or a part of a backlog."""
 
     generations: Mapping[tuple[str, str], int]
-    letters_up_to: int
+    events_up_to: int
     newest_known: int
     priority: int = WEBHOOK
     run_id: str | None = None
@@ -117,7 +117,7 @@ def _due(
             .limit(ENTITIES_A_ROUND)
         ).all()
         lacking = connection.execute(select(func.count()).where(*due, dirty.c.entity.not_in(wanted))).scalar_one()
-        up_to = connection.execute(select(func.max(inbox.c.id)).where(inbox.c.state == letters.APPLIED)).scalar()
+        up_to = connection.execute(select(func.max(inbox.c.id)).where(inbox.c.state == events.APPLIED)).scalar()
         known = newest_known(connection, source_name)
     return Round({(e, i): g for e, i, g in rows}, up_to or 0, known, priority, run_id), lacking
 
@@ -156,7 +156,7 @@ def score_round(
     while left:
         part = left.pop(0)
         of_part = Round(
-            {e: found.generations[e] for e in part}, found.letters_up_to, found.newest_known, found.priority, found.run_id
+            {e: found.generations[e] for e in part}, found.events_up_to, found.newest_known, found.priority, found.run_id
         )  # fmt: skip
         try:
             scores += _score_some(*arguments, of_part, *more)
@@ -186,11 +186,11 @@ def _score_some(
 ) -> int:
     ids = {entity: sorted(i for e, i in found.generations if e == entity) for entity in ENTITIES}
     with store.read() as connection:
-        quiet = {entity: privacy.not_to_score(connection, entity, wanted) for entity, wanted in ids.items()}
+        opted_out_ids = {entity: privacy.not_to_score(connection, entity, wanted) for entity, wanted in ids.items()}
         accounts = Links(source, connection, source_name).accounts_of(ids["lead"])
         # Who was deleted or merged away has no score any more, whatever else is told of it.
         for entity, wanted in ids.items():
-            gone = removed_among(connection, entity, wanted)
+            gone = deleted_among(connection, entity, wanted)
             ids[entity] = [each for each in wanted if each not in gone]
         told = row_changes.load(
             connection, source, source_name, sorted({*ids["account"], *accounts}), ids["lead"], Seal.of(champions.home)
@@ -206,7 +206,16 @@ def _score_some(
         for entity, wanted in ids.items():
             if (wanted or not found.generations) and above.has(ENTITIES[entity]):
                 new_signals, new_decisions, new_scores = _score_entity(
-                    above, entity, wanted, as_of, champions, quiet[entity], cause, run_id, since[entity], merged[entity]
+                    above,
+                    entity,
+                    wanted,
+                    as_of,
+                    champions,
+                    opted_out_ids[entity],
+                    cause,
+                    run_id,
+                    since[entity],
+                    merged[entity],
                 )
                 kept += new_signals
                 decided += new_decisions
@@ -225,8 +234,8 @@ def _score_some(
             )  # fmt: skip
         for entity in ENTITIES:
             wanted = [i for e, i in found.generations if e == entity]
-            letters.mark_scored(connection, entity, wanted, found.letters_up_to, to_us(as_of))
-        unread = letters.fail(connection, told.set_aside)
+            events.mark_scored(connection, entity, wanted, found.events_up_to, to_us(as_of))
+        unread = events.fail(connection, told.set_aside)
     if unread:
         why = next(iter(told.set_aside.values()))
         log.warning("changes.set_aside count=%d first=%s next=python -m serving dead-letters list", unread, why)
@@ -253,7 +262,7 @@ def _score_entity(
     ids: list[str],
     as_of: datetime,
     champions: Champions,
-    quiet: set[str],
+    opted_out_ids: set[str],
     cause: str,
     run_id: str | None,
     since: Mapping[str, int],
@@ -280,7 +289,7 @@ def _score_entity(
             for i, then in aged.items()
             if i in now and (i not in merged or i in restated)
         }
-        for result in score_columns(champion, panel, REASONS, quiet).rows(champion, values):
+        for result in score_columns(champion, panel, REASONS, opted_out_ids).rows(champion, values):
             decided.append(
                 result.decision(
                     champion,

@@ -50,9 +50,9 @@ class Sources:
             moved = {kind: {m: to for m, to in of_kind.items() if to is not None} for kind, of_kind in ids.items()}
             return {kind: found for kind, found in moved.items() if found}, ids.get("contact")
 
-        return of_others(self._gone().of(source.name)) != of_others(source.suppression.ids)
+        return of_others(self._suppressed().of(source.name)) != of_others(source.suppression.ids)
 
-    def _gone(self) -> Suppressed:
+    def _suppressed(self) -> Suppressed:
         """Read when the file changed: there may be many, and this is asked every round."""
         try:
             status = os.stat(self._home / FILE)

@@ -11,7 +11,7 @@ from features.kit.errors import UserMistake
 from features.panel.build import build_panel
 from features.sources.loader import open_source
 from features.sources.source import Source
-from features.sources.suppression import FILE, Suppressed, mark_of
+from features.sources.suppression import FILE, Suppressed, hash_of_id
 from features.sources.time_bounds import Bounds
 from tests.company import at, make_source
 
@@ -47,7 +47,7 @@ def opened(tmp_path: Path, home: Path, everywhere: Any = (), here: Any = (), tab
     def marks(found: Any) -> dict[str, dict[str, str | None]]:
         kinds: dict[str, dict[str, str | None]] = {}
         for kind, name, remains in found:
-            kinds.setdefault(kind, {})[mark_of(kind, name)] = remains
+            kinds.setdefault(kind, {})[hash_of_id(kind, name)] = remains
         return kinds
 
     Suppressed(marks(everywhere), {"crm": marks(here)}).save(home)

@@ -16,7 +16,7 @@ from features.__main__ import app
 from features.kit.errors import BadInput, UserMistake
 from features.sources import table_query
 from features.sources.loader import open_source
-from features.sources.suppression import Suppressed, mark_of
+from features.sources.suppression import Suppressed, hash_of_id
 from features.sources.table_query import table_rows
 
 SUBSCRIPTIONS = """SELECT unnest(['s1', 's2', 's3']) AS subscription_id, unnest(['a1', 'a2', 'a1']) AS account_id,
@@ -76,7 +76,7 @@ class TestRows:
     def test_who_was_erased_is_not_shown(self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ACCOUNTSCORE_HOME", str(tmp_path / "home"))
         (tmp_path / "home").mkdir()
-        Suppressed({"account": {mark_of("account", "a1"): None}}).save(tmp_path / "home")
+        Suppressed({"account": {hash_of_id("account", "a1"): None}}).save(tmp_path / "home")
         assert [r["account_id"] for r in json.loads(query(source, "accounts", "--json").stdout)["rows"]] == ["a2"]
 
 

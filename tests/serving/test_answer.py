@@ -11,7 +11,7 @@ import pytest
 from msgspec import UNSET
 
 from features.kit.clock import DAY_US, to_us
-from features.sources.suppression import mark_of
+from features.sources.suppression import hash_of_id
 from models.catalog import get_model
 from models.champion_pointer import Pointer
 from serving.champion import Champion
@@ -94,18 +94,26 @@ class TestNoScore:
 
     def test_an_objection_stops_scoring_whatever_is_sent(self, champion: Champion) -> None:
         body = '{"records": [{"entity_id": "acme"}, {"entity_id": "acme", "signals": {"number_0": 1}}]}'
-        given = ask(champion, body, stored(), marks=Directives(objecting={("account", mark_of("account", "acme")): 1}))
+        given = ask(
+            champion, body, stored(), directives=Directives(objecting={("account", hash_of_id("account", "acme")): 1})
+        )
         assert [r.no_score.code for r in given.answer.results] == ["opted_out", "opted_out"]
         assert [d["inputs"] for d in given.decisions] == [b"[]", b"[]"]
         assert (
-            self.code(ask(champion, body, stored(), marks=Directives(objecting={("lead", mark_of("lead", "acme")): 1})))
+            self.code(
+                ask(
+                    champion, body, stored(), directives=Directives(objecting={("lead", hash_of_id("lead", "acme")): 1})
+                )
+            )
             is None
         )
 
     def test_what_was_erased_is_neither_scored_nor_recorded(self, champion: Champion) -> None:
         body = '{"records": [{"entity_id": "acme", "signals": {"number_0": 1}}]}'
         given = ask(
-            champion, body, marks=Directives(erased=Erased(frozenset({("account", mark_of("account", "acme"))})))
+            champion,
+            body,
+            directives=Directives(erased=Erased(frozenset({("account", hash_of_id("account", "acme"))}))),
         )
         assert self.code(given) == "erased"
         assert given.decisions == []
@@ -117,8 +125,8 @@ class TestOverride:
         body = '{"records": [{"entity_id": "acme"}], "reasons": 5}'
         alone = ask(champion, body, stored()).answer.results[0]
         put = Override("churn-risk", "account", "acme", "low", "They signed.", "j.doe", NOW_US - 5, NOW_US + 5)
-        marks = Directives(overrides={("churn-risk", "acme"): put})
-        beside = ask(champion, body, stored(), marks=marks).answer.results[0]
+        directives = Directives(overrides={("churn-risk", "acme"): put})
+        beside = ask(champion, body, stored(), directives=directives).answer.results[0]
         assert beside.override.band == "low"
         assert beside.override.reason == "They signed."
         for name in ("probability", "score", "band", "reasons", "themes"):
@@ -127,6 +135,6 @@ class TestOverride:
 
     def test_it_ends(self, champion: Champion) -> None:
         put = Override("churn-risk", "account", "acme", "low", "They signed.", "j.doe", NOW_US - 5, NOW_US)
-        marks = Directives(overrides={("churn-risk", "acme"): put})
-        given = ask(champion, '{"records": [{"entity_id": "acme"}]}', stored(), marks=marks).answer.results[0]
+        directives = Directives(overrides={("churn-risk", "acme"): put})
+        given = ask(champion, '{"records": [{"entity_id": "acme"}]}', stored(), directives=directives).answer.results[0]
         assert given.override is UNSET

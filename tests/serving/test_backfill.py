@@ -109,7 +109,7 @@ class TestRemoval:
     def tell(self, store: Store, config: ConnectionConfig, champions: Champions, *events: Event) -> None:
         clock = make_clock(AS_OF)
         with store.write() as connection:
-            letters.put(connection, letters.letters_of(config, events, to_us(clock())))
+            letters.put(connection, letters.events_of(config, events, to_us(clock())))
         worker = Worker(store, {"crm": replace(config, settle_seconds=0.0)}, champions, clock)
         worker.once()
 

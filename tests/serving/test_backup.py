@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from features.kit.errors import UserMistake
-from features.sources.suppression import mark_of
+from features.sources.suppression import hash_of_id
 from serving.backup.backup import Difference, Restored, backup, restore
 from serving.connections.config import ConnectionConfig, Mapped
 from serving.decisions import repository as history
@@ -196,7 +196,9 @@ class TestWhatProtectsSomebody:
         with store.read() as connection:
             assert privacy.erased_among(connection, "account", ["hs-47114711", "hs-47124712"]) == {"hs-47114711"}
             since = {"hs-47124712": 6, "hs-4713": 1}
-            assert privacy.objecting(connection) == {("account", mark_of("account", n)): at for n, at in since.items()}
+            assert privacy.objecting(connection) == {
+                ("account", hash_of_id("account", n)): at for n, at in since.items()
+            }
             assert {key.name: key.revoked_at for key in keys.all_of(connection)} == {
                 "first": 7,
                 "second": None,

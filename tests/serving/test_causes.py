@@ -21,7 +21,7 @@ from features.panel.build import build_panel
 from features.signals.catalog import definitions
 from features.sources.overlay import overlay
 from features.sources.source import Source
-from features.sources.suppression import Suppressed, mark_of
+from features.sources.suppression import Suppressed, hash_of_id
 from models import champion_pointer
 from serving.batch import between
 from serving.batch import run as running
@@ -339,7 +339,7 @@ class TestBatch:
         self, batch: Batch, home: Path, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         batch(company(), THEN)
-        gone = Suppressed(sources={"company": {"account": {mark_of("account", "a20"): "a21"}}})
+        gone = Suppressed(sources={"company": {"account": {hash_of_id("account", "a20"): "a21"}}})
         monkeypatch.setenv("ACCOUNTSCORE_HOME", str(tmp_path / "home"))
         (tmp_path / "home").mkdir()
         gone.save(tmp_path / "home")
@@ -413,7 +413,7 @@ class TestWorker:
         row = {
             "source": "company",
             "entity": "account",
-            "id_hash": mark_of("account", "a20"),
+            "id_hash": hash_of_id("account", "a20"),
             "state": "merged",
             "into": "a21",
         }

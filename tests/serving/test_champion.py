@@ -22,7 +22,7 @@ from models.scorer import artefact
 from models.scorer.artefact_schema import VerdictSpec
 from models.scorer.scorer import Scorer
 from serving import champion, registry_heartbeat
-from serving.champion import Champions, Standing, load
+from serving.champion import Champions, Status, load
 from serving.errors import NotLive
 from tests import commands
 from tests.models.test_scorer import DAMAGE, rewrite_manifest
@@ -64,13 +64,13 @@ class TestARefusedScorer:
             unguarded.setattr(champion_pointer, "require_not_refused", lambda *_: None)
             put(tmp_path, tmp_path, 3)
         champions.refresh()
-        standing = champions.standing()[MODEL]
+        standing = champions.statuses()[MODEL]
         assert standing["version"] == 1
         assert "'no signal found'" in standing["refused"]
         monkeypatch.setattr(champion, "require_not_refused", lambda *_: None)
         twin = Champions(tmp_path)
         twin.refresh()
-        assert twin.standing()[MODEL]["version"] == 3, "without the guard it serves"
+        assert twin.statuses()[MODEL]["version"] == 3, "without the guard it serves"
 
 
 def new_home(folder: Path, made: Path, *versions: int) -> Home:
@@ -156,7 +156,7 @@ class TestSwap:
             inside.state.champions.refresh()
             object.__setattr__(inside.state.champions.get(MODEL), "scorer", serves.scorer)
             assert judge(inside.client.post(f"/v1/{MODEL}/score", json=BODY), right) == "mixed"
-            inside.state.champions._standing[MODEL] = Standing(seen=inside.state.champions._standing[MODEL].seen)
+            inside.state.champions._statuses[MODEL] = Status(seen=inside.state.champions._statuses[MODEL].seen)
             assert judge(inside.client.post(f"/v1/{MODEL}/score", json=BODY), right) == "failed"
 
 

@@ -213,7 +213,7 @@ class TestCut:
         conf = ConnectionConfig("crm", "dynamics", "https://x.example", "sample", None, objects, writeback=config)
         cut = [Event((n,), "lead.Update", "change", "lead", guid(n), 1_000_000, truncated=True) for n in (1, 2)]
         with store.write() as connection:
-            inbox.put(connection, inbox.letters_of(conf, cut, 2_000_000))
+            inbox.put(connection, inbox.events_of(conf, cut, 2_000_000))
         return deliver.Deliverer(store, conf, sender, read_truncated)
 
     def letters(self, store: Store) -> list[tuple[object, ...]]:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import insert
 
-from features.sources.suppression import FILE, mark_of
+from features.sources.suppression import FILE, hash_of_id
 from models import registry
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
@@ -112,7 +112,7 @@ def test_it_is_in_no_file_while_the_api_runs(home: Home, ids: list[str]) -> None
         assert (told.returncode, told.stderr) == (0, "")
         assert holding(home.path, twin) == set()
         assert everywhere <= kinds(holding(home.path, stays))
-    assert mark_of("account", victim) in (home.path / FILE).read_text()
+    assert hash_of_id("account", victim) in (home.path / FILE).read_text()
     scores = home.path / "scores"
     manifest = read_manifest(scores)
     assert is_whole(scores, manifest["run_id"])
@@ -134,8 +134,8 @@ def test_a_batch_that_is_under_way_is_told_of(home: Home) -> None:
 
     erased = privacy.Erased(frozenset([("account", "0" * 64)]))
     with only_one(home.path / "scores"):
-        assert "a batch is going on" in files.forget_erased(home.path, erased)[0]
-    assert files.forget_erased(home.path, erased) == []
+        assert "a batch is going on" in files.remove_erased(home.path, erased)[0]
+    assert files.remove_erased(home.path, erased) == []
 
 
 class TestWipe:

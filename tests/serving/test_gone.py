@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import insert
 
 from features.sources.loader import open_source
-from features.sources.suppression import FILE, mark_of
+from features.sources.suppression import FILE, hash_of_id
 from models.catalog import get_model
 from serving.manifest import read_manifest
 from serving.privacy import repository as privacy
@@ -38,7 +38,7 @@ def remove(store: Store, *rows: tuple[str, str, str | None], source: str = "samp
     with store.write() as connection:
         for entity_id, state, into in rows:
             row = {"source": source_key(source), "entity": "account", "occurred_at": 1, "state": state}
-            connection.execute(insert(removals).values(**row, id_hash=mark_of("account", entity_id), into=into))
+            connection.execute(insert(removals).values(**row, id_hash=hash_of_id("account", entity_id), into=into))
 
 
 class TestWhatIsTold:
@@ -47,25 +47,25 @@ class TestWhatIsTold:
 
     def test_deleted_merged_and_brought_back(self, store: Store) -> None:
         remove(store, ("d", "deleted", None), ("m", "merged", "x"), ("p", "present", None))
-        assert self.told(store) == {mark_of("account", "d"): None, mark_of("account", "m"): "x"}
+        assert self.told(store) == {hash_of_id("account", "d"): None, hash_of_id("account", "m"): "x"}
         assert self.told(store, "another") == {}
 
     def test_merged_again_and_again(self, store: Store) -> None:
         remove(store, ("a", "merged", "b"), ("b", "merged", "c"), ("c", "present", None), ("e", "merged", "f"))
         remove(store, ("f", "deleted", None), ("g", "merged", "h"), ("h", "merged", "g"))
         remains = {"a": "c", "b": "c", "e": None, "f": None, "g": None, "h": None}
-        assert self.told(store) == {mark_of("account", name): into for name, into in remains.items()}
+        assert self.told(store) == {hash_of_id("account", name): into for name, into in remains.items()}
 
     def test_merged_into_one_that_was_erased(self, store: Store) -> None:
         remove(store, ("a", "merged", "b"))
         with store.write() as connection:
             privacy.erase(connection, "account", "b", 1)
-        assert self.told(store) == {mark_of("account", "a"): None, mark_of("account", "b"): None}
+        assert self.told(store) == {hash_of_id("account", "a"): None, hash_of_id("account", "b"): None}
         assert '"b"' not in json.dumps(self.told(store))
 
     def test_a_source_given_by_its_folder(self, store: Store) -> None:
         remove(store, ("d", "deleted", None), source="/srv/crm/company")
-        assert self.told(store, "company") == {mark_of("account", "d"): None}
+        assert self.told(store, "company") == {hash_of_id("account", "d"): None}
 
     def test_publishing_again_touches_nothing(self, store: Store, tmp_path: Path) -> None:
         remove(store, ("d", "deleted", None))

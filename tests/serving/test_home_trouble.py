@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, text
 
 from features.kit.errors import AccountscoreError, UserMistake
 from features.kit.settings import Settings
-from features.sources.suppression import FILE, Suppressed, mark_of
+from features.sources.suppression import FILE, Suppressed, hash_of_id
 from models import registry
 from serving.backup.backup import backup, restore
 from serving.bootstrap import set_up
@@ -27,7 +27,7 @@ from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
 from serving.store.tables import signals
 from serving.store_cache import StoreCache
-from serving.worker.removals import STATES, Removal, take_away
+from serving.worker.crm_deletions import STATES, CrmDeletion, take_away
 from tests.serving.conftest import DATABASES, store_url
 from tests.serving.inside import running_inside
 from tests.serving.running import Home
@@ -97,7 +97,7 @@ class TestProtectionsOutliveTheStore:
             store.close()
 
     def deleted(self, store: Store, name: str, occurred_us: int = 5, effect: str = "delete") -> None:
-        removal = Removal("account", name, occurred_us, occurred_us, STATES[effect], None, 1)
+        removal = CrmDeletion("account", name, occurred_us, occurred_us, STATES[effect], None, 1)
         with store.write() as connection:
             take_away(connection, "sample", [removal])
 
@@ -285,7 +285,7 @@ class TestASetUpOfTheFirstVersion:
                 connection.exec_driver_sql(f"INSERT INTO removals VALUES ({marks})", row)
         migrate(store)
         with store.read() as connection:
-            assert privacy.objecting(connection) == {("account", mark_of("account", "coda")): 4}
+            assert privacy.objecting(connection) == {("account", hash_of_id("account", "coda")): 4}
             assert privacy.not_to_score(connection, "account", ["coda", "echo", "m", "remains"]) == {
                 "coda",
                 "echo",
@@ -294,7 +294,7 @@ class TestASetUpOfTheFirstVersion:
         told = suppression_export.read(store)
         assert told.everywhere == {"account": {"x": None}}
         assert told.of("company")["account"] == {
-            mark_of("account", "echo"): None, mark_of("account", "m"): "remains", "x": None,
+            hash_of_id("account", "echo"): None, hash_of_id("account", "m"): "remains", "x": None,
         }  # fmt: skip
         store.close()
 

@@ -186,7 +186,7 @@ class TestErasure:
         request("in-flight-2")
         assert self.left(inside, "in-flight-4711") == []
         monkeypatch.setattr(
-            version_counters, "of", lambda *_: inside.state.watched.marks.generation
+            version_counters, "of", lambda *_: inside.state.watched.directives.generation
         )  # the sabotaged twin
         request("in-flight-3")
         assert self.left(inside, "in-flight-4711") == ["decisions", "idempotency"]

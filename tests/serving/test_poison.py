@@ -90,7 +90,7 @@ def deliver(store: Store, worker: Worker, *found: tuple[str, str, str, str | Non
     ]
     with store.write() as connection:
         config = worker._connections["crm"]
-        letters.put(connection, letters.letters_of(config, events, to_us(make_clock(AS_OF)())))
+        letters.put(connection, letters.events_of(config, events, to_us(make_clock(AS_OF)())))
     worker.once()
 
 

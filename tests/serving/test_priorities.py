@@ -189,7 +189,7 @@ def tell(store: Store, conf: ConnectionConfig, record: str, number: int = 1) -> 
     now = to_us(make_clock(AS_OF)())
     event = Event((number,), "contact.propertyChange", "change", "contact", record, now - 10**9, "industry", "software")
     with store.write() as connection:
-        letters.put(connection, letters.letters_of(conf, [event], now))
+        letters.put(connection, letters.events_of(conf, [event], now))
 
 
 @pytest.mark.parametrize("guarded", [True, False])

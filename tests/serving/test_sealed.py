@@ -16,7 +16,7 @@ from serving.store.tables import inbox
 from serving.vendors.destination import Target, WriteBack
 from serving.vendors.inbound import Event
 from serving.worker import row_changes
-from serving.worker.apply_inbox import apply_letters
+from serving.worker.apply_inbox import apply_events
 from serving.worker.source_cache import Sources
 from tests.company import at, make_source
 from tests.serving.stores import new_store
@@ -46,9 +46,9 @@ def told(folder: Path, how: str = "sealed") -> tuple[dict[str, str | None], byte
         for name, value in TOLD.items()
     ]
     with store.write() as connection:
-        letters.put(connection, letters.letters_of(conf, events, to_us(clock()), seal))
+        letters.put(connection, letters.events_of(conf, events, to_us(clock()), seal))
     kept = b"".join(path.read_bytes() for path in folder.glob("store.db*"))
-    apply_letters(store, sources, {"crm": conf}, clock)
+    apply_events(store, sources, {"crm": conf}, clock)
     kept += b"".join(path.read_bytes() for path in folder.glob("store.db*"))
     with store.read() as connection:
         values = {row.property: row.value for row in connection.execute(select(inbox))}

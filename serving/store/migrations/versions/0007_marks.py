@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
-from features.sources.suppression import mark_of
+from features.sources.suppression import hash_of_id
 
 revision = "0007"
 down_revision = "0006"
@@ -29,7 +29,9 @@ def upgrade() -> None:
         sa.Column("taken_back_at", sa.BigInteger),
         sa.PrimaryKeyConstraint("entity", "id_hash"),
     )
-    rows = [{"entity": entity, "id_hash": mark_of(entity, name), "since": since} for entity, name, since in objections]
+    rows = [
+        {"entity": entity, "id_hash": hash_of_id(entity, name), "since": since} for entity, name, since in objections
+    ]
     op.bulk_insert(new, rows)
     # By `into` alone: it is a word of SQL, and SQLAlchemy quotes it as the database wants it.
     old = sa.table("removals", *map(sa.column, ("source", "entity", "entity_id", "occurred_at", "state", "into")))
@@ -48,6 +50,6 @@ def upgrade() -> None:
     op.create_index("removals_of_entity", "removals", ["entity", "id_hash"])
     newest = {}
     for source, entity, name, occurred_at, state, into in removals:
-        key = (Path(source).resolve().name, entity, mark_of(entity, name))
+        key = (Path(source).resolve().name, entity, hash_of_id(entity, name))
         newest[key] = {"occurred_at": occurred_at, "state": state, "into": into}
     op.bulk_insert(new, [{"source": s, "entity": e, "id_hash": mark, **row} for (s, e, mark), row in newest.items()])

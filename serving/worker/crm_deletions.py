@@ -14,9 +14,17 @@ from sqlalchemy import Connection
 from features.sources.schema import TABLES
 from features.sources.source import Source
 from serving.connections.config import Mapped
-from serving.inbox.repository import Letter
+from serving.inbox.repository import InboxEvent
 from serving.store.connect import upsert
-from serving.store.deletions import DELETED, MERGED, PRESENT, forget_scores, mark, removed_among, source_key
+from serving.store.deletions import (
+    DELETED,
+    MERGED,
+    PRESENT,
+    deleted_among,
+    forget_scores,
+    source_key,
+    stored_hash_of_id,
+)
 from serving.store.tables import removals
 from serving.worker.row_changes import Change
 
@@ -25,7 +33,7 @@ STATES = {"delete": DELETED, "merge": MERGED, "create": PRESENT}
 
 
 @dataclass(frozen=True)
-class Removal:
+class CrmDeletion:
     """One entity is gone, or back."""
 
     entity: str
@@ -34,18 +42,18 @@ class Removal:
     received_us: int
     state: str
     into: str | None
-    letter_id: int
+    event_id: int
 
 
-def removal_of(letter: Letter, mapped: Mapped) -> Removal:
-    into = None if letter.into is None else mapped.key_of(letter.into)
-    return Removal(
-        ENTITY_OF[mapped.table], mapped.key_of(letter.object_id), letter.occurred_at, letter.received_at,
-        STATES[letter.effect], into, letter.id,
+def deletion_of(event: InboxEvent, mapped: Mapped) -> CrmDeletion:
+    into = None if event.into is None else mapped.key_of(event.into)
+    return CrmDeletion(
+        ENTITY_OF[mapped.table], mapped.key_of(event.object_id), event.occurred_at, event.received_at,
+        STATES[event.effect], into, event.id,
     )  # fmt: skip
 
 
-def moved_children(source: Source, removal: Removal) -> list[Change]:
+def moved_children(source: Source, removal: CrmDeletion) -> list[Change]:
     """Rows that belonged to an entity that was merged away, now those of the one that remains. Events (usage, touches) have
     no key to be told by: they follow with the source, which is read anew at once (`serving.privacy.suppression_export`)."""
     if removal.into is None:
@@ -62,18 +70,18 @@ def moved_children(source: Source, removal: Removal) -> list[Change]:
         ).fetchall()
         for (key,) in sorted(rows):
             columns = {owner: removal.into}
-            found.append(Change(table.name, key, event_us, removal.received_us, columns, removal.letter_id))
+            found.append(Change(table.name, key, event_us, removal.received_us, columns, removal.event_id))
     return found
 
 
-def take_away(connection: Connection, source_name: str, found: Sequence[Removal]) -> None:
+def take_away(connection: Connection, source_name: str, found: Sequence[CrmDeletion]) -> None:
     """Record removals in the caller's transaction and take away what a removed entity must not have any more."""
-    newest: dict[tuple[str, str], Removal] = {}
+    newest: dict[tuple[str, str], CrmDeletion] = {}
     for removal in sorted(found, key=lambda r: r.occurred_us):
         newest[removal.entity, removal.entity_id] = removal
     rows = [
         {
-            "source": source_key(source_name), "entity": r.entity, "id_hash": mark(r.entity, r.entity_id),
+            "source": source_key(source_name), "entity": r.entity, "id_hash": stored_hash_of_id(r.entity, r.entity_id),
             "occurred_at": r.occurred_us, "state": r.state, "into": r.into,
         }
         for r in newest.values()
@@ -81,5 +89,5 @@ def take_away(connection: Connection, source_name: str, found: Sequence[Removal]
     upsert(connection, removals, rows, unique=("source", "entity", "id_hash"), newest="occurred_at")
     for entity in ENTITY_OF.values():
         forget_scores(
-            connection, entity, sorted(removed_among(connection, entity, [i for e, i in newest if e == entity]))
+            connection, entity, sorted(deleted_among(connection, entity, [i for e, i in newest if e == entity]))
         )
