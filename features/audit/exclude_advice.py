@@ -7,7 +7,11 @@ from dataclasses import replace
 
 from features.audit.finding import Finding
 
-LEAVE_OUT = "leave it out"
+LEFT_OUT = frozenset({
+    "constant", "copy_of_outcome", "date", "filled_for_one_outcome", "filled_with_end", "groups_rows", "identifier", "is_a_length",
+    "may_be_filled_later", "named_as_later", "named_like_outcome", "presence_gives_outcome", "restates_end", "says_closed", "set_later",
+})  # fmt: skip
+"""Codes of findings whose advice is to leave their columns out."""
 
 
 def with_exclude(findings: Iterable[Finding], model: str, signals: Collection[str]) -> list[Finding]:
@@ -17,15 +21,13 @@ def with_exclude(findings: Iterable[Finding], model: str, signals: Collection[st
     >>> with_exclude([found], "churn-risk", {"plan"})[0].advice
     'leave it out: exclude=("plan",) in models/churn_risk.py, or --exclude plan of python -m training fit'
     """
-    return [_told(each, model) if set(each.columns) & set(signals) else each for each in findings]
+    return [
+        _told(each, model) if each.code in LEFT_OUT and set(each.columns) & set(signals) else each for each in findings
+    ]
 
 
 def _told(finding: Finding, model: str) -> Finding:
-    if LEAVE_OUT not in finding.advice:
-        return finding
     names = ", ".join(f'"{name}"' for name in finding.columns) + ("," if len(finding.columns) == 1 else "")
     options = " ".join(f"--exclude {name}" for name in finding.columns)
     how = f"exclude=({names}) in models/{model.replace('-', '_')}.py, or {options} of python -m training fit"
-    before, _, after = finding.advice.partition(LEAVE_OUT)
-    rest = after.removeprefix(":").strip()
-    return replace(finding, advice=f"{before}{LEAVE_OUT}: {how}" + (f" ({rest.lstrip(', ')})" if rest else ""))
+    return replace(finding, advice=f"{finding.advice}: {how}")

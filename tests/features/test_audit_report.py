@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 
 from features.__main__ import app
 from features.audit import Finding
+from features.audit.exclude_advice import LEFT_OUT, with_exclude
 from features.audit.report import WIDTH, report
 from features.kit.errors import UserMistake
 
@@ -84,3 +87,19 @@ class TestCommand:
         frame.to_csv(table, index=False)
         with pytest.raises(UserMistake, match=rf"column 'day' holds no time in 1 rows \({told}\)"):
             self.said(table, "--time", "day")
+
+
+class TestExclude:
+    def test_codes_that_leave_out_are_those_whose_advice_says_so(self) -> None:
+        """Read from the modules of the audit: a new finding that says "leave it out" must be in the list."""
+        one = re.compile(r'Finding\(\s*"(\w+)"(?:(?!Finding\(|def |advice =).)*?leave it out', re.DOTALL)
+        texts = [p.read_text() for p in Path("features/audit").glob("*.py") if p.name != "exclude_advice.py"]
+        found = {code for text in texts for code in one.findall(text)}
+        assert len(found) >= 8
+        assert found <= LEFT_OUT
+
+    def test_the_line_to_write_goes_by_the_code(self) -> None:
+        said = Finding("constant", "low", ("plan",), "one value", "it says nothing")
+        assert 'exclude=("plan",) in models/churn_risk.py' in with_exclude([said], "churn-risk", {"plan"})[0].advice
+        other = replace(said, code="drift", advice="leave it out")
+        assert with_exclude([other], "churn-risk", {"plan"}) == [other], "the twin: words alone decide nothing"
