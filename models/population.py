@@ -135,6 +135,15 @@ class Population(msgspec.Struct, frozen=True):
         inside = pa.array(self.holds_for(columns, len(status)))
         return pc.if_else(pc.and_(pc.equal(status, ELIGIBLE), pc.invert(inside)), OUTSIDE, status)
 
+    def wrong_types(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Signals of a record whose values are of the wrong kind -> what is needed."""
+        given = ((c, values.get(c.signal)) for c in self.conditions)
+        return {
+            c.signal: "a text or null" if c.of_words else "a number or null"
+            for c, value in given
+            if value is not None and isinstance(value, str) is not c.of_words
+        }
+
     def malformed(self, model: str) -> list[Fault]:
         """What is wrong with it by itself, whatever the data."""
         return population_faults.malformed(model, self.conditions)

@@ -14,6 +14,7 @@ from features.kit.errors import AccountscoreError
 from models.catalog import MODELS, get_model
 from models.champion_pointer import Pointer, read_copy, read_pointer
 from models.definition import Model
+from models.population import Population
 from models.scorer.scorer import Scorer
 from models.scorer.verdict import require_not_refused
 from serving import registry_heartbeat
@@ -49,6 +50,21 @@ class Champion:
     @property
     def horizon_days(self) -> int:
         return self.definition.horizon_days
+
+    @property
+    def population(self) -> Population:
+        """Whom the live version is for, as it was learnt: a model's file that was changed since speaks of the next one."""
+        return self.scorer.spec.narrowed
+
+    @cached_property
+    def aside(self) -> frozenset[str]:
+        """Signals that the population reads, and the scorer does not."""
+        return frozenset(self.population.signals) - self.inputs
+
+    @cached_property
+    def inputs(self) -> frozenset[str]:
+        """Signals that the scorer reads."""
+        return frozenset(self.scorer.names)
 
     @property
     def version(self) -> int | None:

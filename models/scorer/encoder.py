@@ -161,7 +161,7 @@ class Encoder:
                     math.nan,
                     Fault(
                         where=where,
-                        found=f"a {_kind(value)}",
+                        found=f"a {kind_of(value)}",
                         rule="a text or null",
                         next_step="send one of the words that it was trained with",
                     ),
@@ -178,7 +178,7 @@ class Encoder:
                 math.nan,
                 Fault(
                     where=where,
-                    found=f"a {_kind(value)}",
+                    found=f"a {kind_of(value)}",
                     rule=f"a number ({signal.unit}) or null",
                     next_step="send it without quotes",
                 ),
@@ -223,7 +223,7 @@ def _usual(signal: SignalSpec) -> tuple[float, float]:
     return signal.low, signal.high
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     return {str: "text", bool: "true/false", int: "number", float: "number", list: "list", dict: "object"}.get(
         type(value), "value"
     )

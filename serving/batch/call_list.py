@@ -16,7 +16,9 @@ from features.kit import atomic_files
 from features.kit.errors import MissingExtra
 from features.kit.writable import require_place
 from features.outcomes.outcome import Stake
+from features.sources.schema import ENTITIES
 from models.catalog import get_model
+from models.population import OUTSIDE
 from serving.csv_injection import harmless
 from serving.manifest import parts_of, read_manifest, seen
 
@@ -36,6 +38,10 @@ class Top:
     horizon_days: int
     as_of: str
     scored: int
+    outside: int
+    """Eligible ones that the model is not for."""
+    population: str | None
+    """Whom it is for, in words; None for everybody who is eligible."""
     rows: list[dict[str, Any]]
 
     @property
@@ -52,16 +58,19 @@ def read_top(scores: Path, model: str, count: int, by: By = "probability") -> To
     manifest = seen(read_manifest(scores), scores)
     keys = [(name, "descending") for name in _ORDER[by]] + [("entity_id", "ascending")]
     heads: list[pa.Table] = []
-    scored = 0
+    scored = outside = 0
     for part in parts_of(scores, manifest, model):  # a part at a time: a run may be larger than the memory
         eligible = part.filter(pc.is_null(part["no_score"]))
         scored += eligible.num_rows
+        outside += pc.sum(pc.equal(part["no_score"], OUTSIDE)).as_py() or 0
         both = pa.concat_tables([*heads, eligible])
         # Nulls sort last either way: what is worth nothing known comes after what is.
         heads = [both.take(pc.sort_indices(both, sort_keys=keys)[:count])]
     described = manifest["models"][model]
     rows = heads[0].to_pylist() if heads else []
-    return Top(model, described["entity"], described["horizon_days"], manifest["as_of"], scored, rows)
+    return Top(
+        model, described["entity"], described["horizon_days"], manifest["as_of"], scored, outside, described.get("population"), rows
+    )  # fmt: skip
 
 
 def top_table(top: Top, currency: str, reasons: int = 2) -> RichTable:
@@ -69,6 +78,8 @@ def top_table(top: Top, currency: str, reasons: int = 2) -> RichTable:
     title = (
         f"{len(top.rows)} {top.stake.title} of {top.scored:,}, as of {top.as_of[:10]}, within {top.horizon_days} days"
     )
+    if top.population:
+        title += f"\nof those of whom {top.population}; {top.outside:,} eligible {ENTITIES[top.entity]} are not"
     table = RichTable(title=title, show_lines=True)
     table.add_column(top.entity, overflow="fold")
     table.add_column("probability", justify="right")

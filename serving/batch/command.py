@@ -174,7 +174,10 @@ def _run(
         store.close()
     report.finished(done)
     for model, rows in done.rows.items():
-        typer.echo(f"{model}: {done.scored[model]:,} scored, {rows - done.scored[model]:,} without a score")
+        said = f"{model}: {done.scored[model]:,} scored, {rows - done.scored[model]:,} without a score"
+        if model in done.outside:
+            said += f", {done.outside[model]:,} of them outside its population ({champions.get(model).population})"
+        typer.echo(said)
     for model, rows in done.rows.items():
         if not rows:
             first, last = opened.span

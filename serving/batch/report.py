@@ -29,6 +29,7 @@ class Report:
             "manifest": str(done.manifest),
             "rows": done.rows,
             "scored": done.scored,
+            "outside_population": done.outside,
             "without_champion": list(done.without_champion),
             "queued_write_backs": done.queued,
             "resumed_chunks": done.resumed_chunks,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.kit.clock import Clock, iso, parse_as_of, system_us, to_us
@@ -21,6 +24,7 @@ from features.signals.signal import Entity
 from features.sources.fingerprint import contents_of, fingerprint
 from features.sources.schema import ENTITIES
 from features.sources.source import Source
+from models.population import OUTSIDE
 from serving.batch import schema as published_rows
 from serving.batch.between import Between
 from serving.batch.checkpoint import Plan, Work, forget_unfinished
@@ -35,7 +39,7 @@ from serving.outbox import repository as outbox
 from serving.privacy import repository as privacy
 from serving.scorer_cache import KeptScorers
 from serving.scoring import repository as stored
-from serving.scoring.columns import ScoredColumns, score_columns
+from serving.scoring.columns import ScoredColumns, outcomes_for, score_columns, stored_rows, to_score
 from serving.scoring.rows import signal_rows
 from serving.store import version_counters
 from serving.store.connect import Store
@@ -56,6 +60,8 @@ class FinishedRun:
     manifest: Path
     rows: dict[str, int]
     scored: dict[str, int]
+    outside: dict[str, int]
+    """Of models that are for a part of the eligible: how many are outside."""
     without_champion: tuple[str, ...]
     queued: int
     """Write-backs to CRMs."""
@@ -118,9 +124,11 @@ def run(
         queued = _feed(out, live, store, options, to_us(clock()))
     about = read_manifest(out)
     rows = {name: model["rows"] for name, model in about["models"].items()}
-    scored = {name: _scored(out, about, name) for name in rows}
+    codes = {name: _codes(out, about, name) for name in rows}
+    scored = {name: found[None] for name, found in codes.items()}
+    outside = {c.name: codes[c.name][OUTSIDE] for c in live if c.population}
     log.info("batch.published run=%s models=%d rows=%d", plan.run_id, len(live), sum(rows.values()))
-    return FinishedRun(plan.run_id, manifest, rows, scored, tuple(lacking), queued, resumed)
+    return FinishedRun(plan.run_id, manifest, rows, scored, outside, tuple(lacking), queued, resumed)
 
 
 def live_models(source: Source, champions: Champions) -> tuple[list[Champion], list[str]]:
@@ -136,6 +144,11 @@ def live_models(source: Source, champions: Champions) -> tuple[list[Champion], l
             else:
                 live.append(champion)
     return live, lacking
+
+
+def of_entity(live: Sequence[Champion], entity: str) -> list[Champion]:
+    """The live models that score this kind of entity."""
+    return [champion for champion in live if champion.entity == entity]
 
 
 def blocked_models(source: Source, champions: Champions) -> dict[str, tuple[Fault, ...]]:
@@ -188,12 +201,9 @@ def _refill(
             continue
         for batch in pq.ParquetFile(out / about["signals"][entity]["file"]).iter_batches(CHUNK_ROWS):
             part = pa.Table.from_batches([batch])
-            columns = part.select(["entity_id", "eligibility", "value"]).to_pydict()
-            found = zip(columns["entity_id"], columns["eligibility"], columns["value"], signal_rows(part), strict=True)
+            rows, codes = stored_rows(part, signal_rows(part), as_of, of_entity(live, entity), run_id)
             with store.write() as connection:
-                stored.put(
-                    connection, [stored.row(entity, i, as_of, status, worth, v, run_id) for i, status, worth, v in found], now_us
-                )  # fmt: skip
+                stored.put(connection, rows, now_us, codes)
 
 
 def _score(
@@ -205,7 +215,7 @@ def _score(
     filled: set[str] = set()
     before = _previous(work)
     for champion in live:
-        with _signals(work, source, as_of, champion.entity, before, options) as signals:
+        with _signals(work, source, as_of, of_entity(live, champion.entity), before, options) as signals:
             aged, restated = (work.old_rows(f"{champion.entity}-{which}") for which in (AGED, RESTATED))
             compared = Before(work.out, before, champion, scorers, aged, restated)
             between = Between(source, champion, as_of, compared, store)
@@ -217,7 +227,8 @@ def _score(
             for number, scored in _scoring(champion, signals, missing, store, options):
                 moved = compared.compare(scored)
                 old = between.of(scored, moved) if options.record else {}
-                _keep(champion, scored, as_of, work.run_id, store, clock, options, champion.entity not in filled, old)
+                fill = () if champion.entity in filled else of_entity(live, champion.entity)
+                _keep(champion, scored, as_of, work.run_id, store, clock, options, fill, old)
                 work.keep_part(champion.name, number, published_rows.table(champion, scored, work.run_id, moved))
                 done += sizes[number]
                 options.progress(champion.name, done, rows)
@@ -228,17 +239,24 @@ def _score(
 
 
 def _signals(
-    work: Work, source: Source, as_of: datetime, entity: str, before: dict[str, Any] | None, options: Options
+    work: Work,
+    source: Source,
+    as_of: datetime,
+    live: Sequence[Champion],
+    before: dict[str, Any] | None,
+    options: Options,
 ) -> pq.ParquetFile:
+    """The panel of an entity kind, for all its live models."""
+    entity = live[0].entity
     found = work.signals(entity)
     if found is None:
-        kind: Entity = "account" if entity == "account" else "lead"
+        kind, asked = live[0].definition.entity, outcomes_for(live)
         carried = work.out / ".carried" / f"{source.name}-{entity}" if options.engine == "duckdb" else None
 
         def parts(
             at: datetime = as_of, known_before: datetime | None = None, ids: Sequence[str] | None = None
         ) -> Iterator[pa.Table]:
-            return panel_parts(source, kind, at, options.chunk_rows, options.engine, carried, known_before, ids)
+            return panel_parts(source, kind, at, options.chunk_rows, options.engine, carried, known_before, ids, asked)
 
         if before is not None and entity in before["signals"]:
             # First: they stand on the state that the night before has left, and the new panel puts its own in its place.
@@ -275,12 +293,13 @@ def _scoring(
         with store.read() as connection:
             return privacy.not_to_score(connection, champion.entity, part["entity_id"].to_pylist())
 
+    def choose(part: pa.Table) -> tuple[pa.ChunkedArray, np.ndarray]:
+        return to_score(champion, part, opted_out_ids(part))
+
     if options.engine == "spark":
         from serving.batch.spark import score_chunks
 
-        yield from score_chunks(
-            champion.scorer, champion.pointer.path, signals, numbers, options.reasons, opted_out_ids
-        )
+        yield from score_chunks(champion.scorer, champion.pointer.path, signals, numbers, options.reasons, choose)
         return
     for number in numbers:
         part = signals.read_row_group(number)
@@ -289,28 +308,25 @@ def _scoring(
 
 def _keep(
     champion: Champion, scored: ScoredColumns, as_of: datetime, run_id: str, store: Store, clock: Clock, options: Options,
-    fill: bool, old: Mapping[int, Mapping[int, Old]],
+    fill: Sequence[Champion], old: Mapping[int, Mapping[int, Old]],
 ) -> None:  # fmt: skip
-    """Store a chunk, in one transaction; storing it again changes nothing."""
+    """Store a chunk, in one transaction; storing it again changes nothing.
+
+    `fill`: the models for which its signals are stored, with who gets a score by which; none when they are there already.
+    """
     part = scored.panel
     ids = part["entity_id"].to_pylist()
     values = signal_rows(part) if fill or options.record else []
     with store.write() as connection:
         if fill:
-            fixed = part.select(["eligibility", "value"]).to_pydict()
-            found = zip(ids, fixed["eligibility"], fixed["value"], values, strict=True)
-            stored.put(
-                connection,
-                [stored.row(champion.entity, i, as_of, status, worth, v, run_id) for i, status, worth, v in found],
-                to_us(clock()),
-            )
+            rows, codes = stored_rows(part, values, as_of, fill, run_id)
+            stored.put(connection, rows, to_us(clock()), codes)
         if options.record:
             history.forget_run(connection, run_id, champion.name, ids)
             now_us = to_us(clock())
-            rows = scored.rows(champion, values)
             records = [
                 r.decision(champion, cause=history.BATCH, run_id=run_id, recorded_at_us=now_us, old_rows=old.get(i))
-                for i, r in enumerate(rows)
+                for i, r in enumerate(scored.rows(champion, values))
             ]
             history.put(connection, records)
 
@@ -336,8 +352,12 @@ def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options, c
     return queued
 
 
-def _scored(out: Path, manifest: dict[str, Any], model: str) -> int:
-    return sum(part["no_score"].null_count for part in parts_of(out, manifest, model, ["no_score"]))
+def _codes(out: Path, manifest: dict[str, Any], model: str) -> Counter[str | None]:
+    """Rows by why they have no score; None for those that have one."""
+    found: Counter[str | None] = Counter()
+    for part in parts_of(out, manifest, model, ["no_score"]):
+        found.update({each["values"]: each["counts"] for each in pc.value_counts(part["no_score"]).to_pylist()})
+    return found
 
 
 def _described(plan: Plan, live: Sequence[Champion]) -> dict[str, Any]:
@@ -352,6 +372,7 @@ def _described(plan: Plan, live: Sequence[Champion]) -> dict[str, Any]:
                 "version": c.version,
                 "scorer": c.sha256,
                 "horizon_days": c.horizon_days,
+                **({"population": str(c.population)} if c.population else {}),
             }
             for c in live
         },

@@ -10,7 +10,7 @@ import atexit
 import functools
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from features.kit.errors import AccountscoreError
 from models.scorer.reasons import Told
 from models.scorer.scorer import Scorer
 from serving.scoring.arrow import lists
-from serving.scoring.columns import Explained, ScoredColumns, assembled, explained, to_score
+from serving.scoring.columns import Explained, ScoredColumns, assembled, explained
 
 CHUNKS_AT_ONCE = 4
 """Chunks per core of the cluster in one job; the driver holds those of one job at a time."""
@@ -49,15 +49,16 @@ _SPARK = (
     "row long, log_odds double, themes array<double>, told array<struct<signal: long, effect: double, share: double, text: string, "
     "members: array<struct<signal: long, effect: double>>>>"
 )
-OptedOut = Callable[[pa.Table], Set[str]]
+Choose = Callable[[pa.Table], tuple[pa.ChunkedArray, np.ndarray]]
+"""Of a chunk: why each row gets no score, and the places of those that do (`serving.scoring.columns.to_score`)."""
 
 
 def score_chunks(
-    scorer: Scorer, folder: Path, signals: pq.ParquetFile, numbers: Sequence[int], reasons: int, opted_out_ids: OptedOut
+    scorer: Scorer, folder: Path, signals: pq.ParquetFile, numbers: Sequence[int], reasons: int, choose: Choose
 ) -> Iterator[tuple[int, ScoredColumns]]:
     """The row groups of a panel in the order of `numbers`, as `serving.scoring.columns.score_columns` scores them.
 
-    `folder` holds the files of `scorer`; `opted_out_ids` gives the ids of a chunk that must not be scored.
+    `folder` holds the files of `scorer`; `choose` tells which rows of a chunk are scored.
     """
     from features.panel.engines import spark_session
 
@@ -67,7 +68,7 @@ def score_chunks(
     name = _ship(session, folder, scorer)
     wave = CHUNKS_AT_ONCE * session.sparkContext.defaultParallelism
     for start in range(0, len(numbers), wave):
-        yield from _score_wave(session, name, scorer, signals, numbers[start : start + wave], reasons, opted_out_ids)
+        yield from _score_wave(session, name, scorer, signals, numbers[start : start + wave], reasons, choose)
 
 
 def _score_wave(
@@ -77,12 +78,12 @@ def _score_wave(
     signals: pq.ParquetFile,
     numbers: Sequence[int],
     reasons: int,
-    opted_out_ids: OptedOut,
+    choose: Choose,
 ) -> Iterator[tuple[int, ScoredColumns]]:
     from pyspark.errors import PySparkException
 
     panels = [signals.read_row_group(number) for number in numbers]
-    chosen = [to_score(panel, opted_out_ids(panel)) for panel in panels]
+    chosen = [choose(panel) for panel in panels]
     ends = np.cumsum([len(at) for _, at in chosen])
     asked = pa.concat_tables(
         [p.select(scorer.names).take(pa.array(at)) for p, (_, at) in zip(panels, chosen, strict=True)]

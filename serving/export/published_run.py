@@ -14,6 +14,7 @@ from features.kit.clock import now, parse_as_of, to_us
 from features.kit.errors import UserMistake
 from features.sources.source import Source
 from models.catalog import get_model
+from models.population import EVERYBODY, Population
 from serving.export import rows, star_schema
 from serving.manifest import is_whole, read_manifest, seen
 from serving.scorer_cache import KeptScorers, ScorerGone
@@ -65,9 +66,10 @@ class PublishedRun:
     def at_risk(self, model: str) -> pa.Table:
         """Rows of `arr_at_risk` of a model whose outcome takes recurring revenue away."""
         added = rows.AtRisk()
-        accounts = _Aligned(self._dimension("account"))
+        accounts = _Aligned(self._dimension("account", self._population(model)))
         for facts in self._facts(model):
-            added.add(accounts.take(len(facts)), facts)
+            part = accounts.take(len(facts))
+            added.add(part, facts, part["inside"])
         return added.rows(self.run_id, self.as_of, model)
 
     def _models_of(self) -> list[str]:
@@ -104,10 +106,22 @@ class PublishedRun:
             **described, "base_rate": spec.base_rate, "trained_from": spec.trained_from, "trained_to": spec.trained_to
         }  # fmt: skip
 
-    def _dimension(self, entity: str) -> Parts:
+    def _population(self, model: str) -> Population:
+        """Whom the model is for; everybody where its scorer is gone."""
+        try:
+            return self._scorers.get(model, self._manifest["models"][model]["scorer"]).spec.narrowed
+        except ScorerGone:
+            return EVERYBODY
+
+    def _dimension(self, entity: str, population: Population | None = None) -> Parts:
+        """Rows of a dimension; with a population also, in `inside`, who is in it."""
         file = pq.ParquetFile(self._out / self._manifest["signals"][entity]["file"])
         for batch in file.iter_batches(ROWS):
-            yield rows.DIMENSIONS[entity](pa.Table.from_batches([batch]), self.run_id, self._names)
+            part = pa.Table.from_batches([batch])
+            found = rows.DIMENSIONS[entity](part, self.run_id, self._names)
+            if population is not None:
+                found = found.append_column("inside", pa.array(population.holds_for(part, len(part))))
+            yield found
 
     def _facts(self, model: str) -> Parts:
         key = model_key(model, self._manifest["models"][model]["scorer"])

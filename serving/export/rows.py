@@ -176,8 +176,12 @@ class AtRisk:
     def __init__(self) -> None:
         self._parts: list[pa.Table] = []
 
-    def add(self, accounts: pa.Table, scores: pa.Table) -> None:
-        """Rows of `account_dim` and of `score_fact`, of the same accounts in the same order."""
+    def add(self, accounts: pa.Table, scores: pa.Table, inside: Any = None) -> None:
+        """Rows of `account_dim` and of `score_fact`, of the same accounts in the same order.
+
+        `inside`, an Arrow column of as many flags, says who is in the model's population (None: everybody). The others are another
+        model's, or nobody's: they are not counted, so that models of one outcome add up.
+        """
         if not accounts["account_key"].equals(scores["account_key"]):
             raise ValueError("the accounts are not those of the scores, row for row")
         arr = _whole(pc.fill_null(accounts["arr"], 0.0), 100)
@@ -198,7 +202,7 @@ class AtRisk:
         )
         # An account that pays nothing has no revenue at risk; without contracts in the source those with a score count.
         paying = pc.or_(pc.greater(arr, 0), pc.and_(scored, pc.is_null(accounts["arr"])))
-        self._parts.append(self._sum(table.filter(paying)))
+        self._parts.append(self._sum(table.filter(paying if inside is None else pc.and_(paying, inside))))
         if len(self._parts) == 64:
             self._parts = [self._sum(pa.concat_tables(self._parts))]
 

@@ -22,6 +22,7 @@ from serving.store.tables import (
     changes,
     decisions,
     dirty,
+    eligibilities,
     idempotency,
     inbox,
     objections,
@@ -182,7 +183,7 @@ def lock(here: Connection, *tables: Table) -> None:
 def _named(here: Connection, connections: Iterable[ConnectionConfig]) -> Iterator[tuple[str, str]]:
     """Kind and id of everybody whom a row names, each once."""
     seen: set[tuple[str, str]] = set()
-    for table in (signals, decisions, overrides, dirty, writebacks, inbox):
+    for table in (signals, eligibilities, decisions, overrides, dirty, writebacks, inbox):
         asked = select(table.c.entity, table.c.entity_id).where(table.c.entity_id.is_not(None)).distinct()
         seen.update((kind, name) for kind, name in here.execute(asked))
     seen.update(("account", name) for name in here.execute(select(changes.c.account_id).distinct()).scalars() if name)

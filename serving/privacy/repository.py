@@ -15,6 +15,7 @@ from serving.store.tables import (
     changes,
     decisions,
     dirty,
+    eligibilities,
     idempotency,
     inbox,
     ledger,
@@ -185,7 +186,7 @@ def erase(
         for where, what, which in {*aliases, *(tuple(row) for row in connection.execute(written))}
     ]
     done["ledger"] = _delete(connection, ledger, or_(false(), *ours))
-    for table in (signals, decisions, overrides, dirty, writebacks):
+    for table in (signals, eligibilities, decisions, overrides, dirty, writebacks):
         done[table.name] = _delete(connection, table, and_(table.c.entity == kind, table.c.entity_id == name))
     # What names nobody stays, and holds no more: the home's copy of it would be taken for newer.
     done["objections"] = int(allow(connection, kind, name, now_us))

@@ -7,18 +7,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.kit.errors import BadInput, Fault
+from features.outcomes.catalog import outcomes_of
+from features.outcomes.outcome import Outcome
 from models.scorer.reasons import Told
 from models.scorer.scorer import Reason, Scorer, sigmoid
 from serving import eligibility
 from serving.champion import Champion
+from serving.scoring import repository as stored
 from serving.scoring.repository import Values
-from serving.scoring.rows import FIXED, ScoredRow, at_stake
+from serving.scoring.rows import ScoredRow, at_stake, is_signal
 
 HALF = 1e-6
 """How near to half a cent an amount is rounded by Python, which knows the exact number."""
@@ -97,7 +103,7 @@ def score_columns(
     `opted_out_ids` are the ids that must not be scored; they get `opted_out`. Raises `BadInput` when the panel lacks signals that the
     scorer needs.
     """
-    kept, at = to_score(panel, opted_out_ids)
+    kept, at = to_score(champion, panel, opted_out_ids)
     return assembled(champion.scorer, panel, kept, at, explained(champion.scorer, panel, at, reasons))
 
 
@@ -110,9 +116,37 @@ class Explained:
     told: Told | None
 
 
-def to_score(panel: pa.Table, opted_out_ids: Set[str] = frozenset()) -> tuple[pa.ChunkedArray, np.ndarray]:
+def eligibility_of(champion: Champion, panel: pa.Table) -> pa.ChunkedArray:
+    """(n,) text: `eligible`, or why the model gives no score. Raises `BadInput` when the panel lacks what its population reads."""
+    lacking = [name for name in champion.population.signals if name not in panel.column_names]
+    if lacking:
+        raise BadInput(
+            f"the population of {champion.name} ({champion.population})",
+            [
+                Fault(
+                    where=f"signal {name}", found="the source does not offer it",
+                    rule="the live version is for those of whom it says so",
+                    next_step="deliver its table and columns again (python -m features check), or train a version without it",
+                )
+                for name in lacking
+            ],
+        )  # fmt: skip
+    from features.panel.build import eligibility_of as of_outcome  # not where a cluster computes
+
+    return champion.population.narrow(of_outcome(panel, champion.definition.outcome), panel)
+
+
+def outcomes_for(models: Sequence[Champion]) -> list[Outcome]:
+    """The outcomes that a panel for these models of one entity tells eligibility for: first the usual one, which stands beside
+    the signals."""
+    return [*outcomes_of(models[0].definition.entity)[:1], *(model.definition.outcome for model in models)]
+
+
+def to_score(
+    champion: Champion, panel: pa.Table, opted_out_ids: Set[str] = frozenset()
+) -> tuple[pa.ChunkedArray, np.ndarray]:
     """Why each row gets no score (null where it gets one), and the (m,) places of those that do."""
-    status = panel["eligibility"]
+    status = eligibility_of(champion, panel)
     if opted_out_ids:
         asked = pc.is_in(panel["entity_id"], value_set=pa.array(sorted(opted_out_ids), pa.string()))
         status = pc.if_else(asked, eligibility.OPTED_OUT, status)
@@ -122,7 +156,7 @@ def to_score(panel: pa.Table, opted_out_ids: Set[str] = frozenset()) -> tuple[pa
 
 def explained(scorer: Scorer, panel: pa.Table, at: np.ndarray, reasons: int) -> Explained:
     """The scores of some rows of a panel, with the strongest reasons."""
-    x = scorer.encode({name: panel[name] for name in panel.column_names if name not in FIXED})[at]
+    x = scorer.encode({name: panel[name] for name in panel.column_names if is_signal(name)})[at]
     if not reasons:
         return Explained(scorer.log_odds(x), None, None)
     log_odds, effects = scorer.explain(x)
@@ -139,6 +173,23 @@ def assembled(
         panel, kept, at, found.log_odds, probability, scorer.percentile(probability).astype(np.int64), found.themes,
         found.told, stakes(probability, value),
     )  # fmt: skip
+
+
+def stored_rows(
+    panel: pa.Table, values: Sequence[Values], as_of: datetime, models: Sequence[Champion], origin: str
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What the store keeps of a panel of one entity kind: its signals, and who gets a score by which of its models.
+
+    `values` is `signal_rows(panel)`, `models` are the live ones, one at least.
+    """
+    entity, fixed = models[0].entity, panel.select(["entity_id", "eligibility", "value"]).to_pydict()
+    found = zip(fixed["entity_id"], fixed["eligibility"], fixed["value"], values, strict=True)
+    codes = [
+        stored.eligibility_row(model.name, entity, entity_id, as_of, code)
+        for model in models
+        for entity_id, code in zip(fixed["entity_id"], eligibility_of(model, panel).to_pylist(), strict=True)
+    ]
+    return [stored.row(entity, i, as_of, status, worth, own, origin) for i, status, worth, own in found], codes
 
 
 def stakes(probability: np.ndarray, value: np.ndarray) -> np.ndarray:

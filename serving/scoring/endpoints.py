@@ -198,7 +198,7 @@ async def describe(model: ModelName, request: Request) -> Response:
     themes = {signal.theme for signal in spec.signals}
     answer = ModelAnswer(
         champion.name, spec.title, champion.version, f"sha256:{champion.sha256}", champion.entity, champion.horizon_days,
-        spec.outcome, champion.pointer.promoted_at, spec.base_rate, spec.trained_from, spec.trained_to, spec.source,
+        spec.outcome, str(champion.population), champion.pointer.promoted_at, spec.base_rate, spec.trained_from, spec.trained_to, spec.source,
         [theme for theme in FIT_THEMES if theme in themes],
         [BandShown(name, lowest) for name, lowest in spec.bands],
         [

@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, and_, bindparam, delete, select
 
 from features.kit.clock import AHEAD_US, SKEW_US, now, to_us
 from serving.decisions.repository import WHAT_IF, of_its_time
 from serving.privacy.repository import without_erased
 from serving.scoring.trend import EARLIEST_US, LATEST_US
 from serving.store.connect import Store, upsert
-from serving.store.tables import decisions, signals
+from serving.store.tables import decisions, eligibilities, signals
 
 _PART = 500
 """Bound values in one statement; older SQLite takes 999."""
@@ -38,9 +38,14 @@ _earlier = (
     .correlate(signals)
     .scalar_subquery()
 )
+# Of another moment it is not that of these signals: the model was not live when they were computed.
+_own = and_(
+    eligibilities.c.entity == signals.c.entity, eligibilities.c.entity_id == signals.c.entity_id,
+    eligibilities.c.model == bindparam("model"), eligibilities.c.as_of == signals.c.as_of,
+)  # fmt: skip
 _select = select(
-    signals.c.entity_id, signals.c.as_of, signals.c.eligibility, signals.c.value, signals.c.signals, _earlier
-).where(
+    signals.c.entity_id, signals.c.as_of, signals.c.eligibility, signals.c.value, signals.c.signals, _earlier, eligibilities.c.code
+).select_from(signals.outerjoin(eligibilities, _own)).where(
     signals.c.entity == bindparam("entity"), signals.c.entity_id.in_(bindparam("ids", expanding=True)),
     signals.c.as_of <= bindparam("latest"),
 )  # fmt: skip
@@ -52,10 +57,13 @@ class StoredSignals:
 
     as_of_us: int
     eligibility: str
+    """Of the entity's usual outcome."""
     value: float | None
     values: Values
     earlier_score: int | None = None
     """The model's score of 28 to 84 days before, percentile 1-100; None when there was none."""
+    own: str | None = None
+    """Of the model that was asked for; None when it was not live when they were computed, or an older version computed them."""
 
 
 def fetch(store: Store, entity: str, ids: Iterable[str], model: str, now_us: int) -> dict[str, StoredSignals]:
@@ -65,7 +73,7 @@ def fetch(store: Store, entity: str, ids: Iterable[str], model: str, now_us: int
     asked = {"entity": entity, "ids": wanted, "model": model, "latest": now_us + AHEAD_US}
     with store.read() as connection:
         rows = connection.execute(_select, asked)
-        return {r[0]: StoredSignals(r[1], r[2], r[3], _decode(r[4]), r[5]) for r in rows}
+        return {r[0]: StoredSignals(r[1], r[2], r[3], _decode(r[4]), r[5], r[6]) for r in rows}
 
 
 def row(
@@ -83,8 +91,17 @@ def row(
     }
 
 
-def put(connection: Connection, rows: Sequence[Mapping[str, Any]], now_us: int | None = None) -> None:
-    """Store rows in the caller's transaction; newer signals that are there stay, and what was erased stays away.
+def eligibility_row(model: str, entity: str, entity_id: str, as_of: datetime, code: str) -> dict[str, Any]:
+    """A row of who gets a score, for `put`."""
+    return {"model": model, "entity": entity, "entity_id": entity_id, "as_of": to_us(as_of), "code": code}
+
+
+def put(
+    connection: Connection, rows: Sequence[Mapping[str, Any]], now_us: int | None = None,
+    of_models: Sequence[Mapping[str, Any]] = (),
+) -> None:  # fmt: skip
+    """Store rows, and who gets a score by which model, in the caller's transaction; newer ones that are there stay, and what was
+    erased stays away.
 
     Signals for a moment after the clock (`now_us`, default this command's) are no newer ones: they were stored by mistake, and
     make way.
@@ -93,6 +110,8 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]], now_us: int |
     for entity in sorted({row["entity"] for row in rows}):
         forget_later(connection, entity, now_us, [row["entity_id"] for row in rows if row["entity"] == entity])
     upsert(connection, signals, without_erased(connection, rows), unique=("entity", "entity_id"), newest="as_of")
+    own = without_erased(connection, of_models)
+    upsert(connection, eligibilities, own, unique=("entity", "entity_id", "model"), newest="as_of")
 
 
 def has_later(connection: Connection, entity: str, now_us: int) -> bool:
@@ -103,9 +122,10 @@ def has_later(connection: Connection, entity: str, now_us: int) -> bool:
 
 def forget_later(connection: Connection, entity: str, now_us: int, ids: Sequence[str] | None = None) -> None:
     """Take signals for a moment after the clock out, all of an entity kind or those of some ids."""
-    later = (signals.c.entity == entity, signals.c.as_of > now_us + SKEW_US)
-    if ids is None:
-        connection.execute(delete(signals).where(*later))
-        return
-    for start in range(0, len(ids), _PART):
-        connection.execute(delete(signals).where(*later, signals.c.entity_id.in_(ids[start : start + _PART])))
+    for table in (signals, eligibilities):
+        later = (table.c.entity == entity, table.c.as_of > now_us + SKEW_US)
+        if ids is None:
+            connection.execute(delete(table).where(*later))
+            continue
+        for start in range(0, len(ids), _PART):
+            connection.execute(delete(table).where(*later, table.c.entity_id.in_(ids[start : start + _PART])))

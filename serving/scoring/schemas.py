@@ -331,6 +331,10 @@ class ModelAnswer(Struct):
     entity: Annotated[str, Meta(description="account or lead", examples=["account"])]
     horizon_days: Annotated[int, Meta(description="days from as_of in which the outcome counts", examples=[90])]
     outcome: Annotated[str, Meta(description="what happened to those with the outcome", examples=["left"])]
+    population: Annotated[
+        str,
+        Meta(description="whom it is for; the others get no_score outside_population", examples=["plan is enterprise"]),
+    ]
     live_since: Annotated[str, Meta(description="UTC", examples=["2026-11-23T06:00:00+00:00"])]
     base_rate: Annotated[float, Meta(description="share of the outcome in training, 0 to 1", examples=[0.061])]
     trained_from: Annotated[

@@ -10,7 +10,10 @@ from typing import Any
 from msgspec import UNSET
 
 from features.kit.clock import DAY_US, from_us, iso
+from features.outcomes.catalog import outcomes_of
 from features.signals.signal import FIT_THEMES
+from models.population import OUTSIDE
+from models.scorer.encoder import kind_of
 from models.scorer.reason_texts import Reason
 from models.scorer.scorer import Scorer, sigmoid
 from serving import eligibility
@@ -73,9 +76,17 @@ class _Subject:
     overlaid: list[str] | None = None
     warnings: list[str] = field(default_factory=list)
     no_score: str | None = None
+    why: str = ""
+    """Why there is no score, in words, where that hangs on the version; empty for those of the code."""
     earlier_score: int | None = None
     recorded: bool = True
     """Whether a decision record is kept: not of what was erased."""
+
+    def outside(self, champion: Champion, known: Values) -> None:
+        """No score, for it is not of the model's population. A name that no signal has is a fault, told when it is scored: it may be
+        the one that the population reads, misspelt."""
+        if self.values.keys() <= champion.inputs:
+            self.no_score, self.why = OUTSIDE, champion.population.why_not(known)
 
 
 @dataclass(slots=True)
@@ -121,7 +132,8 @@ def score_together(
             elif found.no_score is None:
                 to_score.append((found, number))
             else:
-                shown = NoScore(found.no_score, eligibility.detail(found.no_score, champion.definition.outcome))
+                why = found.why or eligibility.detail(found.no_score, champion.definition.outcome)
+                shown = NoScore(found.no_score, why)
                 results.append((found, _result(found, terms, no_score=shown)))
     if to_score:
         X, faults, warnings = champion.scorer.encode_records(
@@ -193,6 +205,8 @@ def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion:
             no_score=eligibility.ERASED if erased else eligibility.OPTED_OUT,
             recorded=not erased,
         )
+    if given and (faults := _wrong_types(index, given, champion)):
+        return error_of(index, entity_id, faults, "bad_signals")
     row = stored.get(entity_id) if entity_id is not None else None
     if row is None:
         if given is None:
@@ -202,20 +216,36 @@ def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion:
                 "give its signals, or run python -m serving batch, which fills the store",
             )  # fmt: skip
             return error_of(index, entity_id, [fault], "unknown_entity")
-        return _Subject(
-            index, entity_id, terms.now_us, value, given, "request", warnings=_absent(scorer, given, "request"),
-            no_score=_too_little(scorer, given),
+        values = _read(champion, given)
+        subject = _Subject(
+            index, entity_id, terms.now_us, value, values, "request", warnings=_absent(scorer, values, "request"),
+            no_score=_too_little(scorer, values),
         )  # fmt: skip
+        if subject.no_score is None and not champion.population.holds(given):
+            subject.outside(champion, given)
+        return subject
     values = {name: row.values[name] for name in scorer.names if name in row.values}
     subject = _Subject(
         index, entity_id, row.as_of_us, row.value if value is None else value, values, "store",
         warnings=_absent(scorer, values, "store"), earlier_score=row.earlier_score,
-        no_score=None if row.eligibility == eligibility.ELIGIBLE else row.eligibility,
     )  # fmt: skip
+    known: Values = row.values
     if given:
-        subject.values = {**values, **given}
+        known = {**row.values, **given}
+        subject.values = {**values, **_read(champion, given)}
         subject.warnings = _absent(scorer, subject.values, "store and the request")
         subject.signals_from, subject.overlaid, subject.as_of_us = "store+request", sorted(given), terms.now_us
+    status = _status(champion, row, known)
+    if status is None:
+        fault = FaultJson(
+            f"record {index}, entity_id", f"who gets a score by {champion.name} was not told yet of what is stored",
+            "a model that asks another outcome than the others is told of by the batch", "run python -m serving batch",
+        )  # fmt: skip
+        return error_of(index, entity_id, [fault], "unknown_entity")
+    if status == OUTSIDE:
+        subject.outside(champion, known)
+    elif status != eligibility.ELIGIBLE:
+        subject.no_score = status
     if given and all(name in given for name in scorer.names):
         return subject  # nothing of what is stored is used, however old it is
     if subject.no_score is None and terms.too_old(champion, row.as_of_us):
@@ -226,6 +256,33 @@ def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion:
         days = (terms.now_us - row.as_of_us) // DAY_US
         subject.warnings.append(f"the stored signals are {days} days old: see that python -m serving batch runs")
     return subject
+
+
+def _status(champion: Champion, row: StoredSignals, values: Values) -> str | None:
+    """Whether the live version scores stored signals: `eligible`, or why not; None when nobody told it for this model.
+
+    What its outcome says of somebody is stored; whether somebody is of its population is told by `values`, the signals by name:
+    a version that was put live since they were stored may be for others. What stands beside the signals is the usual outcome's.
+    """
+    usual = champion.definition.outcome is outcomes_of(champion.definition.entity)[0]
+    told = row.own if row.own is not None else row.eligibility if usual else None
+    if told not in (eligibility.ELIGIBLE, OUTSIDE):
+        return told
+    return eligibility.ELIGIBLE if champion.population.holds(values) else OUTSIDE
+
+
+def _read(champion: Champion, given: Values) -> Values:
+    """The signals of a request without those that the population alone reads: the scorer would not know them."""
+    return {name: value for name, value in given.items() if name not in champion.aside} if champion.aside else given
+
+
+def _wrong_types(index: int, given: Values, champion: Champion) -> list[FaultJson]:
+    """What is wrong with the signals that the population alone reads; the scorer tells of its own."""
+    aside = {name: given[name] for name in champion.aside if name in given}
+    return [
+        FaultJson(f"record {index}, signal {name}", f"a {kind_of(aside[name])}", rule, "send one that the population reads")
+        for name, rule in champion.population.wrong_types(aside).items()
+    ]  # fmt: skip
 
 
 def _too_little(scorer: Scorer, values: Mapping[str, Any]) -> str | None:

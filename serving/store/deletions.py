@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select
 
 from features.kit.clock import DAY_US
 from features.sources.suppression import hash_of_id
-from serving.store.tables import dirty, removals, signals, writebacks
+from serving.store.tables import dirty, eligibilities, removals, signals, writebacks
 from serving.store.text import kept
 
 PRESENT, DELETED, MERGED = "present", "deleted", "merged"
@@ -60,7 +60,7 @@ def merged_into(connection: Connection, entity: str, since: Mapping[str, int]) -
 def forget_scores(connection: Connection, entity: str, ids: Sequence[str]) -> None:
     """Take away what an entity that is gone must not have any more; its history stays, as a record of what was said when."""
     for part in parts(ids):
-        for table in (signals, writebacks, dirty):
+        for table in (signals, eligibilities, writebacks, dirty):
             connection.execute(delete(table).where(and_(table.c.entity == entity, table.c.entity_id.in_(part))))
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from serving.store.text import StoredText
 
-REVISION = "0007"
+REVISION = "0008"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
@@ -42,12 +42,29 @@ signals = Table(
     Column("entity", StoredText, nullable=False),
     Column("entity_id", StoredText, nullable=False),
     Column("as_of", BigInteger, nullable=False, comment="the moment the signals are for"),
-    Column("eligibility", StoredText, nullable=False, comment="'eligible' or the code of why there is no score"),
+    Column(
+        "eligibility",
+        StoredText,
+        nullable=False,
+        comment="of the entity's usual outcome: 'eligible', or why there is no score",
+    ),
     Column("value", Float(53), comment="yearly recurring revenue or expected deal size, currency units"),
     Column("signals", LargeBinary, nullable=False, comment="JSON object, name to number, text or null"),
     Column("origin", StoredText, nullable=False, comment="run id of a batch, or 'worker'"),
     PrimaryKeyConstraint("entity", "entity_id"),
     comment="the newest signals of each entity; written by the batch and the worker, read by the API",
+)
+
+eligibilities = Table(
+    "eligibilities",
+    metadata,
+    Column("entity", StoredText, nullable=False),
+    Column("entity_id", StoredText, nullable=False),
+    Column("model", StoredText, nullable=False),
+    Column("as_of", BigInteger, nullable=False, comment="that of the signals with which it was told"),
+    Column("code", StoredText, nullable=False, comment="'eligible' or the code of why the model gives no score"),
+    PrimaryKeyConstraint("entity", "entity_id", "model"),
+    comment="who gets a score, per model; written together with the signals, and true of those of the same moment alone",
 )
 
 decisions = Table(

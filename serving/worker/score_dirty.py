@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, delete, func, select
 
 from features.kit.clock import Clock, from_us, system_us, to_us
+from features.outcomes.outcome import Outcome
 from features.panel.build import build_panel
 from features.sources.schema import ENTITIES
 from features.sources.source import Source
@@ -28,7 +29,7 @@ from serving.outbox import repository as outbox
 from serving.outbox.repository import WEBHOOK, NewScore
 from serving.privacy import repository as privacy
 from serving.scoring import repository as stored
-from serving.scoring.columns import score_columns
+from serving.scoring.columns import outcomes_for, score_columns, stored_rows
 from serving.scoring.repository import Values
 from serving.scoring.rows import signal_rows
 from serving.store.connect import Store
@@ -200,12 +201,13 @@ def _score_some(
         since = {entity: _since(connection, champions, entity, wanted, as_of) for entity, wanted in ids.items()}
         merged = {entity: merged_into(connection, entity, own) for entity, own in since.items()}
     kept: list[dict[str, Any]] = []
+    codes: list[dict[str, Any]] = []
     decided: list[dict[str, Any]] = []
     to_write: list[NewScore] = []
     with overlaid(source, told.by_table) as above:
         for entity, wanted in ids.items():
             if (wanted or not found.generations) and above.has(ENTITIES[entity]):
-                new_signals, new_decisions, new_scores = _score_entity(
+                new_signals, new_codes, new_decisions, new_scores = _score_entity(
                     above,
                     entity,
                     wanted,
@@ -218,10 +220,11 @@ def _score_some(
                     merged[entity],
                 )
                 kept += new_signals
+                codes += new_codes
                 decided += new_decisions
                 to_write += new_scores
     with store.write() as connection:
-        stored.put(connection, kept, to_us(as_of))
+        stored.put(connection, kept, to_us(as_of), codes)
         history.put(connection, decided)
         outbox.enqueue(connection, connections, to_write, system_us(), found.priority, to_us(as_of))
         for (entity, entity_id), generation in found.generations.items():
@@ -267,18 +270,20 @@ def _score_entity(
     run_id: str | None,
     since: Mapping[str, int],
     merged: set[str],
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[NewScore]]:
-    """`since`: the `as_of` of the scores that these will be compared with. Those of `merged` took in others: their old rows are
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]], list[NewScore]]:
+    """Signals, who gets a score by which model, decisions and what may be written back.
+
+    `since`: the `as_of` of the scores that these will be compared with. Those of `merged` took in others: their old rows are
     others than they were."""
-    panel, aged = _panels(source, entity, ids, as_of, since)
+    live = champions.of_entity(entity)
+    panel, aged = _panels(source, entity, ids, as_of, since, outcomes_for(live) if live else ())
     values = signal_rows(panel)
-    columns = panel.select(["entity_id", "eligibility", "value"]).to_pydict()
-    subjects = list(zip(columns["entity_id"], columns["eligibility"], columns["value"], values, strict=True))
-    kept = [stored.row(entity, i, as_of, status, value, v, "worker") for i, status, value, v in subjects]
-    now = dict(zip(columns["entity_id"], values, strict=True))
+    # Nobody is dirty of whom no model is live, but an empty round has both kinds (`score_round`).
+    kept, codes = stored_rows(panel, values, as_of, live, "worker") if live else ([], [])
+    now = dict(zip(panel["entity_id"].to_pylist(), values, strict=True))
     restated = _restated(source, entity, {i: us for i, us in since.items() if i in merged})
     decided, to_write = [], []
-    for champion in champions.of_entity(entity):
+    for champion in live:
         names = champion.scorer.names
         old = {
             i: {
@@ -305,16 +310,16 @@ def _score_entity(
                     result.probability, [reason.text for reason in result.reasons], result.no_score,
                 )
             )  # fmt: skip
-    return kept, decided, to_write
+    return kept, codes, decided, to_write
 
 
 def _panels(
-    source: Source, entity: str, ids: list[str], as_of: datetime, since: Mapping[str, int]
+    source: Source, entity: str, ids: list[str], as_of: datetime, since: Mapping[str, int], outcomes: Sequence[Outcome]
 ) -> tuple[pa.Table, dict[str, Values]]:
     """The panel, and the signals that the rows known before an entity's earlier score give at the same moment: both in one, for
     a panel of a few entities costs what its columns cost."""
     moments = {i: [as_of, *([from_us(since[i])] if i in since else [])] for i in ids}
-    both = build_panel(source, entity, [as_of], known_before=moments)  # type: ignore[arg-type]  # a key of ENTITIES
+    both = build_panel(source, entity, [as_of], known_before=moments, outcomes=outcomes)  # type: ignore[arg-type]  # a key of ENTITIES
     now = pc.equal(both["known_before"], pa.scalar(as_of, pa.timestamp("us", "UTC")))
     then = both.filter(pc.invert(now)).drop_columns("known_before")
     aged = dict(zip(then["entity_id"].to_pylist(), signal_rows(then), strict=True))
