@@ -21,6 +21,14 @@ SourceOption = Annotated[
     str, typer.Option(help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
 ]
 DataOption = Annotated[Path | None, typer.Option(help="The directory that ${data} stands for.")]
+CountedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        help="Where it is counted whom another live model of its outcome is for too; default the source that it was trained on.",
+        show_default=False,
+    ),
+]
 SinceOption = Annotated[str | None, typer.Option(help="Use observation dates from this date on.")]
 EngineOption = Annotated[str, typer.Option(help="duckdb, pandas or spark")]
 BudgetOption = Annotated[
@@ -201,13 +209,16 @@ def fit_table(
 
 @app.command()
 def promote(
-    model: ModelArgument, version: Annotated[int | None, typer.Option(help="The newest when not given.")] = None
+    model: ModelArgument,
+    version: Annotated[int | None, typer.Option(help="The newest when not given.")] = None,
+    source: CountedOption = None,
+    data: DataOption = None,
 ) -> None:
-    """Make a version champion if its gates held; exit code 3 when they did not."""
+    """Make a version champion if its gates held and no other live model of its outcome is for the same; exit code 3 when not."""
     from features.kit.settings import Settings
     from training.promote import promote as put_live
 
-    print(json.dumps(put_live(Settings.from_env(), model, version), indent=2))
+    print(json.dumps(put_live(Settings.from_env(), model, version, source, data), indent=2))
 
 
 @app.command()
@@ -326,12 +337,12 @@ def monitor(
 
 
 @app.command()
-def rollback(model: ModelArgument) -> None:
+def rollback(model: ModelArgument, source: CountedOption = None, data: DataOption = None) -> None:
     """Make the previous champion champion again."""
     from features.kit.settings import Settings
     from training.promote import rollback as take_back
 
-    print(json.dumps(take_back(Settings.from_env(), model), indent=2))
+    print(json.dumps(take_back(Settings.from_env(), model, source, data), indent=2))
 
 
 def _check(budget: float, trials: int | None, capacity: str | None) -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from features.kit.errors import Refused, TrainingRefused
 
-__all__ = ["LOOK", "NOTHING_LIVE", "PromotionRefused", "TrainingRefused"]  # the last is told by `features check` too
+__all__ = [
+    "LOOK",
+    "NOTHING_LIVE",
+    "ChampionChanged",
+    "PromotionRefused",
+    "SharedPopulation",
+    "TrainingRefused",
+]  # the last is told by `features check` too
 
 NOTHING_LIVE = Refused.exit_code
 """Exit code of a command that did its work, and whose answer is that nothing may go live."""
@@ -14,3 +21,18 @@ LOOK = 4
 
 class PromotionRefused(Refused):
     """Raised when a gate keeps a version from becoming champion."""
+
+    short = "it may not go live"
+    """In a report's verdict, after "refused: "."""
+
+
+class ChampionChanged(PromotionRefused):
+    """Raised when another version became champion since this one was compared with the one before."""
+
+    short = "another became champion meanwhile"
+
+
+class SharedPopulation(PromotionRefused):
+    """Raised when another live model of the same outcome is for some of the same, or that cannot be told."""
+
+    short = "another live model of its outcome is for some of the same"

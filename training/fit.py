@@ -128,7 +128,7 @@ def fit_source(
         report["seconds"] = round(clock.monotonic() - began, 1)
         if register:
             progress("registering", 0.9)
-            _register(settings, definition, result, learnt, present, Path(scratch), trials, seed)
+            _register(settings, definition, result, learnt, present, Path(scratch), trials, seed, opened)
     progress("done", 1.0)
     report["seconds"] = round(clock.monotonic() - began, 1)
     return report
@@ -266,6 +266,7 @@ def _register(
     scratch: Path,
     trials: int | None,
     seed: int,
+    source: Source,
 ) -> None:
     """One run, one version, the alias challenger; champion when the gates hold and `present` still is the champion."""
     from models import registry
@@ -294,11 +295,11 @@ def _register(
     registry.set_alias(settings, definition.name, registry.CHALLENGER, version.version)
     if result.judgement.passed:
         try:
-            promote_version(settings, definition.name, version.version, present)
+            promote_version(settings, definition.name, version.version, present, source)
             report["promoted"] = True
         except PromotionRefused as refused:
             report |= {
-                "verdict": "refused: another became champion meanwhile",
+                "verdict": f"refused: {refused.short}",
                 "verdict_code": Verdict.REFUSED.value,
                 "ready": False,
                 "why": [str(refused)],

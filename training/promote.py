@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from features.kit.errors import UserMistake
 from features.kit.settings import Settings
@@ -16,16 +16,23 @@ from models import champion_pointer, registry
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
 from models.scorer.verdict import require_not_refused
-from training.errors import PromotionRefused
+from training import overlap
+from training.errors import ChampionChanged, PromotionRefused, SharedPopulation
+
+if TYPE_CHECKING:
+    from features.sources.source import Source
 
 GATES, PASSED = "gates", "passed"
 """The tag of a version that says whether its gates held, and its value when they did."""
 
 
-def promote(settings: Settings, model: str, version: int | None = None) -> dict[str, object]:
+def promote(
+    settings: Settings, model: str, version: int | None = None, source: str | None = None, data: Path | None = None
+) -> dict[str, object]:
     """Make a version (the newest when None) champion, if its gates held when it was judged.
 
-    Raises `PromotionRefused` (exit code 3) with the failed gates, `UserMistake` for an unknown version.
+    `source` and `data` are those in which accounts are counted that another live model of its outcome is for too; by default the
+    source that it was trained on. Raises `PromotionRefused` (exit code 3) with the failed gates, `UserMistake` for an unknown version.
     """
     name = get_model(model).name
     registry.require_writable(settings)
@@ -39,7 +46,15 @@ def promote(settings: Settings, model: str, version: int | None = None) -> dict[
             f"The numbers are in its run {found.run_id} and in report.json; train a better one, or mend what the gate names"
         )
     _beats_its_rule(settings, name, found)
-    return promote_version(settings, name, found.version, present)
+    return promote_version(settings, name, found.version, present, _opened(source, data))
+
+
+def _opened(source: str | None, data: Path | None) -> Source | None:
+    if source is None:
+        return None
+    from features.sources.loader import open_source
+
+    return open_source(source, data, keep_going=True)
 
 
 def _beats_its_rule(settings: Settings, name: str, version: registry.Version) -> None:
@@ -68,23 +83,36 @@ def champion_version(settings: Settings, name: str) -> int | None:
     return None if found is None else found.version
 
 
-def promote_version(settings: Settings, name: str, version: int, instead_of: int | None) -> dict[str, object]:
+def promote_version(
+    settings: Settings, name: str, version: int, instead_of: int | None, source: Source | None = None
+) -> dict[str, object]:
     """Alias, export and pointer under the lock; the gates are the caller's business.
 
     `instead_of` is the champion (None: none) that the version was compared with; raises `PromotionRefused` when another one
-    is champion by now. The alias is set first and the pointer last: what breaks between the two is completed by
+    is champion by now, or another live model of its outcome is for some of the same (`training.overlap`). The alias is set first and the pointer last: what breaks between the two is completed by
     `python -m serving sync`.
     """
-    with champion_pointer.locked(settings.home, name), tempfile.TemporaryDirectory() as scratch:
+    definition = get_model(name)
+    with (
+        champion_pointer.locked(settings.home, name),
+        overlap.one_at_a_time(settings.home, definition),
+        tempfile.TemporaryDirectory() as scratch,
+    ):
         directory = registry.download(settings, registry.get_version(settings, name, version), Path(scratch))
         # Before the alias is set: it must not stand for a scorer that does not verify, or that says that it is not for use.
-        require_not_refused(Scorer.load(directory).spec, f"version {version} of {name}")
+        scorer = Scorer.load(directory)
+        require_not_refused(scorer.spec, f"version {version} of {name}")
+        try:
+            overlap.require_apart(settings, definition, scorer, source)
+        except SharedPopulation as refused:
+            registry.tag_version(settings, name, version, "promotion", f"refused: {refused}")
+            raise
         before = registry.by_alias(settings, name, registry.CHAMPION)
         if (None if before is None else before.version) not in (instead_of, version):
             assert before is not None
             said = f"refused: version {before.version} became champion meanwhile"
             registry.tag_version(settings, name, version, "promotion", said)
-            raise PromotionRefused(
+            raise ChampionChanged(
                 f"version {version} of {name} is not promoted: it was compared with "
                 f"{'no champion' if instead_of is None else f'champion {instead_of}'}, and version {before.version} became champion "
                 f"meanwhile; see python -m training compare {name}, then promote it again if it is the better one"
@@ -106,7 +134,7 @@ def promote_version(settings: Settings, name: str, version: int, instead_of: int
     }
 
 
-def rollback(settings: Settings, model: str) -> dict[str, object]:
+def rollback(settings: Settings, model: str, source: str | None = None, data: Path | None = None) -> dict[str, object]:
     """Make the previous champion champion again; a second rollback goes forward again.
 
     Raises `UserMistake` when there is no previous champion.
@@ -119,4 +147,4 @@ def rollback(settings: Settings, model: str) -> dict[str, object]:
         raise UserMistake(
             f"{name} has no previous champion to go back to: promote a version with python -m training promote {name} --version N"
         )
-    return promote_version(settings, name, before.version, present)
+    return promote_version(settings, name, before.version, present, _opened(source, data))

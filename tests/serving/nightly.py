@@ -46,7 +46,7 @@ def from_file(folder: Path) -> Any:
     """`panel_parts` that builds once."""
 
     def parts(
-        source: Any, entity: Any, as_of: Any, rows: int, engine: str, carried: Any, known: Any, ids: Any
+        source: Any, entity: Any, as_of: Any, rows: int, engine: str, carried: Any, known: Any, ids: Any, _outcomes: Any
     ) -> Iterator[pa.Table]:
         path = folder / f"{entity}-{as_of:%Y%m%d}-{known or as_of:%Y%m%d}.parquet"
         if not path.exists():

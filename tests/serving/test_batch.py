@@ -67,7 +67,15 @@ def batch(
     original = running.panel_parts
 
     def parts(
-        source: Source, entity: Any, as_of: Any, rows: int, engine: str, carried: Any, known: Any, ids: Any
+        source: Source,
+        entity: Any,
+        as_of: Any,
+        rows: int,
+        engine: str,
+        carried: Any,
+        known: Any,
+        ids: Any,
+        _outcomes: Any,
     ) -> Iterator[pa.Table]:
         key = (entity, as_of, known, ids and tuple(ids))
         if key not in panels:

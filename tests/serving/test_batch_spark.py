@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Set
+from collections.abc import Callable, Set
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from models.scorer.scorer import Scorer
 from serving.batch import spark
 from serving.champion import Champion
 from serving.manifest import read_manifest
-from serving.scoring.columns import ScoredColumns, score_columns
+from serving.scoring.columns import ScoredColumns, score_columns, to_score
 from tests.scorers import make_scorer
 from tests.serving.running import Home, quick_home
 from tests.serving.test_batch import bytes_of
@@ -84,6 +84,10 @@ def plain(scored: ScoredColumns) -> list[object]:
     ]  # fmt: skip
 
 
+def choosing(champion: Champion, quiet: Callable[[pa.Table], Set[str]]) -> spark.Choose:
+    return lambda panel: to_score(champion, panel, quiet(panel))
+
+
 def test_publishes_the_same_bytes(home: Home, here: Path, tmp_path: Path) -> None:
     home.batch(tmp_path, "--engine", "spark")
     assert read_manifest(tmp_path) == read_manifest(here)
@@ -96,7 +100,9 @@ def test_any_chunks_are_scored_as_here(
 ) -> None:
     monkeypatch.setattr(spark, "CHUNKS_AT_ONCE", 1)  # several jobs
     numbers = [number for number in range(signals.num_row_groups) if number != 1]  # as when chunk 1 was done before
-    found = spark.score_chunks(champion.scorer, champion.pointer.path, signals, numbers, reasons, first_two)
+    found = spark.score_chunks(
+        champion.scorer, champion.pointer.path, signals, numbers, reasons, choosing(champion, first_two)
+    )
     expected = {
         number: score_columns(champion, panel, reasons, first_two(panel))
         for number in numbers
@@ -113,7 +119,9 @@ def test_the_workers_score_and_not_this_process(
         raise AssertionError("scored in the process that drives the run")
 
     monkeypatch.setattr(spark, "explained", broken)
-    found = list(spark.score_chunks(champion.scorer, champion.pointer.path, signals, [0], 5, nobody))
+    found = list(
+        spark.score_chunks(champion.scorer, champion.pointer.path, signals, [0], 5, choosing(champion, nobody))
+    )
     assert [number for number, _ in found] == [0]
 
 
@@ -126,7 +134,7 @@ def test_another_scorer_than_was_meant_is_noticed(champion: Champion, signals: p
     with pytest.raises(
         AccountscoreError, match=r"worker failed \(.*holds another scorer: sha256 .*nothing was published"
     ):
-        list(spark.score_chunks(meant, other, signals, [0], 5, nobody))
+        list(spark.score_chunks(meant, other, signals, [0], 5, choosing(champion, nobody)))
 
 
 def test_what_travels_holds_no_data(champion: Champion, home: Home) -> None:

@@ -131,7 +131,15 @@ def few_signals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Panels of what the scorers read: a panel takes as long as it has columns. The carried state is tested where it is made."""
 
     def parts(
-        source: Source, entity: str, as_of: Any, rows: int, _engine: str, _carried: Any, known: Any, ids: Any
+        source: Source,
+        entity: str,
+        as_of: Any,
+        rows: int,
+        _engine: str,
+        _carried: Any,
+        known: Any,
+        ids: Any,
+        _outcomes: Any,
     ) -> Iterator[pa.Table]:
         panel = build_panel(source, entity, [as_of], only=NAMES[entity], known_before=known, ids=ids)  # type: ignore[arg-type]
         return (panel.slice(start, rows) for start in range(0, max(panel.num_rows, 1), rows))
@@ -321,7 +329,7 @@ class TestBatch:
     ) -> None:
         """The sabotaged twin: the old rows are those of today, so that all is time."""
         parts: Any = running.panel_parts
-        monkeypatch.setattr(running, "panel_parts", lambda *given: parts(*given[:6], None, given[7]))
+        monkeypatch.setattr(running, "panel_parts", lambda *given: parts(*given[:6], None, *given[7:]))
         batch(company(), THEN)
         batch(LEARNT)
         assert moved_by_data(told(home, store, "account")) == set()

@@ -24,6 +24,7 @@ from models import champion_pointer
 from models.catalog import get_model
 from models.champion_pointer import Pointer
 from models.population import EVERYBODY, Population, where
+from serving.backup import backup as backups
 from serving.batch.call_list import read_top, top_table
 from serving.champion import Champion, Champions
 from serving.connections.config import ConnectionConfig, Mapped
@@ -38,7 +39,6 @@ from serving.scoring.repository import StoredSignals
 from serving.scoring.request_parser import parse
 from serving.scoring.rows import signal_rows
 from serving.scoring.service import Terms, score
-from serving.store import backup as backups
 from serving.store.connect import Store, open_store
 from serving.store.deletions import forget_scores
 from serving.store.migrate import migrate
