@@ -251,6 +251,9 @@ def score_table(
         typer.echo(f"this scorer is not for use ({done.verdict}): the column verdict says so on every row", err=True)
     elif done.verdict != READY:
         typer.echo(f"the verdict on this scorer: {done.verdict}", err=True)
+    if done.outside:
+        said = f"{done.outside:,} rows are" if done.outside > 1 else "1 row is"
+        typer.echo(f"{said} outside the scorer's population and got no score: see the column no_score", err=True)
     typer.echo(f"{done.rows:,} rows -> {out}")
 
 

@@ -28,6 +28,7 @@ from features.outcomes.asked import Asked, AskedOutcome
 from features.outcomes.labels import Outcomes, OutcomesRefused, label, read_outcomes
 from features.outcomes.outcome import ELIGIBLE
 from features.panel.build import build_panel, grid, offered, signal_columns, signals_of
+from features.panel.population import narrowed, require_readable
 from features.signals.signal import Signal
 from features.sources.casts import quote, versions
 from features.sources.schema import ENTITIES, TABLES
@@ -75,6 +76,7 @@ def audit_source(source: Source, asked: Asked) -> SourceAudit:
     lacking = asked.outcome.lacking(source)
     if lacking:
         raise UserMistake(f"source {source.name!r} cannot be audited for {asked.name}: {lacking}")
+    require_readable(source, asked)
     found = table_findings(source)
     outcomes, refused = _outcomes(source, asked)
     found += refused
@@ -121,6 +123,7 @@ def _dates(source: Source, asked: Asked, outcomes: Outcomes | None) -> list[dt.d
 def _labelled(asked: Asked, outcomes: Outcomes, panel: pa.Table) -> tuple[AuditedTable, pd.DataFrame] | None:
     """One row per entity, at one of the dates (its rows at other dates would say the same again): signals, and outcome."""
     dated = pc.count_distinct(panel["as_of"]).as_py() > 1
+    panel = narrowed(panel, asked)
     panel = panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))
     ids = panel["entity_id"].to_numpy(zero_copy_only=False)
     as_of = pc.cast(panel["as_of"], pa.int64()).to_numpy()

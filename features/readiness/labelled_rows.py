@@ -29,6 +29,7 @@ from features.outcomes.needed_tables import tables_for
 from features.outcomes.outcome import ELIGIBLE
 from features.outcomes.recorded import created
 from features.panel.build import build_panel, grid, signals_of
+from features.panel.population import narrowed, require_readable
 from features.readiness.encoding import encode, is_constant, vocabulary
 from features.readiness.periods import is_split, periods_of
 from features.readiness.silent_dates import recorded_from, refuse_silent_dates
@@ -276,14 +277,9 @@ def observed(source: Source, asked: Asked, dates: Sequence[dt.datetime], only: S
     population = asked.population
     if not population:
         return _observed(source, asked, dates, only, engine)
-    faults = population.faults(asked.name, asked.entity, signals_of(source, asked.entity))
-    if faults:
-        raise BadInput(subject(source, asked), faults)
+    require_readable(source, asked)
     more = [name for name in population.signals if name not in only]
-    table = _observed(source, asked, dates, [*only, *more], engine)
-    place = table.schema.names.index("eligibility")
-    table = table.set_column(place, "eligibility", population.narrow(table["eligibility"], table))
-    return table.drop_columns(more)
+    return narrowed(_observed(source, asked, dates, [*only, *more], engine), asked).drop_columns(more)
 
 
 def _observed(source: Source, asked: Asked, dates: Sequence[dt.datetime], only: Sequence[str], engine: str) -> pa.Table:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
 
+from features.kit.errors import BadInput
 from features.outcomes.asked import Asked
+from features.outcomes.needed_tables import tables_for
 from features.outcomes.outcome import ELIGIBLE
 from features.panel.build import build_panel
+from features.panel.population import narrowed, require_readable
+from features.readiness.line import Line
+from features.sources.schema import ENTITIES
 from features.sources.source import Source
 
 
@@ -22,8 +27,10 @@ class Members:
 
     as_of: dt.datetime
     eligible: int
+    ids: np.ndarray
+    """(n,) text: all entities."""
     inside: dict[str, np.ndarray]
-    """Model -> (n,) bool over all entities: eligible and in its population."""
+    """Model -> (n,) bool: eligible and in its population."""
 
     def count(self, model: str) -> int:
         return int(self.inside[model].sum())
@@ -37,19 +44,59 @@ class Members:
 def members(source: Source, models: Sequence[Asked]) -> Members:
     """Who is in the populations of models of one outcome, at the end of the data.
 
-    Raises `UserMistake` when a population reads what the source does not offer.
+    Raises `BadInput` when a population reads what the source does not offer.
     """
+    for model in models:
+        require_readable(source, model)
     first = models[0]
     reads = dict.fromkeys(name for model in models if model.population for name in model.population.signals)
     as_of = source.span[1] + dt.timedelta(microseconds=1)
     panel = build_panel(source, first.entity, [as_of], only=list(reads), outcomes=[first.outcome])
-    status = panel["eligibility"]
-    inside = {
-        model.name: _is_eligible(model.population.narrow(status, panel) if model.population else status)
-        for model in models
-    }
-    return Members(as_of, int(_is_eligible(status).sum()), inside)
+    inside = {model.name: _is_eligible(narrowed(panel, model)) for model in models}
+    ids = panel["entity_id"].to_numpy(zero_copy_only=False)
+    return Members(as_of, int(_is_eligible(panel).sum()), ids, inside)
 
 
-def _is_eligible(status: pa.ChunkedArray) -> np.ndarray:
-    return np.asarray(status.to_numpy() == ELIGIBLE)
+def _is_eligible(panel: pa.Table) -> np.ndarray:
+    return np.asarray(panel["eligibility"].to_numpy(zero_copy_only=False) == ELIGIBLE)
+
+
+def population_lines(source: Source, models: Iterable[Asked]) -> Iterable[Line]:
+    """How many each narrowed model is for, and the pairs of one outcome that are for the same: one of the two cannot go live."""
+    by_outcome: dict[str, list[Asked]] = {}
+    for model in models:
+        broken = tables_for(model.entity, model.themes, model.outcome).intersection(source.broken)
+        if not broken and source.has(ENTITIES[model.entity]) and is_readable(source, model):
+            by_outcome.setdefault(model.outcome.name, []).append(model)
+    for outcome, asked in by_outcome.items():
+        if len(asked) > 1 or asked[0].population:
+            yield from _lines(outcome, {model.name: model for model in asked}, members(source, asked))
+
+
+def is_readable(source: Source, model: Asked) -> bool:
+    """A population with faults has its own lines, as training tells them."""
+    try:
+        require_readable(source, model)
+    except BadInput:
+        return False
+    return True
+
+
+def _lines(outcome: str, asked: dict[str, Asked], found: Members) -> Iterable[Line]:
+    table = ENTITIES[next(iter(asked.values())).entity]
+    for name, model in asked.items():
+        if model.population:
+            count = found.count(name)
+            yield Line(
+                severity="info" if count else "weakens", table=table, column="", rows=count, rule=f"its population: {model.population}",
+                found=f"{count:,} of {found.eligible:,} eligible {table} at the end of the data", needed="somebody",
+                what_to_do="nothing" if count else "see its words and limits", model=name,
+            )  # fmt: skip
+    for pair, count in found.shared().items():
+        for name, other in (pair, pair[::-1]):
+            yield Line(
+                severity="weakens", table=table, column="", rows=count, rule=f"two live models of {outcome} share nobody",
+                found=f"{count:,} of {found.eligible:,} eligible {table} are also of {other} ({asked[other].population or 'everybody'})",
+                needed="none", what_to_do=f"narrow {name} or {other} by the field population, or put one of the two live alone",
+                model=name, gate=True,
+            )  # fmt: skip

@@ -10,20 +10,18 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterable
 
-import pyarrow.compute as pc
-
 from features.kit.clock import DAY_US, from_us, to_us
 from features.kit.errors import BadInput, Fault, UserMistake
 from features.outcomes.asked import Asked
 from features.outcomes.needed_tables import tables_for
-from features.outcomes.outcome import ELIGIBLE
-from features.panel.build import build_panel, offered, signals_of
+from features.panel.build import offered, signals_of
 from features.readiness.early_outcomes import early_outcome_lines
 from features.readiness.final_states import final_state_lines
 from features.readiness.labelled_rows import Trainable, trainable
 from features.readiness.line import Line
 from features.readiness.negative_values import negative_lines
 from features.readiness.owners import owner_lines
+from features.readiness.population import is_readable, members, population_lines
 from features.readiness.repeated_rows import repeated_lines
 from features.readiness.text_files import text_file_lines
 from features.readiness.words import word_lines
@@ -57,6 +55,7 @@ def usability(source: Source, models: Iterable[Asked]) -> list[Line]:
     if not any(line.severity == "blocks" for line in period):
         for asked in models:
             lines += model_lines(source, asked)
+        lines += population_lines(source, models)
         for entity in dict.fromkeys(asked.entity for asked in models):
             if source.has(ENTITIES[entity]):
                 lines += column_lines(source, entity)
@@ -230,7 +229,8 @@ def model_lines(source: Source, asked: Asked) -> Iterable[Line]:
     else:
         yield from _enough_to_go_live(asked, table, found)
     yield from early_outcome_lines(source, asked)
-    yield _active(source, asked)
+    if is_readable(source, asked):
+        yield _active(source, asked)
     yield Line(
         severity="info", table=table, column="", rows=None, rule="signals that the tables allow",
         found=f"{len(signals_of(source, asked.entity)):,}", needed="as many as you have tables for",
@@ -263,11 +263,10 @@ def _enough_to_go_live(asked: Asked, table: str, found: Trainable) -> Iterable[L
 
 
 def _active(source: Source, asked: Asked) -> Line:
-    as_of = source.span[1] + dt.timedelta(microseconds=1)
-    panel = build_panel(source, asked.entity, [as_of], only=[], outcomes=[asked.outcome])
-    eligible = set(panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))["entity_id"].to_pylist())
+    now = members(source, [asked])
+    eligible = set(now.ids[now.inside[asked.name]].tolist())
     key = f"{asked.entity}_id"
-    end = to_us(as_of)
+    end = to_us(now.as_of)
     places = [t for t in source.tables if TABLES[t].kind == "event" and source.has(t, key)]
     active: set[str] = set()
     for table in places:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from features.kit.flat_files import reading
 from features.kit.flat_files.reading import is_parquet
 from features.kit.flat_files.values import as_numbers, as_words, holds_no_value, is_text, mark_evidence, plain, present
 from features.kit.writable import require_place
+from models.population import OUTSIDE
 from models.scorer.scorer import Scorer, sigmoid
 from models.scorer.verdict import MARK, NEVER_JUDGED, mark, require_not_refused
 from serving.batch import csv_lines
@@ -51,6 +52,8 @@ class ScoredFile:
     """The scorer's own, in words."""
     marked: bool
     """Whether every row says so, in the column `verdict`."""
+    outside: int = 0
+    """Rows outside the scorer's population, which have no score."""
     either_way: Mapping[str, str] = field(default_factory=dict)
     """Columns with values that have one meaning with a decimal point and another with a comma, in a file that is written
     with the mark that the scorer did not learn; each with one of them."""
@@ -76,7 +79,8 @@ def score_table(
     not there.
 
     A scorer that its gates refused is not used, nor one without a verdict (format 1 kept none), unless `anyway`; every
-    row then says so in the column `verdict`.
+    row then says so in the column `verdict`. Of a scorer with a population the rows outside it get no numbers, and say so in the column
+    `no_score`; who has no value in a column that the population reads is outside.
 
     Raises `NotForUse` for a refused scorer, `UserMistake` for one without a verdict, `BadInput` with every signal that the
     file lacks, and every column whose name the output needs.
@@ -94,36 +98,46 @@ def score_table(
         raise UserMistake(f"{str(out)!r} is the input itself: give another name to write to")
     require_place(out)
     opened = reading.open_file(source, encoding)
-    added = [field.with_name(prefix + field.name) for field in _added(reasons, to_parquet, bool(marked))]
+    added = [
+        field.with_name(prefix + field.name)
+        for field in _added(reasons, to_parquet, bool(marked), bool(scorer.spec.narrowed))
+    ]
     _check(scorer, opened.schema, source, [field.name for field in added])
     wanted = pa.schema([*opened.schema, *added])
     first = next(opened.batches, None)
     either_way = {} if first is None else _either_way(scorer, first)
-    rows, guarded, lost = 0, 0, dict.fromkeys(scorer.names, 0)
+    rows, guarded, outside, lost = 0, 0, 0, dict.fromkeys(scorer.names, 0)
 
-    def work(batch: pa.RecordBatch) -> tuple[pa.Table | bytes, int, int, dict[str, int]]:
+    def work(batch: pa.RecordBatch) -> tuple[pa.Table | bytes, int, int, int, dict[str, int]]:
         table = pa.Table.from_batches([batch])
         columns, dropped = _columns(scorer, table)
         scored = _scores(scorer, scorer.encode(columns), reasons, to_parquet)
+        left_out = _outside(scorer, table, columns)
+        if scorer.spec.narrowed:
+            scored = [
+                *_without(scored, left_out),
+                pa.repeat(OUTSIDE, len(table)).take(pa.array(np.zeros(len(table), np.int64), mask=~left_out)),
+            ]
         if marked:
             scored.append(pa.array([marked] * len(table), pa.string()))
         made = pa.table([*table.columns, *scored], schema=wanted)
         body, quotes = (made, 0) if to_parquet else csv_lines.lines(made)
-        return body, len(table), quotes, dropped
+        return body, len(table), quotes, int(left_out.sum()), dropped
 
     with _writer(out, wanted, to_parquet) as write:
-        for body, count, quotes, dropped in in_order(
+        for body, count, quotes, without, dropped in in_order(
             work, itertools.chain([] if first is None else [first], opened.batches)
         ):
             write(body)
             rows += count
             guarded += quotes
+            outside += without
             for name, wrong in dropped.items():
                 lost[name] += wrong
     no_numbers = {name: count for name, count in lost.items() if count}
     verdict = scorer.spec.verdict
     said = NEVER_JUDGED if verdict is None else verdict.says
-    return ScoredFile(rows, no_numbers, opened.dialect.said(), guarded, said, bool(marked), either_way)
+    return ScoredFile(rows, no_numbers, opened.dialect.said(), guarded, said, bool(marked), outside, either_way)
 
 
 def _for_use(scorer: Scorer, directory: Path) -> None:
@@ -145,6 +159,15 @@ def _check(scorer: Scorer, schema: pa.Schema, source: Path, added: list[str]) ->
         for name in scorer.names
         if name not in schema.names
     ]
+    narrowed = scorer.spec.narrowed
+    faults += [
+        Fault(
+            where=f"column {name}", found="it is missing", rule=f"the scorer is for those of whom {narrowed}",
+            next_step=_found_again(name, schema.names),
+        )
+        for name in narrowed.signals
+        if name not in schema.names and name not in scorer.names
+    ]  # fmt: skip
     for name in scorer.names:
         kind = schema.field(name).type if name in schema.names else pa.null()
         why = holds_no_value(plain(pa.array([], kind)).type)
@@ -196,6 +219,21 @@ def _columns(scorer: Scorer, table: pa.Table) -> tuple[dict[str, Any], dict[str,
     return found, lost
 
 
+def _outside(scorer: Scorer, table: pa.Table, columns: Mapping[str, Any]) -> np.ndarray:
+    """(n,) bool: who is not of the scorer's population, by the file's columns."""
+    population = scorer.spec.narrowed
+    more = {c.signal: plain(table[c.signal]) for c in population.conditions if c.signal not in columns}
+    words = {c.signal for c in population.conditions if c.of_words}
+    read = {name: as_words(column) if name in words else as_numbers(column, ".") for name, column in more.items()}
+    return ~population.holds_for({**columns, **read}, len(table))
+
+
+def _without(scored: Sequence[Any], left_out: np.ndarray) -> list[Any]:
+    """The columns with nothing where a row is left out."""
+    places = pa.array(np.arange(len(left_out)), mask=left_out)
+    return [column.take(places) for column in scored]
+
+
 def _either_way(scorer: Scorer, batch: pa.RecordBatch) -> dict[str, str]:
     """Columns with texts such as 1.234 whose meaning hangs on the decimal mark, where others of the file have the other one
     than the scorer learnt, by the first rows. They are read as the scorer learnt: a row has one score in every file."""
@@ -236,12 +274,14 @@ def _standing(scorer: Scorer, probability: np.ndarray) -> list[Any]:
     return [pa.array(probability), pa.array(percentile), chosen(scorer.band_names, percentile - 1)]
 
 
-def _added(reasons: int, to_parquet: bool, marked: bool) -> list[pa.Field]:
+def _added(reasons: int, to_parquet: bool, marked: bool, narrowed: bool) -> list[pa.Field]:
     fields = [pa.field(n, t) for n, t in zip(ADDED, (pa.float64(), pa.int64(), pa.string()), strict=True)]
     if reasons and to_parquet:
         fields.append(pa.field("reasons", pa.list_(REASON)))
     elif reasons:
         fields += [pa.field(f"reason_{k + 1}", pa.string()) for k in range(reasons)]
+    if narrowed:
+        fields.append(pa.field("no_score", pa.string()))
     return [*fields, *([pa.field(MARK, pa.string())] if marked else [])]
 
 

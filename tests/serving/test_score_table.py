@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ import pytest
 
 from features.kit.errors import BadInput, UserMistake
 from features.kit.flat_files import reading
+from models.population import Population, where
 from models.scorer import artefact
 from models.scorer.scorer import Scorer
 from models.scorer.verdict import NotForUse
@@ -107,6 +109,44 @@ class TestNumbers:
         done = flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet")
         assert done.no_numbers == {"size": 1}
         assert pd.read_parquet(tmp_path / "out.parquet")["probability"].between(0, 1).all()
+
+
+class TestPopulation:
+    """A scorer that is for a part of the rows."""
+
+    def narrowed(self, scorer: Path, to: Path, population: Population) -> Path:
+        files, _ = artefact.read_files(scorer)
+        spec = json.loads(files["scorer.json"]) | {"format": 3, "population": msgspec.to_builtins(population)}
+        artefact.write_files(to, {**files, "scorer.json": json.dumps(spec).encode()})
+        return to
+
+    @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+    def test_the_others_get_no_numbers_and_are_counted(self, scorer: Path, tmp_path: Path, suffix: str) -> None:
+        population = where("plan").is_in("pro") & where("region").is_in("north")
+        part, rows = self.narrowed(scorer, tmp_path / "part", population), frame(60, seed=4)
+        rows["region"] = np.array(["north", "south", None], dtype=object)[np.arange(60) % 3]
+        given, out, whole = (tmp_path / f"{name}{suffix}" for name in ("in", "out", "whole"))
+        rows.to_parquet(given) if suffix == ".parquet" else rows.to_csv(given, index=False)
+        done = flat_file.score_table(part, given, out, reasons=2)
+        flat_file.score_table(scorer, given, whole, reasons=2)
+        found, every = (pd.read_parquet(p) if suffix == ".parquet" else pd.read_csv(p) for p in (out, whole))
+        inside = ((rows["plan"].str.strip() == "pro") & (rows["region"] == "north")).to_numpy()
+        assert 0 < inside.sum() < 60
+        assert done.outside == 60 - inside.sum()
+        assert (found["no_score"] == "outside_population").tolist() == (~inside).tolist()
+        assert found["no_score"].isna().tolist() == inside.tolist()
+        for name in [c for c in every.columns if c not in rows.columns]:
+            assert found[name].notna().tolist() == (inside & every[name].notna()).tolist()
+        assert np.array_equal(found["probability"][inside], every["probability"][inside])
+        assert "no_score" not in every.columns  # the twin: a scorer for everybody adds no such column
+
+    def test_the_file_must_have_what_it_reads(self, scorer: Path, tmp_path: Path) -> None:
+        part = self.narrowed(scorer, tmp_path / "part", where("region").is_in("north"))
+        frame(5).to_parquet(tmp_path / "in.parquet")
+        said = r"column region: it is missing. Rule: the scorer is for those of whom region is north. Next: add it"
+        with pytest.raises(BadInput, match=said):
+            flat_file.score_table(part, tmp_path / "in.parquet", tmp_path / "out.parquet")
+        assert not (tmp_path / "out.parquet").exists()
 
 
 class TestReasons:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from features.kit.settings import Settings
-from features.readiness.population import members
+from features.readiness.population import members, population_lines
 from features.sources.source import Source
 from models import champion_pointer, registry
 from models.catalog import MODELS, get_model
@@ -67,6 +67,26 @@ class TestMembers:
         assert found.shared() == {
             ("pro", "north"): 1, ("pro", "all"): 2, ("north", "free"): 1, ("north", "all"): 2, ("free", "all"): 1,
         }  # fmt: skip
+
+
+class TestCheck:
+    def test_whom_two_models_of_one_outcome_share_keeps_both_from_going_live(self, source: Source) -> None:
+        churn = get_model("churn-risk")
+        pro, north = replace(churn, population=PRO), replace(churn, name=OTHER, population=NORTH)
+        lines = list(population_lines(source, [pro, north, get_model("lead-fit")]))
+        assert [(line.model, line.said_rule, line.found) for line in lines] == [
+            ("churn-risk", "churn-risk: its population: plan is pro", "2 of 3 eligible accounts at the end of the data"),
+            (OTHER, f"{OTHER}: its population: region is north", "2 of 3 eligible accounts at the end of the data"),
+            ("churn-risk", "churn-risk, to go live: two live models of churn share nobody",
+             f"1 of 3 eligible accounts are also of {OTHER} (region is north)"),
+            (OTHER, f"{OTHER}, to go live: two live models of churn share nobody",
+             "1 of 3 eligible accounts are also of churn-risk (plan is pro)"),
+        ]  # fmt: skip
+        # The twins: nobody is in both; there is no other model; a population with faults has lines of its own.
+        apart = replace(north, population=where("plan").is_in("free"))
+        assert [line.gate for line in population_lines(source, [pro, apart])] == [False, False]
+        assert list(population_lines(source, [churn])) == []
+        assert list(population_lines(source, [replace(churn, population=where("plam").is_true())])) == []
 
 
 class TestRequireApart:
