@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from features.kit.errors import Fault
 from features.signals.signal import Entity, Signal
 from features.sources.schema import ENTITIES, TABLES
-
-if TYPE_CHECKING:
-    from models.population import Condition
+from models.condition import Condition
 
 _FLAG, _LIMIT, _LIST = ("is_true", "is_false"), ("at_least", "at_most"), ("in", "not_in")
 

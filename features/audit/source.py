@@ -25,8 +25,9 @@ from features.audit.table import by_gravity, findings_of
 from features.kit.clock import DAY_US, to_us
 from features.kit.errors import UserMistake
 from features.outcomes.asked import Asked, AskedOutcome
-from features.outcomes.labels import Outcomes, OutcomesRefused, label, read_outcomes
+from features.outcomes.labels import Outcomes, OutcomesRefused, label
 from features.outcomes.outcome import ELIGIBLE
+from features.outcomes.read import read_outcomes
 from features.panel.build import build_panel, grid, offered, signal_columns, signals_of
 from features.panel.population import narrowed, require_readable
 from features.signals.signal import Signal

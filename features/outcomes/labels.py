@@ -17,11 +17,8 @@ import numpy as np
 import pandas as pd
 
 from features.kit.clock import FOREVER_US
-from features.kit.errors import BadInput, Fault
-from features.outcomes.outcome import Outcome
+from features.kit.errors import BadInput
 from features.signals.signal import Entity
-from features.sources.schema import ENTITIES
-from features.sources.source import Source
 
 NEVER_US = FOREVER_US + 1
 
@@ -65,21 +62,6 @@ class Outcomes:
         """The same as it was recorded before a moment."""
         events = self.events[self.events["time_us"] < now_us]
         return replace(self, events=events, known_until_us=min(now_us, self.known_until_us))
-
-
-def read_outcomes(source: Source, outcome: Outcome) -> Outcomes:
-    """What came true in a source; raises `OutcomesRefused` when it records none or its labels contradict themselves."""
-    table = ENTITIES[outcome.entity]
-    if not source.has(table):
-        wanted = f"a model of {table} learns from the table {table!r}"
-        fault = Fault(
-            where=f"source {source.name!r}",
-            found=f"it has {', '.join(source.tables)}",
-            rule=wanted,
-            next_step=f"add {table}.sql, or fit another model",
-        )
-        raise OutcomesRefused(f"source {source.name!r}", [fault])
-    return outcome.read(source)
 
 
 def label(

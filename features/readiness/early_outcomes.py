@@ -9,7 +9,7 @@ import numpy as np
 from features.kit.clock import from_us
 from features.kit.errors import BadInput
 from features.outcomes.asked import Asked
-from features.outcomes.labels import read_outcomes
+from features.outcomes.read import read_outcomes
 from features.outcomes.ready_labels import BEFORE_CREATION_SHARE
 from features.outcomes.recorded import created
 from features.readiness.line import Line

@@ -24,9 +24,10 @@ from features.kit.clock import DAY_US, from_us, to_us
 from features.kit.errors import BadInput, Fault, TrainingRefused, UserMistake
 from features.outcomes.asked import Asked
 from features.outcomes.conversion import lead_companies
-from features.outcomes.labels import Outcomes, label, read_outcomes
+from features.outcomes.labels import Outcomes, label
 from features.outcomes.needed_tables import tables_for
 from features.outcomes.outcome import ELIGIBLE
+from features.outcomes.read import read_outcomes
 from features.outcomes.recorded import created
 from features.panel.build import build_panel, grid, signals_of
 from features.panel.population import narrowed, require_readable

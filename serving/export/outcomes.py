@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from features.kit.clock import DAY_US, to_us
-from features.outcomes.labels import Outcomes, OutcomesRefused, came_at, label, read_outcomes, ripe
+from features.outcomes.labels import Outcomes, OutcomesRefused, came_at, label, ripe
 from features.outcomes.outcome import Outcome
+from features.outcomes.read import read_outcomes
 from features.sources.source import Source
 from models.catalog import MODELS
 from serving.export import rows, star_schema

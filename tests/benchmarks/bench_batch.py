@@ -209,7 +209,7 @@ def pandas_way(work: Path) -> tuple[int, float]:
 def read_and_write(work: Path) -> tuple[int, float]:
     import pyarrow.parquet as pq
 
-    from serving.batch.flat_file import CHUNK_ROWS
+    from serving.batch.run import CHUNK_ROWS
     from serving.scoring.arrow import plain_leaves
 
     began = time.perf_counter()

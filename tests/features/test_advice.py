@@ -17,7 +17,7 @@ import pytest
 
 from features.kit.clock import DAY_US, to_us
 from features.kit.errors import BadInput, TrainingRefused, UserMistake
-from features.outcomes.labels import read_outcomes
+from features.outcomes.read import read_outcomes
 from features.readiness import labelled_rows
 from features.readiness.labelled_rows import observation_dates
 from features.readiness.periods import is_split

@@ -19,7 +19,8 @@ from features.audit import source as source_audit
 from features.audit.source import audit_source, leaking_signals, table_findings
 from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
-from features.outcomes.labels import label, read_outcomes
+from features.outcomes.labels import label
+from features.outcomes.read import read_outcomes
 from features.panel.build import build_panel
 from features.readiness.labelled_rows import labelled_rows
 from features.simulate import simulate

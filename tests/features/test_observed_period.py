@@ -15,8 +15,9 @@ from features.kit.clock import DAY_US, from_us, to_us
 from features.kit.errors import UserMistake
 from features.outcomes.catalog import outcomes_of
 from features.outcomes.churn import CHURN
-from features.outcomes.labels import label, read_outcomes
+from features.outcomes.labels import label
 from features.outcomes.outcome import ELIGIBLE
+from features.outcomes.read import read_outcomes
 from features.panel.build import build_panel, grid
 from features.sources import observed_period as periods
 from features.sources.observed_period import Days, ObservedPeriod, TablePeriod, observed_period

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.signals.catalog import definitions
-from models.population import EVERYBODY, Condition, Population, disjoint, where
+from models.condition import Condition
+from models.population import EVERYBODY, Population, disjoint, where
 
 WORDS = st.sampled_from(["free", "pro", "enterprise", " pro ", "n/a", "", "NULL"])
 NUMBERS = st.sampled_from([-1.0, 0.0, 1.0, 10.0, 10.5, 1e16])

@@ -17,8 +17,9 @@ from features.simulate import simulate
 from features.sources.loader import open_source
 from features.sources.source import Source
 from models.catalog import get_model
+from models.condition import Condition
 from models.definition import Model
-from models.population import EVERYBODY, Condition, Population, where
+from models.population import EVERYBODY, Population, where
 from models.scorer.artefact import read_files, write_files
 from models.scorer.scorer import Scorer
 from tests.scorers import make_scorer

@@ -18,9 +18,10 @@ from features.kit.clock import DAY_US, FOREVER_US, from_us, to_us
 from features.kit.errors import BadInput, Fault, UserMistake
 from features.kit.progress import Progress
 from features.outcomes.conversion import lead_companies
-from features.outcomes.labels import Outcomes, OutcomesRefused, came_at, label, read_outcomes, so_far
+from features.outcomes.labels import Outcomes, OutcomesRefused, came_at, label, so_far
 from features.outcomes.needed_tables import left_out_notes, tables_for
 from features.outcomes.outcome import ELIGIBLE
+from features.outcomes.read import read_outcomes
 from features.panel.build import signals_of
 from features.readiness.labelled_rows import RENEWAL, WEEK_DAYS, groups_of, observed
 from features.sources.source import Source

@@ -11,8 +11,9 @@ import pytest
 
 from features.kit.clock import DAY_US, to_us
 from features.outcomes.expansion import EXPANSION
-from features.outcomes.labels import NEVER_US, Outcomes, OutcomesRefused, came_at, label, read_outcomes, so_far
+from features.outcomes.labels import NEVER_US, Outcomes, OutcomesRefused, came_at, label, so_far
 from features.outcomes.outcome import ELIGIBLE
+from features.outcomes.read import read_outcomes
 from features.outcomes.recurring_revenue import RecurringRevenue
 from features.panel.build import build_panel, eligibility_of
 from features.sources.source import Source

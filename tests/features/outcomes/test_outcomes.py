@@ -13,7 +13,8 @@ import pytest
 from features.kit.clock import DAY_US, FOREVER_US, to_us
 from features.outcomes.churn import CHURN
 from features.outcomes.conversion import CONVERSION
-from features.outcomes.labels import Outcomes, OutcomesRefused, label, read_outcomes
+from features.outcomes.labels import Outcomes, OutcomesRefused, label
+from features.outcomes.read import read_outcomes
 from features.sources.source import Source
 from tests.company import Rows, at, make_source
 

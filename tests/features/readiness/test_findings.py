@@ -225,7 +225,7 @@ class TestCredits:
 
     def test_it_is_no_outcome_and_the_customer_goes_on(self, tmp_path: Path) -> None:
         from features.outcomes.churn import CHURN
-        from features.outcomes.labels import read_outcomes
+        from features.outcomes.read import read_outcomes
         from features.panel.build import build_panel
 
         source = self.source(tmp_path)

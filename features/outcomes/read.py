@@ -1,0 +1,24 @@
+"""Reads what came true of an outcome in a source."""
+
+from __future__ import annotations
+
+from features.kit.errors import Fault
+from features.outcomes.labels import Outcomes, OutcomesRefused
+from features.outcomes.outcome import Outcome
+from features.sources.schema import ENTITIES
+from features.sources.source import Source
+
+
+def read_outcomes(source: Source, outcome: Outcome) -> Outcomes:
+    """What came true in a source; raises `OutcomesRefused` when it records none or its labels contradict themselves."""
+    table = ENTITIES[outcome.entity]
+    if not source.has(table):
+        wanted = f"a model of {table} learns from the table {table!r}"
+        fault = Fault(
+            where=f"source {source.name!r}",
+            found=f"it has {', '.join(source.tables)}",
+            rule=wanted,
+            next_step=f"add {table}.sql, or fit another model",
+        )
+        raise OutcomesRefused(f"source {source.name!r}", [fault])
+    return outcome.read(source)
