@@ -57,7 +57,7 @@ def _require_registry(settings: ServingSettings) -> None:
         for name in live:
             registry_heartbeat.note(settings.base.home, name, said)
         raise RegistryFailed(
-            f"{said}, and {', '.join(live)} is live; the live models stay. Put a backup of it back, see ACCOUNTSCORE_TRACKING_URI, or "
+            f"{said}, and {', '.join(live)} {'is' if len(live) == 1 else 'are'} live; the live models stay. Put a backup of it back, see ACCOUNTSCORE_TRACKING_URI, or "
             "train and promote again"
         )
 

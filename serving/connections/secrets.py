@@ -70,7 +70,7 @@ def token_of(name: object, env: Mapping[str, str], file: Path) -> tuple[str, lis
         )
     token = env.get(name, "")
     if len(token) < MIN_TOKEN_CHARACTERS or not token.isascii() or not token.isprintable():
-        rule = f"a token has at least {MIN_TOKEN_CHARACTERS}, printable ASCII"
+        rule = f"a token has at least {MIN_TOKEN_CHARACTERS} characters, all printable ASCII"
         where = f"{file}, environment variable {name}"
         return (
             "",

@@ -18,7 +18,7 @@ from serving.vendors.inbound import Delivery, Form
 CHALLENGE = 'Basic realm="webhooks", charset="UTF-8"'
 LOGIN = Form(
     re.compile(r"[^:\x00-\x1f\x7f]+:[^\x00-\x1f\x7f]{16,}"),
-    "the user and the password as user:password, the password of at least 16",
+    "the user and the password as user:password, the password of at least 16 characters",
 )
 
 

@@ -78,7 +78,7 @@ class Inbound(ABC):
     """Bytes; a delivery of HubSpot has at most 100 events of some hundred bytes."""
     organization: ClassVar[re.Pattern[str] | None] = None
     """The form of an organisation's id, for vendors whose events name one; a connection then lists those that may send."""
-    secret: ClassVar[Form] = Form(re.compile(r".{16,}", re.DOTALL), "a secret has at least 16")
+    secret: ClassVar[Form] = Form(re.compile(r".{16,}", re.DOTALL), "a secret has at least 16 characters")
     """Of a connection's secrets."""
 
     def same(self, organization: str) -> str:

@@ -42,11 +42,13 @@ class Applied:
     removals: int = 0
     """Deleted, merged, brought back or erased."""
     erased: int = 0
+    late: int = 0
+    """About what had been erased before: emptied."""
 
     def __add__(self, other: Applied) -> Applied:
         return Applied(
             self.events + other.events, self.failed + other.failed, self.echoes + other.echoes,
-            self.removals + other.removals, self.erased + other.erased,
+            self.removals + other.removals, self.erased + other.erased, self.late + other.late,
         )  # fmt: skip
 
 
@@ -125,7 +127,7 @@ def _apply_some(
     if failed:
         log.warning("letters.failed count=%d first=%s", len(failed), failed[0])
     removals = sum(map(len, work.removals.values())) + len(work.to_forget)
-    return Applied(len(events), len(failed), len(ours), removals, len(work.to_forget))
+    return Applied(len(events), len(failed), len(ours), removals, len(work.to_forget), len(work.late))
 
 
 @dataclass

@@ -23,7 +23,8 @@ from serving.log import place_of
 from serving.privacy import suppression_export
 from serving.privacy.service import settle
 from serving.store.connect import Store
-from serving.worker.apply_inbox import LETTERS_A_ROUND, apply_events
+from serving.store.wipe import wipe
+from serving.worker.apply_inbox import LETTERS_A_ROUND, Applied, apply_events
 from serving.worker.score_dirty import RoundResult, next_due, score_dirty
 from serving.worker.source_cache import Sources
 
@@ -54,6 +55,7 @@ class Worker:
         self._home = champions.home
         self._sources = Sources(self._home)
         self._lacking = self._rounds = 0
+        self._unwiped = False
         self._off = frozenset(off)
         self._trouble: dict[str, float] = {}
         """Connections whose source has a fault, and when it is looked at again, monotonic seconds."""
@@ -95,6 +97,7 @@ class Worker:
                 log.warning("erasure.left %s", left)
         elif applied.removals:
             suppression_export.publish(self._store, self._home)
+        self._wipe(applied)
         scored = RoundResult()
         due = next_due(self._store)
         if due is not None and due <= to_us(self._clock()):
@@ -107,6 +110,13 @@ class Worker:
                 self._lacking = scored.waiting_for_model
                 log.warning("entities.without_model count=%d next=python -m training promote MODEL", self._lacking)
         return applied.events, scored
+
+    def _wipe(self, applied: Applied) -> None:
+        """What came late of an erased record was deleted as it was read: leave its bytes in no file, however long somebody
+        reads in the write-ahead log."""
+        self._unwiped |= applied.late > 0
+        if self._unwiped and self._store.dialect == "sqlite":
+            self._unwiped = bool(wipe(self._store, wait_seconds=0.0))
 
     def once(self) -> tuple[int, int]:
         """Drain: work until no event waits and nothing that can be scored is dirty. Returns (events, scores)."""
