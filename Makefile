@@ -10,7 +10,7 @@ option = $(if $(2),$(1) '$(2)')
 export ACCOUNTSCORE_DATA ?= $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-audit bench-batch bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
+.PHONY: help setup demo test test-full format check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-audit bench-batch bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,11 +42,15 @@ endef
 demo: $(VENV)/.core ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR, ACCOUNTS, LEADS, TRIALS, MODELS=all)
 	$(RUN) demo.py --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--accounts,$(ACCOUNTS)) $(call option,--leads,$(LEADS)) $(call option,--usage-events,$(USAGE_EVENTS)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS)) $(call option,--models,$(MODELS))
 
-test: setup ## All tests but the long sweeps: about 20 minutes on 2 cores
-	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+test: setup ## All tests but the long sweeps: about 20 minutes on 2 cores, or those of AREA=serving/outbox alone
+	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder $(addprefix tests/,$(AREA))
 
 test-full: setup ## All tests, the long kill sweeps included
 	$(RUN) -m pytest
+
+format: setup ## Format the code and sort its imports
+	$(RUN) -m ruff check --select I --fix .
+	$(RUN) -m ruff format .
 
 check: setup ## Lint, types, import rules, bandit
 	$(RUN) -m ruff check .
