@@ -111,6 +111,10 @@ class Champions:
     def present(self, name: str) -> Champion | None:
         return self._statuses[name].serves
 
+    def live(self) -> list[Champion]:
+        """The live models."""
+        return [s.serves for s in self._statuses.values() if s.serves]
+
     def of_entity(self, entity: str) -> list[Champion]:
         """The live models that score this kind of entity."""
         return [s.serves for s in self._statuses.values() if s.serves and s.serves.entity == entity]
@@ -158,6 +162,11 @@ class Champions:
             self._statuses[name] = Status(champion, None, pointer)
             log.info("champion.taken model=%s version=%s scorer=%s", name, pointer.version, champion.sha256[:16])
             self._count(name, "taken")
+            if champion.population != champion.definition.population:
+                log.warning(
+                    "champion.other_population model=%s version=%s live=%s file=%s next=python -m training fit %s",
+                    name, pointer.version, champion.population, champion.definition.population, name,
+                )  # fmt: skip
 
     def _take_copy(self, name: str) -> None:
         """At a start whose pointer is damaged, what it said before is the last good model."""

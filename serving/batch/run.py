@@ -39,7 +39,14 @@ from serving.outbox import repository as outbox
 from serving.privacy import repository as privacy
 from serving.scorer_cache import KeptScorers
 from serving.scoring import repository as stored
-from serving.scoring.columns import ScoredColumns, outcomes_for, score_columns, stored_rows, to_score
+from serving.scoring.columns import (
+    ScoredColumns,
+    outcomes_for,
+    require_populations,
+    score_columns,
+    stored_rows,
+    to_score,
+)
 from serving.scoring.rows import signal_rows
 from serving.store import version_counters
 from serving.store.connect import Store
@@ -95,7 +102,7 @@ def run(
     are the same run, with the same bytes: it goes on where it was stopped, and is done at once when it is published.
 
     Raises `UserMistake` when no model is live for what the source has or an unfinished run does not fit, `BatchBusy` when one
-    is going on, `OSError` when the disk fails; nothing is published then.
+    is going on, `BadInput` when a live model is for those of whom the source does not tell, `OSError` when the disk fails; nothing is published then.
     """
     options = options or Options()
     out = out.resolve()
@@ -105,6 +112,7 @@ def run(
             f"no model is live for what source {source.name!r} has: run python -m training fit {lacking[0]} --source ..., "
             f"then python -m training promote {lacking[0]}"
         )
+    require_populations(source, live)
     with only_one(out):
         plan = _plan(source, as_of, out, live, store, options)
         resumed = 0

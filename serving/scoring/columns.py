@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from features.kit.errors import BadInput, Fault
 from features.outcomes.catalog import outcomes_of
 from features.outcomes.outcome import Outcome
+from features.sources.schema import ENTITIES
 from models.scorer.reasons import Told
 from models.scorer.scorer import Reason, Scorer, sigmoid
 from serving import eligibility
@@ -25,6 +26,9 @@ from serving.champion import Champion
 from serving.scoring import repository as stored
 from serving.scoring.repository import Values
 from serving.scoring.rows import ScoredRow, at_stake, is_signal
+
+if TYPE_CHECKING:
+    from features.sources.source import Source
 
 HALF = 1e-6
 """How near to half a cent an amount is rounded by Python, which knows the exact number."""
@@ -116,23 +120,37 @@ class Explained:
     told: Told | None
 
 
+def require_populations(source: Source, live: Iterable[Champion]) -> None:
+    """Before anything is scored: raises `BadInput` with every signal that the populations of live versions read and a source does not
+    offer."""
+    from features.panel.build import signals_of
+
+    wanting = [c for c in live if c.population and source.has(ENTITIES[c.entity])]
+    offered = {c.definition.entity: {s.name for s in signals_of(source, c.definition.entity)} for c in wanting}
+    faults = [fault for c in wanting for fault in _population_faults(c, offered[c.definition.entity])]
+    if faults:
+        raise BadInput(f"source {source.name!r} for the live models", faults)
+
+
+def _population_faults(champion: Champion, offered: Collection[str]) -> list[Fault]:
+    return [
+        Fault(
+            where=f"models/{champion.name.replace('-', '_')}.py, field population, {name}", found="the source does not offer the signal",
+            rule=f"version {champion.version} is for those of whom {champion.population}",
+            next_step="deliver its table and columns again (python -m features check), or train a version without it",
+        )
+        for name in champion.population.signals
+        if name not in offered
+    ]  # fmt: skip
+
+
 def eligibility_of(champion: Champion, panel: pa.Table) -> pa.ChunkedArray:
     """(n,) text: `eligible`, or why the model gives no score. Raises `BadInput` when the panel lacks what its population reads."""
-    lacking = [name for name in champion.population.signals if name not in panel.column_names]
-    if lacking:
-        raise BadInput(
-            f"the population of {champion.name} ({champion.population})",
-            [
-                Fault(
-                    where=f"signal {name}", found="the source does not offer it",
-                    rule="the live version is for those of whom it says so",
-                    next_step="deliver its table and columns again (python -m features check), or train a version without it",
-                )
-                for name in lacking
-            ],
-        )  # fmt: skip
     from features.panel.build import eligibility_of as of_outcome  # not where a cluster computes
 
+    faults = _population_faults(champion, panel.column_names)
+    if faults:
+        raise BadInput(f"the signals for {champion.name}", faults)
     return champion.population.narrow(of_outcome(panel, champion.definition.outcome), panel)
 
 

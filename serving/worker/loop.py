@@ -22,6 +22,7 @@ from serving.inbox import repository as inbox
 from serving.log import place_of
 from serving.privacy import suppression_export
 from serving.privacy.service import settle
+from serving.scoring.columns import require_populations
 from serving.store.connect import Store
 from serving.store.wipe import wipe
 from serving.worker.apply_inbox import LETTERS_A_ROUND, Applied, apply_events
@@ -62,12 +63,16 @@ class Worker:
         self.stopping = stopping or threading.Event()
 
     def check(self) -> None:
-        """Open the sources. A connection whose source has a fault is off till it is mended; raises `BadInput` when all are."""
+        """Open the sources. A connection whose source has a fault is off till it is mended; raises `BadInput` when all are, or
+        when a live model is for those of whom a source does not tell."""
         suppression_export.publish(self._store, self._home)  # killed after a removal it would not have been told
-        if not self._available():
+        available = self._available()
+        if not available:
             raise BadInput(
                 "connections", [f for config in self._connections.values() for f in self._sources.faults(config)]
             )
+        for config in {config.source: config for config in available.values()}.values():
+            require_populations(self._sources.get(config), self._champions.live())
 
     def _available(self) -> dict[str, ConnectionConfig]:
         """The connections whose sources can be read now."""

@@ -40,7 +40,7 @@ from serving.manifest import read_manifest, read_scores
 from serving.privacy import repository as privacy
 from serving.scorer_cache import KeptScorers
 from serving.scoring import repository as stored
-from serving.scoring.columns import eligibility_of, stored_rows
+from serving.scoring.columns import eligibility_of, require_populations, stored_rows
 from serving.scoring.repository import StoredSignals
 from serving.scoring.request_parser import parse
 from serving.scoring.rows import signal_rows
@@ -52,7 +52,7 @@ from serving.store.tables import decisions, eligibilities, signals, writebacks
 from serving.vendors.inbound import Event
 from serving.vendors.outbound import Target, WriteBack
 from serving.worker.loop import Worker
-from tests.company import all_but
+from tests.company import all_but, make_source
 from tests.scorers import make_scorer
 from tests.serving.conftest import DATABASES, store_url
 from tests.serving.running import AS_OF, END, Home, running_api
@@ -234,8 +234,21 @@ class TestStore:
 class TestPanel:
     def test_the_source_must_still_tell_it(self, champion: Champion) -> None:
         panel = pa.table({"entity_id": ["a"], "eligibility": ["eligible"], "value": [1.0]})
-        with pytest.raises(BadInput, match=r"population of churn-risk \(plan is pro\): 1 fault\n.*signal plan"):
+        with pytest.raises(
+            BadInput,
+            match=r"field population, plan: the source does not offer the signal. Rule: version 3 is for those of whom plan is pro",
+        ):
             eligibility_of(champion, panel)
+
+    def test_it_is_asked_before_anything_is_scored(self, champion: Champion, for_all: Champion, tmp_path: Path) -> None:
+        rows = [{"account_id": name, "event_time": NOW - dt.timedelta(days=9), "industry": "retail"} for name in "ab"]
+        source = make_source(tmp_path, {"accounts": rows})
+        lead = replace(champion, definition=get_model("lead-fit"))
+        require_populations(source, [for_all, lead])  # the twins: for everybody; of an entity that is not there
+        with pytest.raises(
+            BadInput, match=r"for the live models: 1 fault\n.*models/churn_risk.py, field population, plan"
+        ):
+            require_populations(source, [for_all, champion, lead])
 
     def test_signals_and_who_gets_a_score_are_kept_together(self, champion: Champion, for_all: Champion) -> None:
         columns = {
