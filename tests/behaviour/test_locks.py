@@ -16,11 +16,13 @@ from features.kit.errors import AccountscoreError
 from features.kit.file_lock import file_lock
 from features.sources.suppression import FILE
 from models import champion_pointer
+from models.catalog import get_model
 from serving import manifest
 from serving.export.folder import Folder
 from serving.privacy import suppression_export
 from serving.worker import loop
 from tests.serving.stores import new_store
+from training import overlap
 
 Held = contextlib.AbstractContextManager[Any]
 
@@ -37,6 +39,10 @@ def publishing(home: Path) -> Held:
 
 LOCKS: dict[str, tuple[Callable[[Path], Held], str]] = {
     "a promotion": (lambda home: champion_pointer.locked(home, "churn-risk"), "champions/churn-risk/.lock"),
+    "promotions of one outcome": (
+        lambda home: overlap.one_at_a_time(home, get_model("churn-risk")),
+        "champions/.churn.lock",
+    ),
     "who is gone": (publishing, ".removed.lock"),
     "the worker": (loop.only_one, "worker.lock"),
     "who delivers": (lambda home: loop.only_one(home, "deliver"), "deliver.lock"),
@@ -70,4 +76,11 @@ def test_every_lock_of_the_product_is_in_the_table() -> None:
         for path in (root / package).rglob("*.py")
         if path != Path(module.__file__) and "file_lock(" in path.read_text()
     ]
-    assert {path.stem for path in used} == {"champion_pointer", "suppression_export", "loop", "manifest", "folder"}
+    assert {path.stem for path in used} == {
+        "champion_pointer",
+        "suppression_export",
+        "loop",
+        "manifest",
+        "folder",
+        "overlap",
+    }
