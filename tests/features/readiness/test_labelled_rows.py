@@ -225,7 +225,12 @@ class TestCheckAndFit:
             first, last = source.span
             if (last - first).days < 2 * question.horizon_days:
                 raise rules.TrainingRefused(
-                    "", [rules.Fault("history", "too short", "twice the horizon", "deliver more")]
+                    "",
+                    [
+                        rules.Fault(
+                            where="history", found="too short", rule="twice the horizon", next_step="deliver more"
+                        )
+                    ],
                 )
             return real(sources("fine")[1], CHURN)
 
