@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,12 +47,13 @@ def from_file(folder: Path) -> Any:
     """`panel_parts` that builds once."""
 
     def parts(
-        source: Any, entity: Any, as_of: Any, rows: int, engine: str, carried: Any, known: Any, ids: Any, _outcomes: Any
+        source: Any, entity: Any, as_of: Any, rows: int, engine: str, carried: Any, known: Any, ids: Any, outcomes: Any
     ) -> Iterator[pa.Table]:
         path = folder / f"{entity}-{as_of:%Y%m%d}-{known or as_of:%Y%m%d}.parquet"
         if not path.exists():
             only = [signal.name for signal in some_signals(entity)]
-            pq.write_table(build_panel(source, entity, [as_of], only=only, known_before=known), path)
+            panel = build_panel(source, entity, [as_of], only=only, known_before=known, outcomes=outcomes)
+            pq.write_table(panel, path)
         panel = pq.read_table(path)
         return (panel.slice(start, rows) for start in range(0, panel.num_rows, rows))
 
@@ -93,6 +95,8 @@ def main() -> None:
             try:
                 nightly(job)
                 code = 0
+            except BaseException:
+                traceback.print_exc()
             finally:
                 sys.stderr.flush()
                 os._exit(code)
