@@ -83,6 +83,8 @@ class Walk:
             "demo.py",
             "Makefile",
             "requirements.lock",
+            "requirements-core.lock",
+            "requirements-uv.lock",
         ):
             (self.root / name).symlink_to(ROOT / name)
         tools = self.root / ".venv/bin"
@@ -94,7 +96,8 @@ class Walk:
             (tools / tool).symlink_to(Path(sys.executable).parent / tool)
         for script in (tools / "python", self.root / "bin/date"):
             script.chmod(0o755)
-        (tools.parent / ".installed").touch()
+        for stamp in (".core", ".installed"):
+            (tools.parent / stamp).touch()
         self._data()
 
     def _data(self) -> None:
