@@ -97,12 +97,13 @@ def audit_source(source: Source, asked: Asked) -> SourceAudit:
 
 
 def _outcomes(source: Source, asked: Asked) -> tuple[Outcomes | None, list[Finding]]:
-    """What came true, as training reads it; None with a finding for each reason why nothing can be learnt from it."""
+    """What came true, as training reads it, with a finding for each reason why nothing may be learnt from it. Labels that only the
+    source's own events deny are looked at all the same: what knows them is worth knowing. None where there is nothing to look at."""
     try:
         return read_outcomes(source, asked.outcome), []
     except OutcomesRefused as refused:
         told = asked.outcome.told_by(source)
-        return None, [
+        return refused.as_told, [
             Finding(
                 "outcome_refused", "high", told, f"{fault.where}: {fault.found}", f"{fault.rule}: {fault.next_step}"
             )

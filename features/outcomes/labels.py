@@ -26,6 +26,9 @@ NEVER_US = FOREVER_US + 1
 class OutcomesRefused(BadInput):
     """Raised when a source tells of no outcome, or tells of it in a way that cannot be true; holds every reason at once."""
 
+    as_told: Outcomes | None = None
+    """What its labels say, where all that is wrong with them is that the source's own events deny them: an audit goes on with these."""
+
 
 @dataclass(frozen=True)
 class Outcomes:

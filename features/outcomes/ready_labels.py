@@ -92,9 +92,27 @@ def read_ready(source: Source, outcome: Outcome, denied_by: DeniedBy, once: bool
                 )
             )
     denied, notes = contradictions(denied_by(source, positives), where)
-    faults += denied
     if faults:
-        raise OutcomesRefused(f"the outcomes of source {source.name!r}", faults)
+        raise OutcomesRefused(f"the outcomes of source {source.name!r}", [*faults, *denied])
+    told = _told(source, outcome, rows, positives, dated, notes, once)
+    if denied:
+        refused = OutcomesRefused(f"the outcomes of source {source.name!r}", denied)
+        refused.as_told = told
+        raise refused
+    return told
+
+
+def _told(
+    source: Source,
+    outcome: Outcome,
+    rows: pd.DataFrame,
+    positives: pd.DataFrame,
+    dated: bool,
+    notes: tuple[str, ...],
+    once: bool,
+) -> Outcomes:
+    """What the rows say, whether or not it can be true."""
+    entity, table, flag = outcome.entity, str(outcome.labels), outcome.flag
     end, stopped = known_until(source, table)
     notes = (*notes, *stopped)
     if not dated:

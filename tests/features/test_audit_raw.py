@@ -143,4 +143,7 @@ class TestPublicDatasets:
             pytest.skip("ACCOUNTSCORE_DATA is not set: the public datasets are needed")
         found = audit_source(open_source(source), question).findings  # type: ignore[arg-type]  # a Question, by parametrize
         assert drop <= {c for f in found for c in f.columns}
-        assert [f for f in found if f.severity == "high"] == []
+        # RavenStack's labels are denied by its own contracts: that alone is grave, and the leaks are found beside it.
+        assert {f.code for f in found if f.severity == "high"} == (
+            {"outcome_refused"} if source == "ravenstack" else set()
+        )

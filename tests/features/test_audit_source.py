@@ -215,4 +215,5 @@ class TestCommand:
         done = CliRunner().invoke(app, ["audit", "--source", source, "--model", model, "--json"])
         said = json.loads(done.stdout)
         assert said["positives"] > 50
-        assert [f for f in said["findings"] if f["severity"] == "high"] == []
+        grave = [f["code"] for f in said["findings"] if f["severity"] == "high"]
+        assert grave == (["outcome_refused"] if source == "ravenstack" else [])
