@@ -127,7 +127,9 @@ def running(
     """`python -m serving ...` until the block ends; then SIGTERM, which must end it. `fresh` is for tests about its memory."""
     home.path.mkdir(parents=True, exist_ok=True)
     start = commands.start_fresh if fresh else commands.start
-    process = start("serving", *arguments, env=home.environment(env), out=home.path / f"{arguments[0]}.log")
+    log = home.path / f"{arguments[0]}.log"
+    log.touch()  # it is there as soon as the process is, for who looks what it says
+    process = start("serving", *arguments, env=home.environment(env), out=log)
     try:
         yield process
     finally:
