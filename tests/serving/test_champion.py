@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from models import champion_pointer
+from models.catalog import MODELS
 from models.scorer import artefact
 from models.scorer.artefact_schema import VerdictSpec
 from models.scorer.scorer import Scorer
@@ -342,8 +343,8 @@ class TestOutage:
                 text = httpx.get(f"{url}/metrics").text
                 assert float(text.split(line)[1].split()[0]) >= 0
                 # The twin: a look that succeeds takes the warning away.
-                registry_heartbeat.note(homes["away"].path, MODEL)
-                registry_heartbeat.note(homes["away"].path, "lead-fit")
+                for name in MODELS:
+                    registry_heartbeat.note(homes["away"].path, name)
                 wait_for(lambda: httpx.get(f"{url}/readyz").json()["status"] == "ready")
 
 
