@@ -336,7 +336,7 @@ class TestMistakesOfBeginners:
             ("GET", SCORE, {}, 405, "no_such_method", "see allow"),
             ("GET", "/", {}, 404, "no_such_path", "/docs"),
             ("POST", f"{SCORE}/", {"json": BODY}, 404, "no_such_path", "/docs"),
-            ("POST", "/v1/churn/score", {"json": BODY}, 404, "no_such_model", "churn-risk, lead-fit"),
+            ("POST", "/v1/churn/score", {"json": BODY}, 404, "no_such_model", "churn-risk, expansion, lead-fit"),
             ("POST", SCORE, {}, 400, "not_strict_json", "it is empty"),
             ("POST", SCORE, {"content": b"{'records': []}"}, 400, "not_strict_json", "double quotes at line 1, column 2"),
             ("POST", SCORE, {"data": BODY}, 415, "not_json", "Content-Type: application/json"),
