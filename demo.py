@@ -293,18 +293,16 @@ def over_http(url: str, model: str, scores: Path) -> None:
     console.print(
         f"{answer.status_code} in {answer.elapsed.total_seconds() * 1000:.0f} ms; in the answer:", highlight=False
     )
-    shown(result)
+    shown(first["entity_id"], result)
     same = result["probability"] == first["probability"]
     console.print("The same bits as in the nightly batch." if same else "[red]Not the number of the nightly batch.[/]")
     if not same:
         raise SystemExit(1)
 
 
-def shown(score: dict[str, Any]) -> None:
+def shown(who: str, score: dict[str, Any]) -> None:
     """What a person reads of an answer: the score, its band and its reasons."""
-    console.print(
-        f"{score['entity_id']}: score {score['score']} ({score['band']}), probability {score['probability']:.3f}"
-    )
+    console.print(f"{who}: score {score['score']} ({score['band']}), probability {score['probability']:.3f}")
     for reason in score.get("reasons") or ():
         console.print(f"  {reason['text']}", highlight=False)
 
@@ -341,7 +339,7 @@ def webhook(url: str, secret: str, home: Path, scores: Path) -> None:
         lambda: len(httpx.get(history, timeout=10).json().get("scores", [])) > before,
         f"a score, see {home / 'worker.log'}",
     )
-    shown(httpx.get(history, timeout=10).json()["scores"][0])
+    shown(lead, httpx.get(history, timeout=10).json()["scores"][0])
 
 
 def best(scores: Path, model: str) -> dict[str, Any]:
