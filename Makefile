@@ -17,7 +17,7 @@ help: ## Show these targets
 
 setup: $(VENV)/.installed ## Make .venv with everything: the product, its extras, what tests need
 
-# What the product itself uses is enough for all that is not a test: a twentieth of the time of installing everything.
+# What the product itself uses is enough for all that is not a test.
 # INSTALLER=pip does without uv, which is otherwise taken from PATH, or from PyPI into .venv.
 $(VENV)/.core: requirements-core.lock
 	$(call install,$<)

@@ -15,13 +15,13 @@ import msgspec
 import numpy as np
 
 from features.kit.errors import Fault
+from features.outcomes.outcome import ELIGIBLE
 from features.signals.signal import Entity, Signal
 from models import population_faults
 from models.condition import Condition, Op, Value
 
 OUTSIDE = "outside_population"
 """What `eligibility` says of those who are eligible, and outside the model's population."""
-ELIGIBLE = "eligible"
 
 
 class Population(msgspec.Struct, frozen=True):

@@ -174,7 +174,7 @@ def backfill(
 
 @app.command()
 def top(
-    model: Annotated[str, typer.Option(help="churn-risk or lead-fit")],
+    model: Annotated[str, typer.Option(help="a model's name, such as churn-risk")],
     scores: Annotated[
         Path | None,
         typer.Option(

@@ -177,7 +177,7 @@ def _beside_outcome(source: Source, file: RawFile, kept: list[str], key: str, en
         f"SELECT {', '.join('r.' + quote(c) for c in kept)}, e.y AS outcome_asked "
         f"FROM ({file.select}) r JOIN audited_entities e ON CAST(r.{quote(key)} AS VARCHAR) = e.entity_id "
         + (f"WHERE {began} < e.as_of_us " if dated is not None else "")
-        + f"QUALIFY row_number() OVER (PARTITION BY e.entity_id ORDER BY {began} DESC, hash(r)) = 1"
+        + f"QUALIFY row_number() OVER (PARTITION BY e.entity_id ORDER BY {began} DESC, hash(r)) = 1 ORDER BY e.entity_id"
     ).df()
     outcome = rows.pop("outcome_asked").to_numpy(dtype=int)
     if min(outcome.sum(), len(outcome) - outcome.sum()) < 10:

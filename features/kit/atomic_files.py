@@ -83,19 +83,21 @@ def writing_folder(path: Path) -> Iterator[Path]:
     Between two renames there is no `path` for a moment, and none when the process is killed just then: for what can be made anew,
     or has no older version.
     """
-    partial = _beside(path, locked=True)
+    partial, old = _beside(path, locked=True), path.with_name(f".{path.name}.old")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial
         for file in sorted(partial.rglob("*")):
             sync(file)
-        old = path.with_name(f".{path.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
         if path.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
             rename(path, old)
         move(partial, path)
     except BaseException:
+        if not path.exists() and old.is_dir():
+            with contextlib.suppress(OSError):  # what failed is told, not this
+                os.replace(old, path)
         shutil.rmtree(partial, ignore_errors=True)
         raise
     shutil.rmtree(old, ignore_errors=True)

@@ -19,7 +19,6 @@ from features.kit import atomic_files
 from features.kit.clock import WEEK_US, to_us
 from features.kit.errors import UserMistake
 from features.kit.writable import require_place
-from features.outcomes.catalog import outcomes_of
 from features.outcomes.outcome import Outcome
 from features.panel import placement
 from features.panel.distinct_windows import has_members
@@ -27,6 +26,7 @@ from features.panel.engines import Engine, make_engine
 from features.panel.event_windows import LIFETIME, window_frames
 from features.panel.incremental import Carried
 from features.panel.lead_company import companies_of, customers, possible_companies, want_company
+from features.panel.outcome_columns import asked_outcomes, described_outcomes, eligibility_columns
 from features.panel.point_in_time import moments_of, state_frames
 from features.panel.visibility import KEY, KnownBefore
 from features.panel.week_grid import KEYS, Lattice, Memory, lattices
@@ -54,7 +54,7 @@ from features.sources.time_bounds import Bounds
 Frame = nw.LazyFrame[Any]
 
 FIXED = ("entity_id", "as_of", "eligibility", "value")
-"""The columns of a panel that are not signals; with several outcomes there are more (`eligibility_of`)."""
+"""The columns of a panel that are not signals; with several outcomes there are more (`features.panel.outcome_columns`)."""
 DAY = dt.timedelta(days=1)
 GRID_DAYS = 28
 
@@ -107,7 +107,7 @@ def build_panel(
 
     `outcomes` are the questions that eligibility is told for, all of this entity; the entity's usual one where none is given.
     `eligibility` and `value` are those of the first; each further one adds a column after `eligibility`, which
-    `eligibility_of(panel, outcome)` finds:
+    `features.panel.outcome_columns.eligibility_of(panel, outcome)` finds:
 
         panel = build_panel(source, "account", [as_of], outcomes=[m.outcome for m in models])
         eligible = pc.equal(eligibility_of(panel, models[1].outcome), ELIGIBLE)
@@ -121,7 +121,7 @@ def build_panel(
     """
     if not as_ofs:
         raise UserMistake("no as_of given: a panel needs at least one date")
-    asked = _asked(entity, outcomes)
+    asked = asked_outcomes(entity, outcomes)
     chosen, _ = offered(source, entity)
     if only is not None:
         unknown = sorted(set(only) - {d.signal.name for d in chosen})
@@ -189,7 +189,7 @@ def panel_parts(
 
     DuckDB sorts out of core and hands out a part at a time; the other engines have the whole panel first.
     """
-    asked, (chosen, _) = _asked(entity, outcomes), offered(source, entity)
+    asked, (chosen, _) = asked_outcomes(entity, outcomes), offered(source, entity)
     running, known = make_engine(engine, source), _known(entity, known_before)
     try:
         frame = _panel(running, source, entity, asked, chosen, lattices([to_us(as_of)])[0], ids, carried, known)
@@ -199,40 +199,13 @@ def panel_parts(
         running.close()
 
 
-def _asked(entity: Entity, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """The outcomes that a panel tells eligibility for, each once."""
-    others = [each.name for each in outcomes if each.entity != entity]
-    if others:
-        raise UserMistake(
-            f"{', '.join(others)}: no outcome of the entity {entity!r}; one of {', '.join(o.name for o in outcomes_of(entity))}"
-        )
-    return tuple({each.name: each for each in outcomes}.values()) or outcomes_of(entity)[:1]
-
-
-def eligibility_of(panel: pa.Table, outcome: Outcome) -> pa.ChunkedArray:
-    """(n,) text of a panel: `eligible`, or why there is no score, for one of the outcomes that it was built for.
-
-    Raises `UserMistake` when it was built for others.
-    """
-    told = (panel.schema.metadata or {}).get(b"outcomes")
-    asked: list[str] = json.loads(told) if told else [outcomes_of(outcome.entity)[0].name]
-    if outcome.name not in asked:
-        raise UserMistake(
-            f"the panel tells eligibility for {', '.join(asked)}, not for {outcome.name}: build it with outcomes=[...]"
-        )
-    return panel["eligibility" if outcome.name == asked[0] else f"eligibility:{outcome.name}"]
-
-
 def signal_columns(panel: pa.Table) -> list[str]:
     """The columns of a panel that are signals."""
     return [name for name in panel.column_names if name not in FIXED and not name.startswith("eligibility:")]
 
 
 def _described(outcomes: tuple[Outcome, ...], chosen: Sequence[Definition]) -> dict[str, str]:
-    described = {"signals": json.dumps([asdict(d.signal) for d in chosen])}
-    if outcomes == outcomes_of(outcomes[0].entity)[:1]:
-        return described
-    return {**described, "outcomes": json.dumps([each.name for each in outcomes])}
+    return {"signals": json.dumps([asdict(d.signal) for d in chosen]), **described_outcomes(outcomes)}
 
 
 def write_panel(panel: pa.Table, out: Path) -> None:
@@ -247,16 +220,12 @@ def _population(source: Source, outcomes: Sequence[Outcome]) -> tuple[Wanted, li
     get = Wanted()
     columns = [
         each.eligibility(get, source).alias(name)
-        for each, name in zip(outcomes, _eligibility_columns(outcomes), strict=True)
+        for each, name in zip(outcomes, eligibility_columns(outcomes), strict=True)
     ]
     if outcomes[0].entity == "lead":
         want_company(get)
     value = outcomes[0].stake.value(get, source)
     return get, [*columns, (nw.lit(None, nw.Float64) if value is None else value).alias("value")]
-
-
-def _eligibility_columns(outcomes: Sequence[Outcome]) -> list[str]:
-    return ["eligibility", *(f"eligibility:{each.name}" for each in outcomes[1:])]
 
 
 def _panel(
@@ -414,7 +383,7 @@ def _typed(result: pa.Table, outcomes: Sequence[Outcome], chosen: list[Definitio
     columns: dict[str, Any] = {
         "entity_id": pc.cast(result["entity_id"], pa.string()),
         "as_of": as_of,
-        **{name: pc.cast(result[name], pa.string()) for name in _eligibility_columns(outcomes)},
+        **{name: pc.cast(result[name], pa.string()) for name in eligibility_columns(outcomes)},
         "value": pc.cast(result["value"], pa.float64()),
     }
     for definition in chosen:

@@ -19,7 +19,7 @@ class RecordedScore(msgspec.Struct):
     """One decision record. `no_score` stands in the place of the numbers."""
 
     id: Annotated[int, Meta(description="for python -m serving replay ID", examples=[4711])]
-    model: Annotated[str, Meta(description="churn-risk or lead-fit", examples=["churn-risk"])]
+    model: Annotated[str, Meta(description="a model's name, such as churn-risk", examples=["churn-risk"])]
     version: Annotated[
         int | None,
         Meta(description="the model's version in the registry; null when it was put live without one", examples=[7]),

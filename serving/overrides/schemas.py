@@ -73,7 +73,7 @@ class OverrideShown(msgspec.Struct):
 class OverrideAnswer(msgspec.Struct):
     """The override that holds."""
 
-    model: Annotated[str, Meta(description="churn-risk or lead-fit", examples=["churn-risk"])]
+    model: Annotated[str, Meta(description="a model's name, such as churn-risk", examples=["churn-risk"])]
     entity: Annotated[str, Meta(description="account or lead", examples=["account"])]
     entity_id: Annotated[
         str,

@@ -88,7 +88,7 @@ class MovedSignal(msgspec.Struct):
 class ChangeAnswer(msgspec.Struct):
     """The difference of two scores, split without a remainder."""
 
-    model: Annotated[str, Meta(description="churn-risk or lead-fit", examples=["churn-risk"])]
+    model: Annotated[str, Meta(description="a model's name, such as churn-risk", examples=["churn-risk"])]
     entity: Annotated[str, Meta(description="account or lead", examples=["account"])]
     entity_id: Annotated[
         str,

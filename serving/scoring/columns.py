@@ -146,7 +146,7 @@ def _population_faults(champion: Champion, offered: Collection[str]) -> list[Fau
 
 def eligibility_of(champion: Champion, panel: pa.Table) -> pa.ChunkedArray:
     """(n,) text: `eligible`, or why the model gives no score. Raises `BadInput` when the panel lacks what its population reads."""
-    from features.panel.build import eligibility_of as of_outcome  # not where a cluster computes
+    from features.panel.outcome_columns import eligibility_of as of_outcome  # not where a cluster computes
 
     faults = _population_faults(champion, panel.column_names)
     if faults:

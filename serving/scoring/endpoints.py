@@ -34,7 +34,12 @@ SMALL_BYTES = 256 * 1024
 """A body up to this size is read on the event loop; 100 records of 60 signals have 200 KB."""
 _encode = msgspec.json.Encoder().encode
 ModelName = Annotated[
-    str, Path(max_length=60, description="churn-risk or lead-fit; an underscore is accepted", examples=["churn-risk"])
+    str,
+    Path(
+        max_length=60,
+        description="a model's name, such as churn-risk; an underscore is accepted",
+        examples=["churn-risk"],
+    ),
 ]
 
 

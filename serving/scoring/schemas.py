@@ -274,7 +274,7 @@ class RecordError(Struct):
 class ScoreAnswer(Struct):
     """Results and errors in the order of the request."""
 
-    model: Annotated[str, Meta(description="churn-risk or lead-fit", examples=["churn-risk"])]
+    model: Annotated[str, Meta(description="a model's name, such as churn-risk", examples=["churn-risk"])]
     version: Annotated[
         int | None,
         Meta(description="the model's version in the registry; null when it was put live without one", examples=[7]),
@@ -321,7 +321,7 @@ class BandShown(Struct):
 class ModelAnswer(Struct):
     """What a model is."""
 
-    model: Annotated[str, Meta(description="churn-risk or lead-fit", examples=["churn-risk"])]
+    model: Annotated[str, Meta(description="a model's name, such as churn-risk", examples=["churn-risk"])]
     title: Annotated[str, Meta(description="the model's name for people", examples=["Churn risk"])]
     version: Annotated[
         int | None,

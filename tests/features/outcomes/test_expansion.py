@@ -15,7 +15,8 @@ from features.outcomes.labels import NEVER_US, Outcomes, OutcomesRefused, came_a
 from features.outcomes.outcome import ELIGIBLE
 from features.outcomes.read import read_outcomes
 from features.outcomes.recurring_revenue import RecurringRevenue
-from features.panel.build import build_panel, eligibility_of
+from features.panel.build import build_panel
+from features.panel.outcome_columns import eligibility_of
 from features.sources.source import Source
 from tests.company import at, make_source
 
