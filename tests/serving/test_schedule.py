@@ -1,4 +1,4 @@
-"""The scheduler examples of serving/batch/README.md are run as they are written, with their paths put elsewhere."""
+"""The cron line of serving/batch/README.md and the nightly files of deploy/ are run as they are written, with their paths put elsewhere."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,22 +27,26 @@ from tests.serving.running import free_port, quick_home
 
 ROOT = Path(serving.__file__).parents[1]
 README = (ROOT / "serving/batch/README.md").read_text()
-SERVICE, TIMER = "accountscore-batch.service", "accountscore-batch.timer"
+SERVICE, TIMER = "accountscore-nightly.service", "accountscore-nightly.timer"
 SCHEDULERS = ("cron", "systemd", "Kubernetes")
 UsageError = typer.BadParameter.__bases__[0]
 """Of click, or of the click that typer brings."""
 FIELDS = {"minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12), "weekday": (0, 7)}
 
 
-def example(scheduler: str, text: str = README) -> str:
-    """The block below a scheduler's title."""
-    found = re.search(rf"^## {scheduler}\n+```\w*\n(.*?)^```", text, re.M | re.S)
-    assert found is not None, f"no example for {scheduler}"
+def example(scheduler: str) -> str:
+    """What a scheduler is given; the units of systemd one after the other, each below its name."""
+    if scheduler == "Kubernetes":
+        return (ROOT / "deploy/kubernetes/nightly.yaml").read_text()
+    if scheduler == "systemd":
+        return "\n".join(f"# {name}\n{(ROOT / 'deploy/systemd' / name).read_text()}" for name in (SERVICE, TIMER))
+    found = re.search(r"^## cron\n+```\w*\n(.*?)^```", README, re.M | re.S)
+    assert found is not None, "no example for cron"
     return found[1]
 
 
 def units(text: str) -> dict[str, str]:
-    """The unit files of the systemd example, by their names in its comments."""
+    """The unit files of `example("systemd")` by their names."""
     return dict(re.findall(r"^# (\S+\.(?:service|timer))\n(.*?)(?=^# |\Z)", text, re.M | re.S))
 
 
@@ -76,22 +81,25 @@ def container(text: str) -> dict[str, Any]:
 
 
 def of_kubernetes(text: str) -> str:
+    """The command of the pod as one line for a shell, with what its image sets."""
     box = container(text)
     shell, option, command = box["command"]
     assert (shell, option) == ("sh", "-c")
     plain = [f"{e['name']}={e['value']}" for e in box["env"] if "value" in e]
-    return f"cd {box['workingDir']} && export {' '.join(plain)} && {command}"
+    image = (ROOT / "Dockerfile").read_text()
+    (folder,) = set(re.findall(r"^WORKDIR (/var\S+)$", image, re.M))
+    return f"cd {folder} && export {' '.join([*re.findall(r'ACCOUNTSCORE_HOME=[^ ]+', image.replace(chr(10), ' ')), *plain])} && {command}"
 
 
-def command_of(scheduler: str, text: str = README) -> str:
-    block = example(scheduler, text)
-    return (
-        of_cron(block)[1]
-        if scheduler == "cron"
-        else of_systemd(block)
-        if scheduler == "systemd"
-        else of_kubernetes(block)
-    )
+READERS: dict[str, Callable[[str], str]] = {
+    "cron": lambda text: of_cron(text)[1],
+    "systemd": of_systemd,
+    "Kubernetes": of_kubernetes,
+}
+
+
+def command_of(scheduler: str) -> str:
+    return READERS[scheduler](example(scheduler))
 
 
 def arguments(command: str) -> dict[str, Any]:
@@ -112,7 +120,7 @@ class TestWhatIsWritten:
     @pytest.mark.parametrize("scheduler", SCHEDULERS)
     def test_its_arguments_are_the_commands_own(self, scheduler: str) -> None:
         found = arguments(command_of(scheduler))
-        assert found["source"] == "my_company"
+        assert Path(found["source"]).name == "my_company"
         assert found["max_age"] == "36h"
         assert found["as_of"] == "$(date -u +%F)"
 
@@ -120,7 +128,7 @@ class TestWhatIsWritten:
     def test_a_wrong_option_is_noticed(self, scheduler: str) -> None:
         """The sabotaged twin."""
         with pytest.raises(UsageError, match="--oldest"):
-            arguments(command_of(scheduler, README.replace("--max-age 36h", "--oldest 36h")))
+            arguments(READERS[scheduler](example(scheduler).replace("--max-age 36h", "--oldest 36h")))
 
     def test_cron_would_cut_a_bare_percent(self) -> None:
         fields, command = of_cron(example("cron"))
@@ -150,12 +158,12 @@ class TestWhatIsWritten:
         assert pod["restartPolicy"] == "Never", "a podFailurePolicy needs it"
         box = container(example("Kubernetes"))
         assert {m["name"] for m in box["volumeMounts"]} == {v["name"] for v in pod["volumes"]}
-        assert all(v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"])
 
     def test_secrets_are_named_and_not_told(self) -> None:
         env = {e["name"]: e for e in container(example("Kubernetes"))["env"]}
-        assert set(env) == {"ACCOUNTSCORE_HOME", "ACCOUNTSCORE_STORE_URL"}
-        assert set(env["ACCOUNTSCORE_STORE_URL"]["valueFrom"]["secretKeyRef"]) == {"name", "key"}
+        secret = [name for name, e in env.items() if "valueFrom" in e]
+        assert secret == ["ACCOUNTSCORE_STORE_URL", "ACCOUNTSCORE_KEY_PEPPER"]
+        assert all(set(env[name]["valueFrom"]["secretKeyRef"]) == {"name", "key"} for name in secret)
         for scheduler in SCHEDULERS:  # a URL is where a password would stand
             assert "://" not in example(scheduler)
 
@@ -212,9 +220,9 @@ class Machine:
     def placed(self, command: str) -> str:
         """The command with its paths put below the root; everything else as it is written."""
         places = {
-            "cd /srv/accountscore": "cd {}/srv", "/var/lib/accountscore/scores": "{}/scores",
-            "/var/lib/accountscore": "{}/home", "/var/lib/node_exporter": "{}/collector",
-            "--out /scores": "--out {}/scores", "ACCOUNTSCORE_HOME=/home": "ACCOUNTSCORE_HOME={}/home",
+            "cd /srv/accountscore": "cd {}/srv", "/opt/accountscore/bin/": "{}/bin/", "/etc/accountscore/my_company": "{}/srv/my_company",
+            "/sources/my_company": "{}/srv/my_company", "--data /srv/data": "--data {}/srv", "ACCOUNTSCORE_DATA=/data": "ACCOUNTSCORE_DATA={}/srv",
+            "/var/lib/accountscore/scores": "{}/scores", "/var/lib/accountscore": "{}/home", "/var/lib/node_exporter": "{}/collector",
         }  # fmt: skip
         for place, here in places.items():
             command = command.replace(place, here.format(self.root))
@@ -239,6 +247,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     (made.root / "bin").mkdir()
     for package in ("features", "models", "serving"):
         (made.root / "srv" / package).symlink_to(ROOT / package)
+    command = made.root / "bin/accountscore"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROOT / "accountscore.py"}" "$@"\n')
+    command.chmod(0o755)
     for python in (made.root / "srv/.venv/bin/python", made.root / "bin/python"):
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
         python.chmod(0o755)
