@@ -301,7 +301,10 @@ def over_http(url: str, model: str, scores: Path) -> None:
 
 
 def shown(who: str, score: dict[str, Any]) -> None:
-    """What a person reads of an answer: the score, its band and its reasons."""
+    """What a person reads of an answer: the score, its band and its reasons, or why there is none."""
+    if "score" not in score:
+        console.print(f"{who}: no score: {score['no_score']['detail']}", highlight=False)
+        return
     console.print(f"{who}: score {score['score']} ({score['band']}), probability {score['probability']:.3f}")
     for reason in score.get("reasons") or ():
         console.print(f"  {reason['text']}", highlight=False)

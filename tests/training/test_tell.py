@@ -44,6 +44,15 @@ class TestLearnt:
         assert all(len(line) <= 80 for line in lines if not line.startswith("Note: "))
         assert any(line == "Note: One note, " + "long " * 30 for line in lines), "a sentence stays whole in a pipe"
 
+    def test_in_brief(self, capsys: pytest.CaptureFixture[str]) -> None:
+        figures = {"auc": estimate(0.8), "precision_at_capacity": estimate(0.42)}
+        console.learnt_in_brief(report(metrics=figures, base_rate=0.09))
+        assert capsys.readouterr().err.splitlines() == [
+            "churn-risk: no signal found; version 3 is not put live (failed: signal).",
+            "ROC AUC 0.800 (0.750 to 0.850), best rule with one column 0.550; of 100 on its list 42 had the outcome, of 100 of all 9.",
+            "Report: /home/report.html",
+        ]
+
     @pytest.mark.parametrize(
         ("more", "said"),
         [
