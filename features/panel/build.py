@@ -45,7 +45,7 @@ from features.signals.aggregations import (
 from features.signals.catalog import definitions
 from features.signals.custom import LeftOut, custom_definitions
 from features.signals.definition import Definition
-from features.signals.signal import Entity, Signal
+from features.signals.signal import FIXED, Entity, Signal, is_signal_column
 from features.sources.fingerprint import contents_of
 from features.sources.schema import ENTITIES, TABLES
 from features.sources.source import Source
@@ -53,8 +53,6 @@ from features.sources.time_bounds import Bounds
 
 Frame = nw.LazyFrame[Any]
 
-FIXED = ("entity_id", "as_of", "eligibility", "value")
-"""The columns of a panel that are not signals; with several outcomes there are more (`features.panel.outcome_columns`)."""
 DAY = dt.timedelta(days=1)
 GRID_DAYS = 28
 
@@ -201,7 +199,7 @@ def panel_parts(
 
 def signal_columns(panel: pa.Table) -> list[str]:
     """The columns of a panel that are signals."""
-    return [name for name in panel.column_names if name not in FIXED and not name.startswith("eligibility:")]
+    return [name for name in panel.column_names if is_signal_column(name)]
 
 
 def _described(outcomes: tuple[Outcome, ...], chosen: Sequence[Definition]) -> dict[str, str]:

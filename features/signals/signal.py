@@ -102,3 +102,16 @@ def topic_of(name: str) -> str:
     ('active_users', 'logins', 'spend', 'top_10', '7d')
     """
     return _WINDOW.sub("", name.lower()).strip("_") or name
+
+
+FIXED = ("entity_id", "as_of", "eligibility", "value")
+"""The columns of a panel that are no signals; built for several outcomes it has an `eligibility:NAME` for each further one."""
+
+
+def is_signal_column(name: str) -> bool:
+    """Whether a column of a panel is a signal.
+
+    >>> [is_signal_column(name) for name in ("plan", "value", "eligibility:expansion")]
+    [True, False, False]
+    """
+    return name not in FIXED and not name.startswith("eligibility:")

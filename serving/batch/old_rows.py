@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.signals.signal import is_signal_column
 from features.sources.fingerprint import contents_of
 from features.sources.source import Source
 from serving.decisions.earlier_rows import Old
-from serving.scoring.rows import is_signal
 
 AGED, RESTATED = "aged", "restated"
 FEW = 5_000
@@ -79,7 +79,7 @@ def differences(one: pa.Table, other: pa.Table, names: Sequence[str], rows: int)
     if one is other:
         return found
     for name in names:
-        if not is_signal(name) or name not in one.column_names or name not in other.column_names:
+        if not is_signal_column(name) or name not in one.column_names or name not in other.column_names:
             continue
         left, right = _plain(one[name]), _plain(other[name])
         differ = pc.fill_null(pc.not_equal(left, right), False).to_numpy(zero_copy_only=False)

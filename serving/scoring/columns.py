@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from features.kit.errors import BadInput, Fault
 from features.outcomes.catalog import outcomes_of
 from features.outcomes.outcome import Outcome
+from features.signals.signal import is_signal_column
 from features.sources.schema import ENTITIES
 from models.scorer.reasons import Told
 from models.scorer.scorer import Reason, Scorer, sigmoid
@@ -25,7 +26,7 @@ from serving import eligibility
 from serving.champion import Champion
 from serving.scoring import repository as stored
 from serving.scoring.repository import Values
-from serving.scoring.rows import ScoredRow, at_stake, is_signal
+from serving.scoring.rows import ScoredRow, at_stake
 
 if TYPE_CHECKING:
     from features.sources.source import Source
@@ -174,7 +175,7 @@ def to_score(
 
 def explained(scorer: Scorer, panel: pa.Table, at: np.ndarray, reasons: int) -> Explained:
     """The scores of some rows of a panel, with the strongest reasons."""
-    x = scorer.encode({name: panel[name] for name in panel.column_names if is_signal(name)})[at]
+    x = scorer.encode({name: panel[name] for name in panel.column_names if is_signal_column(name)})[at]
     if not reasons:
         return Explained(scorer.log_odds(x), None, None)
     log_odds, effects = scorer.explain(x)

@@ -11,13 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from features.kit.clock import to_us
+from features.signals.signal import is_signal_column
 from models.scorer.scorer import Reason
 from serving.champion import Champion
 from serving.decisions import repository as history
 from serving.decisions.earlier_rows import Old
 from serving.scoring.repository import Values
-
-FIXED = ("entity_id", "as_of", "eligibility", "value")
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,9 @@ def at_stake(probability: float | None, value: float | None) -> float | None:
     return None if probability is None or value is None else round(probability * value, 2)
 
 
-def is_signal(name: str) -> bool:
-    """Whether a column of a panel is a signal, as `features.panel.build.signal_columns` says it, which the API does not import."""
-    return name not in FIXED and not name.startswith("eligibility:")
-
-
 def signal_rows(panel: pa.Table) -> list[Values]:
     """The signals of each row by name; a missing number is None."""
-    names = [name for name in panel.column_names if is_signal(name)]
+    names = [name for name in panel.column_names if is_signal_column(name)]
     rows: list[Values] = panel.select(names).to_pylist()
     for name in names:
         if pa.types.is_floating(panel.schema.field(name).type):

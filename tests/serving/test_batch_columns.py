@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features.signals.signal import FIXED
 from models import champion_pointer
 from models.catalog import get_model
 from models.champion_pointer import Pointer
@@ -25,7 +26,7 @@ from serving.score_change.attribution import split
 from serving.scorer_cache import KeptScorers
 from serving.scoring import columns
 from serving.scoring.columns import score_columns, stakes
-from serving.scoring.rows import FIXED, ScoredRow, at_stake, signal_rows
+from serving.scoring.rows import ScoredRow, at_stake, signal_rows
 from tests.scorers import WORDS, make_scorer, random_rows
 
 AS_OF = dt.datetime(2026, 1, 29, tzinfo=dt.UTC)
