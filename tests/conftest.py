@@ -53,6 +53,11 @@ NewHome = Callable[..., "Home"]
 """Takes what `make_home` takes."""
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """A file of `tests/` that is not a test is what a test starts or imports: it has no examples, and some run what they do at import."""
+    return True if collection_path.suffix == ".py" and not collection_path.name.startswith("test_") else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
