@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,7 +15,9 @@ import pytest
 
 if TYPE_CHECKING:
     from features.kit.settings import Settings
-    from tests.serving.running import Home
+    from serving.store.connect import Store
+    from tests.kit.databases import NewDatabase
+    from tests.kit.running import Home
 
 # Spark compiles much and runs it once, on some hundred rows: no second compiler, no threads that collect garbage, no plan
 # that is made anew at each stage. It is the same Spark, and two partitions still meet in every shuffle.
@@ -25,7 +28,7 @@ os.environ.setdefault(
 )
 
 # Two workers share the processor: a pool of threads in each, whose threads spin while they wait, would take it twice over. A fork
-# of `tests.commands` wants no thread at all.
+# of `tests.kit.commands` wants no thread at all.
 for name, value in {
     "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }.items():  # fmt: skip
@@ -56,6 +59,14 @@ NewHome = Callable[..., "Home"]
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """A file of `tests/` that is not a test is what a test starts or imports: it has no examples, and some run what they do at import."""
     return True if collection_path.suffix == ".py" and not collection_path.name.startswith("test_") else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is marked `both_databases` runs once with its `store` on SQLite and once with it on Postgres."""
+    if "store" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_databases"):
+        from tests.kit.databases import DATABASES
+
+        metafunc.parametrize("store", DATABASES, indirect=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -115,7 +126,7 @@ def new_registry(make_once: MakeOnce) -> NewRegistry:
 @pytest.fixture(scope="session")
 def new_home(make_once: MakeOnce) -> NewHome:
     """A home of one's own with every call: a copy of the one that the first to ask for its like has made."""
-    from tests.serving.running import Home, make_home
+    from tests.kit.running import Home, make_home
 
     def new(**more: object) -> Home:
         like = hashlib.sha256(repr(sorted(more.items())).encode()).hexdigest()[:12]
@@ -123,3 +134,40 @@ def new_home(make_once: MakeOnce) -> NewHome:
         return Home(folder / "home", folder / "company")
 
     return new
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
+    """A real Postgres: gives the URL of a new, migrated database with every call."""
+    from sqlalchemy import create_engine, text
+
+    from serving.store.connect import open_store
+    from serving.store.migrate import migrate
+    from tests.kit import postgres as server_of
+
+    # No test here is about power loss.
+    with server_of.postgres(tmp_path_factory.mktemp("postgres") / "server", durable=False) as server:
+        admin = create_engine(server.url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+        numbers = itertools.count()
+
+        def make(name: str, template: str) -> str:
+            with admin.connect() as connection:
+                connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            return server.url_of(name)
+
+        store = open_store(make("migrated", "template0"))
+        migrate(store)
+        store.close()
+        yield lambda template="migrated": make(f"store_{next(numbers)}", template)
+        admin.dispose()
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A migrated store, empty: on SQLite in `tmp_path`, or on each database where a test is marked `both_databases`."""
+    from serving.store.connect import open_store
+    from tests.kit.databases import store_url
+
+    opened = open_store(store_url(request, tmp_path))
+    yield opened
+    opened.close()

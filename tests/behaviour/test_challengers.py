@@ -23,8 +23,8 @@ from features.sources.loader import open_source
 from models import registry
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
-from tests.company import LEAD_SIGNALS, all_but
 from tests.conftest import NewRegistry
+from tests.kit.company import LEAD_SIGNALS, all_but
 from training import learn as learning
 from training.errors import PromotionRefused
 from training.fit import fit_source

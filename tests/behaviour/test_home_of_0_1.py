@@ -27,9 +27,9 @@ from serving.connections.config import read_connections
 from serving.manifest import read_manifest
 from serving.store.connect import open_store
 from serving.store.tables import writebacks
-from tests.serving import inside
-from tests.serving.inside import Inside, running_inside
-from tests.serving.running import NOW, Home
+from tests.kit import inside
+from tests.kit.inside import Inside, running_inside
+from tests.kit.running import NOW, Home
 
 DATA = Path(__file__).parent.parent / "data"
 HOMES = {

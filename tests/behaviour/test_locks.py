@@ -21,7 +21,7 @@ from serving import manifest
 from serving.export.folder import Folder
 from serving.privacy import suppression_export
 from serving.worker import loop
-from tests.serving.stores import new_store
+from tests.kit.stores import new_store
 from training import overlap
 
 Held = contextlib.AbstractContextManager[Any]

@@ -15,8 +15,8 @@ from features.__main__ import app as features
 from serving.__main__ import app as serving
 from serving.store.connect import open_store
 from serving.store.tables import metadata
-from tests.frozen import DOORS, run_frozen
-from tests.serving.running import AS_OF, Home, quick_home
+from tests.kit.frozen import DOORS, run_frozen
+from tests.kit.running import AS_OF, Home, quick_home
 from training.__main__ import app as training
 
 CONNECTION = """

@@ -26,8 +26,8 @@ from models.catalog import get_model
 from models.champion_pointer import read_pointer
 from models.scorer.scorer import Scorer
 from serving.manifest import read_manifest, read_scores
-from tests.mlflow_doors import mlflow_serve, score_on_spark
-from tests.serving.running import END, Home, make_home, running_api
+from tests.kit.mlflow_doors import mlflow_serve, score_on_spark
+from tests.kit.running import END, Home, make_home, running_api
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and Spark's own
 ROWS = [2_000, pytest.param(10_000, marks=pytest.mark.slow)]

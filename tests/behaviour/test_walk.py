@@ -27,8 +27,8 @@ from features import __path__ as features_path
 from models import champion_pointer
 from serving.connections.config import load_connections
 from tests.conftest import NewHome
-from tests.scorers import make_scorer
-from tests.serving.running import NOW, free_port, wait_for
+from tests.kit.running import NOW, free_port, wait_for
+from tests.kit.scorers import make_scorer
 
 ROOT = Path(features_path[0]).parent
 PAGE = (ROOT / "README.md").read_text()

@@ -1,7 +1,7 @@
 """`make bench-audit`: what the audit of a table finds, misses and wrongly accuses, on the public datasets and on made tables.
 
 `ACCOUNTSCORE_DATA` names the directory that holds the datasets; which of their columns know the outcome is what their own notes
-say (`PUBLIC`). The made tables (`tests.features.audited_plans`) have leaks of every kind beside strong columns that are honest; half of
+say (`PUBLIC`). The made tables (`tests.kit.audited_plans`) have leaks of every kind beside strong columns that are honest; half of
 them were kept back while thresholds were chosen. A leak is found when a finding of high or medium severity names it. A false
 alarm is any other column that a finding of that severity names. One JSON object on stdout, a table on stderr.
 """
@@ -21,8 +21,8 @@ from rich.table import Table
 
 from features.audit import Finding, audit_table
 from features.kit.settings import Settings
-from tests.features.audited_plans import TABLES
-from tests.features.audited_tables import AuditedTable
+from tests.kit.audited_plans import TABLES
+from tests.kit.audited_tables import AuditedTable
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import lightgbm as lgb
 import numpy as np
 
 from models.scorer.scorer import Scorer, sigmoid
-from tests.scorers import make_scorer, make_signals, random_rows, random_shapes, train_booster
+from tests.kit.scorers import make_scorer, make_signals, random_rows, random_shapes, train_booster
 
 
 def compare(paths: dict[str, Callable[[], object]], rounds: int, repeats: int) -> dict[str, float]:

@@ -34,7 +34,7 @@ from models import champion_pointer
 from models.scorer.scorer import Scorer
 from tests.benchmarks.bench_reasons import measure as measure_reasons
 from tests.benchmarks.bench_reasons import sample
-from tests.serving.running import free_port
+from tests.kit.running import free_port
 from training.errors import NOTHING_LIVE
 
 MODEL = "churn-risk"

@@ -19,10 +19,10 @@ import httpx
 import numpy as np
 
 from serving.store.connect import Store
-from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
-from tests.serving.killing import DECEMBER_MS, Sent, Service, connect, quiet, signed, under_way
-from tests.serving.postgres import postgres
-from tests.serving.running import Home, make_home, wait_for
+from tests.kit.fake_hubspot import FakeHubSpot, fake_hubspot
+from tests.kit.killing import DECEMBER_MS, Sent, Service, connect, quiet, signed, under_way
+from tests.kit.postgres import postgres
+from tests.kit.running import Home, make_home, wait_for
 
 CONCURRENT = 10
 """HubSpot's requests at a time."""

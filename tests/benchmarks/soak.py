@@ -26,10 +26,10 @@ from pathlib import Path
 import httpx
 
 from serving.store.write_ahead_log import LIMIT_BYTES
-from tests.serving.fake_crm import Answer
-from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
-from tests.serving.killing import Service, check, connect, drain, make_requests, under_way
-from tests.serving.running import Home, make_home, wait_for
+from tests.kit.fake_crm import Answer
+from tests.kit.fake_hubspot import FakeHubSpot, fake_hubspot
+from tests.kit.killing import Service, check, connect, drain, make_requests, under_way
+from tests.kit.running import Home, make_home, wait_for
 
 NEW = range(5_000_000, 5_000_300)
 EVENTS_A_SECOND, REQUESTS_A_SECOND, SLOW_CLIENTS = 10, 4.0, 40

@@ -28,8 +28,8 @@ from features.sources.schema import Type
 from features.sources.source import Source
 from models.catalog import MODELS
 from models.definition import Model
-from tests.company import at, make_source, random_company
-from tests.features.advice import follow
+from tests.kit.advice import follow
+from tests.kit.company import at, make_source, random_company
 
 
 def pq_bytes(table: pa.Table) -> bytes:

@@ -6,8 +6,8 @@ import pytest
 
 from features.audit import audit_table
 from tests.benchmarks.bench_audit import Counted, count
-from tests.features.audited_plans import HELD_OUT, SEEN
-from tests.features.audited_tables import draw
+from tests.kit.audited_plans import HELD_OUT, SEEN
+from tests.kit.audited_tables import draw
 
 ROWS = 1_200
 

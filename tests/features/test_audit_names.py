@@ -10,7 +10,7 @@ import pytest
 
 from features.audit import Finding, audit_table, families, named, together
 from features.audit.names import reading_of, words_of
-from tests.features.audited_tables import Plan, draw, fair, length, money, part, ratio, words
+from tests.kit.audited_tables import Plan, draw, fair, length, money, part, ratio, words
 
 LENGTHS = {"days_to_close": partial(length, longer=1.25), "days_qualified": part, "ratio_qualified": ratio}
 HONEST = {"region": partial(words, values="a|b|c"), "amount": money, "visits": fair}

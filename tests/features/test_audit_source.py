@@ -29,7 +29,7 @@ from features.sources.source import Source
 from features.sources.time_bounds import Bounds
 from models.catalog import MODELS
 from models.definition import Model
-from tests.company import at, make_source, random_company
+from tests.kit.company import at, make_source, random_company
 
 CHURN, FIT = MODELS["churn-risk"], MODELS["lead-fit"]
 AS_OF = at("2024-05-16")

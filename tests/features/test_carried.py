@@ -14,7 +14,7 @@ from features.kit.errors import UserMistake
 from features.panel.build import build_panel
 from features.panel.incremental import Carried
 from features.sources.source import Source
-from tests.company import at, make_source, random_company
+from tests.kit.company import at, make_source, random_company
 
 NIGHTS = [at("2024-05-10"), at("2024-05-11"), at("2024-06-20")]
 

@@ -21,7 +21,7 @@ from features.sources.fingerprint import contents_of
 from features.sources.loader import open_source
 from features.sources.query_files import by_file
 from features.sources.source import Source
-from tests.company import at
+from tests.kit.company import at
 
 NIGHT, NEXT = at("2024-06-01"), at("2024-06-02")
 

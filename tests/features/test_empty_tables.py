@@ -12,7 +12,7 @@ from features.kit.errors import BadInput
 from features.sources import loader
 from features.sources.loader import open_source
 from features.sources.source import Source
-from tests.checked import checked
+from tests.kit.checked import checked
 
 HEADER = "account_id,event_time,quantity\n"
 ACCOUNTS = "SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time"

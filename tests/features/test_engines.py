@@ -14,7 +14,7 @@ from features.panel.build import build_panel
 from features.signals.catalog import definitions
 from features.sources.loader import open_source
 from features.sources.source import Source
-from tests.company import at, make_source, random_company
+from tests.kit.company import at, make_source, random_company
 
 LEAP_DAY = at("2024-02-29")  # the end of a month, too
 AS_OFS = [LEAP_DAY, LEAP_DAY + dt.timedelta(weeks=9)]

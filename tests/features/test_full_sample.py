@@ -15,7 +15,7 @@ from features.sources import full_sample, loader
 from features.sources.full_sample import may_be_sampled, with_full_sample
 from features.sources.loader import SHIPPED, open_source
 from features.sources.source import Source
-from tests.checked import checked
+from tests.kit.checked import checked
 
 ROWS = 20_600
 """More than the 20,480 rows by which DuckDB settles a type."""

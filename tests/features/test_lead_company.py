@@ -12,7 +12,7 @@ from features.panel.build import build_panel
 from features.panel.lead_company import companies_of, leads_of
 from features.sources.overlay import overlay
 from features.sources.source import Source
-from tests.company import at, make_source
+from tests.kit.company import at, make_source
 
 LEADS = ("by_account", "by_domain", "free_mail", "two_owners", "alone", "direct")
 

@@ -23,7 +23,7 @@ from features.sources.loader import SHIPPED, open_source
 from features.sources.schema import TABLES
 from features.sources.source import Source
 from models.catalog import MODELS
-from tests.checked import checked
+from tests.kit.checked import checked
 
 LEAD, CHURN = MODELS["lead-fit"], MODELS["churn-risk"]
 

@@ -24,8 +24,8 @@ from features.sources.observed_period import Days, ObservedPeriod, TablePeriod, 
 from features.sources.rows_beyond import rows_beyond
 from features.sources.schema import TABLES
 from features.sources.source import Source
-from tests.checked import checked
-from tests.company import at, make_source, random_company
+from tests.kit.checked import checked
+from tests.kit.company import at, make_source, random_company
 
 FAR, NEAR = at("2099-01-01"), at("2025-09-01")
 """After the clock; and before it, more than a year after the company's last row."""

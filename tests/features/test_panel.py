@@ -18,7 +18,7 @@ from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
 from features.panel.build import build_panel, grid, panel_parts, signals_of
 from features.sources.source import Source
-from tests.company import at, make_source, random_company
+from tests.kit.company import at, make_source, random_company
 
 UTC = dt.UTC
 START = dt.datetime(2024, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from features.__main__ import app
 from features.panel.build import build_panel
 from features.signals import usage, usage_measures
 from features.sources.loader import open_source
-from tests.company import at
+from tests.kit.company import at
 
 PAGE = (Path(features.__path__[0]) / "README.md").read_text()
 

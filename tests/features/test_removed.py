@@ -13,7 +13,7 @@ from features.sources.loader import open_source
 from features.sources.source import Source
 from features.sources.suppression import FILE, Suppressed, hash_of_id
 from features.sources.time_bounds import Bounds
-from tests.company import at, make_source
+from tests.kit.company import at, make_source
 
 DAY = {"event_time": at("2024-01-05")}
 COMPANY: dict[str, list[dict[str, Any]]] = {

@@ -27,7 +27,7 @@ from features.simulate.company import tables_written
 from features.simulate.customers import churn_truth
 from features.sources.loader import open_source
 from features.sources.schema import TABLES
-from tests.features.simulated import END, SMALL, connect, one, spells_of, world_of
+from tests.kit.simulated import END, SMALL, connect, one, spells_of, world_of
 
 TYPES = {
     "text": pa.string(),

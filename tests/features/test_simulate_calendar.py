@@ -12,7 +12,7 @@ from features.simulate import company, simulate
 from features.simulate import parameters as p
 from features.simulate.company import DEFAULT_END, tables_written
 from features.sources.loader import open_source
-from tests.features.simulated import connect, one
+from tests.kit.simulated import connect, one
 
 SIZES: dict[str, Any] = {"accounts": 25, "leads": 60, "days": 200, "usage_events": 1_000}
 ENDS = [

@@ -16,7 +16,7 @@ from features.simulate.buyers import conversion_truth
 from features.simulate.company import tables_written
 from features.simulate.customers import health_step
 from features.simulate.usage import Levels
-from tests.features.simulated import CHANGE, SMALL, connect, one, world_of
+from tests.kit.simulated import CHANGE, SMALL, connect, one, world_of
 
 
 class TestChangeOfRegime:

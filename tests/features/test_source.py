@@ -16,7 +16,7 @@ from features.sources.loader import open_source
 from features.sources.overlay import overlay
 from features.sources.schema import TABLES
 from features.sources.typed_values import coerce
-from tests.company import at, make_source, random_company
+from tests.kit.company import at, make_source, random_company
 
 ACCOUNTS = "SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time"
 

@@ -17,7 +17,7 @@ from features.sources import loader
 from features.sources.fingerprint import contents_of, fingerprint
 from features.sources.loader import open_source
 from features.sources.source import Source
-from tests.company import at, make_source, random_company
+from tests.kit.company import at, make_source, random_company
 
 UNITS = [(unit, zone) for unit in ("s", "ms", "us", "ns") for zone in (None, "UTC", "Europe/Berlin")]
 AS_OFS = [at("2024-06-20"), at("2024-07-18T07:30:00")]

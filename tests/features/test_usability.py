@@ -16,8 +16,8 @@ from features.readiness.report import verdict
 from features.simulate import simulate
 from features.sources.loader import open_source
 from models.catalog import MODELS
-from tests.checked import ASKED, checked
-from tests.company import at, make_source, random_company
+from tests.kit.checked import ASKED, checked
+from tests.kit.company import at, make_source, random_company
 
 
 def lines_of(found: list[Line], table: str, column: str) -> list[Line]:

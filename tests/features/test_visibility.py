@@ -18,9 +18,9 @@ from features.panel.incremental import Carried
 from features.panel.visibility import touched
 from features.signals.catalog import definitions
 from features.sources.source import Source
-from tests.company import at, make_source, random_company
 from tests.features.test_carried import same
 from tests.features.test_engines import ENGINES
+from tests.kit.company import at, make_source, random_company
 
 THEN, NOW = at("2024-05-10"), at("2024-05-27T06:00:00")
 MOMENTS = (THEN, at("2024-05-13"), at("2024-05-20T00:00:01"))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.company import at, make_source
+from tests.kit.company import at, make_source
 
 PAGES = {"Add an outcome": Path("features/outcomes/README.md"), "Add a model": Path("models/README.md")}
 DAYS, ACCOUNTS = 420, 60

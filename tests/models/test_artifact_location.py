@@ -13,7 +13,7 @@ from features.kit.errors import UserMistake
 from features.kit.settings import Settings
 from models import artifact_location, registry
 from models.catalog import get_model
-from tests.scorers import make_scorer
+from tests.kit.scorers import make_scorer
 
 ODD = "a b?c=d&e#f%20g%zz'ü\u4e2d"
 

@@ -23,7 +23,7 @@ from models.scorer.reason_texts import say
 from models.scorer.scorer import Scorer, sigmoid
 from models.scorer.sentences import one_of
 from models.scorer.trees import Tree, TreeReasons, parse, tabulate
-from tests.scorers import make_scorer, random_rows, train_booster
+from tests.kit.scorers import make_scorer, random_rows, train_booster
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from models import registry
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
 from tests.conftest import NewRegistry
-from tests.mlflow_doors import mlflow_serve, score_on_spark
-from tests.scorers import WORDS, make_scorer, make_signals, random_rows
+from tests.kit.mlflow_doors import mlflow_serve, score_on_spark
+from tests.kit.scorers import WORDS, make_scorer, make_signals, random_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and Spark's own
 

@@ -11,7 +11,7 @@ import pytest
 from models.champion_pointer import folder, locked, put_live, read_pointer
 from models.scorer.artefact import ScorerRefused
 from models.scorer.scorer import Scorer
-from tests.scorers import make_scorer
+from tests.kit.scorers import make_scorer
 
 
 @pytest.fixture(scope="module")

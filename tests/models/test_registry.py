@@ -13,7 +13,7 @@ from models import registry
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
 from tests.conftest import NewRegistry
-from tests.scorers import WORDS, make_scorer, make_signals, random_rows
+from tests.kit.scorers import WORDS, make_scorer, make_signals, random_rows
 
 
 @pytest.fixture(scope="module")

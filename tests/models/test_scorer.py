@@ -21,7 +21,7 @@ from models.scorer.encoder import MOST_FAULTS
 from models.scorer.scorer import Scorer, sigmoid
 from models.scorer.trees import TreeError, TreeReasons, merge, parse, tabulate
 from models.scorer.writer import write_scorer
-from tests.scorers import WORDS, make_scorer, make_signals, random_rows, random_shapes, train_booster
+from tests.kit.scorers import WORDS, make_scorer, make_signals, random_rows, random_shapes, train_booster
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from models.scorer.artefact_schema import Bins, ScorerSpec, SignalSpec, Words
 from models.scorer.reason_texts import Speaker
 from models.scorer.scorer import Scorer
 from models.scorer.trees import TreeReasons
-from tests.scorers import WORDS, make_scorer, random_rows
+from tests.kit.scorers import WORDS, make_scorer, random_rows
 
 UNITS = ("count", "days", "share", "change", "money", "rate", "points", "flag")
 

@@ -21,7 +21,7 @@ from serving.privacy.repository import Erased
 from serving.scoring.repository import StoredSignals
 from serving.scoring.request_parser import parse
 from serving.scoring.service import ScoredRequest, Terms, score
-from tests.scorers import make_scorer
+from tests.kit.scorers import make_scorer
 
 NOW_US = to_us(dt.datetime(2026, 3, 1, 6, tzinfo=dt.UTC))
 VALUES: dict[str, Any] = {"number_0": 1.5, "number_1": None, "number_3": 200.0, "word_0": "beta", "word_1": None}

@@ -16,8 +16,8 @@ from sqlalchemy import func, select
 from serving.store.connect import Store, open_store
 from serving.store.tables import decisions, dirty, inbox
 from tests.conftest import NewHome
-from tests.serving.fake_hubspot import fake_hubspot
-from tests.serving.killing import (
+from tests.kit.fake_hubspot import fake_hubspot
+from tests.kit.killing import (
     DECEMBER_MS,
     Sent,
     check,
@@ -29,8 +29,8 @@ from tests.serving.killing import (
     signed,
     under_way,
 )
-from tests.serving.postgres import Postgres, postgres
-from tests.serving.running import Home, running, running_api, wait_for
+from tests.kit.postgres import Postgres, postgres
+from tests.kit.running import Home, running, running_api, wait_for
 
 NEW = range(5_000_000, 5_000_040)
 
@@ -68,7 +68,7 @@ class TestTheCRM:
         assert verdict.clean, verdict
 
     def test_the_twin_that_takes_it_for_done_is_caught(self, home: Home, tmp_path: Path) -> None:
-        verdict = self.verdict(home, tmp_path, "tests.serving.sabotaged_sent")
+        verdict = self.verdict(home, tmp_path, "tests.kit.sabotaged_sent")
         assert verdict.wrong_at_the_crm > 0, verdict
 
 
@@ -79,7 +79,7 @@ class TestTheRegistry:
         with fake_hubspot() as crm:
             connect(home, crm)
             requests = [r for r in make_requests(60, NEW, 6) if not r.bad]
-            modules = {"worker": "tests.serving.sabotaged_registry"}
+            modules = {"worker": "tests.kit.sabotaged_registry"}
             with under_way(home, tmp_path, requests, modules) as (_, sender, store):
                 sender.allowed = len(requests)
 
@@ -117,7 +117,7 @@ class TestTheDatabase:
         with fake_hubspot() as crm, new_database(server, "twin") as url:
             connect(home, crm)
             requests = [r for r in make_requests(60, NEW, 7) if not r.bad]
-            modules = {"api": "tests.serving.sabotaged_early"}
+            modules = {"api": "tests.kit.sabotaged_early"}
             with under_way(home, tmp_path, requests, modules, url) as (service, sender, store):
                 wait_for(lambda: service.processes["api"].poll() is None and answers(service.url))
                 server.stop()

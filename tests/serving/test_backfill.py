@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -29,20 +27,12 @@ from serving.worker.backfill import backfill
 from serving.worker.loop import Worker
 from serving.worker.source_cache import Sources
 from tests.conftest import NewHome
-from tests.serving.running import AS_OF, Home
-from tests.serving.stores import new_store
+from tests.kit.running import AS_OF, Home
 
 
 @pytest.fixture(scope="module")
 def home(new_home: NewHome) -> Home:
     return new_home(accounts=120, leads=400)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = new_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -24,18 +24,12 @@ from serving.privacy.protections import KeptProtections
 from serving.store import version_counters
 from serving.store.connect import Store, insert_new, open_store
 from serving.store.tables import idempotency, inbox, metadata, signals
-from tests.serving.conftest import DATABASES, store_url
-from tests.serving.running import Home
-from tests.serving.stores import new_store
+from tests.kit.databases import DATABASES, store_url
+from tests.kit.running import Home
+from tests.kit.stores import new_store
 from tests.serving.test_store import letter, signal_row
 
-
-@pytest.fixture(params=DATABASES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    (tmp_path / "first").mkdir()
-    opened = open_store(store_url(request, tmp_path / "first"))
-    yield opened
-    opened.close()
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture(params=DATABASES)

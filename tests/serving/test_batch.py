@@ -34,9 +34,9 @@ from serving.errors import BatchBusy
 from serving.manifest import files_of, is_whole, only_one, read_manifest, read_scores
 from serving.scorer_cache import KeptScorers
 from serving.store.connect import open_store
-from tests import commands
 from tests.conftest import NewHome
-from tests.serving.running import AS_OF, Home
+from tests.kit import commands
+from tests.kit.running import AS_OF, Home
 
 CHUNK = 100
 EARLIER = "2025-12-04"

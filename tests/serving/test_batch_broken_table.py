@@ -15,7 +15,7 @@ from serving.__main__ import app
 from serving.batch import run as running
 from serving.connections.config import ConnectionConfig, tell
 from serving.worker.source_cache import Sources
-from tests.serving.running import AS_OF, NOW, Home, quick_home
+from tests.kit.running import AS_OF, NOW, Home, quick_home
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from serving.scorer_cache import KeptScorers
 from serving.scoring import columns
 from serving.scoring.columns import score_columns, stakes
 from serving.scoring.rows import ScoredRow, at_stake, signal_rows
-from tests.scorers import WORDS, make_scorer, random_rows
+from tests.kit.scorers import WORDS, make_scorer, random_rows
 
 AS_OF = dt.datetime(2026, 1, 29, tzinfo=dt.UTC)
 EARLIER = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

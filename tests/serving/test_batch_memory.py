@@ -14,7 +14,7 @@ from features.kit.memory import memory_bytes
 from features.sources.loader import open_source
 from features.sources.source import MEMORY_SHARE
 from serving.batch.command import batch
-from tests.serving.running import AS_OF, Home, quick_home
+from tests.kit.running import AS_OF, Home, quick_home
 
 
 @pytest.fixture(scope="module")

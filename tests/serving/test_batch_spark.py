@@ -18,8 +18,8 @@ from serving.batch import spark
 from serving.champion import Champion
 from serving.manifest import read_manifest
 from serving.scoring.columns import ScoredColumns, score_columns, to_score
-from tests.scorers import make_scorer
-from tests.serving.running import Home, quick_home
+from tests.kit.running import Home, quick_home
+from tests.kit.scorers import make_scorer
 from tests.serving.test_batch import bytes_of
 
 pytestmark = [pytest.mark.spark, pytest.mark.filterwarnings("ignore")]  # Spark's own

@@ -21,11 +21,11 @@ from features.simulate import simulate
 from models import champion_pointer
 from models.catalog import MODELS, get_model
 from serving.manifest import RUN, files_of, is_whole, published, read_manifest
-from tests import commands
-from tests.scorers import make_scorer
-from tests.serving.nightly import some_signals
-from tests.serving.running import AS_OF, END, Home
-from tests.serving.tracing import can_trace, run_child
+from tests.kit import commands
+from tests.kit.nightly import some_signals
+from tests.kit.running import AS_OF, END, Home
+from tests.kit.scorers import make_scorer
+from tests.kit.tracing import can_trace, run_child
 
 CALLS = (
     "write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "rmdir", "ftruncate",
@@ -139,7 +139,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
     assert done.returncode == 0, done.stderr
     with (folder / "nightly.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "tests.serving.nightly"],
+            [sys.executable, "-m", "tests.kit.nightly"],
             env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip
     with server:

@@ -20,7 +20,7 @@ from serving.gateway import headers as module
 from serving.gateway import middleware as door_module
 from serving.gateway.connection import Connections
 from serving.settings import Limits
-from tests.serving.inside import Inside, running_inside
+from tests.kit.inside import Inside, running_inside
 
 GOOD = {"records": [{"signals": {"number_0": 1.0}}]}
 SCORE = "/v1/churn-risk/score"

@@ -37,9 +37,9 @@ from serving.store.connect import Store
 from serving.store.tables import decisions, removals
 from serving.worker import score_dirty as worker
 from serving.worker.score_dirty import Round, score_round
-from tests.company import at, make_source
-from tests.scorers import WORDS, make_scorer
-from tests.serving.stores import new_store
+from tests.kit.company import at, make_source
+from tests.kit.scorers import WORDS, make_scorer
+from tests.kit.stores import new_store
 
 THEN, NOW = at("2024-06-10"), at("2024-06-17")
 DAY = dt.timedelta(days=1)
@@ -117,13 +117,6 @@ def put_live(home: Path, folder: Path, model: str, version: int, **more: Any) ->
     make_scorer(folder, model, **more)
     with champion_pointer.locked(home, model):
         champion_pointer.put_live(home, model, folder, version)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = new_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(autouse=True)

@@ -25,11 +25,11 @@ from models.scorer.scorer import Scorer
 from serving import champion, registry_heartbeat
 from serving.champion import Champions, Status, load
 from serving.errors import NotLive
-from tests import commands
+from tests.kit import commands
+from tests.kit.inside import running_inside
+from tests.kit.running import Home, free_port, running_api, wait_for
+from tests.kit.scorers import make_scorer
 from tests.models.test_scorer import DAMAGE, rewrite_manifest
-from tests.scorers import make_scorer
-from tests.serving.inside import running_inside
-from tests.serving.running import Home, free_port, running_api, wait_for
 
 MODEL = "churn-risk"
 BODY = {"records": [{"signals": {"number_0": 1.0, "word_0": "gamma"}}], "reasons": 3}

@@ -16,7 +16,7 @@ from models.scorer.scorer import Scorer
 from serving.decisions.earlier_rows import Old
 from serving.score_change.attribution import Attribution, split
 from serving.score_change.attribution_batch import split_many
-from tests.scorers import WORDS, make_scorer, make_signals
+from tests.kit.scorers import WORDS, make_scorer, make_signals
 
 AGE, LAST, WINDOW = "age_days", "days_since_visit", "visits_28d"
 

@@ -23,8 +23,8 @@ from serving.connections.config import load_connections, read_connections
 from serving.store.connect import open_store
 from serving.store.tables import decisions, inbox
 from serving.worker.loop import only_one
-from tests.serving.inside import running_inside
-from tests.serving.running import Home, quick_home, running, running_api, wait_for
+from tests.kit.inside import running_inside
+from tests.kit.running import Home, quick_home, running, running_api, wait_for
 
 SECRET = "whsec_" + base64.b64encode(b"a key of twenty-four byte").decode()
 CONNECTION = """

@@ -15,9 +15,9 @@ from sqlalchemy import func, select
 from serving.store.connect import Store, open_store
 from serving.store.tables import decisions, writebacks
 from tests.conftest import NewHome
-from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
-from tests.serving.killing import connect, environment
-from tests.serving.running import Home
+from tests.kit.fake_hubspot import FakeHubSpot, fake_hubspot
+from tests.kit.killing import connect, environment
+from tests.kit.running import Home
 
 KILLED = """
 import os, signal

@@ -7,7 +7,6 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -26,16 +25,15 @@ from serving.vendors.hubspot.outbound import HubSpot
 from serving.vendors.outbound import Outbound
 from serving.vendors.registry import VENDORS as REGISTERED
 from serving.vendors.salesforce.outbound import Salesforce
-from tests.serving.dataverse import guid
-from tests.serving.fake_crm import FakeCrm
-from tests.serving.fake_dataverse import fake_dataverse
-from tests.serving.fake_hubspot import fake_hubspot
-from tests.serving.fake_salesforce import fake_salesforce
-from tests.serving.soap import lead_id
-from tests.serving.stores import new_store
+from tests.kit.dataverse import guid
+from tests.kit.fake_crm import FakeCrm
+from tests.kit.fake_dataverse import fake_dataverse
+from tests.kit.fake_hubspot import fake_hubspot
+from tests.kit.fake_salesforce import fake_salesforce
+from tests.kit.found import cases
+from tests.kit.outbound_case import OutboundCase
+from tests.kit.soap import lead_id
 from tests.serving.test_writeback_queue import new
-from tests.serving.vendors.found import cases
-from tests.serving.vendors.outbound_case import OutboundCase
 
 VENDORS = [
     OutboundCase("hubspot", fake_hubspot, HubSpot, "contact", {"score": "fit", "band": "fit_band"}, str, 100, "OBJECT_NOT_FOUND"),
@@ -56,13 +54,6 @@ def vendor(request: pytest.FixtureRequest) -> OutboundCase:
 def crm(vendor: OutboundCase) -> Iterator[FakeCrm]:
     with vendor.fake() as fake:
         yield fake
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = new_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 def connection_to(vendor: OutboundCase, crm: FakeCrm | None = None, **more: object) -> ConnectionConfig:

@@ -19,8 +19,8 @@ from serving.gateway.rate_limit import Buckets
 from serving.gzip_body import inflate
 from serving.keys import repository as keys
 from serving.problems import Problem
-from tests.serving.conftest import DATABASES, store_url
-from tests.serving.inside import Inside, now_us, running_inside
+from tests.kit.databases import DATABASES, store_url
+from tests.kit.inside import Inside, now_us, running_inside
 
 BODY = {"records": [{"signals": {"number_0": 1.0}}]}
 SCORE = "/v1/churn-risk/score"

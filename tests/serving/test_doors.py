@@ -24,7 +24,7 @@ from serving.manifest import read_scores
 from serving.store.connect import open_store
 from serving.store.tables import inbox
 from tests.conftest import NewHome
-from tests.serving.running import AS_OF, Home, running_api, same_bits
+from tests.kit.running import AS_OF, Home, running_api, same_bits
 
 SECRET = "a secret of the test, long enough"
 CONNECTION = """

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from serving.store.tables import inbox
 from serving.vendors.dynamics.inbound import Dynamics
 from serving.vendors.inbound import Delivery, Event
-from tests.serving.cases import CASES, PUBLIC, Door, open_door
-from tests.serving.dataverse import (
+from tests.kit.cases import CASES, PUBLIC, Door, open_door
+from tests.kit.dataverse import (
     DECEMBER_MS,
     NOBODY,
     ORGANIZATION,

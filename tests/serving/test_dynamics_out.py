@@ -26,10 +26,10 @@ from serving.vendors.dynamics import outbound as dynamics
 from serving.vendors.dynamics.outbound import Dynamics
 from serving.vendors.inbound import Event
 from serving.vendors.outbound import Write, WriteResult
+from tests.kit.dataverse import guid
+from tests.kit.fake_dataverse import FakeDataverse, fake_dataverse, read_batch
+from tests.kit.stores import new_store
 from tests.serving import test_deliver
-from tests.serving.dataverse import guid
-from tests.serving.fake_dataverse import FakeDataverse, fake_dataverse, read_batch
-from tests.serving.stores import new_store
 
 PROPERTIES = {"score": "new_fit", "band": "new_fitband", "probability": "new_probability", "reasons": "new_reasons"}
 
@@ -197,12 +197,6 @@ class TestTheFake:
 
 class TestCut:
     """What was too large for Dataverse to tell is read from it."""
-
-    @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[Store]:
-        opened = new_store(tmp_path)
-        yield opened
-        opened.close()
 
     def delivery(self, store: Store, crm: FakeDataverse, config: WriteBack, sender: Dynamics) -> deliver.Deliverer:
         objects = {

@@ -7,7 +7,6 @@ import json
 import shutil
 import sqlite3
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -26,9 +25,8 @@ from serving.store.connect import Store, open_store
 from serving.store.tables import signals
 from serving.store.wipe import wipe
 from tests.conftest import NewRegistry
-from tests.serving.conftest import NewDatabase
-from tests.serving.running import Home, quick_home, running_api
-from tests.serving.stores import new_store
+from tests.kit.databases import NewDatabase
+from tests.kit.running import Home, quick_home, running_api
 from tests.serving.test_store import signal_row
 from tests.training.test_report import make_report
 from training.report import page
@@ -139,12 +137,6 @@ def test_a_batch_that_is_under_way_is_told_of(home: Home) -> None:
 
 
 class TestWipe:
-    @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[Store]:
-        opened = new_store(tmp_path)
-        yield opened
-        opened.close()
-
     def fill(self, store: Store, name: str) -> None:
         with store.write() as connection:
             connection.execute(insert(signals), [signal_row(name, 1)])

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from models import champion_pointer
-from tests.scorers import copy_scorer
-from tests.serving.running import Home, free_port, running, running_api, wait_for
+from tests.kit.running import Home, free_port, running, running_api, wait_for
+from tests.kit.scorers import copy_scorer
 
 BODY = {"records": [{"signals": {"number_0": 1.0}}]}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +21,10 @@ from serving.store.connect import Store, open_store
 from serving.store.deletions import source_key
 from serving.store.tables import removals
 from tests.conftest import NewHome
-from tests.serving.conftest import DATABASES, store_url
-from tests.serving.running import Home
+from tests.kit.running import Home
 from training.training_set import labelled_panel
 
-
-@pytest.fixture(params=DATABASES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(store_url(request, tmp_path))
-    yield opened
-    opened.close()
+pytestmark = pytest.mark.both_databases
 
 
 def remove(store: Store, *rows: tuple[str, str, str | None], source: str = "sample") -> None:

@@ -28,10 +28,10 @@ from serving.store.migrate import migrate
 from serving.store.tables import signals
 from serving.store_cache import StoreCache
 from serving.worker.crm_deletions import STATES, CrmDeletion, take_away
-from tests.serving.conftest import DATABASES, store_url
-from tests.serving.inside import running_inside
-from tests.serving.running import Home
-from tests.serving.stores import new_store
+from tests.kit.databases import DATABASES, store_url
+from tests.kit.inside import running_inside
+from tests.kit.running import Home
+from tests.kit.stores import new_store
 from tests.serving.test_store import signal_row
 
 

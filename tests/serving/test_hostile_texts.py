@@ -19,11 +19,11 @@ from serving.store import text as text_type
 from serving.store.connect import Store, open_store
 from serving.store.tables import inbox, metadata
 from serving.store.text import kept
-from tests.serving.cases import whsec
-from tests.serving.conftest import DATABASES, store_url
-from tests.serving.inside import Inside, running_inside
-from tests.serving.killing import SECRET, signed
-from tests.serving.stores import new_store
+from tests.kit.cases import whsec
+from tests.kit.databases import DATABASES, store_url
+from tests.kit.inside import Inside, running_inside
+from tests.kit.killing import SECRET, signed
+from tests.kit.stores import new_store
 from tests.serving.test_store import letter
 
 HOSTILE = {
@@ -48,11 +48,7 @@ class Running:
     database: str
 
 
-@pytest.fixture(params=DATABASES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(store_url(request, tmp_path))
-    yield opened
-    opened.close()
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture(scope="module", params=DATABASES)

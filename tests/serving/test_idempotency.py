@@ -9,10 +9,10 @@ from sqlalchemy import func, select, update
 
 from serving.idempotency.repository import ABANDONED_US
 from serving.store.tables import decisions, idempotency
-from tests import commands
-from tests.serving.inside import Inside, running_inside
-from tests.serving.killed_request import body_of
-from tests.serving.running import Home
+from tests.kit import commands
+from tests.kit.inside import Inside, running_inside
+from tests.kit.killed_request import body_of
+from tests.kit.running import Home
 
 MOMENTS = ("commit 1", "commit 2", "commit 3", "answer", "never")
 
@@ -27,7 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 def killed_at(home: Home, entity_id: str, moment: str, *how: str) -> bool:
     """Whether the process was killed there, and not before it could answer for another reason."""
-    done = commands.run("tests.serving.killed_request", entity_id, moment, *how, env=home.environment())
+    done = commands.run("tests.kit.killed_request", entity_id, moment, *how, env=home.environment())
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     assert done.returncode or done.stdout.strip() == "200", done.stdout
     return done.returncode == -signal.SIGKILL

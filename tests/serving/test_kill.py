@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 
 from serving.store.tables import decisions, inbox
 from tests.conftest import NewHome
-from tests.serving.fake_hubspot import Wire, fake_hubspot
-from tests.serving.killing import (
+from tests.kit.fake_hubspot import Wire, fake_hubspot
+from tests.kit.killing import (
     DECEMBER_MS,
     Request,
     Sent,
@@ -22,7 +22,7 @@ from tests.serving.killing import (
     quiet,
     under_way,
 )
-from tests.serving.running import Home, wait_for
+from tests.kit.running import Home, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_answering_before_the_commit_is_caught(home: Home, tmp_path: Path) -> No
     with fake_hubspot() as crm:
         connect(home, crm)
         requests = [r for r in make_requests(60, NEW, 3) if not r.bad]
-        with under_way(home, tmp_path, requests, {"api": "tests.serving.sabotaged_early"}) as (service, sender, store):
+        with under_way(home, tmp_path, requests, {"api": "tests.kit.sabotaged_early"}) as (service, sender, store):
             sender.allowed = len(requests) // 2
             wait_for(lambda: sender.done == sender.allowed)
             service.kill("api")
@@ -110,5 +110,5 @@ class TestLoop:
         assert self.scorings(home, tmp_path, "serving") == (1, 1, 1)
 
     def test_without_the_ledger_it_goes_on(self, home: Home, tmp_path: Path) -> None:
-        made, _, _ = self.scorings(home, tmp_path, "tests.serving.sabotaged_ledger")
+        made, _, _ = self.scorings(home, tmp_path, "tests.kit.sabotaged_ledger")
         assert made > 1

@@ -20,8 +20,8 @@ from standardwebhooks.webhooks import Webhook
 from serving.store.tables import inbox, metadata, signals
 from serving.worker import loop
 from serving.worker.loop import Worker
-from tests.serving.inside import Inside, running_inside
-from tests.serving.running import Home, quick_home
+from tests.kit.inside import Inside, running_inside
+from tests.kit.running import Home, quick_home
 
 SECRET = "whsec_" + base64.b64encode(b"a key of twenty-four byte").decode()
 CONNECTION = """

@@ -31,9 +31,9 @@ from serving.scorer_cache import KeptScorers
 from serving.scoring import repository as stored
 from serving.store.connect import Store, open_store
 from serving.store.tables import signals
-from tests.company import at, make_source
 from tests.conftest import NewHome
-from tests.serving.running import AS_OF, Home
+from tests.kit.company import at, make_source
+from tests.kit.running import AS_OF, Home
 
 TODAY = "2025-12-04"
 """The clock; `AS_OF` lies four weeks after it."""

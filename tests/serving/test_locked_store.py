@@ -19,9 +19,9 @@ from serving.store import group_commit
 from serving.store.connect import open_store
 from serving.store.group_commit import GroupWriter
 from serving.store.tables import generations, metadata
-from tests.serving.conftest import DATABASES, store_url
-from tests.serving.inside import Inside, running_inside
-from tests.serving.killing import SECRET, signed
+from tests.kit.databases import DATABASES, store_url
+from tests.kit.inside import Inside, running_inside
+from tests.kit.killing import SECRET, signed
 from tests.serving.test_hostile_texts import CONNECTION, event
 
 LOCK_MS = 600

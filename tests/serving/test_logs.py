@@ -20,9 +20,9 @@ from serving import problems
 from serving.log import OneLine
 from serving.scoring import repository
 from serving.settings import ServingSettings
-from tests.scorers import copy_scorer
-from tests.serving.inside import Inside, running_inside
-from tests.serving.running import Home, running_api
+from tests.kit.inside import Inside, running_inside
+from tests.kit.running import Home, running_api
+from tests.kit.scorers import copy_scorer
 
 CANARY = "canary-4711"
 SCORE = "/v1/churn-risk/score"

@@ -15,7 +15,7 @@ import pytest
 from serving.gateway import body_memory as module
 from serving.gateway.body_memory import Memory
 from serving.problems import Problem
-from tests.serving.running import free_port, quick_home, running, wait_for
+from tests.kit.running import free_port, quick_home, running, wait_for
 
 SCORE = "/v1/lead-fit/score"
 LARGEST = 8 * 1024 * 1024

@@ -13,9 +13,9 @@ from serving.decisions import repository as history
 from serving.privacy import repository as privacy
 from serving.store import version_counters
 from serving.store.tables import changes, decisions, idempotency, inbox, ledger, signals, writebacks
-from tests.serving.account import SCORE, ask, refused, store_signals
-from tests.serving.conftest import DATABASES, store_url
-from tests.serving.inside import Inside, running_inside
+from tests.kit.account import SCORE, ask, refused, store_signals
+from tests.kit.databases import DATABASES, store_url
+from tests.kit.inside import Inside, running_inside
 
 DAY = 86_400_000_000
 

@@ -16,8 +16,8 @@ from serving.store.tables import inbox
 from serving.vendors import basic_auth
 from serving.vendors.inbound import Delivery, Event
 from serving.vendors.pipedrive.inbound import Pipedrive
-from tests.serving.cases import CASES, Door, basic, open_door
-from tests.serving.pipedrive import COMPANY, LEAD, as_sent, event
+from tests.kit.cases import CASES, Door, basic, open_door
+from tests.kit.pipedrive import COMPANY, LEAD, as_sent, event
 
 VENDOR = Pipedrive()
 CASE = next(case for case in CASES if case.vendor == "pipedrive")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,14 @@ from serving.__main__ import app
 from serving.champion import Champions
 from serving.connections.config import ConnectionConfig, Mapped
 from serving.inbox import repository as letters
-from serving.store.connect import Store, insert_new, open_store
+from serving.store.connect import Store, insert_new
 from serving.store.tables import changes, decisions, dirty, inbox
 from serving.vendors.inbound import Event
 from serving.worker import row_changes as stored_changes
 from serving.worker import score_dirty, set_aside
 from serving.worker.loop import Worker
 from tests.conftest import NewHome
-from tests.serving.conftest import DATABASES, store_url
-from tests.serving.running import AS_OF, Home
+from tests.kit.running import AS_OF, Home
 
 LEADS, ACCOUNTS = TABLES["leads"], TABLES["accounts"]
 BAD = {
@@ -51,11 +49,7 @@ def home(new_home: NewHome) -> Home:
     return new_home(accounts=120, leads=400)
 
 
-@pytest.fixture(params=DATABASES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(store_url(request, tmp_path))
-    yield opened
-    opened.close()
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -52,11 +51,11 @@ from serving.store.tables import decisions, eligibilities, signals, writebacks
 from serving.vendors.inbound import Event
 from serving.vendors.outbound import Target, WriteBack
 from serving.worker.loop import Worker
-from tests.company import all_but, make_source
-from tests.scorers import make_scorer
-from tests.serving.conftest import DATABASES, store_url
-from tests.serving.running import AS_OF, END, Home, running_api
-from tests.serving.stores import new_store
+from tests.kit.company import all_but, make_source
+from tests.kit.databases import DATABASES, store_url
+from tests.kit.running import AS_OF, END, Home, running_api
+from tests.kit.scorers import make_scorer
+from tests.kit.stores import new_store
 from training import export
 from training.fit import directions
 from training.learn import LearnSettings, learn
@@ -147,14 +146,8 @@ class TestAnswer:
         assert code(other, self.ASK, kept("pro", "not_customer", own="eligible"))[0] is None
 
 
+@pytest.mark.both_databases
 class TestStore:
-    @pytest.fixture(params=DATABASES)
-    def store(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-        opened = open_store(store_url(request, tmp_path))
-        migrate(opened)
-        yield opened
-        opened.close()
-
     def put(self, store: Store, name: str = "acme", at: dt.datetime = NOW, **codes: str) -> None:
         row = stored.row("account", name, at, "eligible", 1.0, {"plan": "pro"}, "test")
         own = [

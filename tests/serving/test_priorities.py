@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -27,19 +25,11 @@ from serving.worker import backfill, score_dirty
 from serving.worker.loop import Worker
 from serving.worker.source_cache import Sources
 from tests.conftest import NewHome
-from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
-from tests.serving.running import AS_OF, Home, wait_for
-from tests.serving.stores import new_store
+from tests.kit.fake_hubspot import FakeHubSpot, fake_hubspot
+from tests.kit.outbound_case import OutboundCase
+from tests.kit.running import AS_OF, Home, wait_for
 from tests.serving.test_deliver import VENDORS, connection_to
 from tests.serving.test_writeback_queue import config, new
-from tests.serving.vendors.outbound_case import OutboundCase
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = new_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 def put(store: Store, priority: int, *numbers: int, at: int = 10, conf: ConnectionConfig | None = None) -> None:

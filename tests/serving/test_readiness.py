@@ -22,10 +22,10 @@ from serving.settings import ServingSettings
 from serving.store.connect import open_store
 from serving.store.probe import Probe
 from serving.store.tables import decisions, signals
-from tests.scorers import copy_scorer
-from tests.serving.conftest import NewDatabase
-from tests.serving.inside import Inside, running_inside
-from tests.serving.running import wait_for
+from tests.kit.databases import NewDatabase
+from tests.kit.inside import Inside, running_inside
+from tests.kit.running import wait_for
+from tests.kit.scorers import copy_scorer
 from tests.serving.test_store import signal_row
 
 SCORE = "/v1/churn-risk/score"

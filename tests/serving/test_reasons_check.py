@@ -19,7 +19,7 @@ from serving.__main__ import app
 from serving.batch import reasons_check
 from serving.batch.schema import REASON
 from serving.scoring.arrow import lists, members, signal_and_theme
-from tests.scorers import make_scorer, random_rows
+from tests.kit.scorers import make_scorer, random_rows
 
 NAMES = ("web_visits_7d", "web_visits_28d", "web_visits_84d", "talks_7d", "talks_28d", "lead_age_days")
 ROWS = 2_000

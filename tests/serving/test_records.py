@@ -17,9 +17,9 @@ from serving.decisions import repository as history
 from serving.replay.service import replay
 from serving.scorer_cache import KeptScorers, ScorerGone
 from serving.store.tables import decisions, inbox
-from tests.serving.account import ask, refused, store_signals
-from tests.serving.conftest import DATABASES, store_url
-from tests.serving.inside import Inside, running_inside
+from tests.kit.account import ask, refused, store_signals
+from tests.kit.databases import DATABASES, store_url
+from tests.kit.inside import Inside, running_inside
 
 DAY = 86_400_000_000
 

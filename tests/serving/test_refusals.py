@@ -22,7 +22,7 @@ from standardwebhooks.webhooks import Webhook
 
 from serving.idempotency import repository as idempotency
 from serving.problems import MEDIA_TYPE
-from tests.serving.inside import Inside, now_us, running_inside
+from tests.kit.inside import Inside, now_us, running_inside
 
 SECRET = "whsec_" + base64.b64encode(b"a key of twenty-four byte").decode()
 CONNECTION = """

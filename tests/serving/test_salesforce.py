@@ -15,8 +15,8 @@ from serving.store.tables import inbox
 from serving.vendors import shared_key
 from serving.vendors.inbound import Delivery, Event
 from serving.vendors.salesforce.inbound import ACK, Salesforce
-from tests.serving.cases import CASES, PUBLIC, Door, open_door, salesforce_body
-from tests.serving.soap import ORGANIZATION, SESSION, Answered, Org, at, changed, lead_id
+from tests.kit.cases import CASES, PUBLIC, Door, open_door, salesforce_body
+from tests.kit.soap import ORGANIZATION, SESSION, Answered, Org, at, changed, lead_id
 
 VENDOR = Salesforce()
 SECRET = "k" * 36

@@ -19,8 +19,8 @@ from serving.vendors.destination import Target, WriteBack
 from serving.vendors.outbound import Write, WriteResult
 from serving.vendors.salesforce import outbound as salesforce
 from serving.vendors.salesforce.outbound import Salesforce
-from tests.serving.fake_salesforce import FakeSalesforce, fake_salesforce
-from tests.serving.soap import lead_id
+from tests.kit.fake_salesforce import FakeSalesforce, fake_salesforce
+from tests.kit.soap import lead_id
 from tests.serving.test_callback import certificate
 
 PROPERTIES = {"score": "Fit__c", "band": "Fit_Band__c", "probability": "Fit_Probability__c", "reasons": "Fit_Reasons__c", "scored_at": "Fit_At__c"}  # fmt: skip

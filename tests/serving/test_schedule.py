@@ -23,7 +23,7 @@ from features.simulate import simulate
 from features.sources.loader import SHIPPED
 from serving.__main__ import app
 from serving.manifest import only_one, read_manifest
-from tests.serving.running import free_port, quick_home
+from tests.kit.running import free_port, quick_home
 
 ROOT = Path(serving.__file__).parents[1]
 README = (ROOT / "serving/batch/README.md").read_text()

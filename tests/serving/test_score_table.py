@@ -23,7 +23,7 @@ from models.scorer.scorer import Scorer
 from models.scorer.verdict import NotForUse
 from serving.batch import flat_file
 from serving.scoring.arrow import in_order
-from tests import commands
+from tests.kit import commands
 from training.fit_table import fit_table
 
 pytestmark = pytest.mark.usefixtures("no_pictures")

@@ -18,8 +18,8 @@ from serving.vendors.inbound import Event
 from serving.worker import row_changes
 from serving.worker.apply_inbox import apply_events
 from serving.worker.source_cache import Sources
-from tests.company import at, make_source
-from tests.serving.stores import new_store
+from tests.kit.company import at, make_source
+from tests.kit.stores import new_store
 
 NOW = "2026-01-02T06:00:00Z"
 TOLD = {

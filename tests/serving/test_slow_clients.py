@@ -28,9 +28,9 @@ from serving.outbox import repository as outbox
 from serving.outbox.repository import NewScore
 from serving.settings import Limits
 from serving.store.connect import open_store
-from tests.scorers import copy_scorer
-from tests.serving.killing import CONNECTION, environment
-from tests.serving.running import Home, free_port, quick_home, running, wait_for
+from tests.kit.killing import CONNECTION, environment
+from tests.kit.running import Home, free_port, quick_home, running, wait_for
+from tests.kit.scorers import copy_scorer
 
 BODY = json.dumps({"records": [{"signals": {"number_0": 1.0}}]}).encode()
 JSON = {"content-type": "application/json"}

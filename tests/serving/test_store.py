@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,9 @@ from serving.store.connect import Store, Writing, insert_new, open_store, upsert
 from serving.store.group_commit import GroupWriter
 from serving.store.migrate import migrate
 from serving.store.tables import REVISION, dirty, inbox, metadata, signals
-from tests.serving.conftest import DATABASES, store_url
+from tests.kit.databases import DATABASES, store_url
 
-
-@pytest.fixture(params=DATABASES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(store_url(request, tmp_path))
-    yield opened
-    opened.close()
+pytestmark = pytest.mark.both_databases
 
 
 def signal_row(entity_id: str, as_of: int) -> dict[str, object]:

@@ -19,8 +19,8 @@ from features.kit.clock import make_clock
 from models import champion_pointer
 from serving.scoring import repository as stored
 from serving.store.connect import open_store
-from tests.scorers import copy_scorer
-from tests.serving.running import NOW, Home, running_api
+from tests.kit.running import NOW, Home, running_api
+from tests.kit.scorers import copy_scorer
 
 ROOT = Path(__file__).parents[2]
 

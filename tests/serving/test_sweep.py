@@ -15,10 +15,10 @@ import pytest
 
 from serving.store.connect import open_store
 from tests.conftest import NewHome
-from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
-from tests.serving.killing import DECEMBER_MS, Request, Sender, Sent, check, connect, environment, quiet, signed
-from tests.serving.running import Home
-from tests.serving.tracing import can_trace, run_child
+from tests.kit.fake_hubspot import FakeHubSpot, fake_hubspot
+from tests.kit.killing import DECEMBER_MS, Request, Sender, Sent, check, connect, environment, quiet, signed
+from tests.kit.running import Home
+from tests.kit.tracing import can_trace, run_child
 
 CALLS = ("pwrite64", "fdatasync", "sendto", "unlink", "ftruncate", "write")
 EVENTS = (Sent(1, 5_000_001, "industry", "software", DECEMBER_MS), Sent(2, 5_000_001, "country", "DE", DECEMBER_MS + 1))
@@ -91,7 +91,7 @@ def cycles(tmp_path_factory: pytest.TempPathFactory, new_home: NewHome) -> Itera
         assert home.run("serving", "migrate", env=env).returncode == 0
         with (folder / "cycle.log").open("w") as log:
             server = subprocess.Popen(
-                [sys.executable, "-m", "tests.serving.cycle"],
+                [sys.executable, "-m", "tests.kit.cycle"],
                 env=home.environment(env), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip
         with server:

@@ -22,8 +22,8 @@ from serving.scoring.service import ScoredRequest, Terms, score, score_together
 from serving.store.connect import Store
 from serving.store.group_commit import GroupWriter
 from serving.store.tables import decisions
-from tests.scorers import make_scorer
-from tests.serving.stores import new_store
+from tests.kit.scorers import make_scorer
+from tests.kit.stores import new_store
 
 TERMS = Terms(1_764_000_000_000_000)
 BODIES = (

@@ -24,12 +24,12 @@ from serving.decisions.repository import inputs_of
 from serving.store.connect import Store
 from serving.store.tables import decisions, inbox
 from tests.conftest import NewHome
-from tests.serving import dataverse, soap
-from tests.serving.fake_crm import FakeCrm, Wire
-from tests.serving.fake_dataverse import fake_dataverse
-from tests.serving.fake_salesforce import FakeSalesforce, fake_salesforce
-from tests.serving.killing import PROPERTIES, SECRET, TOKEN, quiet, under_way
-from tests.serving.running import Home, wait_for
+from tests.kit import dataverse, soap
+from tests.kit.fake_crm import FakeCrm, Wire
+from tests.kit.fake_dataverse import fake_dataverse
+from tests.kit.fake_salesforce import FakeSalesforce, fake_salesforce
+from tests.kit.killing import PROPERTIES, SECRET, TOKEN, quiet, under_way
+from tests.kit.running import Home, wait_for
 from tests.serving.test_callback import certificate
 from tests.serving.test_salesforce_out import local, stranger
 
@@ -302,7 +302,7 @@ class TestLoop:
         assert self.scorings(home, tmp_path, side, "serving") == (1, 1, 1)
 
     def test_without_the_ledger_it_goes_on(self, home: Home, tmp_path: Path, side: Side) -> None:
-        made, _, _ = self.scorings(home, tmp_path, side, "tests.serving.sabotaged_ledger")
+        made, _, _ = self.scorings(home, tmp_path, side, "tests.kit.sabotaged_ledger")
         assert made > 1
 
     def test_a_message_with_the_whole_record_in_it_ends_there_too(self, home: Home, tmp_path: Path) -> None:

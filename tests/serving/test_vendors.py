@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from serving.vendors.registry import VENDORS
-from tests.serving.cases import CASES, Door, open_door
-from tests.serving.vendors.found import cases
+from tests.kit.cases import CASES, Door, open_door
+from tests.kit.found import cases
 
 MUTATIONS = [250, pytest.param(1_000, marks=pytest.mark.slow)]
 

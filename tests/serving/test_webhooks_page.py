@@ -83,7 +83,7 @@ class TestThePage:
             files = [
                 *Path("serving/vendors").rglob("*.py"),
                 *Path("serving/connections").glob("*.py"),
-                Path("tests/serving/cases.py"),
-                Path("tests/serving/vendors/outbound_case.py"),
+                Path("tests/kit/cases.py"),
+                Path("tests/kit/outbound_case.py"),
             ]
             assert any(re.search(rf"(class |def |^){name}\b", f.read_text(), re.MULTILINE) for f in files), name

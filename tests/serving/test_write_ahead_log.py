@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from serving.store import write_ahead_log
 from serving.store.connect import Store, Writing, upsert
 from serving.store.tables import signals
 from serving.store.write_ahead_log import Bound
-from tests.serving.stores import new_store
 from tests.serving.test_store import signal_row
 
 MIB = 1024 * 1024
@@ -25,13 +23,10 @@ def rows() -> list[dict[str, object]]:
     return [{**signal_row(f"a{n}", 1), "signals": os.urandom(8_000)} for n in range(64)]
 
 
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+@pytest.fixture(autouse=True)
+def low_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write_ahead_log, "LIMIT_BYTES", 2 * MIB)
     monkeypatch.setattr(write_ahead_log, "AGAIN_SECONDS", 0.0)
-    opened = new_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 def largest_log(store: Store, rounds: int = 30) -> float:

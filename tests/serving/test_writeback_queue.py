@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from serving.connections.config import ConnectionConfig, Mapped
@@ -14,7 +11,6 @@ from serving.outbox.repository import NewScore
 from serving.store.connect import Store
 from serving.vendors.destination import Target, WriteBack
 from serving.vendors.outbound import Write
-from tests.serving.stores import new_store
 
 
 def config(mode: str = "on", **more: object) -> ConnectionConfig:
@@ -25,13 +21,6 @@ def config(mode: str = "on", **more: object) -> ConnectionConfig:
 
 def new(entity_id: str = "lead_1", score: int | None = 50, band: str | None = "low") -> NewScore:
     return NewScore("lead-fit", entity_id, 1_700_000_000_000_000, 3, score, band, 0.5, ["Because.", "And so."])
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = new_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 def put(store: Store, *scores: NewScore, conf: ConnectionConfig | None = None) -> int:

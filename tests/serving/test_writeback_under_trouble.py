@@ -19,9 +19,9 @@ from serving.outbox import repository as outbox
 from serving.store.connect import Store
 from serving.store.tables import inbox, writebacks
 from tests.conftest import NewHome
-from tests.serving.fake_crm import Answer
-from tests.serving.fake_hubspot import FakeHubSpot, fake_hubspot
-from tests.serving.killing import (
+from tests.kit.fake_crm import Answer
+from tests.kit.fake_hubspot import FakeHubSpot, fake_hubspot
+from tests.kit.killing import (
     DECEMBER_MS,
     SECRET,
     TOKEN,
@@ -34,7 +34,7 @@ from tests.serving.killing import (
     signed,
     under_way,
 )
-from tests.serving.running import Home, free_port, wait_for
+from tests.kit.running import Home, free_port, wait_for
 from tests.serving.test_writeback_queue import new
 
 NEW = range(5_000_000, 5_000_060)

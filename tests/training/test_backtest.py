@@ -13,7 +13,7 @@ from features.kit.clock import DAY_US
 from features.simulate import simulate
 from features.sources.loader import open_source
 from models.catalog import get_model
-from tests.company import LEAD_SIGNALS, all_but, at, make_source
+from tests.kit.company import LEAD_SIGNALS, all_but, at, make_source
 from training import backtest
 from training.backtest import Moment, line, replay, total
 from training.errors import TrainingRefused

@@ -15,9 +15,9 @@ from features.kit.settings import Settings
 from features.simulate import simulate
 from features.sources.loader import open_source
 from models.catalog import get_model
-from tests import commands
-from tests.company import ACCOUNT_SIGNALS, all_but
 from tests.conftest import NewRegistry
+from tests.kit import commands
+from tests.kit.company import ACCOUNT_SIGNALS, all_but
 from training.compare import beside, compare
 from training.errors import TrainingRefused
 from training.fit import fit_source

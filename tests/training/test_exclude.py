@@ -25,9 +25,9 @@ from serving.batch.run import Options
 from serving.champion import Champions
 from serving.scorer_cache import KeptScorers
 from serving.store.connect import open_store
-from tests import commands
-from tests.company import all_but, at, make_source
 from tests.conftest import NewRegistry
+from tests.kit import commands
+from tests.kit.company import all_but, at, make_source
 from training.fit import fit_source
 
 pytestmark = [

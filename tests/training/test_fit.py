@@ -19,7 +19,7 @@ from models.catalog import get_model
 from models.champion_pointer import read_pointer
 from models.definition import BadModel, Model
 from models.scorer.scorer import Scorer
-from tests.company import ACCOUNT_SIGNALS, all_but, at, make_source
+from tests.kit.company import ACCOUNT_SIGNALS, all_but, at, make_source
 from training.errors import TrainingRefused
 from training.fit import fit_source
 from training.training_set import Panel, labelled_panel

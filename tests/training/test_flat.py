@@ -20,7 +20,7 @@ from features.kit.errors import UserMistake
 from features.kit.flat_files.kinds import settle
 from features.kit.flat_files.reading import read_file
 from models.scorer.scorer import Scorer
-from tests import commands
+from tests.kit import commands
 from training.entity_column import Entities
 from training.errors import TrainingRefused
 from training.fit_table import fit_table

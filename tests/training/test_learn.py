@@ -12,7 +12,7 @@ from features.audit import Finding
 from features.kit.errors import UserMistake
 from models.definition import Gates
 from models.scorer.writer import Origin
-from tests.rows import make_rows
+from tests.kit.rows import make_rows
 from training import export, metrics, trees
 from training.calibrate import log_loss, sigmoid
 from training.dataset import Rows

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tests.rows import make_rows
+from tests.kit.rows import make_rows
 from training import linear
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from features.kit.settings import Settings
 from features.sources.source import Source
-from tests.company import at, make_source
+from tests.kit.company import at, make_source
 from training.fit import fit_source
 
 pytestmark = [

@@ -14,8 +14,8 @@ from models import champion_pointer, registry
 from models.catalog import MODELS, get_model
 from models.population import EVERYBODY, Population, where
 from models.scorer.scorer import Scorer
-from tests.company import at, make_source
-from tests.scorers import make_scorer
+from tests.kit.company import at, make_source
+from tests.kit.scorers import make_scorer
 from training.errors import SharedPopulation
 from training.overlap import require_apart
 from training.promote import GATES, PASSED, promote

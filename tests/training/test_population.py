@@ -22,7 +22,7 @@ from models.definition import Model
 from models.population import EVERYBODY, Population, where
 from models.scorer.artefact import read_files, write_files
 from models.scorer.scorer import Scorer
-from tests.scorers import make_scorer
+from tests.kit.scorers import make_scorer
 from training.training_set import Panel, labelled_panel
 
 LARGER = where("plan").is_in("team", "business")

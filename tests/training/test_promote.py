@@ -18,9 +18,9 @@ from models.scorer.verdict import NotForUse
 from serving.errors import RegistryFailed
 from serving.registry_sync import sync
 from serving.settings import ServingSettings
-from tests import commands
 from tests.conftest import NewRegistry
-from tests.scorers import make_scorer
+from tests.kit import commands
+from tests.kit.scorers import make_scorer
 from training.errors import PromotionRefused
 from training.promote import GATES, PASSED, promote, promote_version, rollback
 

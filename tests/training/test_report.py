@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from models.catalog import get_model
 from models.definition import Model
 from models.scorer.scorer import Scorer
-from tests.scorers import make_scorer, make_signals, random_rows
+from tests.kit.scorers import make_scorer, make_signals, random_rows
 from training.fit_table import table_definition
 from training.report import curves, page, pictures, words
 from training.report.signals import top_signals

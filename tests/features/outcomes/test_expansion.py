@@ -18,7 +18,7 @@ from features.outcomes.recurring_revenue import RecurringRevenue
 from features.panel.build import build_panel
 from features.panel.outcome_columns import eligibility_of
 from features.sources.source import Source
-from tests.company import at, make_source
+from tests.kit.company import at, make_source
 
 AS_OF, HORIZON = "2024-03-01", 90
 """The window ends on 2024-05-30."""

@@ -16,7 +16,7 @@ from features.outcomes.conversion import CONVERSION
 from features.outcomes.labels import Outcomes, OutcomesRefused, label
 from features.outcomes.read import read_outcomes
 from features.sources.source import Source
-from tests.company import Rows, at, make_source
+from tests.kit.company import Rows, at, make_source
 
 HORIZON = 90 * DAY_US
 

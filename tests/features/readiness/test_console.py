@@ -13,7 +13,7 @@ from features.__main__ import app
 from features.kit import cli
 from features.kit.errors import BadInput, Fault
 from features.readiness import console
-from tests.company import at, make_source
+from tests.kit.company import at, make_source
 
 ACCOUNTS = "SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time"
 

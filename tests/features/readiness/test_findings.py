@@ -14,8 +14,8 @@ from features.sources.loader import open_source
 from features.sources.overlay import overlay
 from features.sources.source import Source
 from features.sources.vocabularies import WORDS, understood, words_of
-from tests.checked import checked
-from tests.company import at, make_source
+from tests.kit.checked import checked
+from tests.kit.company import at, make_source
 
 DAY = dt.timedelta(days=1)
 

@@ -16,8 +16,8 @@ from features.readiness.report import usability, verdict
 from features.sources.source import Source
 from models.catalog import MODELS
 from models.definition import Model
-from tests.checked import checked
-from tests.company import at, make_source
+from tests.kit.checked import checked
+from tests.kit.company import at, make_source
 from training import fit as fitting
 
 BEGIN = at("2023-01-01")

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from serving.gateway import middleware
-from tests.serving.inside import Inside, running_inside
-from tests.serving.running import Home, running_api
+from tests.kit.inside import Inside, running_inside
+from tests.kit.running import Home, running_api
 from tests.serving.test_browser import routes
 
 LATIN = "caf%E9"

@@ -17,7 +17,7 @@ from serving.export import star_schema
 from serving.export.export import Exported, export
 from serving.scorer_cache import KeptScorers
 from tests.conftest import MakeOnce, NewHome
-from tests.serving.running import AS_OF, Home
+from tests.kit.running import AS_OF, Home
 
 RIPE = "2025-08-14"
 """A horizon, and the 30 days in which a customer may come back, before the end of the data."""

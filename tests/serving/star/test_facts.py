@@ -15,7 +15,7 @@ import pytest
 from features.sources.source import Source
 from serving.export import rows, star_schema
 from serving.manifest import read_manifest, read_scores
-from tests.serving.running import AS_OF
+from tests.kit.running import AS_OF
 from tests.serving.star.conftest import RIPE, bytes_of
 
 

@@ -26,8 +26,8 @@ from serving.export.database import TABLES, Database
 from serving.export.folder import Folder
 from serving.manifest import read_manifest
 from serving.store.connect import open_store
-from tests.serving.conftest import DATABASES
-from tests.serving.running import AS_OF, Home
+from tests.kit.databases import DATABASES
+from tests.kit.running import AS_OF, Home
 from tests.serving.star.conftest import bytes_of
 
 

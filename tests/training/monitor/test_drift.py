@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from models.scorer.scorer import Scorer
-from tests.scorers import WORDS, make_scorer, random_rows
+from tests.kit.scorers import WORDS, make_scorer, random_rows
 from training.monitor.drift import SignalDrift, psi, score_drift, signal_drifts
 from training.monitor.live_rows import LiveRows
 

@@ -25,8 +25,8 @@ from models import champion_pointer
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
 from models.scorer.writer import Origin
-from tests import commands
-from tests.company import at, make_source
+from tests.kit import commands
+from tests.kit.company import at, make_source
 from training import export
 from training.fit import directions
 from training.learn import LearnSettings, learn

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.serving.running import free_port
+from tests.kit.running import free_port
 
 SPARK = """
 import sys

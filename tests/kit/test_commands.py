@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import commands
+from tests.kit import commands
 
 
 @pytest.mark.parametrize("command", [("serving", "keys", "list"), ("features", "audit")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial as p
 
-from tests.features.audited_tables import (
+from tests.kit.audited_tables import (
     AuditedTable,
     Plan,
     agreed,

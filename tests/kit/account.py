@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from serving.scoring import repository as stored
-from tests.serving.inside import Inside
+from tests.kit.inside import Inside
 
 SCORE = "/v1/churn-risk/score"
 VALUES = {"number_0": 1.5, "number_1": None, "number_3": 2e2, "word_0": "beta"}

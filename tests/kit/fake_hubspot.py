@@ -11,7 +11,7 @@ from typing import Any
 from hubspot.crm.contacts import ApiClient, BatchInputSimplePublicObjectBatchInput
 from hubspot.crm.contacts.models import BatchResponseSimplePublicObject, BatchResponseSimplePublicObjectWithErrors
 
-from tests.serving.fake_crm import Answer, FakeCrm, Wire, running_crm
+from tests.kit.fake_crm import Answer, FakeCrm, Wire, running_crm
 
 __all__ = ["FakeHubSpot", "Wire", "fake_hubspot"]
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from serving.vendors.outbound import Outbound
-from tests.serving.fake_crm import FakeCrm
+from tests.kit.fake_crm import FakeCrm
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Runs `python -m PACKAGE ...` in a process of its own, without the second that its imports take.
 
-A fork server has imported everything (`tests.preload`); a command is a fork of it that runs the package as `python -m` does: a
+A fork server has imported everything (`tests.kit.preload`); a command is a fork of it that runs the package as `python -m` does: a
 process like any other, with its environment, its files and its signals. It is not what a user starts in three ways: modules are
 imported already, variables that the interpreter or a library reads as it loads (`PYTHON*`, `OMP_*`) come too late, and it ends
 without taking the interpreter down. A test about one of these starts `sys.executable` itself.
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.preload"])
+_FORKS.set_forkserver_preload(["tests.kit.preload"])
 
 
 class Process(Protocol):

@@ -1,6 +1,6 @@
 """A folder that cannot be written, and many commands of the three doors run on it one after the other.
 
-`python -m tests.frozen` is what runs inside: it makes the folder read-only by a mount of its own, imports the doors once, and
+`python -m tests.kit.frozen` is what runs inside: it makes the folder read-only by a mount of its own, imports the doors once, and
 forks for each command, which costs a tenth of a process for each.
 """
 
@@ -49,7 +49,7 @@ def run_frozen(
             "no read-only folder can be made: no mount namespace is allowed, and root is bound by no permission"
         )
     done = subprocess.run(
-        [*prefix, sys.executable, "-m", "tests.frozen"],
+        [*prefix, sys.executable, "-m", "tests.kit.frozen"],
         input=json.dumps(asked), env=dict(env), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

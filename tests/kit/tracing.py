@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.serving.running import wait_for
+from tests.kit.running import wait_for
 
 
 def can_trace() -> str | None:

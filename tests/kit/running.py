@@ -24,9 +24,9 @@ from models import champion_pointer
 from models.catalog import DEMO, get_model
 from models.scorer.artefact_schema import VerdictSpec
 from models.scorer.writer import Origin
-from tests import commands
-from tests.commands import Process
-from tests.scorers import copy_scorer
+from tests.kit import commands
+from tests.kit.commands import Process
+from tests.kit.scorers import copy_scorer
 from training import export
 from training.fit import directions
 from training.learn import LearnSettings, learn

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Any
 
-from tests.serving.fake_crm import Answer, FakeCrm, Tokens, Wire, running_crm
+from tests.kit.fake_crm import Answer, FakeCrm, Tokens, Wire, running_crm
 
 COLUMNS: dict[str, type] = {
     "new_fit": int,

@@ -25,10 +25,10 @@ from models.scorer.scorer import Scorer
 from serving.decisions.repository import inputs_of
 from serving.store.connect import Store, open_store
 from serving.store.tables import decisions, dirty, inbox, writebacks
-from tests import commands
-from tests.commands import Process
-from tests.serving.fake_hubspot import FakeHubSpot
-from tests.serving.running import AS_OF, Home, free_port, wait_for
+from tests.kit import commands
+from tests.kit.commands import Process
+from tests.kit.fake_hubspot import FakeHubSpot
+from tests.kit.running import AS_OF, Home, free_port, wait_for
 
 SECRET = "a secret of the test, long enough"
 TOKEN = "a token of the test, long enough"

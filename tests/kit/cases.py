@@ -28,8 +28,8 @@ from serving.store.connect import Store
 from serving.store.tables import inbox
 from serving.vendors.inbound import Inbound
 from serving.vendors.registry import VENDORS
-from tests.serving import dataverse, pipedrive
-from tests.serving.stores import new_store
+from tests.kit import dataverse, pipedrive
+from tests.kit.stores import new_store
 
 PUBLIC = "https://scores.example.com"
 ORGANIZATION = "00D30000000XxXxEAK"

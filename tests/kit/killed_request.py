@@ -1,6 +1,6 @@
 """One score request with an Idempotency-Key, in a process that kills itself at a given moment of it.
 
-    python -m tests.serving.killed_request ENTITY_ID MOMENT [apart]
+    python -m tests.kit.killed_request ENTITY_ID MOMENT [apart]
 
 MOMENT is `commit N` (just before the N-th commit of the request), `answer` (before its first byte leaves) or `never`.
 `apart` is the sabotage: score and answer are committed one after the other.
@@ -22,7 +22,7 @@ from features.kit.clock import make_clock
 from serving.app import create_app
 from serving.scoring import endpoints
 from serving.settings import ServingSettings
-from tests.serving.inside import NOW
+from tests.kit.inside import NOW
 
 
 def body_of(entity_id: str) -> dict[str, Any]:

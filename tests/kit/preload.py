@@ -1,4 +1,4 @@
-"""Imports all that a command of the product may import. The fork server of `tests.commands` does it once, for all commands."""
+"""Imports all that a command of the product may import. The fork server of `tests.kit.commands` does it once, for all commands."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.serving.running import free_port
+from tests.kit.running import free_port
 
 
 @dataclass

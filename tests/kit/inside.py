@@ -22,8 +22,8 @@ from serving.gateway.middleware import Door
 from serving.keys import service as keys
 from serving.settings import ServingSettings
 from serving.state import AppState
-from tests.scorers import copy_scorer
-from tests.serving.stores import new_file
+from tests.kit.scorers import copy_scorer
+from tests.kit.stores import new_file
 
 NOW = "2026-03-01T06:00:00Z"
 

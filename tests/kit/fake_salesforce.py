@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.vendors.salesforce.inbound import long_id
-from tests.serving.fake_crm import Answer, FakeCrm, Tokens, Wire, running_crm
+from tests.kit.fake_crm import Answer, FakeCrm, Tokens, Wire, running_crm
 
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "Fit__c": (int, float), "Fit_Band__c": str, "Fit_Probability__c": (int, float), "Fit_Reasons__c": str, "Fit_At__c": str,
