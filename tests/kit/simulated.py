@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 
 from features.simulate.base import EPOCH, World
 from features.simulate.company import tables_written
@@ -56,3 +57,47 @@ def spells_of(start_day: int, count: int = 1) -> Spells:
         first_health=2 * same,
         on_grid=np.ones(count, bool),
     )
+
+
+PAID = "mrr > 0 AND status IN ('active', 'notice')"
+
+
+Outcomes = dict[str, npt.NDArray[Any]]
+
+
+def churn_outcomes(connection: duckdb.DuckDBPyConnection) -> Outcomes:
+    """The truth with the outcome by definition: the last paid contract ends, and none begins within 30 days."""
+    return connection.sql(f"""
+        WITH version AS (
+            SELECT *, lead(event_time, 1, TIMESTAMPTZ '2100-01-01') OVER (
+                PARTITION BY subscription_id ORDER BY event_time, (status = 'ended')::INT) AS until
+            FROM subscriptions
+        ), paid AS (SELECT account_id, event_time AS since, until FROM version WHERE {PAID}),
+        flagged AS (
+            SELECT *, coalesce(since > max(until) OVER (
+                PARTITION BY account_id ORDER BY since, until ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), true) AS fresh
+            FROM paid
+        ), numbered AS (
+            SELECT *, sum(fresh::INT) OVER (PARTITION BY account_id ORDER BY since, until) AS number FROM flagged
+        ), stretch AS (SELECT account_id, min(since) AS since, max(until) AS until FROM numbered GROUP BY account_id, number),
+        churn AS (
+            SELECT account_id, until FROM stretch s WHERE until < TIMESTAMPTZ '2099-01-01' AND NOT EXISTS (
+                FROM stretch n WHERE n.account_id = s.account_id AND n.since > s.until AND n.since < s.until + INTERVAL 30 DAY)
+        )
+        SELECT t.*, coalesce(c.until < as_of + to_days(horizon_days::INT), false) AS happened
+        FROM truth t ASOF LEFT JOIN churn c ON c.account_id = t.entity_id AND c.until >= t.as_of WHERE entity = 'account' AND as_of + to_days(horizon_days::INT + 30) <= TIMESTAMPTZ '{END}'
+    """).fetchnumpy()
+
+
+def conversion_outcomes(connection: duckdb.DuckDBPyConnection) -> Outcomes:
+    """The truth with the outcome by definition: the lead's company wins a deal; linked by account, deal, or domain."""
+    return connection.sql(f"""
+        WITH lead_account AS (
+            SELECT l.lead_id, coalesce(max(l.account_id), any_value(a.account_id)) AS account_id FROM leads l
+            LEFT JOIN (SELECT DISTINCT domain, account_id FROM accounts) a ON a.domain = split_part(l.email, '@', 2) GROUP BY 1
+        ), won AS (
+            SELECT l.lead_id, o.event_time FROM opportunities o JOIN lead_account l USING (account_id) WHERE o.status = 'won'
+        )
+        SELECT t.*, coalesce(w.event_time < as_of + to_days(horizon_days::INT), false) AS happened
+        FROM truth t ASOF LEFT JOIN won w ON w.lead_id = t.entity_id AND w.event_time >= t.as_of WHERE entity = 'lead' AND as_of + to_days(horizon_days::INT) <= TIMESTAMPTZ '{END}'
+    """).fetchnumpy()

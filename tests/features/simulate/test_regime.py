@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pytest
 
-from features.simulate import parameters as p
 from features.simulate import simulate
-from features.simulate.buyers import conversion_truth
 from features.simulate.company import tables_written
-from features.simulate.customers import health_step
 from features.simulate.usage import Levels
-from tests.kit.simulated import CHANGE, SMALL, connect, one, world_of
+from tests.kit.simulated import CHANGE, SMALL, connect, one
 
 
 class TestChangeOfRegime:
@@ -26,23 +21,6 @@ class TestChangeOfRegime:
         )
         with_change, without = (one(connect(folder), query)[0] for folder in twins)
         assert with_change > 1.1 * without
-
-    def test_is_foreseen_by_the_truth_of_a_horizon_that_reaches_it(self) -> None:
-        quiet, week = world_of(), 40
-        channel, args = np.array([p.CHANNELS.index("paid")]), (np.array([3]), np.array([2]))
-        changing = replace(quiet, change_day=(quiet.first_week + week + 6) * 7)
-        far = conversion_truth(quiet, week, *args, channel, np.array([1.0]))[0]
-        near = conversion_truth(changing, week, *args, channel, np.array([1.0]))[0]
-        assert near[0] == far[0]
-        assert near[1] < far[1]
-        assert near[2] < far[2]
-
-    def test_steps_to_worse_health_get_likelier(self) -> None:
-        world = world_of(change_day=(world_of().first_week + 20) * 7)
-        before, after = health_step(world, 19), health_step(world, 20)
-        assert (np.triu(after, 1) >= np.triu(before, 1)).all()
-        assert after[2, 3] > before[2, 3]
-        assert after.sum(axis=1) == pytest.approx(np.ones(len(p.HEALTH)))
 
 
 @pytest.fixture(scope="module")

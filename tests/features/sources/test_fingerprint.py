@@ -18,50 +18,30 @@ from features.panel.build import build_panel
 from features.panel.incremental import Carried
 from features.sources import fingerprint, loader
 from features.sources.fingerprint import contents_of
-from features.sources.loader import open_source
-from features.sources.query_files import by_file
 from features.sources.source import Source
-from tests.kit.company import at
+from tests.kit.company import at, make_source, random_company
+from tests.kit.monthly_usage import make_company, opened, usage, write
+
+
+@pytest.fixture
+def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Usage scanned where it is, as tables of any size above the limit are; files written just now count as settled."""
+    monkeypatch.setattr(fingerprint, "SETTLED_S", -1.0)
+    monkeypatch.setattr(loader, "VIEW_ABOVE_ROWS", 5)
+    return make_company(tmp_path / "company")
+
+
+class TestContent:
+    def test_fingerprint_is_of_the_content(self, tmp_path: Path) -> None:
+        tables = random_company(1)
+        first = make_source(tmp_path / "first", tables)
+        shuffled = make_source(tmp_path / "second", {n: rows[::-1] for n, rows in tables.items()})
+        assert fingerprint.fingerprint(first) == fingerprint.fingerprint(shuffled)
+        tables["usage"][0]["quantity"] = 12345
+        assert fingerprint.fingerprint(make_source(tmp_path / "third", tables)) != fingerprint.fingerprint(first)
+
 
 NIGHT, NEXT = at("2024-06-01"), at("2024-06-02")
-
-
-def usage(day: dt.datetime, quantity: int = 1) -> dict[str, Any]:
-    return {"account_id": "a", "user_id": f"u{day.day}", "event_time": day, "quantity": quantity}
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    """A file written a minute ago: one written just now is not relied upon."""
-    types = {
-        "account_id": pa.string(),
-        "user_id": pa.string(),
-        "event_time": pa.timestamp("us", "UTC"),
-        "quantity": pa.int64(),
-    }
-    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(types)), path)
-
-
-@pytest.fixture
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second's wait that takes no second."""
-    monkeypatch.setattr(fingerprint, "SETTLED_S", -1.0)
-
-
-@pytest.fixture
-def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: None) -> Path:
-    """Usage in one file a month, scanned where it is, as tables of any size above the limit are."""
-    monkeypatch.setattr(loader, "VIEW_ABOVE_ROWS", 5)
-    data = tmp_path / "company"
-    (data / "usage").mkdir(parents=True)
-    (data / "accounts.sql").write_text("SELECT 'a' AS account_id, TIMESTAMP '2023-01-01' AS event_time")
-    (data / "usage.sql").write_text("SELECT * FROM read_parquet('${data}/usage/*.parquet')")
-    for month in (1, 3, 5):
-        write(data / "usage" / f"{month}.parquet", [usage(at(f"2024-0{month}-{day:02d}")) for day in range(1, 9)])
-    return data
-
-
-def opened(data: Path) -> Source:
-    return open_source(str(data), data)
 
 
 def kept(data: Path, folder: Path, as_of: dt.datetime = NEXT) -> bool:
@@ -219,44 +199,3 @@ class TestFingerprint:
             path.unlink()
         write(company / "usage" / "all.parquet", rows[::-1])
         assert fingerprint.fingerprint(opened(company)) == first
-
-
-class TestByFile:
-    @pytest.mark.parametrize(
-        "select",
-        [
-            "SELECT DISTINCT * FROM {files}",
-            "SELECT event_time, count(*) FROM {files} GROUP BY event_time",
-            "SELECT *, row_number() OVER () AS n FROM {files}",
-            "SELECT * FROM {files} LIMIT 10",
-            "SELECT * FROM {files} WHERE event_time > (SELECT min(event_time) FROM {files})",
-            "SELECT * FROM {files} UNION ALL SELECT * FROM {files}",
-            "SELECT a.* FROM {files} a JOIN {files} b USING (event_time)",
-            "WITH f AS (SELECT * FROM {files}) SELECT * FROM f",
-            "SELECT * FROM read_parquet('https://nowhere.test/x.parquet')",
-            "SELECT * FROM read_parquet('none/*.parquet')",
-        ],
-    )
-    def test_what_is_not_read_row_by_row(self, company: Path, select: str) -> None:
-        files = f"read_parquet('{company}/usage/*.parquet')"
-        assert by_file(opened(company).connection, select.format(files=files)) is None
-
-    @pytest.mark.parametrize(
-        "files",
-        [
-            "read_parquet('{0}/*.parquet')",
-            "'{0}/*.parquet'",
-            "read_parquet(['{0}/1.parquet', '{0}/3.parquet'], union_by_name = true)",
-        ],
-    )
-    def test_the_same_select_over_one_file_each(self, company: Path, files: str) -> None:
-        connection = opened(company).connection
-        folder = company / "usage"
-        select = (
-            f"SELECT lower(user_id) AS u, quantity + 1 AS q FROM {files.format(folder)} AS t WHERE t.user_id <> 'u1'"
-        )
-        found = by_file(connection, select)
-        assert found is not None
-        alone = sorted(row for one in found.values() for row in connection.execute(one).fetchall())
-        assert alone == sorted(connection.execute(select).fetchall())
-        assert {Path(p).name for p in found} <= {"1.parquet", "3.parquet", "5.parquet"}

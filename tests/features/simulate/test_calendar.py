@@ -15,6 +15,8 @@ from features.sources.loader import open_source
 from tests.kit.simulated import connect, one
 
 SIZES: dict[str, Any] = {"accounts": 25, "leads": 60, "days": 200, "usage_events": 1_000}
+
+
 ENDS = [
     dt.date.fromisoformat(day)
     for day in (

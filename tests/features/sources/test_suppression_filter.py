@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from features.kit.errors import UserMistake
 from features.panel.build import build_panel
 from features.sources.loader import open_source
 from features.sources.source import Source
-from features.sources.suppression import FILE, Suppressed, hash_of_id
+from features.sources.suppression import Suppressed, hash_of_id
 from features.sources.time_bounds import Bounds
 from tests.kit.company import at, make_source
 
 DAY = {"event_time": at("2024-01-05")}
+
+
 COMPANY: dict[str, list[dict[str, Any]]] = {
     "accounts": [{"account_id": name, "kind": "customer", **DAY} for name in ("a", "b", "c")],
     "contacts": [{"contact_id": f"{name}1", "account_id": name, **DAY} for name in ("a", "b")],
@@ -132,10 +133,3 @@ def test_the_sabotaged_twin_leaves_nobody_out(tmp_path: Path, home: Path, monkey
     """A reader that does not ask who is gone is caught by the first test of this file's kind."""
     monkeypatch.setattr(Suppressed, "of", lambda _self, _source: {})
     assert rows(opened(tmp_path, home, [("account", "a", None)]), "accounts", "account_id") == ["a", "b", "c"]
-
-
-def test_a_damaged_file_brings_nobody_back(tmp_path: Path, home: Path) -> None:
-    opened(tmp_path, home, [("account", "a", None)])
-    (home / FILE).write_text((home / FILE).read_text()[:-5])
-    with pytest.raises(UserMistake, match="privacy publish"):
-        open_source(str(tmp_path / "crm"), tmp_path / "crm")

@@ -1,4 +1,4 @@
-"""`features query` shows rows as a source reads them, and its condition can do nothing but choose."""
+"""`features query` shows rows as a source reads them, on a terminal, as CSV and as JSON."""
 
 from __future__ import annotations
 
@@ -10,18 +10,10 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
-from typer.testing import CliRunner, Result
 
-from features.__main__ import app
 from features.kit.errors import BadInput, UserMistake
-from features.sources import table_query
-from features.sources.loader import open_source
 from features.sources.suppression import Suppressed, hash_of_id
-from features.sources.table_query import table_rows
-
-SUBSCRIPTIONS = """SELECT unnest(['s1', 's2', 's3']) AS subscription_id, unnest(['a1', 'a2', 'a1']) AS account_id,
-  unnest([DATE '2025-01-01', DATE '2025-02-01', DATE '2025-03-01']) AS event_time, unnest(['active', 'active', 'ended']) AS status,
-  unnest([49.5, 100, 0]) AS mrr, unnest([true, NULL, false]) AS auto_renew, unnest(['übel, "quoted"', NULL, chr(27) || '[2J']) AS "Remark Ä" """
+from tests.kit.queried import SUBSCRIPTIONS, query
 
 
 @pytest.fixture
@@ -33,10 +25,6 @@ def source(tmp_path: Path) -> Path:
     (tmp_path / "subscriptions.sql").write_text(SUBSCRIPTIONS)
     (tmp_path / "tickets.sql").write_text("SELECT *\nFROM nowhere")
     return tmp_path
-
-
-def query(folder: Path, table: str, *options: str, columns: int = 80) -> Result:
-    return CliRunner().invoke(app, ["query", str(folder), table, *options], env={"COLUMNS": str(columns)})
 
 
 class TestRows:
@@ -101,77 +89,6 @@ class TestTerminal:
         shown = query(source, "subscriptions").stdout
         assert "\x1b" not in shown
         assert "\\x1b[2J" in shown
-
-
-class TestCondition:
-    REFUSED = (
-        "1=1; DROP TABLE subscriptions",
-        "1=1) UNION SELECT * FROM read_text('/etc/passwd') WHERE (1=1",
-        "1) FROM range(3) WHERE (1",
-        "EXISTS (SELECT 1 FROM read_text('/etc/passwd'))",
-        "account_id IN (SELECT account_id FROM accounts)",
-        "1=1) ORDER BY (mrr",
-        "COPY (SELECT 1) TO 'out.csv'",
-        "SELECT 1",
-        "1, 2) --",
-        "/* ",
-        "",
-        "  ; ",
-        "count(*) > 1",
-        "read_text('/etc/passwd') = ''",
-        "mrr",
-        "$1 = 2",
-    )
-
-    @pytest.mark.parametrize("where", REFUSED)
-    def test_it_is_an_expression_and_nothing_else(
-        self, source: Path, where: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.chdir(source)
-        before = sorted(p.name for p in source.iterdir())
-        opened = open_source(str(source), keep_going=True)
-        if where == "mrr":  # a number is true where it is not 0, as SQL says
-            assert table_rows(opened, "subscriptions", where).rows.num_rows == 2
-            return
-        with pytest.raises(BadInput, match="--where"):
-            table_rows(opened, "subscriptions", where)
-        assert opened.rows("subscriptions") == 3
-        assert sorted(p.name for p in source.iterdir()) == before
-
-    def test_without_the_guard_another_file_is_read(self, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The sabotaged twin."""
-        monkeypatch.setattr(table_query, "_fault_of_shape", lambda *_: None)
-        opened = open_source(str(source), keep_going=True)
-        where = f"EXISTS (SELECT 1 FROM read_text('{source / 'accounts.sql'}'))"
-        assert table_rows(opened, "subscriptions", where).rows.num_rows == 3
-
-    @pytest.mark.parametrize(
-        ("where", "said", "marked"),
-        [
-            ("statu = 'ended'", "write status in the place of statu", "statu"),
-            ("mrr >\n  3 AND nothing", "write one of subscription_id", "nothing"),
-            ("'ä' = status AND mrr >> 'x'", "mend the condition at the caret", "mrr >> 'x'"),
-            ("status = ", "syntax error", "^"),
-            ("event_time > 'yesterday'", "'yesterday' is not of the type", "'yesterday'"),
-        ],
-    )
-    def test_an_error_shows_its_place(self, source: Path, where: str, said: str, marked: str | None) -> None:
-        done = query(source, "subscriptions", "--where", where)
-        assert isinstance(done.exception, BadInput)
-        text = str(done.exception)
-        assert said in text
-        if marked is not None:
-            line, carets = text.splitlines()[-2:]
-            place = slice(carets.index("^"), carets.rindex("^") + 1)
-            assert (line[place] or "^") == marked
-
-    def test_no_row_is_in_an_error(self, source: Path) -> None:
-        done = query(source, "subscriptions", "--where", "CAST(account_id AS INTEGER) = 1")
-        assert "TRY_CAST" in str(done.exception)
-        assert "'a1'" not in str(done.exception)
-        assert (
-            query(source, "subscriptions", "--where", "TRY_CAST(account_id AS INTEGER) IS NULL", "--csv").exit_code == 0
-        )
 
 
 class TestTables:

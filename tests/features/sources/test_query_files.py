@@ -1,0 +1,56 @@
+"""What a SELECT reads: the files that it names, and whether it goes row by row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from features.sources.query_files import by_file
+from tests.kit.monthly_usage import make_company, opened
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Path:
+    return make_company(tmp_path / "company")
+
+
+class TestByFile:
+    @pytest.mark.parametrize(
+        "select",
+        [
+            "SELECT DISTINCT * FROM {files}",
+            "SELECT event_time, count(*) FROM {files} GROUP BY event_time",
+            "SELECT *, row_number() OVER () AS n FROM {files}",
+            "SELECT * FROM {files} LIMIT 10",
+            "SELECT * FROM {files} WHERE event_time > (SELECT min(event_time) FROM {files})",
+            "SELECT * FROM {files} UNION ALL SELECT * FROM {files}",
+            "SELECT a.* FROM {files} a JOIN {files} b USING (event_time)",
+            "WITH f AS (SELECT * FROM {files}) SELECT * FROM f",
+            "SELECT * FROM read_parquet('https://nowhere.test/x.parquet')",
+            "SELECT * FROM read_parquet('none/*.parquet')",
+        ],
+    )
+    def test_what_is_not_read_row_by_row(self, company: Path, select: str) -> None:
+        files = f"read_parquet('{company}/usage/*.parquet')"
+        assert by_file(opened(company).connection, select.format(files=files)) is None
+
+    @pytest.mark.parametrize(
+        "files",
+        [
+            "read_parquet('{0}/*.parquet')",
+            "'{0}/*.parquet'",
+            "read_parquet(['{0}/1.parquet', '{0}/3.parquet'], union_by_name = true)",
+        ],
+    )
+    def test_the_same_select_over_one_file_each(self, company: Path, files: str) -> None:
+        connection = opened(company).connection
+        folder = company / "usage"
+        select = (
+            f"SELECT lower(user_id) AS u, quantity + 1 AS q FROM {files.format(folder)} AS t WHERE t.user_id <> 'u1'"
+        )
+        found = by_file(connection, select)
+        assert found is not None
+        alone = sorted(row for one in found.values() for row in connection.execute(one).fetchall())
+        assert alone == sorted(connection.execute(select).fetchall())
+        assert {Path(p).name for p in found} <= {"1.parquet", "3.parquet", "5.parquet"}
