@@ -38,13 +38,13 @@ LONG = (
     "tests/features/test_panel.py",
     "tests/features/test_engines.py",
     "tests/behaviour/test_same_numbers.py",
-    "tests/serving/test_vendor_cycle.py",
+    "tests/serving/vendors/test_cycle.py",
     "tests/serving/test_batch.py",
     "tests/training/test_fit.py",
     "tests/features/test_audit.py",
     "tests/behaviour/test_challengers.py",
-    "tests/serving/test_sweep.py",
-    "tests/serving/test_kill.py",
+    "tests/serving/inbox/test_kill_sweep.py",
+    "tests/serving/inbox/test_kill.py",
 )
 """Files that take longest. A worker has a file to itself: one of these begun last would leave the other worker idle."""
 

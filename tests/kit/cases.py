@@ -127,7 +127,7 @@ def in_query(_secret: str, _body: bytes, _address: str, _seconds: int) -> dict[s
 
 
 def salesforce_body(kind: str = "Lead", organization: str = ORGANIZATION, record: str = "00Q30000001aaaaEAA") -> bytes:
-    """As the vendor's guide prints it; zeep's own is in `test_salesforce.py`."""
+    """As the vendor's guide prints it; zeep's own is in `vendors/salesforce/test_inbound.py`."""
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
  <soapenv:Body>

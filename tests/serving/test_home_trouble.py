@@ -31,8 +31,8 @@ from serving.worker.crm_deletions import STATES, CrmDeletion, take_away
 from tests.kit.databases import DATABASES, store_url
 from tests.kit.inside import running_inside
 from tests.kit.running import Home
+from tests.kit.store_rows import signal_row
 from tests.kit.stores import new_store
-from tests.serving.test_store import signal_row
 
 
 class TestTheStoreIsLost:

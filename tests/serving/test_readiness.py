@@ -26,7 +26,7 @@ from tests.kit.databases import NewDatabase
 from tests.kit.inside import Inside, running_inside
 from tests.kit.running import wait_for
 from tests.kit.scorers import copy_scorer
-from tests.serving.test_store import signal_row
+from tests.kit.store_rows import signal_row
 
 SCORE = "/v1/churn-risk/score"
 BODY = {"records": [{"entity_id": "acme", "signals": {"number_0": 1.0}}]}

@@ -1,0 +1,188 @@
+"""Backup and restore, from and into either database."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select
+
+from features.kit.errors import UserMistake
+from features.sources.suppression import hash_of_id
+from serving.backup.backup import Difference, Restored, backup, restore
+from serving.keys import repository as keys
+from serving.keys import service
+from serving.privacy import protections
+from serving.privacy import repository as privacy
+from serving.privacy.protections import KeptProtections
+from serving.store import version_counters
+from serving.store.connect import Store, insert_new, open_store
+from serving.store.tables import inbox, metadata, signals
+from tests.kit.databases import DATABASES, store_url
+from tests.kit.protection import CRM, company, protect
+from tests.kit.store_rows import letter, signal_row
+
+pytestmark = pytest.mark.both_databases
+
+
+@pytest.fixture(params=DATABASES)
+def other(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    (tmp_path / "second").mkdir()
+    opened = open_store(store_url(request, tmp_path / "second"))
+    yield opened
+    opened.close()
+
+
+def fill(store: Store, count: int = 2500) -> None:
+    with store.write() as connection:
+        connection.execute(insert(signals), [signal_row("acme", 7)])
+        insert_new(connection, inbox, [letter(f"k{n}") for n in range(count)], ("connection", "dedupe_key"))
+        service.create(connection, b"pepper", "crm", ["score"], 1)
+
+
+def content(store: Store) -> dict[str, list[tuple[object, ...]]]:
+    with store.read() as connection:
+        return {
+            table.name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
+            for table in metadata.sorted_tables
+            if table.name != "generations"
+        }
+
+
+def test_what_is_restored_is_what_was_there(store: Store, other: Store, tmp_path: Path) -> None:
+    fill(store)
+    file = tmp_path / "backup.db"
+    assert backup(store, file) == file.stat().st_size > 0
+    assert list(tmp_path.glob(".backup*")) == []
+    done = restore(other, file, 9)
+    assert done.rows["inbox"] == 2500
+    assert (done.taken_back, done.kept) == ({}, KeptProtections())
+    assert content(other) == content(store)
+    with other.write() as connection:  # and keys go on being counted up
+        assert insert_new(connection, inbox, [letter("new")], ("connection", "dedupe_key")) == 1
+
+
+def test_running_processes_are_told(store: Store, tmp_path: Path) -> None:
+    fill(store, 1)
+    with store.read() as connection:
+        before = version_counters.read(connection)
+    backup(store, tmp_path / "b.db")
+    with store.write() as connection:
+        service.create(connection, b"pepper", "later", ["score"], 2)
+    restore(store, tmp_path / "b.db", 9, overwrite=True)
+    with store.read() as connection:
+        assert version_counters.read(connection)["keys"] > before["keys"] + 1
+
+
+def test_rows_that_are_there_are_not_overwritten_unasked(store: Store, tmp_path: Path) -> None:
+    fill(store, 3)
+    backup(store, tmp_path / "b.db")
+    with store.write() as connection:
+        insert_new(connection, inbox, [letter("later")], ("connection", "dedupe_key"))
+    before = content(store)
+    with pytest.raises(UserMistake, match="--overwrite"):
+        restore(store, tmp_path / "b.db", 9)
+    assert content(store) == before
+    done = restore(store, tmp_path / "b.db", 9, overwrite=True)
+    assert done.taken_back == {"inbox": Difference(1, 0)}
+    assert len(content(store)["inbox"]) == 3
+
+
+def test_it_is_one_moment_while_others_write(store: Store, tmp_path: Path) -> None:
+    """Pairs of rows are written in one transaction each; no backup has half a pair."""
+    stop = threading.Event()
+
+    def write() -> None:
+        n = 0
+        while not stop.is_set():
+            with store.write() as connection:
+                insert_new(connection, inbox, [letter(f"a{n}")], ("connection", "dedupe_key"))
+                insert_new(connection, signals, [signal_row(f"a{n}", 1)], ("entity", "entity_id"))
+            n += 1
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for n in range(3):
+            backup(store, tmp_path / f"{n}.db")
+    finally:
+        stop.set()
+        thread.join()
+    for n in range(3):
+        found = sqlite3.connect(tmp_path / f"{n}.db")
+        counts = [found.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("inbox", "signals")]
+        found.close()
+        assert counts[0] == counts[1]
+
+
+def test_what_is_no_backup_is_refused(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no database" * 1000)
+    sqlite3.connect(tmp_path / "empty.db").close()
+    for name in ("text", "empty.db"):
+        with pytest.raises(UserMistake, match="no backup"):
+            restore(store, tmp_path / name, 9)
+    with pytest.raises(UserMistake, match="no file"):
+        restore(store, tmp_path / "absent", 9)
+    fill(store, 1)
+    backup(store, tmp_path / "b.db")
+    with pytest.raises(UserMistake, match="there already"):
+        backup(store, tmp_path / "b.db")
+
+
+class TestWhatProtectsSomebody:
+    """It is newer than the backup: it holds after the restore, on the same database and on the other one."""
+
+    def restored(self, store: Store, tmp_path: Path) -> Restored:
+        made = company(store)
+        backup(store, tmp_path / "b.db")
+        protect(store, made)
+        return restore(store, tmp_path / "b.db", 9, [CRM], overwrite=True)
+
+    def test_it_holds_and_the_rest_is_counted(self, store: Store, tmp_path: Path) -> None:
+        done = self.restored(store, tmp_path)
+        assert done.kept == KeptProtections(erasures=1, erased_again=1, objections=1, keys_revoked=1, keys_ended=1)
+        assert done.taken_back["decisions"] == Difference(lost=2, returned=1)
+        assert done.taken_back["objections"] == Difference(lost=1, returned=1)
+        assert done.taken_back["signals"] == Difference(lost=0, returned=1)
+        assert "47114711" not in repr(content(store))
+        assert "city 47124712" in repr(content(store))
+        with store.read() as connection:
+            assert privacy.erased_among(connection, "account", ["hs-47114711", "hs-47124712"]) == {"hs-47114711"}
+            since = {"hs-47124712": 6, "hs-4713": 1}
+            assert privacy.objecting(connection) == {
+                ("account", hash_of_id("account", n)): at for n, at in since.items()
+            }
+            assert {key.name: key.revoked_at for key in keys.all_of(connection)} == {
+                "first": 7,
+                "second": None,
+                "third": 9,
+            }
+
+    def test_without_the_guard_the_person_is_back(
+        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(protections, "apply", lambda *_: KeptProtections())
+        self.restored(store, tmp_path)
+        assert "hs-47114711" in repr(content(store))
+        with store.read() as connection:
+            assert privacy.erased_among(connection, "account", ["hs-47114711"]) == set()
+            assert [key.name for key in keys.all_of(connection) if key.revoked_at] == []
+
+    def test_a_backup_of_one_database_in_the_other(self, store: Store, other: Store, tmp_path: Path) -> None:
+        made = company(store)
+        backup(store, tmp_path / "b.db")
+        restore(other, tmp_path / "b.db", 9)
+        protect(other, made)
+        done = restore(other, tmp_path / "b.db", 9, [CRM], overwrite=True)
+        assert done.kept == KeptProtections(erasures=1, erased_again=1, objections=1, keys_revoked=1, keys_ended=1)
+        assert done.taken_back["decisions"] == Difference(lost=2, returned=1)
+        assert "47114711" not in repr(content(other))
+
+    def test_what_the_backup_knows_already_is_not_told_as_newer(self, store: Store, tmp_path: Path) -> None:
+        protect(store, company(store))
+        backup(store, tmp_path / "b.db")
+        done = restore(store, tmp_path / "b.db", 9, [CRM], overwrite=True)
+        assert (done.kept, done.taken_back) == (KeptProtections(), {})

@@ -1,0 +1,131 @@
+"""How a connection's write-back is configured: logging in, and vendors of one direction."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from features.kit.errors import BadInput
+from serving.connections.config import Connections, load_connections, read_connections
+from serving.vendors import registry
+
+GOOD = """
+vendor = "hubspot"
+public_url = "https://scores.example.com/"
+secret_envs = ["CRM_SECRET", "CRM_SECRET_OLD"]
+source = "sample"
+portal_ids = [62515]
+
+[objects.contact]
+table = "leads"
+key = "L{id}"
+columns = { industry = "industry", hs_lead_status = "status" }
+[objects.contact.values.status]
+UNQUALIFIED = "disqualified"
+"""
+
+
+ENV = {"CRM_SECRET": "s" * 36, "CRM_SECRET_OLD": "t" * 36}
+
+
+def load(folder: Path, text: str, name: str = "main", env: dict[str, str] = ENV, **more: bool):  # type: ignore[no-untyped-def]
+    (folder / f"{name}.toml").write_text(text)
+    return load_connections(folder, env, **more)
+
+
+def read(folder: Path, text: str) -> Connections:
+    (folder / "main.toml").write_text(text)
+    return read_connections(folder, ENV)
+
+
+LOGIN = """
+[writeback]
+mode = "on"
+token_env = "CRM_SECRET"
+url = "https://example.crm4.dynamics.com"
+client_id = "an application"
+token_url = "https://login.microsoftonline.com/tenant/oauth2/v2.0/token"
+[writeback.models.lead-fit]
+object = "contact"
+score = "new_fit"
+"""
+
+
+DYNAMICS = GOOD.replace('"hubspot"', '"dynamics"').replace(
+    "portal_ids = [62515]", 'organizations = ["6042BEB1-a93a-4f8e-8e4b-00224802c699"]'
+)
+
+
+class TestLogin:
+    def test_an_application_logs_in_where_it_is_said(self, tmp_path: Path) -> None:
+        found = load(tmp_path, DYNAMICS + LOGIN, tokens_needed=True)["main"]
+        assert found.organizations == ("6042beb1-a93a-4f8e-8e4b-00224802c699",)
+        assert found.writeback.client_id == "an application"
+        assert found.writeback.token_url == "https://login.microsoftonline.com/tenant/oauth2/v2.0/token"
+
+    def test_salesforce_does_at_the_organisations_own_address(self, tmp_path: Path) -> None:
+        text = (DYNAMICS + LOGIN).replace('"dynamics"', '"salesforce"').replace("6042BEB1-a93a-4f8e-8e4b-00224802c699", "00D30000000XxXx")  # fmt: skip
+        found = load(tmp_path, re.sub(r"token_url.*\n", "", text), tokens_needed=True)["main"]
+        assert found.organizations == ("00D30000000XxXxEAK",)
+        assert found.writeback.token_url == "https://example.crm4.dynamics.com/services/oauth2/token"
+
+    @pytest.mark.parametrize(
+        ("old", "new", "said"),
+        [
+            (r"token_url = .*", "", "key token_url: none"),
+            (r"token_url = .*", 'token_url = "http://login.example.com"', "key token_url: is none"),
+            (r"client_id = .*", "client_id = 5", "key client_id"),
+            (r"client_id = .*", "", "key client_id"),
+            (r"score = ", 'external_id = "x"\nscore = ', "key external_id: no such key"),
+            (r"url = .*dynamics.com.*", "", "key url: none"),
+        ],
+    )
+    def test_faults(self, tmp_path: Path, old: str, new: str, said: str) -> None:
+        with pytest.raises(BadInput, match=said):
+            load(tmp_path, re.sub(old, new, DYNAMICS + LOGIN, count=1), tokens_needed=True)
+
+    def test_nobody_logs_in_to_hubspot(self, tmp_path: Path) -> None:
+        with pytest.raises(BadInput, match="only for dynamics, salesforce"):
+            load(tmp_path, GOOD + LOGIN, tokens_needed=True)
+
+
+class TestOneDirection:
+    """A system that only sends, or is only sent to: what is about the other direction has one fault."""
+
+    def test_who_sends_us_events_is_not_written_to(self, tmp_path: Path) -> None:
+        text = DYNAMICS.replace('"dynamics"', '"pipedrive"').replace("6042BEB1-a93a-4f8e-8e4b-00224802c699", "8087566")
+        text = text.replace("objects.contact", "objects.person")
+        env = {"CRM_SECRET": f"us:{'s' * 16}", "CRM_SECRET_OLD": f"us:{'t' * 16}"}
+        assert load(tmp_path, text, env=env)["main"].secrets == tuple(env.values())
+        with pytest.raises(
+            BadInput, match=r"\[writeback\]: is there for pipedrive. Rule: only for dynamics, hubspot"
+        ) as caught:
+            load(tmp_path, text + LOGIN, env=env)
+        assert len(caught.value.faults) == 1
+
+    @pytest.mark.parametrize("secret", ["s" * 40, f"us:{'s' * 15}", f":{'s' * 40}", f"us:{'s' * 40}\n"])
+    def test_a_login_is_a_user_and_a_password(self, tmp_path: Path, secret: str) -> None:
+        text = DYNAMICS.replace('"dynamics"', '"pipedrive"').replace("6042BEB1-a93a-4f8e-8e4b-00224802c699", "8087566")
+        with pytest.raises(
+            BadInput, match=f"CRM_SECRET: has {len(secret)} characters. Rule: the user and the password"
+        ) as caught:
+            load(
+                tmp_path,
+                text.replace("objects.contact", "objects.person"),
+                env={"CRM_SECRET": secret, "CRM_SECRET_OLD": secret},
+            )
+        assert "sss" not in str(caught.value)
+
+    def test_who_is_only_written_to_sends_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(registry.VENDORS, "outward", registry.Vendor(sender="hubspot.outbound:HubSpot"))
+        bare = re.sub(r"(public_url|secret_envs|portal_ids) = .*\n", "", GOOD).replace('"hubspot"', '"outward"')
+        text = bare + re.sub(r"(client_id|token_url) = .*\n", "", LOGIN)
+        found = read(tmp_path, text)
+        assert found.mapped["main"].writeback.sends
+        assert not found.receiving
+        assert not found.off(found.unsigned, found.silent)
+        with pytest.raises(BadInput, match=r"key public_url: is there for outward\. Rule: only for dynamics") as caught:
+            load(tmp_path, 'public_url = "https://x.example"\n' + text)
+        assert len(caught.value.faults) == 1

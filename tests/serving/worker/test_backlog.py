@@ -1,0 +1,79 @@
+"""What changed is scored before the records of a backlog, and each once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from features.kit.clock import make_clock, to_us
+from serving.champion import Champions
+from serving.connections.config import ConnectionConfig, Mapped
+from serving.inbox import repository as letters
+from serving.store.connect import Store
+from serving.store.tables import decisions, dirty
+from serving.vendors.destination import Target, WriteBack
+from serving.vendors.inbound import Event
+from serving.worker import backfill, score_dirty
+from serving.worker.loop import Worker
+from serving.worker.source_cache import Sources
+from tests.conftest import NewHome
+from tests.kit.fake_hubspot import FakeHubSpot
+from tests.kit.running import AS_OF, Home
+
+
+@pytest.fixture(scope="module")
+def home(new_home: NewHome) -> Home:
+    return new_home(accounts=120, leads=400)
+
+
+@pytest.fixture
+def champions(home: Home) -> Champions:
+    made = Champions(home.path)
+    made.refresh()
+    return made
+
+
+def connected(home: Home, crm: FakeHubSpot | None = None, rate: float = 10.0) -> ConnectionConfig:
+    objects = {"contact": Mapped("leads", "lead_{id}", {"industry": "industry"}, {})}
+    url = crm.url if crm else ""
+    back = WriteBack("on", {"lead-fit": Target("contact", {"score": "fit"})}, 1, 0, rate, url, "t" * 20)
+    return ConnectionConfig(
+        "crm", "hubspot", "https://x.example", "sample", home.company, objects, settle_seconds=0.0, writeback=back
+    )
+
+
+def tell(store: Store, conf: ConnectionConfig, record: str, number: int = 1) -> None:
+    now = to_us(make_clock(AS_OF)())
+    event = Event((number,), "contact.propertyChange", "change", "contact", record, now - 10**9, "industry", "software")
+    with store.write() as connection:
+        letters.put(connection, letters.events_of(conf, [event], now))
+
+
+class TestBacklog:
+    """A backfill beside a running worker."""
+
+    def test_what_changed_is_scored_before_a_backlogs_records_and_each_once(
+        self, store: Store, home: Home, champions: Champions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(score_dirty, "ENTITIES_A_ROUND", 100)
+        conf, clock = replace(connected(home), writeback=WriteBack()), make_clock(AS_OF)
+        queued = backfill.queue_backlog(store, Sources(home.path), conf, champions, clock)
+        assert queued.scored > 300
+        worker = Worker(store, {"crm": conf}, champions, clock)
+        tell(store, conf, "77")
+        worker.round()
+        with store.read() as connection:
+            first = connection.execute(select(decisions.c.entity_id, decisions.c.cause)).all()
+        assert first == [("lead_77", "webhook")]
+        worker.once()
+        with store.read() as connection:
+            made = connection.execute(select(decisions.c.entity_id, decisions.c.cause, decisions.c.run_id)).all()
+            assert connection.execute(select(dirty)).all() == []
+            assert backfill.waiting_of(connection, "backfill:crm") == 0
+        of_backlog = [row.entity_id for row in made if row.cause == "backfill"]
+        assert len(of_backlog) == len(set(of_backlog)) == queued.scored
+        assert {row.run_id for row in made if row.cause == "backfill"} == {"backfill:crm"}
+        again = backfill.queue_backlog(store, Sources(home.path), conf, champions, clock)
+        assert (again.scored, again.before) == (0, queued.scored)
