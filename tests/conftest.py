@@ -39,7 +39,7 @@ LONG = (
     "tests/features/test_engines.py",
     "tests/behaviour/test_same_numbers.py",
     "tests/serving/vendors/test_cycle.py",
-    "tests/serving/test_batch.py",
+    "tests/serving/batch/test_run.py",
     "tests/training/test_fit.py",
     "tests/features/test_audit.py",
     "tests/behaviour/test_challengers.py",

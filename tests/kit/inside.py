@@ -135,3 +135,9 @@ def running_inside(
     door, app = create_app(settings, make_clock(NOW), open_on_loopback=open_on_loopback)
     with Client(door, app) as client:
         yield Inside(client, door, app.state.serving)
+
+
+def is_problem(answer: Any, status: int, code: str) -> bool:
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.status_code, answer.json()["code"], answer.json()["status"]) == (status, code, status)
+    return True

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -346,46 +343,3 @@ class TestOutage:
                 for name in MODELS:
                     registry_heartbeat.note(homes["away"].path, name)
                 wait_for(lambda: httpx.get(f"{url}/readyz").json()["status"] == "ready")
-
-
-HEAVY = (
-    "mlflow", "pandas", "duckdb", "sklearn", "scipy", "numba", "alembic", "lightgbm", "pyspark", "matplotlib", "optuna",
-    "features.panel",
-)  # fmt: skip
-ASK = """
-import asyncio, sys
-import httpx
-from serving.app import create_app
-from serving.settings import ServingSettings
-
-async def main():
-    door, app = create_app(ServingSettings.from_env(), open_on_loopback=True)
-    async with app.router.lifespan_context(app):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://127.0.0.1") as client:
-            for path in ("/readyz", "/metrics", "/openapi.json"):
-                assert (await client.get(path)).status_code == 200, path
-            answer = await client.post("/v1/churn-risk/score", json=BODY)
-            assert answer.status_code == 200, answer.text
-
-asyncio.run(main())
-import serving.server
-print(*sorted(set(HEAVY) & set(sys.modules)))
-"""
-
-
-class TestWhatIsImported:
-    def imported(self, home: Home, before: str = "") -> str:
-        code = f"{before}\nBODY, HEAVY = {BODY!r}, {HEAVY!r}\n{ASK}"
-        env = home.environment({"PYTHONPATH": os.getcwd()})
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    def test_a_serving_process_loads_nothing_heavy(self, tmp_path: Path, made: Path) -> None:
-        home = new_home(tmp_path, made, 1)
-        assert home.run("serving", "migrate").returncode == 0
-        assert self.imported(home) == ""
-        # The sabotaged twin: one import of pandas is seen.
-        assert "pandas" in self.imported(home, "import pandas").split()

@@ -11,8 +11,8 @@ import pytest
 
 from serving.gateway import middleware
 from tests.kit.inside import Inside, running_inside
+from tests.kit.routes import routes
 from tests.kit.running import Home, running_api
-from tests.serving.test_browser import routes
 
 LATIN = "caf%E9"
 HOST = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")]

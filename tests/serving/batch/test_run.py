@@ -1,0 +1,191 @@
+"""The nightly run: stopped anywhere it goes on to the same bytes, and readers see the run before or the new one."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from features.kit import atomic_files
+from features.kit.errors import UserMistake
+from serving import manifest
+from serving.batch.run import FinishedRun
+from serving.manifest import is_whole, read_manifest
+from tests.kit import commands
+from tests.kit.published import bytes_of
+from tests.kit.running import AS_OF, Home
+
+EARLIER = "2025-12-04"
+
+
+class TestTheSameRun:
+    def test_again_is_done_at_once_and_touches_nothing(self, batch: Callable[..., FinishedRun], tmp_path: Path) -> None:
+        first = batch(tmp_path)
+        before = {path: path.stat().st_mtime_ns for path in (tmp_path / first.run_id).rglob("*")}
+        assert len(read_manifest(tmp_path)["models"]["lead-fit"]["files"]) > 2
+        assert batch(tmp_path).run_id == first.run_id
+        assert {path: path.stat().st_mtime_ns for path in (tmp_path / first.run_id).rglob("*")} == before
+
+    def test_a_damaged_run_is_made_again(self, batch: Callable[..., FinishedRun], tmp_path: Path) -> None:
+        batch(tmp_path)
+        sound = bytes_of(tmp_path)
+        victim = tmp_path / next(iter(sound))
+        victim.write_bytes(victim.read_bytes()[:-1])
+        batch(tmp_path)
+        assert bytes_of(tmp_path) == sound
+
+    def test_no_wall_clock_in_published_rows(self, batch: Callable[..., FinishedRun], tmp_path: Path) -> None:
+        batch(tmp_path / "one")
+        batch(tmp_path / "two")
+        assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
+
+
+class Fault:
+    """Fails the n-th durable step; a write fails with half of the file on the disk."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, error: Exception) -> None:
+        self.count, self._at, self._error = 0, at, error
+        for name in ("rename", "sync"):
+            monkeypatch.setattr(atomic_files, name, self._guard(getattr(atomic_files, name)))
+        monkeypatch.setattr(atomic_files, "fill", self._guard(atomic_files.fill, half=True))
+
+    def _guard(self, step: Callable[..., Any], half: bool = False) -> Callable[..., Any]:
+        def guarded(*arguments: Any, **more: Any) -> Any:
+            self.count += 1
+            if self.count == self._at:
+                if half:
+                    step(*arguments, **more)
+                    path = Path(arguments[0])
+                    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+                raise self._error
+            return step(*arguments, **more)
+
+        return guarded
+
+
+def sweep(
+    batch: Callable[..., FinishedRun], folder: Path, expected: dict[str, str], error: Exception, every: int = 1
+) -> int:
+    """Fail at every step in turn (or one in `every`), look at what a reader sees, go on, compare; returns the last step."""
+    batch(folder / "earlier", EARLIER)
+    before = read_manifest(folder / "earlier")["run_id"]
+    at = 1 - every
+    while True:
+        at += every
+        out = folder / f"step-{at}"
+        shutil.copytree(folder / "earlier", out)
+        with pytest.MonkeyPatch.context() as patch:
+            fault = Fault(patch, at, error)
+            try:
+                batch(out)
+                failed = False
+            except type(error):
+                failed = True
+        seen = read_manifest(out)
+        assert is_whole(out, seen["run_id"]), f"step {at}: a reader sees a run that is not whole"
+        assert failed or seen["run_id"] != before
+        batch(out)
+        found = bytes_of(out)
+        assert {path.split("/", 1)[1]: sha for path, sha in found.items()} == expected, f"step {at}"
+        assert not (out / ".work").exists()
+        shutil.rmtree(out)
+        if fault.count < at:
+            return at - every
+
+
+@pytest.fixture
+def expected(batch: Callable[..., FinishedRun], tmp_path: Path) -> dict[str, str]:
+    """What an uninterrupted run publishes after the earlier one, by path below the run's folder."""
+    batch(tmp_path / "reference", EARLIER)
+    batch(tmp_path / "reference")
+    return {path.split("/", 1)[1]: sha for path, sha in bytes_of(tmp_path / "reference").items()}
+
+
+class TestFailing:
+    @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+    def test_a_full_disk_at_any_step_publishes_nothing_and_loses_nothing(
+        self, batch: Callable[..., FinishedRun], expected: dict[str, str], tmp_path: Path, every: int
+    ) -> None:
+        steps = sweep(batch, tmp_path, expected, OSError(errno.ENOSPC, "No space left on device"), every)
+        assert steps > 30
+
+    def test_writing_in_place_would_be_caught(
+        self,
+        batch: Callable[..., FinishedRun],
+        expected: dict[str, str],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The sabotaged twin: files written where they are read."""
+        monkeypatch.setattr(
+            atomic_files, "_beside", lambda path, locked: path.parent.mkdir(parents=True, exist_ok=True) or path
+        )
+        with pytest.raises((AssertionError, UserMistake, pa.ArrowInvalid)):  # half a run, no manifest, half a file
+            sweep(batch, tmp_path, expected, OSError(errno.EIO, "Input/output error"))
+
+    def test_a_disk_that_is_really_full(self, home: Home, tmp_path: Path) -> None:
+        """The kernel says so: no file may grow beyond 40 kB."""
+        command = [
+            sys.executable,
+            "-m",
+            "serving",
+            "batch",
+            *home.source,
+            "--as-of",
+            AS_OF,
+            "--out",
+            str(tmp_path / "out"),
+        ]
+        done = subprocess.run(
+            command, env=home.environment(), capture_output=True, text=True, timeout=300, check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)),
+        )  # fmt: skip
+        assert done.returncode == 7, done.stderr
+        assert "disk" in done.stderr
+        assert "nothing was published" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not (tmp_path / "out" / manifest.MANIFEST).exists()
+        assert json.loads((tmp_path / "out" / "last_run.json").read_text())["exit_code"] == 7
+
+
+def kill_at_random(home: Home, out: Path, rng: random.Random, longest: float) -> bool:
+    """Start the command and kill it after a while; whether it was still running then."""
+    command = ("serving", "batch", *home.source, "--as-of", AS_OF, "--out", str(out))
+    process = commands.start(*command, env=home.environment(), out=Path(os.devnull))
+    try:
+        process.wait(timeout=rng.uniform(0, longest))
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(100, marks=pytest.mark.slow)])
+def test_killed_anywhere_it_ends_with_the_same_bytes(home: Home, tmp_path: Path, kills: int) -> None:
+    began = time.monotonic()
+    home.batch(tmp_path / "reference")
+    takes = time.monotonic() - began
+    expected, rng, killed, round_ = bytes_of(tmp_path / "reference"), random.Random(7), 0, 0
+    while killed < kills:
+        round_ += 1
+        out = tmp_path / f"round-{round_}"
+        while killed < kills and kill_at_random(home, out, rng, takes):
+            killed += 1
+            assert manifest.published(out) is None or bytes_of(out) == expected
+        home.batch(out)
+        assert bytes_of(out) == expected
+    print(f"{killed} kills in {round_} runs, all with the same bytes")

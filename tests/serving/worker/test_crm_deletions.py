@@ -1,0 +1,131 @@
+"""What deleting, merging and forgetting in a CRM do here. One company, real worker."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from features.kit.clock import from_us, make_clock, to_us
+from features.panel.build import build_panel
+from features.signals.catalog import signals as signals_of_all
+from features.sources.loader import open_source
+from serving.champion import Champions
+from serving.connections.config import ConnectionConfig, Mapped
+from serving.inbox import repository as letters
+from serving.privacy.repository import Erased
+from serving.scoring.rows import signal_rows
+from serving.store.connect import Store
+from serving.store.tables import changes, decisions, inbox, signals, writebacks
+from serving.vendors.destination import Target, WriteBack
+from serving.vendors.inbound import Effect, Event
+from serving.worker.loop import Worker
+from tests.conftest import NewHome
+from tests.kit.running import AS_OF, Home
+
+
+@pytest.fixture(scope="module")
+def home(new_home: NewHome) -> Home:
+    return new_home(accounts=120, leads=400)
+
+
+@pytest.fixture
+def config(home: Home) -> ConnectionConfig:
+    objects = {
+        "contact": Mapped("leads", "lead_{id}", {"industry": "industry"}, {}),
+        "company": Mapped("accounts", "acc_{id}", {"industry": "industry"}, {}),
+    }
+    back = WriteBack("dry-run", {"lead-fit": Target("contact", {"score": "fit"})}, minimum_change=1)
+    return ConnectionConfig("crm", "hubspot", "https://x.example", "sample", home.company, objects, writeback=back)
+
+
+@pytest.fixture
+def champions(home: Home) -> Champions:
+    made = Champions(home.path)
+    made.refresh()
+    return made
+
+
+def all_of(store: Store, table: object) -> list[dict[str, object]]:
+    with store.read() as connection:
+        return [dict(row) for row in connection.execute(select(table)).mappings()]  # type: ignore[call-overload]
+
+
+class TestRemoval:
+    def tell(self, store: Store, config: ConnectionConfig, champions: Champions, *events: Event) -> None:
+        clock = make_clock(AS_OF)
+        with store.write() as connection:
+            letters.put(connection, letters.events_of(config, events, to_us(clock())))
+        worker = Worker(store, {"crm": replace(config, settle_seconds=0.0)}, champions, clock)
+        worker.once()
+
+    def event(self, number: int, effect: Effect, record: str, kind: str = "contact", into: str | None = None) -> Event:
+        change = effect == "change"
+        moment = 1_764_547_200_000_000 + number
+        return Event((number,), f"{kind}.{effect}", effect, kind, record, moment, "industry" if change else None, "software" if change else None, into=into)  # fmt: skip
+
+    def newest(self, store: Store, entity_id: str) -> set[str]:
+        return {str(row["entity_id"]) for row in all_of(store, signals) if row["entity_id"] == entity_id}
+
+    def test_a_deleted_record_has_no_signals_and_no_score_to_write_until_it_is_back(
+        self, store: Store, config: ConnectionConfig, champions: Champions
+    ) -> None:
+        self.tell(store, config, champions, self.event(1, "change", "77"))
+        assert self.newest(store, "lead_77")
+        assert [row["entity_id"] for row in all_of(store, writebacks)] == ["lead_77"]
+        history = len(all_of(store, decisions))
+        self.tell(store, config, champions, self.event(5, "delete", "77"))
+        assert not self.newest(store, "lead_77")
+        assert all_of(store, writebacks) == []
+        self.tell(store, config, champions, self.event(6, "change", "77"))
+        assert len(all_of(store, decisions)) == history  # what was said stays on record, and nothing is added
+        self.tell(
+            store, config, champions, self.event(3, "create", "77")
+        )  # older than the deletion: it changes nothing
+        assert not self.newest(store, "lead_77")
+        self.tell(store, config, champions, self.event(9, "create", "77"))
+        assert self.newest(store, "lead_77")
+
+    def test_a_merge_moves_what_belonged_to_the_one_that_is_gone(
+        self, store: Store, config: ConnectionConfig, champions: Champions, home: Home
+    ) -> None:
+        source = open_source("sample", home.company)
+        gone, into = (
+            row[0] for row in source.connection.execute(
+                "SELECT account_id FROM subscriptions GROUP BY 1 HAVING count(DISTINCT subscription_id) > 0 ORDER BY 1 LIMIT 2"
+            ).fetchall()
+        )  # fmt: skip
+        contracts = source.query(
+            f"SELECT count(DISTINCT subscription_id) FROM subscriptions WHERE account_id = '{gone}'"
+        )[0][0]
+        merge = self.event(1, "merge", gone.removeprefix("acc_"), "company", into.removeprefix("acc_"))
+        self.tell(store, config, champions, merge)
+        moved = [row for row in all_of(store, changes) if row["table_name"] == "subscriptions"]
+        assert len(moved) == contracts
+        assert {row["account_id"] for row in moved} == {into}
+        scored = {row["entity_id"] for row in all_of(store, decisions) if row["model"] == "churn-risk"}
+        assert into in scored
+        assert gone not in scored
+        # Usage has no key to be moved by: the worker read the source anew, in which it belongs to the one that remains.
+        (kept,) = [row for row in all_of(store, signals) if row["entity_id"] == into]
+        moment = from_us(int(str(kept["as_of"])))
+        names = [s.name for s in signals_of_all() if s.theme == "usage" and s.tables == ("usage",)]
+        before = signal_rows(build_panel(source, "account", [moment], ids=[into]))[0]
+        merged = open_source("sample", home.company, home=home.path)
+        now = signal_rows(build_panel(merged, "account", [moment], ids=[into]))[0]
+        stored = msgspec.json.decode(bytes(kept["signals"]))  # type: ignore[call-overload]
+        assert {n: stored[n] for n in names} == {n: now[n] for n in names} != {n: before[n] for n in names}
+
+    def test_forgetting_leaves_nothing_and_a_late_event_brings_nothing_back(
+        self, store: Store, config: ConnectionConfig, champions: Champions
+    ) -> None:
+        self.tell(store, config, champions, self.event(1, "change", "77"))
+        self.tell(store, config, champions, self.event(2, "forget", "77"), self.event(3, "delete", "77"))
+        self.tell(store, config, champions, self.event(4, "change", "77"))
+        for table in (signals, decisions, changes, writebacks):
+            assert all("77" not in str(row) for row in all_of(store, table) if row.get("entity_id") or row.get("key"))
+        assert {row["object_id"] for row in all_of(store, inbox)} == {""}
+        with store.read() as connection:
+            assert Erased.load(connection).has("lead", "lead_77")
