@@ -35,13 +35,13 @@ for name, value in {
     os.environ.setdefault(name, value)
 
 LONG = (
-    "tests/features/test_panel.py",
-    "tests/features/test_engines.py",
+    "tests/features/panel/test_build.py",
+    "tests/features/panel/test_engines.py",
     "tests/behaviour/test_same_numbers.py",
     "tests/serving/vendors/test_cycle.py",
     "tests/serving/batch/test_run.py",
     "tests/training/test_fit.py",
-    "tests/features/test_audit.py",
+    "tests/features/audit/test_public_datasets.py",
     "tests/behaviour/test_challengers.py",
     "tests/serving/inbox/test_kill_sweep.py",
     "tests/serving/inbox/test_kill.py",

@@ -11,12 +11,8 @@ import pytest
 
 from features.kit.clock import DAY_US, to_us
 from features.outcomes.expansion import EXPANSION
-from features.outcomes.labels import NEVER_US, Outcomes, OutcomesRefused, came_at, label, so_far
-from features.outcomes.outcome import ELIGIBLE
+from features.outcomes.labels import Outcomes, OutcomesRefused, label
 from features.outcomes.read import read_outcomes
-from features.outcomes.recurring_revenue import RecurringRevenue
-from features.panel.build import build_panel
-from features.panel.outcome_columns import eligibility_of
 from features.sources.source import Source
 from tests.kit.company import at, make_source
 
@@ -49,6 +45,8 @@ def of(folder: Path, *contracts: list[dict[str, Any]], **more: str) -> Outcomes:
 
 
 START = ("2023-06-01", "active", 100.0)
+
+
 RISE = ("2024-04-01", "active", 110.0)
 
 
@@ -110,38 +108,3 @@ class TestLabels:
         bare = make_source(tmp_path, {"accounts": [{"account_id": "a", "event_time": at("2024-01-01")}]})
         with pytest.raises(OutcomesRefused, match=r"no table tells of expansion.*add subscriptions\.sql"):
             read_outcomes(bare, EXPANSION)
-
-
-class TestMoments:
-    def test_when_it_came(self, tmp_path: Path) -> None:
-        found = of(tmp_path, contract(1, START, ("2024-03-15", "active", 105.0), ("2024-04-01", "active", 112.0)))
-        moments = np.array([to_us(at(d)) for d in (AS_OF, "2024-04-02", "2022-01-01")])
-        assert came_at(found, ["a"] * 3, moments).tolist() == [to_us(at("2024-04-01")), NEVER_US, NEVER_US]
-
-    def test_as_it_was_recorded_before_a_moment(self, tmp_path: Path) -> None:
-        found = of(tmp_path, contract(1, START, RISE)).until(to_us(at("2024-03-20")))
-        assert isinstance(found, RecurringRevenue)
-        as_of = np.array([to_us(at(AS_OF))])
-        assert not so_far(found, ["a"], as_of, HORIZON * DAY_US)[0]
-        later = of(tmp_path, contract(1, START, RISE)).until(to_us(at("2024-04-20")))
-        assert so_far(later, ["a"], as_of, HORIZON * DAY_US)[0]
-        assert np.isnan(expanded(later)), "the window is not over"
-
-
-class TestEligibility:
-    def test_a_panel_tells_it_for_each_outcome(self, tmp_path: Path) -> None:
-        from features.kit.errors import UserMistake
-        from features.outcomes.churn import CHURN
-        from features.outcomes.conversion import CONVERSION
-
-        source = company(tmp_path, contract(1, START, ("2024-02-01", "notice", 100.0)))
-        some = replace(EXPANSION, name="another", not_eligible=())
-        panel = build_panel(source, "account", [at(AS_OF)], only=[], outcomes=[CHURN, EXPANSION, some])
-        told = [eligibility_of(panel, each).to_pylist() for each in (CHURN, EXPANSION, some)]
-        assert told == [["already_leaving"], ["already_leaving"], [ELIGIBLE]]
-        usual = build_panel(source, "account", [at(AS_OF)], only=[])
-        assert usual.column_names == ["entity_id", "as_of", "eligibility", "value"]
-        with pytest.raises(UserMistake, match="for churn, not for expansion"):
-            eligibility_of(usual, EXPANSION)
-        with pytest.raises(UserMistake, match="conversion: no outcome of the entity 'account'"):
-            build_panel(source, "account", [at(AS_OF)], only=[], outcomes=[CONVERSION])

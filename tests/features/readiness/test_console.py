@@ -10,8 +10,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from features.__main__ import app
-from features.kit import cli
-from features.kit.errors import BadInput, Fault
 from features.readiness import console
 from tests.kit.company import at, make_source
 
@@ -89,31 +87,3 @@ class TestVerbose:
             assert said not in short
         assert "add -v" in short
         assert "add -v" not in long
-
-
-class TestErrors:
-    """A message of a command on a terminal: wrapped on words, the lines of a SELECT as they are."""
-
-    ERROR = BadInput(
-        "source 'a'",
-        [
-            Fault(
-                where="word " * 40 + "end", found="f", rule="r", next_step="n",
-                excerpt="3 | SELECT " + "x, " * 40 + "\n  |    ^^",
-            )
-        ],
-    )  # fmt: skip
-    TEXT = f"error: {ERROR}"
-
-    def test_words_stay_whole(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-        monkeypatch.setenv("COLUMNS", "80")
-        lines = cli._on_terminal(self.ERROR).splitlines()
-        assert all(len(line) <= 80 for line in lines if not line.startswith("      3"))
-        assert lines[1].startswith("  - word")
-        assert lines[2].startswith("    word")
-        assert lines[-2:] == self.TEXT.splitlines()[-2:]
-
-    def test_a_pipe_gets_the_text_as_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
-        assert cli._on_terminal(self.ERROR) == self.TEXT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import os
 import time
 from pathlib import Path
@@ -14,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.kit.clock import to_us
-from features.panel.build import build_panel
 from features.panel.incremental import Carried
 from features.sources import fingerprint, loader
 from features.sources.fingerprint import contents_of
@@ -49,88 +47,6 @@ def kept(data: Path, folder: Path, as_of: dt.datetime = NEXT) -> bool:
     source = opened(data)
     contents_of(source).keep_in(folder / "contents.json")
     return Carried.open(folder / "account", source, to_us(as_of)).at_us is not None
-
-
-class TestCarriedState:
-    def test_a_new_day_in_a_new_file_or_at_the_end_of_the_last_one_keeps_it(
-        self, company: Path, tmp_path: Path
-    ) -> None:
-        folder = tmp_path / "carried"
-        build_panel(opened(company), "account", [NIGHT], carried=folder)
-        assert kept(company, folder)
-        write(company / "usage" / "6.parquet", [usage(at("2024-06-01T10:00:00"))])
-        assert kept(company, folder)
-        may = [usage(at(f"2024-05-{day:02d}")) for day in range(1, 9)]
-        write(company / "usage" / "5.parquet", [*may, usage(at("2024-06-01T11:00:00"))])
-        assert kept(company, folder), "a file that grew by new rows has the old ones still"
-        night = build_panel(opened(company), "account", [NEXT], carried=folder)
-        assert night["days_since_first_usage"].to_pylist() == [152.0]
-        whole = build_panel(opened(company), "account", [NEXT])
-        assert night.equals(whole)
-
-    def test_an_old_row_edited_in_place_is_noticed(
-        self, company: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """As many rows as before: only what they say is another."""
-        folder = tmp_path / "carried"
-        build_panel(opened(company), "account", [NIGHT], carried=folder)
-        days = [usage(at(f"2024-01-{day:02d}")) for day in range(1, 9)]
-        write(company / "usage" / "1.parquet", [usage(at("2023-12-01")), *days[1:]])
-        with caplog.at_level(logging.WARNING, "features.panel.incremental"):
-            night = build_panel(opened(company), "account", [NEXT], carried=folder)
-        assert "carried.anew source=company reason=old_rows_changed tables=usage" in caplog.text
-        assert night.equals(build_panel(opened(company), "account", [NEXT]))
-        assert night["days_since_first_usage"].to_pylist() == [183.0]
-
-    def test_relying_on_the_number_of_rows_misses_it(
-        self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """The sabotaged twin: counts alone take the edited history for the old one, and the first day is wrong."""
-        folder = tmp_path / "carried"
-        counted = fingerprint.Contents.before
-        monkeypatch.setattr(fingerprint.Contents, "before", lambda *given: (counted(*given)[0], 0, 0))
-        build_panel(opened(company), "account", [NIGHT], carried=folder)
-        days = [usage(at(f"2024-01-{day:02d}")) for day in range(1, 9)]
-        write(company / "usage" / "1.parquet", [usage(at("2023-12-01")), *days[1:]])
-        night = build_panel(opened(company), "account", [NEXT], carried=folder)
-        assert night["days_since_first_usage"].to_pylist() == [152.0]
-
-    def test_a_row_slipped_in_or_taken_out_is_noticed(self, company: Path, tmp_path: Path) -> None:
-        folder = tmp_path / "carried"
-        build_panel(opened(company), "account", [NIGHT], carried=folder)
-        write(company / "usage" / "2.parquet", [usage(at("2024-02-01"))])
-        assert not kept(company, folder)
-        (company / "usage" / "2.parquet").unlink()
-        assert kept(company, folder)
-        (company / "usage" / "3.parquet").unlink()
-        assert not kept(company, folder)
-
-    def test_files_put_together_are_the_same_rows(self, company: Path, tmp_path: Path) -> None:
-        folder = tmp_path / "carried"
-        build_panel(opened(company), "account", [NIGHT], carried=folder)
-        both = [pq.read_table(company / "usage" / f"{month}.parquet") for month in (1, 3)]
-        pq.write_table(pa.concat_tables(both), company / "usage" / "1.parquet")
-        (company / "usage" / "3.parquet").unlink()
-        assert kept(company, folder)
-
-    def test_another_select_over_the_same_files_is_another_source(self, company: Path, tmp_path: Path) -> None:
-        folder = tmp_path / "carried"
-        build_panel(opened(company), "account", [NIGHT], carried=folder)
-        select = (
-            "SELECT * REPLACE (event_time - INTERVAL 1 DAY AS event_time) FROM read_parquet('${data}/usage/*.parquet')"
-        )
-        (company / "usage.sql").write_text(select)
-        assert not kept(company, folder)
-
-    def test_a_table_held_in_memory_is_looked_at_too(
-        self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(loader, "VIEW_ABOVE_ROWS", 1_000)
-        folder = tmp_path / "carried"
-        build_panel(opened(company), "account", [NIGHT], carried=folder)
-        assert kept(company, folder)
-        write(company / "usage" / "1.parquet", [usage(at(f"2024-01-{day:02d}"), 2) for day in range(1, 9)])
-        assert not kept(company, folder)
 
 
 class TestFingerprint:

@@ -29,7 +29,11 @@ from tests.kit.company import at, make_source, random_company
 
 FAR, NEAR = at("2099-01-01"), at("2025-09-01")
 """After the clock; and before it, more than a year after the company's last row."""
+
+
 HORIZON_US = 28 * DAY_US
+
+
 LABELS = ("churn_labels", "lead_labels")
 
 
@@ -141,12 +145,18 @@ def told(source: Source) -> dict[str, Any]:
 
 
 WITHOUT = [name for name, table in TABLES.items() if table.kind in ("event", "state")]
+
+
 TIMES = {"happens": {"event_time": NEAR, "known_time": None}, "known": {"known_time": FAR}}
+
+
 CASES = [
     pytest.param(name, name in LABELS, times, id=f"{name}-{how}")
     for name in (*WITHOUT, *LABELS)
     for how, times in TIMES.items()
 ]
+
+
 CASES.append(pytest.param("usage", False, {"event_time": FAR, "known_time": None}, id="usage-in-2099"))
 
 
@@ -245,7 +255,14 @@ class TestTheClock:
             make_source(tmp_path / "source", {"accounts": []})
 
 
-class TestCheck:
+def test_day_rows_may_come_in_parts() -> None:
+    """A table that is scanned in parts gives a day more than once."""
+    together = Days.of([(5, 50, 60), (3, 30, 31), (5, 40, 55)])
+    assert pa.array(together.day).to_pylist() == [3, 5]
+    assert (together.first_us.tolist(), together.last_us.tolist()) == ([30, 40], [31, 60])
+
+
+class TestInTheReport:
     def test_names_the_end_and_the_rows_beyond(self, company: dict[str, Any], tmp_path: Path) -> None:
         rows = with_row_ahead(company, "usage", False, event_time=FAR, known_time=None)
         rows["usage"] = [*rows["usage"], {"account_id": "a0", "event_time": at("1990-01-01")}]
@@ -276,10 +293,3 @@ class TestCheck:
         whole = ObservedPeriod(source.observed.first_us, source.observed.last_us, {})
         source.__dict__["observed"] = whole
         assert from_us(read_outcomes(source, CHURN).known_until_us) == day[-1], "the guard is what stops it"
-
-
-def test_day_rows_may_come_in_parts() -> None:
-    """A table that is scanned in parts gives a day more than once."""
-    together = Days.of([(5, 50, 60), (3, 30, 31), (5, 40, 55)])
-    assert pa.array(together.day).to_pylist() == [3, 5]
-    assert (together.first_us.tolist(), together.last_us.tolist()) == ([30, 40], [31, 60])

@@ -9,62 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.audit import Finding, audit_table
 from features.audit.raw import raw_files
 from features.audit.source import audit_source
 from features.sources.loader import open_source
 from features.sources.source import Source
 from models.catalog import MODELS
+from tests.kit.audits import codes_of
 
 CHURN, FIT = MODELS["churn-risk"], MODELS["lead-fit"]
-
-
-def codes_of(findings: list[Finding], column: str) -> set[str]:
-    return {f.code for f in findings if column in f.columns}
-
-
-def tickets(n: int = 2_000, still_open: float = 0.3) -> pd.DataFrame:
-    """Last states of tickets, with an outcome that has nothing to do with them."""
-    rng = np.random.default_rng(0)
-    raised = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 8_000, n), unit="h")
-    table = pd.DataFrame({"raised": raised, "outcome": rng.integers(0, 2, n)})
-    table["finished"] = (raised + pd.to_timedelta(rng.integers(1, 400, n), unit="h")).where(rng.random(n) > still_open)
-    table["stars"] = pd.Series(rng.integers(1, 6, n)).where(table.finished.notna() & (rng.random(n) < 0.6))
-    table["state"] = np.where(table.finished.notna(), "done", "running")
-    table["team"] = pd.Series(rng.choice(["north", "south"], n)).where(rng.random(n) < 0.8)
-    table["size"] = rng.normal(size=n)
-    return table
-
-
-class TestCompletedLater:
-    @pytest.mark.parametrize("time", [None, "raised"])
-    def test_what_comes_with_the_end_is_found(self, time: str | None) -> None:
-        found = audit_table(tickets(), "outcome", time)
-        assert "set_later" in codes_of(found, "finished")
-        assert codes_of(found, "stars") == {"filled_with_end"}
-        assert codes_of(found, "state") == {"restates_end"}
-
-    def test_what_is_there_from_the_begin_is_not(self) -> None:
-        """A gap that occurs in open and ended rows alike has nothing to do with the end."""
-        found = audit_table(tickets(), "outcome")
-        assert codes_of(found, "team") == codes_of(found, "size") == set()
-
-    def test_when_every_row_has_ended_a_gap_is_a_question(self) -> None:
-        found = audit_table(tickets(still_open=0.0), "outcome")
-        assert codes_of(found, "stars") == {"may_be_filled_later"}
-        assert {f.severity for f in found} <= {"medium", "low"}
-
-    def test_agreed_terms_are_no_end(self) -> None:
-        table = tickets()
-        term = pd.to_timedelta(np.random.default_rng(1).choice([30, 90, 365], len(table)), unit="D")
-        table = table.assign(finished=(table.raised + term).where(table.finished.notna()))
-        assert {f.code for f in audit_table(table, "outcome")} == {"date"}
-
-    def test_without_an_order_of_the_dates_nothing_is_said(self) -> None:
-        table = tickets()
-        swapped = np.arange(len(table)) % 2 == 0
-        table["raised"] = table.raised.where(swapped, table.raised + pd.Timedelta(days=40))
-        assert "set_later" not in {f.code for f in audit_table(table, "outcome")}
 
 
 def company(folder: Path, select: str) -> Source:

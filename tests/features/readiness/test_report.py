@@ -1,22 +1,20 @@
-"""`check` says everything at once: what is there, what is wrong, and how far each model is from ready."""
+"""The report says everything at once: what is there, what is wrong, and how far each model is from ready."""
 
 from __future__ import annotations
 
-import json
+import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from features.__main__ import app
 from features.readiness.line import Line
 from features.readiness.report import verdict
 from features.simulate import simulate
 from features.sources.loader import open_source
 from models.catalog import MODELS
-from tests.kit.checked import ASKED, checked
+from tests.kit.checked import ASKED, account, checked, contract, lines, query_of, wrapped
 from tests.kit.company import at, make_source, random_company
 
 
@@ -111,34 +109,48 @@ class TestUsability:
         assert gated.said_rule == "churn-risk, to go live: rows with the outcome"
 
 
-class TestCommand:
-    def test_json_and_exit_code(self, tmp_path: Path) -> None:
-        rows: list[dict[str, Any]] = [
-            {"account_id": f"a{i}", "event_time": at("2024-01-01"), "Tier": "gold" if i % 2 else "tin"}
-            for i in range(30)
-        ]
-        make_source(tmp_path, {"accounts": rows})
-        done = CliRunner().invoke(app, ["check", "--source", str(tmp_path), "--data", str(tmp_path), "--json"])
-        said = json.loads(done.stdout)
-        assert done.exit_code == 0
-        assert said["custom_signals"] == [{"table": "accounts", "signal": "tier", "type": "text, a vocabulary"}]
-        assert said["tables"] == {"accounts": 30}
-        (tmp_path / "usage.sql").write_text("SELEKT")
-        done = CliRunner().invoke(app, ["check", "--source", str(tmp_path), "--data", str(tmp_path)])
-        assert done.exit_code == 2
-        assert "usage" in done.stdout
+DAY = dt.timedelta(days=1)
 
+
+class TestEndOfTheData:
+    def test_no_new_company_is_no_end(self, tmp_path: Path) -> None:
+        """Companies of one spring, used daily for a year: no table has stopped."""
+        accounts = [account(f"a{n}", event_time=at("2024-01-01") + n * DAY) for n in range(30)]
+        used = [{"account_id": "a0", "event_time": at("2024-01-01") + n * DAY} for n in range(400)]
+        source = make_source(tmp_path / "one", {"accounts": accounts, "usage": used})
+        assert not source.observed.tables["accounts"].stopped
+        assert lines(source, "accounts", "a table reaches as far") == []
+
+    def test_events_that_stop_are_told(self, tmp_path: Path) -> None:
+        """The twin: usage ends while contracts go on; what contracts tell is known to the end, and usage reads as silence."""
+        used = [{"account_id": "a", "event_time": at("2024-01-01") + n * DAY} for n in range(100)]
+        contracts = [contract("2024-01-01", 5.0) | {"event_time": at("2024-01-01") + n * DAY} for n in range(400)]
+        source = make_source(tmp_path, {"accounts": [account()], "usage": used, "subscriptions": contracts})
+        (line,) = lines(source, "usage", "a table reaches as far")
+        assert line.severity == "weakens"
+        assert "outcomes" not in line.what_to_do, "usage tells of no outcome"
+        contracts = [row for row in contracts if row["event_time"] < at("2024-04-01")]
+        used = [{"account_id": "a", "event_time": at("2024-01-01") + n * DAY} for n in range(400)]
+        source = make_source(tmp_path / "two", {"accounts": [account()], "usage": used, "subscriptions": contracts})
+        (line,) = lines(source, "subscriptions", "a table reaches as far")
+        assert "outcomes that it tells are known up to 2024-03-31 only" in line.what_to_do
+
+
+class TestRowsInTheFuture:
     @pytest.mark.parametrize(
-        ("source", "said"),
+        ("odd", "rule"),
         [
-            ("ravenstack", {"churn-risk": "not yet: 1 thing to mend", "expansion": "ready"}),
-            ("x_education", {"lead-fit": "ready"}),
+            ({"event_time": at("2099-01-01")}, "a row happened within"),
+            ({"event_time": at("1999-01-01")}, "a row happened within"),
+            ({"event_time": at("2024-02-01"), "known_time": at("2099-01-01")}, "a row is known by now"),
         ],
     )
-    def test_shipped_sources(self, source: str, said: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-        import os
-
-        if not os.environ.get("ACCOUNTSCORE_DATA"):
-            pytest.skip("ACCOUNTSCORE_DATA is not set: the public datasets are needed")
-        done = CliRunner().invoke(app, ["check", "--source", source, "--json"])
-        assert json.loads(done.stdout)["models"] == said
+    def test_followed(self, tmp_path: Path, odd: dict[str, Any], rule: str) -> None:
+        used = [{"account_id": "a", "event_time": at("2024-01-01") + n * DAY} for n in range(100)]
+        source = make_source(tmp_path, {"accounts": [account()], "usage": [*used, {"account_id": "b", **odd}]})
+        (line,) = lines(source, "usage", rule)
+        assert (line.severity, line.rows) == ("weakens", 1)
+        assert "account_id 'b'" in line.found
+        source = wrapped(tmp_path, "usage", query_of(line))
+        assert lines(source, "usage", rule) == []
+        assert source.rows("usage") == 100

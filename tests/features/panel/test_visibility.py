@@ -18,13 +18,18 @@ from features.panel.incremental import Carried
 from features.panel.visibility import touched
 from features.signals.catalog import definitions
 from features.sources.source import Source
-from tests.features.test_carried import same
-from tests.features.test_engines import ENGINES
 from tests.kit.company import at, make_source, random_company
+from tests.kit.panels import ENGINES, same
 
 THEN, NOW = at("2024-05-10"), at("2024-05-27T06:00:00")
+
+
 MOMENTS = (THEN, at("2024-05-13"), at("2024-05-20T00:00:01"))
+
+
 ENTITIES: tuple[Any, ...] = ("account", "lead")
+
+
 Tables = dict[str, list[dict[str, Any]]]
 
 

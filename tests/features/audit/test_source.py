@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from features.__main__ import app
 from features.audit import source as source_audit
 from features.audit.source import audit_source, leaking_signals, table_findings
 from features.kit.clock import DAY_US
@@ -32,6 +28,8 @@ from models.definition import Model
 from tests.kit.company import at, make_source, random_company
 
 CHURN, FIT = MODELS["churn-risk"], MODELS["lead-fit"]
+
+
 AS_OF = at("2024-05-16")
 
 
@@ -170,50 +168,3 @@ class TestTables:
         source = make_source(tmp_path, {"accounts": [{"account_id": "a", "event_time": at("2024-01-01")}]})
         with pytest.raises(UserMistake, match="which tell the outcome"):
             audit_source(source, CHURN)
-
-
-class TestCommand:
-    def test_flat_table(self, tmp_path: Path) -> None:
-        rng = np.random.default_rng(0)
-        y = rng.integers(0, 2, 500)
-        lines = "\n".join(f"{n};{v};{'kept' if v else 'gone'}" for n, v in enumerate(y))
-        (tmp_path / "t.csv").write_text("n;y;note\n" + lines)
-        done = CliRunner().invoke(app, ["audit", "--table", str(tmp_path / "t.csv"), "--label", "y", "--json"])
-        said = json.loads(done.stdout)
-        assert said["rows"] == 500
-        first = said["findings"][0]
-        assert (first["code"], first["severity"], first["columns"], first["proof"]) == (
-            "copy_of_outcome", "high", ["note"], True,
-        )  # fmt: skip
-        assert first["evidence"]
-        assert first["advice"]
-        shown = CliRunner().invoke(app, ["audit", "--table", str(tmp_path / "t.csv"), "--label", "y"])
-        assert "1 high" in shown.stdout
-
-    @pytest.mark.parametrize(
-        ("given", "said"),
-        [
-            ([], "give --source and --model"),
-            (["--source", "sample"], "--model NAME"),
-            (["--table", "none.csv"], "--label COLUMN"),
-            (["--table", "none.csv", "--label", "y"], "no file"),
-            (
-                ["--source", "ravenstack", "--model", "fraud"],
-                "one of lead-fit, churn-risk, expansion, an outcome one of churn, conversion, expansion",
-            ),
-        ],
-    )
-    def test_mistakes(self, given: list[str], said: str) -> None:
-        done = CliRunner().invoke(app, ["audit", *given])
-        assert isinstance(done.exception, UserMistake)
-        assert said in str(done.exception)
-
-    @pytest.mark.parametrize(("source", "model"), [("ravenstack", "churn-risk"), ("x_education", "lead-fit")])
-    def test_shipped_sources(self, source: str, model: str) -> None:
-        if not os.environ.get("ACCOUNTSCORE_DATA"):
-            pytest.skip("ACCOUNTSCORE_DATA is not set: the public datasets are needed")
-        done = CliRunner().invoke(app, ["audit", "--source", source, "--model", model, "--json"])
-        said = json.loads(done.stdout)
-        assert said["positives"] > 50
-        grave = [f["code"] for f in said["findings"] if f["severity"] == "high"]
-        assert grave == (["outcome_refused"] if source == "ravenstack" else [])

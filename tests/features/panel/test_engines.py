@@ -1,71 +1,21 @@
-"""The shared suite: every signal on every engine, over what real tables have at their edges, with the same bits."""
+"""Every signal on every engine, over what real tables have at their edges, with the same bits."""
 
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from features.panel.build import build_panel
 from features.signals.catalog import definitions
 from features.sources.loader import open_source
 from features.sources.source import Source
-from tests.kit.company import at, make_source, random_company
+from tests.kit.company import make_source
+from tests.kit.panels import ENGINES, LEAP_DAY, edge_cases
 
-LEAP_DAY = at("2024-02-29")  # the end of a month, too
 AS_OFS = [LEAP_DAY, LEAP_DAY + dt.timedelta(weeks=9)]
-ENGINES = [
-    "duckdb",
-    "pandas",
-    pytest.param(
-        "spark",
-        marks=[
-            pytest.mark.spark,
-            pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs a Java runtime (java on the PATH)"),
-            # its own notice, until 4.4
-            pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
-        ],
-    ),
-]
-
-
-def edges() -> dict[str, list[dict[str, Any]]]:
-    """A random company (nulls, late rows, ties at midnight) and the accounts that break careless code."""
-    tables = random_company(1, days=130)
-    silent = {"account_id": "silent", "event_time": at("2023-01-31")}
-    once = {"account_id": "once", "event_time": at("2023-12-31T23:59:59.999999"), "domain": "Once.example"}
-    tie = {"account_id": "tie", "event_time": LEAP_DAY - dt.timedelta(microseconds=1), "domain": "gmail.com"}
-    at_as_of = {"account_id": "future", "event_time": LEAP_DAY}
-    tables["accounts"] += [silent, once, tie, at_as_of]
-    usage = {"account_id": "once", "user_id": "u", "feature": "board"}
-    tables["usage"] += [
-        usage | {"event_time": at("2024-01-31T23:59:59.999999")},
-        {"account_id": "tie", "user_id": "u", "event_time": LEAP_DAY},
-        {"account_id": "tie", "user_id": "u", "event_time": LEAP_DAY - dt.timedelta(microseconds=1)},
-        # The day of a window's left end, inside and outside.
-        {"account_id": "tie", "user_id": "v", "event_time": LEAP_DAY - dt.timedelta(days=28)},
-        {"account_id": "tie", "user_id": "w", "event_time": LEAP_DAY - dt.timedelta(days=28, microseconds=1)},
-        # Known to the microsecond at as_of, weeks late, and years late.
-        {"account_id": "tie", "user_id": "x", "event_time": at("2024-02-01"), "known_time": LEAP_DAY},
-        {"account_id": "tie", "user_id": "y", "event_time": at("2024-02-01"), "known_time": at("2024-03-01")},
-        {"account_id": "tie", "user_id": "z", "event_time": at("2020-02-29"), "known_time": at("2024-02-28")},
-    ]
-    firm = {"region": "north", "country": "DE", "employees": 7, "annual_revenue": 1e6, "channel": "paid"}
-    person = {"department": "it", "campaign_kind": "webinar"}
-    tables["leads"].append({"lead_id": "whole", "event_time": at("2024-01-31"), "status": "open", **firm, **person})
-    for number, (due, paid) in enumerate((("2024-01-01", "2024-01-03"), ("2023-11-01", "2023-11-08"))):
-        bill = {"invoice_id": f"i-tie{number}", "account_id": "tie", "amount": 10.0, "due_time": at(due)}
-        tables["invoices"].append(bill | {"event_time": at(paid), "status": "paid"})
-    contract = {"subscription_id": "s-tie", "account_id": "tie", "status": "active", "mrr": 0.01, "seats": 1}
-    tables["subscriptions"] += [
-        contract | {"event_time": at("2024-01-31"), "term_end": LEAP_DAY},
-        contract | {"event_time": LEAP_DAY, "mrr": 7e9},
-    ]
-    return tables
 
 
 def everything(source: Source, engine: str, as_ofs: list[dt.datetime]) -> dict[str, dict[str, list[Any]]]:
@@ -74,7 +24,7 @@ def everything(source: Source, engine: str, as_ofs: list[dt.datetime]) -> dict[s
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    return make_source(tmp_path_factory.mktemp("edges"), edges())
+    return make_source(tmp_path_factory.mktemp("edges"), edge_cases())
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +34,7 @@ def expected(company: Source) -> dict[str, dict[str, list[Any]]]:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    tables = {name: rows if name in ("accounts", "leads") else [] for name, rows in edges().items()}
+    tables = {name: rows if name in ("accounts", "leads") else [] for name, rows in edge_cases().items()}
     return make_source(tmp_path_factory.mktemp("bare"), tables)
 
 
@@ -129,7 +79,7 @@ class TestEveryEngine:
         assert (tie["has_business_domain"], at_leap["once"]["has_business_domain"]) == (0.0, 1.0)
 
     def test_naive_times_are_utc_and_zones_are_converted(self, tmp_path: Path, expected: Any) -> None:
-        make_source(tmp_path, edges())
+        make_source(tmp_path, edge_cases())
         naive = "SELECT * REPLACE (event_time AT TIME ZONE 'UTC' AS event_time, known_time AT TIME ZONE 'UTC' AS known_time)"
         # The same moments, written with the zone of Nepal, which is off by 5 h 45 min.
         zoned = "SELECT * REPLACE (CAST(strftime(event_time AT TIME ZONE 'Asia/Kathmandu', '%Y-%m-%d %H:%M:%S.%f') || '+05:45' AS TIMESTAMPTZ) AS event_time)"
@@ -153,14 +103,3 @@ class TestEveryEngine:
         monkeypatch.setattr(PandasEngine, "roll_up", forgetful)
         found = build_panel(company, "account", AS_OFS, "pandas")
         assert [n for n in found.column_names if found[n].to_pylist() != expected["account"][n]] != []
-
-
-class TestLongPanels:
-    """More dates than one word of bits holds weeks, and dates years apart."""
-
-    def test_equal_their_dates_one_by_one(self, company: Source) -> None:
-        as_ofs = [LEAP_DAY + dt.timedelta(weeks=n) for n in (-3, 0, 1, 35, 36, 37, 38, 74, 75, 300)]
-        names = ["active_users_7d", "active_users_28d", "active_users_84d", "stickiness_28d", "features_used_84d"]
-        together = build_panel(company, "account", as_ofs, only=names)
-        alone = pa.concat_tables([build_panel(company, "account", [a], only=names) for a in as_ofs])
-        assert together.to_pydict() == alone.to_pydict()

@@ -1,4 +1,4 @@
-"""Signals are right as of their time, on every engine, and say the same thing."""
+"""A panel: right as of its time, the same alone and together, in parts and whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -19,19 +18,19 @@ from features.kit.errors import UserMistake
 from features.panel.build import build_panel, grid, panel_parts, signals_of
 from features.sources.source import Source
 from tests.kit.company import at, make_source, random_company
+from tests.kit.panels import differences
 
 UTC = dt.UTC
+
+
 START = dt.datetime(2024, 1, 1, tzinfo=UTC)
+
+
 # A lattice of four weeks, one neighbour off it, a leap day with a time of day.
 AS_OFS = [at("2024-03-21"), at("2024-04-18"), at("2024-05-16"), at("2024-04-19"), at("2024-02-29T13:30:00")]
 
+
 NAMES = {f"{each}_id" for each in ("account", "lead", "contact", "subscription", "ticket", "invoice", "opportunity")}
-
-
-def differences(left: pa.Table, right: pa.Table) -> list[str]:
-    """Columns whose bits or nulls differ."""
-    assert left.column_names == right.column_names
-    return [name for name in left.column_names if left[name].to_pylist() != right[name].to_pylist()]
 
 
 def renamed(row: dict[str, Any], company: int) -> dict[str, Any]:
@@ -132,121 +131,6 @@ class TestPointInTime:
             now = rows_of(panel(entity), *AS_OFS[:2])
             then = build_panel(there, entity, [a + span for a in AS_OFS[:2]])  # type: ignore[arg-type]
             assert [n for n in differences(now, then) if n != "as_of"] == []
-
-    def test_a_leaking_signal_is_caught(self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The sabotaged twin: `<=` at as_of in the state of a contract lets the version at as_of in."""
-        import narwhals as nw
-
-        from features.panel import placement, point_in_time
-
-        def leaking(engine: Any, versions: Any, as_ofs: Any, agos: Any) -> Any:
-            epochs, moments, days = zip(*point_in_time.moments_of(as_ofs, agos), strict=True)
-            rows = engine.joined(versions, engine.small({"epoch_us": epochs, "as_of_us": moments, "ago": days}))
-            return rows.filter((nw.col("from_us") <= nw.col("as_of_us")) & (nw.col("until_us") > nw.col("as_of_us")))
-
-        as_of = at("2024-05-16")
-        account = {"account_id": "a", "event_time": at("2024-01-01")}
-        contract = {
-            "subscription_id": "s",
-            "account_id": "a",
-            "event_time": at("2024-02-01"),
-            "status": "active",
-            "mrr": 100.0,
-        }
-        ended = contract | {"event_time": as_of, "status": "ended", "mrr": 0.0}
-        source = make_source(tmp_path / "c", {"accounts": [account], "subscriptions": [contract, ended]})
-        assert build_panel(source, "account", [as_of])["mrr"].to_pylist() == [100.0]
-        monkeypatch.setattr(point_in_time, "states_at", leaking)
-        # Versions that no moment sees are not read in the first place.
-        monkeypatch.setattr(
-            placement, "versions", lambda rows, owner, moments: f"SELECT *, {owner} AS entity_id FROM {rows}"
-        )
-        assert build_panel(source, "account", [as_of])["mrr"].to_pylist() == [0.0]
-
-
-class TestAgainstArithmetic:
-    """Windows, distinct members and late rows against loops that a reader can check."""
-
-    def test_usage(self, tables: dict[str, list[dict[str, Any]]], panel: Panel) -> None:
-        for row in panel("account").to_pylist():
-            seen = [
-                (u, (row["as_of"] - u["event_time"]).total_seconds() / 86400)
-                for u in tables["usage"]
-                if u["account_id"] == row["entity_id"]
-                and u["event_time"] < row["as_of"]
-                and (u["known_time"] or u["event_time"]) < row["as_of"]
-            ]
-
-            def users(lo: float, hi: float, seen: Any = seen) -> int:
-                return len({u["user_id"] for u, age in seen if lo < age <= hi and u["user_id"]})
-
-            assert row["events_7d"] == sum(age <= 7 for _, age in seen)
-            assert row["events_84d"] == sum(age <= 84 for _, age in seen)
-            assert row["active_users_7d"] == users(0, 7)
-            assert row["active_users_28d"] == users(0, 28)
-            assert row["active_users_84d"] == users(0, 84)
-            new, old = users(0, 28), users(28, 56)
-            assert row["active_users_change_28d"] == ((new - old) / max(new, old) if max(new, old) else None)
-            assert row["features_used_84d"] == len({u["feature"] for u, age in seen if age <= 84 and u["feature"]})
-            assert row["quantity_28d"] == sum(
-                1 if u["quantity"] is None else u["quantity"] for u, age in seen if age <= 28
-            )
-            days = {
-                int((row["as_of"] - u["event_time"] - dt.timedelta(microseconds=1)) // dt.timedelta(days=1))
-                for u, a in seen
-                if a <= 84
-            }
-            assert row["active_days_28d"] == len([d for d in days if d < 28])
-            ordered = sorted(days)
-            gaps = [b - a - 1 for a, b in itertools.pairwise(ordered)]
-            assert row["longest_silence_84d"] == (max([ordered[0], *gaps]) if days else None)
-            counts: dict[str, int] = {}
-            for u, age in seen:
-                if age <= 28 and u["user_id"]:
-                    counts[u["user_id"]] = counts.get(u["user_id"], 0) + 1
-            recent = sum(age <= 28 for _, age in seen)
-            assert row["top_user_share_28d"] == (max(counts.values(), default=0) / recent if recent else None)
-            assert row["days_since_usage"] == (
-                min(int(np.ceil(age * 86400e6 - 1) // 86400e6) for _, age in seen) if seen else None
-            )
-            weeks = [0] * 12
-            for _, age in seen:
-                if age <= 84:
-                    weeks[11 - int(np.ceil(age / 7)) + 1] += 1
-            if sum(weeks):
-                slope = np.polyfit(range(12), weeks, 1)[0] / (sum(weeks) / 12)
-                assert row["events_slope_84d"] == pytest.approx(slope, abs=1e-9)
-
-    def test_states_are_read_as_known(self, tmp_path: Any) -> None:
-        account = {"account_id": "a", "event_time": at("2024-01-01")}
-        base = {
-            "subscription_id": "s",
-            "account_id": "a",
-            "status": "active",
-            "mrr": 100.0,
-            "seats": 5,
-            "term_end": at("2024-12-31"),
-        }
-        versions = [
-            base | {"event_time": at("2024-02-01")},
-            base | {"event_time": at("2024-03-01"), "known_time": at("2024-03-10"), "mrr": 200.0},
-            base | {"event_time": at("2024-04-01"), "status": "notice"},
-            base | {"event_time": at("2024-05-01"), "status": "ended", "mrr": 0.0},
-            # A correction of February, learnt in May: it must not replace what came after February.
-            base | {"event_time": at("2024-02-15"), "known_time": at("2024-05-02"), "mrr": 999.0},
-        ]
-        source = make_source(tmp_path, {"accounts": [account], "subscriptions": versions})
-        as_ofs = [
-            at(d)
-            for d in ("2024-02-01", "2024-02-02", "2024-03-05", "2024-03-11", "2024-04-02", "2024-05-02", "2024-06-01")
-        ]
-        rows = build_panel(source, "account", as_ofs, only=["mrr", "days_to_renewal"]).to_pylist()
-        assert [r["mrr"] for r in rows] == [0.0, 100.0, 100.0, 200.0, 100.0, 0.0, 0.0]
-        assert [r["eligibility"] for r in rows] == [
-            "not_customer", "eligible", "eligible", "eligible", "already_leaving", "not_customer", "not_customer",
-        ]  # fmt: skip
-        assert [r["value"] for r in rows][1] == 1200.0
-        assert rows[1]["days_to_renewal"] == 333.0
 
 
 class TestShape:
