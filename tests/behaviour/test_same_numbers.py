@@ -127,7 +127,7 @@ def test_score_table(scored: Scored) -> None:
     assert scored.same(pq.read_table(out)["probability"].to_numpy())
 
 
-# MLflow's own doors are held to the scorer's bits in every run, on fewer rows: tests/models/test_mlflow_doors.py.
+# MLflow's own doors are held to the scorer's bits in every run, on fewer rows: tests/models/test_pyfunc_model.py.
 @pytest.mark.slow
 def test_mlflow_models_serve(scored: Scored, registered: str) -> None:
     rows, answered = as_json(scored.signals), []

@@ -14,6 +14,7 @@ import numpy as np
 from features.signals.signal import Phrase, Signal
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
+from models.scorer.trees import Tree
 from models.scorer.writer import LinearPart, Origin, Reference, write_scorer
 
 WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
@@ -31,6 +32,30 @@ def random_rows(n: int, numbers: int = 6, words: int = 2, seed: int = 0) -> tupl
     signal = np.nan_to_num(x[:, 0]) + (np.nan_to_num(x[:, -1], nan=-1) == 2) * 1.5 - np.isnan(x[:, 1]) * 1.0
     y = (rng.random(n) < 1 / (1 + np.exp(-(signal - 1)))).astype(float)
     return x, y
+
+
+def odd_rows() -> np.ndarray:
+    """Missing values, zeros, unseen and negative words, numbers to 1e10 and their neighbours."""
+    x, _ = random_rows(500, seed=9)
+    x[:50, -1] = np.arange(50) - 10
+    x[50:100, 0] = np.logspace(-30, 10, 50)
+    x[100:110] = np.nan
+    x[110:120] = 0.0
+    return x
+
+
+def edge_rows(forest: list[Tree], k: int) -> np.ndarray:
+    """Rows on every threshold and on both its neighbours, on and around zero, and with codes that no word has."""
+    rng = np.random.default_rng(1)
+    seen = [[0.0, -0.0, 1e-35, -1e-35, 1.1e-35, 1e-40, np.nan, 1e10, -1e10, 1e300] for _ in range(k)]
+    for tree in forest:
+        for node, feature in enumerate(tree.split_feature):
+            if tree.decision_type[node] & 1:
+                seen[feature] += [-3.0, -1.0, -0.5, 0.5, 2.7, 5.0, 6.0, 31.0, 32.0, 64.0, 1e6]
+            else:
+                limit = tree.threshold[node]
+                seen[feature] += [limit, float(np.nextafter(limit, np.inf)), float(np.nextafter(limit, -np.inf))]
+    return np.column_stack([rng.choice(values, 1_500) for values in seen])
 
 
 def train_booster(x: np.ndarray, y: np.ndarray, words: int = 2, trees: int = 40, seed: int = 0, **more: Any) -> str:

@@ -4,43 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from features.outcomes.catalog import OUTCOMES, UnknownOutcome, get_outcome
-from features.outcomes.expansion import EXPANSION
-from models.catalog import DEMO, MODELS, BadModels, get_model, load
-from models.definition import BadModel, Model
+from models.catalog import DEMO, MODELS, BadModels, UnknownModel, get_model, load
 
 HEAD = "from features.outcomes.churn import CHURN\nfrom models.definition import Model\nMODEL = "
-
-
-class TestModel:
-    @pytest.mark.parametrize("outcome", [{}, {"outcome": None}, {"outcome": "left"}], ids=str)
-    def test_without_an_outcome_it_does_not_load(self, outcome: dict[str, Any]) -> None:
-        with pytest.raises(BadModel) as refused:
-            Model(name="up-sell", title="Up", **outcome)
-        (fault,) = refused.value.faults
-        assert fault.where == "models/up_sell.py, field outcome"
-        assert "CHURN, CONVERSION, EXPANSION" in fault.next_step
-
-    def test_every_fault_is_told_at_once(self) -> None:
-        wrong: dict[str, Any] = {
-            "name": "Up Sell", "title": " ", "outcome": "left", "horizon_days": -1, "exclude": "plan", "themes": ("usages",),
-            "bands": (("high", 90),), "grid_days": 0, "capacity_share": 10, "holdout_share": -0.1,
-        }  # fmt: skip
-        with pytest.raises(BadModel) as refused:
-            Model(**wrong)
-        assert [fault.where.rpartition(" ")[2] for fault in refused.value.faults] == list(wrong)
-
-    def test_entity_words_sign_and_horizon_are_the_outcomes(self) -> None:
-        model = Model(name="up-sell", title="Up", outcome=EXPANSION)
-        assert (model.entity, model.verb, model.crowd, model.sign) == ("account", "expanded", "accounts", 1)
-        assert model.horizon_days == EXPANSION.horizon_days
-        assert replace(model, horizon_days=30).horizon_days == 30
 
 
 class TestCatalog:
@@ -78,6 +49,12 @@ class TestCatalog:
             "some_models/absent.py",
         ]
         assert list(load(["fine"], "some_models")) == ["fine"], "the twin: a file without faults loads"
+
+
+class TestUnknownModel:
+    def test_unknown_model_lists_the_choices(self) -> None:
+        with pytest.raises(UnknownModel, match="lead-fit, churn-risk"):
+            get_model("upsell")
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ from serving import champion, registry_heartbeat
 from serving.champion import Champions, Status, load
 from serving.errors import NotLive
 from tests.kit import commands
+from tests.kit.damage import DAMAGE, rewrite_manifest
 from tests.kit.inside import running_inside
 from tests.kit.running import Home, free_port, running_api, wait_for
 from tests.kit.scorers import make_scorer
-from tests.models.test_scorer import DAMAGE, rewrite_manifest
 
 MODEL = "churn-risk"
 BODY = {"records": [{"signals": {"number_0": 1.0, "word_0": "gamma"}}], "reasons": 3}

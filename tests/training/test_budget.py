@@ -1,19 +1,14 @@
-"""A budget bounds a fit: rows are left out by whole accounts before the work begins, and a trial ends with its time."""
+"""A budget bounds a fit: rows are left out by whole accounts before the work begins."""
 
 from __future__ import annotations
 
-import time as clock
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 import pytest
 
 from features.signals.signal import Phrase, Signal
-from training import budget, trees
+from training import budget
 from training.budget import FEWEST_ROWS, allowed
 from training.dataset import Rows, make_rows
-from training.fit_table import fit_table
 from training.splits import Split, split_in_time
 
 FAST, SLOW = (1e-12, 1e-12), (1e-6, 1e-6)
@@ -73,25 +68,3 @@ class TestAllowed:
         rows, split = company()
         found = allowed(rows, split, 1e-6, 0, refit=False)
         assert len(found.split.before_test) == pytest.approx(FEWEST_ROWS, rel=0.1)
-
-
-class TestTrials:
-    def test_a_trial_ends_with_its_time(self) -> None:
-        rows, split = company()
-        folds = trees.bin_folds(rows, split.folds)
-        settings = trees.TreeSettings(learning_rate=0.005)
-        _, whole, _ = trees.cross_validate(folds, settings, [0, 0], 0)
-        _, short, _ = trees.cross_validate(folds, settings, [0, 0], 0, until=clock.monotonic() - 1)
-        assert short <= trees.FEWEST_TREES < whole
-
-
-class TestReport:
-    def test_it_says_what_was_left_out(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(budget, "_speed", lambda rows: (1.0, 1.0))
-        rng = np.random.default_rng(0)
-        size = rng.normal(size=3_000)
-        won = rng.random(3_000) < 1 / (1 + np.exp(1 - size))
-        pd.DataFrame({"size": size, "other": rng.normal(size=3_000), "won": won}).to_parquet(tmp_path / "t.parquet")
-        report = fit_table(tmp_path / "t.parquet", "won", tmp_path / "out", budget_s=5.0)
-        notes: list[str] = report["notes"]  # type: ignore[assignment]
-        assert any(note.startswith("Learnt from ") and "of 3,000 rows" in note for note in notes)

@@ -24,7 +24,6 @@ from training.fit import fit_source
 
 CHURN = get_model("churn-risk")
 pytestmark = [
-    pytest.mark.filterwarnings("ignore"),  # MLflow's own, about its own types and stores
     pytest.mark.usefixtures("no_pictures"),
 ]
 

@@ -10,9 +10,12 @@ import pytest
 from features.audit import Finding
 from models.definition import Gates
 from training import gates, metrics
-from training.gates import Judged, check, selection_rates
+from training.gates import Judged, check, perfect_band, selection_rates
+from training.metrics import Ranking, point
 
 N = 4000
+
+
 LEAK = Finding(
     "copy_of_outcome", "high", ("closed_by",), "alone it ranks the outcome with an AUC of 1.000", "leave it out"
 )
@@ -38,6 +41,13 @@ def good(seed: int = 0) -> Judged:
 
 def refused(seen: Judged, wanted: Gates | None = None) -> list[str]:
     return [gate.name for gate in check(wanted or Gates(), seen) if not gate.passed]
+
+
+def scores(n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(y, p) with many ties."""
+    rng = np.random.default_rng(seed)
+    p = np.round(rng.beta(1, 4, n), 2).clip(0.01, 0.99)
+    return (rng.random(n) < p).astype(float), p
 
 
 class TestManySegments:
@@ -165,3 +175,13 @@ class TestFourFifths:
         (rate,) = selection_rates({"g": mask}, p, np.arange(400), 0.25, 100)
         assert (rate["selected"], rate["others"]) == pytest.approx((0.2, 0.3))
         assert rate["ratio"] == pytest.approx(2 / 3)
+
+
+class TestPerfectBand:
+    def test_a_calibrated_model_is_inside_and_a_biased_one_is_not(self) -> None:
+        y, p = scores(3000)
+        group = np.arange(3000)
+        band = perfect_band(p, group)
+        assert point(Ranking(y, p).calibration_error, 3000) < band
+        biased = np.clip(p * 1.3, 0, 0.99)
+        assert point(Ranking(y, biased).calibration_error, 3000) > perfect_band(biased, group)

@@ -134,7 +134,6 @@ class TestRequireApart:
             require_apart(settings, MODELS[OTHER], scorer_of(tmp_path / "s", OTHER, NORTH))
 
 
-@pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
 def test_promotion_changes_nothing_when_it_is_refused(settings: Settings, source: Source, tmp_path: Path) -> None:
     put_live(settings, tmp_path / "live", "churn-risk", PRO)
     for number, population in enumerate((NORTH, where("plan").is_in("free")), 1):

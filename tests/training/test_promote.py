@@ -25,7 +25,6 @@ from training.errors import PromotionRefused
 from training.promote import GATES, PASSED, promote, promote_version, rollback
 
 MODEL = "churn-risk"
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, about its own types and stores
 
 
 def register(settings: Settings, folder: Path, seed: int, gates: str) -> tuple[int, str]:
@@ -59,6 +58,15 @@ def alias(settings: Settings, name: str) -> int | None:
     return None if found is None else found.version
 
 
+def refused_version(settings: Settings, folder: Path) -> registry.Version:
+    """A version whose scorer says that it was refused, and whose tag in the registry says that its gates held."""
+    no = VerdictSpec(code="no_signal", says="no signal found", ready=False, why=["signal: AUC 0.51"])
+    make_scorer(folder / "refused", seed=8, n=300, verdict=no)
+    return registry.log_version(
+        settings, get_model(MODEL), folder / "refused", parameters={}, metrics={}, tags={GATES: PASSED}
+    )
+
+
 class TestTheRuleAtPromotion:
     def test_a_version_that_passed_when_strong_rules_were_let_pass_is_refused(
         self, tmp_path: Path, new_registry: NewRegistry
@@ -74,15 +82,6 @@ class TestTheRuleAtPromotion:
             promote(settings, MODEL, 1)
         assert read_pointer(settings.home, MODEL) is None
         assert promote(settings, MODEL, 2)["champion"] == 2
-
-
-def refused_version(settings: Settings, folder: Path) -> registry.Version:
-    """A version whose scorer says that it was refused, and whose tag in the registry says that its gates held."""
-    no = VerdictSpec(code="no_signal", says="no signal found", ready=False, why=["signal: AUC 0.51"])
-    make_scorer(folder / "refused", seed=8, n=300, verdict=no)
-    return registry.log_version(
-        settings, get_model(MODEL), folder / "refused", parameters={}, metrics={}, tags={GATES: PASSED}
-    )
 
 
 class TestARefusedScorer:
@@ -107,18 +106,6 @@ class TestARefusedScorer:
         monkeypatch.setattr(champion_pointer, "require_not_refused", lambda *_: None)
         sync(serving)
         assert live(settings)[0] == version.version, "without the guard it goes live"
-
-    def test_mlflows_doors_mark_every_row(self, tmp_path: Path, new_registry: NewRegistry) -> None:
-        import mlflow
-        import pandas as pd
-
-        settings = new_registry(tmp_path / "home")
-        version = refused_version(settings, tmp_path)
-        mlflow.set_tracking_uri(settings.tracking_uri)
-        loaded = mlflow.pyfunc.load_model(f"models:/{MODEL}/{version.version}")
-        found = loaded.predict(pd.DataFrame({"number_0": [1.0, 2.0]}))
-        assert found["verdict"].tolist() == ["no signal found"] * 2
-        assert [c.name for c in loaded.metadata.signature.outputs] == ["probability", "score", "band", "verdict"]
 
 
 class TestPromotion:

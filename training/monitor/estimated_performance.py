@@ -7,7 +7,7 @@ the signals mean, which shows only when labels ripen: so each estimate has the 9
 would see come true, and what did is held against it. The estimate is as bold as the probabilities: where these are too cautious
 (true odds further apart than said, which regularised models on little data tend to be, and which a level that is right on
 average does not show) the AUC reads low. On the sample company churn-risk read 0.81 to 0.82 on three dates at which 0.84 to
-0.86 came true. `spread_of` measures it on the ripe rows, and `stretched` estimates with what it finds. tests/training/monitor/test_sample.py does so on the sample
+0.86 came true. `spread_of` measures it on the ripe rows, and `stretched` estimates with what it finds. tests/training/monitor/test_run.py does so on the sample
 company, with and without a change of regime.
 """
 

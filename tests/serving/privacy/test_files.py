@@ -18,8 +18,8 @@ from serving.privacy import repository as privacy
 from serving.store.connect import open_store
 from tests.conftest import NewRegistry
 from tests.kit.erased_bytes import holding, kinds
+from tests.kit.reports import make_report
 from tests.kit.running import Home, quick_home, running_api
-from tests.training.test_report import make_report
 from training.report import page
 
 

@@ -1,15 +1,9 @@
-"""On the sample company: what was estimated before labels ripened against what came true, with and without a change of regime.
-
-Two companies of one seed have the same rows until the change, so one model, made before it, serves both.
-"""
+"""On the sample company: what was estimated before labels ripened against what came true, with and without a change of regime."""
 
 from __future__ import annotations
 
-import datetime as dt
-import functools
 import json
 import os
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -18,50 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.kit.errors import BadInput, UserMistake
-from features.simulate import simulate
-from features.sources.loader import SHIPPED, open_source
-from models import champion_pointer
-from models.catalog import get_model
+from features.sources.loader import open_source
 from models.scorer.scorer import Scorer
-from models.scorer.writer import Origin
 from tests.kit import commands
-from tests.kit.company import at, make_source
-from training import export
-from training.fit import directions
-from training.learn import LearnSettings, learn
-from training.monitor.live_rows import LiveRows, acted_upon, observe
+from tests.kit.watched import LEADS, NOW, watched
+from training.monitor.live_rows import LiveRows
 from training.monitor.run import report_on
-from training.training_set import labelled_panel
 
-LEADS = get_model("lead-fit")
-END, CHANGE = dt.date(2026, 1, 1), dt.date(2025, 7, 3)
-NOW = dt.datetime(2025, 12, 18, tzinfo=dt.UTC)
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The companies `steady` and `changed`, and a champion that learnt from dates before the change."""
-    folder = tmp_path_factory.mktemp("home")
-    for name, change in (("steady", END), ("changed", CHANGE)):
-        simulate(folder / name, accounts=300, leads=5000, days=730, end=END, seed=7, usage_events=20_000, change=change)
-    panel = labelled_panel(open_source("sample", folder / "steady"), LEADS)
-    learnt = learn(panel.rows, panel.split, LearnSettings(None, 1), lambda rows: directions(LEADS, rows))
-    assert panel.rows.time is not None
-    until = np.datetime64(int(panel.rows.time[panel.split.before_test].max()), "us").astype("datetime64[D]")
-    assert until + LEADS.horizon_days < np.datetime64(CHANGE) + 28
-    origin = Origin("sample", "0" * 64, "2024-01-01", str(until))
-    metrics: dict[str, object] = {"metrics": {"auc": {"value": 0.81, "low": 0.78, "high": 0.84}}}
-    export.write(folder / "scorer", LEADS, learnt, learnt.rows.x[panel.population], origin, metrics)
-    with champion_pointer.locked(folder, LEADS.name):
-        champion_pointer.put_live(folder, LEADS.name, folder / "scorer", 1)
-    return folder
-
-
-@functools.cache
-def watched(home: Path, company: str) -> LiveRows:
-    return observe(Scorer.load(home / "scorer"), LEADS, open_source("sample", home / company), NOW)
 
 
 def report(home: Path, company: str, rows: LiveRows | None = None, holdout: float = 0.0) -> dict[str, Any]:
@@ -72,6 +30,11 @@ def report(home: Path, company: str, rows: LiveRows | None = None, holdout: floa
 
 def state(found: dict[str, Any], check: str) -> str:
     return next(c["state"] for c in found["checks"] if c["name"] == check)
+
+
+def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "ACCOUNTSCORE_HOME": str(home)}
+    return commands.run("training", "monitor", "lead-fit", "--source", "sample", *words, env=env, cwd=ROOT)
 
 
 class TestEstimatesAgainstWhatCameTrue:
@@ -121,13 +84,6 @@ class TestRipeAndPending:
         assert found["ripe"]["rows"] == int(over.sum())
         assert found["pending"]["rows"] == int((~over).sum())
 
-    def test_nothing_after_as_of_is_known(self, home: Path) -> None:
-        source = open_source("sample", home / "steady")
-        early = NOW - dt.timedelta(days=84)
-        rows = observe(Scorer.load(home / "scorer"), LEADS, source, early)
-        assert rows.so_far[rows.time == rows.time.max()].sum() == 0
-        assert rows.ripe.sum() < watched(home, "steady").ripe.sum()
-
 
 class TestWhatGoesWrong:
     def test_a_feed_that_stops(self, home: Path) -> None:
@@ -145,17 +101,6 @@ class TestWhatGoesWrong:
         shuffled = np.random.default_rng(0).permutation(rows.p)
         found = report(home, "steady", replace(rows, p=shuffled))
         assert state(found, "ranking") == "look"
-
-    def test_a_source_that_lacks_a_signal_is_refused(self, home: Path, tmp_path: Path) -> None:
-        shutil.copytree(SHIPPED / "sample", tmp_path / "sample")
-        (tmp_path / "sample" / "touches.sql").unlink()
-        source = open_source(str(tmp_path / "sample"), home / "steady")
-        with pytest.raises(BadInput, match="no longer offers it"):
-            observe(Scorer.load(home / "scorer"), LEADS, source, NOW)
-
-    def test_before_the_end_of_training(self, home: Path) -> None:
-        with pytest.raises(UserMistake, match="give a later one"):
-            observe(Scorer.load(home / "scorer"), LEADS, open_source("sample", home / "steady"), at("2025-01-01"))
 
 
 class TestActions:
@@ -177,43 +122,9 @@ class TestActions:
         touched = report(home, "steady", replace(rows, acted=held, held_out=held), holdout=0.1)
         assert (state(untouched, "holdout"), state(touched, "holdout")) == ("fine", "look")
 
-    def test_who_is_meant_and_when(self, tmp_path: Path) -> None:
-        """Within the window of the row, known by now; of a lead's company when the action names no lead."""
-        source = make_source(
-            tmp_path / "s",
-            {
-                "accounts": [{"account_id": a, "event_time": at("2024-01-01")} for a in ("a", "b", "c")],
-                "leads": [
-                    {"lead_id": f"l{a}", "account_id": a, "event_time": at("2024-01-01")} for a in ("a", "b", "c")
-                ],
-                "actions": [
-                    {"account_id": "a", "event_time": at("2025-03-10"), "kind": "call"},
-                    {"account_id": "b", "event_time": at("2025-01-10"), "kind": "call"},
-                    {"account_id": "c", "event_time": at("2025-03-10"), "known_time": at("2025-09-01"), "kind": "call"},
-                    {"account_id": "c", "lead_id": "lb", "event_time": at("2025-03-10"), "kind": "offer"},
-                ],
-            },
-        )
-        as_of, now = int(at("2025-03-01").timestamp() * 1e6), int(at("2025-08-01").timestamp() * 1e6)
-        times = np.full(3, as_of)
-
-        def meant(model: str, names: str, now: int = now) -> list[bool]:
-            found = acted_upon(source, get_model(model), np.array(names.split()), times, now)
-            assert found is not None
-            return [bool(v) for v in found]
-
-        assert meant("churn-risk", "a b c") == [True, False, True], "the offer to the lead of b names the account c"
-        assert meant("lead-fit", "la lb lc") == [True, True, False], "c's own call was not known by now"
-        assert meant("lead-fit", "la lb lc", now + 365 * 86_400_000_000) == [True, True, True]
-
     def test_a_source_without_actions(self, home: Path) -> None:
         assert watched(home, "steady").acted is None
         assert report(home, "steady")["by_action"] == {}
-
-
-def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "ACCOUNTSCORE_HOME": str(home)}
-    return commands.run("training", "monitor", "lead-fit", "--source", "sample", *words, env=env, cwd=ROOT)
 
 
 class TestCommand:

@@ -1,13 +1,13 @@
-"""A model that is for a part of the eligible: whom it learns from, what it says of that, and what its artefact keeps."""
+"""Labelled rows out of a source: which dates, whose rows, and what is refused."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.compute as pc
 import pytest
 
@@ -17,13 +17,30 @@ from features.simulate import simulate
 from features.sources.loader import open_source
 from features.sources.source import Source
 from models.catalog import get_model
-from models.condition import Condition
 from models.definition import Model
 from models.population import EVERYBODY, Population, where
-from models.scorer.artefact import read_files, write_files
-from models.scorer.scorer import Scorer
-from tests.kit.scorers import make_scorer
+from tests.kit.company import ACCOUNT_SIGNALS, all_but, at, make_source
+from training.errors import TrainingRefused
 from training.training_set import Panel, labelled_panel
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("company")
+    simulate(folder, accounts=400, leads=1600, days=730, end=dt.date(2026, 1, 1), seed=7)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def calendar(company: Path) -> Panel:
+    """Of churn-risk, by calendar; of some signals: what it is about is its rows."""
+    return labelled_panel(open_source("sample", company), some_signals(company))
+
+
+def some_signals(company: Path, **more: object) -> Model:
+    model = get_model("churn-risk")
+    return replace(model, exclude=all_but(open_source("sample", company), model, *ACCOUNT_SIGNALS), **more)  # type: ignore[arg-type]
+
 
 LARGER = where("plan").is_in("team", "business")
 
@@ -53,6 +70,71 @@ def part(source: Source) -> Panel:
             LARGER,
         ),
     )
+
+
+class TestBeforeRenewal:
+    def test_each_account_once_per_term_with_time_to_act(self, company: Path, calendar: Panel) -> None:
+        panel = labelled_panel(open_source("sample", company), some_signals(company, lead_days=60))
+        away = panel.table["days_to_renewal"].to_numpy()
+        assert away.min() >= 60
+        assert away.max() < 67
+        rows = pd.DataFrame({"id": panel.rows.entity_id, "time": panel.rows.time}).sort_values(["id", "time"])
+        again = rows.groupby("id")["time"].diff().dropna()
+        assert (again > 60 * 86_400_000_000).all(), "a term is seen once"
+        assert len(panel.rows) > 60
+        assert "60 to 66 days before" in " ".join(panel.notes)
+        # The twin on the calendar grid sees renewals at any distance.
+        assert np.nanmin(calendar.table["days_to_renewal"].to_numpy()) < 60
+
+    def test_a_source_without_terms_is_refused_with_the_next_step(self, tmp_path: Path) -> None:
+        accounts = [{"account_id": f"a{i}", "event_time": at("2023-01-01")} for i in range(40)]
+        labels = [{"account_id": "a1", "churned": True, "event_time": at("2024-01-05")}]
+        usage = [{"account_id": "a0", "event_time": at(d)} for d in ("2023-01-01", "2025-01-01")]
+        source = make_source(tmp_path / "s", {"accounts": accounts, "churn_labels": labels, "usage": usage})
+        with pytest.raises(TrainingRefused, match=r"offers no signal days_to_renewal.*set lead_days to None"):
+            labelled_panel(source, replace(get_model("churn-risk"), lead_days=30))
+
+
+class TestPanel:
+    def test_windows_are_over_and_signals_are_older_than_outcomes(self, company: Path, calendar: Panel) -> None:
+        source, definition, panel = open_source("sample", company), get_model("churn-risk"), calendar
+        assert panel.rows.time is not None
+        last = source.span[1] - dt.timedelta(days=definition.horizon_days + 30)
+        assert max(panel.dates) <= last.date()
+        assert set(np.unique(panel.rows.y)) == {0.0, 1.0}
+        newest = panel.rows.time[panel.split.before_test].max()
+        assert set(panel.rows.time[panel.population]) == {newest}
+
+    def test_a_short_history_is_refused_with_what_would_work(self, tmp_path: Path) -> None:
+        simulate(tmp_path, accounts=60, leads=200, days=250, end=dt.date(2026, 1, 1), seed=1)
+        with pytest.raises(
+            TrainingRefused,
+            match=r"its history: \d+ days with known outcomes after the warm-up.*horizon of at most \d+ days",
+        ):
+            labelled_panel(open_source("sample", tmp_path), get_model("churn-risk"))
+
+    def test_a_snapshot_is_split_by_the_order_of_creation(self, tmp_path: Path) -> None:
+        rng = np.random.default_rng(0)
+        days = [at("2024-01-01") + dt.timedelta(hours=int(h)) for h in range(400)]
+        visits = rng.integers(0, 9, 400)
+        leads = [
+            {
+                "lead_id": f"l{i:03}",
+                "event_time": day,
+                "status": "open",
+                "channel": "paid" if visits[i] > 4 else "organic",
+            }
+            for i, day in enumerate(days)
+        ]
+        labels = [{"lead_id": f"l{i:03}", "converted": bool(rng.random() < visits[i] / 10)} for i in range(400)]
+        panel = labelled_panel(
+            make_source(tmp_path / "s", {"leads": leads, "lead_labels": labels}), get_model("lead-fit")
+        )
+        assert len(panel.rows) == 400
+        assert panel.split.in_time
+        assert "optimistic" in panel.notes[0]
+        test = set(panel.rows.entity_id[panel.split.test])
+        assert min(test) > max(panel.rows.entity_id[panel.split.before_test])
 
 
 class TestRows:
@@ -107,30 +189,3 @@ class TestFaults:
     def test_a_word_that_the_source_does_not_have(self, source: Source) -> None:
         with pytest.raises(BadInput, match=r"'buisness', which no row has.*Next: write one of business"):
             labelled_rows(source, narrowed(where("plan").is_in("buisness")))
-
-    def test_a_model_file_with_a_fault_does_not_load(self) -> None:
-        with pytest.raises(BadInput, match=r"models/churn_risk.py, field population, plan: no value"):
-            narrowed(Population((Condition("plan", "in"),)))
-
-
-class TestArtefact:
-    def test_it_keeps_its_population(self, tmp_path: Path) -> None:
-        scorer = make_scorer(tmp_path / "s", definition=narrowed(LARGER), n=600)
-        assert scorer.spec.narrowed == LARGER
-        assert Scorer.load(tmp_path / "s").spec.narrowed == LARGER
-
-    def test_a_version_before_this_one_does_not_score_past_it(self, tmp_path: Path) -> None:
-        """Its format is one that 0.1 refuses; a scorer for everybody is written as before, letter for letter."""
-        make_scorer(tmp_path / "part", definition=narrowed(LARGER), n=600)
-        make_scorer(tmp_path / "all", definition=narrowed(EVERYBODY), n=600)
-        formats = {}
-        for name in ("part", "all"):
-            manifest, spec = (json.loads((tmp_path / name / f).read_text()) for f in ("MANIFEST.json", "scorer.json"))
-            formats[name] = (manifest["format"], spec["format"], "population" in spec)
-        assert formats == {"part": (3, 3, True), "all": (2, 2, False)}
-
-    def test_a_copy_is_the_same_scorer(self, tmp_path: Path) -> None:
-        """Promotion copies a scorer: one whose format is not this version's own stays what it is."""
-        scorer = make_scorer(tmp_path / "s", definition=narrowed(LARGER), n=600)
-        files, _ = read_files(tmp_path / "s")
-        assert write_files(tmp_path / "copy", files) == scorer.sha256

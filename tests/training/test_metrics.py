@@ -7,7 +7,6 @@ import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from training import metrics
-from training.gates import perfect_band
 from training.metrics import Ranking, auc_difference, judge, point, resample
 
 
@@ -89,16 +88,6 @@ class TestIntervals:
         difference = auc_difference(y, p, noisy, np.arange(600))
         alone = judge(y, p, np.arange(600), 0.1)["auc"]
         assert difference.high - difference.low < 0.5 * (alone.high - alone.low)
-
-
-class TestPerfectBand:
-    def test_a_calibrated_model_is_inside_and_a_biased_one_is_not(self) -> None:
-        y, p = scores(3000)
-        group = np.arange(3000)
-        band = perfect_band(p, group)
-        assert point(Ranking(y, p).calibration_error, 3000) < band
-        biased = np.clip(p * 1.3, 0, 0.99)
-        assert point(Ranking(y, biased).calibration_error, 3000) > perfect_band(biased, group)
 
 
 class TestCalibrationErrorInterval:

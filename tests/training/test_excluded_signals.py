@@ -31,7 +31,6 @@ from tests.kit.company import all_but, at, make_source
 from training.fit import fit_source
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore"),  # MLflow's own, about its own types and stores
     pytest.mark.usefixtures("no_pictures"),
 ]
 EXCLUDED = ("channel", "inbound_touches_28d")
