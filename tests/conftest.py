@@ -35,6 +35,7 @@ for name, value in {
     os.environ.setdefault(name, value)
 
 LONG = (
+    "tests/behaviour/test_walk.py",
     "tests/features/panel/test_build.py",
     "tests/features/panel/test_engines.py",
     "tests/behaviour/test_same_numbers.py",

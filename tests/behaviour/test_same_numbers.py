@@ -30,9 +30,9 @@ from tests.kit.mlflow_doors import mlflow_serve, score_on_spark
 from tests.kit.running import END, Home, make_home, running_api
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and Spark's own
-ROWS = [2_000, pytest.param(10_000, marks=pytest.mark.slow)]
-AT_A_TIME = 1_000
-"""As many records as one request may have."""
+ROWS = [500, pytest.param(10_000, marks=pytest.mark.slow)]
+AT_A_TIME = 200
+"""Records of a request; it may have 1,000."""
 
 
 @dataclass

@@ -6,6 +6,8 @@ import base64
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
+
 from models.definition import Model
 from training.report import words
 
@@ -39,10 +41,9 @@ def write(folder: Path, definition: Model, report: dict[str, Any]) -> list[Path]
 
 def render(definition: Model, report: dict[str, Any], pictures: dict[str, bytes]) -> str:
     """The page; whatever comes from data is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        finalize=_words_alone,
     )  # fmt: skip
     environment.filters |= {"figure": _figure, "percent": words._percent}
     return environment.get_template("page.html.j2").render(
@@ -61,6 +62,13 @@ def render(definition: Model, report: dict[str, Any], pictures: dict[str, bytes]
         pictures={name: _data_uri(data) for name, data in pictures.items()},
         captions=CAPTIONS,
     )
+
+
+def _words_alone(value: Any) -> Any:
+    """What a page prints is a text or a number: an object is a mistake of its template, and no reader of the page can tell."""
+    if value is None or not isinstance(value, (str, int, float, Undefined)):
+        raise TypeError(f"the template of the report prints {type(value).__name__}, not a text or a number")
+    return value
 
 
 def _figure(estimate: dict[str, float] | None) -> str:

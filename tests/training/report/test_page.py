@@ -78,6 +78,14 @@ class TestPage:
         assert "12 already leaving: gave notice before" in text
         assert "60 trees of at most 8 leaves. On this machine" in text
 
+    def test_the_outcome_is_a_word_and_no_page_prints_an_object(self, scorer: Scorer, definition: Model) -> None:
+        html = page.render(definition, make_report(scorer), {})
+        assert "<b>30 %</b>of these left (base rate 20 %)" in html
+        with pytest.raises(
+            TypeError, match="prints Outcome"
+        ):  # as it did: the whole object, in the middle of a sentence
+            page.render(definition, make_report(scorer, version=definition.outcome), {})
+
     def test_no_signal_is_said_and_not_dressed_up(self, scorer: Scorer, definition: Model) -> None:
         gates = [{"name": "signal", "passed": False, "found": "AUC 0.51", "needed": "0.55"}]
         report = make_report(scorer, verdict="no signal found", verdict_code="no_signal", promoted=False, gates=gates)
