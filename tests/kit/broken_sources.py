@@ -25,16 +25,10 @@ def pq_bytes(table: pa.Table) -> bytes:
 
 
 ACCOUNTS = "SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time"
-
-
 USAGE = "account_id,event_time,quantity\na,2024-01-01 10:00:00,3\na,2024-01-02 10:00:00,5\n"
-
-
 PARQUET = pq_bytes(
     pa.table({"account_id": ["a", "b"], "event_time": [dt.datetime(2024, 1, 1)] * 2, "quantity": [1, 2]})
 )
-
-
 READ = "SELECT account_id, event_time, quantity FROM read_csv('${data}/usage.csv')"
 
 
@@ -87,3 +81,16 @@ def write_sql(folder: Path, **files: str) -> str:
     for name, text in files.items():
         (folder / f"{name}.sql").write_text(text)
     return str(folder)
+
+
+def assert_advice_works(case: Case, folder: Path) -> None:
+    """The message has the words of the case, and once its steps are followed the table holds what it should."""
+    source, data = broken(case, folder)
+    with pytest.raises(BadInput) as caught:
+        open_source(str(source), data)
+    assert case.said in str(caught.value)
+    for fault in caught.value.faults:
+        follow(fault, data)
+    opened = open_source(str(source), data)
+    table = "usage" if case.table == "usages" else case.table
+    assert opened.query(f"SELECT {case.held} FROM {table}")[0][0] == case.is_

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from features.simulate.base import EPOCH, World
+from features.simulate.buyers import NEVER, Deals
 from features.simulate.company import tables_written
-from features.simulate.customers import Spells
+from features.simulate.customers import NEVER_DAY, STAYS, Histories, Spells
 
 END = dt.date(2025, 6, 19)
 CHANGE = dt.date(2024, 12, 5)
@@ -101,3 +102,42 @@ def conversion_outcomes(connection: duckdb.DuckDBPyConnection) -> Outcomes:
         SELECT t.*, coalesce(w.event_time < as_of + to_days(horizon_days::INT), false) AS happened
         FROM truth t ASOF LEFT JOIN won w ON w.lead_id = t.entity_id AND w.event_time >= t.as_of WHERE entity = 'lead' AND as_of + to_days(horizon_days::INT) <= TIMESTAMPTZ '{END}'
     """).fetchnumpy()
+
+
+def past_of(world: World, spells: Spells, **changes: Any) -> Histories:
+    """Histories in which every spell stays in steady health with the seats of its start; `changes` by field."""
+    count = len(spells.account)
+    since = world.week_of(spells.start_us)[:, None]
+    there = np.arange(world.weeks) >= since
+    past = Histories(
+        health=np.where(there, 2, -1).astype(np.int8),
+        seats=np.where(there, spells.seats_at_start[:, None], 0).astype(np.int16),
+        ending=np.full(count, STAYS, np.int8),
+        end_day=np.full(count, NEVER_DAY),
+        notice_us=np.full(count, -1),
+        add_on_drop_us=np.full(count, -1),
+        key_losses=np.zeros((count, world.weeks), np.uint8),
+        grown=[],
+        truth=[],
+    )
+    return replace(past, **changes)
+
+
+def deals_of(firm: list[int], outcome: list[int], closed_us: list[int]) -> Deals:
+    """Deals that were not in the CRM before they closed: no opportunity, no qualification."""
+    size = len(firm)
+    never = np.full(size, NEVER)
+    return Deals(
+        firm=np.array(firm, np.int64),
+        first_lead=np.arange(size),
+        start_week=np.zeros(size, np.int64),
+        multiplier=np.ones(size),
+        channel=np.zeros(size, np.int64),
+        intent=np.zeros((size, 1), np.int8),
+        outcome=np.array(outcome, np.int64),
+        closed_us=np.array(closed_us, np.int64),
+        qualified_us=never,
+        opened_us=never,
+        proposal_us=never,
+        truth=[],
+    )

@@ -12,8 +12,6 @@ import pytest
 
 from features.panel.build import build_panel, grid
 from features.simulate import parameters as p
-from features.simulate.buyers import conversion_truth
-from features.simulate.customers import churn_truth
 from features.sources.loader import open_source
 from tests.kit.simulated import (
     Outcomes,
@@ -21,8 +19,6 @@ from tests.kit.simulated import (
     connect,
     conversion_outcomes,
     one,
-    spells_of,
-    world_of,
 )
 
 
@@ -97,31 +93,6 @@ class TestTruth:
             "WHERE a.horizon_days < b.horizon_days AND a.probability > b.probability + 1e-12",
         )
         assert wrong == (0,)
-
-    def test_of_a_deal_in_its_last_week_by_hand(self) -> None:
-        """A lead of 25 weeks that was buying: one draw in the first week, then it is stale.
-
-        P = sum over intents of step[buying] x (1 - exp(-rate)), the whole week lying inside 30 days.
-        """
-        world = world_of()
-        multiplier = np.array([1.0])
-        found = conversion_truth(world, 10, np.array([3]), np.array([25]), np.array([0]), multiplier)
-        by_hand = sum(p.INTENT_STEP[3][k] * (1 - np.exp(-p.CONVERSION_RATE[k])) for k in range(4))
-        assert found[0] == pytest.approx([by_hand] * 3)
-
-    def test_of_a_renewal_tomorrow_by_hand(self) -> None:
-        """A yearly contract without auto-renewal that ends in the week of as_of: it lapses, or it stays for a year.
-
-        P(30 days) = sum over healths of step[fading] x (1 - exp(-rate)), times the share that does not come back soon;
-        leaving early is barred from counting by its 30 days of notice.
-        """
-        world = world_of()
-        week = 53
-        start_day = (world.first_week + week) * 7 + 1 - 365
-        spells = spells_of(start_day)
-        found = churn_truth(world, week, spells, np.array([0]), np.array([3]), np.array([1]))
-        by_hand = sum(p.HEALTH_STEP[3][k] * (1 - np.exp(-p.NO_RENEWAL_RATE[2][k])) for k in range(5))
-        assert found[0, 0] == pytest.approx(by_hand * (1 - p.RETURN_SOON_CHANCE))
 
 
 def auc(happened: npt.NDArray[Any], score: npt.NDArray[Any]) -> float:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 import pyarrow as pa
 import pytest
 
+from features.kit.errors import BadInput
 from features.sources import cast_advice
 from features.sources.schema import Type
+from tests.kit.broken_sources import READ, SUBSCRIPTION, Case, assert_advice_works, broken, followed, values
 
 
 class TestReading:
@@ -56,3 +60,110 @@ class TestReading:
                 found = cast_advice.reading(connection, select, "v", kind, "VARCHAR")  # type: ignore[arg-type]  # one of Type
                 assert found is not None
                 assert said in found.remark
+
+
+CASES = [
+    Case(
+        "a fixed column of numbers",
+        "its type is VARCHAR",
+        READ,
+        values("a,2024-01-01,3", "b,2024-01-01,many"),
+        "sum(quantity)",
+        3,
+    ),
+    Case(
+        "days of another order",
+        "event_time is time",
+        READ.replace("csv')", "csv', all_varchar = true)").replace("quantity", "1 AS quantity"),
+        values("a,03.04.2024,3", "b,13.04.2024,3"),
+        "max(event_us)",
+        1_712_966_400_000_000,
+    ),
+    Case(
+        "seconds since 1970",
+        "its type is BIGINT",
+        READ,
+        values("a,1700000000,3", "b,1700000001,3"),
+        "max(event_us)",
+        1_700_000_001_000_000,
+    ),
+    Case(
+        "days of a spreadsheet",
+        "its type is BIGINT",
+        READ,
+        values("a,45000,3", "b,45001,3"),
+        "min(event_us)",
+        1_678_838_400_000_000,
+    ),
+    Case(
+        "ids that became floats",
+        "its type is DOUBLE",
+        READ.replace("account_id", "CAST(account_id AS DOUBLE) AS account_id"),
+        values("100057,2024-01-01,3", "8,2024-01-01,3"),
+        "min(account_id)",
+        "100057",
+    ),
+    Case(
+        "dollars",
+        "mrr is money",
+        SUBSCRIPTION.format("unnest(['$1,049.00', '$9']) AS mrr"),
+        {},
+        "max(mrr)",
+        104_900,
+        "subscriptions",
+    ),
+    Case(
+        "a decimal comma",
+        "mrr is money",
+        SUBSCRIPTION.format("unnest(['1.049,50 €', '9,00 €']) AS mrr"),
+        {},
+        "max(mrr)",
+        104_950,
+        "subscriptions",
+    ),
+    Case(
+        "per cent",
+        "discount is number",
+        SUBSCRIPTION.format("9 AS mrr, unnest(['12 %', '5%']) AS discount"),
+        {},
+        "max(discount)",
+        0.12,
+        "subscriptions",
+    ),
+    Case(
+        "a flag in German",
+        "auto_renew is boolean",
+        SUBSCRIPTION.format("9 AS mrr, unnest(['Nein', 'Ja']) AS auto_renew"),
+        {},
+        "count(*) FILTER (WHERE auto_renew)",
+        1,
+        "subscriptions",
+    ),
+    Case(
+        "words for a number",
+        "seats is integer",
+        SUBSCRIPTION.format("9 AS mrr, unnest(['few', 'many']) AS seats"),
+        {},
+        table="subscriptions",
+    ),
+]
+
+
+class TestAdvice:
+    @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+    def test_followed_to_the_letter_the_source_opens(self, case: Case, tmp_path: Path) -> None:
+        assert_advice_works(case, tmp_path)
+
+    def test_advice_that_was_not_tried_fails_in_the_next_round(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sabotaged twin: the cast is named by the type of the column alone."""
+        monkeypatch.setattr(
+            "features.sources.validation.cast_advice",
+            lambda _connection, _select, column, _kind: (
+                f"wrap it: SELECT * REPLACE (CAST({column.name} AS BIGINT) AS {column.name}) FROM (THIS SELECT)"
+            ),
+        )
+        case = Case("", "", READ, values("a,2024-01-01,51-200", "b,2024-01-01,7"))
+        with pytest.raises(BadInput, match="51-200"):
+            followed(*broken(case, tmp_path))

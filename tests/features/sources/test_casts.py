@@ -127,7 +127,7 @@ def test_every_time_type_of_duckdb_is_taken(tmp_path: Path) -> None:
     """A type that a later version of DuckDB brings is seen here."""
     import duckdb
 
-    known = duckdb.sql(
+    known = duckdb.execute(
         "SELECT DISTINCT logical_type FROM duckdb_types() WHERE logical_type LIKE 'TIMESTAMP%' OR logical_type = 'DATE'"
     ).fetchall()
     for (kind,) in known:

@@ -1,15 +1,53 @@
-"""A credit is no recurring revenue: what was paid before goes on."""
+"""A credit is no month without revenue: a version below 0 has what was paid before it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from features.sources.credits import without_credits
 from features.sources.overlay import overlay
 from features.sources.source import Source
 from tests.kit.checked import account, contract
 from tests.kit.company import at, make_source
+
+Version = tuple[str, int, int, float]
+"""Contract, event_us, known_us, mrr in cents."""
+
+
+def paid(*versions: Version) -> list[float]:
+    """The recurring revenue of each version, by contract and time."""
+    rows = ", ".join(str(version) for version in versions)
+    select = f"SELECT * FROM (VALUES {rows}) AS t(subscription_id, event_us, known_us, mrr)"
+    query = f"SELECT mrr FROM ({without_credits(select)}) ORDER BY subscription_id, event_us, known_us"
+    return [row[0] for row in duckdb.execute(query).fetchall()]
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        ([("s", 10, 10, 100), ("s", 20, 20, -250)], [100, 100]),
+        ([("s", 10, 10, 100), ("s", 20, 20, -250), ("s", 30, 30, 120)], [100, 100, 120]),
+        ([("s", 10, 10, 100), ("s", 20, 20, -250), ("s", 30, 30, -1)], [100, 100, 100]),
+        ([("s", 10, 10, 100), ("s", 15, 25, 70), ("s", 20, 20, -250)], [100, 70, 100]),
+        ([("s", 20, 20, -250), ("s", 30, 30, 100)], [0, 100]),
+        ([("s", 10, 10, 0), ("s", 20, 20, -250)], [0, 0]),
+        ([("r", 15, 15, 900), ("s", 10, 10, 100), ("s", 20, 20, -250)], [900, 100, 100]),
+    ],
+    ids=[
+        "as the version before",
+        "until the next version",
+        "two credits in a row",
+        "a version that was not known yet does not count",
+        "nothing before it",
+        "nothing paid before it",
+        "another contract does not count",
+    ],
+)
+def test_a_credit_leaves_the_revenue_as_it_was(versions: list[Version], expected: list[float]) -> None:
+    assert paid(*versions) == expected
 
 
 class TestCredits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -183,3 +184,26 @@ class TestOpening:
             _ = open_source(str(tmp_path)).span
         monkeypatch.setenv("ACCOUNTSCORE_NOW", "2024-02-01")
         assert open_source(str(tmp_path)).span[1] == at("2024-01-01")
+
+
+class TestColumnTwice:
+    @pytest.mark.parametrize(("other", "opens"), [("upper(account_id)", False), ("account_id", True)])
+    def test_a_canonical_column_that_is_there_twice(self, other: str, opens: bool, tmp_path: Path) -> None:
+        select = f"SELECT *, {other} AS account_id FROM read_csv('${{data}}/usage.csv')"
+        source, data = broken(Case("", "", select, {"usage.csv": USAGE}), tmp_path)
+        if not opens:
+            with pytest.raises(BadInput, match="2 columns have this name, and their values differ in 2 rows") as caught:
+                open_source(str(source), data)
+            found = re.search(r"write (SELECT \* EXCLUDE \(\w+\)), ", caught.value.faults[0].next_step)
+            assert found is not None
+            (source / "usage.sql").write_text(select.replace("SELECT *", found[1]))
+        held = open_source(str(source), data).query("SELECT DISTINCT account_id FROM usage")
+        assert held == [("a" if opens else "A",)]
+
+    def test_the_twin_that_takes_the_first_of_two_is_silent(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(loader, "_twice", lambda *_: [])
+        select = "SELECT *, upper(account_id) AS account_id FROM read_csv('${data}/usage.csv')"
+        folder, data = broken(Case("", "", select, {"usage.csv": USAGE}), tmp_path)
+        assert open_source(str(folder), data).query("SELECT DISTINCT account_id FROM usage") == [("a",)]

@@ -8,7 +8,7 @@ import pytest
 
 from features.kit.errors import BadInput
 from features.sources.loader import open_source
-from tests.kit.broken_sources import ACCOUNTS, write_sql
+from tests.kit.broken_sources import ACCOUNTS, READ, SUBSCRIPTION, USAGE, Case, assert_advice_works, values, write_sql
 
 
 class TestFaults:
@@ -77,3 +77,39 @@ class TestPython:
         frame = "pd.DataFrame({'account_id': ['a'], 'event_time': [pd.Timestamp('2024-01-01').as_unit('us')]})"
         (tmp_path / "usage.py").write_text(f"import pandas as pd\ndef rows(data):\n    return {frame}\n")
         assert open_source(str(tmp_path)).rows("usage") == 1
+
+
+CASES = [
+    Case("a misspelt table", "no canonical table", READ, {"usage.csv": USAGE}, table="usages"),
+    Case("a null where none may be", "1 rows where it is null", READ, values("a,2024-01-01,3", ",2024-01-01,3"), is_=1),
+    Case("a time that cannot be", "before 1971-01-01", READ, values("a,2024-01-01,3", "b,9999-12-31,3"), is_=1),
+    Case(
+        "an optional time that cannot be",
+        "before 1971-01-01",
+        SUBSCRIPTION.format("9 AS mrr, unnest([DATE '9999-12-31', DATE '2024-01-01']) AS term_end"),
+        {},
+        "count(term_end_us)",
+        1,
+        "subscriptions",
+    ),
+    Case(
+        "more than 64 bits",
+        "too large",
+        READ,
+        values("a,2024-01-01,3", "b,2024-01-01,99999999999999999999"),
+        "sum(quantity)",
+        3,
+    ),
+    Case(
+        "two columns of one name",
+        "which is taken",
+        READ.replace("quantity", '1 AS "Deal Size", 2 AS deal_size'),
+        {"usage.csv": USAGE},
+    ),
+]
+
+
+class TestAdvice:
+    @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+    def test_followed_to_the_letter_the_source_opens(self, case: Case, tmp_path: Path) -> None:
+        assert_advice_works(case, tmp_path)

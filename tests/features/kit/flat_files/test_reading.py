@@ -127,8 +127,8 @@ def saved_as_utf8(file: Path) -> None:
     file.write_text(file.read_bytes().replace(b"\x00", b"").decode("latin-1"))
 
 
-def written(text: str) -> Callable[[Path], None]:
-    return lambda file: file.write_text(text) and None
+def written(text: str) -> Callable[[Path], object]:
+    return lambda file: file.write_text(text)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def written(text: str) -> Callable[[Path], None]:
         (GOOD.encode().replace(b"a,", b"M\x81ller,"), "save it as UTF-8", saved_as_utf8),
     ],
 )  # fmt: skip
-def test_followed_it_is_read(tmp_path: Path, held: bytes, said: str, mend: Callable[[Path], None]) -> None:
+def test_followed_it_is_read(tmp_path: Path, held: bytes, said: str, mend: Callable[[Path], object]) -> None:
     file = tmp_path / "leads.csv"
     file.write_bytes(held)
     with pytest.raises(UserMistake) as caught:
