@@ -315,10 +315,18 @@ def webhook(url: str, secret: str, home: Path, scores: Path) -> None:
     lead = best(scores, "lead-fit")["entity_id"]
     sent = int(time.time() * 1000)
     event = {
-        "eventId": 1, "subscriptionId": 1, "portalId": 1, "appId": 1, "occurredAt": sent, "attemptNumber": 0,
-        "subscriptionType": "contact.propertyChange", "objectId": int(lead.removeprefix("lead_")),
-        "propertyName": "country", "propertyValue": "DE", "changeSource": "CRM_UI",
-    }  # fmt: skip
+        "eventId": 1,
+        "subscriptionId": 1,
+        "portalId": 1,
+        "appId": 1,
+        "occurredAt": sent,
+        "attemptNumber": 0,
+        "subscriptionType": "contact.propertyChange",
+        "objectId": int(lead.removeprefix("lead_")),
+        "propertyName": "country",
+        "propertyValue": "DE",
+        "changeSource": "CRM_UI",
+    }
     body = json.dumps([event])
     # A CRM signs the address that it calls, whatever port the service listens on behind it.
     signed = f"POST{PUBLIC_URL}/webhooks/demo{body}{sent}".encode()

@@ -30,8 +30,11 @@ os.environ.setdefault(
 # Two workers share the processor: a pool of threads in each, whose threads spin while they wait, would take it twice over. A fork
 # of `tests.kit.commands` wants no thread at all.
 for name, value in {
-    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "JE_ARROW_MALLOC_CONF": "background_thread:false",
-}.items():  # fmt: skip
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}.items():
     os.environ.setdefault(name, value)
 
 LONG = (

@@ -104,8 +104,10 @@ def differences(then: Any, now: Any) -> dict[str, tuple[Any, Any]]:
     """By path: what each says there, where that differs. Fields of the clock and fields that are new are left out."""
     old, new = dict(leaves(then)), dict(leaves(now))
     return {
-        path: (value, new.get(path)) for path, value in old.items() if not OF_THE_CLOCK.search(path) and new.get(path) != value
-    }  # fmt: skip
+        path: (value, new.get(path))
+        for path, value in old.items()
+        if not OF_THE_CLOCK.search(path) and new.get(path) != value
+    }
 
 
 def test_artefacts_give_the_same_probabilities_to_the_bit(left: Left) -> None:

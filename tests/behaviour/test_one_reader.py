@@ -96,7 +96,7 @@ WAYS: dict[str, Callable[[Table], bytes]] = {
         share=floats,
         optin=lambda v: pa.array([x == "true" for x in v]),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

@@ -82,9 +82,14 @@ FURTHER = {
     "serving backup {elsewhere}/backup.db": (READ, ""),
 }
 INTO_OUT = [
-    "features build", "features simulate", "training fit-table", "serving batch", "serving export", "serving backup",
+    "features build",
+    "features simulate",
+    "training fit-table",
+    "serving batch",
+    "serving export",
+    "serving backup",
     "serving score-table",
-]  # fmt: skip
+]
 
 
 def every_command() -> set[str]:
@@ -111,9 +116,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def line_of(command: str, given: str, home: Home, out: Path, elsewhere: Path) -> list[str]:
     scorer = next(path for path in (home.path / "champions" / "churn-risk").iterdir() if path.is_dir())
     places = {
-        "data": home.company, "home": home.path, "out": out, "elsewhere": elsewhere, "scorer": scorer,
-        "table": home.company / "accounts.parquet", "backup": home.path.parent / "backup.db",
-    }  # fmt: skip
+        "data": home.company,
+        "home": home.path,
+        "out": out,
+        "elsewhere": elsewhere,
+        "scorer": scorer,
+        "table": home.company / "accounts.parquet",
+        "backup": home.path.parent / "backup.db",
+    }
     return f"{command} {given}".format(**places).split()
 
 

@@ -33,8 +33,17 @@ from tests.kit.scorers import make_scorer
 ROOT = Path(features_path[0]).parent
 PAGE = (ROOT / "README.md").read_text()
 TODAY = NOW[:10]
-TRAINS = ("make demo", "make train", "make tune", "make compare", "make backtest", "make promote", "make rollback",
-          "make mlflow", "mlflow models")  # fmt: skip
+TRAINS = (
+    "make demo",
+    "make train",
+    "make tune",
+    "make compare",
+    "make backtest",
+    "make promote",
+    "make rollback",
+    "make mlflow",
+    "mlflow models",
+)
 """What the quick walk leaves out: it has no registry."""
 SOMEONE_SHOULD_LOOK = {"make monitor": {0, 2}}
 """Commands that may fail: what a small company's monitor finds depends on its luck."""
@@ -129,9 +138,15 @@ class Walk:
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("ACCOUNTSCORE_", "MAKE", "MFLAGS"))}
         ours = {
-            "ACCOUNTSCORE_NOW": NOW, "PYTHONWARNINGS": "ignore", "PATH": f"{self.root / 'bin'}:{kept['PATH']}",
-            "TRIALS": "2", "BUDGET": "240", "MONTHS": "1", "USAGE_EVENTS": "150000", "MLFLOW_PORT": str(self.registry_port),
-        }  # fmt: skip
+            "ACCOUNTSCORE_NOW": NOW,
+            "PYTHONWARNINGS": "ignore",
+            "PATH": f"{self.root / 'bin'}:{kept['PATH']}",
+            "TRIALS": "2",
+            "BUDGET": "240",
+            "MONTHS": "1",
+            "USAGE_EVENTS": "150000",
+            "MLFLOW_PORT": str(self.registry_port),
+        }
         return {**kept, **ours}
 
     def placed(self, command: str) -> str:
@@ -142,10 +157,18 @@ class Walk:
         log = self.root / "walk.log"
         typed = "\n".join(f"{self.placed(command)}\nprintf '\\n@@ %s\\n' $?" for command in commands)
         script = f"{typed}\necho @@end\nread line\nkill $(jobs -p)\nwait\n"
-        with log.open("wb") as out, subprocess.Popen(
-            ["bash", "-c", script], cwd=self.root, env=self.environment(), stdin=subprocess.PIPE, stdout=out,
-            stderr=out, start_new_session=True,
-        ) as shell:  # fmt: skip
+        with (
+            log.open("wb") as out,
+            subprocess.Popen(
+                ["bash", "-c", script],
+                cwd=self.root,
+                env=self.environment(),
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            ) as shell,
+        ):
             try:
                 wait_for(lambda: "@@end" in log.read_text() or shell.poll() is not None, seconds)
                 parts = re.split(r"^@@ (\d+)\n", log.read_text(), flags=re.M)

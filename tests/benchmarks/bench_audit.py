@@ -135,10 +135,14 @@ def retail(data: Path) -> AuditedTable:
     who = before.groupby("CustomerID")
     frame = pd.DataFrame(
         {
-            "recency_days": (cut - who["at"].max()).dt.days, "first_order_days_ago": (cut - who["at"].min()).dt.days,
-            "orders": who.Invoice.nunique(), "spent": who.amount.sum(), "lines": who.size(), "country": who.Country.first(),
+            "recency_days": (cut - who["at"].max()).dt.days,
+            "first_order_days_ago": (cut - who["at"].min()).dt.days,
+            "orders": who.Invoice.nunique(),
+            "spent": who.amount.sum(),
+            "lines": who.size(),
+            "country": who.Country.first(),
         }
-    )  # fmt: skip
+    )
     last = lines.groupby("CustomerID")["at"].max().reindex(frame.index)
     frame["days_since_last_order"] = (lines["at"].max() - last).dt.days
     frame["lapsed"] = last < cut
@@ -146,8 +150,17 @@ def retail(data: Path) -> AuditedTable:
 
 
 PUBLIC: tuple[Callable[[Path], AuditedTable], ...] = (
-    x_education, salvirt, maven, bank, telco, ravenstack_subscriptions, ravenstack_events, ravenstack_tickets, ceu, retail,
-)  # fmt: skip
+    x_education,
+    salvirt,
+    maven,
+    bank,
+    telco,
+    ravenstack_subscriptions,
+    ravenstack_events,
+    ravenstack_tickets,
+    ceu,
+    retail,
+)
 
 
 def tables(data: Path | None) -> Iterator[AuditedTable]:
@@ -174,9 +187,15 @@ def main() -> None:
         counted = count(audit_table(table.frame, table.label, table.time), table)
         seconds = time.process_time() - began
         shown.add_row(
-            table.name, str(len(table.leaks)), str(len(counted.high)), str(len(counted.medium)), ", ".join(counted.missed),
-            ", ".join(counted.false_high), ", ".join(counted.false_medium), f"{seconds:.1f}",
-        )  # fmt: skip
+            table.name,
+            str(len(table.leaks)),
+            str(len(counted.high)),
+            str(len(counted.medium)),
+            ", ".join(counted.missed),
+            ", ".join(counted.false_high),
+            ", ".join(counted.false_medium),
+            f"{seconds:.1f}",
+        )
         kind = "public" if not table.made else "made, held out" if table.held_out else "made"
         parts = (table.leaks, counted.high, counted.medium, counted.missed, counted.false_high, counted.false_medium)
         sums[kind] = [total + len(part) for total, part in zip(sums[kind], parts, strict=True)]

@@ -76,7 +76,7 @@ def make_values(described: Sequence[Signal], rows: int, seed: int) -> np.ndarray
             "months": lambda z=z: np.where(z > 0, 12.0, 1.0),
             "years": lambda z=z: 6 * np.exp(z),
             "category": lambda z=z: np.clip(np.floor(4 * np.exp(z / 2)), 0, 20),  # 20 is a word that nobody saw
-        }.get(signal.unit, lambda z=z: 3 * np.exp(z / 2))  # fmt: skip
+        }.get(signal.unit, lambda z=z: 3 * np.exp(z / 2))
         x[:, j] = values()
         if signal.unit not in ("flag", "category") or j % 3 == 0:
             x[rng.random(rows) < 0.1, j] = np.nan
@@ -143,15 +143,18 @@ def make_champion(work: Path, trees: int) -> None:
     y = make_outcomes(x, 2)
     words = tuple(tuple(vocabulary(s)) if s.is_category else None for s in described)
     nobody = np.full(len(y), np.nan)
-    rows = Rows(
-        tuple(described), words, x, y, None, np.arange(len(y)), nobody, np.arange(len(y)).astype(str)
-    )  # fmt: skip
+    rows = Rows(tuple(described), words, x, y, None, np.arange(len(y)), nobody, np.arange(len(y)).astype(str))
     bag = learner.train(rows, learner.TreeSettings(), [0] * len(described), trees, bag_seeds(0))
     write_scorer(
-        work / "scorer", definition=get_model("churn-risk"), signals=described, vocabularies=words,
-        reference=Reference(x, y, x[:20_000]), boosters=[b.model_to_string() for b in bag], tree_share=1.0,
+        work / "scorer",
+        definition=get_model("churn-risk"),
+        signals=described,
+        vocabularies=words,
+        reference=Reference(x, y, x[:20_000]),
+        boosters=[b.model_to_string() for b in bag],
+        tree_share=1.0,
         verdict=VerdictSpec(code="ready", says="ready", ready=True),
-    )  # fmt: skip
+    )
 
 
 def share_of(work: Path, rows: int) -> np.ndarray:
@@ -214,7 +217,9 @@ def read_and_write(work: Path) -> tuple[int, float]:
 
     began = time.perf_counter()
     opened = pq.ParquetFile(work / "rows.parquet", pre_buffer=False)
-    with pq.ParquetWriter(work / "copy.parquet", opened.schema_arrow, use_dictionary=plain_leaves(opened.schema_arrow)) as writer:  # fmt: skip
+    with pq.ParquetWriter(
+        work / "copy.parquet", opened.schema_arrow, use_dictionary=plain_leaves(opened.schema_arrow)
+    ) as writer:
         for batch in opened.iter_batches(CHUNK_ROWS):
             writer.write_batch(batch)
     (work / "copy.parquet").unlink()
@@ -353,8 +358,13 @@ def show(found: dict[str, tuple[int, float, float]]) -> None:
         table.add_column(head, justify="left" if head == "path" else "right")
     for name, (rows, seconds, peak) in found.items():
         table.add_row(
-            titles[name], f"{rows:,}", f"{seconds:.1f}", f"{rows / seconds:,.0f}", f"{seconds / rows * 1e6:.2f}", f"{peak:,.0f}"
-        )  # fmt: skip
+            titles[name],
+            f"{rows:,}",
+            f"{seconds:.1f}",
+            f"{rows / seconds:,.0f}",
+            f"{seconds / rows * 1e6:.2f}",
+            f"{peak:,.0f}",
+        )
     Console(width=140).print(table)
 
 

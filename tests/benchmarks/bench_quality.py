@@ -96,8 +96,11 @@ def read_anchors(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
             if name and len(figures) == 3:
                 auc, loss, ece = figures
                 found.setdefault(row[0], {})[f"{name[1]}, anchor"] = {
-                    "auc": auc, "logloss": loss, "ece": ece, "s": float(name[2]),
-                }  # fmt: skip
+                    "auc": auc,
+                    "logloss": loss,
+                    "ece": ece,
+                    "s": float(name[2]),
+                }
     return found
 
 

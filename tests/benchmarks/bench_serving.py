@@ -204,8 +204,20 @@ def main() -> None:
         if not options.no_mlflow:
             mlflow_port = free_port()
             tracking = os.environ.get("ACCOUNTSCORE_TRACKING_URI", f"sqlite:///{home}/mlflow.db")
-            command = [*pinned(cores[0]), str(Path(sys.executable).with_name("mlflow")), "models", "serve", "-m",
-                       f"models:/{MODEL}@champion", "--env-manager", "local", "-w", "1", "-p", str(mlflow_port)]  # fmt: skip
+            command = [
+                *pinned(cores[0]),
+                str(Path(sys.executable).with_name("mlflow")),
+                "models",
+                "serve",
+                "-m",
+                f"models:/{MODEL}@champion",
+                "--env-manager",
+                "local",
+                "-w",
+                "1",
+                "-p",
+                str(mlflow_port),
+            ]
             env = {**environment, "MLFLOW_TRACKING_URI": tracking, "MLFLOW_DISABLE_TELEMETRY": "true"}
             env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
             stack.enter_context(server(command, env, mlflow_port, "/ping", scratch / "mlflow.log"))

@@ -33,11 +33,27 @@ PANDAS_SHARE = 20
 """Pandas gets one account in so many."""
 
 SIGNALS = [
-    "events_7d", "events_28d", "events_84d", "active_users_7d", "active_users_28d", "active_users_84d", "events_change_28d",
-    "active_users_change_28d", "events_change_7d", "quantity_28d", "admin_acts_28d", "error_rate_28d", "features_used_28d",
-    "features_used_84d", "features_used_change_28d", "active_days_28d", "active_weeks_84d", "usage_regularity_28d",
-    "events_slope_84d", "stickiness_28d",
-]  # fmt: skip
+    "events_7d",
+    "events_28d",
+    "events_84d",
+    "active_users_7d",
+    "active_users_28d",
+    "active_users_84d",
+    "events_change_28d",
+    "active_users_change_28d",
+    "events_change_7d",
+    "quantity_28d",
+    "admin_acts_28d",
+    "error_rate_28d",
+    "features_used_28d",
+    "features_used_84d",
+    "features_used_change_28d",
+    "active_days_28d",
+    "active_weeks_84d",
+    "usage_regularity_28d",
+    "events_slope_84d",
+    "stickiness_28d",
+]
 """Made of 20 aggregates: those of `plain`."""
 
 

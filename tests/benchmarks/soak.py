@@ -43,20 +43,45 @@ many descriptors more may be left when all is over: the pool of connections to t
 BODIES: dict[str, tuple[str, str, bytes, dict[str, str]]] = {
     "score": ("POST", "/v1/lead-fit/score", b'{"records": [{"signals": {"employees": 50}}], "reasons": 3}', JSON),
     "score a stored one": ("POST", "/v1/lead-fit/score", b'{"records": [{"entity_id": "lead_5000001"}]}', JSON),
-    "score a hundred": ("POST", "/v1/lead-fit/score", json.dumps({"records": [{"signals": {"employees": k}} for k in range(100)]}).encode(), JSON),
-    "packed": ("POST", "/v1/lead-fit/score", gzip.compress(b'{"records": [{"signals": {}}]}'), {**JSON, "content-encoding": "gzip"}),
+    "score a hundred": (
+        "POST",
+        "/v1/lead-fit/score",
+        json.dumps({"records": [{"signals": {"employees": k}} for k in range(100)]}).encode(),
+        JSON,
+    ),
+    "packed": (
+        "POST",
+        "/v1/lead-fit/score",
+        gzip.compress(b'{"records": [{"signals": {}}]}'),
+        {**JSON, "content-encoding": "gzip"},
+    ),
     "no JSON": ("POST", "/v1/lead-fit/score", b'{"records": [', JSON),
     "no UTF-8": ("POST", "/v1/lead-fit/score", b'{"records": ["\xff"]}', JSON),
-    "unknown signals": ("POST", "/v1/lead-fit/score", json.dumps({"records": [{"signals": {f"x{k}": k for k in range(2_000)}}]}).encode(), JSON),
+    "unknown signals": (
+        "POST",
+        "/v1/lead-fit/score",
+        json.dumps({"records": [{"signals": {f"x{k}": k for k in range(2_000)}}]}).encode(),
+        JSON,
+    ),
     "a bomb": ("POST", "/v1/lead-fit/score", gzip.compress(b" " * 20_000_000), {**JSON, "content-encoding": "gzip"}),
-    "absurd": ("POST", "/v1/lead-fit/score", b'{"records": [{"signals": {"employees": 1e300}, "entity_id": "\\u0000"}]}', JSON),
-    "forged": ("POST", "/webhooks/crm", b"[{}]", {"x-hubspot-signature-v3": "forged", "x-hubspot-request-timestamp": "1"}),
+    "absurd": (
+        "POST",
+        "/v1/lead-fit/score",
+        b'{"records": [{"signals": {"employees": 1e300}, "entity_id": "\\u0000"}]}',
+        JSON,
+    ),
+    "forged": (
+        "POST",
+        "/webhooks/crm",
+        b"[{}]",
+        {"x-hubspot-signature-v3": "forged", "x-hubspot-request-timestamp": "1"},
+    ),
     "readiness": ("GET", "/readyz", b"", {}),
     "metrics": ("GET", "/metrics", b"", {}),
     "scores": ("GET", "/v1/lead/lead_5000001/scores", b"", {}),
     "docs": ("GET", "/docs/swagger-ui-bundle.js", b"", {}),
     "nothing": ("GET", "/nothing/here", b"", {}),
-}  # fmt: skip
+}
 SLOW = (
     b"",
     b"POST /v1/lead-fit/score HT",

@@ -133,8 +133,10 @@ def test_units_are_good(tmp_path: Path) -> None:
         (tmp_path / Path(name).name).write_text(text)
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / Path(name).name) for name in UNITS)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     said = [line for line in done.stderr.splitlines() if str(tmp_path) in line or "accountscore" in line]
     assert (done.returncode, said) == (0, []), done.stderr
 

@@ -80,9 +80,14 @@ def prefixed_text(path: Path, length: int, rows: int) -> Path:
         pa.string()
     )
     pq.write_table(
-        pa.table({"t": texts}), path, use_dictionary=False, column_encoding={"t": "DELTA_BYTE_ARRAY"}, compression="zstd",
-        store_schema=False, write_statistics=False,
-    )  # fmt: skip
+        pa.table({"t": texts}),
+        path,
+        use_dictionary=False,
+        column_encoding={"t": "DELTA_BYTE_ARRAY"},
+        compression="zstd",
+        store_schema=False,
+        write_statistics=False,
+    )
     return path
 
 

@@ -98,7 +98,16 @@ def standard(secret: str, body: bytes, _address: str, seconds: int) -> dict[str,
 
 
 def _hubspot_body(portal: int = 62515, kind: str = "contact.propertyChange") -> bytes:
-    event = {"eventId": 1, "subscriptionId": 2, "portalId": portal, "occurredAt": 1_764_547_200_000, "objectId": 7, "subscriptionType": kind, "propertyName": "industry", "propertyValue": "ü"}  # fmt: skip
+    event = {
+        "eventId": 1,
+        "subscriptionId": 2,
+        "portalId": portal,
+        "occurredAt": 1_764_547_200_000,
+        "objectId": 7,
+        "subscriptionType": kind,
+        "propertyName": "industry",
+        "propertyValue": "ü",
+    }
     return json.dumps([event], ensure_ascii=False).encode()
 
 
@@ -154,9 +163,11 @@ _OLDER = "older_signatures = true\n"
 _HUBSPOT = ("s" * 36, "t" * 36, _hubspot_body())
 _SALESFORCE = ("k" * 36, "l" * 36, salesforce_body())
 _SALESFORCE_MORE: dict[str, Any] = {
-    "timed": False, "signs_body": False, "more": f'organizations = ["00D300000000OTH", "{ORGANIZATION[:15]}"]\n',
+    "timed": False,
+    "signs_body": False,
+    "more": f'organizations = ["00D300000000OTH", "{ORGANIZATION[:15]}"]\n',
     "mapped": '[objects.Lead]\ntable = "leads"\ncolumns = { Industry = "industry" }\n',
-}  # fmt: skip
+}
 _DYNAMICS = (
     "k" * 36,
     "l" * 36,
@@ -164,24 +175,41 @@ _DYNAMICS = (
 )
 _NOT_WANTED = dataverse.as_sent(dataverse.changed(dataverse.guid(7), {"subject": "x"}, entity="task"))
 _DYNAMICS_MORE: dict[str, Any] = {
-    "timed": False, "signs_body": False, "more": f'organizations = ["{dataverse.ORGANIZATION}"]\n',
+    "timed": False,
+    "signs_body": False,
+    "more": f'organizations = ["{dataverse.ORGANIZATION}"]\n',
     "mapped": '[objects.lead]\ntable = "leads"\ncolumns = { industrycode = "industry" }\n',
-}  # fmt: skip
+}
 _PIPEDRIVE = (
-    f"pipedrive:{'k' * 36}", f"pipedrive:{'l' * 36}",
-    pipedrive.as_sent(pipedrive.event("change", "lead", pipedrive.LEAD, {"title": "ü", "was_seen": True}, {"title": "u"})),
-)  # fmt: skip
+    f"pipedrive:{'k' * 36}",
+    f"pipedrive:{'l' * 36}",
+    pipedrive.as_sent(
+        pipedrive.event("change", "lead", pipedrive.LEAD, {"title": "ü", "was_seen": True}, {"title": "u"})
+    ),
+)
 CASES = [
     Case("hubspot", "v3", *_HUBSPOT, hubspot("v3"), _hubspot_body(portal=1)),
     Case("hubspot", "v2", *_HUBSPOT, hubspot("v2"), _hubspot_body(kind="deal.creation"), timed=False, more=_OLDER),
     Case("hubspot", "v1", *_HUBSPOT, hubspot("v1"), _hubspot_body(kind="contact.unheardOf"), timed=False, more=_OLDER),
     Case(
-        "standard-webhooks", "v1", whsec(b"a key of 24 bytes, first"), whsec(b"a key of 24 bytes, other"),
-        _standard_body(), standard, _standard_body("invoice.paid"),
+        "standard-webhooks",
+        "v1",
+        whsec(b"a key of 24 bytes, first"),
+        whsec(b"a key of 24 bytes, other"),
+        _standard_body(),
+        standard,
+        _standard_body("invoice.paid"),
     ),
     Case(
-        "pipedrive", "basic", *_PIPEDRIVE, basic, pipedrive.as_sent(pipedrive.event("create", "note", "1", {"content": "x"})),
-        timed=False, signs_body=False, more=f'organizations = ["{pipedrive.COMPANY}"]\n', on_its_way=f"pipedrive:{'o' * 36}",
+        "pipedrive",
+        "basic",
+        *_PIPEDRIVE,
+        basic,
+        pipedrive.as_sent(pipedrive.event("create", "note", "1", {"content": "x"})),
+        timed=False,
+        signs_body=False,
+        more=f'organizations = ["{pipedrive.COMPANY}"]\n',
+        on_its_way=f"pipedrive:{'o' * 36}",
         mapped='[objects.lead]\ntable = "leads"\ncolumns = { title = "title" }\n',
     ),
     Case("salesforce", "query", *_SALESFORCE, in_query, salesforce_body("Idea"), query="key", **_SALESFORCE_MORE),
@@ -189,7 +217,7 @@ CASES = [
     Case("dynamics", "code", *_DYNAMICS, in_query, _NOT_WANTED, query="code", **_DYNAMICS_MORE),
     Case("dynamics", "query", *_DYNAMICS, in_query, _NOT_WANTED, query="key", **_DYNAMICS_MORE),
     Case("dynamics", "header", *_DYNAMICS, in_header, _NOT_WANTED, **_DYNAMICS_MORE),
-]  # fmt: skip
+]
 
 
 @dataclass
@@ -240,9 +268,10 @@ def open_door(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     folder.mkdir()
     (folder / "crm.toml").write_text(
         f'vendor = "{case.vendor}"\npublic_url = "{PUBLIC}"\nsecret_envs = ["OLD_SECRET", "CRM_SECRET"]\nsource = "sample"\n'
-        + ("portal_ids = [62515]\n" if case.vendor == "hubspot" else "") + case.more
+        + ("portal_ids = [62515]\n" if case.vendor == "hubspot" else "")
+        + case.more
         + case.mapped
-    )  # fmt: skip
+    )
     for name in ("ACCOUNTSCORE_CONNECTIONS", "ACCOUNTSCORE_STORE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ACCOUNTSCORE_HOME", str(tmp_path))

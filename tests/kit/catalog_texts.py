@@ -44,18 +44,36 @@ def spec_of(signal: Signal, compared: bool = True) -> SignalSpec:
         whole=whole,
     )
     return SignalSpec(
-        name=signal.name, theme=signal.theme, unit=signal.unit, label=signal.label, window=signal.window,
-        missing=signal.missing, words=Words(**signal.phrase.__dict__), vocabulary=words,
-        low=None if words else -9.0 if both else 0.0, high=None if words else 50.0, topic=signal.about, bins=bins,
-    )  # fmt: skip
+        name=signal.name,
+        theme=signal.theme,
+        unit=signal.unit,
+        label=signal.label,
+        window=signal.window,
+        missing=signal.missing,
+        words=Words(**signal.phrase.__dict__),
+        vocabulary=words,
+        low=None if words else -9.0 if both else 0.0,
+        high=None if words else 50.0,
+        topic=signal.about,
+        bins=bins,
+    )
 
 
 def scorer_of(entity: str) -> ScorerSpec:
     signals = [spec_of(d.signal) for d in definitions(entity)]  # type: ignore[arg-type]  # account or lead
     return ScorerSpec(
-        format=1, model="m", title="t", entity=entity, horizon_days=90, outcome="left", crowd=f"{entity}s",  # type: ignore[arg-type]
-        signals=signals, bands=[], base_rate=0.1, quantiles=[],
-    )  # fmt: skip
+        format=1,
+        model="m",
+        title="t",
+        entity=entity,
+        horizon_days=90,
+        outcome="left",
+        crowd=f"{entity}s",  # type: ignore[arg-type]
+        signals=signals,
+        bands=[],
+        base_rate=0.1,
+        quantiles=[],
+    )
 
 
 def odd_of(sentence: str) -> list[str]:

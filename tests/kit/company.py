@@ -54,13 +54,25 @@ def all_but(source: Source, model: Model, *kept: str) -> tuple[str, ...]:
 
 
 LEAD_SIGNALS = (
-    "lead_age_days", "inbound_touches_28d", "days_since_inbound", "intent_decayed", "seniority", "industry", "employees",
+    "lead_age_days",
+    "inbound_touches_28d",
+    "days_since_inbound",
+    "intent_decayed",
+    "seniority",
+    "industry",
+    "employees",
     "channel",
-)  # fmt: skip
+)
 ACCOUNT_SIGNALS = (
-    "days_since_usage", "events_28d", "events_slope_84d", "active_users_change_28d", "days_to_renewal", "mrr", "industry",
+    "days_since_usage",
+    "events_28d",
+    "events_slope_84d",
+    "active_users_change_28d",
+    "days_to_renewal",
+    "mrr",
+    "industry",
     "tickets_opened_84d",
-)  # fmt: skip
+)
 """Of many themes, and enough for a model that ranks on a simulated company."""
 
 

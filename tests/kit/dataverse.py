@@ -27,42 +27,89 @@ def money(value: float) -> dict[str, object]:
 
 
 def reference(entity: str, object_id: str) -> dict[str, object]:
-    return {"__type": f"EntityReference:{CONTRACTS}", "Id": object_id, "KeyAttributes": [], "LogicalName": entity, "Name": None, "RowVersion": None}  # fmt: skip
+    return {
+        "__type": f"EntityReference:{CONTRACTS}",
+        "Id": object_id,
+        "KeyAttributes": [],
+        "LogicalName": entity,
+        "Name": None,
+        "RowVersion": None,
+    }
 
 
 def record(entity: str, object_id: str, attributes: Mapping[str, object]) -> dict[str, object]:
     return {
-        "__type": f"Entity:{CONTRACTS}", "Attributes": [{"key": k, "value": v} for k, v in attributes.items()], "EntityState": None,
-        "FormattedValues": [], "Id": object_id, "KeyAttributes": [], "LogicalName": entity, "RelatedEntities": [], "RowVersion": None,
-    }  # fmt: skip
+        "__type": f"Entity:{CONTRACTS}",
+        "Attributes": [{"key": k, "value": v} for k, v in attributes.items()],
+        "EntityState": None,
+        "FormattedValues": [],
+        "Id": object_id,
+        "KeyAttributes": [],
+        "LogicalName": entity,
+        "RelatedEntities": [],
+        "RowVersion": None,
+    }
 
 
 def context(
-    message: str, object_id: str, given: Mapping[str, object] | None, *, entity: str = "lead", number: int = 1, seconds: int = 0, **more: Any
-) -> dict[str, Any]:  # fmt: skip
+    message: str,
+    object_id: str,
+    given: Mapping[str, object] | None,
+    *,
+    entity: str = "lead",
+    number: int = 1,
+    seconds: int = 0,
+    **more: Any,
+) -> dict[str, Any]:
     """`given` None: the parts that a context above 256 KB has not."""
     cut = given is None
     parameters = None if given is None else [{"key": k, "value": v} for k, v in given.items()]
     return {
-        "BusinessUnitId": guid(1, 9), "CorrelationId": guid(number, 2), "Depth": 1, "InitiatingUserAgent": "",
-        "InitiatingUserAzureActiveDirectoryObjectId": NOBODY, "InitiatingUserId": guid(2, 9), "InputParameters": parameters,
-        "IsExecutingOffline": False, "IsInTransaction": False, "IsOfflinePlayback": False, "IsolationMode": 1, "MessageName": message,
-        "Mode": 1, "OperationCreatedOn": f"/Date({DECEMBER_MS + 1000 * seconds}+0000)/", "OperationId": guid(number, 3),
-        "OrganizationId": ORGANIZATION, "OrganizationName": "unq6042beb1", "OutputParameters": [],
-        "OwningExtension": reference("sdkmessageprocessingstep", STEP), "ParentContext": None,
-        "PostEntityImages": None if cut else [], "PreEntityImages": None if cut else [], "PrimaryEntityId": object_id,
-        "PrimaryEntityName": entity, "RequestId": guid(number, 4), "SecondaryEntityName": "none",
-        "SharedVariables": [{"key": "IsAutoTransact", "value": True}], "Stage": 40, "UserAzureActiveDirectoryObjectId": NOBODY,
-        "UserId": guid(2, 9), **more,
-    }  # fmt: skip
+        "BusinessUnitId": guid(1, 9),
+        "CorrelationId": guid(number, 2),
+        "Depth": 1,
+        "InitiatingUserAgent": "",
+        "InitiatingUserAzureActiveDirectoryObjectId": NOBODY,
+        "InitiatingUserId": guid(2, 9),
+        "InputParameters": parameters,
+        "IsExecutingOffline": False,
+        "IsInTransaction": False,
+        "IsOfflinePlayback": False,
+        "IsolationMode": 1,
+        "MessageName": message,
+        "Mode": 1,
+        "OperationCreatedOn": f"/Date({DECEMBER_MS + 1000 * seconds}+0000)/",
+        "OperationId": guid(number, 3),
+        "OrganizationId": ORGANIZATION,
+        "OrganizationName": "unq6042beb1",
+        "OutputParameters": [],
+        "OwningExtension": reference("sdkmessageprocessingstep", STEP),
+        "ParentContext": None,
+        "PostEntityImages": None if cut else [],
+        "PreEntityImages": None if cut else [],
+        "PrimaryEntityId": object_id,
+        "PrimaryEntityName": entity,
+        "RequestId": guid(number, 4),
+        "SecondaryEntityName": "none",
+        "SharedVariables": [{"key": "IsAutoTransact", "value": True}],
+        "Stage": 40,
+        "UserAzureActiveDirectoryObjectId": NOBODY,
+        "UserId": guid(2, 9),
+        **more,
+    }
 
 
 def changed(
     object_id: str, attributes: Mapping[str, object], *, entity: str = "lead", message: str = "Update", **more: Any
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """An update as an asynchronous step after the operation sees it: what was changed, and who did it when."""
     seconds = int(more.get("seconds", 0))
-    stamps = {f"{entity}id": object_id, "modifiedon": f"/Date({DECEMBER_MS + 1000 * seconds})/", "modifiedby": reference("systemuser", guid(2, 9)), "modifiedonbehalfby": None}  # fmt: skip
+    stamps = {
+        f"{entity}id": object_id,
+        "modifiedon": f"/Date({DECEMBER_MS + 1000 * seconds})/",
+        "modifiedby": reference("systemuser", guid(2, 9)),
+        "modifiedonbehalfby": None,
+    }
     target = record(entity, object_id, {**attributes, **stamps})
     return context(message, object_id, {"Target": target}, entity=entity, **more)
 
@@ -75,7 +122,10 @@ def as_sent(content: Mapping[str, object]) -> bytes:
 def headers(content: Mapping[str, Any]) -> dict[str, str]:
     more = {} if content["InputParameters"] is not None else {"x-ms-dynamics-msg-size-exceeded": "true"}
     return {
-        "content-type": "application/json", "x-ms-dynamics-organization": "contoso.crm4.dynamics.com",
-        "x-ms-dynamics-entity-name": content["PrimaryEntityName"], "x-ms-dynamics-request-name": content["MessageName"],
-        "x-ms-correlation-request-id": content["CorrelationId"], **more,
-    }  # fmt: skip
+        "content-type": "application/json",
+        "x-ms-dynamics-organization": "contoso.crm4.dynamics.com",
+        "x-ms-dynamics-entity-name": content["PrimaryEntityName"],
+        "x-ms-dynamics-request-name": content["MessageName"],
+        "x-ms-correlation-request-id": content["CorrelationId"],
+        **more,
+    }

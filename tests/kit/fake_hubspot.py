@@ -45,10 +45,26 @@ class FakeHubSpot(FakeCrm):
             for one in given.inputs:
                 if one.id in self.unknown:
                     context = {"ids": [one.id]}
-                    errors.append({"status": "error", "category": "OBJECT_NOT_FOUND", "message": "no such", "context": context, "links": {}})  # fmt: skip
+                    errors.append(
+                        {
+                            "status": "error",
+                            "category": "OBJECT_NOT_FOUND",
+                            "message": "no such",
+                            "context": context,
+                            "links": {},
+                        }
+                    )
                     continue
                 self.keep(Wire(one.object_write_trace_id, one.id, dict(one.properties)))
-                results.append({"id": one.id, "properties": self.values[one.id], "createdAt": _T, "updatedAt": _T, "archived": False})  # fmt: skip
+                results.append(
+                    {
+                        "id": one.id,
+                        "properties": self.values[one.id],
+                        "createdAt": _T,
+                        "updatedAt": _T,
+                        "archived": False,
+                    }
+                )
         if bad == "lose":
             return None
         answer: dict[str, Any] = {"status": "COMPLETE", "results": results, "startedAt": _T, "completedAt": _T}

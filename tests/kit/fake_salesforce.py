@@ -14,9 +14,13 @@ from serving.vendors.salesforce.inbound import long_id
 from tests.kit.fake_crm import Answer, FakeCrm, Tokens, Wire, running_crm
 
 FIELDS: dict[str, type | tuple[type, ...]] = {
-    "Fit__c": (int, float), "Fit_Band__c": str, "Fit_Probability__c": (int, float), "Fit_Reasons__c": str, "Fit_At__c": str,
+    "Fit__c": (int, float),
+    "Fit_Band__c": str,
+    "Fit_Probability__c": (int, float),
+    "Fit_Reasons__c": str,
+    "Fit_At__c": str,
     "Industry": str,
-}  # fmt: skip
+}
 _COLLECTION = re.compile(r"/services/data/v[0-9]{2}\.0/composite/sobjects(?:/(\w+)/(\w+))?")
 _RECORD = re.compile(r"/services/data/v[0-9]{2}\.0/sobjects/(\w+)/(\w+)")
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
@@ -44,7 +48,11 @@ class FakeSalesforce(FakeCrm):
         if method == "GET" and one:
             with self.lock:
                 found = self.values.get(long_id(one[2]))
-            return _json(200, {"attributes": {"type": one[1]}, "Id": one[2], **found}) if found else _refused(404, "NOT_FOUND")  # fmt: skip
+            return (
+                _json(200, {"attributes": {"type": one[1]}, "Id": one[2], **found})
+                if found
+                else _refused(404, "NOT_FOUND")
+            )
         if method != "PATCH" or not collection:
             return _refused(404, "NOT_FOUND")
         answer = self.collection(body, collection[1], collection[2])

@@ -50,8 +50,13 @@ def run_frozen(
         )
     done = subprocess.run(
         [*prefix, sys.executable, "-m", "tests.kit.frozen"],
-        input=json.dumps(asked), env=dict(env), capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        input=json.dumps(asked),
+        env=dict(env),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return [Ended(**each) for each in json.loads(done.stdout)]
 

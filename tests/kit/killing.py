@@ -78,10 +78,18 @@ class Sent:
 
     def wire(self, attempt: int = 0) -> dict[str, object]:
         return {
-            "eventId": self.event_id, "subscriptionId": 1, "portalId": 62515, "appId": 5, "attemptNumber": attempt,
-            "occurredAt": self.occurred_ms, "subscriptionType": "contact.propertyChange", "objectId": self.record,
-            "propertyName": self.property, "propertyValue": self.value, "changeSource": "CRM_UI",
-        }  # fmt: skip
+            "eventId": self.event_id,
+            "subscriptionId": 1,
+            "portalId": 62515,
+            "appId": 5,
+            "attemptNumber": attempt,
+            "occurredAt": self.occurred_ms,
+            "subscriptionType": "contact.propertyChange",
+            "objectId": self.record,
+            "propertyName": self.property,
+            "propertyValue": self.value,
+            "changeSource": "CRM_UI",
+        }
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,9 @@ def make_requests(events: int, records: Sequence[int], seed: int) -> list[Reques
     made = []
     for number in range(events):
         name = rng.choice(list(PROPERTIES))
-        made.append(Sent(number + 1, rng.choice(records), name, rng.choice(PROPERTIES[name]), DECEMBER_MS + number * 1000))  # fmt: skip
+        made.append(
+            Sent(number + 1, rng.choice(records), name, rng.choice(PROPERTIES[name]), DECEMBER_MS + number * 1000)
+        )
     order = list(made)
     for _ in range(events // 20):
         moved = order.pop(rng.randrange(len(order)))
@@ -218,17 +228,26 @@ def connect(home: Home, crm: FakeHubSpot, settle: float = 0.1, source: str = "sa
 def environment(home: Home, folder: Path, store_url: str | None = None) -> dict[str, str]:
     """Of the service: a store of its own, and a registry that is not there."""
     return {
-        "CRM_SECRET": SECRET, "CRM_TOKEN": TOKEN, "ACCOUNTSCORE_NOW": AS_OF, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+        "CRM_SECRET": SECRET,
+        "CRM_TOKEN": TOKEN,
+        "ACCOUNTSCORE_NOW": AS_OF,
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
         "ACCOUNTSCORE_STORE_URL": store_url or f"sqlite:///{folder}/store.db",
-        "ACCOUNTSCORE_TRACKING_URI": "http://127.0.0.1:1", "PYTHONPATH": os.getcwd(),
-    }  # fmt: skip
+        "ACCOUNTSCORE_TRACKING_URI": "http://127.0.0.1:1",
+        "PYTHONPATH": os.getcwd(),
+    }
 
 
 @contextlib.contextmanager
 def under_way(
-    home: Home, folder: Path, requests: Sequence[Request], modules: dict[str, str] | None = None, store_url: str | None = None,
+    home: Home,
+    folder: Path,
+    requests: Sequence[Request],
+    modules: dict[str, str] | None = None,
+    store_url: str | None = None,
     fresh: bool = False,
-) -> Iterator[tuple[Service, Sender, Store]]:  # fmt: skip
+) -> Iterator[tuple[Service, Sender, Store]]:
     """The service runs and a sender is at work, both until the block ends."""
     env = environment(home, folder, store_url)
     done = home.run("serving", "migrate", env=env)

@@ -73,6 +73,10 @@ def score_on_spark(tracking_uri: str, model: str, given: Path, out: Path) -> Non
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SPARK, tracking_uri, model, given, out],
-        env=environment, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -78,9 +78,15 @@ def nightly(job: dict[str, str]) -> None:
     champions.refresh()
     store = open_store(f"sqlite:///{job['store']}")
     done = running.run(
-        source, parse_as_of(job["as_of"]), Path(job["out"]), champions, store, make_clock(), KeptScorers(home),
+        source,
+        parse_as_of(job["as_of"]),
+        Path(job["out"]),
+        champions,
+        store,
+        make_clock(),
+        KeptScorers(home),
         running.Options(chunk_rows=CHUNK_ROWS),
-    )  # fmt: skip
+    )
     store.close()
     Path(job["end"]).write_text(json.dumps({"run_id": done.run_id, "resumed": done.resumed_chunks}))
 

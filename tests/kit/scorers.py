@@ -61,9 +61,21 @@ def edge_rows(forest: list[Tree], k: int) -> np.ndarray:
 def train_booster(x: np.ndarray, y: np.ndarray, words: int = 2, trees: int = 40, seed: int = 0, **more: Any) -> str:
     k = x.shape[1]
     data = lgb.Dataset(x, y, categorical_feature=list(range(k - words, k)), free_raw_data=False)
-    settings = {"objective": "binary", "num_leaves": 8, "learning_rate": 0.2, "min_data_in_leaf": 5, "max_cat_to_onehot": 2,
-                "cat_smooth": 1, "min_data_per_group": 5, "verbosity": -1, "seed": seed, "num_threads": 1, "bagging_fraction": 0.8,
-                "bagging_freq": 1, **more}  # fmt: skip
+    settings = {
+        "objective": "binary",
+        "num_leaves": 8,
+        "learning_rate": 0.2,
+        "min_data_in_leaf": 5,
+        "max_cat_to_onehot": 2,
+        "cat_smooth": 1,
+        "min_data_per_group": 5,
+        "verbosity": -1,
+        "seed": seed,
+        "num_threads": 1,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        **more,
+    }
     return str(lgb.train(settings, data, trees).model_to_string())
 
 

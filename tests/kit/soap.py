@@ -68,7 +68,13 @@ class Org:
 
     def head(self) -> dict[str, Any]:
         url = "https://example.my.salesforce.com/services/Soap/c/62.0"
-        return {"OrganizationId": self.organization, "ActionId": "04k3000000000abAAA", "SessionId": SESSION, "EnterpriseUrl": url, "PartnerUrl": url}  # fmt: skip
+        return {
+            "OrganizationId": self.organization,
+            "ActionId": "04k3000000000abAAA",
+            "SessionId": SESSION,
+            "EnterpriseUrl": url,
+            "PartnerUrl": url,
+        }
 
     def notification(self, number: int, record: Mapping[str, Any]) -> Any:
         lead = self.client.get_type(SOBJECT + "Lead")(**record)

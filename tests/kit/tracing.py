@@ -25,8 +25,12 @@ def can_trace() -> str | None:
 
 
 def run_child(
-    server: subprocess.Popen[str], job: Mapping[str, str], log: Path | None, calls: Sequence[str] = (), kill: tuple[str, int] | None = None
-) -> None:  # fmt: skip
+    server: subprocess.Popen[str],
+    job: Mapping[str, str],
+    log: Path | None,
+    calls: Sequence[str] = (),
+    kill: tuple[str, int] | None = None,
+) -> None:
     """Give a server of forks a job and see its child to the end; traced into `log` where there is one, killed at a (call, number)."""
     assert server.stdin is not None
     assert server.stdout is not None
