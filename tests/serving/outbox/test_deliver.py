@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,11 +16,9 @@ from serving.outbox import repository as outbox
 from serving.outbox.deliver import Delivered, Deliverer, pause_after
 from serving.store.connect import Store
 from serving.store.tables import ledger, writebacks
-from serving.vendors.client import retry_after
 from serving.vendors.outbound import Outbound
 from serving.vendors.registry import VENDORS as REGISTERED
 from tests.kit.fake_crm import FakeCrm
-from tests.kit.fake_hubspot import fake_hubspot
 from tests.kit.outbound_case import OutboundCase
 from tests.kit.writebacks import EVERY, VENDORS, connection_to, put, rows
 
@@ -190,19 +187,6 @@ def test_pauses_grow_and_cover_a_day() -> None:
     assert all(later + 1 >= earlier for earlier, later in itertools.pairwise(pauses))
     assert 24 * 3600 < sum(pauses) < 36 * 3600
     assert pause_after(1, 500.0) == 500.0
-
-
-def test_a_retry_after_that_nobody_would_wait_for_is_cut() -> None:
-    assert retry_after("999999999") == 6 * 3600
-
-
-@pytest.mark.parametrize("properties", [{}, {"properties": {"fit": 5}}])
-def test_the_fake_hubspot_can_say_no(properties: dict[str, object]) -> None:
-    body = json.dumps({"inputs": [{"id": "1", **properties}]}).encode()
-    with fake_hubspot() as crm:
-        answer = crm.answer("/crm/v3/objects/contacts/batch/update", body, "Bearer x")
-    assert answer is not None
-    assert answer[0] == 400
 
 
 class TestPace:

@@ -68,7 +68,8 @@ class TestThePage:
     def test_the_files_and_names_that_it_tells_of_are_there(self) -> None:
         text = PAGE.read_text(encoding="utf-8")
         for name in re.findall(
-            r"`([a-z_/]+\.py)`", text.replace("acme", "hubspot").replace("vendors/case_hubspot", "cases")
+            r"`([a-z_/]+\.py)`",
+            text.replace("tests/serving/vendors/case_acme.py", "tests/kit/cases.py").replace("acme", "hubspot"),
         ):
             assert Path(name).exists() or (PAGE.parent / name).exists(), name
         for name in (
