@@ -13,20 +13,19 @@ from features.kit.missing import is_missing
 
 
 def numbers(name: str, column: Any) -> np.ndarray:
-    if hasattr(column, "to_numpy") and hasattr(column, "null_count"):
-        column = column.cast("double") if str(column.type) != "double" else column
-        column = (
-            column.combine_chunks() if hasattr(column, "combine_chunks") and hasattr(column, "num_chunks") else column
-        )
-        values = column.to_numpy(zero_copy_only=False)
-    else:
-        values = column
+    """(n,) float64 of a column of numbers or flags; null, NaN and infinity are NaN.
+
+    `column` is an Arrow or NumPy array or a sequence. Raises `BadInput` with the column's name when it holds anything else.
+    """
     try:
-        found = np.array(
-            [np.nan if v is None else v for v in values] if isinstance(values, (list, tuple)) else values,
-            dtype=np.float64,
-        )
-    except (TypeError, ValueError):
+        if hasattr(column, "to_numpy") and hasattr(column, "null_count"):
+            column = column.cast("double") if str(column.type) != "double" else column
+            whole = column.combine_chunks() if hasattr(column, "num_chunks") else column
+            found = whole.to_numpy(zero_copy_only=False)
+        else:
+            some = [np.nan if v is None else v for v in column] if isinstance(column, (list, tuple)) else column
+            found = np.array(some, dtype=np.float64)
+    except (TypeError, ValueError, NotImplementedError):  # Arrow's errors are among these
         raise BadInput(
             "columns to score",
             [Fault(where=f"column {name}", found="it holds texts", rule="numbers or null", next_step="cast it")],
@@ -47,6 +46,7 @@ def code_of(word: str, codes: Mapping[str, float]) -> float:
 
 
 def words(column: Any, codes: Mapping[str, float]) -> np.ndarray:
+    """(n,) float64 codes of a column of texts, by `code_of`; null and NaN are NaN."""
     if hasattr(column, "dictionary_encode"):
         encoded = column.dictionary_encode()
         chunks = encoded.chunks if hasattr(encoded, "chunks") else [encoded]
