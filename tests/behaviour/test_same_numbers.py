@@ -110,7 +110,7 @@ def test_http(scored: Scored, api: str, given: str) -> None:
         if given == "stored":
             records = [{"entity_id": one} for one in scored.ids[start : start + AT_A_TIME]]
         else:
-            records = [{"signals": row} for row in rows[start : start + AT_A_TIME]]
+            records = [{"signals": row} for row in rows[start : start + AT_A_TIME]]  # type: ignore[dict-item]
         answer = httpx.post(f"{api}/v1/churn-risk/score", json={"records": records, "reasons": 0}, timeout=60).json()
         assert answer["errors"] == []
         answered += [each["probability"] for each in answer["results"]]

@@ -39,7 +39,7 @@ def judged(company: Path, model: str) -> pd.DataFrame:
     found = pd.DataFrame(
         {
             "entity_id": rows.entity_id[learnt.judged].astype(str),
-            "as_of": pd.to_datetime(rows.time[learnt.judged], unit="us", utc=True),  # type: ignore[index]
+            "as_of": pd.to_datetime(rows.time[learnt.judged], unit="us", utc=True),  # type: ignore[call-overload, index]
             "y": rows.y[learnt.judged],
             "model": learnt.judged_log_odds,
         }

@@ -171,7 +171,7 @@ def main() -> None:
         "b": [{"records": [one], "reasons": 5} for one in given],
         "b100": [{"records": given, "reasons": 5}],
     }.items():
-        (scratch / f"{name}.json").write_text("\n".join(json.dumps(body) for body in bodies))
+        (scratch / f"{name}.json").write_text("\n".join(json.dumps(body) for body in bodies))  # type: ignore[attr-defined]
     columns = list(given[0]["signals"])
     frame = {"columns": columns, "data": [[r["signals"][c] for c in columns] for r in given[:1]]}
     (scratch / "mlflow.json").write_text(json.dumps({"dataframe_split": frame}))

@@ -160,7 +160,7 @@ def later(w: World) -> object:
     days = w.kept.get("length")
     if days is None:
         days = length(w)  # type: ignore[assignment]
-    return w.created + pd.to_timedelta(days, unit="D")
+    return w.created + pd.to_timedelta(days, unit="D")  # type: ignore[call-overload]
 
 
 def later_if(w: World, filled: float = 1.0, otherwise: float = 0.0) -> object:

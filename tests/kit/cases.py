@@ -128,7 +128,7 @@ def basic(secret: str, _body: bytes, _address: str, _seconds: int) -> dict[str, 
     """As the library requests logs in."""
     user, _, password = secret.partition(":")
     request = requests.Request("POST", PUBLIC, auth=(user, password)).prepare()
-    return {"authorization": request.headers["Authorization"]}
+    return {"authorization": request.headers["Authorization"]}  # type: ignore[dict-item]
 
 
 def in_query(_secret: str, _body: bytes, _address: str, _seconds: int) -> dict[str, str]:

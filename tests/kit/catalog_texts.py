@@ -65,7 +65,7 @@ def scorer_of(entity: str) -> ScorerSpec:
         format=1,
         model="m",
         title="t",
-        entity=entity,
+        entity=entity,  # type: ignore[arg-type]
         horizon_days=90,
         outcome="left",
         crowd=f"{entity}s",  # type: ignore[arg-type]

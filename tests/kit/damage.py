@@ -40,7 +40,7 @@ def change_leaf(folder: Path) -> None:
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     **{
-        f"flipped bit in {n}": (lambda d, n=n: flip(d / n), "sha256 differs")
+        f"flipped bit in {n}": (lambda d, n=n: flip(d / n), "sha256 differs")  # type: ignore[misc]
         for n in ("scorer.json", "linear.json", "golden.json", "booster.txt", "tables.npz")
     },  # type: ignore[misc]
     "truncated": (

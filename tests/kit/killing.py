@@ -365,7 +365,7 @@ def _wrong(home: Home, acknowledged: set[tuple[str, str, str, int]], made: Seque
         if decision is None or decision["no_score"] is not None:
             wrong += 1
             continue
-        inputs = inputs_of(decision, scorer)
+        inputs = inputs_of(decision, scorer)  # type: ignore[arg-type]
         expected = {COLUMN_OF[name]: value for (r, name), (_, value) in newest.items() if r == record}
         wrong += any(inputs[column] != value for column, value in expected.items())
         probability = scorer.probability(scorer.encode({name: [inputs[name]] for name in inputs}))

@@ -89,7 +89,7 @@ def random_shapes(x: np.ndarray, words: int = 2, seed: int = 0) -> LinearPart:
         else:
             knots.append(np.unique(np.nanquantile(x[:, j], np.linspace(0, 1, 9))))
             values.append(rng.normal(size=len(knots[-1])))
-    return LinearPart(knots, values, rng.normal(size=x.shape[1]).tolist(), -0.5)
+    return LinearPart(knots, values, rng.normal(size=x.shape[1]).tolist(), -0.5)  # type: ignore[attr-defined]
 
 
 def make_signals(numbers: int = 6, words: int = 2) -> list[Signal]:

@@ -45,7 +45,7 @@ def for_all(tmp_path_factory: pytest.TempPathFactory) -> Champion:
 
 def kept(plan: str | None, usual: str = "eligible", own: str | None = None) -> dict[str, StoredSignals]:
     values = {"number_0": 1.5, "word_0": "beta", "plan": plan}
-    return {"acme": StoredSignals(NOW_US, usual, 1000.0, values, None, own)}
+    return {"acme": StoredSignals(NOW_US, usual, 1000.0, values, None, own)}  # type: ignore[arg-type]
 
 
 def code(champion: Champion, body: str, rows: dict[str, StoredSignals] | None = None) -> tuple[str | None, str]:

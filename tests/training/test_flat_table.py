@@ -143,7 +143,7 @@ class TestOutcome:
         ],
     )
     def test_a_label_of_other_kinds_is_told_what_to_write(self, values: list[str | None], next_step: str) -> None:
-        frame = leads().assign(won=(values * 600)[:600])
+        frame = leads().assign(won=(values * 600)[:600])  # type: ignore[arg-type]
         with pytest.raises(UserMistake, match=rf"a label has two.*{next_step}"):
             flat_rows(pa.Table.from_pandas(frame), Ask("won"))
 

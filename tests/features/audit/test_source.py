@@ -159,7 +159,7 @@ class TestTables:
         usage = [event | {"event_time": at("2024-01-01") + dt.timedelta(hours=n)} for n in range(200)]
         usage += [u | {"known_time": u["event_time"] + dt.timedelta(days=20)} for u in usage[:50]]
         tables = {"accounts": [{"account_id": "a", "event_time": at("2023-01-01")}], "usage": usage + usage[:100]}
-        found = {f.code: f for f in table_findings(make_source(tmp_path, tables))}
+        found = {f.code: f for f in table_findings(make_source(tmp_path, tables))}  # type: ignore[arg-type]
         assert found["arrives_late"].severity == "medium"
         assert found["arrives_late"].numbers["days"] == 20.0
         assert found["repeated_rows"].numbers["rows"] == 100

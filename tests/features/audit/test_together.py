@@ -24,7 +24,7 @@ class TestTogether:
     def lengths(self, renamed: bool = False) -> pd.DataFrame:
         names = dict(zip(LENGTHS, ("q1", "q2", "q3"), strict=True)) if renamed else {n: n for n in LENGTHS}
         leaks = {names[n]: make for n, make in LENGTHS.items()}
-        return draw(Plan("lengths", "won", HONEST, leaks, rate=0.27), seed=3, rows=3_000).frame
+        return draw(Plan("lengths", "won", HONEST, leaks, rate=0.27), seed=3, rows=3_000).frame  # type: ignore[arg-type]
 
     def test_lengths_and_their_ratio(self) -> None:
         found = audit_table(self.lengths(), "won")

@@ -91,7 +91,7 @@ def leads(bought: bool, tell: bool = True) -> Tables:
         for i in range(0, 400, 1 if bought else 3)
     ]  # fmt: skip
     touches = [{"lead_id": f"l{i % 400:03}", "kind": "call", "event_time": day(i)} for i in range(760)]
-    return {"leads": rows, "accounts": accounts, "touches": touches} | ({"opportunities": deals} if tell else {})
+    return {"leads": rows, "accounts": accounts, "touches": touches} | ({"opportunities": deals} if tell else {})  # type: ignore[return-value]
 
 
 def snapshot(different: bool) -> Tables:

@@ -68,7 +68,7 @@ class TestCredits:
         from features.panel.build import build_panel
 
         source = self.source(tmp_path)
-        spells = read_outcomes(source, CHURN).spells
+        spells = read_outcomes(source, CHURN).spells  # type: ignore[attr-defined]
         assert spells is not None
         assert len(spells) == 1, "one time of paying, from February to May"
         panel = build_panel(source, "account", [at("2024-03-15")], only=["mrr"])

@@ -22,7 +22,7 @@ def one_by_one(scorer: Scorer, x: np.ndarray, effects: np.ndarray, k: int) -> li
             for name, v in zip(scorer.names, row.tolist(), strict=True)
         }
         found.append([(r.signal, r.effect, r.share, r.text, r.members) for r in scorer.reasons(values, own, k)])
-    return found
+    return found  # type: ignore[return-value]
 
 
 def together(scorer: Scorer, x: np.ndarray, effects: np.ndarray, k: int) -> list[list[tuple[object, ...]]]:

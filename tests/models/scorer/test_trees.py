@@ -31,7 +31,7 @@ class TestTrees:
     )
     def test_reasons_equal_lightgbm(self, settings: dict[str, object]) -> None:
         x, y = random_rows(1_500)
-        text = train_booster(x, y, **settings)
+        text = train_booster(x, y, **settings)  # type: ignore[arg-type]
         reasons = TreeReasons(parse(text), tabulate(parse(text), x.shape[1]), x.shape[1])
         expected = lgb.Booster(model_str=text).predict(odd_rows(), pred_contrib=True)
         found = reasons.effects(odd_rows())
@@ -62,7 +62,7 @@ class TestEdges:
     @pytest.mark.parametrize("settings", [{}, {"use_missing": False}, {"zero_as_missing": True}], ids=str)
     def test_reasons_equal_lightgbm_there(self, settings: dict[str, object], seed: int) -> None:
         x, y = random_rows(1_000, seed=seed)
-        text = train_booster(x, y, seed=seed, **settings)
+        text = train_booster(x, y, seed=seed, **settings)  # type: ignore[arg-type]
         rows = edge_rows(parse(text), x.shape[1])
         found, expected = reasons_of(text, x.shape[1]).effects(rows), contributions(text, rows)
         assert np.abs(found - expected[:, :-1]).max() < 1e-12

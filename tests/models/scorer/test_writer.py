@@ -68,7 +68,7 @@ class TestFolder:
     def test_writing_into_a_folder_that_exists(self, folder: Path) -> None:
         with pytest.raises(FileExistsError):
             make_scorer(folder)
-        assert write_scorer
+        assert write_scorer  # type: ignore[truthy-function]
 
 
 class TestPopulation:

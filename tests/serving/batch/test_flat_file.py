@@ -101,7 +101,7 @@ class TestNumbers:
         assert pq.read_table(tmp_path / "whole.parquet").equals(pq.read_table(tmp_path / "parts.parquet"))
 
     def test_a_word_never_seen_and_a_number_that_is_none(self, scorer: Path, tmp_path: Path) -> None:
-        rows = frame(3, seed=3).assign(plan=["gold", "basic", None], size=["12.0", "many", None])
+        rows = frame(3, seed=3).assign(plan=["gold", "basic", None], size=["12.0", "many", None])  # type: ignore[list-item]
         rows.to_parquet(tmp_path / "in.parquet")
         done = flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet")
         assert done.no_numbers == {"size": 1}
@@ -161,7 +161,7 @@ class TestReasons:
             assert [r["text"] for r in own] == [t for t in texts if isinstance(t, str)]
 
     def test_they_are_those_of_each_record_to_the_bit(self, scorer: Path, tmp_path: Path) -> None:
-        frame(200, seed=5).assign(plan=["gold", "basic", None, "pro"] * 50).to_parquet(tmp_path / "in.parquet")
+        frame(200, seed=5).assign(plan=["gold", "basic", None, "pro"] * 50).to_parquet(tmp_path / "in.parquet")  # type: ignore[list-item]
         flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet", reasons=4)
         loaded = Scorer.load(scorer)
         rows = pq.read_table(tmp_path / "out.parquet").to_pylist()

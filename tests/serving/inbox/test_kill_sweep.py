@@ -113,7 +113,7 @@ def sweep(cycles: Cycles, folder: Path, every: int, early: bool = False) -> tupl
         killed += was_killed
         if not clean:
             bad.append((call, number, verdict))
-    return killed, bad
+    return killed, bad  # type: ignore[return-value]
 
 
 def test_killed_at_some_calls(cycles: Cycles, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ class TestProtectionsOutliveTheStore:
                 return kept, self.quiet(new), set(connection.execute(select(signals.c.entity_id)).scalars())
 
         expected = KeptProtections(erasures=1, erased_again=1, objections=1, removals=1)
-        assert restored(home_copy.load(home)) == (expected, self.HELD, {"coda"})
+        assert restored(home_copy.load(home)) == (expected, self.HELD, {"coda"})  # type: ignore[comparison-overlap]
         # The sabotaged twin: nobody asks the home.
         assert restored(None) == (KeptProtections(), set(), {"acme", "coda", "echo"})
 

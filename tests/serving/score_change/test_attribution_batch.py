@@ -69,7 +69,7 @@ class TestMany:
                 LAST: float(rng.integers(0, 60)),
                 WINDOW: float(rng.integers(0, 9)),
             }
-            words = {f"word_{i}": rng.choice([*WORDS, "gold", None]) for i in range(2)}
+            words = {f"word_{i}": rng.choice([*WORDS, "gold", None]) for i in range(2)}  # type: ignore[arg-type]
             numbers = {f"number_{i}": rng.normal() * 10.0 ** (i * rng.integers(0, 2)) for i in range(3, 6)}
             row = inputs(**some, **words, **numbers)
             found.append({name: None if rng.random() < 0.1 else value for name, value in row.items()})

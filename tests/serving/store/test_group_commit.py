@@ -35,7 +35,7 @@ class TestGroupWriter:
         gate = threading.Event()
         writer.submit(lambda _c: gate.wait(10))  # the jobs below end in one transaction
         good = [
-            writer.submit(lambda c, n=n: insert_new(c, inbox, [letter(f"k{n}")], ("connection", "dedupe_key")))
+            writer.submit(lambda c, n=n: insert_new(c, inbox, [letter(f"k{n}")], ("connection", "dedupe_key")))  # type: ignore[misc]
             for n in range(3)
         ]
         bad = writer.submit(lambda _c: 1 / 0)
@@ -53,9 +53,9 @@ class TestGroupWriter:
         try:
             for key in ("a", "b"):
                 row = letter(key)
-                writer.submit(lambda c, row=row: c.execute(insert(inbox), [row])).result(10)
+                writer.submit(lambda c, row=row: c.execute(insert(inbox), [row])).result(10)  # type: ignore[misc]
                 with pytest.raises(IntegrityError):  # the same key again, by a statement that does not look
-                    writer.submit(lambda c, row=row: c.execute(insert(inbox), [row])).result(10)
+                    writer.submit(lambda c, row=row: c.execute(insert(inbox), [row])).result(10)  # type: ignore[misc]
         finally:
             writer.close()
         with store.read() as connection:
@@ -79,7 +79,7 @@ class TestGroupWriter:
     def test_closing_commits_what_was_submitted_and_refuses_what_comes_later(self, store: Store) -> None:
         writer = GroupWriter(store)
         futures = [
-            writer.submit(lambda c, n=n: insert_new(c, inbox, [letter(f"k{n}")], ("connection", "dedupe_key")))
+            writer.submit(lambda c, n=n: insert_new(c, inbox, [letter(f"k{n}")], ("connection", "dedupe_key")))  # type: ignore[misc]
             for n in range(600)
         ]
         writer.close()

@@ -233,7 +233,7 @@ def score_of(home: Home, store: Store, side: Side, record: int, values: Mapping[
     scorer = Scorer.load(pointer.path)
     with store.read() as connection:
         query = select(decisions).where(decisions.c.entity_id == entity).order_by(decisions.c.id.desc()).limit(1)
-        inputs = inputs_of(connection.execute(query).mappings().one(), scorer)
+        inputs = inputs_of(connection.execute(query).mappings().one(), scorer)  # type: ignore[arg-type]
     assert {name: inputs[name] for name in values} == values
     return int(scorer.percentile(scorer.probability(scorer.encode({name: [inputs[name]] for name in inputs})))[0])
 

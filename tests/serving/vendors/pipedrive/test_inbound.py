@@ -42,7 +42,7 @@ def parse(content: Any) -> list[Event | None]:
 
 
 def told(content: Any) -> list[tuple[str, str, str | None, str | None] | None]:
-    return [each and (each.effect, each.object_id, each.property, each.value) for each in parse(content)]
+    return [each and (each.effect, each.object_id, each.property, each.value) for each in parse(content)]  # type: ignore[misc]
 
 
 def verify(*values: str, secrets: tuple[str, ...] = (SECRET,)) -> bool:
