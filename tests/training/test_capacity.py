@@ -32,7 +32,7 @@ class TestParse:
 
     @pytest.mark.parametrize(("text", "share"), [("1", 1.0), ("0.25", 0.25), ("100%", 1.0), (" 2.5 % ", 0.025)])
     def test_a_share(self, text: str, share: float) -> None:
-        assert parse(text) == Capacity(share=pytest.approx(share))
+        assert parse(text) == Capacity(share=pytest.approx(share))  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         "text", ["0", "2", "0%", "101%", "many", "", "-1 per day", "0 per day", "10 per fortnight"]

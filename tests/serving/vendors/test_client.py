@@ -54,10 +54,10 @@ class TestJudge:
     @pytest.mark.parametrize("status", [401, 403])
     def test_a_wrong_token_waits_a_minute_at_least_and_counts_no_attempt(self, status: int) -> None:
         assert (failure(status).retry_after, failure(status).paused) == (60.0, True)
-        assert failure(status, **{"retry-after": "90"}).retry_after == 90.0
+        assert failure(status, **{"retry-after": "90"}).retry_after == 90.0  # type: ignore[arg-type]
 
     def test_too_many_requests_count_no_attempt(self) -> None:
-        error = failure(429, **{"retry-after": "7"})
+        error = failure(429, **{"retry-after": "7"})  # type: ignore[arg-type]
         assert (str(error), error.retry_after, error.paused) == ("HTTP 429", 7.0, True)
 
     def test_a_locked_record_waits_as_long_as_the_vendor_needs(self) -> None:
