@@ -1,7 +1,7 @@
-"""Backup and restore. A backup is one SQLite file, a whole store, whichever database it came from: consistent as of one
-moment while everything runs, and restored into either database.
+"""Backup and restore. A backup is one SQLite file with the whole store, from either database: consistent as of one
+moment while all processes run. It can be restored into either database.
 
-A restore takes back what came after the backup, and says how much. What protects somebody it does not take back: see
+A restore removes what is newer than the backup, and counts it. Protections are not removed: see
 `serving.privacy.protections`."""
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CHECKED = "the file is no backup, or it is damaged"
 
 
 def backup(store: Store, file: Path) -> int:
-    """Write the store into a new file and return its size in bytes. Raises `UserMistake` when the file is there already,
+    """Write the store into a new file and return its size in bytes. Raises `UserMistake` when the file exists, and
     `StoreAway`; then no file is left."""
     if file.exists():
         raise UserMistake(f"{str(file)!r} is there already: name a new file")
@@ -53,21 +53,21 @@ def backup(store: Store, file: Path) -> int:
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one table: what a store had and its backup has not."""
+    """How a store's table differs from the backup's."""
 
     lost: int
-    """Rows that are new or were changed since the backup."""
+    """Rows that were added or changed since the backup."""
     returned: int
     """Rows that were deleted since the backup."""
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore did, in rows by table."""
+    """The result of a restore, in rows by table."""
 
     rows: dict[str, int]
     taken_back: dict[str, Difference]
-    """Tables in which nothing differed are not there."""
+    """Only tables that differed."""
     kept: KeptProtections
 
 
@@ -80,15 +80,16 @@ def restore(
     overwrite: bool = False,
     told: Protections | None = None,
 ) -> Restored:
-    """Put a backup's rows into a migrated store, in one transaction. What is newer in the store and protects somebody stays.
+    """Put a backup's rows into a migrated store, in one transaction. Protections that are newer stay.
 
-    A backup of an older revision is migrated on the way. `connections` tell which events are of whom (`protections.apply`). `told` is
-    what the home tells (`serving.privacy.home_copy`): it stays too, where the store is a new one in the place of one that was lost.
-    Raises `UserMistake` for a file that is no backup and, without `overwrite`, for a store that has rows.
+    A backup of an older revision is migrated first. `connections` map events to entities (`protections.apply`). `told`
+    are the home's protections (`serving.privacy.home_copy`), which stay too: they matter when the store is new because
+    the old one was lost. Raises `UserMistake` for a file that is no backup and, without `overwrite`, for a store with
+    rows.
     """
     if not file.is_file():
         raise UserMistake(f"there is no file {str(file)!r}")
-    # Beside it there is room for a copy of it; a folder of backups may be one that can only be read.
+    # The copy goes beside the backup, where there is room for it; into the system's folder if that one is read-only.
     beside = file.absolute().parent if unwritable(file.absolute().parent) is None else None
     with tempfile.TemporaryDirectory(dir=beside) as scratch:
         copy = Path(scratch) / "store.db"
@@ -98,7 +99,7 @@ def restore(
         try:
             migrate(source)
             with source.read() as there, store.write() as here:
-                # Nobody erases or objects between the look at what protects and the restore.
+                # Locked, so that nobody erases or objects between reading the protections and the restore.
                 protections.lock(here, *metadata.sorted_tables)
                 held = protections.read(here).joined(told or Protections())
                 taken_back = _taken_back(there, here) if overwrite else {}
@@ -114,9 +115,10 @@ def _taken_back(there: Connection, here: Connection) -> dict[str, Difference]:
         if table is generations:
             continue
         lost = matched = 0
-        # An objection that was taken back is as good as deleted.
+        # A protection that was taken back counts as deleted.
         holding = [holds(table)] if "taken_back_at" in table.c else []
-        in_parts = {"yield_per": ROWS_AT_A_TIME}  # of this statement alone: a cursor of Postgres can nothing but select
+        # For this statement only: Postgres allows a server-side cursor only for a SELECT.
+        in_parts = {"yield_per": ROWS_AT_A_TIME}
         for part in here.execute(select(table).where(*holding), execution_options=in_parts).partitions():
             keys = [tuple(row._mapping[column.name] for column in table.primary_key) for row in part]
             of_backup = select(table).where(*holding, tuple_(*table.primary_key).in_(keys))
@@ -153,7 +155,7 @@ def _copy_rows_out(store: Store, partial: Path) -> None:
 
 
 def _one_file(partial: Path) -> None:
-    """Nothing beside it that would have to be copied too."""
+    """Leave WAL mode, so that the backup is a single file."""
     connection = sqlite3.connect(partial)
     try:
         connection.execute("PRAGMA journal_mode = DELETE")
@@ -187,7 +189,7 @@ def _replace(there: Connection, here: Connection, overwrite: bool) -> dict[str, 
             here.execute(insert(table), [dict(row) for row in part])
             counted[table.name] += len(part)
         _count_on(here, table)
-    for name in {*before, *read_generations(here)}:  # running processes read all anew
+    for name in {*before, *read_generations(here)}:  # so that running processes reload everything
         value = max(before.get(name, 0), read_generations(here).get(name, 0)) + 1
         here.execute(delete(generations).where(generations.c.name == name))
         here.execute(insert(generations), [{"name": name, "value": value}])
@@ -195,7 +197,7 @@ def _replace(there: Connection, here: Connection, overwrite: bool) -> dict[str, 
 
 
 def _count_on(here: Connection, table: Table) -> None:
-    """Postgres counts keys up by a sequence, which rows that bring their own do not move."""
+    """Set the sequence of Postgres to the newest key: inserting rows with keys does not advance it."""
     key = table.autoincrement_column
     if here.dialect.name == "postgresql" and key is not None:
         newest = here.execute(select(func.max(key))).scalar()

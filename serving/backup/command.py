@@ -44,18 +44,18 @@ def restore(
     from serving.store.migrate import migrate
 
     settings = ServingSettings.from_env()
-    suppression_export.require_writable(settings.base.home)  # the erasures of a backup are told there
+    suppression_export.require_writable(settings.base.home)  # the backup's erasures are published there
     configs = read_connections(settings.base.connections).mapped.values()
     store = open_store(settings.base.store_url)
     migrate(store)
-    told = home_copy.load(settings.base.home)  # where the store is a new one, nothing else knows of it
+    told = home_copy.load(settings.base.home)  # if the store is new, only the home has them
     done = read(store, file, system_us(), configs, overwrite=overwrite, told=told)
     left = service.settle(store, settings.base.home)
     store.close()
     typer.echo(f"restored: {counted(done.rows)}")
     kept = done.kept
     if done.taken_back:
-        # What was put back over the backup's rows was not taken back.
+        # Protections that were applied again were not taken back.
         again = {
             "objections": kept.objections,
             "tombstones": kept.erasures,

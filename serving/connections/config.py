@@ -1,4 +1,4 @@
-"""Connections: one TOML file per CRM account says how its objects and properties are our tables and columns.
+"""Connections: one TOML file per CRM account maps its objects and properties to our tables and columns.
 
     vendor = "hubspot"
     public_url = "https://scores.example.com"     # this service as the CRM reaches it, without /webhooks/...
@@ -20,8 +20,8 @@
     OPEN = "open"
     UNQUALIFIED = "disqualified"
 
-A property that is not in `columns` is kept under its own name as custom; it is a signal where the source has a custom column
-of that name. Where scores are written is said in `[writeback]`, see `serving/connections/writeback.py`.
+A property that is not in `columns` is stored sealed under its own name, and used where the source has a custom column
+of that name. `[writeback]` says where scores are written: see `serving/connections/writeback.py`.
 
 The file's name, without `.toml`, is the name in `/webhooks/{connection}`.
 """
@@ -51,7 +51,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 @dataclass(frozen=True)
 class Mapped:
-    """How one kind of object in the CRM is a row of ours."""
+    """Maps one kind of object in the CRM to one of our tables."""
 
     table: str
     key: str
@@ -65,7 +65,7 @@ class Mapped:
         return self.key.replace("{id}", object_id)
 
     def id_of(self, key: str) -> str | None:
-        """The CRM's record id of a key of ours; None for a key that is not of the template.
+        """The CRM's record id in one of our keys; None for a key that does not fit the template.
 
         >>> mapped = Mapped("leads", "lead_{id}", {}, {})
         >>> mapped.id_of("lead_7"), mapped.id_of("x7"), mapped.id_of("lead_")
@@ -93,11 +93,11 @@ class ConnectionConfig:
     writeback: WriteBack = field(default_factory=WriteBack)
     older_signatures: bool = False
     organizations: tuple[str, ...] = ()
-    """Of a vendor whose events name the organisation that sends: those that may."""
+    """The organisations that may send, for vendors whose events name theirs. Empty for all other vendors."""
 
     @property
     def inbound(self) -> Inbound:
-        """Of a connection that is receiving."""
+        """The vendor's webhooks. Only for a connection that receives some."""
         found = VENDORS[self.vendor].inbound
         assert found is not None
         return found
@@ -109,20 +109,21 @@ Faults = Mapping[str, Sequence[Fault]]
 
 @dataclass(frozen=True)
 class Connections:
-    """The connections of a folder, and what is wrong with each: one that has a fault is off, and the others are not."""
+    """The connections of a folder, and the faults of each. A connection with a fault is off; the others are not
+    affected."""
 
     mapped: Mapping[str, ConnectionConfig]
     """Those whose file has no fault, whether or not their secrets are set."""
     unread: Faults
-    """Files with a fault: nothing is known of the connection but its name."""
+    """Files with a fault: only the connection's name is known."""
     unsigned: Faults
-    """Secrets that CRMs sign with and that are not set: webhooks are not taken."""
+    """Connections whose webhook secrets are not set: webhooks are refused."""
     silent: Faults
-    """Tokens that are not set: scores are queued and not written."""
+    """Connections whose write-back token is not set: scores are queued and not written."""
 
     @property
     def receiving(self) -> dict[str, ConnectionConfig]:
-        """Those whose webhooks are taken: their secrets are set, and their vendor sends some."""
+        """Those whose webhooks are accepted: the vendor sends some, and their secrets are set."""
         return {
             name: config
             for name, config in self.mapped.items()
@@ -130,7 +131,7 @@ class Connections:
         }
 
     def off(self, *kinds: Faults) -> dict[str, list[Fault]]:
-        """The faults of some kinds by name, those of files first."""
+        """Faults by connection: those of the files first, then those of `kinds`."""
         found: dict[str, list[Fault]] = {}
         for kind in (self.unread, *kinds):
             for name, faults in kind.items():
@@ -139,14 +140,14 @@ class Connections:
 
 
 def tell(off: Faults, what: str = "connection.off") -> None:
-    """One line in the log for each fault."""
+    """Log one line for each fault."""
     for name, faults in off.items():
         for fault in faults:
             log.error("%s connection=%s why=%s", what, name, fault)
 
 
 def one_of(found: Connections, name: str) -> ConnectionConfig:
-    """The connection of a name. Raises `BadInput` with its faults, `UserMistake` when there is none."""
+    """The connection of that name. Raises `BadInput` with its faults, `UserMistake` when there is none."""
     if name in found.unread:
         raise BadInput(f"connection {name}", found.unread[name])
     if name not in found.mapped:
@@ -162,7 +163,8 @@ def load_connections(
     secrets_needed: bool = True,
     tokens_needed: bool = False,
 ) -> dict[str, ConnectionConfig]:
-    """Every connection of a folder, by name; none when there is no folder. Raises `BadInput` with all faults of all files at once."""
+    """Every connection of a folder, by name; none when there is no folder. Raises `BadInput` with all faults of all
+    files."""
     found = read_connections(folder, environ)
     kinds = ([found.unsigned] if secrets_needed else []) + ([found.silent] if tokens_needed else [])
     faults = [fault for of_one in found.off(*kinds).values() for fault in of_one]
@@ -182,7 +184,7 @@ def read_connections(folder: Path, environ: Mapping[str, str] | None = None) -> 
         try:
             if path.exists() and not (
                 path.is_file() or path.is_dir()
-            ):  # a pipe would be waited for, and a device has no end
+            ):  # reading a pipe would block, and a device has no end
                 raise OSError(errno.EINVAL, "it is no file")
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -225,7 +227,7 @@ def read_connections(folder: Path, environ: Mapping[str, str] | None = None) -> 
 
 @dataclass
 class _Found:
-    """What is in one file, with its secrets."""
+    """The connection of one file, and the faults of the file and of its secrets."""
 
     connection: ConnectionConfig | None = None
     faults: list[Fault] = field(default_factory=list)
@@ -256,7 +258,8 @@ def _read(path: Path, content: dict[str, Any], env: Mapping[str, str]) -> _Found
 
 
 def _secrets(path: Path, content: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[str | Fault]:
-    """The secrets that CRMs sign with. They are looked at whatever else is wrong with the file, so that all is said at once."""
+    """The secrets that the CRM signs with, or their faults. They are checked even if the file has other faults, so that
+    all are reported at once."""
     vendor = VENDORS.get(str(content.get("vendor")))
     if vendor is not None and vendor.inbound is None:
         return
@@ -275,6 +278,16 @@ def _connection(name: str, read: ConnectionFile, secrets: tuple[str, ...], token
     written = read.writeback.write_back(outbound, token) if read.writeback and outbound else WriteBack()
     objects = {each: Mapped(o.table, o.key, o.columns, o.values) for each, o in read.objects.items()}
     return ConnectionConfig(
-        name, read.vendor, read.public_url, read.source, Path(read.data) if read.data else None, objects, secrets,
-        read.settle_seconds, frozenset(read.portal_ids), written, read.older_signatures, read.organizations,
-    )  # fmt: skip
+        name,
+        read.vendor,
+        read.public_url,
+        read.source,
+        Path(read.data) if read.data else None,
+        objects,
+        secrets,
+        read.settle_seconds,
+        frozenset(read.portal_ids),
+        written,
+        read.older_signatures,
+        read.organizations,
+    )

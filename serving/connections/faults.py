@@ -1,4 +1,4 @@
-"""Faults of a TOML file that pydantic models read: every one with its place, what is there, the rule and the next step."""
+"""Turns pydantic's errors about a TOML file into faults: place, what is there, the rule and the next step."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from features.kit.errors import Fault
 
 
 class TomlTable(BaseModel):
-    """A table of a TOML file: its own keys and no others, every value of its own kind."""
+    """A table of a TOML file: unknown keys and values of another type are faults."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def fail(found: str, rule: str, next_step: str) -> NoReturn:
-    """Raised in a validator, this is the `Fault` of its key. `found` never is a secret."""
+    """Called in a validator, this makes the `Fault` of its key. `found` must never be a secret."""
     raise PydanticCustomError("fault", "{found}", {"found": found, "rule": rule, "next_step": next_step})
 
 
 def says(rule: str, next_step: str, *, secret: bool = False) -> WrapValidator:
-    """What is said of a key whose value is not of its kind; of what may be a `secret` only its type is."""
+    """A validator whose `Fault` says `rule` and `next_step` when the value is of another type. Of a value that may be a
+    `secret` only the type is shown."""
 
     def check(value: Any, handler: Callable[[Any], Any]) -> Any:
         try:
@@ -35,17 +36,21 @@ def says(rule: str, next_step: str, *, secret: bool = False) -> WrapValidator:
 
 
 def faults_of(error: ValidationError, file: str, keys: Callable[[Sequence[str]], Sequence[str]]) -> Iterator[Fault]:
-    """The faults of a file, one for each place. `keys` says which keys the table at a place has."""
+    """The faults of a file, one for each place. `keys` gives the keys that the table at a place may have."""
     seen: set[str] = set()
     for each in error.errors(include_url=False):
         place = [part for part in each["loc"] if isinstance(part, str) and part != "[key]"]
         where = place_of(place)
-        if where in seen:  # of a list the first item that is wrong says enough
+        if where in seen:  # one fault is enough for a list
             continue
         seen.add(where)
         said = each.get("ctx", {})
         if each["type"] == "extra_forbidden":
-            said = {"found": "no such key", "rule": f"one of {', '.join(keys(place[:-1]))}", "next_step": "remove it or mend its name"}  # fmt: skip
+            said = {
+                "found": "no such key",
+                "rule": f"one of {', '.join(keys(place[:-1]))}",
+                "next_step": "remove it or mend its name",
+            }
         elif each["type"] != "fault":  # a text in the place of a table
             step = f"write {where}" if where.endswith("]") else "write a table"
             said = {"found": type(each["input"]).__name__, "rule": "a table", "next_step": step}
@@ -53,7 +58,7 @@ def faults_of(error: ValidationError, file: str, keys: Callable[[Sequence[str]],
 
 
 def place_of(place: Sequence[str]) -> str:
-    """Where in a connection's file a key or a table is, in words.
+    """The place of a key or a table in a connection's file, in words.
 
     >>> [place_of(p.split("/")) for p in ("source", "objects/contact", "objects/contact/key", "objects/contact/columns/city")]
     ['key source', '[objects.contact]', '[objects.contact], key key', '[objects.contact], columns.city']

@@ -1,4 +1,4 @@
-"""The file of a connection as pydantic models: what may stand in it, with every fault at once."""
+"""The file of a connection as pydantic models, which report all faults at once."""
 
 from __future__ import annotations
 
@@ -24,17 +24,22 @@ from serving.vendors.outbound import Outbound
 from serving.vendors.registry import VENDORS, Vendor
 
 INBOUND_KEYS = (
-    "public_url", "secret_env", "secret_envs", "secret_files", "portal_ids", "older_signatures", "organizations",
-)  # fmt: skip
-"""Those that are about webhooks: of no use for a system that sends none."""
+    "public_url",
+    "secret_env",
+    "secret_envs",
+    "secret_files",
+    "portal_ids",
+    "older_signatures",
+    "organizations",
+)
+"""Keys about webhooks: faults for a vendor that sends none."""
 _STATES = [table.name for table in TABLES.values() if table.kind == "state"]
 _NAMES = says(
     "names of the environment variables that hold the CRM's client secret, never the secret itself",
-    'write secret_envs = ["HUBSPOT_CLIENT_SECRET"]', secret=True,
-)  # fmt: skip
-_FILES = says(
-    "paths of files that hold one secret each", 'write secret_files = ["/run/secrets/hubspot"]', secret=True
-)  # fmt: skip
+    'write secret_envs = ["HUBSPOT_CLIENT_SECRET"]',
+    secret=True,
+)
+_FILES = says("paths of files that hold one secret each", 'write secret_files = ["/run/secrets/hubspot"]', secret=True)
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -60,7 +65,7 @@ def _public_url(value: Any, info: ValidationInfo) -> str:
     parts = split_url(value)
     if parts is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
         rule = "the address of this service as the CRM calls it, with https:// and without /webhooks/..."
-        # A password or a key may stand in it, and is not repeated.
+        # It may hold a password or a key, so it is not repeated.
         shown = "is none" if isinstance(value, str) and ("@" in value or "?" in value) else repr(value)
         fail(shown, rule, 'write public_url = "https://scores.example.com"')
     return str(value).rstrip("/")
@@ -112,12 +117,10 @@ PropertyName = Annotated[str, PlainValidator(_column)]
 
 
 class ObjectTable(TomlTable):
-    """`[objects.NAME]`: how one kind of object in the CRM is a row of ours."""
+    """`[objects.NAME]`: maps one kind of object in the CRM to one of our tables."""
 
     table: Annotated[str, PlainValidator(_table)] = Field(None, validate_default=True)
-    key: Annotated[
-        str, AfterValidator(_once), says("a text with {id} in it once", 'write key = "{id}"')
-    ] = "{id}"  # fmt: skip
+    key: Annotated[str, AfterValidator(_once), says("a text with {id} in it once", 'write key = "{id}"')] = "{id}"
     columns: dict[str, PropertyName] = Field(default_factory=dict)
     values: dict[PropertyName, Annotated[dict[str, str], says("a table of theirs = ours, both text", "mend it")]] = (
         Field(default_factory=dict)
@@ -125,7 +128,8 @@ class ObjectTable(TomlTable):
 
 
 class ConnectionFile(TomlTable):
-    """A connection's file, as the head of `serving/connections/config.py` says it. Validated in the context of `read_file`."""
+    """A connection's file: its keys stand at the head of `serving/connections/config.py`. Needs the validation context
+    that `read_file` makes."""
 
     vendor: Annotated[str, PlainValidator(_vendor)] = Field(None, validate_default=True)
     public_url: Annotated[str, PlainValidator(_public_url)] = Field(None, validate_default=True)
@@ -138,16 +142,14 @@ class ConnectionFile(TomlTable):
     data: Annotated[
         Annotated[str, Field(pattern=r"^[^\x00]*$")] | None, says("a folder, as text", "put it in quotes")
     ] = None
-    settle_seconds: Annotated[
-        float, Field(ge=0, le=3600), says("a number of seconds from 0 to 3600", "write 1.0")
-    ] = 1.0  # fmt: skip
+    settle_seconds: Annotated[float, Field(ge=0, le=3600), says("a number of seconds from 0 to 3600", "write 1.0")] = (
+        1.0
+    )
     portal_ids: Annotated[list[int], says("a list of whole numbers", "write portal_ids = [62515]")] = Field(
         default_factory=list
     )
     older_signatures: Annotated[bool, says("true or false", "write older_signatures = false")] = False
-    organizations: Annotated[
-        tuple[str, ...], PlainValidator(_organizations)
-    ] = Field((), validate_default=True)  # fmt: skip
+    organizations: Annotated[tuple[str, ...], PlainValidator(_organizations)] = Field((), validate_default=True)
     objects: dict[str, ObjectTable] = Field(None, validate_default=True)
     writeback: WriteBackTable | None = None
 
@@ -171,7 +173,7 @@ class ConnectionFile(TomlTable):
 
 
 class _Unknown(Outbound):
-    """In the place of a vendor that there is not: what is wrong for every vendor is said beside its name."""
+    """Stands in for an unknown vendor, so that faults that hold for every vendor are reported too."""
 
     default_url = "https://"
     login_path = "/"
@@ -189,9 +191,12 @@ def read_file(path: Path, content: dict[str, Any]) -> tuple[ConnectionFile | Non
         content = {key: value for key, value in content.items() if key != "writeback"}
     written = content.get("writeback")
     context = {
-        "content": content, "vendor": name, "found": vendor, "outbound": outbound,
+        "content": content,
+        "vendor": name,
+        "found": vendor,
+        "outbound": outbound,
         "writeback": written if isinstance(written, dict) else {},
-    }  # fmt: skip
+    }
     try:
         read = ConnectionFile.model_validate(content, context=context)
     except ValidationError as error:
@@ -200,7 +205,8 @@ def read_file(path: Path, content: dict[str, Any]) -> tuple[ConnectionFile | Non
 
 
 def _across(file: str, name: Any, vendor: Vendor | None, content: Mapping[str, Any]) -> Iterator[Fault]:
-    """What is wrong between the vendor and the rest: directions that it does not have, objects that it does not know."""
+    """Faults between the vendor and the rest of the file: a direction that it does not have, objects that it does not
+    know."""
     outbound = vendor.outbound if vendor else _Unknown
     if outbound is not None:
         yield from faults_across(content, outbound, file)

@@ -1,4 +1,4 @@
-"""Secrets of a connection, read from the environment and from files at start; no message repeats one."""
+"""Reads a connection's secrets from the environment and from files. No message repeats a secret."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Found = Iterator[str | Fault]
 
 
 def from_environment(names: Sequence[str], env: Mapping[str, str], form: Form, file: Path) -> Found:
-    """The secret of each variable, or what is wrong with it."""
+    """For each variable its secret or its fault."""
     for name in names:
         secret = env.get(name, "")
         if form.pattern.fullmatch(secret):
             yield secret
             continue
-        # A secret that was pasted in the place of its variable's name is not repeated.
+        # The name may be a secret that was pasted by mistake, so it is not repeated.
         shown = name if _VARIABLE.fullmatch(name) else "(a name that is none)"
         step = "set it to the CRM app's client secret and start the API anew"
         yield Fault(where=f"{file}, environment variable {shown}", found=_state(secret), rule=form.rule, next_step=step)
 
 
 def from_files(names: Sequence[str], form: Form, file: Path) -> Found:
-    """The secret of each file (beside the connection's when relative), or what is wrong with it; one that others may read is
-    refused. A name is not repeated: it may be a secret."""
+    """For each file its secret or its fault. A relative path is beside the connection's file. A file that other users
+    may read is a fault. Paths are not repeated, because a secret may have been pasted there."""
     for number, name in enumerate(names, 1):
         where = f"{file}, key secret_files, file {number}"
         path = file.parent / name
@@ -59,7 +59,7 @@ def _state(secret: str) -> str:
 
 
 def token_of(name: object, env: Mapping[str, str], file: Path) -> tuple[str, list[Fault], list[Fault]]:
-    """The token that is written with, faults of the file, and what is not set in the environment."""
+    """The write-back token (empty when it has a fault), the faults of the file, and those of the environment."""
     if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
         rule = "the name of the environment variable that holds the token, never the token itself"
         step = 'write token_env = "HUBSPOT_TOKEN"'

@@ -1,4 +1,4 @@
-"""The `[writeback]` table of a connection: what of a score is written where. Off until it is switched on.
+"""The `[writeback]` table of a connection: which parts of a score are written where. Off by default.
 
 [writeback]
 mode = "on"                           # off (default), dry-run (queued and shown, never sent) or on
@@ -52,7 +52,7 @@ def senders() -> dict[str, type[Outbound]]:
 
 
 def split_url(url: Any) -> SplitResult | None:
-    """The parts of an address; None for what is none."""
+    """The parts of an address; None for an invalid one."""
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
         good = parts is not None and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -69,10 +69,13 @@ def _outbound(info: ValidationInfo) -> type[Outbound]:
 def _address(url: Any, loopback_http: bool, key: str) -> str:
     parts = split_url(url)
     if (
-        parts is None or parts.fragment or parts.username or parts.password
+        parts is None
+        or parts.fragment
+        or parts.username
+        or parts.password
         or not (parts.scheme == "https" or (loopback_http and parts.scheme == "http" and parts.hostname in LOCAL))
-    ):  # fmt: skip
-        # Not repeated: a password may stand in it.
+    ):
+        # It may hold a password, so it is not repeated.
         fail(
             "none" if url is None else "is none",
             "an https:// address without a user in it",
@@ -99,7 +102,7 @@ def _client_id(value: Any, info: ValidationInfo) -> str | None:
 
 
 def _token_url(value: Any, info: ValidationInfo) -> str | None:
-    # Without a client id that is good its fault is said, and this one is nobody's.
+    # Without a valid client id only that fault is reported.
     if not info.data.get("client_id") or (value is None and _outbound(info).login_path):
         return None
     return _address(value, True, "token_url")
@@ -127,7 +130,7 @@ class ModelTable(TomlTable):
     """`[writeback.models.NAME]`: the object and the properties that get one model's score."""
 
     object: Any = None
-    """Looked at beside the connection's objects, see `faults_across`."""
+    """Checked against the connection's objects by `faults_across`."""
     score: Annotated[Name | None, _property("score")] = None
     band: Annotated[Name | None, _property("band")] = None
     probability: Annotated[Name | None, _property("probability")] = None
@@ -149,28 +152,28 @@ class ModelTable(TomlTable):
 
 
 class WriteBackTable(TomlTable):
-    """`[writeback]`, as the head of this module says it. Validated in the context `outbound` (the vendor's class), `vendor` (its
-    name) and `writeback` (the table as it is in the file)."""
+    """`[writeback]`: its keys stand at the head of this module. Its validation context has `outbound` (the vendor's
+    class), `vendor` (its name) and `writeback` (the raw table)."""
 
     mode: Annotated[Literal["off", "dry-run", "on"], says("off, dry-run or on", 'write mode = "dry-run"')] = "off"
     token_env: Any = None
-    """Read by `serving.connections.secrets` where it is needed."""
+    """Read by `serving.connections.secrets`."""
     client_id: Annotated[str | None, PlainValidator(_client_id)] = Field(None, validate_default=True)
     token_url: Annotated[str | None, PlainValidator(_token_url)] = Field(None, validate_default=True)
     minimum_change: Annotated[
         int, Field(ge=1, le=100), says("a whole number from 1 to 100", "write minimum_change = 3")
-    ] = 3  # fmt: skip
+    ] = 3
     hysteresis: Annotated[int, Field(ge=0, le=50), says("a whole number from 0 to 50", "write hysteresis = 3")] = 3
     requests_per_second: Annotated[
         float, Field(ge=0.01, le=1000), says("a number from 0.01 to 1000", "write requests_per_second = 10.0")
-    ] = 10.0  # fmt: skip
+    ] = 10.0
     url: Annotated[str, PlainValidator(_url)] = Field("", validate_default=True)
     allow_networks: Annotated[tuple[str, ...], PlainValidator(_networks)] = ()
     ca_file: Annotated[Path | None, PlainValidator(_file)] = None
     models: Annotated[
         dict[str, ModelTable] | None,
         Field(validate_default=True),
-    ] = None  # fmt: skip
+    ] = None
 
     @field_validator("models", mode="before")
     @classmethod
@@ -184,14 +187,23 @@ class WriteBackTable(TomlTable):
         if self.client_id and not token_url:
             token_url = f"{self.url}{outbound.login_path}"
         return WriteBack(
-            self.mode, {name: table.target() for name, table in (self.models or {}).items()}, self.minimum_change,
-            self.hysteresis, self.requests_per_second, self.url, token, self.allow_networks, self.ca_file,
-            self.client_id or "", token_url,
-        )  # fmt: skip
+            self.mode,
+            {name: table.target() for name, table in (self.models or {}).items()},
+            self.minimum_change,
+            self.hysteresis,
+            self.requests_per_second,
+            self.url,
+            token,
+            self.allow_networks,
+            self.ca_file,
+            self.client_id or "",
+            token_url,
+        )
 
 
 def faults_across(content: Mapping[str, Any], outbound: type[Outbound], file: str) -> Iterator[Fault]:
-    """What is wrong between `[writeback.models]` and the rest of the file: names of models, and of objects of their tables."""
+    """Faults between `[writeback.models]` and the rest of the file: unknown models, objects of another table, no
+    property."""
     objects, written = content.get("objects"), content.get("writeback")
     found = written.get("models") if isinstance(written, dict) else None
     for name, described in found.items() if isinstance(found, dict) else ():

@@ -1,4 +1,5 @@
-"""What rows that were known before an earlier score give, where that differs from what it was made of: part of a decision record."""
+"""The signals that the rows known before an earlier score give now: part of a decision record, from which a change is
+split into data and time."""
 
 from __future__ import annotations
 
@@ -8,14 +9,15 @@ from dataclasses import dataclass, field
 from models.scorer.reason_texts import Value
 
 Inputs = Mapping[str, Value]
-"""Signal to value."""
+"""From signal to value."""
 
 
 @dataclass(frozen=True)
 class Old:
-    """What the rows known before the old moment give, where that differs: signal to value."""
+    """The signals of the rows known before the old moment, where they differ."""
 
     aged: Inputs = field(default_factory=dict)
-    """At the new moment, from the new inputs."""
+    """At the new moment, where they differ from the new inputs."""
     restated: Inputs = field(default_factory=dict)
-    """At the old moment, from the old inputs: as those rows read now, after an edit in place, a merge or an erasure."""
+    """At the old moment, where they differ from the old inputs, because rows were since edited in place, merged or
+    erased."""

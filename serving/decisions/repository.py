@@ -21,22 +21,37 @@ from serving.store.connect import Store
 from serving.store.tables import decisions, signals
 
 WHAT_IF = "what_if"
-"""Cause of a record whose request laid signals over the stored ones: kept for replay, and no part of an entity's story
-unless somebody asks for it."""
+"""Cause of a record whose request overrode stored signals. It is kept for replay, and left out of an entity's history
+unless asked for."""
 BATCH = "batch"
 """Cause of a record of a nightly run."""
 _PART = 500
-"""Bound values in one statement; older SQLite takes 999."""
+"""Bound values in one statement; older SQLite takes at most 999."""
 _encode = msgspec.json.Encoder().encode
 
 
 def decision(
-    *, model: str, entity: str, entity_id: str | None, as_of_us: int, recorded_at_us: int, cause: str, run_id: str | None,
-    version: int | None, scorer: str, probability: float | None, score: int | None, band: str | None, no_score: str | None,
-    value: float | None, reasons: Sequence[Reason], inputs: Sequence[Any], old_rows: Mapping[int, Old] | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """A row for `put`. `inputs` are what was scored, as `Scorer.pack` gives it, so that the same scorer gives the same number
-    again; empty when nothing was. `old_rows`: by the `as_of` of an earlier score what the rows known before that give."""
+    *,
+    model: str,
+    entity: str,
+    entity_id: str | None,
+    as_of_us: int,
+    recorded_at_us: int,
+    cause: str,
+    run_id: str | None,
+    version: int | None,
+    scorer: str,
+    probability: float | None,
+    score: int | None,
+    band: str | None,
+    no_score: str | None,
+    value: float | None,
+    reasons: Sequence[Reason],
+    inputs: Sequence[Any],
+    old_rows: Mapping[int, Old] | None = None,
+) -> dict[str, Any]:
+    """A row for `put`. `inputs` is what was scored, packed by `Scorer.pack`, so that the same scorer reproduces the
+    number; empty when nothing was scored. `old_rows` is keyed by the `as_of` of earlier scores."""
     kept = _encode(inputs)
     return {
         "model": model,
@@ -61,7 +76,7 @@ def decision(
 
 
 def old_rows_of(row: Mapping[str, Any], since_us: int) -> Old | None:
-    """What the rows known before an earlier moment give at the record's own; None where the record does not say."""
+    """The record's entry for the earlier moment `since_us`; None when it has none."""
     for us, aged, restated in msgspec.json.decode(row["old_rows"] or b"[]"):
         if us == since_us:
             return Old(aged, restated)
@@ -69,8 +84,8 @@ def old_rows_of(row: Mapping[str, Any], since_us: int) -> Old | None:
 
 
 def with_old_rows(store: Store, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Records of the same entity, model, moment and scorer that say what old rows give, the newest first: a request that is
-    answered from the store gives another record of the same. Raises `StoreAway`."""
+    """Records with `old_rows` of the same entity, model, moment and scorer, the newest first. (A request that was
+    answered from the store has a record of its own without them.) Raises `StoreAway`."""
     same = ("entity", "entity_id", "model", "as_of", "scorer")
     query = (
         select(decisions)
@@ -84,8 +99,8 @@ def with_old_rows(store: Store, row: Mapping[str, Any]) -> list[dict[str, Any]]:
 def newest_between(
     connection: Connection, model: str, entity: str, ids: Sequence[str], after_us: int, before_us: int
 ) -> dict[str, int]:
-    """`as_of` of the newest score of each id between two moments, both left out; ids without one are not there, nor are those
-    without stored signals."""
+    """`as_of` of the newest score of each id between two moments, exclusive. Ids without such a score, or without
+    stored signals, are missing."""
     found: dict[str, int] = {}
     newest = (
         select(decisions.c.as_of)
@@ -111,9 +126,9 @@ def newest_between(
 
 
 def inputs_of(row: Mapping[str, Any], scorer: Scorer) -> dict[str, Any]:
-    """The signals that were scored, by name. `scorer` is the record's own.
+    """The signals that were scored, by name. `scorer` must be the record's own.
 
-    Records that are older than the packed form hold an object. Raises `ValueError` for inputs that are not the scorer's.
+    Older records have an object instead of the packed list. Raises `ValueError` for inputs that are not the scorer's.
     """
     kept = msgspec.json.decode(row["inputs"])
     if isinstance(kept, dict):
@@ -124,7 +139,7 @@ def inputs_of(row: Mapping[str, Any], scorer: Scorer) -> dict[str, Any]:
 
 
 def reasons_of(row: Mapping[str, Any]) -> list[Reason]:
-    """The reasons that were given. Those of older records are objects, of which some lack the direction."""
+    """The reasons that were given. In older records they are objects, some without a direction."""
     if bytes(row["reasons"][:2]) == b"[{":
         told = msgspec.json.decode(row["reasons"])
         return [Reason(**{**one, "direction": "up" if one["effect"] > 0 else "down"}) for one in told]
@@ -132,16 +147,16 @@ def reasons_of(row: Mapping[str, Any]) -> list[Reason]:
 
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]], *, checked_at: int | None = None) -> bool:
-    """Add records in the caller's transaction, those of erased entities left out; whether all were added.
+    """Add records in the caller's transaction, without those of erased entities. Returns whether all were added.
 
-    `checked_at` is the generation of `Directives` by which the caller left them out already: they are looked up again only when
-    somebody was erased since.
+    `checked_at` is the generation of the `Directives` that the caller has checked: erased entities are looked up again
+    only if it has changed.
     """
     wanted = len(rows)
     if checked_at is None or checked_at != version_counters.of(connection, GENERATION):
         rows = without_erased(connection, rows)
     if rows:
-        # Straight to the driver: SQLAlchemy's way through each value took as long as SQLite took to store it.
+        # Executed by the driver: SQLAlchemy's processing of each value took as long as SQLite's insert.
         statement = _inserting(connection.dialect)
         if not statement.positional:
             connection.exec_driver_sql(str(statement), [{**_EMPTY, **row} for row in rows])
@@ -149,7 +164,7 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]], *, checked_at
         head, _, values = str(statement).partition(" VALUES ")
         start = 0
         while start < len(rows):
-            # Many rows a step: SQLite lets go of the interpreter's lock in each step, and has to wait for it after each.
+            # Many rows a statement: SQLite releases the interpreter's lock in each, and must wait for it again.
             count = next(size for size in _ROWS_A_STEP if size <= len(rows) - start)
             bound = [row.get(name) for row in rows[start : start + count] for name in statement.positiontup or ()]
             connection.exec_driver_sql(f"{head} VALUES {', '.join([values] * count)}", tuple(bound))
@@ -169,25 +184,25 @@ def _inserting(dialect: Dialect) -> SQLCompiler:
 
 
 def forget_run(connection: Connection, run_id: str, model: str, ids: Sequence[str]) -> None:
-    """Take a batch run's records of some entities out, before the same run writes them again."""
+    """Delete a batch run's records of some entities, before the same run writes them again."""
     for start in range(0, len(ids), _PART):
         own = (decisions.c.run_id == run_id, decisions.c.model == model)
         connection.execute(delete(decisions).where(*own, decisions.c.entity_id.in_(ids[start : start + _PART])))
 
 
 def of_its_time() -> ColumnElement[bool]:
-    """Leaves out what a nightly run recorded for a moment after its own clock, when nobody could know it.
+    """The condition that leaves out records of a nightly run for a moment after its own clock, which nobody could know.
 
-    Such a record is kept, as all are, and is no part of an entity's story: not now, and not when its moment has come.
+    Such a record is kept, and never part of an entity's history, even when its moment has come.
     """
     return or_(decisions.c.cause != BATCH, decisions.c.as_of <= decisions.c.recorded_at + SKEW_US)
 
 
 def newest(
     store: Store, entity: str, entity_id: str, model: str | None, limit: int, now_us: int, what_if: bool = False
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Records of one entity, the newest `as_of` first, none for a moment after the clock, those of what-ifs on demand.
-    Raises `StoreAway`."""
+) -> list[dict[str, Any]]:
+    """Records of one entity, the newest `as_of` first. Those for a moment after the clock are left out, and those of
+    what-ifs unless `what_if`. Raises `StoreAway`."""
     query = (
         select(decisions)
         .where(decisions.c.entity == entity, decisions.c.entity_id == entity_id)
@@ -204,7 +219,7 @@ def newest(
 
 
 def one(store: Store, record_id: int) -> dict[str, Any] | None:
-    """A record by its id. Raises `StoreAway`."""
+    """A record by its id; None when there is none. Raises `StoreAway`."""
     if not 0 < record_id < 2**63:
         return None
     with store.read() as connection:
@@ -213,11 +228,18 @@ def one(store: Store, record_id: int) -> dict[str, Any] | None:
 
 
 def newest_scored(
-    store: Store, model: str, entity: str, entity_id: str, up_to: int | None, now_us: int, not_id: int | None = None, *,
+    store: Store,
+    model: str,
+    entity: str,
+    entity_id: str,
+    up_to: int | None,
+    now_us: int,
+    not_id: int | None = None,
+    *,
     what_if: bool = False,
-) -> dict[str, Any] | None:  # fmt: skip
-    """The newest record with a score whose `as_of` is at most `up_to` and not after the clock, a what-if on demand; None when
-    there is none. Raises `StoreAway`."""
+) -> dict[str, Any] | None:
+    """The newest record with a score whose `as_of` is at most `up_to` and not after the clock; None when there is none.
+    What-ifs count with `what_if`; `not_id` is left out. Raises `StoreAway`."""
     query = (
         select(decisions)
         .where(

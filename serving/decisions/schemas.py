@@ -119,14 +119,22 @@ class ScoresAnswer(msgspec.Struct):
 def shown_record(row: Mapping[str, Any]) -> RecordedScore:
     """A row of `decisions`."""
     shown = RecordedScore(
-        row["id"], row["model"], row["version"], f"sha256:{row['scorer']}", iso(from_us(row["as_of"])),
-        iso(from_us(row["recorded_at"])), row["cause"],
-    )  # fmt: skip
+        row["id"],
+        row["model"],
+        row["version"],
+        f"sha256:{row['scorer']}",
+        iso(from_us(row["as_of"])),
+        iso(from_us(row["recorded_at"])),
+        row["cause"],
+    )
     if row["no_score"] is not None:
         shown.no_score = NoScore(row["no_score"], detail(row["no_score"]))
         return shown
     shown.probability, shown.score, shown.band, shown.value = (
-        row["probability"], row["score"], row["band"], row["value"]
-    )  # fmt: skip
+        row["probability"],
+        row["score"],
+        row["band"],
+        row["value"],
+    )
     shown.reasons = reasons_of(row)
     return shown

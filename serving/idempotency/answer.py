@@ -1,4 +1,4 @@
-"""How the answer of a request with an Idempotency-Key gets into the transaction of what the request did."""
+"""Stores the answer to a request with an Idempotency-Key in the transaction of the request's own writes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _IN_SCOPE = "accountscore.keep"
 
 
 class Keep:
-    """Keeps the answer under its key. Called in the transaction that commits what is answered."""
+    """Stores the answer under its key. Called in the transaction of the request's writes."""
 
     def __init__(self, key_hash: str) -> None:
         self._key_hash = key_hash
         self.done = False
         self.wanted = True
-        """False for an answer that names somebody who was erased: it is not kept, and a repetition is worked on anew."""
+        """False for an answer that names an erased entity: it is not stored, and a repetition is scored again."""
 
     def __call__(self, connection: Connection, status: int, content_type: str, body: bytes) -> None:
         repository.finish(connection, self._key_hash, status, content_type, body)
@@ -25,11 +25,11 @@ class Keep:
 
 
 def with_keep(scope: Scope, keep: Keep) -> Scope:
-    """The request, with a way to keep its answer."""
+    """The request's scope, with `keep` in it."""
     return {**scope, _IN_SCOPE: keep}
 
 
 def keep_of(scope: Scope) -> Keep | None:
-    """None when the request has no Idempotency-Key."""
+    """The request's `Keep`; None when it has no Idempotency-Key."""
     keep: Keep | None = scope.get(_IN_SCOPE)
     return keep

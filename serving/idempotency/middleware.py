@@ -1,8 +1,9 @@
-"""`Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a repetition gets the first answer, scored once.
+"""`Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a repeated request gets the first answer and is scored
+once.
 
-The same key with another request is 422, while the first is at work 409. A refusal or a failure is not kept. The key is
-reserved first, and the answer is kept in the transaction of its decision records: a process that dies leaves both or neither.
-In the latter case a repetition is 409 for a minute, and is scored then.
+The same key with another request is 422; while the first is running it is 409. Refusals and failures are not stored.
+The key is reserved first, and the answer stored in the transaction of its decision records, so that a process that dies
+leaves both or neither. If neither, a repetition is 409 for a minute, and then scored.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ async def repeatable(
     answer = b"".join(message.get("body", b"") for message in held[1:])
     if status >= 300 or not keep.wanted:
         await _write(state, lambda connection: repository.forget(connection, name))
-    elif not keep.done:  # it had nothing to record
+    elif not keep.done:  # the request wrote nothing else
         kind = dict(held[0]["headers"]).get(b"content-type", b"application/json").decode("latin-1")
         await _write(state, lambda connection: repository.finish(connection, name, status, kind, answer))
     for message in held:
@@ -69,7 +70,7 @@ async def _again(kept: repository.KeptAnswer, fingerprint: str, now_us: int, sen
     if kept.fingerprint != fingerprint:
         raise Problem(422, "idempotency_key_reused", "this Idempotency-Key came with another request: take a new one")
     if kept.status is None:
-        # As long as its first request may still be at work: a process that died with it lets the key go after that.
+        # The first request may still be running for so long; if its process died, the key is free after that.
         held_us = max(0, kept.begun_at + repository.ABANDONED_US - now_us)
         seconds = max(1, math.ceil(held_us / 1e6))
         raise Problem(409, "still_at_work", "the first request with this Idempotency-Key is at work", {}, seconds)

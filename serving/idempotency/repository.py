@@ -1,4 +1,4 @@
-"""Answers that are given again to a repetition."""
+"""The table of stored answers to requests with an Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from serving.store.connect import insert_new
 from serving.store.tables import idempotency
 
 KEPT_US = 3 * DAY_US
-"""Longer than the vendors' own retries go on (about 28 hours)."""
+"""How long an answer is kept: longer than vendors retry (about 28 hours)."""
 ABANDONED_US = 60 * SECOND_US
-"""A first request that has not answered for so long died with its process."""
+"""A first request without an answer for so long has died with its process."""
 
 
 @dataclass(frozen=True)
 class KeptAnswer:
-    """What is known of an Idempotency-Key; `status` is None while its first request is at work."""
+    """The row of an Idempotency-Key. `status` is None while its first request is running."""
 
     fingerprint: str
     begun_at: int
@@ -28,7 +28,7 @@ class KeptAnswer:
 
 
 def begin(connection: Connection, key_hash: str, fingerprint: str, now_us: int) -> KeptAnswer | None:
-    """None when the request is the first with its key and may go on, else what is known of the first."""
+    """Reserve a key. Returns None for the first request with it, which may go on; otherwise the row of the first."""
     connection.execute(delete(idempotency).where(idempotency.c.begun_at < now_us - KEPT_US))
     abandoned = (idempotency.c.status.is_(None), idempotency.c.begun_at < now_us - ABANDONED_US)
     connection.execute(delete(idempotency).where(idempotency.c.key_hash == key_hash, *abandoned))
@@ -41,11 +41,11 @@ def begin(connection: Connection, key_hash: str, fingerprint: str, now_us: int) 
 
 
 def finish(connection: Connection, key_hash: str, status: int, content_type: str, body: bytes) -> None:
-    """Keep the answer."""
+    """Store the answer."""
     values = {"status": status, "content_type": content_type, "body": body}
     connection.execute(update(idempotency).where(idempotency.c.key_hash == key_hash).values(**values))
 
 
 def forget(connection: Connection, key_hash: str) -> None:
-    """The request was refused or failed: it may come again with the same key."""
+    """Free the key of a request that was refused or failed."""
     connection.execute(delete(idempotency).where(idempotency.c.key_hash == key_hash, idempotency.c.status.is_(None)))

@@ -1,4 +1,4 @@
-"""`POST /webhooks/{connection}`: verify on the raw bytes, store, answer; work comes after."""
+"""`POST /webhooks/{connection}`: verifies the raw bytes, stores the events, answers. The worker scores them later."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from serving.vendors.inbound import Delivery
 
 router = APIRouter(tags=["webhooks"])
 RETRY_AFTER_SECONDS = 60
-"""Of a connection that is off: a person has to mend it."""
+"""For a connection that is off: a person has to mend it."""
 SMALL_BODY_BYTES = 64 * 1024
-"""Parsed at once; what is larger (100 records of Salesforce take 20 ms and more) does not hold up the others."""
+"""A larger body is parsed in a thread: 100 records of Salesforce take 20 ms and more, and would hold up other requests."""
 ConnectionName = Annotated[
     str, Path(max_length=63, description="the connection's name, that of its TOML file", examples=["crm"])
 ]
@@ -59,14 +59,16 @@ async def receive_webhook(connection: ConnectionName, request: Request) -> Respo
     state = state_of(request)
     config = state.connections.get(connection)
     if connection in state.off:
-        # Not 404 and not 401: the vendor keeps the events and sends them again.
+        # 503 and not 404 or 401, so that the vendor keeps the events and sends them again.
         raise Problem(
-            503, "connection_off",
+            503,
+            "connection_off",
             "the connection is off: its settings have a fault, which the log and python -m serving connections name; nothing was taken",
-            {}, RETRY_AFTER_SECONDS,
-        )  # fmt: skip
+            {},
+            RETRY_AFTER_SECONDS,
+        )
     if config is None:
-        # The names that there are, are nobody's business here.
+        # Without the list of names, which is nobody's business here.
         raise Problem(404, "no_such_connection", "no such connection: its name is that of its TOML file")
     vendor = config.inbound
     body = await read_body(request.scope, request.receive, vendor.largest_body)
@@ -103,7 +105,7 @@ async def _store(state: AppState, events: list[dict[str, Any]]) -> int:
     try:
         return await state.writer.written(lambda connection: inbox.put(connection, events))
     except StoreAway:
-        raise store_away() from None  # not 2xx: the vendor keeps the events and sends them again
+        raise store_away() from None  # 503, so that the vendor keeps the events and sends them again
 
 
 def _delivery(scope: Scope, config: ConnectionConfig, body: bytes) -> Delivery:
@@ -111,7 +113,7 @@ def _delivery(scope: Scope, config: ConnectionConfig, body: bytes) -> Delivery:
     headers = {
         name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"] if names.count(name) == 1
     }
-    # From the configured address, never from Host or X-Forwarded-*, which the client writes.
+    # Built from the configured address: Host and X-Forwarded-* are written by the client.
     path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
     query = scope["query_string"].decode("latin-1")
     uri = config.public_url + path + (f"?{query}" if query else "")

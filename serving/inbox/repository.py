@@ -1,4 +1,4 @@
-"""The inbox: every wanted event is in it, durably, before its delivery is answered."""
+"""The inbox table: every wanted event is in it before its delivery is answered."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from serving.store.text import is_kept
 from serving.vendors.inbound import Effect, Event
 
 WAITING, APPLIED, SCORED, KEPT, ECHO, FAILED = "waiting", "applied", "scored", "kept", "echo", "failed"
-"""kept: a property that is no signal; echo: our own write coming back."""
+"""kept: a property that no signal reads. echo: our own write, told back to us."""
 TRUNCATED = "cut"
-"""Too large for the CRM to tell: the record is to be read from it."""
+"""The CRM left out the values because the message was too large: the record has to be read."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,16 @@ class InboxEvent:
 
 
 def is_wanted(connection: ConnectionConfig, event: Event) -> bool:
-    """Whether the connection has a use for the event; one without is answered 2xx and counted, else the vendor retries."""
+    """Whether the connection uses the event. One that it does not use is answered 2xx and counted; an error would make
+    the vendor retry."""
     if connection.portal_ids and event.portal_id not in connection.portal_ids:
         return False
     return event.object_type in connection.objects
 
 
 def may_send(connection: ConnectionConfig, event: Event) -> bool:
-    """Whether the event is of an organisation that the connection lists, where its vendor has such; in constant time."""
+    """Whether the event's organisation is one of the connection's `organizations`. True where it lists none. Compared
+    in constant time."""
     if not connection.organizations:
         return True
     given, good = (event.organization or "").encode(), False
@@ -64,15 +66,16 @@ def dedupe_key(event: Event) -> str:
 def events_of(
     connection: ConnectionConfig, events: Iterable[Event], received_at_us: int, seal: Seal | None = None
 ) -> list[dict[str, Any]]:
-    """Rows for the inbox. An event with a text that no store keeps is failed from the start; the others of its delivery go on.
+    """Rows for the inbox. An event with a text that no database keeps is failed at once; the others of its delivery are
+    not.
 
-    The value of a property that nobody mapped is sealed, without a seal it is not kept.
+    The value of an unmapped property is sealed; without a seal it is dropped.
     """
     return [_row(connection, event, received_at_us, seal) for event in events]
 
 
 def is_mapped(connection: ConnectionConfig, object_type: str, name: str) -> bool:
-    """Whether a property is one of the connection's columns, or one that we write ourselves."""
+    """Whether a property is mapped to a column, or is one that we write."""
     mapped = connection.objects.get(object_type)
     ours = {to for target in connection.writeback.models.values() for to in target.properties.values()}
     return name in ours or (mapped is not None and name in mapped.columns)
@@ -110,12 +113,12 @@ def _row(connection: ConnectionConfig, event: Event, received_at_us: int, seal: 
 
 
 def put(connection: Connection, events: list[dict[str, Any]]) -> int:
-    """Store events that are not there yet, in the caller's transaction; returns how many were new."""
+    """Store the events that are not in the inbox yet, in the caller's transaction. Returns how many were new."""
     return insert_new(connection, inbox, events, unique=("connection", "dedupe_key"))
 
 
 def waiting(connection: Connection, limit: int, off: Collection[str] = ()) -> list[InboxEvent]:
-    """The oldest events that nobody worked on, but for those of connections that are off: they wait."""
+    """The oldest waiting events. Those of the connections in `off` are left out."""
     columns = [inbox.c[name] for name in InboxEvent.__dataclass_fields__]
     rows = connection.execute(select(*columns).where(*_waits(off)).order_by(inbox.c.id).limit(limit))
     return [InboxEvent(**row._mapping) for row in rows]
@@ -130,7 +133,7 @@ def _waits(off: Collection[str]) -> list[ColumnElement[bool]]:
 
 
 def failed(connection: Connection, name: str | None = None) -> list[dict[str, Any]]:
-    """Events that no row could be made of, all or those of one connection, in the order of their arrival."""
+    """Failed events, of all connections or of one, in the order of arrival."""
     names = ("connection", "object_type", "object_id", "property", "detail")
     query = select(*(inbox.c[each] for each in names)).where(inbox.c.state == FAILED).order_by(inbox.c.id)
     if name is not None:
@@ -139,13 +142,14 @@ def failed(connection: Connection, name: str | None = None) -> list[dict[str, An
 
 
 def retry(connection: Connection, name: str) -> int:
-    """Let the failed events of a connection wait to be worked on again; returns how many."""
+    """Set the failed events of a connection back to waiting. Returns how many."""
     where = (inbox.c.connection == name, inbox.c.state == FAILED)
     return connection.execute(update(inbox).where(*where).values(state=WAITING, detail=None)).rowcount
 
 
 def fail(connection: Connection, reasons: Mapping[int, str]) -> int:
-    """Mark events whose change cannot be read, once; returns how many were not marked before."""
+    """Fail events whose change cannot be read, each with its reason. Returns how many were not failed before; those of
+    erased entities stay erased."""
     new = 0
     for event_id, why in reasons.items():
         where = (inbox.c.id == event_id, inbox.c.state.not_in((FAILED, "erased")))
@@ -154,14 +158,20 @@ def fail(connection: Connection, reasons: Mapping[int, str]) -> int:
 
 
 def mark(
-    connection: Connection, event_id: int, state: str, detail: str | None = None, entity: str | None = None, entity_id: str | None = None
-) -> None:  # fmt: skip
+    connection: Connection,
+    event_id: int,
+    state: str,
+    detail: str | None = None,
+    entity: str | None = None,
+    entity_id: str | None = None,
+) -> None:
     values = {"state": state, "detail": detail, "entity": entity, "entity_id": entity_id}
     connection.execute(update(inbox).where(inbox.c.id == event_id).values(**values))
 
 
 def mark_scored(connection: Connection, entity: str, entity_ids: list[str], up_to: int, as_of_us: int) -> None:
-    """The applied events of these entities, up to an id, are done: the decision of that moment has them in it."""
+    """Mark the applied events of these entities as scored, up to an event id: the decision of `as_of_us` has them in
+    it."""
     for start in range(0, len(entity_ids), 500):
         part = entity_ids[start : start + 500]
         where = (inbox.c.entity == entity, inbox.c.entity_id.in_(part), inbox.c.state == APPLIED, inbox.c.id <= up_to)

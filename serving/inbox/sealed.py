@@ -1,7 +1,8 @@
-"""Values of properties that nobody mapped, sealed: a CRM tells more than was asked for, a telephone number or a note among it.
+"""Encrypts the values of unmapped properties: a CRM sends more than was asked for, such as telephone numbers and notes.
 
-Such a value is of use only where the source has a custom column of the property's name, which the API cannot know. So it is kept
-encrypted (Fernet: AES-128-CBC with HMAC-SHA-256) under a key made of the home's pepper, and opened when a score reads it.
+Such a value is useful only where the source has a custom column of the property's name, which the API cannot know. So
+it is stored encrypted (Fernet: AES-128-CBC with HMAC-SHA-256) with a key derived from the home's pepper, and decrypted
+when a score reads it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ PREFIX = "sealed:1:"
 
 
 class Seal:
-    """Closes and opens texts; safe to share between threads."""
+    """Encrypts and decrypts texts. Safe to share between threads."""
 
     def __init__(self, pepper: bytes) -> None:
         self._fernet = Fernet(base64.urlsafe_b64encode(hmac.digest(pepper, b"inbox", hashlib.sha256)))
@@ -38,7 +39,8 @@ class Seal:
         return PREFIX + self._fernet.encrypt(text.encode("utf-8", "surrogatepass")).decode()
 
     def open(self, text: str) -> str:
-        """What was closed; a text that never was stays as it is. Raises `ValueError` for one closed under another pepper."""
+        """The plain text of a sealed one; any other text unchanged. Raises `ValueError` for one that was sealed with
+        another pepper."""
         if not text.startswith(PREFIX):
             return text
         try:

@@ -1,4 +1,5 @@
-"""What was too large for the CRM to tell is read from it: the record as it is now, in the place of what happened to it."""
+"""Reads the record from the CRM where its message was too large to have the values: the record as it is now, instead of
+what changed."""
 
 from __future__ import annotations
 
@@ -21,10 +22,10 @@ LETTERS_A_ROUND = 20
 
 
 def read_truncated(store: Store, config: ConnectionConfig, reader: Reader, clock: Clock) -> int:
-    """Read the records of the oldest truncated events and put their mapped properties into the inbox; returns how many were read.
+    """Read the records of the oldest truncated events and put their mapped properties into the inbox. Returns how many.
 
-    A record that cannot be read fails its event. Raises `CallFailed` when the CRM is away, `StoreAway`; what was read
-    before is kept.
+    A record that cannot be read fails its event. Raises `CallFailed` when the CRM is away, and `StoreAway`; what was
+    read before is stored.
     """
     with store.read() as connection:
         where = (table.c.connection == config.name, table.c.state == inbox.TRUNCATED)
@@ -40,7 +41,7 @@ def read_truncated(store: Store, config: ConnectionConfig, reader: Reader, clock
             continue
         mapped = config.objects.get(object_type)
         now = to_us(clock())
-        # What is read is at least as new as what was truncated.
+        # The record as read is at least as new as the event.
         events = _events(
             event_id, kind, object_type, object_id, max(occurred, now), record, mapped.columns if mapped else ()
         )
@@ -51,8 +52,14 @@ def read_truncated(store: Store, config: ConnectionConfig, reader: Reader, clock
 
 
 def _events(
-    event_id: int, kind: str, object_type: str, object_id: str, at_us: int, record: Mapping[str, str | None], names: Iterable[str]
-) -> list[Event]:  # fmt: skip
+    event_id: int,
+    kind: str,
+    object_type: str,
+    object_id: str,
+    at_us: int,
+    record: Mapping[str, str | None],
+    names: Iterable[str],
+) -> list[Event]:
     return [
         Event((event_id, name), kind, "change", object_type, object_id, at_us, name, record[name])
         for name in names

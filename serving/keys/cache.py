@@ -1,6 +1,6 @@
-"""The keys as the store had them last, in a file of the home: what a process that starts while the store is away goes by.
+"""Cached API keys in the home, so that the API can start while the database is down.
 
-No key can be made of it: it holds the keyed hashes that the store holds. Its owner alone may read it.
+It has the same keyed hashes as the store, from which no key can be made. Only its owner may read it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FILE = "api-keys.json"
 LOST = (
     "nobody is let in; see ACCOUNTSCORE_STORE_URL, restore a backup, or make a key with python -m serving keys create"
 )
-"""What follows where the store has no key and this file knows of one."""
+"""The end of the messages for a store that has no key while this file has some."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class _Kept:
 
 
 def keep(ring: KeyRing, home: Path) -> None:
-    """Whole, or as it was."""
+    """Write the file atomically, if it differs."""
     text = msgspec.json.encode(_Kept(ring.needed, dict(ring.keys)), order="deterministic")
     path = home / FILE
     if not (path.is_file() and path.read_bytes() == text):
@@ -35,7 +35,7 @@ def keep(ring: KeyRing, home: Path) -> None:
 
 
 def kept(home: Path, pepper: bytes) -> KeyRing | None:
-    """None where nothing was kept, or not whole."""
+    """The cached keys; None when the file is missing or damaged."""
     try:
         held = msgspec.json.decode((home / FILE).read_bytes(), type=_Kept)
     except (OSError, msgspec.DecodeError):

@@ -43,7 +43,7 @@ def create(
     store = open_store(settings.base.store_url)
     store.require_revision()
     pepper = service.read_pepper(settings.base.home)
-    # Kept in the home and shown before the commit: no key is live that nobody saw.
+    # Cached and shown before the commit, so that no live key exists that nobody saw.
     with store.write() as connection:
         token, key = service.create(connection, pepper, name, scope or ["score", "read"], system_us(), days, per_minute)
         _keep(connection, settings.base.home)
@@ -96,7 +96,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id that `keys list` s
     try:
         with store.read() as connection:
             _keep(connection, settings.base.home)
-    except OSError as error:  # the key has ended all the same
+    except OSError as error:  # the key is revoked all the same
         typer.echo(
             f"{str(error.filename)!r} could not be written ({error.strerror}): a server that starts while the store is away may "
             "still take the key; mend it and revoke again",
@@ -109,7 +109,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id that `keys list` s
 
 
 def _keep(connection: Connection, home: Path) -> None:
-    """For a server that starts while the store is away."""
+    """Cache the keys for a server that starts while the store is away."""
     from serving.keys import cache, service
 
     cache.keep(service.KeyRing.load(connection, service.read_pepper(home), system_us()), home)

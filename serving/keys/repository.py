@@ -1,4 +1,4 @@
-"""API keys as they are stored: never the key, only a keyed hash of it."""
+"""The table of API keys. It has a keyed hash of each key, never the key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GENERATION = "keys"
 
 @dataclass(frozen=True)
 class StoredKey:
-    """One row. Times are microseconds; None means never."""
+    """One key. Times are microseconds since 1970 UTC; None means never."""
 
     id: str
     name: str
@@ -38,7 +38,7 @@ def put(connection: Connection, key: StoredKey) -> None:
 
 
 def revoke(connection: Connection, key_id: str, now_us: int) -> bool:
-    """False when there is no such key or it was revoked before."""
+    """End a key. False when there is none of that id or it was revoked before."""
     where = (api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
     done = connection.execute(update(api_keys).where(*where).values(revoked_at=now_us))
     bump(connection, GENERATION)
@@ -46,7 +46,7 @@ def revoke(connection: Connection, key_id: str, now_us: int) -> bool:
 
 
 def all_of(connection: Connection, name: str | None = None) -> list[StoredKey]:
-    """Every key, the oldest first, revoked ones too."""
+    """Every key, also revoked ones, the oldest first; of one holder with `name`."""
     query = select(*_columns).order_by(api_keys.c.created_at, api_keys.c.id)
     if name is not None:
         query = query.where(api_keys.c.name == name)
@@ -60,5 +60,5 @@ def live(connection: Connection, now_us: int) -> list[StoredKey]:
 
 
 def ever(connection: Connection) -> bool:
-    """Whether a key was ever made: from then on, keys are asked for, revoked as they may be."""
+    """Whether a key was ever made. From then on the API requires keys, even if all are revoked."""
     return bool(connection.execute(select(func.count()).select_from(api_keys)).scalar_one())

@@ -28,13 +28,13 @@ SCOPES = {
 }
 PREFIX = "as_"
 LIVE_AT_ONCE = 2
-"""Per name: the old key and the new one, while callers change over."""
+"""Live keys per name: the old and the new one, while callers switch."""
 PEPPER = "api-keys.pepper"
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, and what for it may ask."""
+    """The holder of a key, and what it may do."""
 
     id: str
     name: str
@@ -46,10 +46,16 @@ class Caller:
 
 
 def create(
-    connection: Connection, pepper: bytes, name: str, scopes: Sequence[str], now_us: int,
-    days: int | None = None, requests_per_minute: int | None = None,
-) -> tuple[str, StoredKey]:  # fmt: skip
-    """A new key, to be shown now and never again, and its row. Raises `UserMistake` for a name that has two live keys."""
+    connection: Connection,
+    pepper: bytes,
+    name: str,
+    scopes: Sequence[str],
+    now_us: int,
+    days: int | None = None,
+    requests_per_minute: int | None = None,
+) -> tuple[str, StoredKey]:
+    """A new key as text, which must be shown now because it is not stored, and its row. Raises `UserMistake` for an
+    unknown scope, a bad name, or a name with two live keys."""
     unknown = sorted(set(scopes) - SCOPES.keys())
     if unknown or not scopes:
         said = f"scope {unknown[0]!r} is none" if unknown else "no scope is given"
@@ -71,14 +77,15 @@ def create(
 
 
 def hash_of(pepper: bytes, secret: str) -> str:
-    """HMAC-SHA-256. A slow hash would protect guessable secrets; 256 random bits are none."""
+    """HMAC-SHA-256 in hex. A slow hash is for guessable secrets; 256 random bits are not guessable."""
     return hmac.digest(pepper, secret.encode("utf-8"), hashlib.sha256).hex()
 
 
 def read_pepper(home: Path) -> bytes:
-    """What the hashes are keyed with: `ACCOUNTSCORE_KEY_PEPPER`, or a file of the home that only its owner may read.
+    """The key of the hashes: `ACCOUNTSCORE_KEY_PEPPER`, or a file of the home that only its owner may read.
 
-    A thief of the store alone can then not even test a key. Made when it is first needed; two at once end with the same.
+    With it, a thief of the store alone cannot even test a key. The file is made when it is first needed; two processes
+    at once end up with the same. Raises `UserMistake` for a variable of fewer than 32 characters.
     """
     told = os.environ.get("ACCOUNTSCORE_KEY_PEPPER")
     if told:
@@ -95,7 +102,7 @@ def read_pepper(home: Path) -> bytes:
 
 @dataclass(frozen=True)
 class KeyRing:
-    """The live keys in memory. Immutable: a change makes a new one."""
+    """The live keys in memory. Immutable: a change makes a new ring."""
 
     pepper: bytes = field(repr=False)
     keys: Mapping[str, tuple[str, int | None, Caller]] = field(default_factory=dict, repr=False)
@@ -106,15 +113,16 @@ class KeyRing:
     def load(cls, connection: Connection, pepper: bytes, now_us: int) -> KeyRing:
         found = {
             key.id: (
-                key.hash, key.expires_at,
+                key.hash,
+                key.expires_at,
                 Caller(key.id, key.name, frozenset(key.scopes.split()), key.requests_per_minute),
             )
             for key in repository.live(connection, now_us)
-        }  # fmt: skip
+        }
         return cls(pepper, found, repository.ever(connection))
 
     def caller(self, token: str, now_us: int) -> Caller | None:
-        """Who holds this key; None for one that is malformed, unknown, wrong, revoked or over."""
+        """The holder of a key; None for one that is malformed, unknown, wrong, revoked or expired."""
         if not token.startswith(PREFIX):
             return None
         key_id, _, secret = token[len(PREFIX) :].partition("_")

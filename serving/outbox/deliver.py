@@ -1,4 +1,4 @@
-"""Delivering what is queued: at the connection's pace, in the vendor's batches, again after a failure, never without end."""
+"""Delivers queued write-backs: at the connection's rate, in the vendor's batch size, with retries up to a limit."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from serving.vendors.registry import make_sender
 
 log = logging.getLogger("serving.outbox")
 MAX_ATTEMPTS = 22
-"""With the pauses below, a write is given up after about 28 hours: as long as Svix and HubSpot try to reach us."""
+"""With the pauses below a write is given up after about 28 hours, as long as Svix and HubSpot retry."""
 PAUSE = wait_exponential_jitter(initial=1, max=3 * 3600, jitter=1)
 OLDEST_EVERY = 10
-"""One call in so many takes the oldest, whatever their priority: a stream of urgent ones starves nobody."""
+"""Every so many calls the oldest writes go first, whatever their priority, so that urgent ones do not starve them."""
 POLL_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """What a round did."""
+    """Writes of one or more rounds: sent, to be retried, and given up."""
 
     sent: int = 0
     again: int = 0
@@ -45,22 +45,22 @@ class Delivered:
 
 
 def pause_after(attempts: int, asked: float | None = None) -> float:
-    """Seconds until the next attempt; what the CRM asks for is the least."""
+    """Seconds until the next attempt, at least what the CRM asked for."""
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = max(1, attempts)
     return max(PAUSE(state), asked or 0.0)
 
 
 ReadTruncated = Callable[[Store, ConnectionConfig, Reader, Clock], int]
-"""Reads records that the CRM's webhooks truncated (`serving.inbox.truncated`): handed in, since the outbox knows no inbox."""
+"""Reads records whose webhooks were truncated (`serving.inbox.truncated`). Passed in, because the outbox must not
+import the inbox."""
 
 
 class Deliverer:
-    """Sends what one connection has queued. One per connection at a time, so that an older score never overtakes a newer one."""
+    """Sends the write-backs of one connection. Only one may run per connection, so that an older score never overtakes
+    a newer one."""
 
-    def __init__(
-        self, store: Store, config: ConnectionConfig, sender: Outbound, read_truncated: ReadTruncated
-    ) -> None:  # fmt: skip
+    def __init__(self, store: Store, config: ConnectionConfig, sender: Outbound, read_truncated: ReadTruncated) -> None:
         self._store, self._config, self._sender, self._read_truncated = store, config, sender, read_truncated
         self._apart = 1.0 / config.writeback.requests_per_second
         self._next_call = 0.0
@@ -68,7 +68,7 @@ class Deliverer:
         self._clock, self._unread, self._rounds = make_clock(), 0, 0
 
     def round(self) -> Delivered:
-        """One call, if something is due. Raises `StoreAway`."""
+        """Send one batch, if any write is due. Raises `StoreAway`."""
         now = system_us()
         if now < self._not_before_us:
             return Delivered()
@@ -81,7 +81,7 @@ class Deliverer:
         return self._send(found) if found else Delivered()
 
     def _read(self, reader: Reader) -> bool:
-        """Read what was too large for the CRM to tell; False when it is away."""
+        """Read the records of truncated webhooks. Returns False when the CRM is away."""
         try:
             self._read_truncated(self._store, self._config, reader, self._clock)
             self._unread = 0
@@ -93,7 +93,7 @@ class Deliverer:
         return not self._unread
 
     def once(self, stopping: threading.Event) -> Delivered:
-        """Until nothing is due any more; what failed and is to be tried later stays."""
+        """Send until nothing is due. Failed writes that are to be retried later stay."""
         total = Delivered()
         while not stopping.is_set():
             done = self.round()
@@ -103,7 +103,7 @@ class Deliverer:
         return total
 
     def run(self, stopping: threading.Event) -> None:
-        """Until `stopping` is set. A store that is away is waited for, longer each time."""
+        """Send until `stopping` is set. While the store is away the pauses grow."""
         pause = POLL_SECONDS
         while not stopping.is_set():
             try:
@@ -112,15 +112,15 @@ class Deliverer:
             except StoreAway:
                 busy, pause = False, min(2 * pause, LONGEST_PAUSE_SECONDS)
             except Exception as error:
-                # A fault of ours must not end the thread in silence, nor be repeated a thousand times a second.
+                # A bug must neither end the thread silently nor repeat a thousand times a second.
                 log.error("writeback.fault connection=%s %s", self._config.name, place_of(error))
                 busy, pause = False, min(2 * pause, LONGEST_PAUSE_SECONDS)
             if not busy:
                 stopping.wait(pause)
 
     def _send(self, found: Sequence[outbox.Due]) -> Delivered:
-        """Send some writes. Of a call that is refused as a whole each half is sent, until the bad ones are alone; between two
-        calls those go first for which somebody waits meanwhile."""
+        """Send some writes. A call that is refused as a whole is halved until the bad writes are alone. Between two
+        calls urgent writes that arrived meanwhile go first."""
         total, left, seen = Delivered(), [found], {write.key for write, _, _ in found}
         while left and system_us() >= self._not_before_us:
             part = left.pop(0)
@@ -133,7 +133,7 @@ class Deliverer:
                     left[:0] = [part[: len(part) // 2], part[len(part) // 2 :]]
             if left:
                 with self._store.read() as connection:
-                    # A newer score that was sent meanwhile must not be overtaken by the one that it took the place of.
+                    # A write that a newer score has replaced meanwhile is dropped.
                     left = [again for half in left if (again := outbox.still_due(connection, self._config, half))]
                     urgent = outbox.due(connection, self._config, system_us(), self._sender.batch, worst=outbox.WEBHOOK)
                 urgent = [one for one in urgent if one[0].key not in seen]
@@ -150,7 +150,7 @@ class Deliverer:
             good = [one for one in found if one[0].readable]
             return done + self._call(good) if good else done
         writes = [write for write, _, _ in found]
-        # Durable before the call: whatever happens to us in it, the echo will be known as one.
+        # Committed before the call: even if the process dies in it, the echo will be recognised.
         with self._store.write() as connection:
             echo_ledger.record(connection, self._config.name, writes, system_us())
         self._keep_pace()
@@ -160,7 +160,7 @@ class Deliverer:
             return self._all_again(found, error)
         except ServingError:
             raise
-        except Exception as error:  # a value that our own sender cannot write is as bad as one that the CRM refuses
+        except Exception as error:  # a value that our sender cannot write is treated like one that the CRM refuses
             log.error("writeback.fault connection=%s %s", self._config.name, place_of(error))
             raise CallRefused(f"it cannot be sent: {type(error).__name__}") from None
         return self._settle(found, outcomes)
@@ -169,7 +169,7 @@ class Deliverer:
         now, total = system_us(), Delivered()
         with self._store.write() as connection:
             for (write, generation, attempts), outcome in zip(found, outcomes, strict=True):
-                if outcome == WriteResult("retry"):  # it was not in the call: neither tried nor failed
+                if outcome == WriteResult("retry"):  # it was not in the call, so no attempt is counted
                     total += Delivered(again=1)
                     continue
                 tried = attempts + 1
@@ -180,15 +180,26 @@ class Deliverer:
                     state, due = outbox.WAITING, now + int(1e6 * pause_after(tried, outcome.wait))
                 total += Delivered(state == outbox.SENT, state == outbox.WAITING, state == outbox.DEAD)
                 outbox.settle(
-                    connection, self._config, write, generation, state=state, attempts=tried, due_at=due,
-                    sent_at=now if state == outbox.SENT else None, error=outcome.why or None,
-                )  # fmt: skip
+                    connection,
+                    self._config,
+                    write,
+                    generation,
+                    state=state,
+                    attempts=tried,
+                    due_at=due,
+                    sent_at=now if state == outbox.SENT else None,
+                    error=outcome.why or None,
+                )
             echo_ledger.forget_old(connection, now)
         waits = [outcome.wait for outcome in outcomes if outcome.wait]
-        if waits:  # said for one, meant for all of the connection
+        if waits:  # the CRM named one write and means the whole connection
             self._not_before_us = now + int(1e6 * max(waits))
         if total.dead:
-            log.warning("writeback.dead connection=%s count=%d next=python -m serving dead-letters", self._config.name, total.dead)  # fmt: skip
+            log.warning(
+                "writeback.dead connection=%s count=%d next=python -m serving dead-letters",
+                self._config.name,
+                total.dead,
+            )
         return total
 
     def _all_again(self, found: Sequence[outbox.Due], error: CallFailed) -> Delivered:
@@ -204,9 +215,15 @@ class Deliverer:
                 gone = tried + counted >= MAX_ATTEMPTS
                 dead += gone
                 outbox.settle(
-                    connection, self._config, write, generation, state=outbox.DEAD if gone else outbox.WAITING,
-                    attempts=tried + counted, due_at=self._not_before_us, error=str(error),
-                )  # fmt: skip
+                    connection,
+                    self._config,
+                    write,
+                    generation,
+                    state=outbox.DEAD if gone else outbox.WAITING,
+                    attempts=tried + counted,
+                    due_at=self._not_before_us,
+                    error=str(error),
+                )
         return Delivered(again=len(found) - dead, dead=dead)
 
     def _keep_pace(self) -> None:
@@ -217,11 +234,11 @@ class Deliverer:
 
 
 class Deliverers:
-    """The deliverers of all connections that are switched on, a thread each: one CRM that hangs holds up no other."""
+    """One deliverer and thread for each connection that is switched on, so that a CRM that hangs holds up no other."""
 
     def __init__(
         self, store: Store, connections: Mapping[str, ConnectionConfig], read_truncated: ReadTruncated
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._stopping = threading.Event()
         self._senders = {
             name: make_sender(config.vendor, config.writeback)
@@ -244,7 +261,7 @@ class Deliverers:
         return {name: each.once(stopping) for name, each in self._deliverers.items()}
 
     def close(self) -> None:
-        """Ends each after its present call."""
+        """Stop every deliverer after its current call."""
         self._stopping.set()
         for thread in self._threads:
             if thread.is_alive():

@@ -1,6 +1,6 @@
-"""The ledger of our own writes: what a CRM tells us of them is an echo, and an echo is not scored again.
+"""The ledger of our own writes. A webhook that tells of one of them is an echo and is not scored again.
 
-An entry is durable before the call that carries the value is made, so that no echo can come before it.
+An entry is committed before the call that writes the value, so that no echo can arrive before it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from serving.store.tables import ledger
 from serving.vendors.outbound import Write
 
 KEPT_US = 3 * DAY_US
-"""HubSpot, Salesforce and Svix repeat an event for up to 28 hours; after three days no echo is on its way any more."""
+"""HubSpot, Salesforce and Svix retry an event for up to 28 hours: after three days no echo can arrive."""
 Key = tuple[str, str, str, str]
 """(object type, object id, property, value)."""
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?")
@@ -27,7 +27,7 @@ _MOMENT = re.compile(
 
 
 def spelled(value: str) -> str:
-    """The one spelling of what CRMs tell us in several: Salesforce tells 82 as 82.0, and times with milliseconds.
+    """One spelling for values that CRMs spell differently: Salesforce sends 82 as 82.0, and times with milliseconds.
 
     >>> spelled("82"), spelled("82.0"), spelled("4.3E-4"), spelled("0.00043"), spelled("007"), spelled("high")
     ('82', '82', '0.00043', '0.00043', '007', 'high')
@@ -41,23 +41,26 @@ def spelled(value: str) -> str:
 
 
 def record(connection: Connection, name: str, writes: Iterable[Write], now_us: int) -> None:
-    """Keep what is about to be written, in the caller's transaction."""
+    """Record the values that are about to be written, in the caller's transaction."""
     rows = {
         (w.object_type, w.object_id, prop, spelled(value)): {
-            "connection": name, "object_type": w.object_type, "object_id": w.object_id, "property": prop,
+            "connection": name,
+            "object_type": w.object_type,
+            "object_id": w.object_id,
+            "property": prop,
             "value": spelled(value),
             "written_at": now_us,
         }
         for w in writes
         for prop, value in w.properties.items()
-    }  # fmt: skip
+    }
     upsert(
         connection, ledger, list(rows.values()), unique=("connection", "object_type", "object_id", "property", "value")
     )
 
 
 def echoes(connection: Connection, name: str, events: Sequence[Key]) -> set[Key]:
-    """Those of the events that tell of our own writes. Values are compared as texts, each in its one spelling."""
+    """Those of the events that are echoes of our writes. Values are compared as `spelled` texts."""
     found: set[Key] = set()
     ids = sorted({event[1] for event in events})
     for start in range(0, len(ids), 400):

@@ -1,7 +1,7 @@
-"""The queue of write-backs: one row per record and model, the newest score in the place of one that still waits.
+"""The queue of write-backs: one row per record and model. A new score replaces one that still waits.
 
-A score is queued in the transaction that keeps its decision record, so that neither is ever there alone; and only when it
-tells the CRM's user something: another band (with hysteresis), or a move of the connection's minimum.
+A score is queued in the transaction of its decision record, so that neither exists without the other. It is queued only
+when it is news: another band (with hysteresis), or a move of at least the connection's `minimum_change`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from serving.vendors.outbound import Write, write_key
 
 WAITING, SENT, DEAD = "waiting", "sent", "dead"
 WEBHOOK, BATCH, BACKFILL = 0, 1, 2
-"""Priorities: somebody waits for the first, the last can take its time."""
+"""Priorities: a person waits for the first, nobody for the last."""
 _PART = 400
 Bands = Sequence[tuple[str, int]]
 
 
 @dataclass(frozen=True)
 class NewScore:
-    """One model's newest score of one entity; score, band and probability are None where there is no score."""
+    """One model's newest score of one entity. Score (1 to 100), band and probability are None where there is no score."""
 
     model: str
     entity_id: str
@@ -45,14 +45,20 @@ class NewScore:
 
 
 def enqueue(
-    connection: Connection, connections: Iterable[ConnectionConfig], scores: Sequence[NewScore], now_us: int,
-    priority: int = WEBHOOK, clock_us: int | None = None,
-) -> int:  # fmt: skip
-    """Queue what changed enough for every connection that wants it, in the caller's transaction; returns how many.
+    connection: Connection,
+    connections: Iterable[ConnectionConfig],
+    scores: Sequence[NewScore],
+    now_us: int,
+    priority: int = WEBHOOK,
+    clock_us: int | None = None,
+) -> int:
+    """Queue the scores that are news, for every connection that writes them, in the caller's transaction. Returns how
+    many.
 
-    `scores` names no (model, entity_id) twice; `now_us` is the system's time, `clock_us` that of scores (the same when not
-    given): a score that was queued for a moment after it was a mistake, and every other one is news. An entity whose id is not one of the
-    connection's keys is not in that CRM and is passed over. A record that never had a score and has none is no news.
+    `scores` has no (model, entity_id) twice. `now_us` is the system's time. `clock_us` is the time that scores are for:
+    if the last queued score is for a later moment, that one was a mistake, and any score is news. An entity whose id
+    does not fit the connection's key template is not in that CRM and is skipped. No score is no news for a record that
+    never had one.
     """
     queued = 0
     for config in connections:
@@ -64,9 +70,14 @@ def enqueue(
 
 
 def _enqueue(
-    connection: Connection, config: ConnectionConfig, model: str, scores: Sequence[NewScore], now_us: int, priority: int,
+    connection: Connection,
+    config: ConnectionConfig,
+    model: str,
+    scores: Sequence[NewScore],
+    now_us: int,
+    priority: int,
     clock_us: int | None,
-) -> int:  # fmt: skip
+) -> int:
     target, definition = config.writeback.models[model], get_model(model)
     mapped = config.objects[target.object_type]
     there = _queued(connection, config.name, model, [s.entity_id for s in scores])
@@ -81,28 +92,45 @@ def _enqueue(
         band = held_band(definition.bands, shown, new, config.writeback.hysteresis)
         if not later and not is_news(before, new.score, band, config.writeback.minimum_change):
             continue
-        # Who waits for one that is replaced waits for the new one.
+        # A replaced row passes its priority on, if it is better.
         waits = before is not None and before["state"] == WAITING
         content = {
-            "score": new.score, "band": band, "probability": new.probability, "no_score": new.no_score,
-            "scored_at": iso(from_us(new.as_of_us)), "version": new.version, "reasons": list(new.reasons),
+            "score": new.score,
+            "band": band,
+            "probability": new.probability,
+            "no_score": new.no_score,
+            "scored_at": iso(from_us(new.as_of_us)),
+            "version": new.version,
+            "reasons": list(new.reasons),
             "horizon_days": definition.horizon_days,
-        }  # fmt: skip
+        }
         rows.append(
             {
-                "connection": config.name, "model": model, "entity_id": new.entity_id, "entity": definition.entity,
-                "object_type": target.object_type, "object_id": object_id, "score": new.score, "band": band,
-                "content": msgspec.json.encode(content), "generation": 1, "state": WAITING, "attempts": 0,
-                "queued_at": now_us, "due_at": now_us, "sent_at": None, "error": None,
+                "connection": config.name,
+                "model": model,
+                "entity_id": new.entity_id,
+                "entity": definition.entity,
+                "object_type": target.object_type,
+                "object_id": object_id,
+                "score": new.score,
+                "band": band,
+                "content": msgspec.json.encode(content),
+                "generation": 1,
+                "state": WAITING,
+                "attempts": 0,
+                "queued_at": now_us,
+                "due_at": now_us,
+                "sent_at": None,
+                "error": None,
                 "priority": min(priority, before["priority"]) if before and waits else priority,
             }
-        )  # fmt: skip
+        )
     upsert(connection, writebacks, rows, unique=("connection", "model", "entity_id"), add=("generation",))
     return len(rows)
 
 
 def held_band(bands: Bands, before: str | None, new: NewScore, hysteresis: int) -> str | None:
-    """The band to show: one is entered at its threshold and left downwards only `hysteresis` points below it.
+    """The band to show. A band is entered at its threshold, and left downwards only `hysteresis` points below it.
 
     >>> at = lambda score, band: NewScore("lead-fit", "a", 0, 1, score, band, 0.5)
     >>> bands = (("high", 90), ("medium", 70), ("low", 1))
@@ -119,7 +147,7 @@ def held_band(bands: Bands, before: str | None, new: NewScore, hysteresis: int) 
 
 
 def is_news(before: Mapping[str, Any] | None, score: int | None, band: str | None, minimum_change: int) -> bool:
-    """Whether a score is worth a write, `before` being the row of the last one that was queued."""
+    """Whether a score is worth a write. `before` is the row that was queued last; None when there is none."""
     if before is None:
         return score is not None
     if before["score"] is None or score is None:
@@ -128,18 +156,25 @@ def is_news(before: Mapping[str, Any] | None, score: int | None, band: str | Non
 
 
 Due = tuple[Write, int, int]
-"""A write, its generation, and the attempts so far."""
+"""A write, its generation, and its attempts so far."""
 
 
 def due(
-    connection: Connection, config: ConnectionConfig, now_us: int, limit: int, *, oldest_first: bool = False,
+    connection: Connection,
+    config: ConnectionConfig,
+    now_us: int,
+    limit: int,
+    *,
+    oldest_first: bool = False,
     worst: int = BACKFILL,
-) -> list[Due]:  # fmt: skip
-    """Writes that are due and of the priority `worst` or better: by priority and then by age, or by age alone."""
+) -> list[Due]:
+    """Due writes of priority `worst` or better, ordered by priority and age, or with `oldest_first` by age alone."""
     where = (
-        writebacks.c.connection == config.name, writebacks.c.state == WAITING, writebacks.c.priority <= worst,
+        writebacks.c.connection == config.name,
+        writebacks.c.state == WAITING,
+        writebacks.c.priority <= worst,
         writebacks.c.due_at <= now_us,
-    )  # fmt: skip
+    )
     order = (writebacks.c.due_at, writebacks.c.model, writebacks.c.entity_id)
     first = () if oldest_first else (writebacks.c.priority,)
     query = select(writebacks).where(*where).order_by(*first, *order).limit(limit)
@@ -147,7 +182,7 @@ def due(
 
 
 def still_due(connection: Connection, config: ConnectionConfig, found: Sequence[Due]) -> list[Due]:
-    """Those of some writes that still wait in the same version."""
+    """Those of the writes that still wait in the same generation."""
     there: set[tuple[str, str, int]] = set()
     columns = (writebacks.c.model, writebacks.c.entity_id, writebacks.c.generation)
     for part in _parts([write.entity_id for write, _, _ in found]):
@@ -163,14 +198,14 @@ def still_due(connection: Connection, config: ConnectionConfig, found: Sequence[
 def _due(config: ConnectionConfig, row: Mapping[str, Any]) -> Due:
     try:
         return write_of(config, row), row["generation"], row["attempts"]
-    except (ValueError, KeyError, TypeError, AttributeError):  # its content is none of ours: `Deliverer` gives it up
+    except (ValueError, KeyError, TypeError, AttributeError):  # its content is damaged: `Deliverer` gives it up
         key = write_key(row["connection"], row["model"], row["entity_id"], row["generation"])
         record = (row["object_type"], row["object_id"], row["entity"], row["entity_id"])
         return Write(key, row["model"], *record, {}, {}, readable=False), row["generation"], row["attempts"]
 
 
 def write_of(config: ConnectionConfig, row: Mapping[str, Any]) -> Write:
-    """A row as it is sent; the properties are those that the connection names now."""
+    """A row as a `Write`. Its properties are those in the connection's present configuration."""
     content = msgspec.json.decode(row["content"])
     target = config.writeback.models.get(row["model"])
     properties = {to: _text(content[part]) for part, to in target.properties.items()} if target else {}
@@ -187,16 +222,18 @@ def _text(value: Any) -> str:
 
 
 def settle(connection: Connection, config: ConnectionConfig, write: Write, generation: int, **values: Any) -> None:
-    """What became of one attempt. A row that a newer score has meanwhile taken the place of stays as it is."""
+    """Store the result of one attempt. A row that a newer score has replaced meanwhile is left alone."""
     where = (
-        writebacks.c.connection == config.name, writebacks.c.model == write.model,
-        writebacks.c.entity_id == write.entity_id, writebacks.c.generation == generation,
-    )  # fmt: skip
+        writebacks.c.connection == config.name,
+        writebacks.c.model == write.model,
+        writebacks.c.entity_id == write.entity_id,
+        writebacks.c.generation == generation,
+    )
     connection.execute(update(writebacks).where(*where).values(**values))
 
 
 def next_due(connection: Connection, name: str) -> int | None:
-    """When the next write of a connection is due, microseconds; None when none waits."""
+    """When the next write of a connection is due, in microseconds; None when none waits."""
     where = (writebacks.c.connection == name, writebacks.c.state == WAITING)
     return connection.execute(select(func.min(writebacks.c.due_at)).where(*where)).scalar()
 
@@ -208,7 +245,7 @@ def counts(connection: Connection) -> dict[tuple[str, str], int]:
 
 
 def dead(connection: Connection, name: str | None = None) -> list[dict[str, Any]]:
-    """Dead letters, all or those of one connection."""
+    """Writes that were given up, of all connections or of one."""
     query = select(writebacks).where(writebacks.c.state == DEAD)
     if name is not None:
         query = query.where(writebacks.c.connection == name)
@@ -217,7 +254,8 @@ def dead(connection: Connection, name: str | None = None) -> list[dict[str, Any]
 
 
 def replay(connection: Connection, name: str, now_us: int, entity_ids: Sequence[str] = ()) -> int:
-    """Put dead letters of a connection back into the queue, all or those of some entities; returns how many."""
+    """Put writes of a connection that were given up back into the queue, all or those of some entities. Returns how
+    many."""
     where = [writebacks.c.connection == name, writebacks.c.state == DEAD]
     if entity_ids:
         where.append(or_(*(writebacks.c.entity_id.in_(part) for part in _parts(entity_ids))))

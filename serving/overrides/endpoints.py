@@ -16,16 +16,20 @@ from serving.state import change, state_of
 
 router = APIRouter(tags=["overrides"])
 PATH = "/v1/{entity}/{entity_id:path}/override"
-ModelQuery = Annotated[str, Query(max_length=60, description="the model whose score it stands beside", examples=["churn-risk"])]  # fmt: skip
+ModelQuery = Annotated[
+    str, Query(max_length=60, description="the model whose score it stands beside", examples=["churn-risk"])
+]
 SHOWN: dict[int | str, dict[str, Any]] = {
     200: {"description": "the override that holds", "content": body_of("OverrideAnswer")}
 }
 
 
 @router.put(
-    PATH, summary="Put a person's judgement beside a score", responses={**SHOWN, **documented(400, 404, 409, 413, 415, 422, 503)},
+    PATH,
+    summary="Put a person's judgement beside a score",
+    responses={**SHOWN, **documented(400, 404, 409, 413, 415, 422, 503)},
     openapi_extra={"requestBody": {"required": True, "content": body_of("OverrideRequest")}},
-)  # fmt: skip
+)
 async def put_override(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
     """It is shown in every answer until it ends. The machine's score stays beside it, and its reasons are the machine's."""
     state, entity = state_of(request), check_entity(entity)
@@ -47,7 +51,9 @@ async def read_override(request: Request, entity: EntityName, entity_id: EntityI
     return json_answer(OverrideAnswer(name, entity, entity_id, shown_override(found)))
 
 
-@router.delete(PATH, summary="Withdraw an override", status_code=204, response_class=Response, responses=documented(404, 422, 503))  # fmt: skip
+@router.delete(
+    PATH, summary="Withdraw an override", status_code=204, response_class=Response, responses=documented(404, 422, 503)
+)
 async def withdraw_override(request: Request, entity: EntityName, entity_id: EntityId, model: ModelQuery) -> Response:
     """Repeating it changes nothing."""
     state, entity = state_of(request), check_entity(entity)

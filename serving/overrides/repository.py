@@ -1,4 +1,4 @@
-"""Overrides: put, withdrawn, never overwritten, so that it can be told later who thought what and when."""
+"""The table of overrides. Rows are withdrawn and never overwritten, so that their history is kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GENERATION = "overrides"
 
 @dataclass(frozen=True)
 class Override:
-    """One, as it is stored. Times are microseconds."""
+    """One override. Times are microseconds since 1970 UTC; `until` None: until it is withdrawn."""
 
     model: str
     entity: str
@@ -34,14 +34,14 @@ _columns = [overrides.c[name] for name in Override.__dataclass_fields__]
 
 
 def put(connection: Connection, override: Override) -> None:
-    """Set it in the place of the one that holds, in the caller's transaction."""
+    """Store an override and withdraw the one that it replaces, in the caller's transaction."""
     withdraw(connection, override.model, override.entity, override.entity_id, override.set_at)
     connection.execute(insert(overrides), [override.__dict__])
     bump(connection, GENERATION)
 
 
 def withdraw(connection: Connection, model: str, entity: str, entity_id: str, now_us: int) -> bool:
-    """Whether there was one to withdraw."""
+    """Withdraw the override that holds. False when there is none."""
     where = (overrides.c.model == model, overrides.c.entity == entity, overrides.c.entity_id == entity_id)
     done = connection.execute(
         update(overrides).where(*where, overrides.c.withdrawn_at.is_(None)).values(withdrawn_at=now_us)
@@ -52,7 +52,7 @@ def withdraw(connection: Connection, model: str, entity: str, entity_id: str, no
 
 
 def holding(connection: Connection, now_us: int) -> Iterable[Override]:
-    """Every override that holds or will."""
+    """Every override that is neither withdrawn nor over."""
     open_ones = (overrides.c.withdrawn_at.is_(None), or_(overrides.c.until.is_(None), overrides.c.until > now_us))
     for row in connection.execute(select(*_columns).where(*open_ones)):
         yield Override(**row._mapping)

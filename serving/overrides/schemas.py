@@ -1,4 +1,4 @@
-"""What a person says when they put their judgement beside a score."""
+"""Request and answer bodies about overrides."""
 
 from __future__ import annotations
 

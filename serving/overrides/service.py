@@ -1,4 +1,4 @@
-"""Putting and withdrawing a person's judgement."""
+"""Sets and withdraws overrides: a person's judgement beside a score."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from serving.store.connect import Store
 
 def put(
     store: Store, champions: Champions, entity: str, entity_id: str, given: OverrideRequest, now_us: int
-) -> Override:  # fmt: skip
-    """Set it. Raises `NotFound` for a model that does not score such entities, `Conflict` for a time that is over, `Invalid`
-    for a band or a time that is none."""
+) -> Override:
+    """Store an override. Raises `NotFound` for a model that does not score such entities, `Conflict` for an `until` in
+    the past, `Invalid` for an unknown band or an invalid time."""
     definition = champions.definition(given.model)
     if definition.entity != entity:
         raise no_such("model", [each.name for each in champions.definitions() if each.entity == entity])

@@ -1,4 +1,4 @@
-"""What each CRM calls an account, a lead or a contact."""
+"""The ids that CRMs have for an account, a lead or a contact."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from serving.privacy.repository import TABLES, Alias
 
 
 def aliases(connections: Iterable[ConnectionConfig], kind: str, name: str) -> list[Alias]:
-    """The id that the template of keys of each connection makes this one of."""
+    """For each connection and object type whose key template fits `name`: the CRM's id that the template makes it of."""
     found: list[Alias] = []
     for config in connections:
         for object_type, mapped in config.objects.items():

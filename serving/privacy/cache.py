@@ -1,4 +1,4 @@
-"""What people said of entities, in memory, so that a score asks no table for it: overrides, objections, erasures."""
+"""Overrides, objections and erasures in memory, so that scoring reads no table for them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ GENERATIONS = (overrides.GENERATION, privacy.GENERATION)
 
 @dataclass(frozen=True)
 class Directives:
-    """Immutable: a change makes a new one."""
+    """All of them at one moment. Immutable: a change makes a new one."""
 
     overrides: dict[tuple[str, str], Override] = field(default_factory=dict)
     objecting: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Entity and `serving.store.deletions.mark`, and since when, microseconds."""
+    """(entity, `stored_hash_of_id`) to the moment of the objection, in microseconds."""
     erased: Erased = field(default_factory=Erased)
     generation: int = -1
-    """Of what privacy asks for, when it was loaded; -1: never."""
+    """The privacy counter (`version_counters`) when this was loaded; -1: never loaded."""
 
     @classmethod
     def load(cls, connection: Connection, now_us: int) -> Directives:
@@ -39,9 +39,9 @@ class Directives:
         return found if found is not None and found.holds(now_us) else None
 
     def may_not_score(self, entity: str, entity_id: str) -> bool:
-        """Whether it objected or was erased."""
+        """Whether the entity objected or was erased."""
         return self.objecting_since(entity, entity_id) is not None or self.erased.has(entity, entity_id)
 
     def objecting_since(self, entity: str, entity_id: str) -> int | None:
-        """Microseconds; None when it does not object."""
+        """When it objected, in microseconds; None when it did not."""
         return self.objecting.get((entity, stored_hash_of_id(entity, entity_id))) if self.objecting else None

@@ -32,7 +32,13 @@ async def put_objection(request: Request, entity: EntityName, entity_id: EntityI
     return _shown(state, entity, entity_id)
 
 
-@router.delete(OBJECTION, summary="Take an objection back", status_code=204, response_class=Response, responses=documented(404, 422, 503))  # fmt: skip
+@router.delete(
+    OBJECTION,
+    summary="Take an objection back",
+    status_code=204,
+    response_class=Response,
+    responses=documented(404, 422, 503),
+)
 async def withdraw_objection(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
     """Repeating it changes nothing."""
     state, entity = state_of(request), check_entity(entity)
@@ -57,9 +63,10 @@ def _shown(state: AppState, entity: str, entity_id: str) -> Response:
     "/v1/{kind}/{entity_id:path}/erasure",
     summary="Erase an account, a lead or a contact",
     responses={
-        200: {"description": "what was deleted", "content": body_of("ErasureAnswer")}, **documented(404, 415, 422, 503)
+        200: {"description": "what was deleted", "content": body_of("ErasureAnswer")},
+        **documented(404, 415, 422, 503),
     },
-)  # fmt: skip
+)
 async def erase(
     request: Request,
     kind: Annotated[str, Path(description="account, lead or contact", examples=["contact"])],
@@ -72,9 +79,15 @@ async def erase(
         raise no_such("kind", list(repository.KINDS))
     state = state_of(request)
     done = await change(
-        state, service.erase, state.store, state.mapped.values(), kind, entity_id, to_us(state.clock()),
+        state,
+        service.erase,
+        state.store,
+        state.mapped.values(),
+        kind,
+        entity_id,
+        to_us(state.clock()),
         state.settings.base.home,
-    )  # fmt: skip
+    )
     return json_answer(ErasureAnswer(kind, done.found, done.deleted, done.left))
 
 

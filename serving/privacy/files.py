@@ -1,7 +1,7 @@
-"""Files of the home that name accounts and leads: published runs, what a batch carries on, reports. Who was erased is taken out.
+"""Removes erased accounts and leads from the home's files: published runs, the batch's carried state, and reports.
 
-Nobody needs to be told who: the ids in a file are hashed and looked up among the tombstones. So a file that could not be
-rewritten is rewritten by the next call.
+The ids in a file are hashed and looked up among the tombstones, so no list of names is needed, and a file that could
+not be rewritten is rewritten by the next call.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from models.catalog import MODELS, get_model
 from serving.privacy.repository import Erased
 
 REPORTS = ("runs", "monitor", "compare", "backtest", "mlruns")
-"""Folders of the home below which training writes figures; MLflow's files hold copies of the same reports."""
+"""Folders of the home with reports of training; MLflow's folder has copies of them."""
 PUBLISHED = "scores"
 _ROW = re.compile(r"<tr><td>([^<]*)</td>.*?</tr>\n?", re.DOTALL)
 
 
 def remove_erased(home: Path, erased: Erased) -> list[str]:
-    """Take erased accounts and leads out of the files of a home; returns what could not be done, with the next step."""
+    """Remove erased accounts and leads from a home's files. Returns what could not be done, with the next step."""
     if not erased.id_hashes:
         return []
     troubles = []
@@ -81,13 +81,13 @@ def _rewrite(path: Path, erased: Erased) -> None:
 
 
 def _kinds(path: Path) -> tuple[str, ...]:
-    """Whether a report speaks of accounts or leads, by the model in its path; where that is not told, both."""
+    """The entities of a report, by the model in its path; both when the path names none."""
     found = {get_model(name).entity for name in MODELS if name in path.parts}
     return tuple(sorted(found)) or ("account", "lead")
 
 
 def _without(held: Any, is_erased: Any) -> Any:
-    """The same without the entries of lists that are of somebody erased."""
+    """The same, without the list entries whose `entity_id` was erased."""
     if isinstance(held, dict):
         return {key: _without(value, is_erased) for key, value in held.items()}
     if isinstance(held, list):

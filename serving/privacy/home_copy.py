@@ -1,5 +1,5 @@
-"""`ACCOUNTSCORE_HOME/protections.json`: a copy of what protects somebody (erasures, objections, what CRMs deleted or merged), from which
-a store that was lost learns it. It names nobody but the record that remains of a merge."""
+"""`ACCOUNTSCORE_HOME/protections.json`: a copy of the protections (erasures, objections, deletions and merges in CRMs),
+from which a new store recovers them. It has hashes instead of ids, except for the record that remains after a merge."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ log = logging.getLogger("serving.privacy")
 
 class _Copy(msgspec.Struct):
     erased: list[tuple[str, str, int]] = []
-    """Kind, hash of the id, and since when, microseconds."""
+    """Kind, hash of the id, and since when in microseconds."""
     objecting: list[tuple[str, str, int]] = []
     removed: list[tuple[str, str, str, int, str, str | None]] = []
-    """Source, entity, hash, when it happened, state and what remains."""
+    """Source, entity, hash of the id, when in microseconds, state, and the record that remains."""
 
 
 _COLUMNS = {
@@ -34,7 +34,8 @@ _COLUMNS = {
 
 
 def load(home: Path) -> Protections:
-    """What the home tells. Without the file, which version 0.1 did not write, what `features.sources.suppression` tells, older than all else."""
+    """The protections in the home's file. Without a readable file (version 0.1 wrote none) those of
+    `features.sources.suppression`, with the time 0, so that all others are newer."""
     try:
         copy = msgspec.json.decode((home / FILE).read_bytes(), type=_Copy)
     except FileNotFoundError:
@@ -53,7 +54,7 @@ def load(home: Path) -> Protections:
 def _of_readers(home: Path) -> _Copy:
     try:
         told = Suppressed.load(home)
-    except UserMistake:  # it is written anew too
+    except UserMistake:  # it will be rewritten too
         return _Copy()
     erased = [(kind, mark, 0) for kind, marks in told.everywhere.items() for mark in marks]
     removed = [
@@ -66,7 +67,7 @@ def _of_readers(home: Path) -> _Copy:
 
 
 def is_written(home: Path, held: Protections) -> bool:
-    """Whether the home tells just this; one without the file tells nothing."""
+    """Whether the file has exactly these protections. A missing file has none."""
     try:
         return (home / FILE).read_bytes() == _encoded(held)
     except FileNotFoundError:
@@ -76,7 +77,7 @@ def is_written(home: Path, held: Protections) -> bool:
 
 
 def save(home: Path, held: Protections) -> None:
-    """Whole and durable, or as it was."""
+    """Write the file atomically and durably, if it differs."""
     if not is_written(home, held):
         atomic_files.write_bytes(home / FILE, _encoded(held), private=True)
 

@@ -1,7 +1,7 @@
-"""What a restore does not take back, and a lost store does not lose: erasures, objections, what CRMs deleted and revoked keys protect
-somebody, whatever an older backup says.
+"""Protections: erasures, objections, deletions in CRMs and revoked keys. They outlive a restore of an older backup and
+the loss of the store.
 
-They name nobody, so those whose rows came back with a backup are found by the hashes of all ids that it holds.
+They have hashes instead of ids. So whose rows a backup brought back is found by hashing every id in it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from serving.store.tables import (
     signals,
     tombstones,
     writebacks,
-)  # fmt: skip
+)
 from serving.store.version_counters import bump
 
 _Row = dict[str, Any]
@@ -40,25 +40,25 @@ _KINDS = {table: kind for kind, table in privacy.TABLES.items()}
 
 @dataclass(frozen=True)
 class Protections:
-    """Of a store before a backup takes its place, or of a home whose store was lost."""
+    """The protections of a store before a restore, or of a home whose store was lost."""
 
     tombstones: list[_Row] = field(default_factory=list)
     objections: list[_Row] = field(default_factory=list)
     removals: list[_Row] = field(default_factory=list)
-    """Who is no longer in the CRM."""
+    """Entities that are no longer in the CRM, and those that came back."""
     keys: list[_Row] = field(default_factory=list)
-    """All API keys: one that the backup does not know comes back revoked, so that an open API is not made of a closed one."""
+    """All API keys. One that is not in the backup comes back revoked, so that a restore never opens a closed API."""
 
     def __len__(self) -> int:
         return len(self.tombstones) + len(self.objections) + len(self.removals)
 
     def holding(self) -> Protections:
-        """Without what was taken back, and without keys."""
+        """Only the protections that hold, without keys."""
         return Protections(**{name: [row for row in getattr(self, name) if _holds(row)] for name in _TABLES})
 
     def newer_than(self, other: Protections) -> Protections:
-        """Those that hold here and are newer than what `other` says of the same one: nothing, or that they were taken back. Of removals
-        also that a CRM brought one back which is gone in `other`: what is so there is not for people to decide."""
+        """The protections that hold here and that `other` does not know, or knows with an older time. A newer removal
+        counts also where the CRM brought the entity back, because the CRM decides that."""
 
         def rows(name: str) -> list[_Row]:
             table = _TABLES[name]
@@ -75,7 +75,7 @@ class Protections:
         return Protections(**{name: rows(name) for name in _TABLES})
 
     def joined(self, other: Protections) -> Protections:
-        """The newest of each; keys of this one."""
+        """The newer one of each protection; the keys of this one."""
         newer = other.newer_than(self)
 
         def rows(name: str) -> list[_Row]:
@@ -93,7 +93,7 @@ def _key(table: Table, row: _Row) -> tuple[str, ...]:
 
 
 def _moment(row: _Row) -> int:
-    """When a row was set or taken back, whichever was later."""
+    """When a row was set or taken back, whichever is later, in microseconds."""
     return max(row.get(name) or 0 for name in ("erased_at", "since", "occurred_at", "taken_back_at"))
 
 
@@ -103,23 +103,23 @@ def _holds(row: _Row) -> bool:
 
 @dataclass(frozen=True)
 class KeptProtections:
-    """What was newer than the backup and holds after the restore."""
+    """What a restore kept because it was newer than the backup."""
 
     erasures: int = 0
-    """Tombstones that the backup has not."""
+    """Erasures that are not in the backup."""
     erased_again: int = 0
-    """Accounts, leads and contacts of them whose rows the backup brought back."""
+    """How many of them had rows in the backup, which were erased again."""
     objections: int = 0
     removals: int = 0
-    """What CRMs deleted, merged or brought back since the backup."""
+    """Entities that CRMs deleted, merged or brought back since the backup."""
     keys_revoked: int = 0
     """Keys that were revoked since the backup."""
     keys_ended: int = 0
-    """Live keys that were made since the backup: they are revoked now."""
+    """Live keys that are newer than the backup: they are now revoked."""
 
 
 def read(connection: Connection) -> Protections:
-    """All that protects somebody, and what was taken back."""
+    """All protections of the store, also those that were taken back."""
 
     def rows(table: Table) -> list[_Row]:
         return [dict(row._mapping) for row in connection.execute(select(table).order_by(*table.primary_key))]
@@ -130,9 +130,9 @@ def read(connection: Connection) -> Protections:
 def apply(
     here: Connection, held: Protections, now_us: int, connections: Iterable[ConnectionConfig] = ()
 ) -> KeptProtections:
-    """Put what was held over the rows of a backup, in the caller's transaction.
+    """Apply the protections in `held` to the rows of a backup, in the caller's transaction.
 
-    `connections` tell which waiting events are of whom; without them the worker finds that out when it comes to them.
+    `connections` map waiting events to entities; without them the worker does so when it applies the events.
     """
     newer = held.newer_than(read(here))
     again = put_back(here, newer, connections)
@@ -147,12 +147,12 @@ def apply(
         here.execute(insert(api_keys), unknown)
     return KeptProtections(
         len(newer.tombstones), again, len(newer.objections), len(newer.removals), len(revoked), len(ended)
-    )  # fmt: skip
+    )
 
 
 def put_back(here: Connection, newer: Protections, connections: Iterable[ConnectionConfig] = ()) -> int:
-    """Put into a store what it does not know (`Protections.newer_than`), in the caller's transaction: rows of who was erased or is gone
-    are deleted. Returns how many of the erased had rows."""
+    """Store the protections that a store does not know (`Protections.newer_than`), in the caller's transaction, and
+    delete the rows of erased and deleted entities. Returns how many of the erased had rows."""
     if not newer:
         return 0
     connections, again = list(connections), 0
@@ -169,19 +169,19 @@ def put_back(here: Connection, newer: Protections, connections: Iterable[Connect
             elif (kind, hashed) in gone:
                 forget_scores(here, kind, [name])
     if erased:
-        here.execute(delete(idempotency))  # an answer may name them; a repeated request is worked on anew
+        here.execute(delete(idempotency))  # a stored answer may name them; a repeated request is scored again
     bump(here, privacy.GENERATION)
     return again
 
 
 def lock(here: Connection, *tables: Table) -> None:
-    """Nobody else writes till the transaction ends; SQLite's excludes that already."""
+    """Lock the tables against writers until the transaction ends. A write transaction of SQLite does so already."""
     if here.dialect.name == "postgresql":
         here.execute(text(f"LOCK TABLE {', '.join(table.name for table in tables)} IN EXCLUSIVE MODE"))
 
 
 def _named(here: Connection, connections: Iterable[ConnectionConfig]) -> Iterator[tuple[str, str]]:
-    """Kind and id of everybody whom a row names, each once."""
+    """Kind and id of every entity in the store's rows, each once, sorted."""
     seen: set[tuple[str, str]] = set()
     for table in (signals, eligibilities, decisions, overrides, dirty, writebacks, inbox):
         asked = select(table.c.entity, table.c.entity_id).where(table.c.entity_id.is_not(None)).distinct()

@@ -1,4 +1,4 @@
-"""Objections, erasure and retention, on every table that knows an account, a lead or a contact."""
+"""Objections, erasure and retention, in every table with rows of an account, a lead or a contact."""
 
 from __future__ import annotations
 
@@ -25,25 +25,31 @@ from serving.store.tables import (
     signals,
     tombstones,
     writebacks,
-)  # fmt: skip
+)
 from serving.store.version_counters import bump
 
 GENERATION = "privacy"
 KINDS = ("account", "lead", "contact")
 TABLES = {"account": "accounts", "lead": "leads", "contact": "contacts"}
-"""The canonical table that has the kind's row."""
+"""The canonical table with the kind's rows."""
 ERASED = "erased"
-"""State of an event that came after its subject was erased: kept without content, so that it is not taken for new."""
+"""State of an event whose subject was erased. It is kept without content, so that a repetition is recognised."""
 _EMPTY = {
-    "state": ERASED, "detail": None, "object_id": "", "value": None, "into": None, "entity": None, "entity_id": None,
-}  # fmt: skip
+    "state": ERASED,
+    "detail": None,
+    "object_id": "",
+    "value": None,
+    "into": None,
+    "entity": None,
+    "entity_id": None,
+}
 
 
 # Objections
 
 
 def object_to(connection: Connection, entity: str, entity_id: str, now_us: int) -> bool:
-    """Stop scoring it; False when it was stopped already."""
+    """Record an objection: the entity is not scored any more. False when there was one."""
     return _set(connection, objections, entity, entity_id, now_us)
 
 
@@ -53,7 +59,7 @@ def allow(connection: Connection, entity: str, entity_id: str, now_us: int) -> b
 
 
 def objecting(connection: Connection, entity: str | None = None) -> dict[tuple[str, str], int]:
-    """(entity, `stored_hash_of_id`) of all who objected, and since when."""
+    """(entity, `stored_hash_of_id`) of all objections that hold, to their moment in microseconds."""
     query = select(objections.c.entity, objections.c.id_hash, objections.c.since).where(holds(objections))
     if entity is not None:
         query = query.where(objections.c.entity == entity)
@@ -61,13 +67,13 @@ def objecting(connection: Connection, entity: str | None = None) -> dict[tuple[s
 
 
 def holds(table: Table) -> ColumnElement[bool]:
-    """Of an objection or a tombstone: nobody took it back."""
+    """The condition that an objection or a tombstone was not taken back."""
     return table.c.taken_back_at.is_(None)
 
 
 def _set(connection: Connection, table: Table, kind: str, name: str, now_us: int) -> bool:
-    """Set an objection or a tombstone; False when it holds already. It is later than what it ends, whatever a clock says: the home's
-    copy and a backup are compared with it by that (`serving.privacy.protections`)."""
+    """Set an objection or a tombstone. False when it holds already. Its time is later than the withdrawal before it,
+    whatever the clock says, because `serving.privacy.protections` compares copies by time."""
     key, since, back = _row(connection, table, kind, name)
     bump(connection, GENERATION)
     if since is not None and back is None:
@@ -78,7 +84,7 @@ def _set(connection: Connection, table: Table, kind: str, name: str, now_us: int
 
 
 def _take_back(connection: Connection, table: Table, kind: str, name: str, now_us: int) -> bool:
-    """The row stays and says when: a copy of older days does not bring back what was taken back."""
+    """The row stays, with the time, so that an older copy does not bring the protection back."""
     key, since, back = _row(connection, table, kind, name)
     bump(connection, GENERATION)
     if since is None or back is not None:
@@ -92,7 +98,7 @@ _SINCE = {objections.name: "since", tombstones.name: "erased_at"}
 
 
 def _row(connection: Connection, table: Table, kind: str, name: str) -> tuple[dict[str, str], int | None, int | None]:
-    """The key of a row, since when it is there and when it was taken back."""
+    """The key of a row, when it was set (None: never), and when it was taken back (None: it holds)."""
     key = dict(zip((column.name for column in table.primary_key), (kind, stored_hash_of_id(kind, name)), strict=True))
     asked = select(table.c[_SINCE[table.name]], table.c.taken_back_at)
     found = connection.execute(asked.where(*(table.c[column] == value for column, value in key.items()))).first()
@@ -117,26 +123,28 @@ class Erased:
         return bool(self.id_hashes) and (kind, stored_hash_of_id(kind, name)) in self.id_hashes
 
     def any(self, subjects: Iterable[tuple[str, str | None] | None]) -> bool:
-        """Whether one of these was erased; what is not known was not."""
+        """Whether one of these (kind, id) was erased. None, and an id of None, count as not erased."""
         return bool(self.id_hashes) and any(
             s is not None and s[1] is not None and self.has(s[0], s[1]) for s in subjects
         )
 
 
 def erased_among(connection: Connection, kind: str, ids: Iterable[str]) -> set[str]:
-    """The ids that were erased."""
+    """Those of the ids that were erased."""
     return ids_among(connection, tombstones, kind, ids, tombstones.c.kind == kind, holds(tombstones))
 
 
 def not_to_score(connection: Connection, entity: str, ids: Iterable[str]) -> set[str]:
-    """The ids that objected, were erased or are no longer in the CRM: the batch and the worker give them no score."""
+    """Those of the ids that objected, were erased, or are no longer in the CRM: the batch and the worker do not score
+    them."""
     wanted = set(ids)
     objected = ids_among(connection, objections, entity, wanted, objections.c.entity == entity, holds(objections))
     return objected | erased_among(connection, entity, wanted) | deleted_among(connection, entity, wanted)
 
 
 def without_erased(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The rows of `signals` or `decisions` whose entity was not erased and is still in the CRM: what writers of both store."""
+    """The rows of `signals` or `decisions` whose entity was neither erased nor deleted in the CRM: only these are
+    stored."""
     kept = list(rows)
     for among in (deleted_among, erased_among):
         for kind in {row["entity"] for row in kept}:
@@ -148,7 +156,7 @@ def without_erased(connection: Connection, rows: Sequence[Mapping[str, Any]]) ->
 
 
 def admit(connection: Connection, kind: str, name: str, now_us: int) -> bool:
-    """Take a tombstone away: it comes back with the next batch or event. False when there was none."""
+    """Take a tombstone back: the entity returns with the next batch or event. False when there was none."""
     return _take_back(connection, tombstones, kind, name, now_us)
 
 
@@ -156,15 +164,15 @@ def admit(connection: Connection, kind: str, name: str, now_us: int) -> bool:
 
 
 Alias = tuple[str, str, str]
-"""Connection, object type and object id: what a CRM calls it."""
+"""Connection, object type and object id: how a CRM names the entity."""
 
 
-def erase(
-    connection: Connection, kind: str, name: str, now_us: int, aliases: Sequence[Alias] = ()
-) -> dict[str, int]:  # fmt: skip
-    """Delete what the store holds of it and set a tombstone, in the caller's transaction; rows deleted by table.
+def erase(connection: Connection, kind: str, name: str, now_us: int, aliases: Sequence[Alias] = ()) -> dict[str, int]:
+    """Delete the store's rows of an entity and set a tombstone, in the caller's transaction. Returns the deleted rows
+    by table.
 
-    `aliases` find events that were not worked on or could not be. Events lose their content and keep their place, so that a repetition is not taken for a new one.
+    `aliases` find events that were not applied. Events lose their content but not their row, so that a repetition is
+    recognised.
     """
     of_row = and_(changes.c.table_name == TABLES[kind], changes.c.key == name)
     owner = {"account": changes.c.account_id == name, "lead": changes.c.lead_id == name}.get(kind, false())
@@ -188,13 +196,14 @@ def erase(
     done["ledger"] = _delete(connection, ledger, or_(false(), *ours))
     for table in (signals, eligibilities, decisions, overrides, dirty, writebacks):
         done[table.name] = _delete(connection, table, and_(table.c.entity == kind, table.c.entity_id == name))
-    # What names nobody stays, and holds no more: the home's copy of it would be taken for newer.
+    # These rows have only hashes. They stay, as taken back: if they were deleted, the home's copy would bring them
+    # back.
     done["objections"] = int(allow(connection, kind, name, now_us))
     of_it = and_(
         removals.c.entity == kind, removals.c.id_hash == stored_hash_of_id(kind, name), removals.c.state != PRESENT
     )
     done["removals"] = connection.execute(update(removals).where(of_it).values(state=PRESENT, into=None)).rowcount
-    # What was merged into it has nothing that remains.
+    # Entities that were merged into it now count as deleted.
     merged = and_(removals.c.entity == kind, removals.c.into == name)
     connection.execute(update(removals).where(merged).values(state=DELETED, into=None))
     done["idempotency"] = _forget_answers(connection, name)
@@ -204,13 +213,13 @@ def erase(
 
 
 def empty_events(connection: Connection, ids: Sequence[int]) -> None:
-    """Take the content out of events that came after their subject was erased."""
+    """Remove the content of events that arrived after their subject was erased."""
     for start in range(0, len(ids), 500):
         connection.execute(update(inbox).where(inbox.c.id.in_(ids[start : start + 500])).values(_EMPTY))
 
 
 def _forget_answers(connection: Connection, name: str) -> int:
-    """Stored answers that name it. Their requests were answered long ago; a repetition is worked on anew."""
+    """Delete the stored answers that name it. A repetition of such a request is scored again."""
     named = msgspec.json.encode(name)
     keys = [
         key
@@ -224,10 +233,11 @@ def _forget_answers(connection: Connection, name: str) -> int:
 
 
 def forget_before(connection: Connection, moment_us: int) -> dict[str, int]:
-    """Delete decision records, worked-off events, withdrawn overrides and stored answers that are older; rows by table.
+    """Delete older decision records, settled events, ended overrides and stored answers. Returns the deleted rows by
+    table.
 
-    Signals and changes are the present state, not history: they stay until they are replaced or erased. What waits to be
-    worked on stays too.
+    Signals and changes are the present state, not history: they stay until they are replaced or erased. Waiting events
+    stay too.
     """
     settled = inbox.c.state.in_(("scored", "kept", "echo", "failed", ERASED))
     return {

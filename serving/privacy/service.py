@@ -1,4 +1,4 @@
-"""Erasure and objections, for the API and the commands."""
+"""Erasure and objections, as the API and the commands do them."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ from serving.store.wipe import wipe
 
 @dataclass(frozen=True)
 class Erasure:
-    """What an erasure did."""
+    """The result of an erasure."""
 
     deleted: dict[str, int]
-    """Rows by table of the store."""
+    """Deleted rows by table."""
     left: list[str]
-    """What could not be done, with the next step."""
+    """What could not be done at once, with the next step."""
 
     @property
     def found(self) -> bool:
-        """Whether anything was stored of it."""
+        """Whether the store had any row of it."""
         return any(self.deleted.values())
 
 
 def erase(
     store: Store, connections: Iterable[ConnectionConfig], kind: str, name: str, now_us: int, home: Path
-) -> Erasure:  # fmt: skip
-    """Delete what the store holds, in one transaction, tell all who read sources, and clear the files of the home.
+) -> Erasure:
+    """Delete the store's rows in one transaction, publish the suppression list, and clean the home's files.
 
-    Raises `UserMistake` when the home cannot be written, before anything is done; `StoreAway`, then it is to be asked for again.
+    Raises `UserMistake`, before anything is deleted, when the home cannot be written; `StoreAway`, after which it has
+    to be repeated.
     """
     suppression_export.require_writable(home)
     with store.write() as connection:
@@ -44,22 +45,24 @@ def erase(
 
 
 def object_to(store: Store, entity: str, entity_id: str, now_us: int, home: Path) -> tuple[bool, list[str]]:
-    """Stop scoring it, and tell the home; whether it was scored until now, and what could not be done, with the next step."""
+    """Record an objection, in the store and in the home. Returns whether it is new, and what could not be done, with
+    the next step."""
     with store.write() as connection:
         new = repository.object_to(connection, entity, entity_id, now_us)
     return new, _told(store, home)
 
 
 def allow(store: Store, entity: str, entity_id: str, now_us: int, home: Path) -> tuple[bool, list[str]]:
-    """Take an objection back, and tell the home; whether there was one, and what could not be done, with the next step."""
+    """Take an objection back, in the store and in the home. Returns whether there was one, and what could not be done,
+    with the next step."""
     with store.write() as connection:
         had = repository.allow(connection, entity, entity_id, now_us)
     return had, _told(store, home)
 
 
 def _told(store: Store, home: Path) -> list[str]:
-    """An objection holds with its commit. The home's copy is for the day on which the store is lost: that it cannot be written now
-    refuses nobody's word."""
+    """Update the home's copy. It is needed only if the store is lost, so that a home that cannot be written is reported
+    and does not fail the objection."""
     try:
         suppression_export.publish(store, home)
     except (OSError, AccountscoreError) as error:
@@ -69,9 +72,9 @@ def _told(store: Store, home: Path) -> list[str]:
 
 
 def settle(store: Store, home: Path) -> list[str]:
-    """What follows an erasure: sources are read without them, files of the home are rewritten, deleted bytes are wiped.
+    """The steps after an erasure: publish the suppression list, rewrite the home's files, wipe deleted bytes.
 
-    Repeating it changes nothing. Returns what could not be done, with the next step; raises `StoreAway`.
+    Repeating it changes nothing. Returns what could not be done, with the next step. Raises `StoreAway`.
     """
     suppression_export.publish(store, home)
     with store.read() as connection:

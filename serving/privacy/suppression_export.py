@@ -1,5 +1,5 @@
-"""Who is gone, told to every reader of a source: the nightly batch and the next training, which know nothing of the store. And a copy
-of all that protects somebody, from which a store that was lost learns it."""
+"""Publishes the suppression list into the home, for everything that reads sources without the store: the nightly batch
+and training. Also keeps the copy of all protections, from which a new store recovers them."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from serving.store.tables import objections, removals, tombstones
 
 log = logging.getLogger("serving.privacy")
 LOCK_SECONDS = 30.0
-"""One write takes milliseconds."""
+"""Longest wait for the lock; a write takes milliseconds."""
 _States = Mapping[tuple[str, str], tuple[str, str | None]]
 
 
 def publish(store: Store, home: Path) -> None:
-    """Write into `home` what the store knows of erased, deleted and merged entities (`features.sources.suppression`) and of objections
-    (`home_copy`).
+    """Write the store's erased, deleted and merged entities (`features.sources.suppression`) and all protections
+    (`home_copy`) into `home`.
 
-    To be called after each such change; repeating it changes nothing, and the worker does it when it starts. Raises `StoreAway`.
-    A store that was lost, or another one, takes back nothing that the home tells: it learns of it.
+    Called after each such change, and when the worker starts; repeating it changes nothing. A store that lacks
+    protections of the home first learns them (`learn`). Raises `StoreAway`.
     """
     if _is_told(home, _held(store)):
-        return  # a home that cannot be written will do
+        return  # nothing to write, so a read-only home is fine
     busy = StoreAway(f"{FILE} has been locked by another process for {LOCK_SECONDS:g} s")
-    # Read and written under one lock: a slow writer must not put an older state in the place of a newer one.
+    # Read and written under one lock, so that a slow writer does not overwrite a newer state.
     with file_lock(home / ".removed.lock", LOCK_SECONDS, busy):
         learn(store, home)
         held = _held(store)
@@ -46,7 +46,7 @@ def publish(store: Store, home: Path) -> None:
 
 
 def learn(store: Store, home: Path) -> None:
-    """Put into the store what the home tells and it does not know: it was lost, or an older copy of it was put in its place.
+    """Store the home's protections that the store does not know: it was lost, or replaced by an older copy.
 
     Raises `StoreAway`.
     """
@@ -55,7 +55,7 @@ def learn(store: Store, home: Path) -> None:
         return
     with store.write() as connection:
         protections.lock(connection, tombstones, objections, removals)
-        missing = told.newer_than(protections.read(connection))  # another process may have done it meanwhile
+        missing = told.newer_than(protections.read(connection))  # read again: another process may have done it
         protections.put_back(connection, missing)
     if missing:
         log.error(
@@ -69,7 +69,7 @@ def learn(store: Store, home: Path) -> None:
 
 
 def is_there(home: Path) -> bool:
-    """Whether the home tells anything."""
+    """Whether the home has a suppression list or a copy of protections."""
     return any((home / name).exists() for name in (FILE, home_copy.FILE))
 
 
@@ -87,7 +87,7 @@ def _is_told(home: Path, held: Protections) -> bool:
 
 
 def require_writable(home: Path) -> None:
-    """Raises `UserMistake` when `publish` could not write: to be asked before what cannot be taken back."""
+    """Raises `UserMistake` when `publish` could not write. Called before an irreversible step."""
     next_step = "who is gone is told there; nothing was done, mend it first"
     require_folder(home, next_step)
     try:
@@ -95,7 +95,7 @@ def require_writable(home: Path) -> None:
         for name in (FILE, home_copy.FILE):
             if (home / name).is_dir():
                 raise IsADirectoryError(errno.EISDIR, "it is a folder", str(home / name))
-        # A disk that is full lets a folder be opened, and takes no byte.
+        # Written and synced, because a full disk fails only then.
         with tempfile.NamedTemporaryFile(dir=home, prefix=f".{FILE}.") as probe, (home / ".removed.lock").open("w"):
             probe.write(b"x" * 4096)
             probe.flush()
@@ -107,7 +107,7 @@ def require_writable(home: Path) -> None:
 
 
 def read(store: Store) -> Suppressed:
-    """What the store knows, in the form that sources read."""
+    """The store's suppression list, in the form that sources read."""
     return _removed(_held(store))
 
 
@@ -128,7 +128,7 @@ def _removed(held: Protections) -> Suppressed:
 
 
 def _remains(entity: str, hashed: str, states: _States, erased: Mapping[str, object]) -> str | None:
-    """Who has what belonged to it, however often it was merged on; None where the last one is gone too."""
+    """The id that remains at the end of a chain of merges; None when that one is gone too."""
     seen: set[str] = set()
     name: str | None = None
     while hashed not in seen:

@@ -1,4 +1,4 @@
-"""Scoring a decision record again: the same scorer and the same inputs give the same number, to the bit."""
+"""Scores a decision record again: the same scorer and inputs give the same number, to the bit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from serving.store.connect import Store
 
 @dataclass(frozen=True)
 class Replayed:
-    """A record beside its repetition."""
+    """A record and the result of scoring it again."""
 
     record: dict[str, Any]
     probability: float | None
@@ -28,13 +28,14 @@ class Replayed:
 
     @property
     def same(self) -> bool:
-        """Whether inputs and result are what they were, the probability to its last bit."""
+        """Whether inputs and result are unchanged, the probability to its last bit."""
         was = (_bits(self.record["probability"]), self.record["score"], self.record["band"])
         return self.inputs_unchanged and was == (_bits(self.probability), self.score, self.band)
 
 
 def replay(store: Store, scorers: KeptScorers, record_id: int) -> Replayed:
-    """Raises `UserMistake` for an id that no record has, `ScorerGone` when its scorer is not there any more."""
+    """Score a record again. Raises `UserMistake` when no record has the id, `ScorerGone` when its scorer no longer
+    exists."""
     record = repository.one(store, record_id)
     if record is None:
         raise UserMistake(f"no decision record has the id {record_id}: GET /v1/ENTITY/ID/scores shows ids")

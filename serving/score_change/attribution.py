@@ -1,10 +1,10 @@
-"""Why a score moved: the difference of two log-odds, split without a remainder into data, time and version.
+"""Why a score changed: splits the difference of two log-odds exactly into data, time and model version.
 
-*Time* is what the rows that were known before the old score make of it at the new moment, minus the old score; *data* is the
-rest: what was learnt since, or was restated (old rows that read otherwise now, see `Old`). Both by the old version. *Version*
-is the new version in the place of the old one, on the new inputs. Within a part the signals' shares are differences of their exact
-effects (Shapley values, so they sum to the part); one that did not move can have a share, because it weighs otherwise beside the
-others. Where it is not on record what the old rows give, data and time are told as one part, `unsplit`: nothing is guessed.
+*Time* is the score of the rows known before the old score, at the new moment, minus the old score. *Data* is the rest:
+rows that arrived since, or old rows that changed (see `Old`). Both are by the old version. *Version* is the new version
+minus the old one, on the new inputs. Within a part the signals' shares are differences of their exact effects (Shapley
+values), so they sum to the part; a signal that did not change can have a share, because its effect depends on the
+others. If the record lacks the old rows, data and time are one part, `unsplit`.
 """
 
 from __future__ import annotations
@@ -33,28 +33,30 @@ class Share:
     before: Value
     after: Value
     effect: float
-    """On the log-odds."""
+    """On the log-odds; 0 means no effect."""
     text: str
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """`log_odds` sums to `total`, `score` to the difference of the percentiles."""
+    """The split. `log_odds` sums to `total`, and `score` to the difference of the percentiles."""
 
     total: float
     log_odds: dict[str, float]
-    """data and time, or unsplit; version."""
+    """By part: data and time, or unsplit; and version."""
     score: dict[str, int]
-    """The same, and thresholds: the new version's reference population on the same probability."""
+    """By the same parts, in percentile points, and thresholds: the new version's reference population at the same
+    probability."""
     bands: list[tuple[str, str]]
-    """(start or part, band after it), on the way."""
+    """Steps from the old to the new score: (start or part, band after it)."""
     shares: list[Share]
     not_read: list[str]
-    """Signals of the old version that the new one did not record: taken as they were."""
+    """Signals of the old version that the new record lacks: their old values are used."""
 
 
 def split(old: Scorer, new: Scorer, before: Inputs, after: Inputs, rows: Old | None) -> Attribution:
-    """`before` as the old version read it, `after` as the new one did; `rows` None where that is not on record."""
+    """`before` are the inputs of the old record, `after` those of the new one. `rows` is None where the record lacks
+    the old rows."""
     not_read = [name for name in old.names if name not in after]
     was = {name: before.get(name) for name in old.names}
     now = {name: after.get(name, was[name]) for name in old.names}
@@ -71,21 +73,22 @@ def split(old: Scorer, new: Scorer, before: Inputs, after: Inputs, rows: Old | N
 
 
 def parts_of(z: np.ndarray, z_new: float, is_split: bool = True) -> dict[str, float]:
-    """What each cause adds to the log-odds. `z` (4,) by the old version: before, restated, aged, now; `z_new` by the new one."""
+    """What each part adds to the log-odds. `z` (4,) are log-odds by the old version: before, restated, aged, now.
+    `z_new` is by the new version."""
     total = float(z_new - z[0])
     if is_split:
         parts = {DATA: float((z[1] - z[0]) + (z[3] - z[2])), TIME: float(z[2] - z[1])}
     else:
         parts = {UNSPLIT: float(z[3] - z[0])}
     parts[VERSION] = float(z_new - z[3])
-    # Differences of rounded numbers miss the rounded difference by some 1e-16: the largest part takes it.
+    # The rounding error of some 1e-16 goes to the largest part, so that the sum is exact.
     largest = max(parts, key=lambda part: abs(parts[part]))
     parts[largest] += total - math.fsum(parts.values())
     return parts
 
 
 def moved_by(effects: np.ndarray, is_split: bool = True) -> dict[str, np.ndarray]:
-    """(..., signals) share of each cause in the effects (4, ..., signals) on the way."""
+    """The share (..., signals) of each part, from the effects (4, ..., signals) before, restated, aged and now."""
     if not is_split:
         return {UNSPLIT: effects[3] - effects[0]}
     return {DATA: (effects[1] - effects[0]) + (effects[3] - effects[2]), TIME: effects[2] - effects[1]}
@@ -94,32 +97,33 @@ def moved_by(effects: np.ndarray, is_split: bool = True) -> dict[str, np.ndarray
 def shares_of(
     old: Scorer, way: Sequence[Inputs], effects: np.ndarray, parts: Mapping[str, float], k: int | None = None
 ) -> list[Share]:
-    """The signals' shares, the largest first, the first `k` of them with their sentence (None: all); `effects` (4, signals) are of
-    the four inputs on the way."""
+    """The signals' shares, the largest first; the first `k` with their sentence (None: all). `effects` (4, signals) are
+    of the four inputs in `way`."""
     was, restated, aged, now = way
     found = []
     for part, moved in moved_by(effects, UNSPLIT not in parts).items():
         ends = {DATA: (_data_from(was, restated, aged, now), now), TIME: (restated, aged), UNSPLIT: (was, now)}[part]
         found += _shares(old, part, ends, moved, parts[part])
     found.sort(key=lambda share: (-abs(share.effect), share.signal, share.part))
-    # The sentence is about the value of today, whatever moved it: what time alone would have made of it is not so.
+    # The sentence is about the present value, whatever changed it: the aged value was never true.
     told = len(found) if k is None else k
     said = [replace(s, text=say(old.spec, old.signal(s.signal), now[s.signal])) for s in found[:told]]
     return said + found[told:]
 
 
 def same(left: Value, right: Value) -> bool:
-    """Missing is missing."""
+    """Whether two values are equal; None equals None."""
     return (left is None and right is None) or (left is not None and right is not None and left == right)
 
 
 def _data_from(was: Inputs, restated: Inputs, aged: Inputs, now: Inputs) -> Inputs:
-    """What data moved each signal from: what time alone would have made of it, or what it was before it was restated."""
+    """The value before data changed each signal: the aged one, or the old one if the signal was restated and did not
+    age."""
     return {n: was[n] if same(aged[n], now[n]) and not same(was[n], restated[n]) else aged[n] for n in now}
 
 
 def _encoded(scorer: Scorer, rows: Sequence[Inputs]) -> np.ndarray:
-    """Raises `ValueError` when a row is none of the scorer's."""
+    """Raises `ValueError` when a row does not fit the scorer."""
     kept = [{name: row.get(name) for name in scorer.names} for row in rows]
     x, faults, _ = scorer.encode_records(kept)
     if any(faults):
@@ -159,8 +163,8 @@ def _on_the_way(
 
 
 def points_of(at: np.ndarray, is_split: bool = True) -> dict[str, np.ndarray]:
-    """(n,) points of the score by cause. `at` (6, n) percentiles: before, restated, aged, now and the new version's probability
-    by the old reference population, and that one by the new."""
+    """Points of the score (n,) by part. `at` (6, n) are percentiles: before, restated, aged, now and the new version's
+    probability by the old reference population, then the latter by the new one."""
     split_up = {DATA: (at[1] - at[0]) + (at[3] - at[2]), TIME: at[2] - at[1]}
     found = split_up if is_split else {UNSPLIT: at[3] - at[0]}
     return {**found, VERSION: at[4] - at[3], THRESHOLDS: at[5] - at[4]}

@@ -1,4 +1,4 @@
-"""Why many scores moved: what `split` says of one, for all rows of a chunk in columns, with the same numbers and words."""
+"""Why many scores changed: `attribution.split` for all rows of a chunk in columns, with the same numbers and sentences."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from models.scorer.topics import strongest
 from serving.score_change.attribution import moved_by, parts_of, points_of, shares_of
 
 CLOSE = 1e-9
-"""Effects nearer to each other than this are put in order by `split`'s own sums: rounding could turn them round."""
+"""Shares closer to each other than this are ordered by `split`'s own sums, because rounding could swap them."""
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The causes of n changes."""
+    """The split of n changes."""
 
     score: dict[str, np.ndarray]
     """(n,) int64 points of the score by part: data, time, version, thresholds."""
     counts: np.ndarray
-    """(n,) int64: sentences about each row's largest shares."""
+    """(n,) int64: how many sentences each row has."""
     places: np.ndarray
-    """(m,) int64: those of a row beside each other, the largest share first, by their place in `texts`."""
+    """(m,) int64: indices into `texts`, row by row, the largest share first."""
     texts: list[str]
 
 
 def split_many(old: Scorer, new: Scorer, way: Sequence[np.ndarray], z_new: np.ndarray, k: int) -> Splits:
-    """`way`: four times (n, signals) as the old version encodes them, the inputs before, as their rows read now, what those give
-    at the new moment, and the inputs now; `z_new` (n,) log-odds by the new version; the `k` largest shares of each row are told."""
-    # Nothing restated is the usual case: the same array is explained once.
+    """`way` has four arrays (n, signals) in the old version's encoding: the inputs before, restated, aged, and now.
+    `z_new` (n,) are log-odds by the new version. Each row gets sentences for its `k` largest shares."""
+    # Usually nothing is restated: the same array is explained once.
     explained = {id(x): old.explain(x) for x in way}
     z = np.stack([explained[id(x)][0] for x in way])
     effects = np.stack([explained[id(x)][1] for x in way])
     steps = [old.percentile(sigmoid(each)).astype(np.int64) for each in (*z, z_new)]
     score = points_of(np.stack([*steps, new.percentile(sigmoid(z_new)).astype(np.int64)]))
-    # Columns by name and part, so that the first of equals is the one that comes first there.
+    # Columns are sorted by name and part, as `split` orders equal shares.
     by_name = np.array(sorted(range(len(old.names)), key=old.names.__getitem__))
     causes = moved_by(effects)
     moved = np.empty((len(z_new), len(causes) * len(by_name)))
@@ -62,7 +62,7 @@ def split_many(old: Scorer, new: Scorer, way: Sequence[np.ndarray], z_new: np.nd
 
 
 def _values(scorer: Scorer, row: np.ndarray) -> dict[str, Value]:
-    """An encoded row as a record; any word that was never seen is as good as another."""
+    """An encoded row as a record. A category outside the vocabulary becomes a word that is not in it."""
     found: dict[str, Value] = {}
     for signal, value in zip(scorer.spec.signals, row.tolist(), strict=True):
         words = signal.vocabulary

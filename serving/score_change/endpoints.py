@@ -39,19 +39,25 @@ async def read_change(
     start: Annotated[
         str | None,
         Query(
-            alias="from", max_length=40, examples=["2026-10-01"], json_schema_extra=DATE_OR_TIME,
+            alias="from",
+            max_length=40,
+            examples=["2026-10-01"],
+            json_schema_extra=DATE_OR_TIME,
             description="UTC date or time: the newest score up to then; default: the score before the other",
         ),
     ] = None,
     end: Annotated[
         str | None,
         Query(
-            alias="to", max_length=40, examples=["2026-11-23T06:00:00Z"], json_schema_extra=DATE_OR_TIME,
+            alias="to",
+            max_length=40,
+            examples=["2026-11-23T06:00:00Z"],
+            json_schema_extra=DATE_OR_TIME,
             description="UTC date or time: the newest score up to then; default: the newest",
         ),
     ] = None,
     what_if: WhatIf = False,
-) -> Response:  # fmt: skip
+) -> Response:
     """Splits the difference of two recorded scores into data, time, model version and, in percentiles, the reference population;
     the parts sum to the whole. Time is what the rows known before the older score give at the moment of the newer one; where that was
     not recorded (`split` says so), data and time are one part."""

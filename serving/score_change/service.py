@@ -1,4 +1,4 @@
-"""Which two scores are compared, and what is said of them."""
+"""Finds the two scores to compare, and makes the answer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ from serving.store.connect import Store
 
 
 def change(
-    store: Store, scorers: KeptScorers, model: str, entity: str, entity_id: str, start: int | None, end: int | None,
-    now_us: int, what_if: bool = False,
-) -> ChangeAnswer:  # fmt: skip
-    """The newest score up to `end` against the newest up to `start` (default: the one before it), microseconds; with
-    `what_if`, scores of signals that a request laid over the stored ones count too.
+    store: Store,
+    scorers: KeptScorers,
+    model: str,
+    entity: str,
+    entity_id: str,
+    start: int | None,
+    end: int | None,
+    now_us: int,
+    what_if: bool = False,
+) -> ChangeAnswer:
+    """The change from the newest score up to `start` (default: the one before the other) to the newest up to `end`
+    (default: the newest), in microseconds. Scores of what-ifs count with `what_if`.
 
     Raises `NotFound` when there are no two scores or one's scorer is gone, `StoreAway`.
     """
@@ -47,34 +54,56 @@ def change(
 def _old_rows(
     store: Store, before: Mapping[str, Any], after: Mapping[str, Any], was: Inputs, new: Scorer
 ) -> Old | None:
-    """What the rows known before the older score give at the moment of the newer one; None where nobody recorded that."""
+    """The signals of the rows known before the older score, at the moment of the newer one; None when no record has
+    them."""
     if before["as_of"] == after["as_of"]:
         return Old(aged=was)  # no time has passed
     for record in history.with_old_rows(store, after):
         found = history.old_rows_of(record, before["as_of"])
         if found is not None:
-            # Whole, not only where it differs from that record: a what-if differs from it too.
+            # All signals, not only those that differ from that record: a what-if differs from it too.
             return Old({**history.inputs_of(record, new), **found.aged}, found.restated)
     return None
 
 
 def _answer(
-    model: str, entity: str, entity_id: str, before: dict[str, Any], after: dict[str, Any], found: Attribution,
-    old: Scorer, new: Scorer, is_split: bool,
-) -> ChangeAnswer:  # fmt: skip
+    model: str,
+    entity: str,
+    entity_id: str,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    found: Attribution,
+    old: Scorer,
+    new: Scorer,
+    is_split: bool,
+) -> ChangeAnswer:
     was, now = _point(before, old), _point(after, new)
     return ChangeAnswer(
-        model, entity, entity_id, was, now, "recorded" if is_split else "not_recorded", found.total, Parts(**found.log_odds),
-        now.score - was.score, ScoreParts(**found.score),
+        model,
+        entity,
+        entity_id,
+        was,
+        now,
+        "recorded" if is_split else "not_recorded",
+        found.total,
+        Parts(**found.log_odds),
+        now.score - was.score,
+        ScoreParts(**found.score),
         [BandStep(step, band) for step, band in found.bands],  # type: ignore[arg-type]  # the names of the parts
         [MovedSignal(s.signal, s.theme, s.part, s.before, s.after, s.effect, s.text) for s in found.shares],  # type: ignore[arg-type]  # as above
         found.not_read,
-    )  # fmt: skip
+    )
 
 
 def _point(row: dict[str, Any], scorer: Scorer) -> ScorePoint:
     x, _, _ = scorer.encode_records([history.inputs_of(row, scorer)])
     return ScorePoint(
-        row["id"], iso(from_us(row["as_of"])), row["version"], f"sha256:{row['scorer']}", float(scorer.log_odds(x)[0]),
-        row["probability"], row["score"], row["band"],
-    )  # fmt: skip
+        row["id"],
+        iso(from_us(row["as_of"])),
+        row["version"],
+        f"sha256:{row['scorer']}",
+        float(scorer.log_odds(x)[0]),
+        row["probability"],
+        row["score"],
+        row["band"],
+    )

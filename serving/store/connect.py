@@ -1,4 +1,4 @@
-"""One store, two databases: SQLite (WAL, a returned commit survives power loss) or Postgres, told by the URL."""
+"""The store, on SQLite (WAL; a commit that has returned survives power loss) or on Postgres. The URL says which."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from serving.store.trouble import REFUSED, cannot_be_written, cannot_write, read
 from serving.store.write_ahead_log import BUSY_TIMEOUT_MS, LIMIT_BYTES, Bound
 
 STATEMENT_TIMEOUT_MS = 600_000
-"""Of one statement on Postgres: none takes a tenth of it, and a server that hangs keeps nobody for good."""
+"""Limit of one statement on Postgres. No statement takes a tenth of it; it frees us from a server that hangs."""
 
 
 class Store:
     """Short transactions on the store. Safe to share between threads."""
 
     def __init__(self, engine: Engine, named: str, busy_ms: int, unwritable: str | None = None) -> None:
-        """`named` is where its URL comes from; `unwritable` why a file can be read alone."""
+        """`named` is the setting that the URL comes from, for messages. `unwritable` says why a SQLite file is
+        read-only; None when it is not."""
         self.engine, self._named, self._busy_ms, self._unwritable = engine, named, busy_ms, unwritable
         self._log = Bound(engine.url.database or "") if engine.dialect.name == "sqlite" else None
 
@@ -39,14 +40,14 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view; raises `StoreAway` when the database cannot be reached."""
+        """A consistent view of the database. Raises `StoreAway` when it cannot be reached."""
         with self.telling(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction, durable when the block ends; raises `StoreAway` when it could not be committed for lack of
-        the database. SQLite takes the write lock at the start, so that no read in it is stale."""
+        """One transaction, durable when the block ends. Raises `StoreAway` when the database is away or locked. SQLite
+        takes the write lock at the start, so that no read in the transaction is stale."""
         with self.telling(), self.engine.connect().execution_options(immediate=True) as connection:
             with connection.begin():
                 yield connection
@@ -59,9 +60,10 @@ class Store:
 
     @contextmanager
     def raw(self) -> Iterator[sqlite3.Connection]:
-        """A connection of SQLite's driver outside of any transaction, for what cannot be done in one; raises `StoreAway`."""
+        """A connection of SQLite's driver outside of any transaction, for statements that cannot run in one. Raises
+        `StoreAway`."""
         with self.telling(), self.engine.connect() as connection:
-            # The first statement of SQLAlchemy would begin a transaction; none is made.
+            # SQLAlchemy begins a transaction with its first statement, so none is executed through it.
             yield cast(sqlite3.Connection, connection.connection.driver_connection)
 
     def revision(self) -> str | None:
@@ -84,19 +86,20 @@ class Store:
             )
 
     def require_writable(self) -> None:
-        """Raises `UserMistake` when it is a file that can be read alone."""
+        """Raises `UserMistake` when the store is a read-only file."""
         if self._unwritable is not None:
             raise UserMistake(cannot_be_written(self.engine.url.database or "", self._unwritable, self._named))
 
     @contextmanager
     def telling(self) -> Iterator[None]:
-        """Errors of a database that is away, locked, full or read-only become `StoreAway`, which says what is so and what to do."""
+        """Turns errors of a database that is away, locked, full or read-only into `StoreAway`. Its message has the
+        reason and the next step."""
         try:
             yield
         except PoolTimeout as error:
             raise StoreAway("the store has no free connection: try again") from error
         except DBAPIError as error:
-            # A broken statement is ours to mend and stays as it is; an absent, locked or full database is not.
+            # A broken statement is a bug of ours and is raised as it is.
             refused = getattr(error.orig, "sqlstate", None) in REFUSED
             if (
                 refused
@@ -113,19 +116,20 @@ class Store:
 
 
 def is_newer(revision: str) -> bool:
-    """Whether a store is of a version that comes after this one: its revision is none that this one knows, and revisions are counted."""
+    """Whether a newer version has migrated the store. Revisions are numbered: a larger one is newer."""
     return revision > REVISION
 
 
 def newer_than_this(store: Store, found: str) -> str:
-    """What is said of a store that a newer version has migrated."""
+    """The message for a store that a newer version has migrated."""
     shown = store.engine.url.render_as_string(hide_password=True)
     return f"the store {shown!r} is at revision {found}, this version knows {REVISION}: use the version that migrated it, or restore a backup"
 
 
 class Writing:
-    """`Store.write` for one thread that commits again and again: on SQLite always on one connection, which makes
-    small commits cheaper. On Postgres each transaction asks the pool for one that lives: the server may have been started anew."""
+    """`Store.write` for one thread that commits often. On SQLite it keeps one connection, which makes small commits
+    cheaper. On Postgres each transaction takes a live connection from the pool, because the server may have been
+    restarted."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -145,7 +149,7 @@ class Writing:
                     yield self._kept
                 self._store.bound_log(self._kept)
         except BaseException:
-            self.close()  # whatever it was, the next transaction begins with a fresh connection
+            self.close()  # the next transaction opens a new connection
             raise
 
     def close(self) -> None:
@@ -156,11 +160,13 @@ class Writing:
 
 
 def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL", busy_ms: int | None = None) -> Store:
-    """Open the store by SQLAlchemy URL, which came from what is `named`; the folder of a SQLite file is made. Nothing is read yet.
+    """Open the store at a SQLAlchemy URL. Reads nothing yet; makes the folder of a SQLite file.
 
-    Who meets a lock of another process waits for it `busy_ms` milliseconds (`BUSY_TIMEOUT_MS`), then `StoreAway` is raised.
+    `named` is the setting that the URL comes from, for messages. A transaction waits `busy_ms` milliseconds (default
+    `BUSY_TIMEOUT_MS`) for a lock of another process, then raises `StoreAway`.
 
-    Raises `UserMistake` for a URL that is none or another database, `MissingExtra` when Postgres' driver is absent.
+    Raises `UserMistake` for an invalid URL or another kind of database, `MissingExtra` when the Postgres driver is not
+    installed.
     """
     try:
         parsed = make_url(url)
@@ -192,13 +198,19 @@ def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL", busy_ms: int | N
     if backend == "postgresql":
         try:
             engine = create_engine(
-                parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_timeout=min(5, busy_ms / 1000), hide_parameters=True,
-                # A server that is gone without a word is noticed by these, and not after the system's quarter of an hour.
+                parsed.set(drivername="postgresql+psycopg"),
+                pool_pre_ping=True,
+                pool_timeout=min(5, busy_ms / 1000),
+                hide_parameters=True,
+                # These notice a server that vanished; the system's defaults take a quarter of an hour.
                 connect_args={
-                    "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+                    "connect_timeout": 5,
+                    "keepalives_idle": 10,
+                    "keepalives_interval": 5,
+                    "keepalives_count": 3,
                     "tcp_user_timeout": 20_000,
                 },
-            )  # fmt: skip
+            )
         except (ModuleNotFoundError, NoSuchModuleError):
             raise MissingExtra("postgres", "a database on Postgres") from None
         event.listen(engine, "connect", partial(_postgres_settings, busy_ms))
@@ -207,10 +219,11 @@ def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL", busy_ms: int | N
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], unique: Sequence[str]) -> int:
-    """Insert the rows whose `unique` columns are not there yet; returns how many were new."""
+    """Insert the rows whose `unique` columns are not in the table yet. Returns how many were new."""
     if not rows:
         return 0
-    # Rows as parameters: one text, compiled once. With the rows in it, compiling cost 270 us for one row, and this 54 us in all.
+    # Rows are bound parameters, so that the statement is compiled once: 54 us in all. With the values in the statement,
+    # compiling alone took 270 us for one row.
     statement = _insert(connection)(table).on_conflict_do_nothing(index_elements=list(unique))
     # Counted by what comes back: psycopg's `rowcount` of such a statement is -1.
     return len(connection.execute(statement.returning(table.c[unique[0]]), list(map(dict, rows))).all())
@@ -225,10 +238,11 @@ def upsert(
     keep: Sequence[str] = (),
     newest: str | None = None,
 ) -> None:
-    """Insert the rows or overwrite those there; columns in `add` are added up instead, those in `keep` stay.
+    """Insert the rows, or update those with the same `unique` columns: columns in `add` are summed, those in `keep`
+    keep their value.
 
-    With `newest`, a row there stays when its column of that name is larger: a late writer does not undo a later one.
-    Raises nothing for an empty list. Each row names the same columns, and no key twice.
+    With `newest`, an existing row whose column of that name is larger is left alone: a late writer does not undo a
+    newer row. An empty list does nothing. All rows have the same columns, and no key occurs twice.
     """
     if not rows:
         return
@@ -249,7 +263,7 @@ def _insert(connection: Connection) -> Any:
 
 
 def _sqlite_settings(busy_ms: int, connection: DBAPIConnection, _record: object) -> None:
-    connection.isolation_level = None  # BEGIN is said below, and by nobody else
+    connection.isolation_level = None  # `_sqlite_begin` alone begins transactions
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
@@ -260,7 +274,7 @@ def _sqlite_settings(busy_ms: int, connection: DBAPIConnection, _record: object)
 
 
 def _postgres_settings(busy_ms: int, connection: DBAPIConnection, _record: object) -> None:
-    # By statements: a pooler in between refuses them as parameters of the connection.
+    # Set by statements: a connection pooler refuses them as connection parameters.
     try:
         cursor = connection.cursor()
         cursor.execute(f"SET lock_timeout = {busy_ms}")

@@ -1,4 +1,4 @@
-"""Who is no longer in the CRM: looked up by whoever scores or stores. Ids stand under hashes, here as among objections and erasures."""
+"""Entities that a CRM deleted or merged away. Scoring and storing look them up by the hash of their id."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def stored_hash_of_id(kind: str, name: str) -> str:
 
 
 def source_key(source: str) -> str:
-    """What removals and the home call a source: the name of its folder, wherever that stands."""
+    """The name of a source in `removals` and in the home's files: that of its folder, without the path."""
     return Path(source).resolve().name
 
 
 def ids_among(
     connection: Connection, table: Table, kind: str, ids: Iterable[str], *where: ColumnElement[bool]
 ) -> set[str]:
-    """The ids whose hashes are in the rows of a table for which `where` holds."""
+    """Those of the ids whose hash is in a row of `table` that matches `where`."""
     if connection.execute(select(table.c.id_hash).where(*where).limit(1)).first() is None:
         return set()
     marks = {each: stored_hash_of_id(kind, each) for each in ids}
@@ -51,20 +51,22 @@ def deleted_among(connection: Connection, entity: str, ids: Iterable[str]) -> se
 
 
 def merged_into(connection: Connection, entity: str, since: Mapping[str, int]) -> set[str]:
-    """The ids into which a CRM merged others after a moment of their own, or up to `LATE_US` before it: it may have told us late."""
+    """Those of the ids that another record was merged into since the moment given for each (microseconds), less
+    `LATE_US`: the event may have arrived late."""
     merges = (removals.c.entity == entity, removals.c.into.is_not(None))
     rows = connection.execute(select(removals.c.into, removals.c.occurred_at).where(*merges))
     return {into for into, occurred_us in rows if into in since and occurred_us >= since[into] - LATE_US}
 
 
 def forget_scores(connection: Connection, entity: str, ids: Sequence[str]) -> None:
-    """Take away what an entity that is gone must not have any more; its history stays, as a record of what was said when."""
+    """Delete the signals, eligibilities, write-backs and pending work of entities that are gone. Their decision records
+    stay."""
     for part in parts(ids):
         for table in (signals, eligibilities, writebacks, dirty):
             connection.execute(delete(table).where(and_(table.c.entity == entity, table.c.entity_id.in_(part))))
 
 
 def parts(items: Sequence[str], size: int = 400) -> Iterator[Sequence[str]]:
-    """Few enough at a time for a statement of either database."""
+    """Chunks that fit into the bound parameters of one statement."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

@@ -1,4 +1,4 @@
-"""Group commit: what many requests want to write goes into one transaction, and each waits for its commit.
+"""Group commit: the writes of many requests share one transaction, and each request waits for its commit.
 
 A durable commit costs about 180 us in SQLite and 280 us in Postgres (`fdatasync`), more than a scored request; a
 thousand rows to a commit cost 3 us each.
@@ -26,11 +26,11 @@ T = TypeVar("T")
 Job = Callable[[Connection], Any]
 JOBS_A_COMMIT = 256
 ANSWER_SECONDS = 4.0
-"""For who waits for an answer: a little more than `ANSWER_TIMEOUT_MS`, and less than the 5 s of HubSpot."""
+"""Longest wait of a request for its commit: a little more than `ANSWER_TIMEOUT_MS`, less than HubSpot's 5 s."""
 LOCKED_SECONDS = 0.5
-"""A failure that took longer was one of waiting: trying again is no busy loop."""
+"""A failure that took at least this long was a wait for a lock, so that retrying it is no busy loop."""
 _Item = tuple[Job, "Future[Any]", float]
-"""And until when it is tried again, monotonic seconds."""
+"""Job, future, and the monotonic time in seconds until which it is retried."""
 
 
 class GroupWriter:
@@ -45,8 +45,8 @@ class GroupWriter:
         self._thread.start()
 
     def submit(self, job: Callable[[Connection], T], patience: float = BUSY_TIMEOUT_MS / 1000) -> Future[T]:
-        """Run `job` in a coming transaction; its result, or what it or the commit raised, arrives in the future. Behind a lock of
-        another process it is tried again for as long as `patience` (seconds) says, then it is `StoreAway`."""
+        """Run `job` in one of the next transactions. The future gets its result after the commit, or the exception of
+        the job or of the commit. A locked store is retried for `patience` seconds; then the exception is `StoreAway`."""
         future: Future[T] = Future()
         with self._lock:
             if self._closed:
@@ -56,15 +56,15 @@ class GroupWriter:
         return future
 
     async def written(self, job: Callable[[Connection], T]) -> T:
-        """The result of `job` after its commit, for who answers somebody. Raises `StoreAway` after `ANSWER_SECONDS`; a job that
-        had not begun by then, as behind a lock of SQLite, never does."""
+        """The result of `job` after its commit, for a request that waits for it. Raises `StoreAway` after
+        `ANSWER_SECONDS`; a job that has not started by then is never run."""
         try:
             return await asyncio.wait_for(asyncio.wrap_future(self.submit(job, patience=0.0)), ANSWER_SECONDS)
         except TimeoutError:
             raise StoreAway(f"the store did not answer within {ANSWER_SECONDS:g} s") from None
 
     def close(self, timeout: float = 30) -> None:
-        """Commit what was submitted, then stop; what comes later is refused with `StoreAway`."""
+        """Commit what was submitted, then stop. Later jobs get `StoreAway`."""
         with self._lock:
             self._closed = True
             self._queue.put(None)
@@ -85,7 +85,7 @@ class GroupWriter:
             items = self._commit(items)
 
     def _take(self, items: list[_Item], most: float) -> None:
-        """Add what waits."""
+        """Move waiting jobs into `items`, up to `most`."""
         while len(items) < most and not self._stopping:
             try:
                 item = self._queue.get_nowait()
@@ -97,11 +97,11 @@ class GroupWriter:
                 items.append(item)
 
     def _commit(self, items: list[_Item]) -> list[_Item]:
-        """Returns those that are to be tried again."""
+        """Returns the items to retry."""
         began = time.monotonic()
         try:
             with self._transaction() as connection:
-                # Only now: what came while another process had the lock is in it too, and who gave up meanwhile is not.
+                # Taken once the lock is held: jobs that arrived during the wait join, and cancelled ones are left out.
                 self._take(items, JOBS_A_COMMIT)
                 items[:] = [item for item in items if _is_wanted(item)]
                 results = [job(connection) for job, _, _ in items]
@@ -114,7 +114,7 @@ class GroupWriter:
         return []
 
     def _one_by_one(self, items: list[_Item], error: BaseException) -> list[_Item]:
-        """One bad job must not fail its neighbours: each gets a transaction of its own."""
+        """One bad job must not fail the others: each gets its own transaction."""
         if len(items) == 1:
             items[0][1].set_exception(error)
             return []
@@ -132,8 +132,8 @@ class GroupWriter:
         return []
 
     def _put_off(self, items: list[_Item], error: StoreAway, began: float) -> list[_Item]:
-        """An absent or locked store fails all, also those who came while it was waited for: each would wait as long once more. Returns
-        those with patience, where it was waited for."""
+        """Fail everything that waits, also what arrived during the wait: each would wait just as long again. Returns
+        the items with patience left, if the failure was a wait for a lock."""
         self._take(items, math.inf)
         now, again = time.monotonic(), []
         for item in items:
@@ -145,5 +145,5 @@ class GroupWriter:
 
 
 def _is_wanted(item: _Item) -> bool:
-    """False when its caller gave up before it began; then it never does."""
+    """False when the caller gave up before the job started."""
     return item[1].running() or item[1].set_running_or_notify_cancel()

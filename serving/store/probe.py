@@ -1,4 +1,5 @@
-"""Whether the store takes a write now: a real one, which changes nothing. A store that can be read may be locked, full or read-only."""
+"""Checks that the store takes writes, by a write that changes nothing: a store that can be read may be locked, full or
+read-only."""
 
 from __future__ import annotations
 
@@ -14,15 +15,16 @@ from serving.store.connect import Store, open_store
 from serving.store.tables import signals
 
 FRESH_SECONDS = 1.0
-"""How long an answer is given again."""
+"""For how long an answer is cached."""
 AHEAD_FRESH_SECONDS = 30.0
 WAIT_MS = 500
-"""For a lock. A commit takes a thousandth of it."""
+"""Longest wait for a lock. A commit takes a thousandth of it."""
 _WRITE = "INSERT INTO generations (name, value) VALUES ('probe', 0) ON CONFLICT (name) DO UPDATE SET value = 0"
 
 
 class Probe:
-    """Has a connection of its own: those of the store may all be waiting. Safe to share between threads."""
+    """Uses a connection of its own, because all of the store's may be waiting for a lock. Safe to share between
+    threads."""
 
     def __init__(self, url: str) -> None:
         self._store: Store = open_store(url)
@@ -32,7 +34,7 @@ class Probe:
         self._looked_at = float("-inf")
 
     def writable(self) -> bool:
-        """Waits for a lock no longer than half a second, and then says no."""
+        """Whether a write succeeds within `WAIT_MS`. The answer is cached for `FRESH_SECONDS`."""
         with self._lock:
             if time.monotonic() - self._asked_at > FRESH_SECONDS:
                 self._answer = self._write()
@@ -40,8 +42,8 @@ class Probe:
             return self._answer
 
     def ahead(self, latest_us: int) -> bool:
-        """Whether stored signals are for a later moment, whose age would be negative: a clock or a batch is wrong. Looks every half
-        minute, at all rows; raises `StoreAway`."""
+        """Whether any stored signals are for a moment after `latest_us`: then a clock or a batch is wrong. Scans all
+        rows, at most every `AHEAD_FRESH_SECONDS`. Raises `StoreAway`."""
         with self._lock:
             if time.monotonic() - self._looked_at > AHEAD_FRESH_SECONDS:
                 with self._store.read() as connection:

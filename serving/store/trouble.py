@@ -1,4 +1,5 @@
-"""What is wrong with a database that does not answer, in words with a next step, and how to read a file that cannot be written."""
+"""Messages for a database that is away, locked, full or read-only, each with the next step; and the URI that opens a
+read-only file."""
 
 from __future__ import annotations
 
@@ -14,29 +15,31 @@ _LOCKED = ("55P03",)
 
 
 def cannot_write(file: Path) -> str | None:
-    """Why a SQLite file that is there cannot be written, None when it can or is not there. Its log is written beside it."""
+    """Why an existing SQLite file cannot be written; None when it can be, or does not exist. Its folder must be
+    writable too, for the write-ahead log."""
     if not file.is_file():
         return None
     return unwritable(file) or unwritable(file.absolute().parent)
 
 
 def reading_uri(file: Path) -> str:
-    """The URI that opens a file which cannot be written.
+    """The URI that opens a read-only SQLite file.
 
-    Without `immutable` SQLite wants to write a log and an index beside a file in WAL mode. When the index is there already somebody
-    has the file open: that one's locks are heeded.
+    Without `immutable` SQLite wants to write a log and an index beside a file in WAL mode. When they exist, another
+    process has the file open, and `immutable`, which ignores its locks, is left out.
     """
     at_work = Path(f"{file}-shm").exists() or (Path(f"{file}-wal").exists() and Path(f"{file}-wal").stat().st_size)
     return f"file:{quote(str(file.absolute()))}?mode=ro" + ("" if at_work else "&immutable=1")
 
 
 def cannot_be_written(file: str, why: str, named: str) -> str:
-    """One line, with the next step."""
+    """The message for a database that cannot be written, in one line."""
     return f"the database {file!r} cannot be written ({why}), nothing was changed: mount it writable, or let {named} name one that can be"
 
 
 def trouble_of(error: BaseException | None, database: str, named: str, busy_ms: int) -> str:
-    """One line on an error of a driver, which waits for a lock as long as that; of a server its address is not repeated."""
+    """The message for an error of the database driver, in one line. The driver waited `busy_ms` for a lock. A server's
+    address is never in it."""
     if getattr(error, "sqlstate", None) in REFUSED:
         return f"the database takes no writes (it is a standby, or was set read-only), nothing was changed: let {named} name one that does"
     if getattr(error, "sqlstate", None) in _LOCKED:
@@ -46,7 +49,7 @@ def trouble_of(error: BaseException | None, database: str, named: str, busy_ms: 
         file = Path(database)
         why = cannot_write(file) or (unwritable(file.absolute().parent) if file.absolute().parent.is_dir() else None)
         if code in ("READONLY", "CANTOPEN") and why is not None:
-            # One that somebody has open, or whose log was not put into it, cannot be read without writing either.
+            # A file that another process has open, or whose log is not merged, cannot even be read without writing.
             return cannot_be_written(database, why, named)
         known = {
             "READONLY": "cannot be written any more: it was moved, or its file system is read-only; see to it, then try again",

@@ -1,4 +1,4 @@
-"""Deleted rows leave no bytes in the files of the store: the second half of an erasure.
+"""Removes the bytes of deleted rows from the store's files: the second half of an erasure.
 
 SQLite overwrites what is deleted (`secure_delete`, on every connection), but older versions of its pages stay in the write-ahead
 log until that is emptied. Postgres keeps deleted rows in its files until the table is rewritten: that is for its owner to do.
@@ -12,7 +12,7 @@ from serving.store.connect import Store
 from serving.store.write_ahead_log import empty
 
 WAIT_SECONDS = 5.0
-"""For those who are reading: a backup or a long list holds the log."""
+"""Longest wait for readers: a backup or a long query holds the log."""
 SINCE_EVER = 1
 """`user_version` of a file in which nothing was ever deleted without being overwritten."""
 

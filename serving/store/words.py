@@ -1,4 +1,4 @@
-"""What people call the rows of each table of the store: commands and answers speak of these."""
+"""The word for the rows of each table of the store, for commands and answers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ RECORDS = {
     "ledger": "values written into CRMs",
     "removals": "deletions and merges",
 }
-"""By table; `generations` holds nobody's records."""
+"""By table. `generations` has none: its rows are about nobody."""
 
 
 def counted(rows: Mapping[str, int]) -> str:
-    """Rows by table in words, without those of which there is none.
+    """Rows by table, in words. Tables with none are left out.
 
     >>> counted({"decisions": 1200, "signals": 1, "inbox": 0})
     '1,200 decision records, 1 stored signals'

@@ -1,5 +1,5 @@
-"""The size of SQLite's write-ahead log. It is used from the start again only when nobody reads in it: under readers that follow on
-one another it grows for ever, past the store itself, unless somebody waits for them."""
+"""Bounds the size of SQLite's write-ahead log. SQLite restarts the log only when no reader uses it: overlapping readers
+let it grow past the store itself, unless a writer waits for them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 BUSY_TIMEOUT_MS = 10_000
 """How long a writer waits for another one; commits take well under a second."""
 ANSWER_TIMEOUT_MS = 3_000
-"""As `BUSY_TIMEOUT_MS`, of a process that answers requests: HubSpot waits 5 s for the answer to a webhook."""
+"""The same for the API process: HubSpot waits 5 s for the answer to a webhook."""
 LIMIT_BYTES = 64 * 1024 * 1024
-"""Above it a writer empties the log after its commit. One transaction that is larger is in it as a whole."""
+"""A writer empties a larger log after its commit. A single transaction may exceed it."""
 AGAIN_SECONDS = 1.0
-"""After a reader did not come to an end in time."""
+"""Pause after an attempt that a reader prevented."""
 
 
 def empty(connection: sqlite3.Connection, wait_seconds: float = 0.0, turn_ms: int = 50) -> bool:
-    """Copy the whole log into the store and cut it to nothing; False when somebody held it all the time.
+    """Copy the log into the store and truncate it. Returns False when readers held it for all of `wait_seconds`.
 
-    It keeps writers out while it waits for readers: no longer than a turn at a time.
+    Waiting for readers blocks writers, so it waits `turn_ms` at a time.
     """
     until = time.monotonic() + wait_seconds
     before: int = connection.execute("PRAGMA busy_timeout").fetchone()[0]
@@ -36,7 +36,7 @@ def empty(connection: sqlite3.Connection, wait_seconds: float = 0.0, turn_ms: in
 
 
 class Bound:
-    """Keeps the log of one store small; to be asked after each commit, which costs a look at a file's size."""
+    """Keeps the log of one store small. Called after each commit; costs one `stat`."""
 
     def __init__(self, database: str) -> None:
         self._file = Path(f"{database}-wal")
@@ -49,5 +49,5 @@ class Bound:
                 return
             self._not_before = time.monotonic() + AGAIN_SECONDS
             empty(connection, turn_ms=250)
-        except (OSError, sqlite3.Error):  # what was asked for is committed; the next one tries again
+        except (OSError, sqlite3.Error):  # the commit is done; the next call tries again
             return

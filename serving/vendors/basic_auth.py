@@ -1,7 +1,7 @@
 """HTTP Basic authentication, for vendors that sign nothing and log in with a user and a password (RFC 7617).
 
-It says who calls and nothing of what is sent or when; TLS keeps it. A connection's secret is `user:password`, as the header
-carries it; two of them while a password rotates.
+It proves who calls, and nothing about the body or the time; TLS protects it. A connection's secret is `user:password`,
+as in the header; it has two while a password rotates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ LOGIN = Form(
 
 
 def has_login(delivery: Delivery, secrets: Sequence[str]) -> bool:
-    """Whether the delivery's one `Authorization` is Basic with one of the secrets (`user:password`). Never raises."""
+    """Whether the delivery has one `Authorization` header, of scheme Basic, with one of the secrets (`user:password`).
+    Never raises."""
     scheme, _, encoded = delivery.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return False
@@ -31,9 +32,9 @@ def has_login(delivery: Delivery, secrets: Sequence[str]) -> bool:
         given = base64.b64decode(encoded.encode("ascii"), validate=True)
     except (UnicodeEncodeError, binascii.Error):
         return False
-    # The canonical form alone: base64 has other spellings of the same bytes.
+    # Only the canonical form: base64 has other spellings of the same bytes.
     canonical = base64.b64encode(given) == encoded.encode("ascii")
     digest, good = hashlib.sha256(given).digest(), False
-    for secret in secrets:  # all of them, and digests, so that the time taken tells neither which one nor its length
+    for secret in secrets:  # all secrets, as digests, so that the time tells neither which one matched nor its length
         good |= hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), digest)
     return good and canonical

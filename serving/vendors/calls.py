@@ -1,4 +1,4 @@
-"""How a call to a system ends when it does not succeed."""
+"""How a call to a CRM can fail: retry it, or not."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from serving.errors import ServingError
 
 
 class CallFailed(ServingError):
-    """Raised when a whole call failed and trying again later can help: nothing is known of its writes."""
+    """Raised when a whole call failed and a retry can help. It is unknown which of its writes were done."""
 
     retryable = True
 
     def __init__(self, why: str, retry_after: float | None = None, *, paused: bool = False) -> None:
         super().__init__(why)
         self.retry_after = retry_after
-        """Seconds the CRM asked us to wait; None when it said nothing."""
+        """Seconds that the CRM asked us to wait; None when it did not say."""
         self.paused = paused
-        """The CRM has not judged the writes, only our pace or our credentials: no attempt is counted."""
+        """The CRM refused our rate or our credentials, not the writes: no attempt is counted."""
 
 
 class CallRefused(ServingError):
-    """Raised when the CRM refused a whole call for what is in it. Its writes are then halved and sent again, so that one bad
-    row does not hold back the others and costs 14 calls of a hundred and not 101; one that is refused alone is dead."""
+    """Raised when the CRM refused a whole call because of its content. Its writes are then sent again in halves, so
+    that one bad row of 100 costs at most 14 more calls instead of 100 and holds up no other. A write that is refused
+    alone is given up."""
 
     retryable = False

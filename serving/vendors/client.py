@@ -1,4 +1,4 @@
-"""What calls to a CRM have in common: a client that follows nothing, and what an answer means for the whole call."""
+"""The HTTP client for calls to a CRM, and what the status of an answer means for the call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from serving.vendors.retry_after import retry_after
 from serving.vendors.transport import Transport
 
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 30.0
-"""Until there is a connection, and until the next bytes of an answer."""
+"""Timeouts: for the connection, and between two reads of an answer."""
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes: 200 records of Salesforce have 40 kB."""
 
@@ -24,7 +24,7 @@ def make_client(
     transport: httpx.BaseTransport | None = None,
     auth: httpx.Auth | None = None,
 ) -> httpx.Client:
-    """Verifies certificates, follows no redirect, and takes no proxy or credentials from the environment."""
+    """A client that verifies certificates, follows no redirect, and takes no proxy or credentials from the environment."""
     return httpx.Client(
         headers={"User-Agent": "accountscore", "Accept-Encoding": "identity", **headers},
         timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
@@ -37,7 +37,7 @@ def make_client(
 
 
 class _Bounded(httpx.SyncByteStream):
-    """The content of an answer, which ends in size. In time it ends by the transport."""
+    """The body of an answer, limited to `LARGEST_ANSWER`. The transport limits its time."""
 
     def __init__(self, stream: httpx.SyncByteStream) -> None:
         self._stream = stream
@@ -55,7 +55,8 @@ class _Bounded(httpx.SyncByteStream):
 
 
 def _bound(answer: httpx.Response) -> None:
-    # It was not asked for, and 16 MB of gzip may hold 16 GB: the bound is one of bytes as they arrive.
+    # The limit counts bytes as they arrive, and 16 MB of gzip may hold 16 GB. So compression is neither requested nor
+    # accepted.
     if answer.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise httpx.DecodingError("the answer is compressed, which was not asked for")
     if isinstance(answer.stream, httpx.SyncByteStream):
@@ -83,7 +84,7 @@ def judge(call: Callable[[], httpx.Response], locked: float = 0.0) -> httpx.Resp
     if status in (
         401,
         403,
-    ):  # the token is wrong for all of them: a person has to mend it, and nothing is lost till then
+    ):  # a wrong token fails every write: a person has to mend it, and nothing is lost until then
         raise CallFailed(why, max(wait or 0.0, 60.0), paused=True)
     if status == 429:
         raise CallFailed(why, wait, paused=True)
@@ -91,4 +92,4 @@ def judge(call: Callable[[], httpx.Response], locked: float = 0.0) -> httpx.Resp
         raise CallFailed(why, max(wait or 0.0, locked))
     if status in (408, 425) or status >= 500:
         raise CallFailed(why, wait)
-    raise CallRefused(why)  # 3xx among them: a redirect is followed by nobody
+    raise CallRefused(why)  # 3xx too: no redirect is followed

@@ -1,4 +1,4 @@
-"""What of a score is written where, and how to log in there: the part of a connection that its `Outbound` is made with."""
+"""Configuration of a connection's write-back: what is written where, and how to log in. Its `Outbound` is made from it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Mode = Literal["off", "dry-run", "on"]
 
 @dataclass(frozen=True)
 class Target:
-    """Where one model's score goes."""
+    """Where one model's score is written."""
 
     object_type: str
     properties: Mapping[str, str]
-    """Part of the score (score, band, probability, reasons, scored_at, version) to the CRM's property."""
+    """From part of the score (score, band, probability, reasons, scored_at, version) to the CRM's property."""
     external_id: str | None = None
-    """The CRM's field that holds our key, where a record is found by it."""
+    """The CRM's field with our key, where records are found by it; None where they are found by their id."""
 
 
 @dataclass(frozen=True)
 class WriteBack:
-    """What of a score is written where. The token is read from the environment at start and never printed."""
+    """What is written where. The token is read from the environment at start and never printed."""
 
     mode: Mode = "off"
     models: Mapping[str, Target] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class WriteBack:
     allow_networks: tuple[str, ...] = ()
     ca_file: Path | None = None
     client_id: str = ""
-    """Of the application that the token is the secret of; empty where the token is sent as it is."""
+    """The application whose secret the token is; empty where the token is sent as it is."""
     token_url: str = ""
 
     @property

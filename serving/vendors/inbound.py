@@ -1,4 +1,4 @@
-"""Takes webhooks of one system: the base class of every vendor's `inbound.py`, and what a delivery and an event are."""
+"""Receives webhooks from one CRM: the base class of every vendor's `inbound.py`, with `Delivery` and `Event`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import ClassVar, Literal
 
 @dataclass(frozen=True)
 class Delivery:
-    """One request of a vendor as it came, apart from any web framework."""
+    """One request of a vendor, independent of the web framework."""
 
     method: str
     uri: str
     """The address that the vendor called: the configured public URL with this request's path and query, as sent."""
     headers: Mapping[str, str]
-    """Names in lower case. A header that came twice is left out: which one was meant cannot be known."""
+    """Names in lower case. A repeated header is left out: nobody can know which one was meant."""
     body: bytes
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a vendor wants to hear once its events are durable."""
+    """The answer that a vendor expects once its events are stored."""
 
     status: int = 204
     body: bytes = b""
@@ -35,63 +35,65 @@ Effect = Literal["create", "change", "delete", "merge", "forget"]
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened in a CRM, in our words."""
+    """One event of a CRM, in our terms."""
 
     dedupe: tuple[str | int | None, ...]
-    """Equal for two deliveries of one event."""
+    """Equal for every delivery of the same event."""
     kind: str
     effect: Effect
-    """create also brings a deleted record back; forget is a deletion for privacy, for good."""
+    """create also restores a deleted record. forget is a permanent deletion for privacy."""
     object_type: str
     object_id: str
     occurred_at_us: int | None
-    """None when the vendor does not say: then it is when it arrived."""
+    """Microseconds since 1970 UTC. None when the vendor does not say: then the time of arrival is used."""
     property: str | None = None
     value: str | None = None
     portal_id: int | None = None
     into: str | None = None
-    """Of a merge: the record that remains; `object_id` is one that is gone."""
+    """The record that remains after a merge. `object_id` is one that is gone."""
     organization: str | None = None
-    """The customer at the vendor, where the vendor's word for it is all that says who sends."""
+    """The customer's id at the vendor, for vendors that sign nothing: with the key it says who sends."""
     truncated: bool = False
-    """What happened was too large to be told: the record is to be read from the CRM."""
+    """The message was too large to have the values: the record has to be read from the CRM."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """What a text must look like, for a program and in words."""
+    """The form of a text, as a pattern and in words."""
 
     pattern: re.Pattern[str]
     rule: str
 
 
 class Inbound(ABC):
-    """Verifies and reads the webhooks of one system. One class per vendor; storing, answering and counting are not its
-    business. The attributes say how the vendor differs; nothing else asks which vendor it is."""
+    """Verifies and parses the webhooks of one CRM. One class per vendor; storing, answering and counting are not its
+    business. The attributes say how the vendor differs: no other code asks for its name."""
 
     object_types: ClassVar[Sequence[str]] = ()
-    """Kinds of object there are; empty where the sender names them."""
+    """The vendor's types of object; empty where the sender names them freely."""
     answer: ClassVar[Answer] = Answer()
     challenge: ClassVar[str | None] = None
-    """`WWW-Authenticate` of a refusal, for vendors that log in by HTTP."""
+    """The `WWW-Authenticate` header of a refusal, for vendors that log in by HTTP."""
     largest_body: ClassVar[int] = 1024 * 1024
-    """Bytes; a delivery of HubSpot has at most 100 events of some hundred bytes."""
+    """In bytes. A delivery of HubSpot has at most 100 events of some hundred bytes."""
     organization: ClassVar[re.Pattern[str] | None] = None
-    """The form of an organisation's id, for vendors whose events name one; a connection then lists those that may send."""
+    """The form of an organisation's id, for vendors that sign nothing. A connection then lists those that may send."""
     secret: ClassVar[Form] = Form(re.compile(r".{16,}", re.DOTALL), "a secret has at least 16 characters")
-    """Of a connection's secrets."""
+    """The form of a connection's secrets."""
 
     def same(self, organization: str) -> str:
-        """The one spelling of an organisation's id that has several."""
+        """The canonical spelling of an organisation's id."""
         return organization
 
     @abstractmethod
     def verify(self, delivery: Delivery, secrets: Sequence[str], now_ms: int, older: bool = False) -> bool:
-        """Whether one of the secrets signed exactly this delivery, now. Never raises on what a stranger sends.
+        """Whether one of the secrets signed this delivery within the last minutes (`now_ms`, milliseconds since 1970).
+        Never raises, whatever a stranger sends.
 
-        `older` also takes the vendor's older ways of signing, which say nothing of the time.
+        `older` also accepts the vendor's older signatures, which do not cover the time.
         """
 
     @abstractmethod
     def parse(self, delivery: Delivery) -> list[Event | None]:
-        """The events of an authentic delivery, None for one that we have no use for. Raises `ValueError` when it is none."""
+        """The events of an authentic delivery, with None for each that we have no use for. Raises `ValueError` when the
+        body is not of the vendor's format."""

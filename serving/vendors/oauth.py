@@ -1,4 +1,4 @@
-"""Logging in as an application: OAuth 2.0 client credentials, a token that is kept until the CRM no longer takes it.
+"""Logs in as an application: OAuth 2.0 client credentials. The token is kept until the CRM refuses it.
 
 Source: RFC 6749, section 4.4; Salesforce, "OAuth 2.0 Client Credentials Flow"; Microsoft, "OAuth 2.0 client credentials
 flow on the Microsoft identity platform".
@@ -15,18 +15,19 @@ from serving.vendors.destination import WriteBack
 from serving.vendors.retry_after import retry_after
 
 MEND_SECONDS = 60.0
-"""Until the next try of a login that was refused: a person has to mend it."""
+"""Wait after a refused login: a person has to mend it."""
 
 
 def login(config: WriteBack, scope: str = "") -> httpx.Auth:
-    """With a client id the connection's token is the application's secret; without one it is the access token itself."""
+    """How to log in. With a client id the connection's token is the application's secret; without one it is the access
+    token."""
     if config.client_id:
         return ClientCredentials(config.token_url, config.client_id, config.token, scope)
     return Bearer(config.token)
 
 
 class Bearer(httpx.Auth):
-    """One access token, got elsewhere."""
+    """A fixed access token."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -37,8 +38,8 @@ class Bearer(httpx.Auth):
 
 
 class ClientCredentials(httpx.Auth):
-    """Asks for a token when there is none, and once anew when the CRM refuses (401) one that was kept. Raises `CallFailed`
-    when there is none to be had."""
+    """Requests a token when there is none, and once more when the CRM refuses (401) the one that was kept. Raises
+    `CallFailed` when the login gives none."""
 
     requires_response_body = True
 

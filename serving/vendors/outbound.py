@@ -1,6 +1,6 @@
-"""Sends scores to one system: the base class of every vendor's `outbound.py`, what is to be written and what becomes of it.
+"""Sends scores to one CRM: the base class of every vendor's `outbound.py`, with `Write` and `WriteResult`.
 
-Importing a vendor's `outbound.py` costs nothing: httpx (0.1 s) is imported by whoever makes a sender, which the API never does.
+A vendor's `outbound.py` does not import httpx (0.1 s): it is imported when a sender is made, which the API never does.
 """
 
 from __future__ import annotations
@@ -22,70 +22,70 @@ class Write:
     """One record's newest score, ready to be sent."""
 
     key: str
-    """The same for every attempt to send this and for nothing else: the idempotency key."""
+    """The idempotency key: the same for every attempt to send this write."""
     model: str
     object_type: str
     object_id: str
     entity: str
     entity_id: str
     properties: Mapping[str, str]
-    """Property of the CRM to its new value; an empty text empties it."""
+    """From the CRM's property to its new value as text; an empty text empties it."""
     content: Mapping[str, object]
-    """The score itself, in our words."""
+    """The whole score, by our names: score, band, probability, reasons, scored_at, version and more."""
     readable: bool = True
-    """False where what is stored of it cannot be read."""
+    """False when the stored row is damaged."""
 
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What the CRM said about one write."""
+    """The CRM's answer for one write."""
 
     state: Literal["sent", "retry", "dead"]
     why: str = ""
-    """Of a failure: the vendor's code, never a value."""
+    """Of a failure the vendor's code; never a value."""
     wait: float | None = None
-    """Seconds that the CRM asked us to wait, where it said so for this one."""
+    """Seconds that the CRM asked us to wait for this write; None when it did not say."""
 
 
 class Outbound(ABC):
-    """Sends scores to one system. One class per vendor; retries, pace, order, dead letters and the ledger of our own writes are
-    not its business. The attributes say how the vendor differs; nothing else asks which vendor it is."""
+    """Sends scores to one CRM. One class per vendor; retries, rate limits, order, dead letters and the ledger of our
+    own writes are not its business. The attributes say how the vendor differs: no other code asks for its name."""
 
     batch: int
-    """Writes a call takes at most."""
+    """The most writes in one call."""
     default_url: ClassVar[str | None] = None
-    """Where the API is when the connection does not say; None where each customer has an address of its own."""
+    """The API's address when the connection has no `url`; None where each customer has an address of its own."""
     loopback_http: ClassVar[bool] = True
-    """Whether this machine itself may be written to without TLS."""
+    """Whether http:// is allowed for loopback addresses."""
     login_path: ClassVar[str | None] = None
-    """Where an application logs in, under the connection's `url`; empty where the connection must say `token_url`, None where
-    no application logs in and the token is sent as it is."""
+    """Path below the connection's `url` at which an application logs in. Empty where the connection must have a
+    `token_url`; None where the token is sent as it is."""
     finds_by_external_id: ClassVar[bool] = False
     """Whether a record can be found by a field that holds our key."""
     strict_types: ClassVar[bool] = False
-    """Whether a value must be of its property's own kind; otherwise all values are texts."""
+    """Whether values must have the property's type; otherwise all are sent as texts."""
     writes_properties: ClassVar[bool] = True
-    """Whether a score is written to properties that the connection names; otherwise the whole of it is sent."""
+    """Whether the score is written to properties that the connection names; otherwise the whole score is sent."""
     headers: ClassVar[Mapping[str, str]] = {}
-    """With every call."""
+    """Headers of every call."""
 
     def __init__(self, config: WriteBack) -> None:
         self._config, self._client = config, self.open_client(config)
 
     def open_client(self, config: WriteBack) -> httpx.Client:
-        """The client of all calls: logged in as the connection says, see `serving.vendors.client`."""
+        """The client for all calls, logged in with the connection's token or application."""
         from serving.vendors.client import make_client
         from serving.vendors.oauth import login
 
         return make_client(config, self.headers, auth=login(config, self.login_scope(config)))
 
     def login_scope(self, config: WriteBack) -> str:
-        """What an application asks a token for; empty where the login does not want to know."""
+        """The OAuth scope of a token; empty where the login needs none."""
         return ""
 
     def call(self, method: str, url: str, *, locked: float = 0.0, unread: bool = False, **more: Any) -> httpx.Response:
-        """One call and its answer, which is 2xx. `locked` are the seconds that a locked record (423) needs at least; the body of an
-        answer that is to stay `unread` may be of any size; `more` is httpx's. Raises `CallFailed` where trying again can help,
+        """One call and its 2xx answer. `locked` is the least wait in seconds for a locked record (423). With `unread`
+        the body is not read, whatever its size. `more` goes to httpx. Raises `CallFailed` where a retry can help,
         `CallRefused` where it cannot."""
         from serving.vendors.client import judge
 
@@ -99,11 +99,11 @@ class Outbound(ABC):
         return judge(head if unread else whole, locked)
 
     def target(self, write: Write) -> Target | None:
-        """Where the write's model goes now; None where it is not written any more."""
+        """The target of the write's model; None when the connection no longer writes it."""
         return self._config.models.get(write.model)
 
     def values(self, write: Write) -> dict[str, Any]:
-        """The properties to write: texts, or of their own kind (`strict_types`): a number is no text, nothing is no empty text."""
+        """The properties to write: as texts, or with `strict_types` as numbers, texts and None."""
         if not self.strict_types:
             return dict(write.properties)
         target = self.target(write)
@@ -112,7 +112,8 @@ class Outbound(ABC):
 
     @abstractmethod
     def send(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
-        """One call; a result per write, in their order. Raises `CallFailed` or `CallRefused`."""
+        """Send the writes in one call. Returns a result for each, in the same order. Raises `CallFailed` or
+        `CallRefused`."""
 
     def close(self) -> None:
         self._client.close()
@@ -120,14 +121,14 @@ class Outbound(ABC):
 
 @runtime_checkable
 class Reader(Protocol):
-    """What an `Outbound` offers beside when its vendor can leave out what happened."""
+    """An `Outbound` that can read a record, for a vendor whose webhooks may be truncated."""
 
     def read(self, object_type: str, object_id: str) -> Mapping[str, str | None]:
-        """The record's properties as texts, as the vendor's webhooks tell them. Raises `CallFailed` or `CallRefused`."""
+        """The record's properties as texts, spelled as in the vendor's webhooks. Raises `CallFailed` or `CallRefused`."""
 
 
 def one_call(writes: Sequence[Write]) -> list[Write]:
-    """Those that fit into one call: of the first one's object type, and each object once. The others wait for the next."""
+    """The writes that fit into one call: those of the first one's object type, and each object once."""
     first = writes[0].object_type
     chosen: dict[str, Write] = {}
     for write in writes:

@@ -1,4 +1,5 @@
-"""The systems that we know: what each sends us, what we send it. Adding one is a folder beside this file and a line here."""
+"""The registry of CRMs: how to receive from each, and how to send to it. To add one, add a folder beside this file and
+a line here."""
 
 from __future__ import annotations
 
@@ -18,11 +19,11 @@ from serving.vendors.standard_webhooks.inbound import StandardWebhooks
 
 @dataclass(frozen=True)
 class Vendor:
-    """One system outside. A direction that it does not have is None, and a connection that asks for it has a fault."""
+    """One CRM. A direction that it does not have is None; a connection that asks for it has a fault."""
 
     inbound: Inbound | None = None
     sender: str | None = None
-    """`module:Class` of its `Outbound`, below this package: imported when it is asked for."""
+    """`module:Class` of its `Outbound` below this package, imported on demand."""
 
     @property
     def outbound(self) -> type[Outbound] | None:
@@ -42,7 +43,7 @@ VENDORS: dict[str, Vendor] = {
 
 
 def make_sender(vendor: str, config: WriteBack) -> Outbound:
-    """The sender of a vendor that has one, with a client of its own; whoever makes it closes it."""
+    """A sender for a vendor that has one, with its own HTTP client. The caller closes it."""
     found = VENDORS[vendor].outbound
     assert found is not None
     return found(config)

@@ -7,11 +7,11 @@ from email.utils import parsedate_to_datetime
 from features.kit.clock import system_us, to_us
 
 LONGEST_WAIT_SECONDS = 6 * 3600.0
-"""One that is longer is not believed."""
+"""A longer wait is cut to this."""
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After, given as seconds or as a date; None for what is neither.
+    """Seconds to wait, from a number of seconds or a date; at most `LONGEST_WAIT_SECONDS`. None for anything else.
 
     >>> retry_after("3"), retry_after("soon"), retry_after("Wed, 21 Oct 2015 07:28:00 GMT")
     (3.0, None, 0.0)

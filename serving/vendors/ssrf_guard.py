@@ -1,7 +1,8 @@
-"""Calling an address that a customer gave: resolved once, looked at, and called at exactly what was looked at.
+"""Guards calls to addresses that a customer gave: the name is resolved once, the address checked, and exactly that
+address called.
 
-Without it a callback is a way into our own network (server-side request forgery): by an address inside it, by a name that
-answers differently the second time (DNS rebinding), or by a redirect. Source: OWASP, "SSRF Prevention Cheat Sheet".
+Without it a callback is a way into our own network (server-side request forgery): by an internal address, by a name
+that resolves differently the second time (DNS rebinding), or by a redirect. Source: OWASP, "SSRF Prevention Cheat Sheet".
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ _REFUSED = [
         "::ffff:0:0:0/96",  # IPv4-translated (RFC 2765)
     )
 ]
-"""What `ipaddress` calls global, or did in some release, and no callback is at."""
+"""Ranges that some release of `ipaddress` calls global and that no callback may reach."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _ISATAP, _ISATAP_BITS = 0x00005EFE, 0xFCFFFFFF
-"""The upper half of an interface identifier that ends in an IPv4 address, whatever its bits u and g say (RFC 5214)."""
+"""The upper half of an interface identifier that embeds an IPv4 address, with its bits u and g masked (RFC 5214)."""
 
 
 class Forbidden(httpx.ConnectError):
@@ -48,7 +49,8 @@ class Forbidden(httpx.ConnectError):
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Every address of a host; raises `httpx.ConnectError` when there is none. The system's resolver gives up by itself."""
+    """Every address of a host. Raises `httpx.ConnectError` when there is none. The system's resolver has its own
+    timeout."""
     try:
         return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except (OSError, UnicodeError):
@@ -56,7 +58,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is in the public internet, those that hide another one looked into.
+    """Whether an address is in the public internet. An IPv4 address inside an IPv6 address is checked too.
 
     >>> [is_public(a) for a in ("93.184.216.34", "127.0.0.1", "10.1.2.3", "169.254.169.254", "100.64.0.1", "0.0.0.0")]
     [True, False, False, False, False, False]
@@ -87,7 +89,7 @@ class PinnedTransport(httpx.BaseTransport):
     The certificate must still be the host's."""
 
     def __init__(self, context: ssl.SSLContext, allowed: Sequence[str] = (), resolver: Resolve = resolve) -> None:
-        # No connection is kept: the next call looks anew.
+        # No connection is kept, so that every call is checked.
         self._inner = Transport(context, most_idle=0)
         self._allowed, self._resolve = tuple(allowed), resolver
 
@@ -99,7 +101,7 @@ class PinnedTransport(httpx.BaseTransport):
         if not addresses or not all(checked(address, self._allowed) for address in addresses):
             raise Forbidden("the host is not in the public internet")
         request.extensions = {**request.extensions, "sni_hostname": url.host}
-        request.url = url.copy_with(host=addresses[0])  # the header Host was set from the name already
+        request.url = url.copy_with(host=addresses[0])  # the Host header already has the name
         return self._inner.handle_request(request)
 
     def close(self) -> None:

@@ -1,4 +1,5 @@
-"""HTTP to a CRM with one deadline for all of an answer: its head too, of which httpx bounds each part and never the whole."""
+"""HTTP transport with one deadline for a whole call. httpx's timeouts limit each read, so that an answer that drips
+never times out."""
 
 from __future__ import annotations
 
@@ -12,9 +13,10 @@ import httpcore
 import httpx
 
 WHOLE_SECONDS = 60.0
-"""For a call from the moment that it has a connection, or asks for one, to the last byte of its answer."""
+"""Deadline of a call, from asking for a connection to the last byte of the answer."""
 _of_thread = threading.local()
-"""`end`, monotonic seconds, of the call that the thread is at: a connection is used for many, one at a time."""
+"""`end`: the monotonic deadline in seconds of the call that the thread makes. Connections are reused, so it is not
+stored with them."""
 
 
 def _left(timeout: float | None, late: type[Exception]) -> float:
@@ -37,7 +39,7 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        # Python's handshake has one deadline for all of its parts.
+        # Python's TLS handshake has a single deadline.
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)))
 
     def get_extra_info(self, info: str) -> Any:
@@ -56,23 +58,26 @@ class _Network(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        # The name is looked up first, which has the system's own limit (resolv.conf: 5 s a try, 2 tries of each server), and
-        # then each of its addresses is tried for `timeout`.
+        # The lookup of the name has the system's own limit (resolv.conf: 5 s a try, 2 tries of each server). Then each
+        # address is tried for `timeout`.
         found = super().connect_tcp(host, port, _left(timeout, httpcore.ConnectTimeout), local_address, socket_options)
         return _Stream(found)
 
 
 class Transport(httpx.HTTPTransport):
-    """httpx's own, over connections that keep the deadline. It takes nothing from the environment."""
+    """httpx's transport over connections that keep the deadline. Takes nothing from the environment."""
 
     def __init__(self, context: ssl.SSLContext, most_idle: int = 20) -> None:
         super().__init__(verify=context, trust_env=False)
         self._pool.close()
-        # httpx has no parameter for it; httpcore has.
+        # httpx has no parameter for the network backend; httpcore has.
         self._pool = httpcore.ConnectionPool(
-            ssl_context=context, max_connections=100, max_keepalive_connections=most_idle, keepalive_expiry=5.0,
+            ssl_context=context,
+            max_connections=100,
+            max_keepalive_connections=most_idle,
+            keepalive_expiry=5.0,
             network_backend=_Network(),
-        )  # fmt: skip
+        )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         _of_thread.end = time.monotonic() + WHOLE_SECONDS

@@ -1,10 +1,11 @@
-"""Dynamics 365 and all of Dataverse: webhooks that carry a RemoteExecutionContext as JSON; a key and no signature.
+"""Webhooks of Dynamics 365 and Dataverse: a RemoteExecutionContext as JSON, with a key and no signature.
 
-The key comes as the service endpoint was registered: WebhookKey (`?code=...`), HttpQueryString (a part named key) or
-HttpHeader (x-webhook-key). The organisation's id is in the context: a copied environment sends to the same address.
+The key comes as the endpoint was registered: WebhookKey (`?code=...`), HttpQueryString (`?key=...`) or HttpHeader
+(x-webhook-key). The organisation's id in the context is checked, because a copied environment sends to the same
+address.
 
-A context above 256 KB comes without what happened (header x-ms-dynamics-msg-size-exceeded): the record is then to be read.
-Choices are their numbers, references the id of what they refer to, times ISO 8601.
+A context above 256 KB comes without its values (header x-ms-dynamics-msg-size-exceeded): the record then has to be
+read. A choice becomes its number, a reference the id of its target, a time ISO 8601.
 
 Source: Microsoft, "Use webhooks to create external handlers for server events" (use-webhooks.md).
 """
@@ -27,9 +28,14 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,127}")
 _DATE = re.compile(r"/Date\((-?[0-9]{1,16})(?:[+-][0-9]{4})?\)/")
 _EFFECTS: dict[str, Effect] = {
-    "Create": "create", "CreateMultiple": "create", "Update": "change", "UpdateMultiple": "change", "Delete": "delete",
-    "Merge": "merge", "Restore": "create",
-}  # fmt: skip
+    "Create": "create",
+    "CreateMultiple": "create",
+    "Update": "change",
+    "UpdateMultiple": "change",
+    "Delete": "delete",
+    "Merge": "merge",
+    "Restore": "create",
+}
 _BOOKKEEPING = ("modifiedon", "modifiedby", "modifiedonbehalfby")
 
 
@@ -67,9 +73,15 @@ def _events(content: dict[str, Any], delivery: Delivery) -> Iterator[Event | Non
 
     def event(effect: Effect, object_id: str, *more: str, **fields: Any) -> Event:
         return Event(
-            (*dedupe, object_id, *more), f"{entity}.{message}", effect, entity, object_id, occurred,
-            organization=organization, **fields,
-        )  # fmt: skip
+            (*dedupe, object_id, *more),
+            f"{entity}.{message}",
+            effect,
+            entity,
+            object_id,
+            occurred,
+            organization=organization,
+            **fields,
+        )
 
     given = _pairs(content.get("InputParameters"))
     targets, primary = _targets(given), _guid(content.get("PrimaryEntityId"))
@@ -79,7 +91,7 @@ def _events(content: dict[str, Any], delivery: Delivery) -> Iterator[Event | Non
         yield event(effect, gone) if gone else None
         return
     if CUT in delivery.headers and not given:
-        # What a merge took away is in no other part of it either: the record that remains is read.
+        # Such a merge does not name the record that is gone: the one that remains is read.
         yield event("change", primary, truncated=True) if primary else None
         return
     if effect == "merge":
@@ -87,7 +99,7 @@ def _events(content: dict[str, Any], delivery: Delivery) -> Iterator[Event | Non
         yield event(effect, gone, into=first) if gone and first else None
         return
     for target in targets:
-        # A Create without an id of the caller's has none here; it is the primary one.
+        # The target of a Create has no id unless the caller gave one: it is the primary id.
         object_id = _guid(target.get("Id")) or (primary if len(targets) == 1 else None)
         if object_id is None:
             yield None
@@ -111,7 +123,7 @@ def _guid(value: Any) -> str | None:
 
 
 def _pairs(found: Any) -> dict[str, Any]:
-    """A list of {"key": ..., "value": ...} as a table."""
+    """A list of {"key": ..., "value": ...} as a dict."""
     pairs: Iterable[Any] = found if isinstance(found, list) else ()
     return {p["key"]: p.get("value") for p in pairs if isinstance(p, dict) and isinstance(p.get("key"), str)}
 
@@ -123,15 +135,16 @@ def _targets(given: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _occurred_us(content: dict[str, Any]) -> int | None:
-    """When it happened; None where the context does not say."""
+    """When it happened, in microseconds; None when the context does not say."""
     found = content.get("OperationCreatedOn")
     match = _DATE.fullmatch(found) if isinstance(found, str) else None
     milliseconds = int(match[1]) if match else 0
-    return milliseconds * 1000 if 0 < milliseconds < 10**14 else None  # year 1 is .NET's word for none
+    return milliseconds * 1000 if 0 < milliseconds < 10**14 else None  # year 1 is .NET's null
 
 
 def _dedupe(content: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
-    """Operation, correlation and step; a synchronous step has no operation, and its only other attempt has the same body."""
+    """Operation, correlation and step. A synchronous step has no operation; its retry has the same body, so the body's
+    hash stands in."""
     step = content.get("OwningExtension")
     operation, correlation = content.get("OperationId"), content.get("CorrelationId")
     owner = step.get("Id") if isinstance(step, dict) else None
@@ -141,7 +154,7 @@ def _dedupe(content: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
 
 
 def text_of(value: Any) -> str | None:
-    """A value of an attribute as a text; raises `ValueError` for what has no one value.
+    """An attribute's value as text. Raises `ValueError` for one that has several values.
 
     >>> text_of({"__type": "OptionSetValue:http://schemas.microsoft.com/xrm/2011/Contracts", "Value": 7})
     '7'

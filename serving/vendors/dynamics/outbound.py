@@ -1,10 +1,11 @@
-"""Writing scores to Dynamics 365 and all of Dataverse: `$batch`, a PATCH for each record, an answer for each.
+"""Writes scores to Dynamics 365 and Dataverse: one `$batch` with a PATCH and an answer for each record.
 
-No change set: one bad row of it would undo the others. With `If-Match: *` a record that is gone is a 404 and is not made
-anew. Dataverse works through a batch one by one, so 100 (1,000 are allowed) are what it does well within our patience.
+There is no change set, in which one bad row would undo the others. With `If-Match: *` a missing record is a 404 and is
+not created. Dataverse works through a batch one record at a time: 100 (of 1,000 allowed) finish well within our
+timeouts.
 
-Source: Microsoft, "Execute batch operations using the Web API" and "Service protection API limits". There is no SDK of the
-vendor's for Python's web API.
+Source: Microsoft, "Execute batch operations using the Web API" and "Service protection API limits". The vendor has no
+Python SDK for the Web API.
 """
 
 from __future__ import annotations
@@ -43,8 +44,10 @@ class Dynamics(Outbound):
     login_path = ""
     strict_types = True
     headers: ClassVar[Mapping[str, str]] = {
-        "Accept": "application/json", "OData-Version": "4.0", "OData-MaxVersion": "4.0",
-    }  # fmt: skip
+        "Accept": "application/json",
+        "OData-Version": "4.0",
+        "OData-MaxVersion": "4.0",
+    }
 
     def login_scope(self, config: WriteBack) -> str:
         return f"{config.url}/.default"
@@ -64,7 +67,7 @@ class Dynamics(Outbound):
         return [outcomes[write.key] for write in writes]
 
     def read(self, object_type: str, object_id: str) -> Mapping[str, str | None]:
-        """See `serving.vendors.outbound.Reader`. A reference is the id of what it refers to."""
+        """See `serving.vendors.outbound.Reader`. A reference is the id of its target."""
         if not GUID.fullmatch(object_id):
             raise CallRefused("the record's id is no GUID")
         url = f"{self._config.url}{API}/{entity_set(object_type)}({object_id})"
@@ -90,7 +93,7 @@ class Dynamics(Outbound):
 
 
 def entity_set(name: str) -> str:
-    """The name of a table's set of records, by the rule by which Dataverse makes it.
+    """The name of a table's entity set, by Dataverse's own rule for plurals.
 
     >>> [entity_set(name) for name in ("lead", "opportunity", "new_class", "new_box", "new_day")]
     ['leads', 'opportunities', 'new_classes', 'new_boxes', 'new_days']
@@ -101,7 +104,7 @@ def entity_set(name: str) -> str:
 
 
 def _outcomes(count: int, answer: httpx.Response) -> list[WriteResult]:
-    """Per record, in the order of the batch; one that has no part in the answer was not worked on."""
+    """Results in the order of the batch. A record without a part in the answer was not processed."""
     head = b"Content-Type: %s\r\n\r\n" % answer.headers.get("content-type", "").encode()
     message = email.message_from_bytes(head + answer.content, policy=email.policy.HTTP)
     parts = [part for part in message.iter_parts() if isinstance(part, EmailMessage)] if message.is_multipart() else []

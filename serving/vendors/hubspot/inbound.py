@@ -1,7 +1,7 @@
-"""HubSpot: signatures v3 (and v1, v2 for connections that ask for them) and the events of CRM objects.
+"""Webhooks of HubSpot: signatures v3 (v1 and v2 for connections that ask for them) and the events of CRM objects.
 
-Source: HubSpot, "Validating requests" and "Webhooks API". Its own SDK is not used to verify: it accepts signatures from
-the future, does not decode the address, and raises on what is not ASCII.
+Source: HubSpot, "Validating requests" and "Webhooks API". HubSpot's SDK is not used to verify: it accepts signatures
+from the future, does not decode the address, and raises on text that is not ASCII.
 """
 
 from __future__ import annotations
@@ -18,21 +18,35 @@ from serving.strict_json import NotStrict, loads
 from serving.vendors.inbound import Delivery, Effect, Event, Inbound
 
 WINDOW_MS = 300_000
-"""A signature is good for five minutes, before and after: HubSpot's rule, made two-sided."""
+"""A signature is valid for five minutes before and after its time: HubSpot's rule, made two-sided."""
 DECODED = {
-    "3A": ":", "2F": "/", "3F": "?", "40": "@", "21": "!", "24": "$",
-    "27": "'", "28": "(", "29": ")", "2A": "*", "2C": ",", "3B": ";",
-}  # fmt: skip
-"""The escapes, and the only ones, that are decoded in the address before it is signed."""
+    "3A": ":",
+    "2F": "/",
+    "3F": "?",
+    "40": "@",
+    "21": "!",
+    "24": "$",
+    "27": "'",
+    "28": "(",
+    "29": ")",
+    "2A": "*",
+    "2C": ",",
+    "3B": ";",
+}
+"""The only escapes that HubSpot decodes in the address before it signs."""
 _ESCAPE = re.compile("%(" + "|".join(DECODED) + ")", re.IGNORECASE)
 _ID = re.compile(r"[0-9]{1,20}")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _TIMESTAMP = re.compile(r"[0-9]{1,16}")
 OBJECT_TYPE_IDS = {"0-1": "contact", "0-2": "company", "0-3": "deal", "0-5": "ticket"}
 _EFFECTS: dict[str, Effect] = {
-    "creation": "create", "propertyChange": "change", "restore": "create",
-    "deletion": "delete", "merge": "merge", "privacyDeletion": "forget",
-}  # fmt: skip
+    "creation": "create",
+    "propertyChange": "change",
+    "restore": "create",
+    "deletion": "delete",
+    "merge": "merge",
+    "privacyDeletion": "forget",
+}
 
 
 class HubSpot(Inbound):
@@ -41,7 +55,7 @@ class HubSpot(Inbound):
     object_types = ("contact", "company", "deal", "ticket")
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now_ms: int, older: bool = False) -> bool:
-        if older and "x-hubspot-signature-v3" not in delivery.headers:  # one that is there must be good
+        if older and "x-hubspot-signature-v3" not in delivery.headers:  # a v3 signature must be valid if it is there
             return _verify_older(delivery, secrets)
         signature = delivery.headers.get("x-hubspot-signature-v3")
         timestamp = delivery.headers.get("x-hubspot-request-timestamp")
@@ -50,14 +64,14 @@ class HubSpot(Inbound):
         if abs(now_ms - int(timestamp)) > WINDOW_MS:
             return False
         try:
-            # The canonical form alone: base64 has other spellings of the same bytes.
+            # Only the canonical form: base64 has other spellings of the same bytes.
             given = base64.b64decode(signature.encode("ascii"), validate=True)
             canonical = base64.b64encode(given) == signature.encode("ascii")
         except (UnicodeEncodeError, binascii.Error, ValueError):
             return False
         signed = f"{delivery.method}{decode_uri(delivery.uri)}".encode() + delivery.body + timestamp.encode()
         good = False
-        for secret in secrets:  # all of them, so that the time taken does not tell which one it was
+        for secret in secrets:  # all secrets, so that the time does not tell which one matched
             expected = hmac.digest(secret.encode(), signed, hashlib.sha256)
             good |= hmac.compare_digest(expected, given)
         return good and canonical
@@ -73,7 +87,7 @@ class HubSpot(Inbound):
 
 
 def _verify_older(delivery: Delivery, secrets: Sequence[str]) -> bool:
-    """v1 signs secret and body, v2 also method and address; a plain SHA-256 in hex, which says nothing of the time."""
+    """v1 signs secret and body, v2 also method and address: a plain SHA-256 in hex that does not cover the time."""
     given = delivery.headers.get("x-hubspot-signature", "")
     address = f"{delivery.method}{delivery.uri}".encode()
     signed = {"v1": b"", "v2": address}.get(delivery.headers.get("x-hubspot-signature-version", "v1"))
@@ -96,7 +110,7 @@ def decode_uri(uri: str) -> str:
 
 
 def _events(item: dict[str, Any]) -> list[Event | None]:
-    """One event, or one for each record that a merge took away."""
+    """One event, or for a merge one for each record that is gone."""
     if not str(item.get("subscriptionType", item.get("eventType"))).endswith(".merge"):
         return [_event(item)]
     remains = item.get("newObjectId") or item.get("primaryObjectId")
@@ -131,7 +145,10 @@ def _event(item: dict[str, Any], into: str | None = None) -> Event | None:
     portal = item.get("portalId")
     return Event(
         # `eventId` alone is documented as not unique.
-        dedupe=tuple(_plain(item.get(key)) for key in ("portalId", "subscriptionId", "eventId", "objectId", "occurredAt", "propertyName")),
+        dedupe=tuple(
+            _plain(item.get(key))
+            for key in ("portalId", "subscriptionId", "eventId", "objectId", "occurredAt", "propertyName")
+        ),
         kind=kind,
         effect=effect,
         object_type=object_type,
@@ -141,7 +158,7 @@ def _event(item: dict[str, Any], into: str | None = None) -> Event | None:
         value=None if value is None or effect != "change" else _text(value),
         portal_id=portal if type(portal) is int else None,
         into=into,
-    )  # fmt: skip
+    )
 
 
 def _plain(value: Any) -> str | int | None:

@@ -1,7 +1,7 @@
-"""Writing scores to HubSpot: `POST /crm/v3/objects/{type}/batch/update`, 100 records a call, an outcome per record.
+"""Writes scores to HubSpot: `POST /crm/v3/objects/{type}/batch/update`, 100 records a call, a result for each.
 
-Source: HubSpot, "CRM API: batch" and "Usage guidelines". By httpx and not by HubSpot's SDK: that retries nothing by itself,
-keeps the headers of an error from us, and takes a second to import; in the tests its models judge what we send.
+Source: HubSpot, "CRM API: batch" and "Usage guidelines". HubSpot's SDK is not used: it does not retry, hides the
+headers of an error, and takes a second to import. In the tests its models check what we send.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ GONE_FOR_GOOD = (
     "INVALID_OPTION",
     "FORBIDDEN",
 )
-"""Categories of a row's error that trying again does not mend."""  # fmt: skip
+"""Error categories of a row that a retry does not help."""
 LOCKED_SECONDS = 2.0
-"""How long a locked record (423) needs at least."""
+"""Least wait for a locked record (423)."""
 
 
 class HubSpot(Outbound):
@@ -41,12 +41,13 @@ class HubSpot(Outbound):
         url = f"{self._config.url}/crm/v3/objects/{PATHS[together[0].object_type]}/batch/update"
         answer = self.call("POST", url, json={"inputs": inputs}, locked=LOCKED_SECONDS)
         outcomes = dict(zip((w.key for w in together), _outcomes(together, answer), strict=True))
-        # The others were not in this call and wait for the next one.
+        # The others were not in this call and wait for the next.
         return [outcomes.get(write.key, WriteResult("retry", "")) for write in writes]
 
 
 def _outcomes(writes: Sequence[Write], answer: httpx.Response) -> list[WriteResult]:
-    """Per record: from a 200 all are written; a 207 has results and errors, each naming its record."""
+    """A result for each record. With a 200 all are written; a 207 has results and errors, each of which names its
+    record."""
     try:
         body = answer.json()
         results, errors = body.get("results", []), body.get("errors", [])

@@ -1,10 +1,11 @@
-"""Pipedrive: webhooks v2, one event a delivery; HTTP Basic and no signature.
+"""Webhooks v2 of Pipedrive: one event a delivery, with HTTP Basic and no signature.
 
-A change names in `previous` the fields that changed, and only their values in `data` are taken; a new record has no `previous`
-and is taken whole. Custom fields go by their hash. A merge is a delete with `merged_to_id` and a change with `merged_from_id`:
-either half tells it, and it is stored once, since a ban (ten first attempts that fail) loses events for half an hour.
+A change lists in `previous` the fields that changed; only their values in `data` are taken. A new record has no
+`previous` and is taken whole. Custom fields are named by their hash. A merge arrives as a delete with `merged_to_id`
+and a change with `merged_from_id`: either one is enough, and the merge is stored once. (After ten failed first attempts
+Pipedrive drops events for half an hour, so one of them may be missing.)
 
-Options are their numbers, references the id of what they refer to; a field with several values is not taken.
+An option becomes its number, a reference the id of its target. A field with several values is skipped.
 
 Source: Pipedrive, "Guide for Webhooks v2" and "Webhooks v2 migration guide". https://pipedrive.readme.io/docs/guide-for-webhooks-v2
 """
@@ -22,7 +23,7 @@ from serving.vendors.basic_auth import CHALLENGE, LOGIN, has_login
 from serving.vendors.inbound import Delivery, Effect, Event, Inbound
 
 _ID = re.compile(r"[0-9]{1,20}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-"""A number; a lead's is a UUID."""
+"""A number; for a lead a UUID."""
 _COMPANY = re.compile(r"[0-9]{1,20}")
 _EFFECTS: dict[str, Effect] = {"create": "create", "change": "change", "delete": "delete"}
 _BOOKKEEPING = ("id", "update_time", "custom_fields")
@@ -32,9 +33,23 @@ class Pipedrive(Inbound):
     """See `serving.vendors.inbound.Inbound`."""
 
     object_types = (
-        "activity", "board", "deal", "deal_installment", "deal_product", "lead", "note", "organization", "person", "phase",
-        "pipeline", "product", "project", "stage", "task", "user",
-    )  # fmt: skip
+        "activity",
+        "board",
+        "deal",
+        "deal_installment",
+        "deal_product",
+        "lead",
+        "note",
+        "organization",
+        "person",
+        "phase",
+        "pipeline",
+        "product",
+        "project",
+        "stage",
+        "task",
+        "user",
+    )
     organization = _COMPANY
     secret = LOGIN
     challenge = CHALLENGE
@@ -79,7 +94,7 @@ def _events(company: str, meta: dict[str, Any], content: dict[str, Any], body: b
         )
 
     def merge(gone: str, into: str) -> Event:
-        # A merge cannot be undone, so that its two records name it, whichever half tells of it.
+        # A merge cannot be undone, so its two records identify it, whichever half arrives.
         return Event(
             (company, gone, into), f"{entity}.merge", "merge", entity, gone, occurred, organization=company, into=into
         )
@@ -100,18 +115,18 @@ def _events(company: str, meta: dict[str, Any], content: dict[str, Any], body: b
 
 
 def _changed(data: Any, previous: Any) -> dict[str, Any]:
-    """Field to its present value: those that `previous` names, all of them where it names none."""
+    """The present values of the fields in `previous`, or of all fields when there is no `previous`."""
     now, now_custom = _fields(data)
     if not isinstance(previous, dict):
         return {**now, **now_custom}
     before, before_custom = _fields(previous)
     known = {name: now[name] for name in before if name in now}
-    # A custom field without a value is left out of `data`.
+    # `data` leaves out a custom field without a value.
     return known | {name: now_custom.get(name) for name in before_custom}
 
 
 def _fields(found: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Standard and custom fields of a record."""
+    """The standard and the custom fields of a record."""
     if not isinstance(found, dict):
         return {}, {}
     custom = found.get("custom_fields")
@@ -125,8 +140,8 @@ def _id(value: Any) -> str | None:
 
 
 def _identity(meta: Mapping[str, Any], body: bytes) -> str:
-    """Equal for the attempts of one event: the event's id. Of a user that is the user's own, and the correlation's id tells them
-    apart; of a delivery that has neither, all but the number of the attempt."""
+    """Equal for every attempt of one event: the event's id. For a user that is the user's own id, so the correlation id
+    is taken. With neither, the hash of the body without the number of the attempt."""
     for found in (meta.get("id"), meta.get("correlation_id")):
         if isinstance(found, str) and found and found != meta.get("entity_id"):
             return found
@@ -134,7 +149,8 @@ def _identity(meta: Mapping[str, Any], body: bytes) -> str:
 
 
 def _occurred_us(stamp: Any) -> int | None:
-    """When it happened, from ISO 8601, seconds (of a user) or milliseconds; None for what is no time since 1970."""
+    """When it happened, in microseconds, from ISO 8601, seconds (for users) or milliseconds. None for anything that is
+    no time since 1970."""
     if isinstance(stamp, str) and re.fullmatch(r"[0-9]{1,13}", stamp):
         stamp = int(stamp)
     if type(stamp) is int:
@@ -147,8 +163,8 @@ def _occurred_us(stamp: Any) -> int | None:
 
 
 def text_of(value: Any) -> str | None:
-    """A field's value as a text: of a custom field what it holds, its option or what it refers to; of money the amount. Raises
-    `ValueError` for what has no one value.
+    """A field's value as text: of a custom field its value, option or reference; of money the amount. Raises
+    `ValueError` for a field with several values.
 
     >>> text_of({"type": "monetary", "value": 200, "currency": "EUR"}), text_of({"type": "enum", "id": 17}), text_of(True)
     ('200', '17', 'true')

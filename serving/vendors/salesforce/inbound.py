@@ -1,11 +1,11 @@
-"""Salesforce Outbound Messages: SOAP, up to 100 notifications, each with a record as it is now; no signature.
+"""Outbound Messages of Salesforce: SOAP with up to 100 notifications, each with the record as it is now. No signature.
 
-What secures them is a key in the endpoint's address (`?key=...`) or in a header that a proxy adds after it checked the
-client certificate, and the list of organisations: a sandbox that was copied from production sends to the same address.
+They are secured by a key, in the endpoint's address (`?key=...`) or in a header that a proxy adds after it checked the
+client certificate, and by the list of organisations: a sandbox copied from production sends to the same address.
 
-A message has the record's fields as they are when it is sent, not what changed, and may come twice or late. Select
-SystemModstamp (or LastModifiedDate) among its fields: without it a record is as new as its arrival. IsDeleted and
-MasterRecordId say, where they are selected, that the record was deleted or merged.
+A message has the record's fields at the time of sending, not what changed, and may come twice or late. Select
+SystemModstamp (or LastModifiedDate) among its fields; without it the time of arrival is used. If IsDeleted and
+MasterRecordId are selected, they tell deletions and merges.
 
 Source: Salesforce, "SOAP API Developer Guide: Outbound Messaging". https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_om_outboundmessaging.htm
 """
@@ -31,10 +31,10 @@ ACK = (
     b'<notificationsResponse xmlns="http://soap.sforce.com/2005/09/outbound"><Ack>true</Ack></notificationsResponse>'
     b"</soapenv:Body></soapenv:Envelope>"
 )
-"""Anything else, a 200 without it too, makes Salesforce send all of the message again for 24 hours."""
+"""After any other answer Salesforce sends the whole message again, for 24 hours."""
 MOST_NOTIFICATIONS = 100
 DEEPEST = 16
-"""A message is 6 deep, 7 with a compound field."""
+"""A message is nested 6 deep, 7 with a compound field."""
 ID = re.compile(r"[A-Za-z0-9]{15}|[A-Za-z0-9]{18}")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _BOOKKEEPING = ("Id", "SystemModstamp", "LastModifiedDate", "IsDeleted", "MasterRecordId")
@@ -66,7 +66,8 @@ class Salesforce(Inbound):
 
 
 def long_id(short: str) -> str:
-    """An id of 18 characters from one of 15, whose case matters: each five characters' capitals are one more character.
+    """The 18-character form of a 15-character id, whose case matters: the capitals of each five characters are encoded
+    in one more.
 
     >>> long_id("001A0000006Vm9r")
     '001A0000006Vm9rIAC'
@@ -78,8 +79,8 @@ def long_id(short: str) -> str:
 
 
 def _root(body: bytes) -> Element:
-    """The root of a document without a DTD and of bounded depth; raises `ValueError`."""
-    # It parses nothing, the defused parser does.
+    """The root of a document. Raises `ValueError` for one with a DTD, nested too deeply, or not a SOAP envelope."""
+    # Only builds the tree; the defused parser parses.
     from xml.etree.ElementTree import TreeBuilder  # nosec B405
 
     from defusedxml.ElementTree import DefusedXMLParser, ParseError
@@ -125,7 +126,7 @@ def _text(element: Element | None) -> str | None:
 
 
 def _events(notification: Element, organization: str) -> Iterator[Event | None]:
-    """One event for each field, or one for a record that is gone."""
+    """One event for each field, or one for a deleted record."""
     number, record = _text(notification.find(OUTBOUND + "Id")), notification.find(OUTBOUND + "sObject")
     if number is None or record is None:
         yield None
@@ -141,23 +142,36 @@ def _events(notification: Element, organization: str) -> Iterator[Event | None]:
     if record_id is None or not ID.fullmatch(record_id) or not object_type or (occurred is not None and occurred < 0):
         yield None
         return
-    # The number is that of the notification for all its attempts; a later attempt can bring a later state.
+    # The notification's id is the same for all attempts, but a later attempt may have a later state: hence the time.
     dedupe, kind = (number, occurred), f"{object_type}.notified"
     if held["IsDeleted"] == "true":
         into = held["MasterRecordId"]
         merged = into is not None and ID.fullmatch(into) is not None
         yield Event(
-            dedupe, kind, "merge" if merged else "delete", object_type, long_id(record_id), occurred,
-            organization=organization, into=long_id(into) if into and merged else None,
-        )  # fmt: skip
+            dedupe,
+            kind,
+            "merge" if merged else "delete",
+            object_type,
+            long_id(record_id),
+            occurred,
+            organization=organization,
+            into=long_id(into) if into and merged else None,
+        )
         return
     for name, element in fields.items():
         if name in _BOOKKEEPING:
             continue
-        if len(element) or not _FIELD.fullmatch(name):  # a compound field; its parts are fields too
+        if len(element) or not _FIELD.fullmatch(name):  # a compound field; its parts are also sent as fields
             yield None
             continue
         yield Event(
-            (*dedupe, name), kind, "change", object_type, long_id(record_id), occurred, name, _text(element),
+            (*dedupe, name),
+            kind,
+            "change",
+            object_type,
+            long_id(record_id),
+            occurred,
+            name,
+            _text(element),
             organization=organization,
-        )  # fmt: skip
+        )

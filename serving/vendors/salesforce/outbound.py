@@ -1,11 +1,10 @@
-"""Writing scores to Salesforce: sObject Collections, 200 records a call, an outcome per record inside a 200.
+"""Writes scores to Salesforce: sObject Collections, 200 records a call, with a result for each record inside a 200.
 
-A record is found by its id (`PATCH .../composite/sobjects`), or, where the connection names one, by a field that holds our
-key (`PATCH .../composite/sobjects/{type}/{field}`, an upsert).
+A record is found by its id (`PATCH .../composite/sobjects`) or, where the connection has `external_id`, by that field
+(`PATCH .../composite/sobjects/{type}/{field}`, an upsert).
 
-Source: Salesforce, "REST API Developer Guide: sObject Collections". By httpx and not by simple-salesforce: that has no
-call for collections, keeps the headers of an error from us, Retry-After among them, and logs in by other means. In the
-tests it reads what we wrote, and sends what we send.
+Source: Salesforce, "REST API Developer Guide: sObject Collections". simple-salesforce is not used: it has no call for
+collections, hides the headers of an error (Retry-After), and logs in differently. In the tests it reads what we wrote.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ AGAIN = (
     "ALL_OR_NONE_OPERATION_ROLLED_BACK",
     "PROCESSING_HALTED",
 )
-"""Status codes of a row that trying again can mend; any other is about the record or the field."""
+"""Status codes of a row for which a retry can help. All others are about the record or the field."""
 
 
 class Salesforce(Outbound):
@@ -41,11 +40,11 @@ class Salesforce(Outbound):
     login_path = "/services/oauth2/token"
     finds_by_external_id = True
     strict_types = True
-    # The name is in changeOrigin of change events: others can tell our writes from a person's.
+    # The name appears in changeOrigin of change events, so that others can tell our writes from a person's.
     headers: ClassVar[Mapping[str, str]] = {"Sforce-Call-Options": "client=accountscore"}
 
     def send(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
-        # A call is for one type and one way to find a record, and names a record once.
+        # A call has one type and one way to find records, and each record once.
         field = self._field(writes[0])
         together = [write for write in one_call(writes) if self._field(write) == field]
         first = together[0].object_type
@@ -64,7 +63,7 @@ class Salesforce(Outbound):
 
 
 def _outcomes(count: int, answer: httpx.Response) -> list[WriteResult]:
-    """Per record, in the order of the call: a 200 says nothing of them."""
+    """Results in the order of the call. The status 200 says nothing about them."""
     try:
         rows = answer.json()
         if not isinstance(rows, list) or len(rows) != count:

@@ -1,11 +1,11 @@
-"""Standard Webhooks, in and out: signatures of the specification, and our own plain format of a CRM's events.
+"""Standard Webhooks: the specification's signatures, and our own simple format for events.
 
     {"type": "contact.updated", "timestamp": "2026-11-23T06:00:00Z",
      "data": {"object": "contact", "id": "7", "properties": {"industry": "software"}}}
 
-`type` ends in created, updated, restored, deleted, merged or privacy_deleted; a merge says in `data.into` which record
-remains. Anything may send it: svix, or any library of https://www.standardwebhooks.com. Those libraries are not used to
-verify: on what a stranger may send they raise errors other than their own.
+`type` ends in created, updated, restored, deleted, merged or privacy_deleted; a merge has the record that remains in
+`data.into`. Any library of https://www.standardwebhooks.com can send it, or svix. These libraries are not used to
+verify, because they raise unexpected errors on malformed input.
 """
 
 from __future__ import annotations
@@ -28,14 +28,18 @@ _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _SIGNATURE = re.compile(r"v[0-9]a?,[A-Za-z0-9+/=]{1,512}")
 _MESSAGE_ID = re.compile(r"[\x21-\x7e]{1,256}")
 _EFFECTS: dict[str, Effect] = {
-    "created": "create", "updated": "change", "restored": "create", "deleted": "delete", "merged": "merge",
+    "created": "create",
+    "updated": "change",
+    "restored": "create",
+    "deleted": "delete",
+    "merged": "merge",
     "privacy_deleted": "forget",
-}  # fmt: skip
+}
 MAX_SIGNATURES = 10
 
 
 def key_of(secret: str) -> bytes:
-    """The key of a `whsec_...` secret; any other text is the key itself.
+    """The key in a `whsec_...` secret; any other text is itself the key.
 
     >>> key_of("whsec_c2VjcmV0"), key_of("secret")
     (b'secret', b'secret')
@@ -84,7 +88,7 @@ class StandardWebhooks(Inbound):
         good = False
         for secret in secrets:
             expected = base64.b64encode(_digest(key_of(secret), message_id, timestamp, delivery.body))
-            for each in given:  # all of them, so that the time taken does not tell which one it was
+            for each in given:  # all pairs, so that the time does not tell which one matched
                 good |= hmac.compare_digest(expected, each.encode())
         return good
 

@@ -1,7 +1,6 @@
-"""Scores for everyone who is no vendor of ours: a POST to their address, signed as Standard Webhooks says.
+"""Sends scores to any other system: a POST to its address, signed as Standard Webhooks specifies.
 
-Whoever receives it verifies it with a library of their language. One message per record; its id stays the same for every
-attempt. Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+The receiver verifies it with a library for its language. One message per record; its id is the same for every attempt. Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
 from __future__ import annotations
@@ -34,7 +33,8 @@ class Callback(Outbound):
         super().__init__(config)
 
     def open_client(self, config: WriteBack) -> httpx.Client:
-        """Nobody logs in: the key signs. The address is the customer's, so that it is looked at before it is called."""
+        """There is no login: messages are signed. The address comes from the customer, so it is checked before it is
+        called."""
         from serving.vendors.client import make_client, trusted
         from serving.vendors.ssrf_guard import PinnedTransport, resolve
 
@@ -58,9 +58,13 @@ class Callback(Outbound):
 
 
 def body_of(write: Write) -> bytes:
-    """The message: `type`, `timestamp` and `data`, as the standard advises, the same bytes for every attempt."""
+    """The message with `type`, `timestamp` and `data`, as the standard advises. The same bytes for every attempt."""
     data = {
-        "object": write.object_type, "id": write.object_id, "entity": write.entity, "entity_id": write.entity_id,
-        "model": write.model, **write.content,
-    }  # fmt: skip
+        "object": write.object_type,
+        "id": write.object_id,
+        "entity": write.entity,
+        "entity_id": write.entity_id,
+        "model": write.model,
+        **write.content,
+    }
     return msgspec.json.encode({"type": "score.changed", "timestamp": write.content["scored_at"], "data": data})
