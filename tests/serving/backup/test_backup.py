@@ -36,7 +36,7 @@ def other(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def fill(store: Store, count: int = 2500) -> None:
+def fill(store: Store, count: int = 1100) -> None:
     with store.write() as connection:
         connection.execute(insert(signals), [signal_row("acme", 7)])
         insert_new(connection, inbox, [letter(f"k{n}") for n in range(count)], ("connection", "dedupe_key"))
@@ -58,7 +58,7 @@ def test_what_is_restored_is_what_was_there(store: Store, other: Store, tmp_path
     assert backup(store, file) == file.stat().st_size > 0
     assert list(tmp_path.glob(".backup*")) == []
     done = restore(other, file, 9)
-    assert done.rows["inbox"] == 2500
+    assert done.rows["inbox"] == 1100
     assert (done.taken_back, done.kept) == ({}, KeptProtections())
     assert content(other) == content(store)
     with other.write() as connection:  # and keys go on being counted up

@@ -73,11 +73,23 @@ extra = 1
             load(tmp_path, bad, "Bad Name", {**ENV, "SHORT": "1234"})
         text = str(caught.value)
         for part in (
-            "broken.toml", "'Bad Name'", "key colour", "'sapphire'", "one of dynamics, hubspot",
-            "key source", "key portal_ids", "key settle_seconds", "key public_url", "environment variable SHORT: has 4 characters",
-            "[objects.contact], key table: 'usage'", "[objects.company], key key", "columns.city: 'town'", "columns.id",
-            "values.town", "key extra",
-        ):  # fmt: skip
+            "broken.toml",
+            "'Bad Name'",
+            "key colour",
+            "'sapphire'",
+            "one of dynamics, hubspot",
+            "key source",
+            "key portal_ids",
+            "key settle_seconds",
+            "key public_url",
+            "environment variable SHORT: has 4 characters",
+            "[objects.contact], key table: 'usage'",
+            "[objects.company], key key",
+            "columns.city: 'town'",
+            "columns.id",
+            "values.town",
+            "key extra",
+        ):
             assert part in text
         assert len(caught.value.faults) == 15
 
@@ -148,7 +160,23 @@ extra = 1
         self, tmp_path: Path
     ) -> None:
         """Each key of each table gets each kind of value: what is said names the file, the place, the rule and the next step."""
-        kinds = ["0", "-1", "nan", "1.5", "true", '""', '"\\u0000"', '"http://["', "[]", "[1]", '["x"]', "{}", "{ a = 1 }", "{ a = { b = 1 } }", "1e400"]  # fmt: skip
+        kinds = [
+            "0",
+            "-1",
+            "nan",
+            "1.5",
+            "true",
+            '""',
+            '"\\u0000"',
+            '"http://["',
+            "[]",
+            "[1]",
+            '["x"]',
+            "{}",
+            "{ a = 1 }",
+            "{ a = { b = 1 } }",
+            "1e400",
+        ]
         lines, tried = (DYNAMICS + LOGIN).splitlines(), 0
         for number, line in enumerate(lines):
             name, _, value = line.partition(" = ")

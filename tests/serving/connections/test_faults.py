@@ -75,7 +75,13 @@ OFF_FOR_WEBHOOKS = ["broken", "dangling", "folder", "unset"]
 
 
 def delivery(record: str = "lead_7") -> tuple[str, dict[str, str]]:
-    body = json.dumps({"type": "lead.updated", "timestamp": "2026-01-01T00:00:00Z", "data": {"object": "lead", "id": record, "properties": {"industry": "software"}}})  # fmt: skip
+    body = json.dumps(
+        {
+            "type": "lead.updated",
+            "timestamp": "2026-01-01T00:00:00Z",
+            "data": {"object": "lead", "id": record, "properties": {"industry": "software"}},
+        }
+    )
     moment = dt.datetime.fromtimestamp(int(time.time()), dt.UTC)
     signature = Webhook(SECRET).sign(msg_id=f"m-{record}", timestamp=moment, data=body)
     return body, {
@@ -203,9 +209,10 @@ def test_what_is_no_file_or_too_deep_is_a_fault_among_the_others(
     (tmp_path / "deep.toml").write_text("a = " + "[" * 5_000 + "]" * 5_000)
     off = read_connections(tmp_path, {}).off()
     assert {name: str(faults[0]).split(": ")[1].split(". Rule")[0] for name, faults in off.items()} == {
-        "pipe": "it cannot be read (it is no file)", "device": "it cannot be read (it is no file)",
+        "pipe": "it cannot be read (it is no file)",
+        "device": "it cannot be read (it is no file)",
         "deep": "its lists or tables are nested too deeply",
-    }  # fmt: skip
+    }
     (tmp_path / "pipe.toml").unlink()  # the sabotaged twin would wait for it
     with pytest.raises(RecursionError):
         tomllib.loads((tmp_path / "deep.toml").read_text())

@@ -66,7 +66,11 @@ class TestLogin:
         assert found.writeback.token_url == "https://login.microsoftonline.com/tenant/oauth2/v2.0/token"
 
     def test_salesforce_does_at_the_organisations_own_address(self, tmp_path: Path) -> None:
-        text = (DYNAMICS + LOGIN).replace('"dynamics"', '"salesforce"').replace("6042BEB1-a93a-4f8e-8e4b-00224802c699", "00D30000000XxXx")  # fmt: skip
+        text = (
+            (DYNAMICS + LOGIN)
+            .replace('"dynamics"', '"salesforce"')
+            .replace("6042BEB1-a93a-4f8e-8e4b-00224802c699", "00D30000000XxXx")
+        )
         found = load(tmp_path, re.sub(r"token_url.*\n", "", text), tokens_needed=True)["main"]
         assert found.organizations == ("00D30000000XxXxEAK",)
         assert found.writeback.token_url == "https://example.crm4.dynamics.com/services/oauth2/token"

@@ -24,9 +24,15 @@ def inside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_metrics_say_what_waits_and_how_old_the_signals_are(inside: Inside) -> None:
     store_signals(inside, "m1")
     letter = {
-        "connection": "main", "dedupe_key": "m", "received_at": 2, "occurred_at": 1, "kind": "company.change",
-        "object_type": "company", "object_id": "m", "state": "failed",
-    }  # fmt: skip
+        "connection": "main",
+        "dedupe_key": "m",
+        "received_at": 2,
+        "occurred_at": 1,
+        "kind": "company.change",
+        "object_type": "company",
+        "object_id": "m",
+        "state": "failed",
+    }
     with inside.writing() as connection:
         connection.execute(insert(inbox).values(**letter))
     page = inside.client.get("/metrics").text

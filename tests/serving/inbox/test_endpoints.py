@@ -90,9 +90,10 @@ def test_an_absurd_time_of_an_event_is_not_wanted_and_nothing_fails(running: Run
         moment = dt.datetime.fromtimestamp(int(time.time()), dt.UTC)
         secret = whsec(SECRET.encode())
         headers = {
-            "webhook-id": f"m{number}", "webhook-timestamp": str(int(moment.timestamp())),
+            "webhook-id": f"m{number}",
+            "webhook-timestamp": str(int(moment.timestamp())),
             "webhook-signature": Webhook(secret).sign(msg_id=f"m{number}", timestamp=moment, data=body),
-        }  # fmt: skip
+        }
         assert running.inside.client.post("/webhooks/other", content=body, headers=headers).status_code == 204
     found = stored(running.inside)
     assert "t0" not in found

@@ -43,9 +43,12 @@ class Cycles:
         env |= {"ACCOUNTSCORE_HOME": str(self.home.path)}
         body, headers = signed([e.wire() for e in EVENTS]) if send else (b"", {})
         job = {
-            "body": body.decode(), "headers": json.dumps(headers), "environment": json.dumps(env),
-            "acknowledged": str(folder / "acknowledged"), "early": "yes" if early else "",
-        }  # fmt: skip
+            "body": body.decode(),
+            "headers": json.dumps(headers),
+            "environment": json.dumps(env),
+            "acknowledged": str(folder / "acknowledged"),
+            "early": "yes" if early else "",
+        }
         (folder / "acknowledged.done").unlink(missing_ok=True)
         log = folder / "strace"
         run_child(self.server, job, log, CALLS, None if call is None else (call, number))
@@ -94,8 +97,12 @@ def cycles(tmp_path_factory: pytest.TempPathFactory, new_home: NewHome) -> Itera
         with (folder / "cycle.log").open("w") as log:
             server = subprocess.Popen(
                 [sys.executable, "-m", "tests.kit.cycle"],
-                env=home.environment(env), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-            )  # fmt: skip
+                env=home.environment(env),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         with server:
             yield Cycles(home, folder / "store.db", server, crm)
             assert server.stdin is not None
@@ -118,7 +125,7 @@ def sweep(cycles: Cycles, folder: Path, every: int, early: bool = False) -> tupl
 
 def test_killed_at_some_calls(cycles: Cycles, tmp_path: Path) -> None:
     """A sample of the sweep; all of it is in `make test-full`."""
-    killed, bad = sweep(cycles, tmp_path, every=24)
+    killed, bad = sweep(cycles, tmp_path, every=48)
     assert bad == []
     assert killed > 0
 

@@ -25,9 +25,13 @@ NOW = "2026-01-02T06:00:00Z"
 
 
 TOLD = {
-    "industry": "software", "phone": "+49 30 98765", "grade": "platinum", "points": "12", "fit": "82",
+    "industry": "software",
+    "phone": "+49 30 98765",
+    "grade": "platinum",
+    "points": "12",
+    "fit": "82",
     "status": f"{PREFIX}from a stranger",
-}  # fmt: skip
+}
 
 
 def told(folder: Path, how: str = "sealed") -> tuple[dict[str, str | None], bytes, dict[str, object]]:
@@ -37,9 +41,15 @@ def told(folder: Path, how: str = "sealed") -> tuple[dict[str, str | None], byte
     columns = {"industry": "industry", "status": "status"}
     back = WriteBack("on", {"lead-fit": Target("contact", {"score": "fit"})})
     conf = ConnectionConfig(
-        "crm", "hubspot", "https://x.example", str(folder / "source"), folder / "source",
-        {"contact": Mapped("leads", "{id}", columns, {})}, settle_seconds=0.0, writeback=back,
-    )  # fmt: skip
+        "crm",
+        "hubspot",
+        "https://x.example",
+        str(folder / "source"),
+        folder / "source",
+        {"contact": Mapped("leads", "{id}", columns, {})},
+        settle_seconds=0.0,
+        writeback=back,
+    )
     store = new_store(folder)
     sources, clock = Sources(folder), make_clock(NOW)
     seal = Seal.of(folder) if how == "sealed" else None

@@ -79,7 +79,11 @@ class TestCut:
         for _ in range(3):
             assert work.round() == Delivered()
         assert crm.calls == 2
-        told = [(guid(n), name, value, "waiting") for n in (1, 2) for name, value in (("subject", f"s{n}"), ("industrycode", "7"), ("ownerid", guid(9)))]  # fmt: skip
+        told = [
+            (guid(n), name, value, "waiting")
+            for n in (1, 2)
+            for name, value in (("subject", f"s{n}"), ("industrycode", "7"), ("ownerid", guid(9)))
+        ]
         assert self.letters(store) == [(guid(1), None, None, "kept"), (guid(2), None, None, "kept"), *told]
 
     def test_a_record_that_is_gone_fails_its_letter_alone(
@@ -93,7 +97,10 @@ class TestCut:
             (guid(2), "waiting"),
         ]
 
-    @pytest.mark.parametrize("bad", ["drop", (503, {"retry-after": "40"}, b""), (200, {}, b"<html>"), (200, {}, b"[]"), (200, {}, b'{"a": NaN}')])  # fmt: skip
+    @pytest.mark.parametrize(
+        "bad",
+        ["drop", (503, {"retry-after": "40"}, b""), (200, {}, b"<html>"), (200, {}, b"[]"), (200, {}, b'{"a": NaN}')],
+    )
     def test_while_the_crm_is_away_it_is_asked_again_later(
         self, store: Store, crm: FakeDataverse, config: WriteBack, sender: Dynamics, bad: Any
     ) -> None:

@@ -14,10 +14,9 @@ from sqlalchemy import func, select
 
 from serving.store.connect import Store, open_store
 from serving.store.tables import decisions, writebacks
-from tests.conftest import NewHome
 from tests.kit.fake_hubspot import FakeHubSpot, fake_hubspot
 from tests.kit.killing import connect, environment
-from tests.kit.running import Home
+from tests.kit.running import Home, quick_home
 
 KILLED = """
 import os, signal
@@ -42,7 +41,7 @@ def killed(function):
         return done
     return call
 
-backfill.ENTITIES_A_ROUND = 40
+backfill.ENTITIES_A_ROUND = 12
 if where == "commit":
     backfill.score_round = killed(backfill.score_round)
 else:
@@ -53,8 +52,8 @@ run(app)
 
 
 @pytest.fixture(scope="module")
-def home(new_home: NewHome) -> Home:
-    return new_home(accounts=120, leads=400, models=("lead-fit",))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return quick_home(tmp_path_factory.mktemp("home"), models=("lead-fit",))
 
 
 @pytest.fixture
@@ -95,11 +94,15 @@ def run(home: Home, env: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_backlog_that_is_killed_is_scored_once(home: Home, env: dict[str, str], store: Store, crm: FakeHubSpot) -> None:  # fmt: skip
+def test_a_backlog_that_is_killed_is_scored_once(
+    home: Home, env: dict[str, str], store: Store, crm: FakeHubSpot
+) -> None:
     """SIGKILL in two runs, between commits and in the middle of one; the third ends it, a fourth has nothing to do."""
     command = [sys.executable, "-c", KILLED, "backfill", "crm"]
-    for where, done in (("commit:2", 80), ("queued:3", 160)):
-        ended = subprocess.run(command, env={**home.environment(env), "KILL_AT": where}, capture_output=True, check=False, timeout=300)  # fmt: skip
+    for where, done in (("commit:2", 24), ("queued:3", 48)):
+        ended = subprocess.run(
+            command, env={**home.environment(env), "KILL_AT": where}, capture_output=True, check=False, timeout=300
+        )
         assert ended.returncode == -signal.SIGKILL, ended.stderr
         assert scored(store).total() == done
     partly = scored(store)

@@ -37,7 +37,7 @@ from tests.kit.killing import (
 from tests.kit.running import Home, free_port, wait_for
 from tests.kit.writebacks import new
 
-NEW = range(5_000_000, 5_000_060)
+NEW = range(5_000_000, 5_000_040)
 """Records that the sender tells of."""
 
 
@@ -47,7 +47,7 @@ REFUSED, URGENT = 6_000_001, 6_000_002
 HOSTILE = ("99999999999999999999999999", "1e300", "-1e300", "nan", "1e999", "51-200")
 
 
-NIGHT = 1_500
+NIGHT = 600
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +57,13 @@ def home(new_home: NewHome) -> Home:
 
 def troubled(call: int) -> Answer | str | None:
     """Full, broken, slow, and answers that are lost."""
-    if call in (1, 5):
+    if call == 1:
         return 429, {"retry-after": "1"}, b"{}"
     if call == 3:
         return 503, {}, b"<html>"
-    if call == 7:
-        time.sleep(1.0)
-    return "lose" if call in (4, 9) else "drop" if call == 2 else None
+    if call == 5:
+        time.sleep(0.5)
+    return "lose" if call == 4 else "drop" if call == 2 else None
 
 
 def event(number: int, record: int, name: str, value: str) -> Sent:
@@ -100,7 +100,7 @@ def test_nothing_is_lost_and_what_a_person_waits_for_goes_first(
 ) -> None:
     port = free_port()
     connect(home, FakeHubSpot(url=f"http://127.0.0.1:{port}"))  # nobody is there yet
-    requests = make_requests(200, NEW, 5)
+    requests = make_requests(100, NEW, 5)
     hostile = [event(n, NEW[n], "revenue", value) for n, value in enumerate(HOSTILE)]
     with under_way(home, tmp_path, requests) as (service, sender, store):
         queue_a_night(store, home, {"CRM_SECRET": SECRET, "CRM_TOKEN": TOKEN}, monkeypatch)
@@ -128,8 +128,8 @@ def test_nothing_is_lost_and_what_a_person_waits_for_goes_first(
             assert dead == [f"lead_{REFUSED}"]
             written = [wire.object_id for wire in crm.writes]
             assert {str(n) for n in range(NIGHT)} <= set(written)  # the whole night
-            people = {str(record) for record in (*NEW, URGENT)}
-            # Of 17 calls of the night no more than one in ten, and those at work while a score was made, went before it.
+            people = {str(e.record) for request in requests if not request.bad for e in request.events} | {str(URGENT)}
+            # Of the calls of the night no more than one in ten, and those at work while a score was made, went before it.
             places = [written.index(record) for record in people]
             assert sorted(places)[len(places) // 2] < NIGHT / 2
             assert crm.calls < 100  # halved, not one by one

@@ -20,10 +20,9 @@ from serving.store.tables import writebacks
 from serving.vendors.destination import Target, WriteBack
 from serving.vendors.inbound import Event
 from serving.worker.loop import Worker
-from tests.conftest import NewHome
 from tests.kit.fake_hubspot import FakeHubSpot, fake_hubspot
 from tests.kit.outbound_case import OutboundCase
-from tests.kit.running import AS_OF, Home, wait_for
+from tests.kit.running import AS_OF, Home, quick_home, wait_for
 from tests.kit.writebacks import VENDORS, config, connection_to, new
 
 
@@ -120,8 +119,8 @@ class TestHalving:
 
 
 @pytest.fixture(scope="module")
-def home(new_home: NewHome) -> Home:
-    return new_home(accounts=120, leads=400)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return quick_home(tmp_path_factory.mktemp("home"), models=("lead-fit",))
 
 
 @pytest.fixture

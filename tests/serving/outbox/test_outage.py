@@ -36,7 +36,7 @@ class TestTheCRM:
         with fake_hubspot() as crm:
             connect(home, crm)
             crm.misbehave = lambda call: away[call - 1] if call <= len(away) else None  # type: ignore[return-value]
-            requests = make_requests(200, NEW, 4)
+            requests = make_requests(80, NEW, 4)
             with under_way(home, folder, requests, {"worker": worker}) as (service, sender, store):
                 sender.allowed = len(requests)
                 drain(service, sender, store)

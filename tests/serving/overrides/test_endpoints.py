@@ -45,13 +45,17 @@ class TestOverride:
     @pytest.mark.parametrize(
         ("change", "status", "code"),
         [
-            ({"band": "purple"}, 422, "bad_override"), ({"model": "x"}, 404, "no_such_model"),
-            ({"model": "lead-fit"}, 404, "no_such_model"), ({"until": "2020-01-01"}, 409, "over_already"),
-            ({"until": "soon"}, 422, "bad_override"), ({"reason": ""}, 422, "wrong_shape"),
-            ({"reason": 1}, 422, "wrong_shape"), ({"color": 1}, 422, "wrong_shape"),
+            ({"band": "purple"}, 422, "bad_override"),
+            ({"model": "x"}, 404, "no_such_model"),
+            ({"model": "lead-fit"}, 404, "no_such_model"),
+            ({"until": "2020-01-01"}, 409, "over_already"),
+            ({"until": "soon"}, 422, "bad_override"),
+            ({"reason": ""}, 422, "wrong_shape"),
+            ({"reason": 1}, 422, "wrong_shape"),
+            ({"color": 1}, 422, "wrong_shape"),
             ({"until": "0001-01-01T00:00:00+23:59"}, 422, "bad_override"),
         ],
-    )  # fmt: skip
+    )
     def test_what_does_not_fit_is_refused(self, inside: Inside, change: dict[str, Any], status: int, code: str) -> None:
         answer = inside.client.request("PUT", "/v1/account/o2/override", json={**self.GIVEN, **change})
         assert refused(answer, status, code)

@@ -50,26 +50,51 @@ class TestErasure:
         ask(inside, name)
         inside.client.post(
             SCORE, json={"records": [{"entity_id": name}]}, headers={"idempotency-key": f"key-of-{name}"}
-        )  # fmt: skip
+        )
         inside.client.request("PUT", f"/v1/account/{name}/override", json=OVERRIDE)
         letter = {
-            "connection": "main", "dedupe_key": str(hash(name)), "received_at": 2, "occurred_at": 1, "kind": "company.change",
-            "object_type": "company", "object_id": name, "property": "city", "value": f"home of {name}",
-            "state": "scored", "entity": "account", "entity_id": name,
-        }  # fmt: skip
+            "connection": "main",
+            "dedupe_key": str(hash(name)),
+            "received_at": 2,
+            "occurred_at": 1,
+            "kind": "company.change",
+            "object_type": "company",
+            "object_id": name,
+            "property": "city",
+            "value": f"home of {name}",
+            "state": "scored",
+            "entity": "account",
+            "entity_id": name,
+        }
         row = {
-            "source": "s", "table_name": "subscriptions", "key": f"sub-{name}", "event_time": 1, "known_time": 1,
-            "columns": b'{"plan": "x"}', "account_id": name, "lead_id": None,
-        }  # fmt: skip
+            "source": "s",
+            "table_name": "subscriptions",
+            "key": f"sub-{name}",
+            "event_time": 1,
+            "known_time": 1,
+            "columns": b'{"plan": "x"}',
+            "account_id": name,
+            "lead_id": None,
+        }
         with inside.writing() as connection:
             number = connection.execute(insert(inbox).values(**letter).returning(inbox.c.id)).scalar_one()
             connection.execute(insert(changes), [{**row, "inbox_id": number}])
             connection.execute(
                 insert(writebacks).values(
-                    connection="main", model="churn-risk", entity="account", entity_id=name, object_type="company",
-                    object_id=name, content=b"{}", generation=1, state="waiting", attempts=0, queued_at=1, due_at=1,
+                    connection="main",
+                    model="churn-risk",
+                    entity="account",
+                    entity_id=name,
+                    object_type="company",
+                    object_id=name,
+                    content=b"{}",
+                    generation=1,
+                    state="waiting",
+                    attempts=0,
+                    queued_at=1,
+                    due_at=1,
                 )
-            )  # fmt: skip
+            )
             connection.execute(
                 insert(ledger).values(
                     connection="main", object_type="company", object_id=name, property="score", value="9", written_at=1
@@ -106,9 +131,17 @@ class TestErasure:
         store_signals(inside, "never-again")  # what the next batch and the worker do
         with inside.writing() as connection:
             row = {
-                "model": "churn-risk", "entity": "account", "entity_id": "never-again", "as_of": 1, "recorded_at": 1,
-                "cause": "batch", "scorer": "x", "reasons": b"[]", "inputs": b"{}", "inputs_sha256": "x",
-            }  # fmt: skip
+                "model": "churn-risk",
+                "entity": "account",
+                "entity_id": "never-again",
+                "as_of": 1,
+                "recorded_at": 1,
+                "cause": "batch",
+                "scorer": "x",
+                "reasons": b"[]",
+                "inputs": b"{}",
+                "inputs_sha256": "x",
+            }
             history.put(connection, [row])
         assert ask(inside, "never-again", signals={"number_0": 1})["no_score"]["code"] == "erased"
         assert self.left(inside, "never-again") == []
@@ -152,15 +185,31 @@ class TestErasure:
     def test_a_contact_is_erased_with_its_events(self, inside: Inside) -> None:
         with inside.writing() as connection:
             letter = {
-                "connection": "main", "dedupe_key": "c", "received_at": 2, "occurred_at": 1, "kind": "contact.change",
-                "object_type": "contact", "object_id": "77", "property": "title", "value": "canary title",
-                "state": "scored", "entity": "account", "entity_id": "acme",
-            }  # fmt: skip
+                "connection": "main",
+                "dedupe_key": "c",
+                "received_at": 2,
+                "occurred_at": 1,
+                "kind": "contact.change",
+                "object_type": "contact",
+                "object_id": "77",
+                "property": "title",
+                "value": "canary title",
+                "state": "scored",
+                "entity": "account",
+                "entity_id": "acme",
+            }
             number = connection.execute(insert(inbox).values(**letter).returning(inbox.c.id)).scalar_one()
             row = {
-                "source": "s", "table_name": "contacts", "key": "77", "event_time": 1, "known_time": 1,
-                "columns": b'{"title": "canary title"}', "account_id": "acme", "lead_id": None, "inbox_id": number,
-            }  # fmt: skip
+                "source": "s",
+                "table_name": "contacts",
+                "key": "77",
+                "event_time": 1,
+                "known_time": 1,
+                "columns": b'{"title": "canary title"}',
+                "account_id": "acme",
+                "lead_id": None,
+                "inbox_id": number,
+            }
             connection.execute(insert(changes), [row])
         deleted = inside.client.post("/v1/contact/77/erasure").json()["deleted"]
         assert (deleted["inbox"], deleted["changes"]) == (1, 1)

@@ -57,16 +57,21 @@ class Company:
 
     def tell(self, kind: str, name: str, **properties: str) -> None:
         """A signed event arrives, and the worker does what there is to do."""
-        body = json.dumps({
-            "type": f"{kind}.updated", "timestamp": "2026-02-01T00:00:00Z",
-            "data": {"object": kind, "id": name, "properties": properties},
-        })  # fmt: skip
+        body = json.dumps(
+            {
+                "type": f"{kind}.updated",
+                "timestamp": "2026-02-01T00:00:00Z",
+                "data": {"object": kind, "id": name, "properties": properties},
+            }
+        )
         moment = dt.datetime.fromtimestamp(int(time.time()), dt.UTC)
         message = f"msg_{next(self.numbers)}"
         headers = {
-            "webhook-id": message, "webhook-timestamp": str(int(moment.timestamp())), "content-type": "application/json",
+            "webhook-id": message,
+            "webhook-timestamp": str(int(moment.timestamp())),
+            "content-type": "application/json",
             "webhook-signature": Webhook(SECRET).sign(message, moment, body),
-        }  # fmt: skip
+        }
         assert self.inside.client.post("/webhooks/crm", content=body, headers=headers).status_code == 204
         self.worker.once()
 

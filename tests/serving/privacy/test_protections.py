@@ -241,8 +241,10 @@ class TestASetUpOfTheFirstVersion:
         told = suppression_export.read(store)
         assert told.everywhere == {"account": {"x": None}}
         assert told.of("company")["account"] == {
-            hash_of_id("account", "echo"): None, hash_of_id("account", "m"): "remains", "x": None,
-        }  # fmt: skip
+            hash_of_id("account", "echo"): None,
+            hash_of_id("account", "m"): "remains",
+            "x": None,
+        }
         store.close()
 
 

@@ -37,10 +37,16 @@ class TestRetention:
             for key, state in (("w", "waiting"), ("s", "scored"), ("f", "failed")):
                 connection.execute(
                     insert(inbox).values(
-                        connection="main", dedupe_key=key, received_at=now - 31 * DAY, occurred_at=1, kind="k",
-                        object_type="o", object_id="1", state=state,
+                        connection="main",
+                        dedupe_key=key,
+                        received_at=now - 31 * DAY,
+                        occurred_at=1,
+                        kind="k",
+                        object_type="o",
+                        object_id="1",
+                        state=state,
                     )
-                )  # fmt: skip
+                )
             done = privacy.forget_before(connection, now - 30 * DAY)
             assert done["decisions"] == 1
             left = set(connection.execute(select(inbox.c.dedupe_key).where(inbox.c.object_type == "o")).scalars())

@@ -92,7 +92,11 @@ class TestEveryReader:
     def holding(self, out: Path, name: str) -> list[str]:
         """Published files in which an id stands."""
         tables = ((path, pq.read_table(path)) for path in sorted(out.rglob("*.parquet")))
-        return [path.name for path, rows in tables if "entity_id" in rows.column_names and pc.any(pc.equal(rows["entity_id"], name)).as_py()]  # fmt: skip
+        return [
+            path.name
+            for path, rows in tables
+            if "entity_id" in rows.column_names and pc.any(pc.equal(rows["entity_id"], name)).as_py()
+        ]
 
     def test_an_erased_lead_is_in_no_batch_no_older_run_and_no_training(self, home: Home, tmp_path: Path) -> None:
         victim = sorted(self.learnt_from(home))[0]

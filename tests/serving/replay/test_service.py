@@ -42,9 +42,14 @@ class TestReplay:
         assert done.same
         assert done.probability is not None
         sabotages: list[dict[str, Any]] = [
-            {"probability": float.fromhex(done.probability.hex()) + 1e-16}, {"score": (done.score or 0) + 1},
-            {"inputs": b"{}"}, {"inputs": b'["ff", 1]'}, {"inputs": b"[1]"}, {"inputs": b"1"}, {"band": "purple"},
-        ]  # fmt: skip
+            {"probability": float.fromhex(done.probability.hex()) + 1e-16},
+            {"score": (done.score or 0) + 1},
+            {"inputs": b"{}"},
+            {"inputs": b'["ff", 1]'},
+            {"inputs": b"[1]"},
+            {"inputs": b"1"},
+            {"band": "purple"},
+        ]
         for values in sabotages:
             with inside.writing() as connection:
                 kept = connection.execute(select(decisions).where(decisions.c.id == number)).mappings().one()

@@ -23,8 +23,15 @@ AGE, LAST, WINDOW = "age_days", "days_since_visit", "visits_28d"
 def signals() -> list[Signal]:
     def number(name: str, unit: str, window: str) -> Signal:
         return Signal(
-            name, "usage", unit, window, "never", name, Phrase("It is {value}."), by_clock=True  # type: ignore[arg-type]
-        )  # fmt: skip
+            name,
+            "usage",
+            unit,
+            window,
+            "never",
+            name,
+            Phrase("It is {value}."),
+            by_clock=True,  # type: ignore[arg-type]
+        )
 
     clocked = [
         number(AGE, "days", "before as_of"),
@@ -86,9 +93,14 @@ class TestSums:
         versions=st.sampled_from(["aa", "ab"]),
     )
     def test_parts_sum_to_the_whole_whatever_moved(
-        self, scorers: tuple[Scorer, Scorer], before: dict[str, Any], after: dict[str, Any], aged: dict[str, Any] | None,
-        restated: dict[str, Any], versions: str,
-    ) -> None:  # fmt: skip
+        self,
+        scorers: tuple[Scorer, Scorer],
+        before: dict[str, Any],
+        after: dict[str, Any],
+        aged: dict[str, Any] | None,
+        restated: dict[str, Any],
+        versions: str,
+    ) -> None:
         old, new = scorers[0], scorers["ab".index(versions[1])]
         found = split(old, new, before, after, None if aged is None else Old(aged, restated))
         sums(found, old, new, before, after)

@@ -21,8 +21,15 @@ AGE, LAST, WINDOW = "age_days", "days_since_visit", "visits_28d"
 def signals() -> list[Signal]:
     def number(name: str, unit: str, window: str) -> Signal:
         return Signal(
-            name, "usage", unit, window, "never", name, Phrase("It is {value}."), by_clock=True  # type: ignore[arg-type]
-        )  # fmt: skip
+            name,
+            "usage",
+            unit,
+            window,
+            "never",
+            name,
+            Phrase("It is {value}."),
+            by_clock=True,  # type: ignore[arg-type]
+        )
 
     clocked = [
         number(AGE, "days", "before as_of"),

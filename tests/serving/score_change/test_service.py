@@ -44,9 +44,27 @@ from tests.kit.stores import new_store
 THEN, NOW = at("2024-06-10"), at("2024-06-17")
 DAY = dt.timedelta(days=1)
 NAMES = {
-    "account": ["account_age_days", "days_since_usage", "events_28d", "active_users_84d", "days_to_renewal", "employees", "industry", "region"],
-    "lead": ["lead_age_days", "inbound_touches_28d", "days_since_inbound", "intent_decayed", "company_contacts_known", "company_is_customer", "channel", "seniority"],
-}  # fmt: skip
+    "account": [
+        "account_age_days",
+        "days_since_usage",
+        "events_28d",
+        "active_users_84d",
+        "days_to_renewal",
+        "employees",
+        "industry",
+        "region",
+    ],
+    "lead": [
+        "lead_age_days",
+        "inbound_touches_28d",
+        "days_since_inbound",
+        "intent_decayed",
+        "company_contacts_known",
+        "company_is_customer",
+        "channel",
+        "seniority",
+    ],
+}
 MODEL = {"account": "churn-risk", "lead": "lead-fit"}
 Tables = dict[str, list[dict[str, Any]]]
 

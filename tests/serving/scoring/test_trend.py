@@ -31,9 +31,10 @@ def test_trend_is_read_with_the_signals(inside: Inside) -> None:
     assert ask(inside, "t1")["trend"] == "steady"
     with inside.writing() as connection:
         connection.execute(
-            update(decisions).where(decisions.c.entity_id == "t1", decisions.c.as_of < to_us(inside.state.clock()) - DAY)
+            update(decisions)
+            .where(decisions.c.entity_id == "t1", decisions.c.as_of < to_us(inside.state.clock()) - DAY)
             .values(score=200)
-        )  # fmt: skip
+        )
     assert ask(inside, "t1")["trend"] == "improving"  # the risk was higher
     with inside.writing() as connection:
         connection.execute(update(decisions).where(decisions.c.entity_id == "t1").values(model="lead-fit"))

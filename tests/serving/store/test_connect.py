@@ -44,8 +44,9 @@ class TestDeadlines:
 
 class TestOpenStore:
     @pytest.mark.parametrize(
-        ("url", "said"), [("mysql://h/x", "sqlite or postgresql"), ("not a url", "no SQLAlchemy URL"), ("sqlite://", "names no file")]
-    )  # fmt: skip
+        ("url", "said"),
+        [("mysql://h/x", "sqlite or postgresql"), ("not a url", "no SQLAlchemy URL"), ("sqlite://", "names no file")],
+    )
     def test_what_is_no_store_is_refused(self, url: str, said: str) -> None:
         with pytest.raises(UserMistake, match=said):
             open_store(url)
@@ -66,8 +67,10 @@ class TestOpenStore:
         migrate(store)
         other = sqlite3.connect(file, isolation_level=None)
         wanted = {
-            "held": "has been in use by another process", "full": "the disk is full", "moved": "cannot be written any more",
-        }  # fmt: skip
+            "held": "has been in use by another process",
+            "full": "the disk is full",
+            "moved": "cannot be written any more",
+        }
         if kind == "held":
             other.execute("BEGIN IMMEDIATE")
 

@@ -50,7 +50,7 @@ class TestTheDatabase:
         """Events are refused, and sent again by the CRM."""
         with fake_hubspot() as crm, new_database(server, "back") as url:
             connect(home, crm)
-            requests = make_requests(400, NEW, 5)
+            requests = make_requests(150, NEW, 5)
             with under_way(home, tmp_path, requests, store_url=url) as (service, sender, store):
                 sender.allowed = len(requests) // 3
                 wait_for(lambda: sender.done == sender.allowed)
@@ -60,7 +60,7 @@ class TestTheDatabase:
                 server.start()
                 drain(service, sender, store)
                 verdict = check(home, sender, store, crm)
-            assert len(sender.acknowledged) == 400
+            assert len(sender.acknowledged) == 150
         assert verdict.clean, verdict
 
     def test_the_twin_that_answers_first_is_caught(self, home: Home, tmp_path: Path, server: Postgres) -> None:
@@ -84,7 +84,9 @@ class TestStartedWithoutTheDatabase:
 
     SCORE: Mapping[str, Any] = {"records": [{"signals": {"seniority": "vp", "industry": "software"}}]}
 
-    def test_it_comes_up_scores_and_takes_the_store_up_when_it_is_back(self, home: Home, tmp_path: Path, server: Postgres) -> None:  # fmt: skip
+    def test_it_comes_up_scores_and_takes_the_store_up_when_it_is_back(
+        self, home: Home, tmp_path: Path, server: Postgres
+    ) -> None:
         body, headers = signed([Sent(1, NEW[0], "industry", "software", DECEMBER_MS).wire()])
         with fake_hubspot() as crm, new_database(server, "start") as url:
             connect(home, crm)

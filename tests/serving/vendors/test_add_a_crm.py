@@ -83,8 +83,10 @@ def test_it_has_at_most_ten_steps() -> None:
     assert 1 < len(numbers) <= 10
 
 
-# Without an outbound it is as Pipedrive is, and one test of the other direction says that it runs: the whole takes 10 s.
-@pytest.mark.parametrize(("leave", "tests"), [("", "acme"), ("inbound", "acme and left_behind")])
+# The ordinary run has a vendor of both directions and, below, one that only sends webhooks. Each takes a pytest of its own.
+@pytest.mark.parametrize(
+    ("leave", "tests"), [("", "acme"), pytest.param("inbound", "acme and left_behind", marks=pytest.mark.slow)]
+)
 def test_the_vendor_of_the_page_passes_the_suites(tmp_path: Path, leave: str, tests: str) -> None:
     copy(tmp_path)
     follow(tmp_path, leave)

@@ -42,14 +42,29 @@ class TestLogin:
     @pytest.mark.parametrize(
         "bad",
         [
-            "", "Basic", "Basic ", "basic " * 2, login(b"other:" + b"k" * 36), login(b"pipedrive:" + b"k" * 35),
-            login(b"Pipedrive:" + b"k" * 36), login(SECRET.encode() + b" "), login(SECRET.encode() + b"\0"), login(b""),
-            login(SECRET.encode()).replace("Basic ", "Basic  "), login(SECRET.encode()).replace("Basic ", "Basic\t"),
-            login(SECRET.encode()).replace("Basic", "Bearer"), "Basic " + SECRET, login(SECRET.encode()) + "=",
-            login(SECRET.encode())[:-1], "Basic \xff\xfe", "Basic ====", f"{login(SECRET.encode())},{login(b'a:b')}",
-            login(b"pipedrive:" + b"k" * 36)[:-1] + "\n", "Basic " + "A" * 100_000,
+            "",
+            "Basic",
+            "Basic ",
+            "basic " * 2,
+            login(b"other:" + b"k" * 36),
+            login(b"pipedrive:" + b"k" * 35),
+            login(b"Pipedrive:" + b"k" * 36),
+            login(SECRET.encode() + b" "),
+            login(SECRET.encode() + b"\0"),
+            login(b""),
+            login(SECRET.encode()).replace("Basic ", "Basic  "),
+            login(SECRET.encode()).replace("Basic ", "Basic\t"),
+            login(SECRET.encode()).replace("Basic", "Bearer"),
+            "Basic " + SECRET,
+            login(SECRET.encode()) + "=",
+            login(SECRET.encode())[:-1],
+            "Basic \xff\xfe",
+            "Basic ====",
+            f"{login(SECRET.encode())},{login(b'a:b')}",
+            login(b"pipedrive:" + b"k" * 36)[:-1] + "\n",
+            "Basic " + "A" * 100_000,
         ],
-    )  # fmt: skip
+    )
     def test_anything_else_is_nobody(self, bad: str) -> None:
         assert not verify(bad)
 

@@ -13,7 +13,7 @@ from serving.vendors.registry import VENDORS
 from tests.kit.cases import CASES, Door, open_door
 from tests.kit.found import cases
 
-MUTATIONS = [250, pytest.param(1_000, marks=pytest.mark.slow)]
+MUTATIONS = [100, pytest.param(1_000, marks=pytest.mark.slow)]
 
 
 EVERY = [*CASES, *cases("INBOUND")]

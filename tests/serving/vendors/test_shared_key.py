@@ -32,8 +32,19 @@ class TestKey:
         assert verified(SECRET, f"{PUBLIC}/webhooks/crm")
 
     @pytest.mark.parametrize(
-        "query", ["", "?", "?key", "?key=", "?Key=" + SECRET, "?key=%", "?key=" + SECRET + "%00", "?key=" + SECRET + "&key=", "?;key=" + SECRET]
-    )  # fmt: skip
+        "query",
+        [
+            "",
+            "?",
+            "?key",
+            "?key=",
+            "?Key=" + SECRET,
+            "?key=%",
+            "?key=" + SECRET + "%00",
+            "?key=" + SECRET + "&key=",
+            "?;key=" + SECRET,
+        ],
+    )
     def test_what_is_none(self, query: str) -> None:
         assert not verified(uri=f"{PUBLIC}/webhooks/crm{query}")
 

@@ -18,14 +18,13 @@ from serving.vendors.inbound import Event
 from serving.worker import backfill, score_dirty
 from serving.worker.loop import Worker
 from serving.worker.source_cache import Sources
-from tests.conftest import NewHome
 from tests.kit.fake_hubspot import FakeHubSpot
-from tests.kit.running import AS_OF, Home
+from tests.kit.running import AS_OF, Home, quick_home
 
 
 @pytest.fixture(scope="module")
-def home(new_home: NewHome) -> Home:
-    return new_home(accounts=120, leads=400)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return quick_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture
@@ -57,10 +56,10 @@ class TestBacklog:
     def test_what_changed_is_scored_before_a_backlogs_records_and_each_once(
         self, store: Store, home: Home, champions: Champions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(score_dirty, "ENTITIES_A_ROUND", 100)
+        monkeypatch.setattr(score_dirty, "ENTITIES_A_ROUND", 30)
         conf, clock = replace(connected(home), writeback=WriteBack()), make_clock(AS_OF)
         queued = backfill.queue_backlog(store, Sources(home.path), conf, champions, clock)
-        assert queued.scored > 300
+        assert queued.scored > 60
         worker = Worker(store, {"crm": conf}, champions, clock)
         tell(store, conf, "77")
         worker.round()

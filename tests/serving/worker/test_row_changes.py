@@ -18,36 +18,54 @@ from serving.vendors.inbound import Event
 from serving.worker import row_changes as stored_changes
 from serving.worker import score_dirty, set_aside
 from serving.worker.loop import Worker
-from tests.conftest import NewHome
-from tests.kit.running import AS_OF, Home
+from tests.kit.running import AS_OF, Home, quick_home
 
 LEADS, ACCOUNTS = TABLES["leads"], TABLES["accounts"]
 
 
 BAD = {
-    "employees": ("99999999999999999999", "-99999999999999999999", "51-200", "1e300", "nan", "inf", "1_000", "12.5", "9" * 5000),
+    "employees": (
+        "99999999999999999999",
+        "-99999999999999999999",
+        "51-200",
+        "1e300",
+        "nan",
+        "inf",
+        "1_000",
+        "12.5",
+        "9" * 5000,
+    ),
     "annual_revenue": ("1e300", "123456789012345678", "-123456789012345678", "nan", "-inf", "1e999", "much"),
     "is_trial": ("maybe", "2", "x" * 5000),
     "industry": ("x" * 10_001, "soft\x00ware", "half\ud800"),
     "account_id": ("a" * 257,),
-}  # fmt: skip
+}
 
 
 BAD_TIMES = (
-    "9999999999999999999", "-9999999999999999999", "253402300800000", "-62135596800001", "10000-01-01", "0000-01-01",
-    "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "soon",
-)  # fmt: skip
+    "9999999999999999999",
+    "-9999999999999999999",
+    "253402300800000",
+    "-62135596800001",
+    "10000-01-01",
+    "0000-01-01",
+    "0001-01-01T00:00:00+05:00",
+    "9999-12-31T23:59:59-05:00",
+    "soon",
+)
 
 
 GOOD = {
-    "employees": ("0", "250", "9223372036854775807", "1e3", " 12 "), "annual_revenue": ("1e6", ".5", "-3"),
-    "is_trial": ("TRUE", "no", "1"), "industry": ("x" * 10_000, "\u202eerawtfos", ""),
-}  # fmt: skip
+    "employees": ("0", "250", "9223372036854775807", "1e3", " 12 "),
+    "annual_revenue": ("1e6", ".5", "-3"),
+    "is_trial": ("TRUE", "no", "1"),
+    "industry": ("x" * 10_000, "\u202eerawtfos", ""),
+}
 
 
 @pytest.fixture(scope="module")
-def home(new_home: NewHome) -> Home:
-    return new_home(accounts=120, leads=400)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return quick_home(tmp_path_factory.mktemp("home"))
 
 
 pytestmark = pytest.mark.both_databases
@@ -159,17 +177,33 @@ def store_as_0_1(
     now = to_us(make_clock(AS_OF)()) - 10**9
     with store.write() as connection:
         row = {
-            "connection": "crm", "dedupe_key": f"{key} {name}", "received_at": now, "occurred_at": now, "kind": "contact.propertyChange",
-            "object_type": "contact", "object_id": key, "property": name, "value": str(value)[:50], "effect": "change",
-            "state": "applied", "entity": entity, "entity_id": key,
-        }  # fmt: skip
+            "connection": "crm",
+            "dedupe_key": f"{key} {name}",
+            "received_at": now,
+            "occurred_at": now,
+            "kind": "contact.propertyChange",
+            "object_type": "contact",
+            "object_id": key,
+            "property": name,
+            "value": str(value)[:50],
+            "effect": "change",
+            "state": "applied",
+            "entity": entity,
+            "entity_id": key,
+        }
         letter = connection.execute(insert(inbox).returning(inbox.c.id), [row]).scalar_one()
         columns = value if isinstance(value, bytes) else msgspec.json.encode({name: value})
         owner = {"account_id": key} if entity == "account" else {"lead_id": key}
         change = {
-            "source": "sample", "table_name": table, "key": key, "event_time": now if event_us is None else event_us,
-            "known_time": now, "columns": columns, "inbox_id": letter, **owner,
-        }  # fmt: skip
+            "source": "sample",
+            "table_name": table,
+            "key": key,
+            "event_time": now if event_us is None else event_us,
+            "known_time": now,
+            "columns": columns,
+            "inbox_id": letter,
+            **owner,
+        }
         connection.execute(insert(changes), [change])
         row = {"source": "sample", "entity": entity, "entity_id": key, "generation": 1, "due_at": now}
         insert_new(connection, dirty, [row], ("source", "entity", "entity_id"))

@@ -50,20 +50,38 @@ class TestParse:
     def test_an_update_is_a_change_of_each_attribute_but_the_bookkeeping(self) -> None:
         (event,) = parse(changed(LEAD.upper(), {"industrycode": choice(7)}, seconds=3))
         assert event == Event(
-            (guid(1, 3), guid(1, 2), STEP, LEAD, "industrycode"), "lead.Update", "change", "lead", LEAD, (DECEMBER_MS + 3000) * 1000,
-            "industrycode", "7", organization=ORGANIZATION,
-        )  # fmt: skip
+            (guid(1, 3), guid(1, 2), STEP, LEAD, "industrycode"),
+            "lead.Update",
+            "change",
+            "lead",
+            LEAD,
+            (DECEMBER_MS + 3000) * 1000,
+            "industrycode",
+            "7",
+            organization=ORGANIZATION,
+        )
 
     def test_every_kind_of_value(self) -> None:
         values = {
-            "subject": "Zürich/ü", "numberofemployees": 82, "new_share": 0.25, "revenue": money(1500.5), "donotemail": True, "fax": None,
-            "ownerid": reference("systemuser", guid(3)), "lastonholdtime": "/Date(1764547200000-0700)/",
-        }  # fmt: skip
+            "subject": "Zürich/ü",
+            "numberofemployees": 82,
+            "new_share": 0.25,
+            "revenue": money(1500.5),
+            "donotemail": True,
+            "fax": None,
+            "ownerid": reference("systemuser", guid(3)),
+            "lastonholdtime": "/Date(1764547200000-0700)/",
+        }
         assert told(changed(LEAD, values)) == [
-            ("change", "subject", "Zürich/ü"), ("change", "numberofemployees", "82"), ("change", "new_share", "0.25"),
-            ("change", "revenue", "1500.5"), ("change", "donotemail", "true"), ("change", "fax", None),
-            ("change", "ownerid", guid(3)), ("change", "lastonholdtime", "2025-12-01T00:00:00Z"),
-        ]  # fmt: skip
+            ("change", "subject", "Zürich/ü"),
+            ("change", "numberofemployees", "82"),
+            ("change", "new_share", "0.25"),
+            ("change", "revenue", "1500.5"),
+            ("change", "donotemail", "true"),
+            ("change", "fax", None),
+            ("change", "ownerid", guid(3)),
+            ("change", "lastonholdtime", "2025-12-01T00:00:00Z"),
+        ]
 
     def test_a_value_of_several_is_none_of_ours(self) -> None:
         assert parse(changed(LEAD, {"new_tags": [choice(1), choice(2)], "new_when": "/Date(9999999999999999)/"})) == [
@@ -81,7 +99,12 @@ class TestParse:
 
     def test_deleted_and_merged(self) -> None:
         (gone,) = parse(context("Delete", LEAD, {"Target": reference("lead", LEAD)}))
-        given = {"Target": reference("lead", guid(8)), "SubordinateId": LEAD, "UpdateContent": record("lead", NOBODY, {}), "PerformParentingChecks": False}  # fmt: skip
+        given = {
+            "Target": reference("lead", guid(8)),
+            "SubordinateId": LEAD,
+            "UpdateContent": record("lead", NOBODY, {}),
+            "PerformParentingChecks": False,
+        }
         (merged,) = parse(context("Merge", guid(8), given))
         assert gone is not None
         assert merged is not None
@@ -125,19 +148,31 @@ class TestParse:
     @pytest.mark.parametrize(
         "content",
         [
-            context("Assign", LEAD, {}), context("Update", LEAD, {}), context("Update", LEAD, {"Target": 5}),
-            context("Update", "7", {"Target": record("lead", "7", {"subject": "x"})}), context("Delete", "7", {}),
-            context("Merge", LEAD, {"Target": reference("lead", LEAD)}), context("UpdateMultiple", LEAD, {"Targets": {"Entities": 5}}),
-            {**changed(LEAD, {"subject": "x"}), "PrimaryEntityName": "../x"}, {**context("Update", LEAD, None), "PrimaryEntityId": None},
+            context("Assign", LEAD, {}),
+            context("Update", LEAD, {}),
+            context("Update", LEAD, {"Target": 5}),
+            context("Update", "7", {"Target": record("lead", "7", {"subject": "x"})}),
+            context("Delete", "7", {}),
+            context("Merge", LEAD, {"Target": reference("lead", LEAD)}),
+            context("UpdateMultiple", LEAD, {"Targets": {"Entities": 5}}),
+            {**changed(LEAD, {"subject": "x"}), "PrimaryEntityName": "../x"},
+            {**context("Update", LEAD, None), "PrimaryEntityId": None},
             context("Update", LEAD, {"Target": {"Id": LEAD, "Attributes": [5, {"key": 5}]}}),
         ],
-    )  # fmt: skip
+    )
     def test_what_we_have_no_use_for_is_none(self, content: dict[str, Any]) -> None:
         assert parse(content) == [None]
 
     @pytest.mark.parametrize(
-        "content", [[], {}, {"MessageName": "Update"}, {"MessageName": 5, "OrganizationId": ORGANIZATION}, {"MessageName": "Update", "OrganizationId": NOBODY}]
-    )  # fmt: skip
+        "content",
+        [
+            [],
+            {},
+            {"MessageName": "Update"},
+            {"MessageName": 5, "OrganizationId": ORGANIZATION},
+            {"MessageName": "Update", "OrganizationId": NOBODY},
+        ],
+    )
     def test_what_is_no_context(self, content: object) -> None:
         with pytest.raises(ValueError, match=r"RemoteExecutionContext|OrganizationId"):
             VENDOR.parse(Delivery("POST", PUBLIC, {}, json.dumps(content).encode()))

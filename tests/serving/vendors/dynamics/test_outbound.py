@@ -58,8 +58,9 @@ class TestBatch:
         assert sender.send([write(1), write(2, score=None, band=None)]) == [WriteResult("sent")] * 2
         rest = {"new_probability": 0.43, "new_reasons": "Because.\n--batch_x--\r\n\nÜnd so."}
         assert crm.values == {
-            guid(1): {"new_fit": 82, "new_fitband": "high", **rest}, guid(2): {"new_fit": None, "new_fitband": None, **rest},
-        }  # fmt: skip
+            guid(1): {"new_fit": 82, "new_fitband": "high", **rest},
+            guid(2): {"new_fit": None, "new_fitband": None, **rest},
+        }
 
     def test_each_record_has_an_answer_of_its_own(self, sender: Dynamics, crm: FakeDataverse) -> None:
         crm.unknown = {guid(1)}
@@ -101,14 +102,21 @@ class TestBatch:
     @pytest.mark.parametrize(
         ("kind", "body"),
         [
-            ("text/html", b"<html>"), ("multipart/mixed", b""), ("multipart/mixed; boundary=a", b"--b\r\n\r\nx\r\n--b--"),
+            ("text/html", b"<html>"),
+            ("multipart/mixed", b""),
+            ("multipart/mixed; boundary=a", b"--b\r\n\r\nx\r\n--b--"),
             ("multipart/mixed; boundary=a", b"--a\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 none\r\n--a--"),
-            ("multipart/mixed; boundary=a", b"--a\r\n\r\n\r\n--a--"), ("application/http", b"HTTP/1.1 204 x\r\n\r\n"),
-            ("multipart/mixed; boundary=a", b"--a\r\n\r\nHTTP/1.1 204 x\r\n\r\n\r\n" * 3 + b"--a--"), ("", b"HTTP/1.1 204 x\r\n"),
-            ("multipart/mixed; boundary=a", b"--a\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nHTTP/1.1 204 x\r\n\r\n--c--\r\n--a--"),
+            ("multipart/mixed; boundary=a", b"--a\r\n\r\n\r\n--a--"),
+            ("application/http", b"HTTP/1.1 204 x\r\n\r\n"),
+            ("multipart/mixed; boundary=a", b"--a\r\n\r\nHTTP/1.1 204 x\r\n\r\n\r\n" * 3 + b"--a--"),
+            ("", b"HTTP/1.1 204 x\r\n"),
+            (
+                "multipart/mixed; boundary=a",
+                b"--a\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nHTTP/1.1 204 x\r\n\r\n--c--\r\n--a--",
+            ),
             ("multipart/mixed; boundary=a", b"--a\r\nContent-Transfer-Encoding: base64\r\n\r\n!!\r\n--a--"),
         ],
-    )  # fmt: skip
+    )
     def test_an_answer_that_is_none_is_tried_again(
         self, sender: Dynamics, crm: FakeDataverse, kind: str, body: bytes
     ) -> None:
@@ -171,10 +179,17 @@ class TestTheFake:
     @pytest.mark.parametrize(
         ("old", "new"),
         [
-            (b"\r\n", b"\n"), (b"If-Match: *\r\n", b""), (b"application/http", b"text/plain"), (b"--x--", b"--y--"), (b"PATCH", b"POST"),
-            (b"Content-Transfer-Encoding: binary\r\n", b""), (b'{"new_fit": 5}', b"{}"), (b"{", b"<"), (b"leads(", b"../leads("),
+            (b"\r\n", b"\n"),
+            (b"If-Match: *\r\n", b""),
+            (b"application/http", b"text/plain"),
+            (b"--x--", b"--y--"),
+            (b"PATCH", b"POST"),
+            (b"Content-Transfer-Encoding: binary\r\n", b""),
+            (b'{"new_fit": 5}', b"{}"),
+            (b"{", b"<"),
+            (b"leads(", b"../leads("),
         ],
-    )  # fmt: skip
+    )
     def test_it_can_say_no(self, old: bytes, new: bytes) -> None:
         with pytest.raises((ValueError, email.errors.MessageError)):
             read_batch(KIND, GOOD.replace(old, new))

@@ -153,9 +153,16 @@ def parse(body: bytes) -> list[Event | None]:
 
 def one(**changed: object) -> Event | None:
     item = {
-        "eventId": 1, "subscriptionId": 12345, "portalId": 62515, "occurredAt": 1564113600000, "objectId": 123,
-        "subscriptionType": "contact.propertyChange", "propertyName": "industry", "propertyValue": "software", "attemptNumber": 0,
-    }  # fmt: skip
+        "eventId": 1,
+        "subscriptionId": 12345,
+        "portalId": 62515,
+        "occurredAt": 1564113600000,
+        "objectId": 123,
+        "subscriptionType": "contact.propertyChange",
+        "propertyName": "industry",
+        "propertyValue": "software",
+        "attemptNumber": 0,
+    }
     return parse(json.dumps([{**item, **changed}]).encode())[0]
 
 
@@ -212,14 +219,30 @@ class TestParse:
 
     def test_a_merge_is_an_event_of_each_record_that_is_gone(self) -> None:
         body = [
-            {"subscriptionType": "contact.merge", "objectId": 9, "occurredAt": 5, "primaryObjectId": 9, "mergedObjectIds": [7, 8], "newObjectId": 9},
-            {"subscriptionType": "company.merge", "objectId": 1, "occurredAt": 5, "primaryObjectId": 1, "mergedObjectIds": [2], "newObjectId": 3},
-        ]  # fmt: skip
+            {
+                "subscriptionType": "contact.merge",
+                "objectId": 9,
+                "occurredAt": 5,
+                "primaryObjectId": 9,
+                "mergedObjectIds": [7, 8],
+                "newObjectId": 9,
+            },
+            {
+                "subscriptionType": "company.merge",
+                "objectId": 1,
+                "occurredAt": 5,
+                "primaryObjectId": 1,
+                "mergedObjectIds": [2],
+                "newObjectId": 3,
+            },
+        ]
         events = parse(json.dumps(body).encode())
         assert [(e.object_type, e.object_id, e.into, e.effect) for e in events if e] == [
-            ("contact", "7", "9", "merge"), ("contact", "8", "9", "merge"),
-            ("company", "1", "3", "merge"), ("company", "2", "3", "merge"),
-        ]  # fmt: skip
+            ("contact", "7", "9", "merge"),
+            ("contact", "8", "9", "merge"),
+            ("company", "1", "3", "merge"),
+            ("company", "2", "3", "merge"),
+        ]
         assert parse(b'[{"subscriptionType": "contact.merge", "objectId": 9, "occurredAt": 5}]') == [None]
 
     @pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"[NaN]", b"\xff", b'[{"a":1,"a":2}]', b"[" * 100_000])

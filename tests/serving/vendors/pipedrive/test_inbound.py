@@ -34,7 +34,15 @@ URI = "https://scores.example.com/webhooks/crm"
 HASH = "bdd479c3cfdb9c50bae4fa4929ae944980da55d7"
 
 
-PERSON = {"add_time": "2022-11-24T13:18:55Z", "custom_fields": {}, "emails": [], "id": 8, "name": "Ann", "org_id": 1, "update_time": "2022-11-24T15:18:35Z"}  # fmt: skip
+PERSON = {
+    "add_time": "2022-11-24T13:18:55Z",
+    "custom_fields": {},
+    "emails": [],
+    "id": 8,
+    "name": "Ann",
+    "org_id": 1,
+    "update_time": "2022-11-24T15:18:35Z",
+}
 
 
 def parse(content: Any) -> list[Event | None]:
@@ -58,25 +66,39 @@ class TestParse:
     def test_a_change_is_what_changed(self) -> None:
         before = {"first_name": "Sample", "name": "Al", "update_time": "2022-11-24T13:18:55Z"}
         assert told(event("change", "person", "8", {**PERSON, "first_name": "Ann"}, before)) == [
-            ("change", "8", "first_name", "Ann"), ("change", "8", "name", "Ann"),
-        ]  # fmt: skip
+            ("change", "8", "first_name", "Ann"),
+            ("change", "8", "name", "Ann"),
+        ]
 
     def test_a_new_record_is_told_whole_but_for_what_has_several_values(self) -> None:
         found = told(event("create", "person", "8", {**PERSON, "custom_fields": {HASH: {"type": "enum", "id": 17}}}))
         assert found == [
-            ("create", "8", None, None), ("change", "8", "add_time", "2022-11-24T13:18:55Z"), None, ("change", "8", "name", "Ann"),
-            ("change", "8", "org_id", "1"), ("change", "8", HASH, "17"),
-        ]  # fmt: skip
+            ("create", "8", None, None),
+            ("change", "8", "add_time", "2022-11-24T13:18:55Z"),
+            None,
+            ("change", "8", "name", "Ann"),
+            ("change", "8", "org_id", "1"),
+            ("change", "8", HASH, "17"),
+        ]
 
     @pytest.mark.parametrize(
         ("held", "text"),
         [
-            ({"type": "double", "value": 978}, "978"), ({"type": "varchar", "value": "x"}, "x"), ({"type": "enum", "id": 17}, "17"),
-            ({"type": "monetary", "value": 200, "currency": "EUR"}, "200"), ({"type": "date", "value": "2023-06-27"}, "2023-06-27"),
-            ({"type": "address", "value": "Tallinn", "country": "Estonia"}, "Tallinn"), (None, None), ({"value": None}, None),
-            ({"amount": 300, "currency": "EUR"}, "300"), (True, "true"), (0.1, "0.1"), (2**70, str(2**70)), ("", ""),
+            ({"type": "double", "value": 978}, "978"),
+            ({"type": "varchar", "value": "x"}, "x"),
+            ({"type": "enum", "id": 17}, "17"),
+            ({"type": "monetary", "value": 200, "currency": "EUR"}, "200"),
+            ({"type": "date", "value": "2023-06-27"}, "2023-06-27"),
+            ({"type": "address", "value": "Tallinn", "country": "Estonia"}, "Tallinn"),
+            (None, None),
+            ({"value": None}, None),
+            ({"amount": 300, "currency": "EUR"}, "300"),
+            (True, "true"),
+            (0.1, "0.1"),
+            (2**70, str(2**70)),
+            ("", ""),
         ],
-    )  # fmt: skip
+    )
     def test_values(self, held: Any, text: str | None) -> None:
         content = event("change", "organization", "1", {"custom_fields": {HASH: held}}, {"custom_fields": {HASH: 1}})
         assert told(content) == [("change", "1", HASH, text)]
@@ -108,7 +130,18 @@ class TestParse:
 
     def test_a_merge_is_a_delete_and_a_change_and_either_half_tells_it(self) -> None:
         gone = parse(event("delete", "person", "9", None, PERSON, merged_to_id="8"))
-        kept = parse(event("change", "person", "8", {"name": "Ann"}, {"name": "A"}, merged_from_id="9", id="b", timestamp="2025-12-01T00:00:01Z"))  # fmt: skip
+        kept = parse(
+            event(
+                "change",
+                "person",
+                "8",
+                {"name": "Ann"},
+                {"name": "A"},
+                merged_from_id="9",
+                id="b",
+                timestamp="2025-12-01T00:00:01Z",
+            )
+        )
         merges = [each for each in (*gone, *kept) if each is not None and each.effect == "merge"]
         assert [(each.object_id, each.into) for each in merges] == [("9", "8"), ("9", "8")]
         assert len({(each.kind, each.dedupe) for each in merges}) == 1
@@ -136,7 +169,16 @@ class TestParse:
 
     def test_of_a_user_the_correlation_tells_events_apart(self) -> None:
         def key(**meta: Any) -> Any:
-            return parse(event("change", "user", "16943176", {"lang": "en"}, {"lang": "et"}, **{"id": "16943176", "timestamp": 1669304389, **meta}))[0].dedupe  # type: ignore[union-attr]  # fmt: skip
+            return parse(
+                event(
+                    "change",
+                    "user",
+                    "16943176",
+                    {"lang": "en"},
+                    {"lang": "et"},
+                    **{"id": "16943176", "timestamp": 1669304389, **meta},
+                )
+            )[0].dedupe  # type: ignore[union-attr]
 
         assert key() == key(attempt=2)
         assert key() != key(correlation_id="another")
@@ -145,12 +187,26 @@ class TestParse:
     @pytest.mark.parametrize(
         ("stamp", "us"),
         [
-            ("2025-12-01T00:00:00.250Z", 1_764_547_200_250_000), (1_764_547_200, 1_764_547_200_000_000),
-            ("1764547200", 1_764_547_200_000_000), (1_764_547_200_250, 1_764_547_200_250_000), (0, 0), (None, None), (True, None),
-            (-1, None), ("1e999", None), ("9" * 90, None), (10**90, None), ("-5", None), ("soon", None), ([], None),
-            ("1900-01-01T00:00:00Z", None), ("99999-01-01", None), (1.5, None), ("\0", None),
+            ("2025-12-01T00:00:00.250Z", 1_764_547_200_250_000),
+            (1_764_547_200, 1_764_547_200_000_000),
+            ("1764547200", 1_764_547_200_000_000),
+            (1_764_547_200_250, 1_764_547_200_250_000),
+            (0, 0),
+            (None, None),
+            (True, None),
+            (-1, None),
+            ("1e999", None),
+            ("9" * 90, None),
+            (10**90, None),
+            ("-5", None),
+            ("soon", None),
+            ([], None),
+            ("1900-01-01T00:00:00Z", None),
+            ("99999-01-01", None),
+            (1.5, None),
+            ("\0", None),
         ],
-    )  # fmt: skip
+    )
     def test_when_it_happened(self, stamp: Any, us: int | None) -> None:
         (found,) = parse(event("delete", "lead", LEAD, None, timestamp=stamp))
         assert found is not None
@@ -159,25 +215,41 @@ class TestParse:
     @pytest.mark.parametrize(
         "meta",
         [
-            {"action": "merge"}, {"action": ["change"]}, {"action": None}, {"entity": "planet"}, {"entity": ["lead"]}, {"entity": None},
-            {"entity_id": "x"}, {"entity_id": "1\0"}, {"entity_id": "9" * 21}, {"entity_id": 10**30}, {"entity_id": -1},
-            {"entity_id": 1.0}, {"entity_id": True}, {"entity_id": None}, {"entity_id": "../7"}, {"entity_id": "\u0667"},
+            {"action": "merge"},
+            {"action": ["change"]},
+            {"action": None},
+            {"entity": "planet"},
+            {"entity": ["lead"]},
+            {"entity": None},
+            {"entity_id": "x"},
+            {"entity_id": "1\0"},
+            {"entity_id": "9" * 21},
+            {"entity_id": 10**30},
+            {"entity_id": -1},
+            {"entity_id": 1.0},
+            {"entity_id": True},
+            {"entity_id": None},
+            {"entity_id": "../7"},
+            {"entity_id": "\u0667"},
         ],
-    )  # fmt: skip
+    )
     def test_an_event_that_nobody_can_use_is_none(self, meta: dict[str, Any]) -> None:
         assert parse({**event("change", "lead", LEAD, {"a": 1}, {"a": 2}, **meta)}) == [None]
 
     @pytest.mark.parametrize(
         ("content", "why"),
         [
-            ([], "no meta"), ({}, "no meta"), ({"meta": 5}, "no meta"), ({"meta": {"v": 1, "object": "deal"}}, "version 2.0"),
+            ([], "no meta"),
+            ({}, "no meta"),
+            ({"meta": 5}, "no meta"),
+            ({"meta": {"v": 1, "object": "deal"}}, "version 2.0"),
             (event("change", "lead", LEAD, {}, version="1.0"), "version 2.0"),
             (event("change", "lead", LEAD, {}, company_id=None), "company_id"),
             (event("change", "lead", LEAD, {}, company_id="7 "), "company_id"),
             (event("change", "lead", LEAD, {}, company_id=LEAD), "company_id"),
             (event("change", "lead", LEAD, {}, company_id=[7]), "company_id"),
         ],
-    )  # fmt: skip
+    )
     def test_what_is_no_webhook_of_version_2(self, content: Any, why: str) -> None:
         with pytest.raises(ValueError, match=why):
             parse(content)
@@ -199,7 +271,12 @@ class TestThroughTheDoor:
         return door.post({**door.headers(body), **headers}, body)
 
     def test_what_nobody_mapped_is_sealed(self, door: Door) -> None:
-        content = event("create", "lead", LEAD, {"title": "cto", "phone": "+49 30 1234", "custom_fields": {HASH: {"value": "secret note"}}})  # fmt: skip
+        content = event(
+            "create",
+            "lead",
+            LEAD,
+            {"title": "cto", "phone": "+49 30 1234", "custom_fields": {HASH: {"value": "secret note"}}},
+        )
         assert self.send(door, content) == 204
         found = {name: value for _, name, value, _ in self.rows(door)}
         assert found.pop("title") == "cto"

@@ -181,9 +181,16 @@ class TestParse:
     def test_a_change(self) -> None:
         (event,) = parse()
         assert event == Event(
-            ("04l3000000000abAAA", us(0), "Industry"), "Lead.notified", "change", "Lead", "00Q30000001aaaaEAA", us(0), "Industry",
-            "\u00fc", organization=ORGANIZATION,
-        )  # fmt: skip
+            ("04l3000000000abAAA", us(0), "Industry"),
+            "Lead.notified",
+            "change",
+            "Lead",
+            "00Q30000001aaaaEAA",
+            us(0),
+            "Industry",
+            "\u00fc",
+            organization=ORGANIZATION,
+        )
 
     def test_without_a_time_it_is_as_new_as_its_arrival(self) -> None:
         (event,) = parse(MODSTAMP, "")

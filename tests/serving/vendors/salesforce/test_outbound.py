@@ -22,11 +22,24 @@ from tests.kit.fake_salesforce import FakeSalesforce, fake_salesforce
 from tests.kit.salesforce_client import local, stranger
 from tests.kit.soap import lead_id
 
-PROPERTIES = {"score": "Fit__c", "band": "Fit_Band__c", "probability": "Fit_Probability__c", "reasons": "Fit_Reasons__c", "scored_at": "Fit_At__c"}  # fmt: skip
+PROPERTIES = {
+    "score": "Fit__c",
+    "band": "Fit_Band__c",
+    "probability": "Fit_Probability__c",
+    "reasons": "Fit_Reasons__c",
+    "scored_at": "Fit_At__c",
+}
 
 
 def write(number: int, model: str = "lead-fit", **more: Any) -> Write:
-    content = {"score": 82, "band": "high", "probability": 0.43, "reasons": ["Because.", "Ünd so."], "scored_at": "2026-01-02T06:00:00Z", "version": 3}  # fmt: skip
+    content = {
+        "score": 82,
+        "band": "high",
+        "probability": 0.43,
+        "reasons": ["Because.", "Ünd so."],
+        "scored_at": "2026-01-02T06:00:00Z",
+        "version": 3,
+    }
     return Write(f"{model}{number}", model, "Lead", lead_id(number), "lead", f"lead_{number}", {}, {**content, **more})
 
 
@@ -60,8 +73,11 @@ class TestRows:
     def test_a_200_is_read_row_by_row(self, sender: Salesforce, crm: FakeSalesforce) -> None:
         crm.unknown, crm.locked = {lead_id(2)}, {lead_id(3)}
         assert sender.send([write(n) for n in (1, 2, 3, 4)]) == [
-            WriteResult("sent"), WriteResult("dead", "ENTITY_IS_DELETED"), WriteResult("retry", "UNABLE_TO_LOCK_ROW"), WriteResult("sent"),
-        ]  # fmt: skip
+            WriteResult("sent"),
+            WriteResult("dead", "ENTITY_IS_DELETED"),
+            WriteResult("retry", "UNABLE_TO_LOCK_ROW"),
+            WriteResult("sent"),
+        ]
         assert set(crm.values) == {lead_id(1), lead_id(4)}
 
     def test_a_sender_that_believes_the_200_is_caught(
@@ -83,7 +99,10 @@ class TestRows:
         assert crm.calls_at_once == [1, 1]
         sender.close()
 
-    @pytest.mark.parametrize("rows", [[], {}, [{"success": True}] * 3, [{"success": False}, {}], [5, 5], [{"success": False, "errors": [{}]}] * 2])  # fmt: skip
+    @pytest.mark.parametrize(
+        "rows",
+        [[], {}, [{"success": True}] * 3, [{"success": False}, {}], [5, 5], [{"success": False, "errors": [{}]}] * 2],
+    )
     def test_an_answer_that_is_none_is_tried_again(self, sender: Salesforce, crm: FakeSalesforce, rows: object) -> None:
         crm.misbehave = lambda _call: (200, {}, json.dumps(rows).encode())
         with pytest.raises(CallFailed, match="description"):

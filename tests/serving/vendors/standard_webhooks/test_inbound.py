@@ -30,7 +30,13 @@ NOW = 1_700_000_000
 BODY = b'{"type": "contact.updated", "timestamp": "2023-11-14T22:13:20Z", "data": {"object": "contact", "id": "7", "properties": {"industry": "software", "size": 5, "vip": true, "city": null}}}'
 
 
-def delivery(signature: str | None, body: bytes = BODY, at: str | None = str(NOW), name: str | None = "msg_1", prefix: str = "webhook") -> Delivery:  # fmt: skip
+def delivery(
+    signature: str | None,
+    body: bytes = BODY,
+    at: str | None = str(NOW),
+    name: str | None = "msg_1",
+    prefix: str = "webhook",
+) -> Delivery:
     headers = {f"{prefix}-id": name, f"{prefix}-timestamp": at, f"{prefix}-signature": signature}
     return Delivery("POST", "https://x.example/webhooks/a", {k: v for k, v in headers.items() if v is not None}, body)
 
@@ -54,7 +60,11 @@ class TestVerify:
 
     def test_both_libraries_take_what_we_sign(self) -> None:
         now = int(time.time())
-        headers = {"webhook-id": "msg_2", "webhook-timestamp": str(now), "webhook-signature": sign(key_of(SECRET), "msg_2", now, BODY)}  # fmt: skip
+        headers = {
+            "webhook-id": "msg_2",
+            "webhook-timestamp": str(now),
+            "webhook-signature": sign(key_of(SECRET), "msg_2", now, BODY),
+        }
         assert Webhook(SECRET).verify(BODY.decode(), headers) == json.loads(BODY)
         svix.webhooks.Webhook(SECRET).verify(BODY, headers)
 
@@ -125,8 +135,11 @@ class TestParse:
     def test_a_change_is_an_event_per_property(self) -> None:
         events = parse(BODY)
         assert [(e.property, e.value) for e in events if e] == [
-            ("industry", "software"), ("size", "5"), ("vip", "true"), ("city", None),
-        ]  # fmt: skip
+            ("industry", "software"),
+            ("size", "5"),
+            ("vip", "true"),
+            ("city", None),
+        ]
         assert {e.occurred_at_us for e in events if e} == {NOW * 1_000_000}
         assert len({e.dedupe for e in events if e}) == 4
         assert parse(BODY) == events
@@ -134,11 +147,22 @@ class TestParse:
 
     @pytest.mark.parametrize(
         ("verb", "more", "effect"),
-        [("created", {}, "create"), ("restored", {}, "create"), ("deleted", {}, "delete"), ("privacy_deleted", {}, "forget"),
-         ("merged", {"into": "8"}, "merge")],
-    )  # fmt: skip
+        [
+            ("created", {}, "create"),
+            ("restored", {}, "create"),
+            ("deleted", {}, "delete"),
+            ("privacy_deleted", {}, "forget"),
+            ("merged", {"into": "8"}, "merge"),
+        ],
+    )
     def test_what_else_may_happen(self, verb: str, more: dict[str, str], effect: str) -> None:
-        (event,) = parse({"type": f"company.{verb}", "timestamp": "2023-11-14T22:13:20Z", "data": {"object": "company", "id": 7, **more}})  # fmt: skip
+        (event,) = parse(
+            {
+                "type": f"company.{verb}",
+                "timestamp": "2023-11-14T22:13:20Z",
+                "data": {"object": "company", "id": 7, **more},
+            }
+        )
         assert event is not None
         assert (event.effect, event.object_id, event.into) == (effect, "7", more.get("into"))
 

@@ -92,7 +92,16 @@ def callback(customer: Customer, names: Names, allow: tuple[str, ...] = ("127.0.
     return Callback(WriteBack("on", {}, url=url, token=SECRET, allow_networks=allow, ca_file=customer.ca_file), names)
 
 
-WRITE = Write("k" * 32, "lead-fit", "contact", "7", "lead", "lead_7", {}, {"score": 82, "band": "high", "scored_at": "2026-01-01T00:00:00Z"})  # fmt: skip
+WRITE = Write(
+    "k" * 32,
+    "lead-fit",
+    "contact",
+    "7",
+    "lead",
+    "lead_7",
+    {},
+    {"score": 82, "band": "high", "scored_at": "2026-01-01T00:00:00Z"},
+)
 
 
 def test_two_libraries_verify_what_arrives_and_a_changed_byte_is_seen(customer: Customer) -> None:
