@@ -55,8 +55,8 @@ def enqueue(
     """Queue the scores that are news, for every connection that writes them, in the caller's transaction. Returns how
     many.
 
-    `scores` has no (model, entity_id) twice. `now_us` is the system's time. `clock_us` is the time that scores are for:
-    if the last queued score is for a later moment, that one was a mistake, and any score is news. An entity whose id
+    `scores` has no (model, entity_id) twice. `now_us` is the system's time. `clock_us` is the clock of the scores
+    (None: not checked): if the last queued score is for a later moment, it was a mistake, and any score is news. An entity whose id
     does not fit the connection's key template is not in that CRM and is skipped. No score is no news for a record that
     never had one.
     """

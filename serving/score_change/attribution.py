@@ -117,8 +117,8 @@ def same(left: Value, right: Value) -> bool:
 
 
 def _data_from(was: Inputs, restated: Inputs, aged: Inputs, now: Inputs) -> Inputs:
-    """The value before data changed each signal: the aged one, or the old one if the signal was restated and did not
-    age."""
+    """The value from which data changed each signal: the aged one, or the old one where the signal was restated and the
+    aged value equals the present one."""
     return {n: was[n] if same(aged[n], now[n]) and not same(was[n], restated[n]) else aged[n] for n in now}
 
 

@@ -65,7 +65,7 @@ def test_what_is_restored_is_what_was_there(store: Store, other: Store, tmp_path
         assert insert_new(connection, inbox, [letter("new")], ("connection", "dedupe_key")) == 1
 
 
-def test_running_processes_are_told(store: Store, tmp_path: Path) -> None:
+def test_running_processes_reload_after_a_restore(store: Store, tmp_path: Path) -> None:
     fill(store, 1)
     with store.read() as connection:
         before = version_counters.read(connection)
@@ -77,7 +77,7 @@ def test_running_processes_are_told(store: Store, tmp_path: Path) -> None:
         assert version_counters.read(connection)["keys"] > before["keys"] + 1
 
 
-def test_rows_that_are_there_are_not_overwritten_unasked(store: Store, tmp_path: Path) -> None:
+def test_a_store_with_rows_is_overwritten_only_on_demand(store: Store, tmp_path: Path) -> None:
     fill(store, 3)
     backup(store, tmp_path / "b.db")
     with store.write() as connection:
@@ -91,7 +91,7 @@ def test_rows_that_are_there_are_not_overwritten_unasked(store: Store, tmp_path:
     assert len(content(store)["inbox"]) == 3
 
 
-def test_it_is_one_moment_while_others_write(store: Store, tmp_path: Path) -> None:
+def test_a_backup_is_consistent_while_others_write(store: Store, tmp_path: Path) -> None:
     """Pairs of rows are written in one transaction each; no backup has half a pair."""
     stop = threading.Event()
 
@@ -118,7 +118,7 @@ def test_it_is_one_moment_while_others_write(store: Store, tmp_path: Path) -> No
         assert counts[0] == counts[1]
 
 
-def test_what_is_no_backup_is_refused(store: Store, tmp_path: Path) -> None:
+def test_a_file_that_is_no_backup_is_refused(store: Store, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no database" * 1000)
     sqlite3.connect(tmp_path / "empty.db").close()
     for name in ("text", "empty.db"):
@@ -141,7 +141,7 @@ class TestWhatProtectsSomebody:
         protect(store, made)
         return restore(store, tmp_path / "b.db", 9, [CRM], overwrite=True)
 
-    def test_it_holds_and_the_rest_is_counted(self, store: Store, tmp_path: Path) -> None:
+    def test_protections_hold_and_the_rest_is_counted(self, store: Store, tmp_path: Path) -> None:
         done = self.restored(store, tmp_path)
         assert done.kept == KeptProtections(erasures=1, erased_again=1, objections=1, keys_revoked=1, keys_ended=1)
         assert done.taken_back["decisions"] == Difference(lost=2, returned=1)
@@ -181,7 +181,7 @@ class TestWhatProtectsSomebody:
         assert done.taken_back["decisions"] == Difference(lost=2, returned=1)
         assert "47114711" not in repr(content(other))
 
-    def test_what_the_backup_knows_already_is_not_told_as_newer(self, store: Store, tmp_path: Path) -> None:
+    def test_protections_in_the_backup_are_not_counted_as_newer(self, store: Store, tmp_path: Path) -> None:
         protect(store, company(store))
         backup(store, tmp_path / "b.db")
         done = restore(store, tmp_path / "b.db", 9, [CRM], overwrite=True)

@@ -93,7 +93,7 @@ extra = 1
             assert part in text
         assert len(caught.value.faults) == 15
 
-    def test_a_secret_in_the_place_of_its_name_is_not_repeated(self, tmp_path: Path) -> None:
+    def test_a_secret_pasted_for_its_name_is_not_repeated(self, tmp_path: Path) -> None:
         with pytest.raises(BadInput) as caught:
             load(tmp_path, GOOD.replace('"CRM_SECRET"', '"pat-eu1-0123456789"'))
         assert "0123456789" not in str(caught.value)
@@ -115,7 +115,7 @@ extra = 1
             (None, "", "No such file"),
         ],
     )
-    def test_a_secret_file_that_is_none(self, tmp_path: Path, mode: int | None, content: str, said: str) -> None:
+    def test_a_bad_secret_file_is_a_fault(self, tmp_path: Path, mode: int | None, content: str, said: str) -> None:
         name = "7c6c3e0e-secret"
         if mode is not None:
             (tmp_path / name).write_text(content)
@@ -128,7 +128,7 @@ extra = 1
         with pytest.raises(BadInput, match="one of contact, company, deal, ticket"):
             load(tmp_path, GOOD.replace("objects.contact", "objects.contract"))
 
-    def test_what_is_wrong_for_every_vendor_is_said_beside_a_vendor_that_there_is_not(self, tmp_path: Path) -> None:
+    def test_an_unknown_vendor_hides_no_other_fault(self, tmp_path: Path) -> None:
         text = (GOOD + LOGIN).replace('"hubspot"', '["hubspot"]').replace('mode = "on"', 'mode = "now"')
         with pytest.raises(BadInput) as caught:
             load(tmp_path, text)
@@ -150,15 +150,13 @@ extra = 1
             ('token_env = "CRM_SECRET"', 'token_env = "a-pass-word-of-somebody"'),
         ],
     )
-    def test_a_secret_in_the_place_of_anything_is_not_repeated(self, tmp_path: Path, old: str, new: str) -> None:
+    def test_a_secret_pasted_for_any_key_is_not_repeated(self, tmp_path: Path, old: str, new: str) -> None:
         assert old in DYNAMICS + LOGIN
         with pytest.raises(BadInput) as caught:
             load(tmp_path, (DYNAMICS + LOGIN).replace(old, new))
         assert "a-pass-word-of-somebody" not in str(caught.value)
 
-    def test_anything_in_the_place_of_anything_is_a_fault_or_good_and_never_an_error_of_ours(
-        self, tmp_path: Path
-    ) -> None:
+    def test_any_value_for_any_key_is_accepted_or_a_fault(self, tmp_path: Path) -> None:
         """Each key of each table gets each kind of value: what is said names the file, the place, the rule and the next step."""
         kinds = [
             "0",

@@ -113,7 +113,7 @@ def test_a_folder_a_dangling_link_and_a_broken_file_are_faults_among_the_others(
     assert sorted(found.off(found.unsigned)) == OFF_FOR_WEBHOOKS
 
 
-def test_the_api_scores_takes_the_others_webhooks_and_says_what_is_off(home: Home, url: str) -> None:
+def test_the_api_reports_the_faults_and_serves_the_others(home: Home, url: str) -> None:
     ready = httpx.get(f"{url}/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert ready.json()["connections_off"] == OFF_FOR_WEBHOOKS
@@ -151,9 +151,7 @@ def test_without_the_guard_the_api_does_not_start(
         pass
 
 
-def test_the_worker_says_the_same_scores_the_others_and_a_backfill_beside_it_works(
-    home: Home, env: dict[str, str], url: str
-) -> None:
+def test_the_worker_reports_the_faults_and_scores_the_others(home: Home, env: dict[str, str], url: str) -> None:
     body, headers = delivery("lead_8")
     assert httpx.post(f"{url}/webhooks/good", content=body, headers=headers).status_code == 204
     assert httpx.post(f"{url}/webhooks/sourceless", content=body, headers=headers).status_code == 204
@@ -201,9 +199,7 @@ def test_the_command_names_each_with_its_state_and_the_next_step(home: Home, env
     assert SECRET not in done.stdout
 
 
-def test_what_is_no_file_or_too_deep_is_a_fault_among_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pipe_a_device_and_deep_nesting_are_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(tmp_path / "pipe.toml")
     (tmp_path / "device.toml").symlink_to(os.devnull)
     (tmp_path / "deep.toml").write_text("a = " + "[" * 5_000 + "]" * 5_000)

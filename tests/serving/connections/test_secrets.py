@@ -75,7 +75,7 @@ class TestTokenOf:
         assert "hunter2" not in said(fault)
 
     @pytest.mark.parametrize("value", ["", "t" * 15, "t" * 16 + "\n", "t" * 16 + "ü"])
-    def test_what_is_no_token_is_a_fault_of_the_environment(self, value: str) -> None:
+    def test_an_invalid_token_is_a_fault_of_the_environment(self, value: str) -> None:
         token, faults, (fault,) = token_of("CRM_TOKEN", {"CRM_TOKEN": value}, FILE)
         assert (token, faults) == ("", [])
         assert f"environment variable CRM_TOKEN: {f'has {len(value)} characters' if value else 'is not set'}." in said(

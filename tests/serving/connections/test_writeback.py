@@ -59,13 +59,13 @@ DYNAMICS = GOOD.replace('"hubspot"', '"dynamics"').replace(
 
 
 class TestLogin:
-    def test_an_application_logs_in_where_it_is_said(self, tmp_path: Path) -> None:
+    def test_an_application_logs_in_at_its_token_url(self, tmp_path: Path) -> None:
         found = load(tmp_path, DYNAMICS + LOGIN, tokens_needed=True)["main"]
         assert found.organizations == ("6042beb1-a93a-4f8e-8e4b-00224802c699",)
         assert found.writeback.client_id == "an application"
         assert found.writeback.token_url == "https://login.microsoftonline.com/tenant/oauth2/v2.0/token"
 
-    def test_salesforce_does_at_the_organisations_own_address(self, tmp_path: Path) -> None:
+    def test_salesforce_logs_in_at_the_connections_url(self, tmp_path: Path) -> None:
         text = (
             (DYNAMICS + LOGIN)
             .replace('"dynamics"', '"salesforce"')
@@ -98,7 +98,7 @@ class TestLogin:
 class TestOneDirection:
     """A system that only sends, or is only sent to: what is about the other direction has one fault."""
 
-    def test_who_sends_us_events_is_not_written_to(self, tmp_path: Path) -> None:
+    def test_writeback_is_a_fault_for_a_vendor_that_only_sends(self, tmp_path: Path) -> None:
         text = DYNAMICS.replace('"dynamics"', '"pipedrive"').replace("6042BEB1-a93a-4f8e-8e4b-00224802c699", "8087566")
         text = text.replace("objects.contact", "objects.person")
         env = {"CRM_SECRET": f"us:{'s' * 16}", "CRM_SECRET_OLD": f"us:{'t' * 16}"}
@@ -122,7 +122,9 @@ class TestOneDirection:
             )
         assert "sss" not in str(caught.value)
 
-    def test_who_is_only_written_to_sends_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_webhook_keys_are_a_fault_for_a_vendor_that_only_receives(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setitem(registry.VENDORS, "outward", registry.Vendor(sender="hubspot.outbound:HubSpot"))
         bare = re.sub(r"(public_url|secret_envs|portal_ids) = .*\n", "", GOOD).replace('"hubspot"', '"outward"')
         text = bare + re.sub(r"(client_id|token_url) = .*\n", "", LOGIN)

@@ -42,7 +42,7 @@ class TestWhatIf:
         done = replay(inside.state.store, KeptScorers(inside.state.settings.base.home), page["scores"][0]["id"])
         assert done.same
 
-    def test_it_is_no_end_of_a_change_unless_it_is_asked_for(self, inside: Inside) -> None:
+    def test_a_what_if_is_part_of_a_change_only_on_demand(self, inside: Inside) -> None:
         store_signals(inside, "w2", days_ago=28)
         first = ask(inside, "w2")
         asked = ask(inside, "w2", signals={"number_3": -5e5})
@@ -54,7 +54,7 @@ class TestWhatIf:
         second = ask(inside, "w2")
         assert inside.client.get("/v1/account/w2/change").json()["after"]["probability"] == second["probability"]
 
-    def test_it_is_no_part_of_a_trend(self, inside: Inside) -> None:
+    def test_a_what_if_is_no_part_of_a_trend(self, inside: Inside) -> None:
         store_signals(inside, "w3", days_ago=40)
         ask(inside, "w3")
         with inside.writing() as connection:  # as if it had been asked then
@@ -65,6 +65,6 @@ class TestWhatIf:
             connection.execute(update(decisions).where(decisions.c.entity_id == "w3").values(cause="request"))
         assert ask(inside, "w3")["trend"] == "steady"
 
-    def test_signals_alone_are_what_is_known_of_it(self, inside: Inside) -> None:
+    def test_signals_of_an_unknown_account_are_no_what_if(self, inside: Inside) -> None:
         assert ask(inside, "w4", signals={"number_0": 1.0})["signals_from"] == "request"
         assert [cause for cause, _ in self.ids(inside, "w4")] == ["request"]

@@ -110,7 +110,7 @@ class TestEveryVendor:
             ("drop", 1, 1),
         ],
     )
-    def test_what_is_tried_again_and_when(
+    def test_each_failure_is_retried_after_its_pause(
         self, store: Store, vendor: OutboundCase, crm: FakeCrm, bad: object, least_s: int, attempts: int
     ) -> None:
         crm.misbehave = lambda call: bad if call == 1 else None  # type: ignore[return-value]
@@ -150,7 +150,7 @@ class TestEveryVendor:
             assert outbox.replay(connection, "crm", 10) == 1
         assert delivery(store, vendor, crm).once(threading.Event()) == Delivered(sent=1)
 
-    def test_the_ledger_has_it_before_the_call(self, store: Store, vendor: OutboundCase, crm: FakeCrm) -> None:
+    def test_the_ledger_is_written_before_the_call(self, store: Store, vendor: OutboundCase, crm: FakeCrm) -> None:
         seen: list[int] = []
 
         def look(_call: int) -> None:

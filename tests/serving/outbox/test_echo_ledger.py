@@ -64,10 +64,10 @@ class TestLoop:
                     assert set(states) == ({"echo"} if worker == "serving" else {"scored"})
         return made, len(crm.writes), len(echoes)
 
-    def test_it_ends_after_one(self, home: Home, tmp_path: Path) -> None:
+    def test_an_echo_is_not_scored_again(self, home: Home, tmp_path: Path) -> None:
         assert self.scorings(home, tmp_path, "serving") == (1, 1, 1)
 
-    def test_without_the_ledger_it_goes_on(self, home: Home, tmp_path: Path) -> None:
+    def test_without_the_ledger_echoes_are_scored(self, home: Home, tmp_path: Path) -> None:
         made, _, _ = self.scorings(home, tmp_path, "tests.kit.sabotaged_ledger")
         assert made > 1
 

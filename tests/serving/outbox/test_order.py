@@ -75,7 +75,7 @@ class TestHalving:
             assert crm.calls <= (15 if vendor.batch == 100 else 17)
             assert len(crm.values) == vendor.batch - 1
 
-    def test_all_bad_ends_too(self, store: Store) -> None:
+    def test_a_batch_of_bad_rows_ends_too(self, store: Store) -> None:
         with fake_hubspot() as crm:
             conf = connection_to(VENDORS[0], crm)
             crm.invalid = {str(n) for n in range(20)}

@@ -45,11 +45,11 @@ class TestTheCRM:
                 assert crm.calls > len(away)
         return verdict
 
-    def test_it_comes_back(self, home: Home, tmp_path: Path) -> None:
+    def test_nothing_is_lost_when_the_crm_comes_back(self, home: Home, tmp_path: Path) -> None:
         verdict = self.verdict(home, tmp_path, "serving")
         assert verdict.clean, verdict
 
-    def test_the_twin_that_takes_it_for_done_is_caught(self, home: Home, tmp_path: Path) -> None:
+    def test_a_sender_that_takes_a_failure_for_done_is_caught(self, home: Home, tmp_path: Path) -> None:
         verdict = self.verdict(home, tmp_path, "tests.kit.sabotaged_sent")
         assert verdict.wrong_at_the_crm > 0, verdict
 
@@ -57,7 +57,7 @@ class TestTheCRM:
 class TestTheRegistry:
     """Its address leads nowhere, in all tests of this file and of the kill tests."""
 
-    def test_the_twin_that_asks_it_first_is_caught(self, home: Home, tmp_path: Path) -> None:
+    def test_a_worker_that_needs_the_registry_is_caught(self, home: Home, tmp_path: Path) -> None:
         with fake_hubspot() as crm:
             connect(home, crm)
             requests = [r for r in make_requests(60, NEW, 6) if not r.bad]

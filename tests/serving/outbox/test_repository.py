@@ -33,9 +33,7 @@ class TestEnqueue:
         assert (generation, attempts) == (1, 0)
 
     @pytest.mark.parametrize(("days", "queued"), [(-1, 1), (0, 0), (1, 0)])
-    def test_beside_a_score_for_a_moment_after_the_clock_the_same_number_is_news(
-        self, store: Store, days: int, queued: int
-    ) -> None:
+    def test_the_same_score_is_news_after_one_for_a_future_moment(self, store: Store, days: int, queued: int) -> None:
         """The CRM shows a moment that has not come; only another write mends that."""
         put(store, new())
         clock_us = new().as_of_us + days * 86_400_000_000
@@ -72,7 +70,7 @@ class TestEnqueue:
         assert due(store)[0][0].properties == {"fit": "", "fit_band": ""}
         assert put(store, new(score=None, band=None)) == 0
 
-    def test_off_queues_nothing_and_who_is_not_in_the_crm_is_passed_over(self, store: Store) -> None:
+    def test_nothing_is_queued_when_off_or_for_an_entity_outside_the_crm(self, store: Store) -> None:
         assert put(store, new(), conf=config("off")) == 0
         assert put(store, new("other_1")) == 0
         assert put(store, new(), conf=config("dry-run")) == 1
@@ -102,7 +100,7 @@ class TestDue:
         assert due_ids(store) == ["4", "3", "2", "1"]
         assert due_ids(store, oldest_first=True) == ["1", "3", "2", "4"]
 
-    def test_who_waits_for_a_score_that_is_replaced_waits_for_the_new_one(self, store: Store) -> None:
+    def test_a_replaced_score_passes_its_priority_on(self, store: Store) -> None:
         put_at(store, WEBHOOK, 1, at=10)
         put_at(store, BATCH, 1, 2, at=25)
         with store.read() as connection:
@@ -120,7 +118,7 @@ class TestDue:
 
 
 class TestSettle:
-    def test_a_newer_score_is_not_marked_by_what_became_of_the_older(self, store: Store) -> None:
+    def test_the_result_of_an_older_write_does_not_settle_a_newer_one(self, store: Store) -> None:
         put(store, new(score=50))
         ((write, generation, _),) = due(store)
         put(store, new(score=60))

@@ -60,7 +60,7 @@ class TestOverride:
         answer = inside.client.request("PUT", "/v1/account/o2/override", json={**self.GIVEN, **change})
         assert refused(answer, status, code)
 
-    def test_what_is_no_json_is_400(self, inside: Inside) -> None:
+    def test_invalid_json_is_400(self, inside: Inside) -> None:
         answer = inside.client.request("PUT", "/v1/account/o2/override", content=b'{"a": 1, "a": 2}')
         assert refused(answer, 400, "not_strict_json")
         answer = inside.client.request("PUT", "/v1/account/o2/override", content=b" " * 70_000)

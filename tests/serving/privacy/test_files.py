@@ -51,7 +51,7 @@ def ids(home: Home) -> list[str]:
     return names
 
 
-def test_it_is_in_no_file_while_the_api_runs(home: Home, ids: list[str]) -> None:
+def test_an_erased_id_is_in_no_file_while_the_api_runs(home: Home, ids: list[str]) -> None:
     victim, twin, stays = ids
     everywhere = {"store.db", "scores", "runs", "mlruns"}
     body = {"records": [{"entity_id": each} for each in ids]}
@@ -95,7 +95,7 @@ def test_an_id_of_which_nothing_is_stored(home: Home) -> None:
     assert "privacy admit" in done.stdout
 
 
-def test_a_batch_that_is_under_way_is_told_of(home: Home) -> None:
+def test_a_running_batch_is_reported(home: Home) -> None:
     from serving.manifest import only_one
 
     erased = privacy.Erased(frozenset([("account", "0" * 64)]))

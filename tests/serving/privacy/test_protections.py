@@ -91,9 +91,7 @@ class TestProtectionsOutliveTheStore:
         suppression_export.publish(third, home)
         assert self.quiet(third) == set()
 
-    def test_an_older_copy_that_was_put_back_learns_of_them_whatever_it_did_first(
-        self, another: Callable[[], Store], tmp_path: Path
-    ) -> None:
+    def test_an_older_copy_of_the_store_learns_them(self, another: Callable[[], Store], tmp_path: Path) -> None:
         """As many changes were made in it since as in the one that was lost: they are not counted, each is looked at."""
         home = tmp_path / "home"
         self.fill(another(), home)
@@ -110,7 +108,7 @@ class TestProtectionsOutliveTheStore:
             left = set(connection.execute(select(signals.c.entity_id)).scalars())
         assert left == {"coda", "hotel"}
 
-    def test_a_later_word_in_the_store_holds_against_an_older_home(
+    def test_a_later_decision_in_the_store_wins_over_an_older_home(
         self, another: Callable[[], Store], tmp_path: Path
     ) -> None:
         """The home could not be written when they were taken back."""
@@ -249,7 +247,9 @@ class TestASetUpOfTheFirstVersion:
 
 
 class TestTheHomeCannotBeWritten:
-    def test_nothing_is_erased_that_is_not_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_nothing_is_erased_when_the_home_cannot_be_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         store = new_store(tmp_path)
         with store.write() as connection:
             connection.execute(insert(signals), [signal_row("acme", 1)])

@@ -82,7 +82,7 @@ class TestReplay:
         assert replay(inside.state.store, scorers, number).same
         assert inside.client.get("/v1/account/p3/scores").json() == shown
 
-    def test_what_is_not_there_is_told(self, inside: Inside, tmp_path: Path) -> None:
+    def test_a_missing_record_or_scorer_is_an_error(self, inside: Inside, tmp_path: Path) -> None:
         with pytest.raises(UserMistake, match="no decision record"):
             replay(inside.state.store, KeptScorers(tmp_path), 10**12)
         store_signals(inside, "p2")

@@ -125,20 +125,20 @@ class TestParts:
         found = split(scorers[0], scorers[0], inputs(), inputs(), Old())
         assert (found.total, found.log_odds, found.shares) == (0.0, {"data": 0.0, "time": 0.0, "version": 0.0}, [])
 
-    def test_only_time_where_the_old_rows_give_the_new_signals(self, scorers: tuple[Scorer, Scorer]) -> None:
+    def test_all_is_time_when_the_old_rows_give_the_new_signals(self, scorers: tuple[Scorer, Scorer]) -> None:
         found = split(scorers[0], scorers[0], inputs(), inputs(**{AGE: 38.0, LAST: 31.0, WINDOW: 0.0}), Old())
         assert found.log_odds["time"] == found.total != 0
         assert found.log_odds["data"] == 0
         assert {share.part for share in found.shares} == {"time"}
 
-    def test_only_data_where_they_give_the_old_ones(self, scorers: tuple[Scorer, Scorer]) -> None:
+    def test_all_is_data_when_the_old_rows_give_the_old_signals(self, scorers: tuple[Scorer, Scorer]) -> None:
         after = inputs(number_3=-5e5, word_0="gamma")
         found = split(scorers[0], scorers[0], inputs(), after, Old({"number_3": 100.0, "word_0": "alpha"}))
         assert found.log_odds["data"] == found.total != 0
         moved = {(share.signal, share.before) for share in found.shares if share.before != share.after}
         assert moved == {("number_3", 100.0), ("word_0", "alpha")}
 
-    def test_both_of_one_signal(self, scorers: tuple[Scorer, Scorer]) -> None:
+    def test_one_signal_can_have_data_and_time(self, scorers: tuple[Scorer, Scorer]) -> None:
         """Five visits had left the window, and four came."""
         before, after = inputs(), inputs(**{WINDOW: 4.0})
         found = split(scorers[0], scorers[0], before, after, Old({WINDOW: 0.0}))
@@ -149,7 +149,7 @@ class TestParts:
             "what is so today, whatever moved it"
         )
 
-    def test_rows_that_read_otherwise_now_are_data(self, scorers: tuple[Scorer, Scorer]) -> None:
+    def test_restated_rows_count_as_data(self, scorers: tuple[Scorer, Scorer]) -> None:
         """An old row was edited in place, and a day passed."""
         after = inputs(number_3=-5e5, **{AGE: 11.0})
         found = split(scorers[0], scorers[0], inputs(), after, Old({}, {"number_3": -5e5}))

@@ -108,13 +108,13 @@ class TestMany:
 
     @pytest.mark.parametrize("same", [True, False])
     @pytest.mark.parametrize("restated", [True, False])
-    def test_they_are_those_of_each_row(self, scorers: tuple[Scorer, Scorer], same: bool, restated: bool) -> None:
+    def test_each_row_has_the_causes_of_split(self, scorers: tuple[Scorer, Scorer], same: bool, restated: bool) -> None:
         many, one = self.both(scorers[0], scorers[0] if same else scorers[1], restated)
         assert many == one
         assert any(parts["time"] for parts, _ in one)
         assert any(parts["data"] for parts, _ in one)
 
-    def test_close_effects_are_put_in_order_as_each_row_is(
+    def test_close_effects_are_ordered_as_in_split(
         self, scorers: tuple[Scorer, Scorer], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(

@@ -46,5 +46,5 @@ class TestChange:
         assert refused(inside.client.get("/v1/account/c1/change?to=2020-01-01"), 404, "no_such_score")
 
     @pytest.mark.parametrize("query", ["from=soon", "to=2026-02-30", "to=0001-01-01T00:00:00%2B23:00"])
-    def test_a_time_that_is_none_is_422(self, inside: Inside, query: str) -> None:
+    def test_an_invalid_time_is_422(self, inside: Inside, query: str) -> None:
         assert refused(inside.client.get(f"/v1/account/c1/change?{query}"), 422, "bad_parameters")

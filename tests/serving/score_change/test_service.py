@@ -305,7 +305,7 @@ class TestBatch:
     @pytest.mark.parametrize(
         ("tables", "of"), [(LEARNT, LEARNT_OF), (restated(), {"account": {"a10", "a11"}, "lead": set()})]
     )
-    def test_what_happened_moves_those_alone_whom_it_happened_to(
+    def test_only_entities_with_new_data_have_a_data_part(
         self, batch: Batch, home: Path, store: Store, tables: Tables, of: dict[str, set[str]], tmp_path: Path
     ) -> None:
         batch(company(), THEN)
@@ -366,7 +366,7 @@ class TestBatch:
         answers = told(home, store, "account")
         assert moved_by_data({n: a for n, a in answers.items() if n != "a20"}) == {"a21"}
 
-    def test_who_is_new_or_had_no_run_before_has_no_causes(self, batch: Batch, store: Store, tmp_path: Path) -> None:
+    def test_a_first_score_has_no_causes(self, batch: Batch, store: Store, tmp_path: Path) -> None:
         new = [company()["accounts"][0] | {"account_id": "new", "event_time": THEN + DAY}]
         contract = [
             company()["subscriptions"][0] | {"account_id": "new", "subscription_id": "n", "event_time": THEN + DAY}
@@ -398,7 +398,7 @@ class TestWorker:
         for entity in MODEL:
             assert moved_by_data(told(home, store, entity)) == set()
 
-    def test_what_happened_moves_those_alone_whom_it_happened_to(self, work: Work, home: Path, store: Store) -> None:
+    def test_only_entities_with_new_data_have_a_data_part(self, work: Work, home: Path, store: Store) -> None:
         work(company(), THEN)
         work(LEARNT)
         for entity, expected in LEARNT_OF.items():
@@ -484,7 +484,7 @@ class TestBoth:
 
 
 class TestOlderRecords:
-    def test_those_that_say_nothing_are_not_split(self, batch: Batch, home: Path, store: Store) -> None:
+    def test_older_records_are_not_split(self, batch: Batch, home: Path, store: Store) -> None:
         batch(company(), THEN)
         batch(company())
         with store.write() as connection:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.both_databases
 
 class TestDeadlines:
     @pytest.mark.parametrize("database", DATABASES)
-    def test_who_waits_for_a_lock_is_told_that_the_store_is_away(
+    def test_waiting_for_a_lock_ends_with_store_away(
         self, database: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("serving.store.connect.BUSY_TIMEOUT_MS", 300)
@@ -47,7 +47,7 @@ class TestOpenStore:
         ("url", "said"),
         [("mysql://h/x", "sqlite or postgresql"), ("not a url", "no SQLAlchemy URL"), ("sqlite://", "names no file")],
     )
-    def test_what_is_no_store_is_refused(self, url: str, said: str) -> None:
+    def test_an_invalid_url_is_refused(self, url: str, said: str) -> None:
         with pytest.raises(UserMistake, match=said):
             open_store(url)
 
@@ -59,7 +59,9 @@ class TestOpenStore:
         opened.close()
 
     @pytest.mark.parametrize("kind", ["held", "full", "moved"])
-    def test_what_is_wrong_with_it_is_said(self, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_locked_full_or_read_only_file_is_named_with_the_reason(
+        self, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """By kind and with the file's name, never as "OperationalError"."""
         monkeypatch.setattr("serving.store.connect.BUSY_TIMEOUT_MS", 50)
         file = tmp_path / "store.db"

@@ -108,7 +108,7 @@ def change(inside: Inside, number: int, method: str, path: str, body: Any) -> tu
     return time.monotonic() - began, answer
 
 
-def test_whoever_writes_is_answered_within_seconds_and_nothing_is_written(where: tuple[Path, str]) -> None:
+def test_every_write_is_answered_503_within_seconds_and_nothing_is_written(where: tuple[Path, str]) -> None:
     with running(where) as inside, ThreadPoolExecutor(64) as pool:
         before = content(inside)
         with locked(where[1]):
@@ -131,7 +131,7 @@ def test_whoever_writes_is_answered_within_seconds_and_nothing_is_written(where:
             assert change(inside, 100 + number, *each)[1].status_code in (200, 204)
 
 
-def test_without_the_bound_they_wait_for_the_lock(where: tuple[Path, str]) -> None:
+def test_without_the_limit_writes_wait_for_the_lock(where: tuple[Path, str]) -> None:
     with running(where, NEVER) as inside, ThreadPoolExecutor(64) as pool:
         with locked(where[1]):
             asked = [pool.submit(webhook, inside, 200)]
@@ -141,7 +141,7 @@ def test_without_the_bound_they_wait_for_the_lock(where: tuple[Path, str]) -> No
         assert asked[0].result(50)[1].status_code == 204
 
 
-def test_a_record_of_a_score_is_tried_again(where: tuple[Path, str]) -> None:
+def test_a_decision_record_is_retried_behind_a_lock(where: tuple[Path, str]) -> None:
     """Nobody waits for it any more, so it waits out a lock that is longer than what a request waits for."""
     store = open_store(where[1], busy_ms=LOCK_MS)
     writer = GroupWriter(store)

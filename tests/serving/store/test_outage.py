@@ -46,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 
 class TestTheDatabase:
-    def test_it_is_stopped_and_comes_back(self, home: Home, tmp_path: Path, server: Postgres) -> None:
+    def test_nothing_is_lost_when_the_database_restarts(self, home: Home, tmp_path: Path, server: Postgres) -> None:
         """Events are refused, and sent again by the CRM."""
         with fake_hubspot() as crm, new_database(server, "back") as url:
             connect(home, crm)
@@ -63,7 +63,7 @@ class TestTheDatabase:
             assert len(sender.acknowledged) == 150
         assert verdict.clean, verdict
 
-    def test_the_twin_that_answers_first_is_caught(self, home: Home, tmp_path: Path, server: Postgres) -> None:
+    def test_an_api_that_answers_before_it_stores_is_caught(self, home: Home, tmp_path: Path, server: Postgres) -> None:
         with fake_hubspot() as crm, new_database(server, "twin") as url:
             connect(home, crm)
             requests = [r for r in make_requests(60, NEW, 7) if not r.bad]
@@ -84,7 +84,7 @@ class TestStartedWithoutTheDatabase:
 
     SCORE: Mapping[str, Any] = {"records": [{"signals": {"seniority": "vp", "industry": "software"}}]}
 
-    def test_it_comes_up_scores_and_takes_the_store_up_when_it_is_back(
+    def test_the_api_starts_scores_and_reconnects_when_the_database_is_back(
         self, home: Home, tmp_path: Path, server: Postgres
     ) -> None:
         body, headers = signed([Sent(1, NEW[0], "industry", "software", DECEMBER_MS).wire()])
@@ -126,7 +126,7 @@ class TestStartedWithoutTheDatabase:
                 assert connection.execute(select(func.count()).select_from(decisions)).scalar_one() == 1
             store.close()
 
-    def test_the_worker_waits_for_it(self, home: Home, tmp_path: Path, server: Postgres) -> None:
+    def test_the_worker_waits_for_the_database(self, home: Home, tmp_path: Path, server: Postgres) -> None:
         with fake_hubspot() as crm, new_database(server, "later") as url:
             connect(home, crm)
             env = environment(home, tmp_path, url)
@@ -148,7 +148,7 @@ class TestStartedWithoutTheDatabase:
                 store.close()
                 assert worker.poll() is None
 
-    def test_without_kept_keys_nobody_is_let_in(self, home: Home, tmp_path: Path, server: Postgres) -> None:
+    def test_without_cached_keys_every_request_is_refused(self, home: Home, tmp_path: Path, server: Postgres) -> None:
         """The door stays shut: "no key was ever made" cannot be told from "not known"."""
         with fake_hubspot() as crm, new_database(server, "shut") as url:
             connect(home, crm)

@@ -27,7 +27,7 @@ class TestWipe:
         with store.write() as connection:
             privacy.erase(connection, "account", name, 1)
 
-    def test_somebody_who_reads_is_waited_for_and_then_told_of(self, store: Store, tmp_path: Path) -> None:
+    def test_a_reader_is_waited_for_and_then_reported(self, store: Store, tmp_path: Path) -> None:
         self.fill(store, "victim")
         with store.read() as reader:
             reader.exec_driver_sql("SELECT count(*) FROM signals").all()
@@ -37,7 +37,7 @@ class TestWipe:
         assert wipe(store) == []
         assert holding(tmp_path, "victim") == set()
 
-    def test_what_an_older_version_deleted_without_overwriting_it(self, store: Store, tmp_path: Path) -> None:
+    def test_rows_that_an_older_version_deleted_are_overwritten(self, store: Store, tmp_path: Path) -> None:
         names = [f"victim-{n:04}" for n in range(400)]
         with store.write() as connection:
             connection.execute(insert(signals), [signal_row(name, 1) for name in names])
@@ -57,7 +57,7 @@ class TestWipe:
         assert wipe(store) == []
         assert {name for name in holding(tmp_path, "victim-00")} == {"twin.sqlite"}
 
-    def test_postgres_says_what_its_owner_does(self, postgres: NewDatabase, tmp_path: Path) -> None:
+    def test_postgres_asks_its_owner_to_vacuum(self, postgres: NewDatabase, tmp_path: Path) -> None:
 
         store = open_store(postgres())
         self.fill(store, "victim")

@@ -55,7 +55,7 @@ def largest_log(store: Store, rounds: int = 30) -> float:
     return largest / MIB
 
 
-def test_it_is_bounded_under_load(store: Store) -> None:
+def test_the_log_is_bounded_under_load(store: Store) -> None:
     assert largest_log(store) < 6
 
 
@@ -64,7 +64,7 @@ def test_without_the_guard_it_grows(store: Store, monkeypatch: pytest.MonkeyPatc
     assert largest_log(store) > 8
 
 
-def test_the_one_connection_of_a_group_writer_keeps_it_too(store: Store) -> None:
+def test_a_group_writer_bounds_the_log_too(store: Store) -> None:
     writing = Writing(store)
     for _ in range(12):
         with writing() as connection:
@@ -73,7 +73,7 @@ def test_the_one_connection_of_a_group_writer_keeps_it_too(store: Store) -> None
     assert Path(f"{store.engine.url.database}-wal").stat().st_size < 4 * MIB
 
 
-def test_a_reader_that_stays_holds_up_no_writer(store: Store) -> None:
+def test_a_long_reader_blocks_no_writer(store: Store) -> None:
     with store.read() as reader:
         reader.exec_driver_sql("SELECT count(*) FROM signals").all()
         began = time.monotonic()

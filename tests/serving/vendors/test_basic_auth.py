@@ -65,7 +65,7 @@ class TestLogin:
             "Basic " + "A" * 100_000,
         ],
     )
-    def test_anything_else_is_nobody(self, bad: str) -> None:
+    def test_any_other_login_is_refused(self, bad: str) -> None:
         assert not verify(bad)
 
     def test_another_spelling_of_the_same_bytes_is_refused(self) -> None:

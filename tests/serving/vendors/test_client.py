@@ -64,7 +64,7 @@ class TestJudge:
         assert [failure(423, 2.0).retry_after, failure(423, 2.0, **{"retry-after": "5"}).retry_after] == [2.0, 5.0]
 
     @pytest.mark.parametrize("status", [408, 425, 500, 502, 503])
-    def test_what_may_pass_is_tried_again_and_counted(self, status: int) -> None:
+    def test_temporary_errors_are_retried_and_counted(self, status: int) -> None:
         assert (failure(status).retry_after, failure(status).paused) == (None, False)
 
     def test_an_answer_that_does_not_come_has_the_name_of_its_error(self) -> None:

@@ -196,12 +196,12 @@ class TestCycle:
     def test_the_crm_has_the_score_of_the_newest_change_of_every_record(
         self, home: Home, tmp_path: Path, side: Side
     ) -> None:
-        rng, records = random.Random(5), range(NEW, NEW + 12)
+        rng, records = random.Random(5), range(NEW, NEW + 25)
         events = []
-        for number in range(50):
+        for number in range(75):
             column = rng.choice(list(PROPERTIES))
             events.append((number, rng.choice(records), column, rng.choice(PROPERTIES[column])))
-        order = [*events, *rng.sample(events, 8)]  # 15 % come twice, and some out of order
+        order = [*events, *rng.sample(events, 11)]  # 15 % come twice, and some out of order
         for _ in range(4):
             order.insert(rng.randrange(len(order)), order.pop(rng.randrange(len(order))))
         with side.crm() as crm:
@@ -209,8 +209,8 @@ class TestCycle:
             with under_way(home, tmp_path, []) as (service, _, store):
                 for place, (number, record, column, value) in enumerate(order):
                     deliver(side, service.url, number, record, number, {side.names[column]: value})
-                    if place % 20 == 10:
-                        name = ("api", "worker")[place // 20 % 2]
+                    if place % 30 == 10:
+                        name = ("api", "worker")[place // 30 % 2]
                         service.kill(name)
                         service.start(name)
                 wait_for(lambda: quiet(store), 240)
@@ -249,7 +249,7 @@ def score_of(home: Home, store: Store, side: Side, record: int, values: Mapping[
 
 
 class TestCut:
-    def test_what_was_too_large_to_be_told_is_read_and_scored(self, home: Home, tmp_path: Path) -> None:
+    def test_a_truncated_record_is_read_and_scored(self, home: Home, tmp_path: Path) -> None:
         side, record = DynamicsSide(tmp_path), dataverse.guid(NEW)
         with side.crm() as crm:
             connect(home, side)
@@ -312,14 +312,14 @@ class TestLoop:
                 assert states == ({"echo"} if worker == "serving" else {"scored"})
         return made, len(crm.writes), echoes.fired
 
-    def test_it_ends_after_one(self, home: Home, tmp_path: Path, side: Side) -> None:
+    def test_an_echo_is_not_scored_again(self, home: Home, tmp_path: Path, side: Side) -> None:
         assert self.scorings(home, tmp_path, side, "serving") == (1, 1, 1)
 
-    def test_without_the_ledger_it_goes_on(self, home: Home, tmp_path: Path, side: Side) -> None:
+    def test_without_the_ledger_echoes_are_scored(self, home: Home, tmp_path: Path, side: Side) -> None:
         made, _, _ = self.scorings(home, tmp_path, side, "tests.kit.sabotaged_ledger")
         assert made > 1
 
-    def test_a_message_with_the_whole_record_in_it_ends_there_too(self, home: Home, tmp_path: Path) -> None:
+    def test_an_echo_with_the_whole_record_is_not_written_again(self, home: Home, tmp_path: Path) -> None:
         """Salesforce repeats what did not change: it may be scored once more, and is not written again."""
         made, writes, fired = self.scorings(home, tmp_path, SalesforceSide(tmp_path), "serving", whole=True)
         assert (writes, fired) == (1, 1)

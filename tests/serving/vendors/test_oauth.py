@@ -80,7 +80,7 @@ class TestLogin:
     @pytest.mark.parametrize(
         "body", [b"", b"[]", b"{}", b'{"access_token": 5}', b'{"access_token": "a\\nb"}', b"<html>"]
     )
-    def test_a_token_that_is_none(self, crm: FakeSalesforce, config: WriteBack, body: bytes) -> None:
+    def test_an_invalid_token_is_refused(self, crm: FakeSalesforce, config: WriteBack, body: bytes) -> None:
         sender = self.application(crm, config)
         crm.tokens.misbehave = lambda _call: (200, {}, body)
         with pytest.raises(CallFailed, match="no token"):

@@ -57,7 +57,7 @@ class TestThePage:
                 with pytest.raises(BadInput, match="key organizations"):
                     load_connections(tmp_path, secrets_needed=False)
 
-    def test_who_signs_has_none(self, tmp_path: Path) -> None:
+    def test_organizations_are_a_fault_for_a_vendor_that_signs(self, tmp_path: Path) -> None:
         (tmp_path / "crm.toml").write_text(
             'vendor = "hubspot"\npublic_url = "https://x.example"\nsecret_env = "S"\nsource = "sample"\norganizations = ["1"]\n'
             '[objects.contact]\ntable = "leads"\n'

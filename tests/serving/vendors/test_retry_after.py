@@ -38,5 +38,5 @@ def test_seconds_and_dates_are_read_and_more_than_six_hours_is_cut(value: str, s
     "value",
     [None, "", "-1", "1.5", "soon", "７", "9" * 10, "Wed, 21 Oct 2015 07:28:00", "Wed, 99 Oct 2015 07:28:00 GMT"],
 )
-def test_what_is_neither_says_nothing(value: str | None) -> None:
+def test_anything_else_is_none(value: str | None) -> None:
     assert retry_after(value) is None

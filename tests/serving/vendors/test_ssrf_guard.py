@@ -49,13 +49,13 @@ PUBLIC = """
 
 
 @pytest.mark.parametrize("kind", INSIDE)
-def test_a_range_is_refused(kind: str) -> None:
+def test_every_special_range_is_refused(kind: str) -> None:
     for address in INSIDE[kind].split():
         assert not is_public(address), address
         assert not checked(address, ["192.168.77.0/24", "fd77::/64"]), address
 
 
-def test_the_public_internet_is_not() -> None:
+def test_public_addresses_are_allowed() -> None:
     assert [address for address in PUBLIC if not is_public(address)] == []
 
 
@@ -74,7 +74,7 @@ def test_without_our_ranges_some_of_each_would_pass(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("kind", INSIDE)
-def test_a_name_that_leads_there_is_called_by_nobody(kind: str) -> None:
+def test_a_name_that_resolves_to_such_a_range_is_not_called(kind: str) -> None:
     answers: list[str] = []
     transport = PinnedTransport(ssl.create_default_context(), (), lambda _host, _port: answers)
     for address in INSIDE[kind].split():

@@ -82,7 +82,7 @@ def answering(start: bytes, part: bytes, pause: float, whole: bytes = b"", clock
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_an_answer_ends_in_time_wherever_it_drips(place: str, clock: Clock) -> None:
+def test_a_dripping_answer_ends_at_the_deadline(place: str, clock: Clock) -> None:
     with (
         answering(*PLACES[place], 0.005, clock=clock) as url,
         make_client(WriteBack(), {}) as client,
@@ -102,7 +102,7 @@ def test_a_connection_that_is_used_again_has_a_new_deadline(clock: Clock) -> Non
         assert clock.now >= 25 + 20
 
 
-def test_an_answer_ends_in_size() -> None:
+def test_an_answer_ends_at_the_largest_size() -> None:
     part = b"10000\r\n" + b" " * 65536 + b"\r\n"
     with (
         answering(HEAD, part, 0.0) as url,
@@ -112,7 +112,7 @@ def test_an_answer_ends_in_size() -> None:
         judge(lambda: client.get(url))
 
 
-def test_without_the_bounds_it_has_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_limits_an_answer_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sabotaged twin: each part comes in time, for as long as one looks."""
     monkeypatch.setattr(transport, "WHOLE_SECONDS", 1e6)
     monkeypatch.setattr(module, "LARGEST_ANSWER", 10**12)
@@ -148,7 +148,7 @@ def test_an_answer_is_not_unpacked() -> None:
         judge(lambda: client.get(url))
 
 
-def test_unpacked_it_would_be_larger_than_any_answer_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unpacked_answer_would_exceed_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sabotaged twin: 31 kB arrive, and the bound counts those."""
 
     def count_only(answer: httpx.Response) -> None:

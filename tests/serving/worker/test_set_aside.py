@@ -135,7 +135,7 @@ class TestSetAside:
         monkeypatch.setattr(score_dirty, "build_panel", build)
         return bad
 
-    def test_it_is_alone_and_is_tried_again_when_it_changes_or_is_put_back(
+    def test_a_broken_record_is_set_aside_until_it_changes_or_is_put_back(
         self, store: Store, worker: Worker, broken: set[str]
     ) -> None:
         broken |= {"lead_70", "lead_73"}

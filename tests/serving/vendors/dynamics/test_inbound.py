@@ -83,7 +83,7 @@ class TestParse:
             ("change", "lastonholdtime", "2025-12-01T00:00:00Z"),
         ]
 
-    def test_a_value_of_several_is_none_of_ours(self) -> None:
+    def test_an_attribute_with_several_values_is_skipped(self) -> None:
         assert parse(changed(LEAD, {"new_tags": [choice(1), choice(2)], "new_when": "/Date(9999999999999999)/"})) == [
             None,
             None,
@@ -122,25 +122,25 @@ class TestParse:
         assert [(event.object_id, event.value) for event in events if event] == [(guid(n), str(n)) for n in range(3)]
         assert len({event.dedupe for event in events if event}) == 3
 
-    def test_one_that_is_too_large_says_which_record_is_to_be_read(self) -> None:
+    def test_a_truncated_message_names_the_record_to_read(self) -> None:
         for message in ("Update", "Create", "Merge"):
             (event,) = parse(context(message, LEAD, None))
             assert event is not None
             assert (event.effect, event.object_id, event.property, event.truncated) == ("change", LEAD, None, True)
 
-    def test_a_deletion_that_is_too_large_is_a_deletion(self) -> None:
+    def test_a_truncated_deletion_is_still_a_deletion(self) -> None:
         (event,) = parse(context("Delete", LEAD, None))
         assert event is not None
         assert (event.effect, event.object_id, event.truncated) == ("delete", LEAD, False)
 
-    def test_two_updates_in_one_synchronous_request_are_two(self) -> None:
+    def test_two_updates_in_one_request_are_both_kept(self) -> None:
         """They have one correlation and no operation; the other attempt of each is the same bytes."""
         first, second = (changed(LEAD, {"subject": s}, OperationId=NOBODY, Mode=0) for s in ("a", "b"))
         keys = [event.dedupe for content in (first, first, second) for event in parse(content) if event]
         assert keys[0] == keys[1] != keys[2]
 
     @pytest.mark.parametrize("stamp", ["/Date(-62135596800000)/", "2025-12-01", None, 5, "/Date(x)/"])
-    def test_a_time_that_is_none_is_its_arrival(self, stamp: object) -> None:
+    def test_an_invalid_time_is_left_to_the_arrival(self, stamp: object) -> None:
         (event,) = parse({**changed(LEAD, {"subject": "x"}), "OperationCreatedOn": stamp})
         assert event is not None
         assert event.occurred_at_us is None
@@ -160,7 +160,7 @@ class TestParse:
             context("Update", LEAD, {"Target": {"Id": LEAD, "Attributes": [5, {"key": 5}]}}),
         ],
     )
-    def test_what_we_have_no_use_for_is_none(self, content: dict[str, Any]) -> None:
+    def test_an_unusable_event_is_none(self, content: dict[str, Any]) -> None:
         assert parse(content) == [None]
 
     @pytest.mark.parametrize(
@@ -173,11 +173,11 @@ class TestParse:
             {"MessageName": "Update", "OrganizationId": NOBODY},
         ],
     )
-    def test_what_is_no_context(self, content: object) -> None:
+    def test_a_body_of_another_format_is_refused(self, content: object) -> None:
         with pytest.raises(ValueError, match=r"RemoteExecutionContext|OrganizationId"):
             VENDOR.parse(Delivery("POST", PUBLIC, {}, json.dumps(content).encode()))
 
-    def test_depth_without_end_is_no_context(self) -> None:
+    def test_endless_nesting_is_refused(self) -> None:
         with pytest.raises(ValueError, match="nested"):
             VENDOR.parse(Delivery("POST", PUBLIC, {}, b'{"a":' * 200_000))
 
@@ -197,7 +197,7 @@ class TestThroughTheApi:
             rows = connection.execute(select(inbox.c.object_id, inbox.c.property, inbox.c.state).order_by(inbox.c.id))
             return [(row[0], row[1], row[2]) for row in rows]
 
-    def test_a_cut_one_is_kept_for_reading_and_once(self, door: Door) -> None:
+    def test_a_truncated_event_is_stored_once_for_reading(self, door: Door) -> None:
         for _ in range(2):
             assert self.post(door, context("Update", LEAD, None)) == 204
         assert self.states(door) == [(LEAD, None, "cut")]

@@ -54,7 +54,7 @@ def sender(config: WriteBack) -> Iterator[Dynamics]:
 
 
 class TestBatch:
-    def test_values_are_of_their_own_kind_and_cannot_end_a_part(self, sender: Dynamics, crm: FakeDataverse) -> None:
+    def test_values_keep_their_types_and_cannot_end_a_part(self, sender: Dynamics, crm: FakeDataverse) -> None:
         assert sender.send([write(1), write(2, score=None, band=None)]) == [WriteResult("sent")] * 2
         rest = {"new_probability": 0.43, "new_reasons": "Because.\n--batch_x--\r\n\nÜnd so."}
         assert crm.values == {
@@ -117,21 +117,19 @@ class TestBatch:
             ("multipart/mixed; boundary=a", b"--a\r\nContent-Transfer-Encoding: base64\r\n\r\n!!\r\n--a--"),
         ],
     )
-    def test_an_answer_that_is_none_is_tried_again(
-        self, sender: Dynamics, crm: FakeDataverse, kind: str, body: bytes
-    ) -> None:
+    def test_a_malformed_answer_is_retried(self, sender: Dynamics, crm: FakeDataverse, kind: str, body: bytes) -> None:
         crm.misbehave = lambda _call: (200, {"content-type": kind}, body)
         with pytest.raises(CallFailed, match="description"):
             sender.send([write(1), write(2)])
 
-    def test_an_error_in_words_of_its_own_is_not_repeated(self, sender: Dynamics, crm: FakeDataverse) -> None:
+    def test_an_unknown_error_code_is_not_repeated(self, sender: Dynamics, crm: FakeDataverse) -> None:
         part = b'--a\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 400 x\r\n\r\n{"error": {"code": "of a person: Anna"}}\r\n--a--'
         crm.misbehave = lambda _call: (200, {"content-type": "multipart/mixed; boundary=a"}, part)
         assert sender.send([write(1)]) == [WriteResult("dead", "HTTP 400")]
 
 
 class TestPace:
-    def test_what_is_said_for_one_rests_the_connection(self, tmp_path: Path, crm: FakeDataverse) -> None:
+    def test_a_wait_for_one_record_pauses_the_connection(self, tmp_path: Path, crm: FakeDataverse) -> None:
         vendor = next(v for v in VENDORS if v.name == "dynamics")
         store = new_store(tmp_path)
         conf = connection_to(vendor, crm)
@@ -194,7 +192,7 @@ class TestTheFake:
         with pytest.raises((ValueError, email.errors.MessageError)):
             read_batch(KIND, GOOD.replace(old, new))
 
-    def test_it_refuses_a_sender_with_lines_of_its_own(
+    def test_the_fake_refuses_bare_line_feeds(
         self, crm: FakeDataverse, sender: Dynamics, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         part = Dynamics._part

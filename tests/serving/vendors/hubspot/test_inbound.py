@@ -115,7 +115,7 @@ class TestVerify:
     def test_a_malformed_signature_is_refused_without_an_error(self, signature: str | None) -> None:
         assert not VENDOR.verify(delivery(signature), [SECRET], NOW)
 
-    def test_a_thousand_mutations_and_none_is_accepted(self) -> None:
+    def test_no_mutation_is_accepted(self) -> None:
         rng, good, accepted = random.Random(7), signed(), 0
         for _ in range(1000):
             chars = list(good)
@@ -208,7 +208,7 @@ class TestParse:
             {"subscriptionType": "object.creation", "objectTypeId": "0-99"},
         ],
     )
-    def test_what_we_have_no_use_for_is_none(self, changed: dict[str, object]) -> None:
+    def test_an_unusable_event_is_none(self, changed: dict[str, object]) -> None:
         assert one(**changed) is None
 
     def test_deleting_and_forgetting(self) -> None:
@@ -246,7 +246,7 @@ class TestParse:
         assert parse(b'[{"subscriptionType": "contact.merge", "objectId": 9, "occurredAt": 5}]') == [None]
 
     @pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"[NaN]", b"\xff", b'[{"a":1,"a":2}]', b"[" * 100_000])
-    def test_what_is_no_list_of_events(self, body: bytes) -> None:
+    def test_a_body_of_another_format_is_refused(self, body: bytes) -> None:
         with pytest.raises(ValueError, match=r"."):
             parse(body)
 
@@ -272,7 +272,7 @@ class TestOlderSignatures:
         assert VENDOR.verify(older("v2", self.V2), [SECRET], NOW, True)
         assert VENDOR.verify(older("v2", self.V2_GET, b"", "GET"), [SECRET], NOW, True)
 
-    def test_only_where_the_connection_asks_for_them(self) -> None:
+    def test_older_signatures_are_accepted_only_where_the_connection_asks(self) -> None:
         assert not VENDOR.verify(older("v2", self.V2), [SECRET], NOW)
 
     def test_one_version_does_not_pass_for_another(self) -> None:
@@ -285,7 +285,7 @@ class TestOlderSignatures:
         assert not VENDOR.verify(bad, [SECRET], NOW, True)
 
     @pytest.mark.parametrize("version", ["v1", "v2"])
-    def test_a_thousand_mutations_and_none_is_accepted(self, version: str) -> None:
+    def test_no_mutation_is_accepted(self, version: str) -> None:
         rng = random.Random(8)
         good = Signature.get_signature(SECRET, BODY.decode(), version, URI, "POST")
         assert VENDOR.verify(older(version, good), [SECRET], NOW, True)

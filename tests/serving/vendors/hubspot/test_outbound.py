@@ -75,7 +75,7 @@ class TestSend:
         "body",
         [b"<html>", b"[]", b"5", b'{"results": 5}', b'{"results": [{}]}', b'{"errors": [5]}', b'{"results": [5]}'],
     )
-    def test_an_answer_that_is_none_is_tried_again(self, sender: Answering, body: bytes) -> None:
+    def test_a_malformed_answer_is_retried(self, sender: Answering, body: bytes) -> None:
         sender.answer = httpx.Response(200, content=body)
         with pytest.raises(CallFailed, match="description"):
             sender.send([write(1)])

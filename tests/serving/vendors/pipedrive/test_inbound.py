@@ -116,7 +116,7 @@ class TestParse:
             {"value": []},
         ],
     )
-    def test_several_values_are_none(self, held: Any) -> None:
+    def test_a_field_with_several_values_is_skipped(self, held: Any) -> None:
         assert told(event("change", "lead", LEAD, {"value": held}, {"value": 1})) == [None]
 
     def test_a_custom_field_that_was_emptied_is_left_out_and_an_unknown_one_is_not_guessed(self) -> None:
@@ -128,7 +128,7 @@ class TestParse:
     def test_a_deletion(self) -> None:
         assert told(event("delete", "lead", LEAD, None, {"title": "x"})) == [("delete", LEAD, None, None)]
 
-    def test_a_merge_is_a_delete_and_a_change_and_either_half_tells_it(self) -> None:
+    def test_a_merge_is_known_from_either_of_its_two_webhooks(self) -> None:
         gone = parse(event("delete", "person", "9", None, PERSON, merged_to_id="8"))
         kept = parse(
             event(
@@ -167,7 +167,7 @@ class TestParse:
         for other in ({"id": "x"}, {"timestamp": "2025-12-01T00:00:01Z"}, {"company_id": "2"}, {"entity_id": "5"}):
             assert not set(keys(**other)) & set(first)
 
-    def test_of_a_user_the_correlation_tells_events_apart(self) -> None:
+    def test_events_of_a_user_are_told_apart_by_correlation(self) -> None:
         def key(**meta: Any) -> Any:
             return parse(
                 event(
@@ -233,7 +233,7 @@ class TestParse:
             {"entity_id": "\u0667"},
         ],
     )
-    def test_an_event_that_nobody_can_use_is_none(self, meta: dict[str, Any]) -> None:
+    def test_an_unusable_event_is_none(self, meta: dict[str, Any]) -> None:
         assert parse({**event("change", "lead", LEAD, {"a": 1}, {"a": 2}, **meta)}) == [None]
 
     @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ class TestParse:
             (event("change", "lead", LEAD, {}, company_id=[7]), "company_id"),
         ],
     )
-    def test_what_is_no_webhook_of_version_2(self, content: Any, why: str) -> None:
+    def test_a_webhook_of_another_version_is_refused(self, content: Any, why: str) -> None:
         with pytest.raises(ValueError, match=why):
             parse(content)
 
@@ -301,7 +301,7 @@ class TestThroughTheDoor:
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Basic ")
 
-    def test_two_logins_are_none(self, door: Door) -> None:
+    def test_two_logins_are_refused(self, door: Door) -> None:
         right = door.headers()["authorization"].encode()
         for two in ([right, right], [right, b"Basic eDp5"], [b"Basic eDp5", right]):
             headers = [(b"authorization", value) for value in two]

@@ -147,7 +147,7 @@ class TestThoseWhoMeanHarm:
         assert door.post({}, ATTACKS[name].encode("utf-8", "surrogateescape")) == 400
         assert door.stored() == 0
 
-    def test_what_they_begin_from_is_accepted(self, door: Door) -> None:
+    def test_the_unchanged_message_is_accepted(self, door: Door) -> None:
         """The twin of the attacks: it is they that are refused, not everything."""
         assert door.post({}, GOOD.encode()) == 200
         assert door.stored() == 1
@@ -218,10 +218,10 @@ class TestParse:
             ("<sf:Industry>\u00fc</sf:Industry>", "<sf:Address><sf:city>x</sf:city></sf:Address>"),
         ],
     )
-    def test_what_we_have_no_use_for_is_none(self, old: str, new: str) -> None:
+    def test_an_unusable_event_is_none(self, old: str, new: str) -> None:
         assert parse(old, new) == [None]
 
-    def test_a_time_that_is_none_is_no_time(self) -> None:
+    def test_an_invalid_time_is_left_out(self) -> None:
         (event,) = parse("2025-12-01T00:00:00.000Z", "soon")
         assert event is not None
         assert event.occurred_at_us is None

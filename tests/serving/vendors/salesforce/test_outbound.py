@@ -62,7 +62,7 @@ def sender(config: WriteBack) -> Iterator[Salesforce]:
 
 
 class TestRows:
-    def test_values_are_of_their_own_kind(self, sender: Salesforce, crm: FakeSalesforce) -> None:
+    def test_values_keep_their_types(self, sender: Salesforce, crm: FakeSalesforce) -> None:
         assert sender.send([write(1), write(2, score=None, band=None)]) == [WriteResult("sent")] * 2
         rest = {"Fit_Probability__c": 0.43, "Fit_Reasons__c": "Because.\nÜnd so.", "Fit_At__c": "2026-01-02T06:00:00Z"}
         assert crm.values == {
@@ -103,7 +103,7 @@ class TestRows:
         "rows",
         [[], {}, [{"success": True}] * 3, [{"success": False}, {}], [5, 5], [{"success": False, "errors": [{}]}] * 2],
     )
-    def test_an_answer_that_is_none_is_tried_again(self, sender: Salesforce, crm: FakeSalesforce, rows: object) -> None:
+    def test_a_malformed_answer_is_retried(self, sender: Salesforce, crm: FakeSalesforce, rows: object) -> None:
         crm.misbehave = lambda _call: (200, {}, json.dumps(rows).encode())
         with pytest.raises(CallFailed, match="description"):
             sender.send([write(1), write(2)])
@@ -144,7 +144,7 @@ class TestSimpleSalesforce:
                 theirs.restful("composite/sobjects", method="PATCH", json={"allOrNone": False, "records": records})
             theirs.session.close()
 
-    def test_a_certificate_that_nobody_vouches_for_is_refused(self, tmp_path: Path, config: WriteBack) -> None:
+    def test_an_untrusted_certificate_is_refused(self, tmp_path: Path, config: WriteBack) -> None:
         with fake_salesforce(certificate=certificate(tmp_path, "localhost")) as crm:
             sender = Salesforce(replace(config, url=local(crm)))
             with pytest.raises(CallFailed, match=httpx.ConnectError.__name__):

@@ -132,7 +132,7 @@ def test_every_attempt_has_the_same_id_and_body(customer: Customer) -> None:
 @pytest.mark.parametrize(
     "address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1", "fd00::1", "100.64.0.1"]
 )
-def test_a_name_that_leads_into_our_own_network_is_refused(customer: Customer, address: str) -> None:
+def test_a_name_that_resolves_into_our_network_is_refused(customer: Customer, address: str) -> None:
     with pytest.raises(CallFailed):
         callback(customer, Names([address]), ()).send([WRITE])
     with pytest.raises(CallFailed):
@@ -140,14 +140,14 @@ def test_a_name_that_leads_into_our_own_network_is_refused(customer: Customer, a
     assert customer.got == []
 
 
-def test_the_name_is_asked_for_once_so_that_it_cannot_answer_differently(customer: Customer) -> None:
+def test_the_name_is_resolved_once(customer: Customer) -> None:
     names = Names(["127.0.0.1"], ["10.0.0.1"])
     callback(customer, names).send([WRITE])
     assert names.asked == 1
     assert len(customer.got) == 1
 
 
-def test_a_redirect_is_followed_by_nobody(customer: Customer) -> None:
+def test_a_redirect_is_not_followed(customer: Customer) -> None:
     customer.status, customer.location = 302, f"https://{HOST}:{customer.port}/elsewhere"
     with pytest.raises(CallRefused):
         callback(customer, Names(["127.0.0.1"])).send([WRITE])
@@ -160,14 +160,14 @@ def test_the_certificate_must_be_the_hosts(tmp_path: Path) -> None:
     assert other.got == []
 
 
-def test_an_address_in_the_place_of_a_name_is_looked_at_too(customer: Customer) -> None:
+def test_an_address_instead_of_a_name_is_checked_too(customer: Customer) -> None:
     config = WriteBack("on", {}, url=f"https://127.0.0.1:{customer.port}/", token=SECRET, ca_file=customer.ca_file)
     with pytest.raises(CallFailed):
         Callback(config).send([WRITE])
     assert customer.got == []
 
 
-def test_a_transport_that_does_not_look_would_get_through(customer: Customer) -> None:
+def test_without_the_address_check_the_call_gets_through(customer: Customer) -> None:
     """The sabotaged twin: allowed to go everywhere, the same call arrives."""
     everywhere = (str(ipaddress.ip_network("0.0.0.0/0")), str(ipaddress.ip_network("::/0")))
     callback(customer, Names(["127.0.0.1"]), everywhere).send([WRITE])
