@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from features.signals.signal import Phrase, Signal
+from features.signals.signal import Phrase, Signal, Unit
 from models.scorer.scorer import Scorer
 from serving.decisions.earlier_rows import Old
 from serving.score_change.attribution import split
@@ -19,17 +19,8 @@ AGE, LAST, WINDOW = "age_days", "days_since_visit", "visits_28d"
 
 
 def signals() -> list[Signal]:
-    def number(name: str, unit: str, window: str) -> Signal:
-        return Signal(
-            name,
-            "usage",
-            unit,
-            window,
-            "never",
-            name,
-            Phrase("It is {value}."),
-            by_clock=True,  # type: ignore[arg-type]
-        )
+    def number(name: str, unit: Unit, window: str) -> Signal:
+        return Signal(name, "usage", unit, window, "never", name, Phrase("It is {value}."), by_clock=True)
 
     clocked = [
         number(AGE, "days", "before as_of"),
