@@ -1,6 +1,6 @@
-"""MLflow writes down where its files are as absolute paths. Those of a home follow the home when it is moved or copied.
+"""Rewrites MLflow's absolute artifact paths when a home was moved or copied.
 
-Without that a copied home writes its runs into the folder of the old one, and reads them there.
+MLflow stores absolute paths: without this a copied home reads and writes the files of the old one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _COLUMNS = (
 
 
 def follow(database: Path, home: Path, experiment: str) -> None:
-    """Rewrite the places of an experiment's files to `home`/mlruns, where they say another home. Repeating it changes nothing.
+    """Rewrite the artifact paths of an experiment to `home`/mlruns where they name another home. Repeating it changes nothing.
 
     A registry that is not in the home, or whose files are in a bucket, is left alone. Raises `UserMistake` when the database was
     copied without its files.

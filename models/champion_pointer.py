@@ -1,6 +1,6 @@
-"""Which scorer is live: one small file per model, replaced whole under a lock. No registry is asked.
+"""The champion pointer: one small file per model that names the live scorer, replaced atomically under a lock.
 
-What it says is kept in a second file too: one that is damaged takes no score away, at a start of the API least of all.
+Reading it needs no registry. A copy is kept beside it, so that the API starts even when the pointer is damaged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from models.scorer.verdict import require_not_refused
 NAME = "champion.json"
 COPY = "champion.copy.json"
 LOCK_SECONDS = 120.0
-"""A promotion loads and verifies one scorer: seconds."""
+"""How long a second promotion waits. One promotion takes a few seconds: it loads and verifies one scorer."""
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ def read_pointer(home: Path, model: str) -> Pointer | None:
 
 
 def read_copy(home: Path, model: str) -> Pointer | None:
-    """What the pointer of a model said when it was last written, for when it is damaged; None when nobody knows."""
+    """The copy of a model's pointer, for when the pointer is damaged; None when the copy is missing or damaged too."""
     try:
         return _read(folder(home, model), COPY)
     except (OSError, ValueError):
@@ -130,7 +130,7 @@ def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Point
         model=loaded.spec.model, version=version, sha256=loaded.sha256, path=name, promoted_at=now, previous=previous
     )
     content = msgspec.json.format(msgspec.json.encode(entry))
-    for kept_as in (NAME, COPY):  # the copy second: it never tells of what was not put live
+    for kept_as in (NAME, COPY):  # the copy second: it never names a scorer that was not put live
         atomic_files.write_bytes(where / kept_as, content)
     found = read_pointer(home, model)
     assert found is not None

@@ -24,18 +24,19 @@ class Gates:
     """Fewest rows with the outcome, in training and again in the test period a quarter of it."""
     min_negatives: int = 40
     min_auc: float = 0.55
-    """Lowest lower end of the 95 % interval of ROC AUC is 0.5; this is the lowest AUC itself."""
+    """Lowest ROC AUC. The lower end of its 95 % interval must lie above 0.5 as well."""
     max_calibration_error: float = 0.05
-    """Mean distance of predicted and observed rate over 10 equal-count bins, unless inside the band of a perfect model."""
+    """Largest mean distance of predicted and observed rate over 10 bins of equal count. An error that a perfectly calibrated model
+    of this size can show passes too."""
     max_calibration_share: float = 0.3
-    """And at most this share of the observed rate: an error of 0.03 is little at a rate of 0.4, and half of everything at 0.06."""
+    """Largest calibration error as a share of the observed rate: 0.03 is little at a rate of 0.4, and much at 0.06."""
     max_segment_error: float = 0.10
     """As `max_calibration_error`, within each large segment."""
     max_segment_share: float = 0.5
     """As `max_calibration_share`, within each large segment."""
     min_segment_rows: int = 200
     beat_rule: bool = True
-    """AUC above that of the best one-column rule beyond noise, whatever the rule reaches."""
+    """Whether the AUC must lie above that of the best one-column rule, beyond noise, however good the rule is."""
     min_selection_ratio: float = 0.8
     """Lowest selection rate of a group of the segments over that of all others (the four-fifths rule, 29 CFR 1607.4 D)."""
     selection_reasons: Mapping[str, str] = field(default_factory=dict)
@@ -46,26 +47,28 @@ class Gates:
 
 @dataclass(frozen=True)
 class Watch:
-    """From when on someone should look at a model that serves. Noise alone reaches none of these limits: each is also held
-    to what chance does."""
+    """Limits of `training monitor`: beyond one of them someone should look at the live model.
+
+    A difference that chance explains raises no alarm, whatever the limit.
+    """
 
     max_psi: float = 0.25
     """Population stability index of a signal, or of the score, against training: 0.1 is a shift, 0.25 a large one
     (Siddiqi, 2006, "Credit Risk Scorecards")."""
     min_weight: float = 0.03
-    """Share (0 to 1) of the effects of all signals from which on a signal's own drift counts."""
+    """Drift of a signal counts when the signal has at least this share (0 to 1) of the effects of all signals."""
     max_new_words: float = 0.05
-    """Rise of the share of entities whose word is none that the model knows."""
+    """Largest rise of the share of entities whose word the model does not know."""
     max_outside: float = 0.05
-    """Share of the entities whose number lies outside the range of training."""
+    """Largest share of entities whose number lies outside the range of training."""
     max_missing_rise: float = 0.10
-    """Rise of the share of entities without a value."""
+    """Largest rise of the share of entities without a value."""
     max_ratio: float = 1.25
     """Observed outcomes over expected ones, or the reverse."""
     min_expected: float = 10.0
     """Fewest expected outcomes of a band that is held to this."""
     max_auc_loss: float = 0.03
-    """AUC that came true below the one that the probabilities promised, or promised below the judged one."""
+    """Largest loss of AUC: observed below estimated, or estimated below the lower end of what was judged."""
     max_silent_days: float = 7.0
     """Days between the newest row of the source and `as_of`."""
 
@@ -87,7 +90,7 @@ class Retention:
 
     @property
     def accept_rate(self) -> float:
-        """Share of those acted upon in time that the act turns, 0 to 1."""
+        """Share (0 to 1) of the accounts about to leave that stay when somebody acts in time."""
         return self.accept_alpha / (self.accept_alpha + self.accept_beta)
 
 
@@ -150,7 +153,7 @@ class Model:
     population: Population = EVERYBODY
     """The part of the eligible that it is for: `where("plan").is_in("enterprise")` (`models.population`)."""
     exclude: tuple[str, ...] = ()
-    """Signals that it must not have, though its themes and the source offer them: constant, unwanted, or knowing the outcome."""
+    """Signals to leave out although themes and source offer them: constant, unwanted, or leaking the outcome."""
     free: tuple[str, ...] = ()
     """Signals whose direction is left to the data although the catalog knows one for the relationship."""
     bands: tuple[tuple[str, int], ...] = (("high", 90), ("medium", 70), ("low", 1))
@@ -159,8 +162,8 @@ class Model:
     grid_days: int = 28
     """Days between the dates at which it is trained and judged."""
     lead_days: int | None = None
-    """None: entities are observed on the calendar grid. A number: each once per term, so many days before its renewal as
-    known then (up to 6 more, on the weekly grid), so that there is still time to act. The horizon must reach past it."""
+    """When entities are observed. None: on the calendar grid. A number: once per contract term, this many days (up to 6 more, on
+    the weekly grid) before the renewal as known then, so that there is time to act. The horizon must reach past the renewal."""
     warm_up_days: int = 84
     """History that an entity's windows need before the first of those dates."""
     segments: tuple[str, ...] = ()
@@ -215,7 +218,7 @@ class Model:
 
 
 def _is(given: object, kind: type) -> bool:
-    """A file of a model may say anything, whatever the types of the fields are."""
+    """`isinstance`, hidden from the type checker: a model's file may hold anything in any field."""
     return isinstance(given, kind)
 
 

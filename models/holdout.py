@@ -1,6 +1,6 @@
-"""Who is left untouched on purpose: the same entities for ever, whatever their score and whoever asks.
+"""The holdout: a fixed random share of a model's entities that nobody acts upon, whatever their score.
 
-A saved account looks like a wrong prediction. Only entities that nobody acts upon by design show what the score is worth
+An account that was saved looks like a wrong prediction. Only entities that nobody acts upon show how good the scores are,
 and what acting does.
 """
 

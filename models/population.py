@@ -21,7 +21,7 @@ from models import population_faults
 from models.condition import Condition, Op, Value
 
 OUTSIDE = "outside_population"
-"""What `eligibility` says of those who are eligible, and outside the model's population."""
+"""The value of `eligibility` for entities that are eligible and outside the model's population."""
 
 
 class Population(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class Population(msgspec.Struct, frozen=True):
 
     conditions: tuple[Condition, ...] = ()
     code: ClassVar[str] = OUTSIDE
-    """What `eligibility` says of who is outside."""
+    """The value of `eligibility` for entities outside."""
 
     def __bool__(self) -> bool:
         return bool(self.conditions)
@@ -61,7 +61,7 @@ class Population(msgspec.Struct, frozen=True):
         return reduce(np.logical_and, each, np.ones(rows, dtype=bool))
 
     def narrow(self, status: Any, columns: Any) -> Any:
-        """(n,) Arrow texts: why there is no score, `outside_population` in the place of `eligible` for who is not in it."""
+        """(n,) Arrow texts: `status` (eligible, or why there is no score) with `outside_population` for eligible entities that are not in it."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -88,7 +88,7 @@ class Population(msgspec.Struct, frozen=True):
         return population_faults.unreadable(model, entity, self.conditions, signals)
 
     def unknown_words(self, model: str, columns: Any) -> list[Fault]:
-        """Words that it names and no row of these columns has: a slip of the pen would leave nobody in it, or somebody out."""
+        """Faults for words that no row of these columns has: a typing mistake would silently leave entities out."""
         return population_faults.unknown_words(model, self.conditions, columns)
 
     def why_not(self, values: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What may be wrong with a stated population: each fault with the model's file, the field, the rule and the next step."""
+"""Validates a model's population; each fault names the model's file, the field, the rule and the next step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FLAG, _LIMIT, _LIST = ("is_true", "is_false"), ("at_least", "at_most"), ("in", 
 
 
 def place(model: str, signal: str) -> str:
-    """Where it stands: the model's file, the field, the signal."""
+    """The place of a fault: the model's file, the field, the signal."""
     return f"models/{model.replace('-', '_')}.py, field population, {signal or 'a condition'}"
 
 
@@ -45,7 +45,7 @@ def malformed(model: str, conditions: Sequence[Condition]) -> list[Fault]:
 
 
 def unreadable(model: str, entity: Entity, conditions: Sequence[Condition], signals: Sequence[Signal]) -> list[Fault]:
-    """What the signals of a source do not bear: names that none has, words of a number, numbers of a word."""
+    """Conditions that do not fit the signals of a source: unknown names, texts for a number, numbers for a category."""
     offered, found = {signal.name: signal for signal in signals}, malformed(model, conditions)
     for condition in conditions if not found else ():
         where, signal = place(model, condition.signal), offered.get(condition.signal)
@@ -56,8 +56,13 @@ def unreadable(model: str, entity: Entity, conditions: Sequence[Condition], sign
         fits = {"category": condition.of_words, "flag": condition.op in _FLAG, "number": condition.op not in _FLAG}
         if not fits[kinds] or (kinds == "number" and condition.of_words):
             found.append(
-                Fault(where=where, found=f"{condition.op} of {_shown(condition.values)}", rule=_RULES[kinds], next_step=_STEPS[kinds].format(signal.name))
-            )  # fmt: skip
+                Fault(
+                    where=where,
+                    found=f"{condition.op} of {_shown(condition.values)}",
+                    rule=_RULES[kinds],
+                    next_step=_STEPS[kinds].format(signal.name),
+                )
+            )
     return found
 
 
@@ -104,9 +109,11 @@ def _no_signal(model: str, entity: Entity, name: str, signals: Sequence[Signal])
     said = f"a column of {table}, and no signal" if canonical else "no signal of the source is called so"
     step = f"write one of {', '.join(near)}" if near else "write the name of a signal (python -m features catalog)"
     return Fault(
-        where=place(model, name), found=said, rule="a population is stated over signals that the source offers",
+        where=place(model, name),
+        found=said,
+        rule="a population is stated over signals that the source offers",
         next_step=f"{step}; a column of {table}.sql beyond the canonical ones is a signal too",
-    )  # fmt: skip
+    )
 
 
 def _shown(values: Sequence[object]) -> str:

@@ -1,4 +1,4 @@
-"""The scorer as MLflow's users know it: `mlflow models serve` and `mlflow.pyfunc.spark_udf` on our models.
+"""MLflow's pyfunc wrapper of a scorer, for `mlflow models serve` and `mlflow.pyfunc.spark_udf`.
 
 MLflow runs this file when it loads a registered version (models from code). Our own serving never does.
 """

@@ -1,4 +1,4 @@
-"""The MLflow registry: runs, versions and aliases. MLflow is imported here alone, and only when a function is called."""
+"""The MLflow registry: runs, versions and aliases. Only this module imports MLflow, and only when a function is called."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from models.scorer.verdict import MARK, refused
 EXPERIMENT = "accountscore"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 _OTHER_VERSION = re.compile("out-of-date database schema|Can't locate revision")
-"""What MLflow, or alembic in it, says of a database that another version wrote."""
+"""The error text of MLflow or alembic for a database that another version wrote."""
 _UNWRITABLE = re.compile("attempt to write a readonly database|unable to open database file")
-"""What SQLite says, through whatever raised it."""
+"""SQLite's error text for a file that cannot be written."""
 _PACKAGES = Path(__file__).parents[1]
 
 
@@ -47,7 +47,7 @@ class Version:
 
 @contextlib.contextmanager
 def _mlflow(settings: Settings) -> Iterator[Any]:
-    """MLflow, pointed at the settings' store and kept from talking."""
+    """MLflow with the settings' tracking store, its log lines and warnings switched off."""
     # Read at import: no telemetry, no tips, no progress bars for a file of a few kilobytes.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -94,7 +94,7 @@ def _mlflow(settings: Settings) -> Iterator[Any]:
 
 
 def require_writable(settings: Settings) -> None:
-    """Raises `UserMistake` when the home, or a registry that is a file, cannot be written: to be asked before a model is learnt or put live."""
+    """Raises `UserMistake` when the home, or a registry that is a file, cannot be written. Call it before learning or promoting."""
     settings.require_home()
     file = file_of(settings)
     if file is not None:

@@ -98,9 +98,20 @@ def tune(
 
 
 def _fit(
-    model: str, source: str, data: Path | None, budget: float, trials: int | None, seed: int, since: str | None,
-    capacity: str | None, engine: str, as_json: bool, exclude: list[str] | None, brief: bool, thorough: bool = False,
-) -> None:  # fmt: skip
+    model: str,
+    source: str,
+    data: Path | None,
+    budget: float,
+    trials: int | None,
+    seed: int,
+    since: str | None,
+    capacity: str | None,
+    engine: str,
+    as_json: bool,
+    exclude: list[str] | None,
+    brief: bool,
+    thorough: bool = False,
+) -> None:
     from training.console import learnt, learnt_in_brief
     from training.fit import fit_source
 

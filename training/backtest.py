@@ -1,8 +1,7 @@
-"""Had this been live at each of the last months: what would the list have caught?
+"""Backtest: replays a model over past months and counts what its list would have caught.
 
-At each moment the model is learnt anew, search and choice included, from the rows whose outcome was known then (window and
-grace over), and makes its list of those observed at that moment. The signals are as of each date anyway. What the outcome
-turned out to be is used to count only.
+At each moment the model is learnt anew, with search and choice, from the rows whose outcome was known by then, and ranks the
+rows observed at that moment. The later outcomes are used for counting only.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ TRIALS = 4
 
 @dataclass(frozen=True)
 class Moment:
-    """One list: who was on it, by the model and by the best one-column rule, and what came true."""
+    """One replayed list: the rows of its moment, which of them the model and the best one-column rule put on it, and the outcomes."""
 
     as_of: dt.date
     learnt_from: int
@@ -180,9 +179,16 @@ def _list(
     rule = rules.best_rule(rows.x[both], rows.categories, rows.y[both], rows.group[both], fitted)
     ranking = rules.ranked(rows.x[both][:, rule.place], rule, rows.y[both], fitted)
     return Moment(
-        from_us(int(rows.time[now].min())).date(), len(past), rows.y[now], p, selected(p, share),
-        selected(ranking[len(known) :], share), rule.words(names), rows.group[now], rows.value[now],
-    )  # fmt: skip
+        from_us(int(rows.time[now].min())).date(),
+        len(past),
+        rows.y[now],
+        p,
+        selected(p, share),
+        selected(ranking[len(known) :], share),
+        rule.words(names),
+        rows.group[now],
+        rows.value[now],
+    )
 
 
 def line(moment: Moment) -> dict[str, object]:

@@ -1,7 +1,8 @@
-"""How many rows a budget of seconds allows to learn from: estimated from this machine's own speed before the work begins.
+"""Limits the rows to learn from to what a time budget allows, estimated from this machine's own speed.
 
-What must be done whatever the budget (the penalties, one trial of trees, the bags that judge and are handed over) costs time in
-proportion to the rows. Where all rows would take more than `PLANNED` of the budget, whole accounts are left out by lot.
+Some fits are needed whatever the budget: the penalties, one trial of trees, and the bags that judge and are handed over. Their
+time grows with the rows. Where it would be more than `PLANNED` of the budget, accounts are left out at random, each with all its
+rows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from training.splits import Split
 PLANNED = 0.75
 """Share of the budget for what must be done; the rest is for the search and for judging."""
 FEWEST_ROWS = 1_000
-"""Fewer say nothing: with a budget that is smaller still, so many are learnt from all the same."""
+"""Least rows to learn from, however small the budget is."""
 PROBE_ROWS = 2_000
 PROBE_TREES = 10
 NEWTON_STEPS, MORE_STEPS = 30, 10
@@ -100,7 +101,7 @@ def _speed(rows: Rows) -> tuple[float, float]:
 
 
 def _quickest(work: Callable[[], object], times: int = 3) -> float:
-    """Seconds of the quickest of a few runs: the others had to wait for somebody."""
+    """Seconds of the quickest of a few runs: the others shared the machine."""
     taken = []
     for _ in range(times):
         began = clock.monotonic()

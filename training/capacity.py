@@ -1,4 +1,4 @@
-"""How many can be acted upon: a share of the list, or a number in a time, as people say it."""
+"""Parses `--capacity`: the share of the list, or the number per day, week or month, that people can act upon."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Capacity:
 
 
 def parse(text: str) -> Capacity:
-    """A capacity as people say it; a day is a working day, five a week.
+    """A capacity from text: a share, a percentage or a rate; a day is a working day, five a week.
 
     Raises `UserMistake` for anything else.
 

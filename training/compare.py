@@ -101,9 +101,15 @@ def compare(
 
 
 def beside(
-    definition: Model, y: np.ndarray, p: np.ndarray, other: np.ndarray, group: np.ndarray, value: np.ndarray, capacity: float,
+    definition: Model,
+    y: np.ndarray,
+    p: np.ndarray,
+    other: np.ndarray,
+    group: np.ndarray,
+    value: np.ndarray,
+    capacity: float,
     seed: int = 0,
-) -> dict[str, object]:  # fmt: skip
+) -> dict[str, object]:
     """Both scores' measures, their paired differences with a verdict each, and how far they agree.
 
     `same_list` is the share of the one's list at capacity that is on the other's, `rank_correlation` Spearman's.

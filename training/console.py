@@ -1,4 +1,4 @@
-"""What a command found, for people: on stderr, the verdict and the path of the report last. stdout is for `--json`."""
+"""Prints reports for people on stderr, the verdict and the path of the report last. stdout is for `--json`."""
 
 from __future__ import annotations
 
@@ -141,9 +141,13 @@ def comparison(report: Report) -> None:
     one, other = report["version"], report["against"]
     names = (f"version {one['version']}", f"version {other['version']}")
     made = table(
-        "measure", *names, "difference (95 %)", "verdict", right=(*names, "difference (95 %)"),
+        "measure",
+        *names,
+        "difference (95 %)",
+        "verdict",
+        right=(*names, "difference (95 %)"),
         title=f"{report['model']} on {report['rows']:,} rows that neither learnt from",
-    )  # fmt: skip
+    )
     for name, found in report["differences"].items():
         mine, theirs = (report["metrics"][side][name]["value"] for side in ("version", "against"))
         known = METRICS.get(name, (name.replace("_", " "), ""))[0]
@@ -185,17 +189,30 @@ def replayed(report: Report) -> None:
     )
     for m in report["moments"]:
         add(
-            made, m["as_of"], f"{m['observed']:,}", f"{m['listed']:.0f}", f"{m['caught']:.0f} of {m['with_outcome']}",
-            f"{m['caught_by_rule']:.0f}", _percent(m["share_caught"]), _percent(m["precision"]), _share_of(m),
-        )  # fmt: skip
+            made,
+            m["as_of"],
+            f"{m['observed']:,}",
+            f"{m['listed']:.0f}",
+            f"{m['caught']:.0f} of {m['with_outcome']}",
+            f"{m['caught_by_rule']:.0f}",
+            _percent(m["share_caught"]),
+            _percent(m["precision"]),
+            _share_of(m),
+        )
     total = report["total"]
     made.add_section()
     share, precision = total.get("share_caught"), total.get("precision")
     add(
-        made, "all", f"{total['observed']:,}", f"{total['listed']:.0f}", f"{total['caught']:.0f} of {total['with_outcome']}",
-        f"{total['caught_by_rule']:.0f}", _percent(share and share["value"]), _percent(precision and precision["value"]),
+        made,
+        "all",
+        f"{total['observed']:,}",
+        f"{total['listed']:.0f}",
+        f"{total['caught']:.0f} of {total['with_outcome']}",
+        f"{total['caught_by_rule']:.0f}",
+        _percent(share and share["value"]),
+        _percent(precision and precision["value"]),
         _share_of(total),
-    )  # fmt: skip
+    )
     out = console()
     out.print(made)
     for note in report["notes"]:

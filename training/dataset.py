@@ -1,4 +1,4 @@
-"""Labelled rows in the shape that every candidate reads: one float matrix, categories as codes."""
+"""Labelled rows as every candidate reads them: one float matrix, categories as codes."""
 
 from __future__ import annotations
 

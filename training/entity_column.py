@@ -1,9 +1,8 @@
-"""Which column of a flat table names whom a row is about, and which other columns only name things.
+"""Finds the entity column of a flat table, and the other columns that are identifiers and no inputs.
 
-A number of an account is no input: a tree learns the accounts one by one, and their past outcomes with them. Nor are rows of
-one account independent, so that intervals and folds go by account where it comes again. Ids are known by their name, or by
-how their values repeat: in a table of snapshots each value comes once per moment, at regular distances, which values of a
-measure do not.
+An account number must not be an input: trees would learn the accounts and their past outcomes by heart. Rows of one account are
+not independent either, so that intervals and folds go by account. An identifier is recognised by its name, or by how its values
+repeat: in a table of snapshots each comes once per date, at regular distances; the values of a measure do not.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ ENTITIES = frozenset(
         "tenant",
     ]
 )
-"""Words for whom a row can be about; a column that is called so has their names or numbers."""
+"""Words for an entity; a column of such a name holds its identifiers."""
 PARTS = frozenset(
     ["contact", "contract", "deal", "household", "member", "opportunity", "person", "policy", "subscription"]
 )
@@ -50,18 +49,18 @@ IDS = frozenset(["id", "uuid", "guid", "key", "ref"])
 FEWEST_VALUES = 21
 """A column with fewer different values is taken for a code or a measure, whatever its name."""
 LEAST_EVIDENCE = 20.0
-"""Pairs of rows of one moment that would share a value by chance; none doing so then tells of an id."""
+"""Pairs of rows at one time that must be expected to share a value by chance; when hardly any does, the values are an id."""
 LEAST_GAPS = 50
 LEAST_NEAR = 0.1
 NEAR_SHARE = 0.2
-"""Distances between rows of one value that are below half of its usual one: so large a share of what dealing the values to the
-rows by lot gives (0.29 where times are continuous), which must itself be `LEAST_NEAR`, may there be of an id."""
+"""A gap between two rows of a value is short when it is below half of the value's median gap. Of an id, the share of short gaps is
+at most `NEAR_SHARE` of the share that values assigned at random have (0.29 with continuous times, at least `LEAST_NEAR`)."""
 FEWEST_STEADY = 5
 
 
 @dataclass(frozen=True)
 class Entities:
-    """Whom the rows are about."""
+    """The entity of each row, and the columns that are identifiers."""
 
     column: str | None
     """None when no column names them, or none of them comes again."""

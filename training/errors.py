@@ -33,6 +33,6 @@ class ChampionChanged(PromotionRefused):
 
 
 class SharedPopulation(PromotionRefused):
-    """Raised when another live model of the same outcome is for some of the same, or that cannot be told."""
+    """Raised when another live model of the outcome covers some of the same entities, or when that cannot be determined."""
 
     short = "another live model of its outcome is for some of the same"

@@ -1,4 +1,4 @@
-"""What is said of a model: its measures with intervals, what it is compared with, and its gates."""
+"""Judges a learnt model: measures with intervals, comparisons with champion, rule and base rate, and gates."""
 
 from __future__ import annotations
 
@@ -92,14 +92,24 @@ def judge(
     checked = gates.check(
         definition.gates,
         gates.Judged(
-            y=y, p=p, group=group, metrics=judged,
-            fitted_positives=int(fitted.sum()), fitted_negatives=int(len(fitted) - fitted.sum()),
+            y=y,
+            p=p,
+            group=group,
+            metrics=judged,
+            fitted_positives=int(fitted.sum()),
+            fitted_negatives=int(len(fitted) - fitted.sum()),
             held_back_auc=_held_back_auc(everything, learnt, seed),
-            rule=told, rule_auc=rule_auc.value, over_rule=over_rule,
-            over_champion=over_champion, no_champion=rival.note or "no champion to compare with",
-            level_shift=shift, segments=masks, findings=tuple(found), selection=selection,
+            rule=told,
+            rule_auc=rule_auc.value,
+            over_rule=over_rule,
+            over_champion=over_champion,
+            no_champion=rival.note or "no champion to compare with",
+            level_shift=shift,
+            segments=masks,
+            findings=tuple(found),
+            selection=selection,
         ),
-    )  # fmt: skip
+    )
     base = float(everything.y[learnt.rule_fitted].mean())
     beside = {"rule": measured(rates), "base_rate": measured(np.full(len(y), base))}
     if theirs is not None:

@@ -140,9 +140,16 @@ def directions(definition: Model, rows: Rows) -> list[int]:
 
 
 def finish(
-    directory: Path, definition: Model, everything: Rows, learnt: Learnt, judgement: Judgement, population: np.ndarray,
-    origin: Origin, seed: int, if_no_overlap: bool = False,
-) -> FitResult:  # fmt: skip
+    directory: Path,
+    definition: Model,
+    everything: Rows,
+    learnt: Learnt,
+    judgement: Judgement,
+    population: np.ndarray,
+    origin: Origin,
+    seed: int,
+    if_no_overlap: bool = False,
+) -> FitResult:
     """Write the scorer into `directory` and tell of it: a report of JSON-ready values. `if_no_overlap`: nothing held overlapping rows apart."""
     model = learnt.model
     figures = judgement.figures
@@ -282,15 +289,20 @@ def _register(
         definition,
         scratch / "scorer",
         parameters={
-            "source": report["source"], "seed": seed, "trials": trials if trials is not None else "by budget", "chosen": report["chosen"],
-            "trees": report["trees"], "tree_share": report["tree_share"], "signals": report["signals"],
+            "source": report["source"],
+            "seed": seed,
+            "trials": trials if trials is not None else "by budget",
+            "chosen": report["chosen"],
+            "trees": report["trees"],
+            "tree_share": report["tree_share"],
+            "signals": report["signals"],
             "data_fingerprint": result.scorer.spec.data_fingerprint,
         },
         metrics=metrics,
         tags={GATES: PASSED if result.judgement.passed else f"failed: {failed}", "verdict": str(report["verdict"])},
         trials=[{"kind": t.kind, "loss": t.loss, "seconds": t.seconds, **t.settings} for t in learnt.found.trials],
         description=_card(definition, report),
-    )  # fmt: skip
+    )
     report["version"], report["run_id"] = version.version, version.run_id
     registry.set_alias(settings, definition.name, registry.CHALLENGER, version.version)
     if result.judgement.passed:

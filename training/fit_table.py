@@ -89,9 +89,16 @@ def fit_table(
     out.parent.mkdir(parents=True, exist_ok=True)
     population = np.arange(len(flat.rows))
     result = finish(
-        out, definition, flat.rows, learnt, judgement, population, Origin(source=path.name), seed,
+        out,
+        definition,
+        flat.rows,
+        learnt,
+        judgement,
+        population,
+        Origin(source=path.name),
+        seed,
         if_no_overlap=horizon_days is None,
-    )  # fmt: skip
+    )
     report = result.report
     report["source"] = path.name
     report["read"] = {"file": file.dialect.said(), "columns": dict(flat.read)}
@@ -127,14 +134,26 @@ def table_definition(
         if unknown:
             raise UserMistake(f"{option} {', '.join(unknown)}: no such signal; one of {', '.join(columns)}")
     asked = Outcome(
-        name="table", entity="account" if entity == "account" else "lead", horizon_days=horizon_days or 0, sign=1,
-        verb=f"had {label} {outcome['value']}" if outcome else f"had {label}", flag=label, crowd="rows",
-        tables=(), not_eligible=(), read=_of_no_source, stake=Stake("rows", "expected value", lambda get, source: None),
-    )  # fmt: skip
+        name="table",
+        entity="account" if entity == "account" else "lead",
+        horizon_days=horizon_days or 0,
+        sign=1,
+        verb=f"had {label} {outcome['value']}" if outcome else f"had {label}",
+        flag=label,
+        crowd="rows",
+        tables=(),
+        not_eligible=(),
+        read=_of_no_source,
+        stake=Stake("rows", "expected value", lambda get, source: None),
+    )
     return Model(
-        name="table", title=label, outcome=asked, themes=("custom",), segments=tuple(segments),
+        name="table",
+        title=label,
+        outcome=asked,
+        themes=("custom",),
+        segments=tuple(segments),
         gates=Gates(accepted_findings=dict.fromkeys(known_before, "known before the outcome, as --known-before says")),
-    )  # fmt: skip
+    )
 
 
 def _of_no_source(source: Source) -> Outcomes:

@@ -1,4 +1,4 @@
-"""A flat table with one row per lead or account, read as rows that can be learnt from."""
+"""Reads a flat table, one row per lead or account, into rows to learn from."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_MOMENT = np.iinfo(np.int64).min
 
 @dataclass(frozen=True)
 class Ask:
-    """What is asked of a flat table: its columns by what they are, and how the outcome is meant."""
+    """The options for a flat table: which column is what, and which value of the label is the outcome."""
 
     label: str
     outcome: str | None = None
@@ -51,7 +51,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class FlatTable:
-    """What a flat table turned out to hold."""
+    """The rows of a flat table, with what was found in it and what was left out."""
 
     rows: Rows
     split: Split

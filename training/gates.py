@@ -18,7 +18,7 @@ from training.verdicts import RULE, SIGNAL
 LUCK = 0.05
 """How often a perfectly calibrated model may be refused, over all segments together."""
 TAIL = 8
-"""So many of the simulated errors lie beyond the band, that it does not hang on the largest one."""
+"""Simulated errors beyond the band: enough that it does not depend on the largest one."""
 DRIFT = 0.5
 """Log-odds between the predicted and the observed base rate of the test period: the odds are off by a factor of 1.65."""
 
@@ -174,11 +174,16 @@ def selection_rates(
         error = float(np.nanstd(logs, ddof=1))
         found.append(
             {
-                "segment": name, "rows": int(mask.sum()), "selected": float(chosen[mask].mean()),
-                "others": float(chosen[~mask].mean()), "ratio": estimate.value, "low": estimate.low, "high": estimate.high,
+                "segment": name,
+                "rows": int(mask.sum()),
+                "selected": float(chosen[mask].mean()),
+                "others": float(chosen[~mask].mean()),
+                "ratio": estimate.value,
+                "low": estimate.low,
+                "high": estimate.high,
                 "beyond_noise": bool(np.log(max(estimate.value, 1e-3)) < -limit * error),
             }
-        )  # fmt: skip
+        )
     return found
 
 
@@ -204,7 +209,7 @@ def _champion(seen: Judged) -> Gate:
 
 def _calibrated(
     most: float, share: float, y: np.ndarray, p: np.ndarray, group: np.ndarray, name: str, looks: int = 1
-) -> Gate:  # fmt: skip
+) -> Gate:
     """`looks`: among how many such gates this one stands; one of twenty is beyond a 95 % band by luck alone (Bonferroni)."""
     error = metrics.point(metrics.Ranking(y, p).calibration_error, len(y))
     level = 1 - LUCK / looks

@@ -1,4 +1,4 @@
-"""The gap between the periods of a flat table: as long as the outcome takes, where somebody says how long that is."""
+"""The gap of one horizon between the periods of a flat table (`--horizon`)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FEWEST = 20
 
 
 def horizon_over(time: np.ndarray, y: np.ndarray, horizon_days: int | None, now_us: int | None) -> np.ndarray | None:
-    """(n,) whether a row's outcome is known: its horizon was over at the clock. None where nothing says so.
+    """(n,) bool: the horizon of the row was over at the clock, so that its outcome is known. None without a horizon or a clock.
 
-    A 0 of a row from last week says "not yet", never "not"; a row dated ahead has no outcome at all. A horizon that is longer
+    A 0 in a row of last week means "not yet"; a row dated ahead has no outcome at all. A horizon that is longer
     than the times of all rows is refused by the split, which knows what works. Raises `TrainingRefused` when too few rows remain.
     """
     if horizon_days is None or now_us is None or horizon_days * DAY_US > int(time.max() - time.min()):
@@ -85,7 +85,7 @@ def split_by_horizon(rows: Rows, horizon_days: int | None, together: np.ndarray 
 
 
 def gap_notes(horizon_days: int | None, entities: Entities) -> list[str]:
-    """What is to be said of the gap, and of what was done without one."""
+    """Notes of the report about the gap, or about what was done without one."""
     if horizon_days:
         return [
             f"The gap is {horizon_days} days: the outcome of no row that was learnt from reaches into the test period."

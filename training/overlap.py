@@ -1,4 +1,4 @@
-"""Two live models of one outcome share no entity: each account or lead has one answer to one question."""
+"""Checks that no other live model of the same outcome covers the same entities: each entity has one score per outcome."""
 
 from __future__ import annotations
 

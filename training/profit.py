@@ -65,19 +65,29 @@ def profit_of(definition: Model, y: np.ndarray, p: np.ndarray, worth: np.ndarray
         if isinstance(definition.profit, Retention):
             terms = definition.profit
             total = empb_score(
-                y[rows], p[rows], clv=worth[rows], alpha=terms.accept_alpha, beta=terms.accept_beta,
-                incentive_fraction=terms.incentive_share, contact_cost=definition.contact_cost,
-            )  # fmt: skip
+                y[rows],
+                p[rows],
+                clv=worth[rows],
+                alpha=terms.accept_alpha,
+                beta=terms.accept_beta,
+                incentive_fraction=terms.incentive_share,
+                contact_cost=definition.contact_cost,
+            )
             return float(total) / len(rows)
         assert isinstance(definition.profit, Acquisition)
         gain = definition.profit
         return float(
             empa_score(
-                y[rows], p[rows], alpha=gain.contribution_alpha, beta=gain.contribution_beta,
-                contact_cost=definition.contact_cost, sales_cost=gain.sales_cost, direct_selling=gain.direct_share,
+                y[rows],
+                p[rows],
+                alpha=gain.contribution_alpha,
+                beta=gain.contribution_beta,
+                contact_cost=definition.contact_cost,
+                sales_cost=gain.sales_cost,
+                direct_selling=gain.direct_share,
                 commission=gain.commission,
             )
-        )  # fmt: skip
+        )
 
     def metric(weights: np.ndarray) -> np.ndarray:
         return np.array([each(np.repeat(np.arange(len(y)), w.astype(np.int64))) for w in weights])

@@ -1,7 +1,7 @@
 """Putting a version live, and taking it back: alias, export and pointer, one promotion at a time.
 
-Who promotes says which champion it was measured against (the one that it saw before it waited for the lock). When another
-promotion came first, that comparison no longer holds, and the later one is refused: of two at once, one wins.
+A promotion names the champion that the version was compared with. When another version became champion meanwhile, the comparison
+no longer holds and the promotion is refused: of two at once, one wins.
 """
 
 from __future__ import annotations

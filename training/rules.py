@@ -2,9 +2,9 @@
 
 Three kinds are tried for each column: a number as it is, highest or lowest first (missing values stand where their rate
 belongs); a number by the rate of its tenth; a word by the rate of the word. Which column, which kind and which direction is
-learnt from the rows that the model learnt from, each third of their groups by what the other two say, so that a column of
-many words does not win by heart. A number as it is has no steps: held against tenths alone, a model would be praised for
-ranking within a tenth.
+learnt from the rows that the model learnt from, cross-validated over three parts of their groups, so that a column of many words
+does not win by overfitting. The number itself is tried beside its tenths: against tenths alone a model would gain by ranking within
+a tenth.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SHRUNK_BY = 10
 """Rows at the base rate that are added to each tenth and word, so that a rare word does not lead."""
 FOLDS = 3
 LEAST_SLOPE = 0.01
-"""A rule that was turned round has the other slope where it was learnt; its order is kept all the same."""
+"""Least slope of `probabilities`: a reversed rule has a negative one where it was learnt, and its order is kept all the same."""
 
 Kind = Literal["highest first", "lowest first", "by the rate of its tenth", "by the rate of its word"]
 
@@ -35,7 +35,7 @@ class Rule:
     place: int
     kind: Kind
     turned: bool = False
-    """Whether it ranked the judged rows worse than a draw and was turned round there: the opposite rule is as easy to follow."""
+    """Whether it was reversed because it ranked the judged rows worse than chance: the opposite rule is as easy to follow."""
 
     def words(self, names: list[str]) -> str:
         """The rule as a person would follow it, such as `lead_age_days, lowest first`.
@@ -49,7 +49,7 @@ class Rule:
 
 
 def best_rule(x: np.ndarray, categories: list[int], y: np.ndarray, group: np.ndarray, fitted: np.ndarray) -> Rule:
-    """The rule that ranks the rows of `fitted` best, each third of their groups by what the other two say."""
+    """The rule with the highest AUC on the rows of `fitted`, cross-validated over three parts of their groups."""
     base = float(y[fitted].mean())
     thirds = [fitted[group[fitted] % FOLDS == n] for n in range(FOLDS)]
     parts = [(np.setdiff1d(fitted, held, assume_unique=True), held) for held in thirds if 0 < len(held) < len(fitted)]

@@ -1,10 +1,10 @@
-"""Who is learnt from, who calibrates, who judges.
+"""Splits rows into train, calibrate and test: by time with a gap of one horizon, or into grouped folds without time.
 
 Rows with time: train, calibrate and test are consecutive periods, and a row of one period has its outcome window closed
 before the next period begins (`time + horizon <= first time of the next`). Between two periods lies therefore a gap of
 one horizon. The same account may come again in a later period: that is what happens to a model in use, and its earlier
 window is over by then. Groups that the user names (`--group`) are stricter: they stay on one side, the later one; where that
-leaves too little before it, as with accounts that are observed throughout, they are dealt to the periods by lot.
+leaves too few rows before it, as with accounts that are observed throughout, each is assigned to one period at random.
 
 Rows without time: grouped, stratified folds. Exact copies and groups stay in one fold.
 """

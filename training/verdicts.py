@@ -1,4 +1,4 @@
-"""What is said of a judged model, in one word for machines and one sentence for people."""
+"""The verdict on a judged model: a code for machines and a sentence for people."""
 
 from __future__ import annotations
 

@@ -28,7 +28,9 @@ def writer_of(unit: str) -> Callable[[float], str]:
 
 
 def rise(change: float) -> float:
-    """How much a relative change above 0, which is (new - old) / new, is of what was there before; infinite from nothing.
+    """The rise as a share of the old value, from a change above 0 that is measured against the new one: (new - old) / new.
+
+    Infinite when the old value is 0.
 
     >>> rise(0.5), rise(0.75)
     (1.0, 3.0)

@@ -19,7 +19,7 @@ REQUIRED = ("scorer.json", "linear.json", "golden.json")
 OPTIONAL = ("booster.txt", "tables.npz")
 """The trees and their reason tables: both or neither."""
 BESIDE = ("MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt", "registered_model_meta")
-"""What MLflow may put beside a scorer when it hands it out; never read here."""
+"""Files that MLflow adds when it downloads a scorer; never read here."""
 MOST_BYTES = 256 * 2**20
 
 

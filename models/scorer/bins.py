@@ -1,7 +1,7 @@
-"""Every signal's axis cut into cells, within which nothing that a model asks of the signal changes.
+"""Bins each signal at the model's split points and knots; inside a cell every split decides the same.
 
-A tree's questions and the knots of a shape cut an axis at known places, so a row is known to the model by one cell per
-signal: what it adds is a table look-up. "Missing" is a cell of its own.
+One cell per signal is all that the trees need to know of a row, so that its effects are a table look-up. "Missing" is a
+cell of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 FEW = 48
-"""Rows up to which one search over all signals beats one per signal: 2 against 40 us for one row of 40 signals, level near here."""
+"""Up to this many rows one search over all signals is faster than one per signal (one row of 40 signals: 2 us against 40 us)."""
 
 
 class Cells:

@@ -1,4 +1,4 @@
-"""What gives the trees' raw scores: lignum, which reads LightGBM's text, or LightGBM itself; the same bits."""
+"""Reads LightGBM's model text for prediction: by lignum, or by LightGBM where lignum is not installed. The bits are the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def read_booster(text: bytes) -> Any:
-    """What gives the trees' raw scores: lignum, or LightGBM itself where lignum is not to be had; the same bits."""
+    """A predictor of the trees' raw scores, from the text of a LightGBM model."""
     try:
         import lignum
     except ImportError:
@@ -22,7 +22,7 @@ def read_booster(text: bytes) -> Any:
 
 
 class LightGBM:
-    """LightGBM's own booster with lignum's way of calling it."""
+    """LightGBM's own booster behind lignum's interface."""
 
     def __init__(self, text: str) -> None:
         import lightgbm as lgb

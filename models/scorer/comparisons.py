@@ -1,4 +1,4 @@
-"""How often the outcome came for entities like this one, and in what they are alike: "of accounts that used 3 features, ..."."""
+"""Compares an entity with those in the same bin of a signal: "of accounts that used 3 features, 19 % left (7 % overall)"."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from models.scorer.artefact_schema import ScorerSpec, SignalSpec
 from models.scorer.sentences import clause, is_named, one_of, sentence_of, shown
 
 FEWEST = 50
-"""Fewer entities like this one say nothing about the next: the sentence about them is left out."""
+"""Smallest bin to compare with; the rate of a smaller one says too little and is left out."""
 Z = 1.959964
-"""Of the 95 % interval within which a rate may lie by chance."""
+"""Two-sided 95 % quantile of the normal distribution."""
 
 Comparison = tuple[str, int]
-"""What is said of the bin's rate, and the side of the overall rate that it lies on: 1 above, -1 below. ("", 0): nothing."""
+"""The text about the bin's rate, and the side of the overall rate on which it lies: 1 above, -1 below. ("", 0): no comparison."""
 NOTHING: Comparison = ("", 0)
 
 
@@ -36,7 +36,7 @@ def side_of(rate: float, count: int, overall: float) -> int:
 
 
 class Comparisons:
-    """Of one signal: by bin of a number, by code of a word, and of missing values."""
+    """The comparisons of one signal: one per bin of a number or code of a word, and one for missing values."""
 
     def __init__(self, spec: ScorerSpec, signal: SignalSpec) -> None:
         self._spec, self._signal = spec, signal

@@ -1,4 +1,4 @@
-"""From records by signal name to the numbers that a scorer reads, and what is wrong or odd about them."""
+"""Encodes records by signal name into the numbers that a scorer reads, with each record's faults and warnings."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from models.scorer.columns import code_of
 Codes = dict[str, float]
 Record = Mapping[str, Any]
 Signal = tuple[int, float, float, Codes | None]
-"""Column, range of the numbers that are worth no warning, codes of the words."""
+"""Column, usual range (numbers outside it get a warning), codes of the words."""
 MOST_FAULTS = 20
-"""Of a record; the rest is counted. A caller sends what he likes, and is not sent a hundred times as much back."""
+"""Faults reported per record; the rest is counted, so that an answer is never much larger than its request."""
 LONGEST_NAME = 100
-"""Characters of a name that is none of ours, in a message."""
+"""Characters of an unknown name that a message repeats."""
 SHAPES = 256
-"""Shapes that are remembered; callers send few."""
+"""Sets of names that are cached; callers send few different ones."""
 
 
 class Encoder:
-    """Encodes records of one scorer. What depends on the names alone is worked out once for each shape."""
+    """Encodes records of one scorer. What depends on the names alone is computed once per set of names."""
 
     def __init__(self, spec: ScorerSpec) -> None:
         self._spec = spec
@@ -95,14 +95,14 @@ class Encoder:
         return dict(zip(names, packed[1:], strict=True))
 
     def _remember(self, memory: dict[tuple[str, ...], Any], names: tuple[str, ...], found: Any) -> None:
-        """Nothing of names that are none of ours: they may be anything, and of any length."""
+        """Cache by names; unknown names are not cached, because they may be anything and of any length."""
         if all(name in self._signals for name in names):
             if len(memory) >= SHAPES:
                 memory.clear()
             memory[names] = found
 
     def _shape(self, names: tuple[str, ...]) -> list[Signal] | None:
-        """The signals of a record, as records of one caller name them again and again; None when one is unknown."""
+        """The signals of a set of names, cached because a caller sends the same names again; None when one is unknown."""
         found = self._shapes.get(names)
         if found is None and all(name in self._signals for name in names):
             found = [self._signals[name] for name in names]
@@ -121,7 +121,7 @@ class Encoder:
         for (j, low, high, codes), value in zip(shape, record.values(), strict=True):
             if value is None:
                 continue
-            # What most values are takes this short way; the other one says what is odd about the rest.
+            # The fast path of most values; `_value` handles the others, with their faults and warnings.
             kind = value.__class__
             if kind is float or kind is int:
                 if codes is None and low <= value <= high:
@@ -206,7 +206,7 @@ class Encoder:
 
 
 def the_rest(i: int, count: int) -> Fault:
-    """The faults of a record that are not told one by one."""
+    """One fault that stands for those of a record beyond the first `MOST_FAULTS`."""
     return Fault(
         where=f"record {i}, the rest",
         found=f"{count:,} more faults",
@@ -217,7 +217,7 @@ def the_rest(i: int, count: int) -> Fault:
 
 
 def _usual(signal: SignalSpec) -> tuple[float, float]:
-    """The range of the numbers that are worth no warning."""
+    """The range of the numbers that get no warning."""
     if signal.low is None or signal.high is None:
         return -sys.float_info.max, sys.float_info.max
     return signal.low, signal.high

@@ -20,12 +20,12 @@ __all__ = ["Reason", "Speaker", "Value", "amount", "say"]
 WAYS = (True, False, None)
 """What an effect does: it raises the probability, lowers it, or is not known."""
 KEPT = 5_000
-"""Sentences that a speaker remembers: with 60 signals at most 60 MB, and usually far less."""
+"""Sentences cached per signal: with 60 signals at most 60 MB, and usually far less."""
 _FIXED_KEY, _ALONE_KEY = -(2**63), -(2**63) + 16
 _LAST_ALONE_KEY = -(2**62)
 _LARGE = 2.0**40
 HALF = 1e-6
-"""How near to a half the last digit shown is told from the number itself."""
+"""A number this near to a rounding boundary gets a sentence of its own."""
 _TENS = np.array([1.0, 10.0, 100.0])
 
 
@@ -74,7 +74,7 @@ class Reason(Struct, frozen=True, gc=False):
 
 
 class Speaker:
-    """Says one signal's values: what does not depend on the value is put together once, so that a sentence costs 1 us.
+    """Writes sentences about one signal's values. What does not depend on the value is prepared once; a sentence takes 1 us.
 
     How often the outcome came for entities like this is told only where that rate lies on the side of the overall one that
     the effect pushes to, beyond noise (`models.scorer.comparisons.side_of`); else the sentence stands without it.

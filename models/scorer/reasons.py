@@ -1,4 +1,4 @@
-"""The reasons of many rows at once, as flat arrays: what `Scorer.reasons` says of one, without a Python object for each."""
+"""Reasons of many rows as flat arrays: those of `Scorer.reasons` for each row, without a Python object per reason."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def tell(speakers: Sequence[Speaker], topics: Topics, x: np.ndarray, effects: np
     places, texts = say_all(speakers, signals, x[rows, signals], own > 0, beside_of(speakers, x, rows, signals))
     return Told(
         spoken.counts, rows, signals, own, spoken.shares, places, texts, spoken.sizes, spoken.members, spoken.parts
-    )  # fmt: skip
+    )
 
 
 def beside_of(speakers: Sequence[Speaker], x: np.ndarray, rows: np.ndarray, signals: np.ndarray) -> np.ndarray:
@@ -55,9 +55,12 @@ def beside_of(speakers: Sequence[Speaker], x: np.ndarray, rows: np.ndarray, sign
 
 
 def say_all(
-    speakers: Sequence[Speaker], signals: np.ndarray, values: np.ndarray, up: np.ndarray | None = None,
+    speakers: Sequence[Speaker],
+    signals: np.ndarray,
+    values: np.ndarray,
+    up: np.ndarray | None = None,
     beside: np.ndarray | None = None,
-) -> tuple[np.ndarray, list[str]]:  # fmt: skip
+) -> tuple[np.ndarray, list[str]]:
     """((m,) int64 places, texts): the sentence about each of (m,) encoded values of (m,) signals is `texts[place]`.
 
     `up` and `beside` (m,) as in `Speaker.many`.

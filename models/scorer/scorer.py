@@ -39,10 +39,21 @@ __all__ = ["Reason", "Scorer", "ScorerRefused", "sigmoid"]
 GOLDEN_TOLERANCE = 1e-9
 """Allowed difference of a golden effect; scores must agree to the bit."""
 UNREADABLE = (
-    msgspec.MsgspecError, AccountscoreError, zipfile.BadZipFile, zlib.error, struct.error,
-    ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError, OSError, RuntimeError,
-)  # fmt: skip
-"""What the readers of the files raise when somebody made the manifest agree with files that are no scorer's."""
+    msgspec.MsgspecError,
+    AccountscoreError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    OSError,
+    RuntimeError,
+)
+"""What the file readers raise on files that match their manifest and are still not those of a scorer."""
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""One signal's value as a sentence that a salesperson can read out, without what follows from it."""
+"""One signal's value as a sentence that a salesperson can read out, without the comparison with others."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _PLURAL = re.compile(
 _SINGLE = {"were": "was", "are": "is", "have": "has"}
 _VERB = re.compile(r"^(1 [\w ]+?) (were|are|have)\b")
 ONE = ("1", "-1")
-"""Amounts that the words around may have to follow (`one_of`)."""
+"""Amounts after which the sentence may need the singular (`one_of`)."""
 
 
 def sentence_of(signal: SignalSpec, value: Value) -> str:
-    """What is said of a value; NaN is missing. A word that is none of the vocabulary's, or that may name somebody, is not said."""
+    """The sentence about a value; NaN is missing. A word outside the vocabulary, or one that may be an identifier, is not repeated."""
     words = signal.words
     if is_missing(value):
         return words.missing or f"{capital(signal.label)}: not known."

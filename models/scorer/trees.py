@@ -1,4 +1,4 @@
-"""Trees of at most 8 leaves: their text, and the exact SHAP values of all that can happen in one.
+"""Parses LightGBM trees of at most 8 leaves and tabulates their exact SHAP values.
 
 A tree of 8 leaves asks 7 questions, so 128 outcomes describe everything that it can see of a row. For each outcome the
 path-dependent SHAP values of the tree's (at most 7) signals are tabulated once; a row then costs one look-up per tree.
@@ -20,6 +20,8 @@ from models.scorer.bins import Cells
 MOST_LEAVES = 8
 NODES = MOST_LEAVES - 1
 OUTCOMES = 2**NODES
+BLOCK = 32
+"""Trees whose tables are summed at a time."""
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2
 _MISSING_ZERO, _MISSING_NAN = 1, 2
 _ZERO = float(np.float32(1e-35))
@@ -159,28 +161,18 @@ def tabulate(trees: Sequence[Tree], signals: int) -> Tables:
     """Build the tables: every tree, every subset of its signals, every outcome of its questions."""
     count = len(trees)
     slots = np.full((count, NODES), signals, dtype=np.int64)
-    node_slot = np.zeros((count, NODES), dtype=np.int64)
-    value = np.zeros((count, MOST_LEAVES))
-    # Per leaf and node: 0 not on the path, 1 the path goes left, 2 right; and the share of rows that go that way.
-    side = np.zeros((count, MOST_LEAVES, NODES), dtype=np.int8)
-    share = np.ones((count, MOST_LEAVES, NODES))
-    for t, tree in enumerate(trees):
-        value[t, : len(tree.leaf_value)] = tree.leaf_value
-        own = list(dict.fromkeys(tree.split_feature))
-        slots[t, : len(own)] = own
-        node_slot[t, : len(tree.split_feature)] = [own.index(f) for f in tree.split_feature]
-        for leaf, path in _paths(tree).items():
-            for node, goes_left, part in path:
-                side[t, leaf, node] = 1 if goes_left else 2
-                share[t, leaf, node] = part
-    used = np.array([len(dict.fromkeys(tree.split_feature)) for tree in trees])
     values = np.empty((count, OUTCOMES, NODES))
+    used = np.zeros(count, dtype=np.int64)
     base = 0.0
-    for start in range(0, count, 32):
-        some = slice(start, start + 32)
-        game = _games(node_slot[some], value[some], side[some], share[some])
-        values[some] = _shapley(game)
-        base += float(game[:, 0, 0].sum())
+    for start in range(0, count, BLOCK):
+        games = np.empty((min(BLOCK, count - start), OUTCOMES, OUTCOMES))
+        for t, tree in enumerate(trees[start : start + BLOCK], start):
+            own = list(dict.fromkeys(tree.split_feature))
+            used[t] = len(own)
+            slots[t, : len(own)] = own
+            games[t - start] = _game(tree, [own.index(feature) for feature in tree.split_feature])
+        values[start : start + BLOCK] = _shapley(games)
+        base += float(games[:, 0, 0].sum())
     values[np.arange(NODES)[None, None, :].repeat(OUTCOMES, 1).repeat(count, 0) >= used[:, None, None]] = 0.0
     return Tables(slots, values, base)
 
@@ -206,24 +198,22 @@ def _paths(tree: Tree) -> dict[int, list[tuple[int, bool, float]]]:
     return found
 
 
-def _games(node_slot: np.ndarray, value: np.ndarray, side: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """(T, 128 subsets, 128 outcomes): what a tree expects when it knows only the signals of the subset."""
-    count = len(value)
-    bits = np.arange(OUTCOMES)
-    answers = (bits[:, None] >> np.arange(NODES)) & 1  # (outcome, node): 1 is left
-    members = (bits[:, None] >> np.arange(NODES)) & 1  # (subset, slot)
-    game = np.zeros((count, OUTCOMES, OUTCOMES))
-    known = members.T[node_slot]  # (T, node, subset)
-    for leaf in range(MOST_LEAVES):
-        weight = np.broadcast_to(value[:, leaf, None, None], game.shape).copy()
-        for node in range(NODES):
-            on = side[:, leaf, node]
-            if not on.any():
-                continue
-            agrees = (answers[:, node][None, :] == (on == 1)[:, None]).astype(float)  # (T, outcome)
-            inside = known[:, node, :, None]
-            factor = np.where(inside == 1, agrees[:, None, :], share[:, leaf, node, None, None])
-            weight *= np.where((on > 0)[:, None, None], factor, 1.0)
+def _game(tree: Tree, slot_of: Sequence[int]) -> np.ndarray:
+    """(128 subsets, 128 outcomes): what a tree expects when it knows only the signals of the subset.
+
+    `slot_of` is the slot of each node's signal. One tree at a time stays in the processor's cache, which takes a
+    quarter of the time of 32 trees at once.
+    """
+    bits = (np.arange(OUTCOMES)[:, None] >> np.arange(NODES)) & 1 == 1  # (outcome, node): left; (subset, slot): member
+    factors: dict[tuple[int, bool], np.ndarray] = {}
+    game = np.zeros((OUTCOMES, OUTCOMES))
+    for leaf, path in sorted(_paths(tree).items()):
+        weight = np.full((OUTCOMES, OUTCOMES), tree.leaf_value[leaf])
+        for node, goes_left, share in sorted(path):
+            if (node, goes_left) not in factors:
+                agrees = (bits[:, node] == goes_left).astype(np.float64)
+                factors[node, goes_left] = np.where(bits[:, slot_of[node], None], agrees, share)
+            weight *= factors[node, goes_left]
         game += weight
     return game
 

@@ -1,7 +1,7 @@
-"""Whether a scorer is for use: what its gates said when it was judged, kept in the scorer itself.
+"""The verdict of a scorer's gates, kept in the scorer: whether it may be used.
 
-A scorer that was refused says so wherever it is used: it is never put live, the API and the batch do not take it, a flat
-file is scored with it only on demand, and MLflow's doors and such a file mark every row.
+A refused scorer is never put live, and the API and the batch do not load it. `score-table` uses it only with `--anyway`; there
+and through MLflow every row is marked.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from models.scorer.artefact_schema import ScorerSpec
 
 READY = "ready"
 MARK = "verdict"
-"""The column that marks rows scored by a scorer whose gates do not vouch for it."""
+"""The column that marks rows of a scorer whose gates did not hold, or that was never judged."""
 NEVER_JUDGED = "never judged"
-"""What a scorer without a verdict is: one of format 1, or one that was written without being judged."""
+"""The mark of a scorer without a verdict: one of format 1, or one that was written without being judged."""
 
 
 class NotForUse(Refused):

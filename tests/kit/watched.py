@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from models import champion_pointer
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
 from models.scorer.writer import Origin
+from tests.kit.company import LEAD_SIGNALS, all_but
 from training import export
 from training.fit import directions
 from training.learn import LearnSettings, learn
@@ -31,8 +33,9 @@ NOW = dt.datetime(2025, 12, 18, tzinfo=dt.UTC)
 def make_watched_home(folder: Path) -> None:
     """The companies `steady` and `changed`, and a champion that learnt from dates before the change."""
     for name, change in (("steady", END), ("changed", CHANGE)):
-        simulate(folder / name, accounts=300, leads=5000, days=730, end=END, seed=7, usage_events=20_000, change=change)
-    panel = labelled_panel(open_source("sample", folder / "steady"), LEADS)
+        simulate(folder / name, accounts=300, leads=5000, days=730, end=END, seed=7, usage_events=2_000, change=change)
+    source = open_source("sample", folder / "steady")
+    panel = labelled_panel(source, replace(LEADS, exclude=all_but(source, LEADS, *LEAD_SIGNALS)))
     learnt = learn(panel.rows, panel.split, LearnSettings(None, 1), lambda rows: directions(LEADS, rows))
     assert panel.rows.time is not None
     until = np.datetime64(int(panel.rows.time[panel.split.before_test].max()), "us").astype("datetime64[D]")

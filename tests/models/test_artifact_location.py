@@ -13,6 +13,7 @@ from features.kit.errors import UserMistake
 from features.kit.settings import Settings
 from models import artifact_location, registry
 from models.catalog import get_model
+from tests.conftest import NewRegistry
 from tests.kit.scorers import make_scorer
 
 ODD = "a b?c=d&e#f%20g%zz'ü\u4e2d"
@@ -31,11 +32,12 @@ def as_in_a_new_process() -> None:
 
 
 @pytest.fixture(scope="module")
-def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def old(tmp_path_factory: pytest.TempPathFactory, new_registry: NewRegistry) -> Path:
     """A home of an odd name with a version."""
     home = tmp_path_factory.mktemp("homes") / ODD
+    new_registry(home)
     scorer = home.parent / "scorer"
-    make_scorer(scorer, n=600)
+    make_scorer(scorer, n=300, boosters=[], tree_share=0.0)
     registry.log_version(settings_of(home), get_model("churn-risk"), scorer, parameters={}, metrics={})
     return home
 

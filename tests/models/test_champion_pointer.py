@@ -23,7 +23,7 @@ def scorers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def promote_often(home: Path, scorer: Path, version: int) -> None:
-    for _ in range(20):
+    for _ in range(8):
         with locked(home, "churn-risk"):
             put_live(home, "churn-risk", scorer, version)
 

@@ -27,9 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of zmq and asyncio, which r
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
-    simulate(
-        folder / "sample", accounts=300, leads=2500, days=730, end=dt.date(2026, 1, 1), seed=7, usage_events=20_000
-    )
+    simulate(folder / "sample", accounts=200, leads=1800, days=730, end=dt.date(2026, 1, 1), seed=7, usage_events=2_000)
     return folder
 
 

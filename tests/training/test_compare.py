@@ -5,30 +5,34 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from features.kit.clock import from_us
 from features.kit.errors import UserMistake
 from features.kit.settings import Settings
 from features.simulate import simulate
 from features.sources.loader import open_source
+from models import registry
 from models.catalog import get_model
+from models.scorer.writer import Origin
 from tests.conftest import NewRegistry
 from tests.kit import commands
 from tests.kit.company import ACCOUNT_SIGNALS, all_but
+from training import export
 from training.compare import beside, compare
 from training.errors import TrainingRefused
-from training.fit import fit_source
+from training.learn import LearnSettings, learn
+from training.promote import GATES, PASSED
+from training.training_set import labelled_panel
 
 CHURN = get_model("churn-risk")
-pytestmark = [
-    pytest.mark.usefixtures("no_pictures"),
-]
 
 
-def scores(noise: float, n: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def scores(noise: float, n: int = 2500) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(y, p, other): `other` is p with noise on the log-odds."""
     rng = np.random.default_rng(0)
     z = rng.normal(-2, 1.2, n)
@@ -40,9 +44,10 @@ class TestBeside:
     def test_better_worse_and_level(self) -> None:
         y, p, noisy = scores(1.0)
         group, value = np.arange(len(y)), np.full(len(y), 1000.0)
-        better = beside(CHURN, y, p, noisy, group, value, 0.1)
-        worse = beside(CHURN, y, noisy, p, group, value, 0.1)
-        level = beside(CHURN, y, p, scores(0.01)[2], group, value, 0.1)
+        churn = replace(CHURN, profit=None)  # profit has a test of its own and takes longest
+        better = beside(churn, y, p, noisy, group, value, 0.1)
+        worse = beside(churn, y, noisy, p, group, value, 0.1)
+        level = beside(churn, y, p, scores(0.01)[2], group, value, 0.1)
         for name in ("auc", "log_loss", "brier"):
             assert better["differences"][name]["verdict"] == "better beyond noise"  # type: ignore[index]
             assert worse["differences"][name]["verdict"] == "worse beyond noise"  # type: ignore[index]
@@ -61,14 +66,24 @@ class TestBeside:
 class TestVersions:
     @pytest.fixture(scope="class")
     def made(self, tmp_path_factory: pytest.TempPathFactory, new_registry: NewRegistry) -> tuple[Settings, Path]:
+        """Versions 1 and 2 learnt from the same dates with different seeds, version 3 from all there are."""
         folder = tmp_path_factory.mktemp("compare")
         settings = new_registry(folder / "home")
-        simulate(folder / "company", accounts=350, leads=300, days=730, end=dt.date(2026, 1, 1), usage_events=30_000)
-        exclude = all_but(open_source("sample", folder / "company"), CHURN, *ACCOUNT_SIGNALS)
-        for seed in (0, 1):
-            fit_source(
-                "churn-risk", "sample", folder / "company", trials=1, seed=seed, settings=settings, exclude=exclude
-            )
+        simulate(folder / "company", accounts=350, leads=100, days=730, end=dt.date(2026, 1, 1), usage_events=20_000)
+        source = open_source("sample", folder / "company")
+        panel = labelled_panel(source, replace(CHURN, exclude=all_but(source, CHURN, *ACCOUNT_SIGNALS)))
+        time = panel.rows.time
+        assert time is not None
+        for seed, until in (
+            (0, time[panel.split.before_test].max()),
+            (1, time[panel.split.before_test].max()),
+            (0, time.max()),
+        ):
+            learnt = learn(panel.rows, panel.split, LearnSettings(None, 1, seed))
+            scorer = folder / f"scorer-{seed}-{until}"
+            origin = Origin("sample", "0" * 64, "2024-01-01", from_us(int(until)).date().isoformat())
+            export.write(scorer, CHURN, learnt, learnt.rows.x[panel.population], origin, {})
+            registry.log_version(settings, CHURN, scorer, parameters={}, metrics={}, tags={GATES: PASSED})
         return settings, folder / "company"
 
     def test_through_the_door(self, made: tuple[Settings, Path]) -> None:
@@ -95,14 +110,12 @@ class TestVersions:
         assert json.loads(Path(report["file"]).read_text()) | {"file": report["file"]} == report
         assert done.stderr.splitlines()[-1] == f"Report: {report['file']}"
 
-    def test_rows_that_one_learnt_from_do_not_judge(self, made: tuple[Settings, Path], tmp_path: Path) -> None:
-        """A history that ends where what was learnt from does: nothing later is left to compare on."""
-        settings, _ = made
-        simulate(tmp_path / "short", accounts=350, leads=300, days=520, end=dt.date(2025, 5, 1), usage_events=30_000)
+    def test_rows_that_one_learnt_from_do_not_judge(self, made: tuple[Settings, Path]) -> None:
+        """Version 3 learnt from the newest date: nothing later is left to compare on."""
+        settings, company = made
         with pytest.raises(TrainingRefused, match="neither version learnt from"):
-            compare(settings, "churn-risk", "sample", tmp_path / "short", version=2, against=1)
+            compare(settings, "churn-risk", "sample", company, version=3, against=1)
 
-    def test_nothing_to_compare_with(self, tmp_path: Path) -> None:
-        settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path)})
+    def test_nothing_to_compare_with(self, tmp_path: Path, new_registry: NewRegistry) -> None:
         with pytest.raises(UserMistake, match="no champion to compare with"):
-            compare(settings, "lead-fit", "sample", tmp_path)
+            compare(new_registry(tmp_path / "home"), "lead-fit", "sample", tmp_path)

@@ -19,7 +19,7 @@ from training.verdicts import Verdict
 
 
 class TestNoSignal:
-    @pytest.mark.parametrize("seed", [1, 2, 3])
+    @pytest.mark.parametrize("seed", [1, 2])
     def test_noise_gets_no_signal_found(self, seed: int) -> None:
         rows = dated_rows(1500, seed=seed, signal=0.0)
         found = learn(rows, in_time(rows), QUICK)
@@ -43,7 +43,8 @@ class TestOneColumn:
         rows = make_rows(x, (rng.random(2500) < sigmoid(-1 - 1.4 * x[:, 1])).astype(float))
         rows = replace(rows, time=np.arange(2500, dtype=np.int64) if dated else None)
         split = in_time(rows) if dated else split_without_time(rows.y, rows.group)
-        judgement = judge(table_definition("y", "lead"), rows, learn(rows, split, QUICK))
+        learnt = learn(rows, split, QUICK)
+        judgement = judge(table_definition("y", "lead"), rows, learnt)
         name = rows.signals[1].name
         assert judgement.verdict is Verdict.RULE_IS_ENOUGH
         assert judgement.words == f"this rule does it: {name}, lowest first"
@@ -52,7 +53,7 @@ class TestOneColumn:
         assert judgement.figures["beside"]["rule"]["auc"]["value"] == pytest.approx(rule["auc"], abs=1e-6)  # type: ignore[index]
         # The sabotaged twin: without the gate it would go live.
         lenient = replace(table_definition("y", "lead"), gates=Gates(beat_rule=False))
-        assert judge(lenient, rows, learn(rows, split, QUICK)).verdict is Verdict.READY
+        assert judge(lenient, rows, learnt).verdict is Verdict.READY
 
     def test_a_leak_is_no_rule(self) -> None:
         """A column that knows the outcome cannot be beaten, and is no rule that anybody could follow."""

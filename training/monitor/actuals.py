@@ -1,4 +1,4 @@
-"""Expected against observed: band by band, date by date, and apart by who was acted upon. Ripe and pending never mix."""
+"""Compares expected with observed outcomes: per band, per date, and by who was acted upon. Ripe and pending rows are kept apart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BAND = "band "
 
 @dataclass(frozen=True)
 class Ripe:
-    """What came true of some ripe rows, beside what a calibrated model would see."""
+    """The outcomes of ripe rows, beside what a calibrated model would see."""
 
     rows: int
     outcomes: int
@@ -72,13 +72,17 @@ def ripe_report(found: Ripe | None) -> dict[str, object]:
         },
         "bands": [
             {
-                "band": name, "rows": rows, "observed": seen, "expected": numbers(told),
-                "observed_rate": round(seen / rows, 4), "expected_rate": round(told.value / rows, 4),
+                "band": name,
+                "rows": rows,
+                "observed": seen,
+                "expected": numbers(told),
+                "observed_rate": round(seen / rows, 4),
+                "expected_rate": round(told.value / rows, 4),
                 "beyond_chance": name in found.beyond,
             }
             for name, (rows, seen, told) in found.counts.items()
         ],
-    }  # fmt: skip
+    }
 
 
 def pending_report(definition: Model, part: LiveRows, seed: int = 0) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Should someone look? Each check with what was found and its limit (`models.definition.Watch`)."""
+"""The checks of a live model: what each found, its limit (`models.definition.Watch`), and whether someone should look."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_TOLD = 5
 
 @dataclass(frozen=True)
 class Check:
-    """One question to the live model."""
+    """The result of one check."""
 
     name: str
     state: State

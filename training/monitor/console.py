@@ -1,4 +1,4 @@
-"""A watched model for people, the verdict and the path of the report last."""
+"""Prints the report of `monitor` on stderr, the verdict and the path of the report last."""
 
 from __future__ import annotations
 
@@ -62,9 +62,13 @@ def _expected_and_observed(report: dict[str, Any], out: Console) -> None:
     for band in report["ripe"].get("bands", []):
         told = band["expected"]
         add(
-            made, "ripe", band["band"], f"{band['rows']:,}", f"{told['value']:.0f} ({told['low']:.0f} to {told['high']:.0f})",
+            made,
+            "ripe",
+            band["band"],
+            f"{band['rows']:,}",
+            f"{told['value']:.0f} ({told['low']:.0f} to {told['high']:.0f})",
             f"{band['observed']}{' beyond chance' if band['beyond_chance'] else ''}",
-        )  # fmt: skip
+        )
     made.add_section()
     for band in report["pending"].get("bands", []):
         add(

@@ -1,10 +1,10 @@
-"""How far the company has moved from the one that the scorer was trained on, signal by signal.
+"""Drift of each signal and of the score against training, by the population stability index (PSI).
 
-The training statistics are kept in the scorer (`models.scorer.artefact_schema.Bins`), so no training data are needed. Measured by the population
-stability index, sum over bins of (now - then) * ln(now / then), which is Jeffreys' symmetrised divergence (Siddiqi, 2006,
-"Credit Risk Scorecards"). "Missing" is a bin of its own, and so is "any other word". When nothing moved it is about
-(1/n + 1/m) times a chi-squared variable of (bins - 1) degrees of freedom (Yurdakul & Naranjo, 2020, "Statistical properties
-of the population stability index"), which is taken for noise here.
+The index is the sum over bins of (now - then) * ln(now / then), Jeffreys' symmetrised divergence (Siddiqi, 2006, "Credit Risk
+Scorecards"). The counts of training are kept in the scorer (`models.scorer.artefact_schema.Bins`), so that no training data are
+needed. "Missing" is a bin of its own, and so is "any other word". Without drift the index is about (1/n + 1/m) times a
+chi-squared variable of (bins - 1) degrees of freedom (Yurdakul & Naranjo, 2020, "Statistical properties of the population
+stability index"); its 99 % quantile counts as noise here.
 """
 
 from __future__ import annotations
@@ -99,8 +99,17 @@ def _drift(spec: SignalSpec, x: np.ndarray, column: pa.ChunkedArray, weight: flo
     elif spec.low is not None and spec.high is not None:
         outside = float(((x < spec.low) | (x > spec.high)).mean())
     return SignalDrift(
-        spec.name, spec.theme, weight, index, noise, float(gone.mean()), spec.missing_share, max(new, 0.0), outside, named,
-    )  # fmt: skip
+        spec.name,
+        spec.theme,
+        weight,
+        index,
+        noise,
+        float(gone.mean()),
+        spec.missing_share,
+        max(new, 0.0),
+        outside,
+        named,
+    )
 
 
 def _counts(spec: SignalSpec, x: np.ndarray) -> np.ndarray:

@@ -1,14 +1,15 @@
-"""What the probabilities promise before anything came true, and what came true of it.
+"""Estimates AUC, precision at capacity and Brier score before the outcomes are known, and compares them with what came true.
 
 Confidence-based performance estimation (NannyML's CBPE; Guillory et al., 2021, "Predicting with Confidence on Unseen
-Distributions"): of calibrated probabilities the expected confusion is known without a label, and with it AUC, precision at
-capacity and the Brier score. It sees a population that has moved (more hard cases, fewer risks), and is blind to a change of what
-the signals mean, which shows only when labels ripen: so each estimate has the 95 % interval of what a calibrated model
-would see come true, and what did is held against it. The estimate is as bold as the probabilities: where these are too cautious
-(true odds further apart than said, which regularised models on little data tend to be, and which a level that is right on
-average does not show) the AUC reads low. On the sample company churn-risk read 0.81 to 0.82 on three dates at which 0.84 to
-0.86 came true. `spread_of` measures it on the ripe rows, and `stretched` estimates with what it finds. tests/training/monitor/test_run.py does so on the sample
-company, with and without a change of regime.
+Distributions"): calibrated probabilities give the expected confusion matrix without a label, and with it the measures. The
+estimate sees a change of the population (more hard cases, fewer risks). It does not see a change of what the signals mean; that
+shows only when labels ripen. Each estimate therefore has the 95 % interval of what a calibrated model would see, and the
+outcomes are held against it.
+
+Where the probabilities are too cautious, as regularised models on little data tend to be, the estimated AUC is too low. On the
+sample company churn-risk was estimated at 0.81 to 0.82 on three dates at which 0.84 to 0.86 came true. `spread_of` measures this
+on the ripe rows, and `stretched` corrects the estimate. tests/training/monitor/test_run.py does so on the sample company, with
+and without a change of regime.
 """
 
 from __future__ import annotations

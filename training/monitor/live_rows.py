@@ -1,4 +1,4 @@
-"""The rows that a live model is watched by: scored anew as of each date, with what came true by now.
+"""The rows that `monitor` looks at: scored again as of each date, with the outcomes known by now.
 
 Signals are as they were known at each date and the scorer is the one that serves, so these are the scores that people saw.
 Only dates are taken whose rows the scorer did not learn from: a horizon or more after its training.
@@ -32,7 +32,7 @@ from training.calibrate import sigmoid
 from training.report.curves import selected
 
 MOST_DAYS = 365
-"""How far back it is looked at most: older rows tell of an older company."""
+"""Oldest rows to look at: older ones describe an older company."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,21 @@ def observe(
     y, pending, come, said = _outcomes(definition, source, ids, time, now)
     share = definition.capacity_share if capacity is None else capacity
     return LiveRows(
-        now, x, table, p, time, groups_of(source, definition, ids), np.array(scorer.band(p)),
-        _listed(p, time, share, definition.lead_days is None), y, pending, come,
+        now,
+        x,
+        table,
+        p,
+        time,
+        groups_of(source, definition, ids),
+        np.array(scorer.band(p)),
+        _listed(p, time, share, definition.lead_days is None),
+        y,
+        pending,
+        come,
         acted_upon(source, definition, ids, time, now),
         held_out(definition.name, ids, definition.holdout_share if holdout is None else holdout),
         (*notes, *said, *left_out_notes(source, needed)),
-    )  # fmt: skip
+    )
 
 
 def _offered(scorer: Scorer, definition: Model, source: Source) -> None:

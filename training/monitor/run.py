@@ -63,9 +63,15 @@ def monitor(
 
 
 def report_on(
-    scorer: Scorer, definition: Model, source: Source, watched: LiveRows, as_of: dt.datetime, capacity: float, holdout: float,
+    scorer: Scorer,
+    definition: Model,
+    source: Source,
+    watched: LiveRows,
+    as_of: dt.datetime,
+    capacity: float,
+    holdout: float,
     seed: int = 0,
-) -> dict[str, object]:  # fmt: skip
+) -> dict[str, object]:
     """Everything that is said of the watched rows, JSON-ready, with the checks and the verdict."""
     now, watch = watched.take(watched.now), definition.watch
     signals, score = signal_drifts(scorer, now), score_drift(scorer, now.p)

@@ -1,4 +1,4 @@
-"""What a picture of the judgement is drawn from: JSON-ready lists, each a pure function of outcomes and probabilities.
+"""The data of the report's pictures: JSON-ready lists, each a pure function of outcomes and probabilities.
 
 Arguments throughout: `y` (n,) of 0.0 and 1.0, `p` (n,) probabilities, `group` (n,) number of the account of each row, by
 which intervals are resampled, `capacity` the share (0 to 1) that people can act upon. Intervals are 95 %.
@@ -18,7 +18,7 @@ SHARES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 
 DISTRIBUTION_BINS = 20
 MOST_PERIODS = 24
 LEAST_OF_EACH = 10
-"""Rows with and without the outcome that a period has: of one with a single outcome nothing can be said."""
+"""Least rows with, and without, the outcome in a period: an AUC needs both."""
 SLICES = 6
 RESAMPLES = 200
 EARLIEST_DATE_US = 10**14
@@ -54,10 +54,13 @@ def by_capacity(y: np.ndarray, p: np.ndarray, group: np.ndarray, seed: int = 0) 
         found = metrics.interval(float(value["lift"][n]) * share, draws["lift"][:, n] * share)
         points.append(
             {
-                "share": share, "rows": rows, **{name: estimate.as_dict() for name, estimate in held.items()},
-                "found": found.as_dict(), "expected": float(best[rows - 1] / rows),
+                "share": share,
+                "rows": rows,
+                **{name: estimate.as_dict() for name, estimate in held.items()},
+                "found": found.as_dict(),
+                "expected": float(best[rows - 1] / rows),
             }
-        )  # fmt: skip
+        )
     return points
 
 
@@ -84,8 +87,14 @@ def calibration(y: np.ndarray, p: np.ndarray, group: np.ndarray, seed: int = 0) 
     for number, part in enumerate(bins):
         found = metrics.interval(float(y[part].mean()), draws[str(number)])
         points.append(
-            {"predicted": float(p[part].mean()), "observed": found.value, "low": found.low, "high": found.high, "n": len(part)}
-        )  # fmt: skip
+            {
+                "predicted": float(p[part].mean()),
+                "observed": found.value,
+                "low": found.low,
+                "high": found.high,
+                "n": len(part),
+            }
+        )
     return points
 
 
@@ -158,9 +167,14 @@ def _periods(time: np.ndarray) -> list[tuple[str, np.ndarray]]:
 
 
 def by_segment(
-    y: np.ndarray, p: np.ndarray, group: np.ndarray, masks: Mapping[str, np.ndarray], capacity: float, least_rows: int,
+    y: np.ndarray,
+    p: np.ndarray,
+    group: np.ndarray,
+    masks: Mapping[str, np.ndarray],
+    capacity: float,
+    least_rows: int,
     seed: int = 0,
-) -> list[dict[str, object]]:  # fmt: skip
+) -> list[dict[str, object]]:
     """Quality apart, for each segment ("region = emea" -> mask of the rows) of at least `least_rows`, the largest first.
 
     `segment`, and as `by_period`; also `calibration_error`, `calibration_curve`, and `selected`, the share of its rows

@@ -19,7 +19,7 @@ CAPTIONS = {
     "stability": ("Does it hold over time?", "The test period part by part, each with at least 10 rows with the outcome and 10 without. Bars: 95 % interval."),
     "segments": ("For whom does it work?", "Each segment that is large enough to be judged by itself, with its number of rows. Bars: 95 % interval."),
     "signals": ("What moves the score", "The strongest signals, and what each of their values adds to or takes from the log-odds; the line spans 80 % of the rows."),
-}  # fmt: skip
+}  # fmt: skip  # a table: one line a picture
 """Picture -> its title and what it shows."""
 PAGE = "report.html"
 
@@ -42,9 +42,13 @@ def write(folder: Path, definition: Model, report: dict[str, Any]) -> list[Path]
 def render(definition: Model, report: dict[str, Any], pictures: dict[str, bytes]) -> str:
     """The page; whatever comes from data is escaped."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
         finalize=_words_alone,
-    )  # fmt: skip
+    )
     environment.filters |= {"figure": _figure, "percent": words._percent}
     return environment.get_template("page.html.j2").render(
         definition=definition,

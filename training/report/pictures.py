@@ -122,8 +122,10 @@ def stability(report: Report) -> bytes | None:
     figure, axes = _figure(2, height=2.9)
     at = list(range(len(periods)))
     value = [p["auc"]["value"] for p in periods]
-    errors = [[v - p["auc"]["low"] for v, p in zip(value, periods, strict=True)],
-              [p["auc"]["high"] - v for v, p in zip(value, periods, strict=True)]]  # fmt: skip
+    errors = [
+        [v - p["auc"]["low"] for v, p in zip(value, periods, strict=True)],
+        [p["auc"]["high"] - v for v, p in zip(value, periods, strict=True)],
+    ]
     axes[0].errorbar(at, value, yerr=errors, color=ACCENT, fmt="o-", lw=1.6, ms=5, capsize=2.5)
     axes[0].axhline(0.5, color=MUTED, ls="--", lw=1.2)
     axes[0].set_ylim(min(0.4, *(p["auc"]["low"] for p in periods)), 1.0)
@@ -149,8 +151,10 @@ def segments(report: Report) -> bytes | None:
     figure, axes = _figure(2, height=1.4 + 0.3 * len(found), sharey=True)
     at = list(range(len(found)))[::-1]
     value = [s["auc"]["value"] for s in found]
-    errors = [[v - s["auc"]["low"] for v, s in zip(value, found, strict=True)],
-              [s["auc"]["high"] - v for v, s in zip(value, found, strict=True)]]  # fmt: skip
+    errors = [
+        [v - s["auc"]["low"] for v, s in zip(value, found, strict=True)],
+        [s["auc"]["high"] - v for v, s in zip(value, found, strict=True)],
+    ]
     axes[0].errorbar(value, at, xerr=errors, color=ACCENT, fmt="o", ms=5, lw=1.4, capsize=2.5)
     axes[0].axvline(report["metrics"]["auc"]["value"], color=MUTED, ls="--", lw=1.2)
     _title(axes[0], "ranking (ROC AUC; dashed: all)")
@@ -207,9 +211,14 @@ def _value(point: dict[str, Any], unit: str) -> str:
 
 
 PICTURES: dict[str, Callable[[Report], bytes | None]] = {
-    "lift": lift, "precision": precision, "calibration": calibration, "distribution": distribution,
-    "stability": stability, "segments": segments, "signals": signals,
-}  # fmt: skip
+    "lift": lift,
+    "precision": precision,
+    "calibration": calibration,
+    "distribution": distribution,
+    "stability": stability,
+    "segments": segments,
+    "signals": signals,
+}
 
 
 def _figure(columns: int, height: float = 3.3, sharey: bool = False) -> tuple[Figure, Sequence[Axes]]:
@@ -235,9 +244,15 @@ def _title(axes: Axes, text: str, above_legend: bool = False) -> None:
 def _legend(axes: Axes, columns: int) -> None:
     """Above the picture: inside it lies over what it explains, somewhere or other."""
     axes.legend(
-        frameon=False, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns, fontsize=8, borderaxespad=0.1,
-        handlelength=1.8, columnspacing=1.4,
-    )  # fmt: skip
+        frameon=False,
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 1.0),
+        ncols=columns,
+        fontsize=8,
+        borderaxespad=0.1,
+        handlelength=1.8,
+        columnspacing=1.4,
+    )
 
 
 def _percent(axes: Axes, *, x: bool, y: bool) -> None:

@@ -17,7 +17,10 @@ from training.report import pictures
 class TestDraw:
     def test_the_same_report_gives_the_same_bytes(self, scorer: Scorer) -> None:
         report = {**make_report(scorer), "outcome": "left"}
-        assert pictures.draw(report) == pictures.draw(report)
+        for picture in (pictures.lift, pictures.signals):
+            first = picture(report)
+            assert first is not None
+            assert picture(report) == first
 
 
 class TestLegend:
