@@ -14,7 +14,7 @@ File = Annotated[Path, typer.Argument(help="The backup: one SQLite file, whichev
 
 
 def backup(file: File) -> None:
-    """Write the whole store into a new file, consistent as of one moment, while everything runs."""
+    """Write the whole store into a new file, consistent as of one moment, while all processes run."""
     from serving.backup.backup import backup as write
     from serving.settings import ServingSettings
     from serving.store.connect import open_store
@@ -28,12 +28,12 @@ def backup(file: File) -> None:
 
 def restore(
     file: File,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Put it in the place of what the store has.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the rows that the store has.")] = False,
 ) -> None:
     """Put a backup into the store, in one transaction; the store is set up first when it is new.
 
-    What came after the backup is taken back, and counted. Erasures, objections, deletions in the CRM and revoked keys are
-    not, also where the store was lost and only the home knows of them.
+    Changes since the backup are lost, and counted. Erasures, objections, deletions in the CRM and revoked keys are
+    kept, even if the store was lost and only the home has them.
     """
 
     from serving.backup.backup import restore as read

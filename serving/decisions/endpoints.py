@@ -40,8 +40,8 @@ async def read_scores(
     limit: Annotated[int, Query(ge=1, le=200, description="how many at most", examples=[20])] = 20,
     what_if: WhatIf = False,
 ) -> Response:
-    """Every score given over HTTP, by a webhook or in a nightly run, the newest `as_of` first, and what people put beside
-    the present ones. A score of signals that a request laid over the stored ones is an answer to "what if": only on demand."""
+    """Every score given over HTTP, by a webhook or in a nightly run, the newest `as_of` first, with the overrides that
+    hold now. Scores of what-ifs, whose request overrode stored signals, are included on demand."""
     state, entity = state_of(request), check_entity(entity)
     if model is not None:
         model = state.champions.definition(model).name

@@ -92,9 +92,7 @@ class ScoresAnswer(msgspec.Struct):
     entity: Annotated[str, Meta(description="account or lead", examples=["account"])]
     entity_id: Annotated[
         str,
-        Meta(
-            description="the account or lead, as in the source; null when signals alone were given", examples=["acme"]
-        ),
+        Meta(description="the account or lead, as in the source", examples=["acme"]),
     ]
     scores: Annotated[list[RecordedScore], Meta(description="decision records, the newest as_of first")]
     overrides: Annotated[

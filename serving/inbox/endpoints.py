@@ -50,11 +50,11 @@ ConnectionName = Annotated[
     },
 )
 async def receive_webhook(connection: ConnectionName, request: Request) -> Response:
-    """Stores the authentic events that the connection has a use for and answers 204 when they are durable (what the vendor
-    asks for, where that is something else: Salesforce 200 with its `Ack`).
+    """Stores the authentic events that the connection uses, and answers 204 when they are durable (200 with its `Ack`
+    for Salesforce).
 
-    A repeated event is stored once. A signature or key that is wrong, missing, malformed or not of the last five minutes, and
-    an organisation that is not listed, is answered 401 and leaves no trace.
+    A repeated event is stored once. A signature or key that is wrong, missing, malformed or older than five minutes, or
+    an organisation that is not listed, is answered 401 and nothing is stored.
     """
     state = state_of(request)
     config = state.connections.get(connection)

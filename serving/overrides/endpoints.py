@@ -31,7 +31,7 @@ SHOWN: dict[int | str, dict[str, Any]] = {
     openapi_extra={"requestBody": {"required": True, "content": body_of("OverrideRequest")}},
 )
 async def put_override(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
-    """It is shown in every answer until it ends. The machine's score stays beside it, and its reasons are the machine's."""
+    """It is shown in every answer until it ends. The model's score and its reasons stay beside it."""
     state, entity = state_of(request), check_entity(entity)
     given = await read_json(request, OverrideRequest)
     override = await change(

@@ -77,9 +77,7 @@ class OverrideAnswer(msgspec.Struct):
     entity: Annotated[str, Meta(description="account or lead", examples=["account"])]
     entity_id: Annotated[
         str,
-        Meta(
-            description="the account or lead, as in the source; null when signals alone were given", examples=["acme"]
-        ),
+        Meta(description="the account or lead, as in the source", examples=["acme"]),
     ]
     override: Annotated[
         OverrideShown,

@@ -23,10 +23,10 @@ Name = Annotated[str, typer.Argument(help="Its id in the source.")]
 
 @app.command()
 def erase(kind: Kind, name: Name) -> None:
-    """Delete all that the store holds of it; neither a late event nor the next batch brings it back, no training sees it.
+    """Delete all that the store has of it. No late event and no batch brings it back, and training leaves it out.
 
-    Published runs and reports in ACCOUNTSCORE_HOME are rewritten without it. Of a batch with another --out the next run is without it,
-    and takes away the older ones that have it.
+    Published runs and reports in ACCOUNTSCORE_HOME are rewritten without it. For a batch with another --out, the next
+    run leaves it out and deletes the older runs that have it.
     """
     from serving.connections.config import load_connections
     from serving.privacy import service
@@ -51,7 +51,7 @@ def erase(kind: Kind, name: Name) -> None:
 
 @app.command()
 def admit(kind: Kind, name: Name) -> None:
-    """Take an erasure's mark away: it comes back with the next batch or event."""
+    """Undo the mark of an erasure: it may come back with the next batch or event."""
     from serving.privacy import repository, suppression_export
     from serving.settings import ServingSettings
 
@@ -67,10 +67,10 @@ def admit(kind: Kind, name: Name) -> None:
 
 @app.command()
 def publish() -> None:
-    """Write anew who is gone (erased, deleted, merged) into ACCOUNTSCORE_HOME/removed.json, which every reader of a source heeds,
-    and who objected beside it; take who was erased out of the other files of the home.
+    """Rewrite ACCOUNTSCORE_HOME/removed.json, the erased, deleted and merged records that all readers of a source leave
+    out, and the copy of objections beside it; remove erased records from the other files of the home.
 
-    The API, the worker and the batch do so by themselves; on a machine that only trains, do it before training.
+    The API, the worker and the batch do this by themselves. On a machine that only trains, run it before training.
     """
     from serving.privacy import service
     from serving.settings import ServingSettings
@@ -99,7 +99,7 @@ def allow(kind: Kind, name: Name) -> None:
 def retention(
     days: Annotated[int, typer.Option(min=1, max=36_500, help="Older records are deleted.")],
 ) -> None:
-    """Delete decision records, settled events, ended overrides and kept answers that are older."""
+    """Delete older decision records, settled events, ended overrides and stored answers."""
     from serving.privacy import repository
     from serving.store.wipe import wipe
 

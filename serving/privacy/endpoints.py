@@ -48,7 +48,7 @@ async def withdraw_objection(request: Request, entity: EntityName, entity_id: En
 
 @router.get(OBJECTION, summary="Does it object to scoring?", responses={**SHOWN, **documented(404, 422)})
 async def read_objection(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
-    """404 when nobody objected by `PUT` or by command; an objection that the source itself tells is in its signals."""
+    """404 when there is no objection by `PUT` or by command. An objection in the source itself is part of its signals."""
     return _shown(state_of(request), check_entity(entity), entity_id)
 
 
@@ -72,9 +72,9 @@ async def erase(
     kind: Annotated[str, Path(description="account, lead or contact", examples=["contact"])],
     entity_id: EntityId,
 ) -> Response:
-    """Deletes its signals, scores, changes, overrides and the content of its events, in one transaction. Neither a late
-    event nor the next batch brings it back, and no training sees it any more. Published
-    runs and reports in the service's home are rewritten without it."""
+    """Deletes its signals, scores, changes, overrides and the content of its events, in one transaction. No late event
+    and no batch brings it back, and training leaves it out. Published runs and reports in the service's home are
+    rewritten without it."""
     if kind not in repository.KINDS:
         raise no_such("kind", list(repository.KINDS))
     state = state_of(request)

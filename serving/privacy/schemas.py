@@ -9,14 +9,12 @@ from msgspec import Meta
 
 
 class ObjectionAnswer(msgspec.Struct):
-    """It objects: it gets no score, with the code opted_out."""
+    """It objected to scoring: its answers have no score, with the code opted_out."""
 
     entity: Annotated[str, Meta(description="account or lead", examples=["account"])]
     entity_id: Annotated[
         str,
-        Meta(
-            description="the account or lead, as in the source; null when signals alone were given", examples=["acme"]
-        ),
+        Meta(description="the account or lead, as in the source", examples=["acme"]),
     ]
     since: Annotated[str, Meta(description="UTC", examples=["2026-11-23T06:00:00Z"])]
 
@@ -28,7 +26,8 @@ class ErasureAnswer(msgspec.Struct):
     found: Annotated[
         bool,
         Meta(
-            description="whether anything was stored of it; the mark that keeps it out is set anyway", examples=[True]
+            description="whether anything was stored of it; the mark that keeps it out is set in any case",
+            examples=[True],
         ),
     ]
     deleted: Annotated[dict[str, int], Meta(description="records by kind", examples=[{"decisions": 12, "signals": 1}])]

@@ -58,9 +58,9 @@ async def read_change(
     ] = None,
     what_if: WhatIf = False,
 ) -> Response:
-    """Splits the difference of two recorded scores into data, time, model version and, in percentiles, the reference population;
-    the parts sum to the whole. Time is what the rows known before the older score give at the moment of the newer one; where that was
-    not recorded (`split` says so), data and time are one part."""
+    """Splits the difference of two recorded scores into data, time, model version and, in percentiles, the reference
+    population. The parts sum to the whole. Time is what the rows known before the older score give at the moment of the
+    newer one. Where that was not recorded (see `split`), data and time are one part."""
     state, entity = state_of(request), check_entity(entity)
     if model is None:
         definition = next(d for d in state.champions.definitions() if d.entity == entity)

