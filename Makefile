@@ -10,7 +10,7 @@ option = $(if $(2),$(1) '$(2)')
 export ACCOUNTSCORE_DATA ?= $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full format check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-audit bench-batch bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
+.PHONY: help setup demo test test-quick test-full format check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-audit bench-batch bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ demo: $(VENV)/.core ## From nothing to scores on the screen (SOURCE=sample|raven
 
 test: setup ## All tests but the long sweeps: about 20 minutes on 2 cores, or those of AREA=serving/outbox alone
 	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder $(addprefix tests/,$(AREA))
+
+test-quick: setup ## Under a minute: the tests that start no server and no process, learn nothing and read no company
+	$(RUN) -m pytest -m quick -n 2
 
 test-full: setup ## All tests, the long kill sweeps included
 	$(RUN) -m pytest

@@ -52,6 +52,34 @@ LONG = (
 )
 """Files that take longest. A worker has a file to itself: one of these begun last would leave the other worker idle."""
 
+NOT_QUICK = (
+    "subprocess",
+    "nbclient",
+    "nbformat",
+    "mlflow",
+    "features.audit",
+    "features.panel.build",
+    "features.simulate",
+    "features.sources.loader",
+    "serving.batch.run",
+    "serving.worker",
+    "tests.kit.bombs",
+    "tests.kit.cases",
+    "tests.kit.commands",
+    "tests.kit.company",
+    "tests.kit.fake_",
+    "tests.kit.inside",
+    "tests.kit.killing",
+    "tests.kit.outbound_case",
+    "tests.kit.running",
+    "tests.kit.simulated",
+    "training.backtest",
+    "training.fit",
+    "training.gates",
+)
+"""How the names of modules begin that start a process or a server, learn, or read a company: a test file that imports from one is not quick."""
+NOT_QUICK_FIXTURES = {"new_home", "new_registry", "postgres", "make_once"}
+
 MakeOnce = Callable[[str, Callable[[Path], None]], Path]
 """Takes a name and what fills a folder; gives a copy of the folder of that name, filled by the first of all workers to ask."""
 NewRegistry = Callable[[Path], "Settings"]
@@ -65,6 +93,17 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if collection_path.suffix == ".py" and not collection_path.name.startswith("test_") else None
 
 
+def is_quick(item: pytest.Item) -> bool:
+    """Whether it starts nothing, learns nothing and reads no company: what its file imports tells."""
+    module = getattr(item, "module", None)
+    if module is None:
+        return True  # an example of a docstring
+    names = (getattr(value, "__module__", None) or getattr(value, "__name__", "") for value in vars(module).values())
+    marked = any(item.get_closest_marker(name) for name in ("slow", "spark", "both_databases"))
+    imports_slow = any(isinstance(name, str) and name.startswith(NOT_QUICK) for name in names)
+    return not marked and not imports_slow and NOT_QUICK_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """What is marked `both_databases` runs once with its `store` on SQLite and once with it on Postgres."""
     if "store" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_databases"):
@@ -74,6 +113,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_quick(item):
+            item.add_marker(pytest.mark.quick)
     places = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
