@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import itertools
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,7 +79,7 @@ NOT_QUICK = (
     "training.fit",
     "training.gates",
 )
-"""How the names of modules begin that start a process or a server, learn, or read a company: a test file that imports from one is not quick."""
+"""How the names of modules begin that start a process or a server, learn, or read a company."""
 NOT_QUICK_FIXTURES = {"new_home", "new_registry", "postgres", "make_once"}
 
 MakeOnce = Callable[[str, Callable[[Path], None]], Path]
@@ -88,20 +90,29 @@ NewHome = Callable[..., "Home"]
 """Takes what `make_home` takes."""
 
 
-def pytest_ignore_collect(collection_path: Path) -> bool | None:
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """A file of `tests/` that is not a test is what a test starts or imports: it has no examples, and some run what they do at import."""
-    return True if collection_path.suffix == ".py" and not collection_path.name.startswith("test_") else None
+    if collection_path.suffix != ".py":
+        return None
+    if not collection_path.name.startswith("test_"):
+        return True
+    return True if config.option.markexpr == "quick" and starts_something(collection_path) else None
+
+
+@functools.cache
+def starts_something(path: Path) -> bool:
+    """Whether a test file imports what starts a process or a server, learns, or reads a company."""
+    names = "|".join(map(re.escape, NOT_QUICK))
+    return re.search(rf"^\s*(?:from|import) (?:{names})", path.read_text(), re.M) is not None
 
 
 def is_quick(item: pytest.Item) -> bool:
-    """Whether it starts nothing, learns nothing and reads no company: what its file imports tells."""
-    module = getattr(item, "module", None)
-    if module is None:
-        return True  # an example of a docstring
-    names = (getattr(value, "__module__", None) or getattr(value, "__name__", "") for value in vars(module).values())
     marked = any(item.get_closest_marker(name) for name in ("slow", "spark", "both_databases"))
-    imports_slow = any(isinstance(name, str) and name.startswith(NOT_QUICK) for name in names)
-    return not marked and not imports_slow and NOT_QUICK_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    return (
+        not marked
+        and not starts_something(item.path)
+        and NOT_QUICK_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
