@@ -34,7 +34,7 @@ def follow(database: Path, home: Path, experiment: str) -> None:
         try:
             asked = "SELECT artifact_location FROM experiments WHERE name = ?"
             found = connection.execute(asked, (experiment,)).fetchone()
-        except sqlite3.Error:  # of another version, or none: MLflow says so
+        except sqlite3.Error:  # of another version, or no database: MLflow reports it
             return
         if found is None or found[0] == here or not (found[0].startswith("file:") and found[0].endswith(f"/{FOLDER}")):
             return

@@ -1,4 +1,4 @@
-"""What a model is, before any data: one file per model says all of it (`churn_risk.py`, `lead_fit.py`)."""
+"""The definition of a model: its fields, their defaults and their checks. Each model is one file (`churn_risk.py`, `lead_fit.py`)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Watch:
     max_ratio: float = 1.25
     """Observed outcomes over expected ones, or the reverse."""
     min_expected: float = 10.0
-    """Fewest expected outcomes of a band that is held to this."""
+    """Bands with fewer expected outcomes are not checked."""
     max_auc_loss: float = 0.03
     """Largest loss of AUC: observed below estimated, or estimated below the lower end of what was judged."""
     max_silent_days: float = 7.0
@@ -145,7 +145,7 @@ class Model:
 
     name: str
     title: str
-    outcome: Outcome = None  # type: ignore[assignment]  # one that is left out is a fault, told with all the others
+    outcome: Outcome = None  # type: ignore[assignment]  # left out, it is reported as a fault with all others
     """The question: `features.outcomes.churn.CHURN`. Entity, labels, eligibility and words are its."""
     themes: tuple[Theme, ...] = THEMES
     horizon_days: int = 0
@@ -167,14 +167,14 @@ class Model:
     warm_up_days: int = 84
     """History that an entity's windows need before the first of those dates."""
     segments: tuple[str, ...] = ()
-    """Signals by whose values quality is judged apart."""
+    """Signals by whose values quality is judged separately."""
     capacity_share: float = 0.10
     """Share of the entities that people can act upon in one horizon."""
     contact_cost: float = 50.0
     """Cost of acting upon one entity, in the currency of the source."""
     watch: Watch = field(default_factory=Watch)
     holdout_share: float = 0.0
-    """Share of the entities (0 to 1) that nobody acts upon, so that what acting does can be told (`models.holdout`)."""
+    """Share of the entities (0 to 1) that nobody acts upon, so that the effect of acting can be measured (`models.holdout`)."""
     profit: Retention | Acquisition | Growth | None = None
     """What acting is worth; None when nothing is known of it."""
     in_demo: bool = False

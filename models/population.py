@@ -52,7 +52,7 @@ class Population(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys(condition.signal for condition in self.conditions))
 
     def holds(self, values: Mapping[str, Any]) -> bool:
-        """Whether somebody with these signals is in it; one that is not there is missing."""
+        """Whether an entity with these signals is in it; an absent signal is missing."""
         return all(condition.holds(values.get(condition.signal)) for condition in self.conditions)
 
     def holds_for(self, columns: Any, rows: int) -> np.ndarray:
@@ -80,11 +80,11 @@ class Population(msgspec.Struct, frozen=True):
         }
 
     def malformed(self, model: str) -> list[Fault]:
-        """What is wrong with it by itself, whatever the data."""
+        """Its faults that do not depend on data."""
         return population_faults.malformed(model, self.conditions)
 
     def faults(self, model: str, entity: Entity, signals: Sequence[Signal]) -> list[Fault]:
-        """What is wrong with it for a model whose source offers these signals: all of it."""
+        """All its faults, for a model whose source offers these signals."""
         return population_faults.unreadable(model, entity, self.conditions, signals)
 
     def unknown_words(self, model: str, columns: Any) -> list[Fault]:
@@ -92,7 +92,7 @@ class Population(msgspec.Struct, frozen=True):
         return population_faults.unknown_words(model, self.conditions, columns)
 
     def why_not(self, values: Mapping[str, Any]) -> str:
-        """In a sentence why somebody is outside; no value is repeated.
+        """A sentence that says why an entity is outside; it repeats no value.
 
         >>> where("plan").is_in("pro").why_not({})
         'The model is for those of whom plan is pro; plan is not known.'

@@ -21,7 +21,7 @@ def place(model: str, signal: str) -> str:
 
 
 def malformed(model: str, conditions: Sequence[Condition]) -> list[Fault]:
-    """What is wrong with conditions by themselves, whatever the data."""
+    """Faults of conditions that do not depend on data."""
     found = []
     for condition in conditions:
         values, said = condition.values, ""

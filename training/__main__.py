@@ -321,7 +321,7 @@ def monitor(
     engine: EngineOption = "duckdb",
     as_json: JsonOption = False,
 ) -> None:
-    """Drift, what came true of what was expected, and what is to be expected, on stderr.
+    """Watch a live model: drift, observed against expected outcomes, and estimated quality, on stderr.
 
     Exit code 4 when someone should look.
     """

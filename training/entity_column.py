@@ -82,7 +82,7 @@ class _Candidate:
     named: bool
     """Its name says that it is an id."""
     of_entity: bool
-    """Its name says that it is one of an entity."""
+    """Its name says that it is the id of an entity."""
     steady: bool
     """Its values come once per moment, or at regular distances."""
 
@@ -90,7 +90,7 @@ class _Candidate:
 def find_entities(
     settled: Mapping[str, Settled], order: np.ndarray | None, passed_over: set[str], given: str | None = None
 ) -> Entities:
-    """The column that names whom rows are about: the one `given`, else the likeliest; and all that only name things.
+    """The entity column, which is the one `given` or else the likeliest, and all columns that are identifiers.
 
     order : (n,) int64 that grows with time, None without time
     passed_over : columns that are looked at by nobody, such as the label
@@ -151,7 +151,7 @@ def _words(name: str) -> list[str]:
 
 
 def _named(name: str) -> tuple[bool, bool]:
-    """Whether a column's name says that it holds ids, and those of whom a row can be about.
+    """Whether a column's name says that it holds ids, and whether they are those of an entity.
 
     >>> _named("customer_no"), _named("campaign id"), _named("number of customers"), _named("contract")
     ((True, True), (True, False), (False, False), (False, False))
@@ -178,7 +178,7 @@ def _codes(found: Settled) -> np.ndarray | None:
 
 
 def codes_of(values: pd.Series[Any]) -> np.ndarray:
-    """(n,) int64 per value, each missing one a value of its own: nobody knows that two of them are the same."""
+    """(n,) int64 per value, each missing one a value of its own, because two of them need not be the same."""
     code = np.asarray(pd.factorize(values)[0], dtype=np.int64)
     missing = np.flatnonzero(code < 0)
     code[missing] = code.max(initial=-1) + 1 + np.arange(len(missing))

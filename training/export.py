@@ -61,7 +61,7 @@ def write(
 
 
 def kept_verdict(judgement: Judgement, if_no_overlap: bool = False) -> VerdictSpec:
-    """What the gates say together, as the scorer keeps it and says it wherever it is used.
+    """The verdict of the gates, as the scorer keeps it.
 
     `if_no_overlap`: nothing is known of how long the outcome takes, so that the best verdict has a condition.
     """

@@ -150,7 +150,7 @@ def finish(
     seed: int,
     if_no_overlap: bool = False,
 ) -> FitResult:
-    """Write the scorer into `directory` and tell of it: a report of JSON-ready values. `if_no_overlap`: nothing held overlapping rows apart."""
+    """Write the scorer into `directory` and build its report of JSON-ready values. `if_no_overlap`: nothing kept overlapping rows apart."""
     model = learnt.model
     figures = judgement.figures
     stored = {k: v for k, v in figures.items() if k in ("metrics", "base_rate", "capacity_share", "one_column_rule")}

@@ -128,7 +128,7 @@ def table_definition(
     outcome: Mapping[str, object] | None = None,
     known_before: Sequence[str] = (),
 ) -> Model:
-    """The model of a flat table: nothing is known of it but its label, and the columns that it is judged apart by."""
+    """The model of a flat table, made of its label, its columns and the segments to judge by."""
     for option, given in (("--segment", segments), ("--known-before", known_before)):
         unknown = [name for name in given if name not in columns]
         if unknown:

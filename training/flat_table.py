@@ -40,11 +40,11 @@ class Ask:
     """The value of the label that is the outcome; the one that says yes, else the rarer one, when None."""
     time: str | None = None
     horizon_days: int | None = None
-    """Days within which the outcome counts; None when nobody said."""
+    """Days within which the outcome counts; None when not given."""
     group: str | None = None
     """A column whose equal values stay on one side of every split."""
     id_column: str | None = None
-    """Whom a row is about; found when None."""
+    """The column of the entity; found when None."""
     now_us: int | None = None
     """The clock, microseconds since 1970: a row whose horizon is not over by then has no outcome yet. None: all are over."""
 

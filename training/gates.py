@@ -210,7 +210,7 @@ def _champion(seen: Judged) -> Gate:
 def _calibrated(
     most: float, share: float, y: np.ndarray, p: np.ndarray, group: np.ndarray, name: str, looks: int = 1
 ) -> Gate:
-    """`looks`: among how many such gates this one stands; one of twenty is beyond a 95 % band by luck alone (Bonferroni)."""
+    """`looks`: how many such gates there are; of twenty, one lies beyond a 95 % band by chance (Bonferroni)."""
     error = metrics.point(metrics.Ranking(y, p).calibration_error, len(y))
     level = 1 - LUCK / looks
     band = perfect_band(p, group, level=level)

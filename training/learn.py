@@ -169,7 +169,7 @@ def _cross_calibrated(rows: Rows, held: Held, choice: Choice) -> np.ndarray:
 
 
 def _without_clocks(rows: Rows, split: Split) -> tuple[Rows, tuple[str, ...]]:
-    """Leave out signals that tell the date; a suspect stays when held-back rows say that it is worth it.
+    """Leave out signals that tell the date; a suspect stays when it helps on held-back rows.
 
     Such a signal takes values in the future that were never learnt from, so that a model that leans on it is guessing.
     Fewer signals is the simpler model: it wins ties.

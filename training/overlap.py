@@ -33,7 +33,7 @@ def one_at_a_time(home: Path, definition: Model) -> Iterator[None]:
 
 
 def require_apart(settings: Settings, definition: Model, scorer: Scorer, source: Source | None = None) -> None:
-    """Raises `SharedPopulation` when a scorer is for somebody whom another live model of its outcome is for, with how many.
+    """Raises `SharedPopulation` when a scorer covers entities of another live model of its outcome; the message has their number.
 
     Where the conditions themselves keep the two apart no data are asked; else `source`, or that which the scorer was learnt from.
     """
@@ -58,7 +58,7 @@ def require_apart(settings: Settings, definition: Model, scorer: Scorer, source:
 
 
 def _live(home: Path, definition: Model) -> Iterator[tuple[str, Population]]:
-    """The other models of its outcome that are live, and whom each is for."""
+    """The other live models of its outcome, each with its population."""
     for name, other in MODELS.items():
         if name == definition.name or other.outcome is not definition.outcome:
             continue

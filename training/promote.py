@@ -99,7 +99,7 @@ def promote_version(
         tempfile.TemporaryDirectory() as scratch,
     ):
         directory = registry.download(settings, registry.get_version(settings, name, version), Path(scratch))
-        # Before the alias is set: it must not stand for a scorer that does not verify, or that says that it is not for use.
+        # Before the alias is set: it must never name a scorer that does not verify or that was refused.
         scorer = Scorer.load(directory)
         require_not_refused(scorer.spec, f"version {version} of {name}")
         try:

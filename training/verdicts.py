@@ -8,7 +8,7 @@ from enum import StrEnum
 SIGNAL, RULE = "signal", "better than one column"
 """Names of the two gates that have a verdict of their own."""
 DOUBTED = ("enough labels", "audit")
-"""Gates whose failure says that the figures, also a rule's, are not to be believed."""
+"""Gates whose failure means that no figure can be trusted, that of the rule included."""
 
 
 class Verdict(StrEnum):
@@ -16,7 +16,7 @@ class Verdict(StrEnum):
 
     READY = "ready"
     READY_IF_NO_OVERLAP = "ready_if_no_overlap"
-    """Of a flat table whose horizon nobody told: its gates held, with no gap between the periods."""
+    """Of a flat table without --horizon: its gates held, with no gap between the periods."""
     RULE_IS_ENOUGH = "rule_is_enough"
     NO_SIGNAL = "no_signal"
     REFUSED = "refused"

@@ -14,7 +14,7 @@ READABLE = (1, 2, 3)
 
 
 class Numbered(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that says its format."""
+    """The format number of a file."""
 
     format: int
 
@@ -69,7 +69,7 @@ class SignalSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerdictSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What its gates said of a scorer when it was judged."""
+    """The verdict of the gates when the scorer was judged."""
 
     code: str
     """In one word: "ready", "no_signal" ... (`training.verdicts`)."""
@@ -103,9 +103,9 @@ class ScorerSpec(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
     metrics: dict[str, object] = {}
     verdict: VerdictSpec | None = None
-    """None in format 1, and where nobody judged it."""
+    """None in format 1, and for a scorer that was never judged."""
     population: Population | msgspec.UnsetType = msgspec.UNSET
-    """Whom it was learnt from and is for; left out of the file when that is everybody who is eligible."""
+    """The population that it was learnt from and is for; left out of the file when that is everybody who is eligible."""
 
     @property
     def narrowed(self) -> Population:

@@ -91,7 +91,7 @@ class Speaker:
         said = signal.words
         place = {each.name: at for at, each in enumerate(spec.signals)}
         self.beside = place.get(said.beside or "") if said.pair else None
-        """The place of the signal that a comparison's newer side is; None for what is no comparison."""
+        """The place of the signal that holds the newer side of a comparison; None for a signal that is no comparison."""
         self._beside_unit = None if self.beside is None else spec.signals[self.beside].unit
         self._above, self._below = _Template.of(said.some), _Template.of(said.negative or said.some)
         self._ends = {up: [self._end(compared, up) for compared in self._compared.bins] for up in WAYS}
@@ -172,7 +172,7 @@ class Speaker:
             decimals[(np.abs(number) < 100) & (number != np.trunc(number))] = 1
         scaled = shown * _TENS[decimals]
         digits = np.rint(scaled)
-        # Python rounds the decimals of the exact number; scaling rounds once more, which tells only next to a half.
+        # Python rounds the decimals of the exact number; scaling rounds once more, which matters only next to a half.
         halves = (decimals > 0) & (np.abs(np.abs(scaled - np.trunc(scaled)) - 0.5) < HALF)
         alone = (np.abs(digits) >= _LARGE) | halves
         if "{rise}" in self._signal.words.some:
@@ -232,7 +232,7 @@ class Speaker:
 
     @staticmethod
     def _end(comparison: Comparison, up: bool | None) -> str:
-        """How a sentence ends, in the place of its stop; empty when nothing may be told."""
+        """The comparison that replaces a sentence's stop; empty when there is none to tell."""
         text, side = comparison
         return f"; {text}." if side and up is not None and up == (side > 0) else ""
 
@@ -247,7 +247,7 @@ def say(spec: ScorerSpec, signal: SignalSpec, value: Value, up: bool | None = No
 
 
 class _Template(Struct, frozen=True):
-    """A sentence about a number: what stands before it and behind it."""
+    """A sentence about a number: the text before and after it."""
 
     head: str
     rest: str

@@ -20,7 +20,7 @@ class Told:
     rows: np.ndarray
     """(m,) int64: the row that each is about."""
     signals: np.ndarray
-    """(m,) int64: the place of the signal that speaks."""
+    """(m,) int64: the place of the signal whose sentence is given."""
     effects: np.ndarray
     """(m,) float64, on the log-odds: of all its members together."""
     shares: np.ndarray
@@ -47,7 +47,7 @@ def tell(speakers: Sequence[Speaker], topics: Topics, x: np.ndarray, effects: np
 
 
 def beside_of(speakers: Sequence[Speaker], x: np.ndarray, rows: np.ndarray, signals: np.ndarray) -> np.ndarray:
-    """(m,) what the value of each signal is compared with in its row; NaN for what is no comparison."""
+    """(m,) the value with which each signal is compared in its row; NaN for a signal that is no comparison."""
     column = np.array([-1 if speaker.beside is None else speaker.beside for speaker in speakers], dtype=np.int64)[
         signals
     ]

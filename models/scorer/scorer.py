@@ -305,7 +305,7 @@ class Scorer:
         return found
 
     def tell(self, x: np.ndarray, effects: np.ndarray, k: int) -> Told:
-        """What `reasons` says of each of many rows, as flat arrays: encoded rows (n, k) and their effects, both float64."""
+        """The reasons of many rows as flat arrays, equal to `reasons` of each: from encoded rows (n, k) and their effects, both float64."""
         return tell(self._speakers, self.topics, x, effects, k)
 
     def say(self, signals: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, list[str]]:

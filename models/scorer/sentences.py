@@ -63,7 +63,7 @@ def shown(word: str) -> str:
 
 
 def is_named(value: str) -> bool:
-    """Whether a word may name somebody, or is a number of theirs."""
+    """Whether a word may be an identifier: a mail address, a long number, a hash, a UUID."""
     return _IDENTIFIER.search(value) is not None
 
 

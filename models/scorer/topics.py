@@ -24,7 +24,7 @@ class Spoken:
     shares: np.ndarray
     """(m,) float64 of the sum of the absolute effects of all groups, 0 to 1."""
     signals: np.ndarray
-    """(m,) int64: the member that speaks, the strongest of those that push as the whole group does."""
+    """(m,) int64: the member whose sentence is told, the strongest of those with the sign of the group."""
     sizes: np.ndarray
     """(m,) int64: members with an effect; 0 where there is only one."""
     members: np.ndarray
@@ -34,7 +34,7 @@ class Spoken:
 
 
 class Topics:
-    """The groups of a scorer's signals: those of one topic. A column of somebody's own never joins ours of the same name."""
+    """The groups of a scorer's signals: those of one topic. A custom column never joins a signal of the catalog with the same name."""
 
     def __init__(self, signals: Sequence[SignalSpec]) -> None:
         keys = [(signal.theme == "custom", signal.topic or topic_of(signal.name)) for signal in signals]
@@ -61,7 +61,7 @@ class Topics:
         return found
 
     def spoken(self, effects: np.ndarray, k: int) -> Spoken:
-        """Who speaks in each of (n, signals) rows of effects: at most k groups a row."""
+        """The strongest groups of each of (n, signals) rows of effects, at most k a row, with the member whose sentence is told."""
         sums = self.sums(effects)
         total = np.abs(sums).sum(axis=1)
         order = strongest(sums, k)

@@ -171,7 +171,7 @@ def _golden_rows(x: np.ndarray) -> np.ndarray:
 
 
 def _lightgbm_scores(text: str, x: np.ndarray) -> np.ndarray:
-    """Raw scores by LightGBM itself: the stranger that the fast reader is held to."""
+    """Raw scores by LightGBM itself, against which the fast reader is checked."""
     import lightgbm as lgb
 
     return np.asarray(lgb.Booster(model_str=text).predict(x, raw_score=True, num_threads=1), dtype=np.float64).reshape(
@@ -180,7 +180,7 @@ def _lightgbm_scores(text: str, x: np.ndarray) -> np.ndarray:
 
 
 def _lightgbm_effects(text: str, x: np.ndarray) -> np.ndarray:
-    """(n, k) SHAP values by LightGBM itself, which the reason tables are held to whenever the scorer is loaded."""
+    """(n, k) SHAP values by LightGBM itself, against which the reason tables are checked whenever the scorer is loaded."""
     import lightgbm as lgb
 
     return np.asarray(lgb.Booster(model_str=text).predict(x, pred_contrib=True, num_threads=1))[:, :-1]

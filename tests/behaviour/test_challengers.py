@@ -31,10 +31,7 @@ from training.fit import fit_source
 from training.promote import promote
 
 MODEL = "lead-fit"
-pytestmark = [
-    pytest.mark.filterwarnings("ignore"),  # MLflow's own, about its own types and stores
-    pytest.mark.usefixtures("no_pictures"),
-]
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 class World:

@@ -29,7 +29,6 @@ from serving.manifest import read_manifest, read_scores
 from tests.kit.mlflow_doors import mlflow_serve, score_on_spark
 from tests.kit.running import END, Home, make_home, running_api
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and Spark's own
 ROWS = [500, pytest.param(10_000, marks=pytest.mark.slow)]
 AT_A_TIME = 200
 """Records of a request; it may have 1,000."""

@@ -15,7 +15,7 @@ HEAD = "from features.outcomes.churn import CHURN\nfrom models.definition import
 
 
 class TestCatalog:
-    def test_names(self) -> None:
+    def test_the_models_and_those_of_the_demo(self) -> None:
         assert list(MODELS) == ["lead-fit", "churn-risk", "expansion"]
         assert DEMO == ("lead-fit", "churn-risk")
         assert get_model("churn_risk").outcome is OUTCOMES["churn"]

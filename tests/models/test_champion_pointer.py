@@ -32,7 +32,7 @@ class TestPointer:
     def test_nothing_was_promoted(self, tmp_path: Path) -> None:
         assert read_pointer(tmp_path, "churn-risk") is None
 
-    def test_put_live_and_the_way_back(self, tmp_path: Path, scorers: list[Path]) -> None:
+    def test_the_previous_scorer_stays_on_record(self, tmp_path: Path, scorers: list[Path]) -> None:
         put_live(tmp_path, "churn_risk", scorers[0], 1)
         second = put_live(tmp_path, "churn-risk", scorers[1], 2)
         assert (second.version, second.previous_version) == (2, 1)
@@ -40,7 +40,7 @@ class TestPointer:
         assert second.previous_path is not None
         assert Scorer.load(second.previous_path).sha256 == Scorer.load(scorers[0]).sha256
 
-    def test_the_same_again_keeps_the_way_back(self, tmp_path: Path, scorers: list[Path]) -> None:
+    def test_promoting_the_same_scorer_again_keeps_the_previous_one(self, tmp_path: Path, scorers: list[Path]) -> None:
         for scorer, version in ((scorers[0], 1), (scorers[1], 2), (scorers[1], 2)):
             pointer = put_live(tmp_path, "churn-risk", scorer, version)
         assert pointer.previous_version == 1
@@ -54,18 +54,18 @@ class TestPointer:
             put_live(tmp_path, "churn-risk", bad, 2)
         assert read_pointer(tmp_path, "churn-risk") == before
 
-    def test_another_models_scorer(self, tmp_path: Path, scorers: list[Path]) -> None:
+    def test_a_scorer_of_another_model_is_refused(self, tmp_path: Path, scorers: list[Path]) -> None:
         with pytest.raises(ScorerRefused, match="not of 'lead-fit'"):
             put_live(tmp_path, "lead-fit", scorers[0], 1)
 
-    def test_a_pointer_out_of_its_folder(self, tmp_path: Path, scorers: list[Path]) -> None:
+    def test_a_pointer_out_of_its_folder_is_refused(self, tmp_path: Path, scorers: list[Path]) -> None:
         put_live(tmp_path, "churn-risk", scorers[0], 1)
         path = folder(tmp_path, "churn-risk") / "champion.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"path": "../../elsewhere"}))
         with pytest.raises(ValueError, match="not a folder beside it"):
             read_pointer(tmp_path, "churn-risk")
 
-    def test_two_at_once(self, tmp_path: Path, scorers: list[Path]) -> None:
+    def test_two_promotions_at_once_leave_one_whole_scorer_live(self, tmp_path: Path, scorers: list[Path]) -> None:
         context = multiprocessing.get_context("spawn")
         workers = [context.Process(target=promote_often, args=(tmp_path, scorers[n], n + 1)) for n in range(2)]
         for worker in workers:

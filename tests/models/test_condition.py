@@ -25,7 +25,7 @@ class TestHolds:
             (where("plan").is_true(), [1, 1.0, True], [0, 0.0, False, None, 0.5]),
             (where("plan").is_false(), [0, 0.0, False], [1, True, None, 0.5]),
         ],
-    )  # fmt: skip
+    )  # fmt: skip  # a table: one case beside the other
     def test_by_hand(self, population: Population, inside: list[Any], outside: list[Any]) -> None:
         assert [population.holds({"plan": value}) for value in inside] == [True] * len(inside)
         assert [population.holds({"plan": value}) for value in outside] == [False] * len(outside)

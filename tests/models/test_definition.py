@@ -31,9 +31,17 @@ class TestModel:
 
     def test_every_fault_is_told_at_once(self) -> None:
         wrong: dict[str, Any] = {
-            "name": "Up Sell", "title": " ", "outcome": "left", "horizon_days": -1, "exclude": "plan", "themes": ("usages",),
-            "bands": (("high", 90),), "grid_days": 0, "capacity_share": 10, "holdout_share": -0.1,
-        }  # fmt: skip
+            "name": "Up Sell",
+            "title": " ",
+            "outcome": "left",
+            "horizon_days": -1,
+            "exclude": "plan",
+            "themes": ("usages",),
+            "bands": (("high", 90),),
+            "grid_days": 0,
+            "capacity_share": 10,
+            "holdout_share": -0.1,
+        }
         with pytest.raises(BadModel) as refused:
             Model(**wrong)
         assert [fault.where.rpartition(" ")[2] for fault in refused.value.faults] == list(wrong)

@@ -25,7 +25,7 @@ CONDITIONS = st.one_of(
     st.builds(lambda op, v: Condition("seats", op, tuple(v)), st.sampled_from(["in", "not_in"]), st.lists(NUMBERS, min_size=1)),
     st.builds(lambda op, v: Condition("seats", op, (v,)), st.sampled_from(["at_least", "at_most"]), NUMBERS),
     st.builds(lambda op: Condition("trial", op), st.sampled_from(["is_true", "is_false"])),
-)  # fmt: skip
+)  # fmt: skip  # a table: one case beside the other
 
 
 POPULATIONS = st.lists(CONDITIONS, max_size=4).map(lambda c: Population(tuple(c)))
@@ -52,13 +52,13 @@ def columns(rows: list[dict[str, Any]]) -> pa.Table:
 class TestHolds:
     @settings(deadline=None)
     @given(POPULATIONS, ROWS)
-    def test_one_by_one_is_as_in_columns(self, population: Population, rows: list[dict[str, Any]]) -> None:
+    def test_rows_and_columns_give_the_same_answer(self, population: Population, rows: list[dict[str, Any]]) -> None:
         found = population.holds_for(columns(rows), len(rows))
         assert found.tolist() == [population.holds(row) for row in rows]
 
     @settings(deadline=None)
     @given(POPULATIONS, ROWS)
-    def test_whoever_has_no_value_is_in_no_narrowed_population(self, population: Population, rows: Any) -> None:
+    def test_a_missing_value_is_outside_of_every_narrowed_population(self, population: Population, rows: Any) -> None:
         nothing = dict.fromkeys(("plan", "seats", "trial"))
         assert population.holds(nothing) == population.holds({}) == (not population)
 
@@ -114,7 +114,7 @@ class TestDisjoint:
             (EVERYBODY, EVERYBODY, False),
             (EVERYBODY, where("plan").is_in("pro"), False),
         ],
-    )  # fmt: skip
+    )  # fmt: skip  # a table: one case beside the other
     def test_by_hand(self, one: Population, other: Population, apart: bool) -> None:
         assert disjoint(one, other) is disjoint(other, one) is apart
 

@@ -17,7 +17,7 @@ class TestRegistry:
         fetched = registry.download(settings, registry.get_version(settings, "churn-risk"), tmp_path)
         assert Scorer.load(fetched).sha256 == logged.sha256
 
-    def test_aliases(self, settings: Settings, logged: Scorer) -> None:
+    def test_an_alias_can_be_set_and_dropped(self, settings: Settings, logged: Scorer) -> None:
         registry.set_alias(settings, "churn-risk", registry.CHAMPION, 1)
         found = registry.by_alias(settings, "churn-risk", registry.CHAMPION)
         assert found is not None

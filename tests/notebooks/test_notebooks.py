@@ -21,7 +21,6 @@ SAID = {
     "what_would_we_have_caught": ["caught_by_rule", "share_caught", "image/png"],
 }
 """Notebook -> what its outputs hold."""
-pytestmark = pytest.mark.filterwarnings("ignore")  # of zmq and asyncio, which run the kernel
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +33,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of the kernels: the small company, the quicker model, few trials."""
-    values = {"ACCOUNTSCORE_HOME": str(home), "MODEL": "lead-fit", "TRIALS": "1", "MONTHS": "2", "PYTHONPATH": str(ROOT),
-              "IPYTHONDIR": str(tmp_path / "ipython"), "JUPYTER_PLATFORM_DIRS": "1"}  # fmt: skip
+    values = {
+        "ACCOUNTSCORE_HOME": str(home),
+        "MODEL": "lead-fit",
+        "TRIALS": "1",
+        "MONTHS": "2",
+        "PYTHONPATH": str(ROOT),
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+        "JUPYTER_PLATFORM_DIRS": "1",
+    }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
 
@@ -46,7 +52,7 @@ def run(notebook: nbformat.NotebookNode) -> str:
     return "".join(str(cell.outputs) for cell in notebook.cells if cell.cell_type == "code")
 
 
-def test_there_are_three() -> None:
+def test_the_notebooks_are_the_three_that_are_checked() -> None:
     assert {path.stem for path in NOTEBOOKS} == set(SAID)
 
 

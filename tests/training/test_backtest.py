@@ -101,7 +101,7 @@ class TestByArithmetic:
         assert found["caught_by_rule"] == 1.0
         assert (found["value_with_outcome"], found["value_caught"]) == (150.0, 100.0)
 
-    def test_all_together(self) -> None:
+    def test_the_total_of_two_moments(self) -> None:
         whole = total([self.moment(), self.moment()])
         assert (whole["with_outcome"], whole["caught"], whole["caught_by_chance"]) == (6, 4.0, 1.8)
         assert whole["share_of_value_caught"]["value"] == pytest.approx(100 / 150, abs=1e-6)  # type: ignore[index]

@@ -41,7 +41,7 @@ def scores(noise: float, n: int = 2500) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 class TestBeside:
-    def test_better_worse_and_level(self) -> None:
+    def test_a_difference_beyond_noise_is_named_and_one_within_noise_is_not(self) -> None:
         y, p, noisy = scores(1.0)
         group, value = np.arange(len(y)), np.full(len(y), 1000.0)
         churn = replace(CHURN, profit=None)  # profit has a test of its own and takes longest
@@ -63,44 +63,34 @@ class TestBeside:
         assert set(metrics["version"]) == set(metrics["against"]) >= {"empb", "value_found_top_decile"}  # type: ignore[index]
 
 
-class TestVersions:
-    @pytest.fixture(scope="class")
-    def made(self, tmp_path_factory: pytest.TempPathFactory, new_registry: NewRegistry) -> tuple[Settings, Path]:
-        """Versions 1 and 2 learnt from the same dates with different seeds, version 3 from all there are."""
-        folder = tmp_path_factory.mktemp("compare")
-        settings = new_registry(folder / "home")
-        simulate(folder / "company", accounts=350, leads=100, days=730, end=dt.date(2026, 1, 1), usage_events=20_000)
-        source = open_source("sample", folder / "company")
-        panel = labelled_panel(source, replace(CHURN, exclude=all_but(source, CHURN, *ACCOUNT_SIGNALS)))
-        time = panel.rows.time
-        assert time is not None
-        for seed, until in (
-            (0, time[panel.split.before_test].max()),
-            (1, time[panel.split.before_test].max()),
-            (0, time.max()),
-        ):
-            learnt = learn(panel.rows, panel.split, LearnSettings(None, 1, seed))
-            scorer = folder / f"scorer-{seed}-{until}"
-            origin = Origin("sample", "0" * 64, "2024-01-01", from_us(int(until)).date().isoformat())
-            export.write(scorer, CHURN, learnt, learnt.rows.x[panel.population], origin, {})
-            registry.log_version(settings, CHURN, scorer, parameters={}, metrics={}, tags={GATES: PASSED})
-        return settings, folder / "company"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, new_registry: NewRegistry) -> tuple[Settings, Path]:
+    """Versions 1 and 2 learnt from the same dates with different seeds, version 3 from all there are."""
+    folder = tmp_path_factory.mktemp("compare")
+    settings = new_registry(folder / "home")
+    simulate(folder / "company", accounts=350, leads=100, days=730, end=dt.date(2026, 1, 1), usage_events=20_000)
+    source = open_source("sample", folder / "company")
+    panel = labelled_panel(source, replace(CHURN, exclude=all_but(source, CHURN, *ACCOUNT_SIGNALS)))
+    time = panel.rows.time
+    assert time is not None
+    for seed, until in (
+        (0, time[panel.split.before_test].max()),
+        (1, time[panel.split.before_test].max()),
+        (0, time.max()),
+    ):
+        learnt = learn(panel.rows, panel.split, LearnSettings(None, 1, seed))
+        scorer = folder / f"scorer-{seed}-{until}"
+        origin = Origin("sample", "0" * 64, "2024-01-01", from_us(int(until)).date().isoformat())
+        export.write(scorer, CHURN, learnt, learnt.rows.x[panel.population], origin, {})
+        registry.log_version(settings, CHURN, scorer, parameters={}, metrics={}, tags={GATES: PASSED})
+    return settings, folder / "company"
 
-    def test_through_the_door(self, made: tuple[Settings, Path]) -> None:
+
+class TestVersions:
+    def test_the_command_reports_both_versions(self, made: tuple[Settings, Path]) -> None:
         settings, company = made
-        arguments = [
-            "compare",
-            "churn-risk",
-            "--version",
-            "2",
-            "--against",
-            "1",
-            "--source",
-            "sample",
-            "--data",
-            str(company),
-            "--json",
-        ]
+        arguments = ["compare", "churn-risk", "--version", "2", "--against", "1", "--source", "sample", "--json"]
+        arguments += ["--data", str(company)]
         done = commands.run("training", *arguments, env={**os.environ, "ACCOUNTSCORE_HOME": str(settings.home)})
         assert done.returncode == 0, done.stderr
         report = json.loads(done.stdout.splitlines()[-1])

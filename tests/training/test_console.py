@@ -19,16 +19,27 @@ def report(**more: Any) -> dict[str, Any]:
         {"name": "audit", "passed": True, "found": "no proof of a leak", "needed": "none"},
     ]
     return {
-        "model": "churn-risk", "version": 3, "promoted": False, "ready": False, "verdict": "no signal found", "why": ["signal: x"],
+        "model": "churn-risk",
+        "version": 3,
+        "promoted": False,
+        "ready": False,
+        "verdict": "no signal found",
+        "why": ["signal: x"],
         "metrics": {"auc": estimate(0.51), "empb": {"value": 12345.6, "low": -1.0, "high": float("nan")}},
-        "beside": {"rule": {"auc": estimate(0.55)}}, "one_column_rule": {"signal": "mrr", "rule": "[red]mrr[/], lowest first"}, "chosen": "trees",
-        "rows": {"judged by": 1234}, "gates": gates, "notes": ["One note, " + "long " * 30], "page": "/home/report.html",
-        "files": "/home/scorer", **more,
-    }  # fmt: skip
+        "beside": {"rule": {"auc": estimate(0.55)}},
+        "one_column_rule": {"signal": "mrr", "rule": "[red]mrr[/], lowest first"},
+        "chosen": "trees",
+        "rows": {"judged by": 1234},
+        "gates": gates,
+        "notes": ["One note, " + "long " * 30],
+        "page": "/home/report.html",
+        "files": "/home/scorer",
+        **more,
+    }
 
 
 class TestLearnt:
-    def test_words(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_figures_gates_notes_and_last_the_verdict(self, capsys: pytest.CaptureFixture[str]) -> None:
         console.learnt(report())
         told = capsys.readouterr()
         assert told.out == ""
@@ -44,7 +55,7 @@ class TestLearnt:
         assert all(len(line) <= 80 for line in lines if not line.startswith("Note: "))
         assert any(line == "Note: One note, " + "long " * 30 for line in lines), "a sentence stays whole in a pipe"
 
-    def test_in_brief(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_the_brief_form_has_three_lines(self, capsys: pytest.CaptureFixture[str]) -> None:
         figures = {"auc": estimate(0.8), "precision_at_capacity": estimate(0.42)}
         console.learnt_in_brief(report(metrics=figures, base_rate=0.09))
         assert capsys.readouterr().err.splitlines() == [

@@ -25,8 +25,12 @@ def rows() -> Rows:
     }
     return make_rows(
         [signal("size"), signal("plan", "category"), signal("same"), signal("empty"), signal("rare", "category")],
-        columns, np.arange(12) % 2, time=np.arange(12), group=np.arange(12) // 2, learnt_from=np.arange(12) < 10,
-    )  # fmt: skip  # the columns stand as they are named above
+        columns,
+        np.arange(12) % 2,
+        time=np.arange(12),
+        group=np.arange(12) // 2,
+        learnt_from=np.arange(12) < 10,
+    )
 
 
 class TestMakeRows:

@@ -48,7 +48,7 @@ class TestByHowItComesAgain:
         frame = snapshots()
         assert found(frame.assign(x=write(frame["x"]))) == ("x", {"x"})  # type: ignore[operator]
 
-    def test_few_accounts(self) -> None:
+    def test_an_id_of_few_accounts_is_found(self) -> None:
         assert found(snapshots(accounts=8, weeks=80)) == ("x", {"x"})
 
     def test_every_account_on_its_own_weekday(self) -> None:
@@ -56,11 +56,11 @@ class TestByHowItComesAgain:
         frame["snapshot"] += pd.to_timedelta(pd.factorize(frame["x"])[0] * 3571, unit="min")
         assert found(frame) == ("x", {"x"})
 
-    def test_gaps_in_the_rows(self) -> None:
+    def test_an_id_with_gaps_in_its_rows_is_found(self) -> None:
         frame = snapshots()
         assert found(frame[np.random.default_rng(1).random(len(frame)) < 0.8]) == ("x", {"x"})
 
-    def test_without_it_nothing_is_found(self) -> None:
+    def test_shuffled_values_are_no_id(self) -> None:
         """The twin: the same values, no more where they were."""
         frame = snapshots()
         frame["x"] = np.random.default_rng(1).permutation(frame["x"])
@@ -107,7 +107,7 @@ class TestByName:
             ("account", True), ("AccountID", True), ("customer no", True), ("Lead Number", True), ("org_uuid", True),
             ("campaign_id", True), ("employees", False), ("no_of_leads", False), ("contract", False), ("ideas", False),
         ],
-    )  # fmt: skip
+    )  # fmt: skip  # a table: one case beside the other
     def test_whole_numbers_that_come_again_at_any_time(self, name: str, is_one: bool) -> None:
         rng = np.random.default_rng(0)
         frame = pd.DataFrame({name: rng.integers(0, 300, 2_000), "at": rng.integers(0, 10**9, 2_000)})
@@ -115,7 +115,7 @@ class TestByName:
         entity = name if is_one and name != "campaign_id" else None
         assert found(frame, None)[0] == entity, "a campaign is not whom a row is about"
 
-    def test_the_one_that_is_given(self) -> None:
+    def test_a_given_id_column_is_taken(self) -> None:
         frame = snapshots().assign(parent=lambda f: f["x"] % 7)
         assert found(frame) == ("x", {"x"})
         assert found(frame, given="parent") == ("parent", {"parent"})

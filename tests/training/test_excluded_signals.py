@@ -43,7 +43,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_through_fit_and_batch(
+def test_an_excluded_signal_is_in_no_scorer_and_no_reason(
     company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_registry: NewRegistry
 ) -> None:
     settings = new_registry(tmp_path)
@@ -74,9 +74,15 @@ def test_through_fit_and_batch(
     store = open_store(settings.store_url)
     try:
         done = running.run(
-            open_source("sample", company), parse_as_of("2025-12-01"), tmp_path / "out", champions, store, make_clock("2025-12-02"),
-            KeptScorers(settings.home), Options(record=False),
-        )  # fmt: skip
+            open_source("sample", company),
+            parse_as_of("2025-12-01"),
+            tmp_path / "out",
+            champions,
+            store,
+            make_clock("2025-12-02"),
+            KeptScorers(settings.home),
+            Options(record=False),
+        )
     finally:
         store.close()
     assert done
@@ -90,7 +96,7 @@ def test_through_fit_and_batch(
     assert reasons <= set(names)
 
 
-def test_without_it_they_are_there(company: Path) -> None:
+def test_without_exclude_the_signals_are_there(company: Path) -> None:
     """The twin."""
     assert set(EXCLUDED) <= {s.name for s in themed(open_source("sample", company), get_model("lead-fit"))}
 

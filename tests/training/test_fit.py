@@ -38,10 +38,14 @@ def export(folder: Path, leads: int = 3000, days: int = 700, seed: int = 3) -> S
         born = first + dt.timedelta(days=float(rng.uniform(0, days)))
         made.append(
             {
-                "lead_id": f"l{n}", "event_time": born, "status": "open", "channel": str(rng.choice(["paid", "event", "organic"])),
-                "industry": str(rng.choice(["retail", "software", "health"])), "employees": int(rng.integers(1, 900)),
+                "lead_id": f"l{n}",
+                "event_time": born,
+                "status": "open",
+                "channel": str(rng.choice(["paid", "event", "organic"])),
+                "industry": str(rng.choice(["retail", "software", "health"])),
+                "employees": int(rng.integers(1, 900)),
             }
-        )  # fmt: skip
+        )
         won = born + dt.timedelta(days=float(rng.exponential(50)))
         if rng.random() < 0.3 and won < first + dt.timedelta(days=days):
             deals.append(

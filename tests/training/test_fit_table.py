@@ -74,7 +74,7 @@ class TestSnapshots:
 
 class TestHorizon:
     @pytest.mark.parametrize("days", [0, -5])
-    def test_it_is_above_0(self, tmp_path: Path, days: int) -> None:
+    def test_a_horizon_of_no_days_is_refused(self, tmp_path: Path, days: int) -> None:
         with pytest.raises(UserMistake, match=rf"--horizon {days} is not above 0: give the days"):
             fit_table(tmp_path / "t.csv", "left", tmp_path / "s", time="snapshot", horizon_days=days)
 

@@ -102,13 +102,15 @@ class TestSnapshots:
 
 class TestOutcome:
     @pytest.mark.parametrize(("chosen", "value"), [(None, "Yes"), ("No", "No"), ("yes", "Yes")])
-    def test_it_is_chosen_and_said(self, chosen: str | None, value: str) -> None:
+    def test_the_outcome_value_is_chosen_and_reported(self, chosen: str | None, value: str) -> None:
         frame = leads()
         flat = flat_rows(pa.Table.from_pandas(frame), Ask("won", chosen))
         assert flat.outcome == {
-            "column": "won", "value": value, "other": "No" if value == "Yes" else "Yes",
+            "column": "won",
+            "value": value,
+            "other": "No" if value == "Yes" else "Yes",
             "rows": int((frame["won"] == value).sum()),
-        }  # fmt: skip
+        }
         assert flat.rows.y.sum() == (frame["won"] == value).sum()
         assert any(f"The outcome is won = {value}" in note for note in flat.notes)
 
@@ -147,7 +149,7 @@ class TestOutcome:
         with pytest.raises(UserMistake, match=rf"a label has two.*{next_step}"):
             flat_rows(pa.Table.from_pandas(frame), Ask("won"))
 
-    def test_a_value_that_is_not_there(self) -> None:
+    def test_an_outcome_value_that_no_row_has_is_refused(self) -> None:
         with pytest.raises(UserMistake, match="--outcome maybe is no value of 'won': choose No or Yes"):
             flat_rows(pa.Table.from_pandas(leads()), Ask("won", "maybe"))
 
@@ -172,34 +174,34 @@ class TestRefusals:
         assert [f.where for f in refused.value.faults] == faults
 
     @pytest.mark.parametrize(("name", "why"), [("size", "fractions"), ("trial", "flags"), ("empty", "no value")])
-    def test_an_id_that_is_none(self, name: str, why: str) -> None:
+    def test_a_column_that_can_be_no_id_is_refused(self, name: str, why: str) -> None:
         with pytest.raises(TrainingRefused, match=f"--id {name}: it h(as|olds) .*{why.rsplit(maxsplit=1)[-1]}"):
             flat_rows(pa.Table.from_pandas(leads()), Ask("won", id_column=name))
 
     @pytest.mark.parametrize("option", ["label", "group"])
-    def test_a_column_of_lists(self, option: str) -> None:
+    def test_a_column_of_lists_is_refused(self, option: str) -> None:
         rows = pa.Table.from_pandas(leads()).append_column("lists", pa.array([["a"], ["b"]] * 300))
         ask = Ask("lists") if option == "label" else Ask("won", group="lists")
         with pytest.raises(TrainingRefused, match=f"--{option} lists: its type is list"):
             flat_rows(rows, ask)
 
-    def test_one_class_only(self) -> None:
+    def test_a_label_with_one_value_is_refused(self) -> None:
         frame = leads().assign(won="No")
         with pytest.raises(UserMistake, match="column 'won' holds 1 different values"):
             flat_rows(pa.Table.from_pandas(frame), Ask("won"))
 
-    def test_too_few(self) -> None:
+    def test_too_few_rows_with_the_outcome_are_refused(self) -> None:
         frame = leads()
         frame["won"] = np.arange(len(frame)) < 7
         with pytest.raises(TrainingRefused, match=r"7 of 600.*at least 20.*about 3 times the history"):
             flat_rows(pa.Table.from_pandas(frame), Ask("won"))
 
-    def test_a_time_that_is_none(self) -> None:
+    def test_a_text_that_is_no_time_is_refused(self) -> None:
         frame = leads().assign(when=["2024-01-01"] * 599 + ["soon"])
         with pytest.raises(TrainingRefused, match="'soon'"):
             flat_rows(pa.Table.from_pandas(frame), Ask("won", time="when"))
 
-    def test_files(self, tmp_path: Path) -> None:
+    def test_a_file_that_is_missing_or_of_another_kind_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(UserMistake, match="no file"):
             read_file(tmp_path / "nothing.csv")
         (tmp_path / "a.xlsx").write_text("x")

@@ -32,11 +32,23 @@ def good(seed: int = 0) -> Judged:
     rule = z + rng.normal(0, 1.5, N)
     masks = {"region = north": north, "region = south": ~north}
     return Judged(
-        y=y, p=p, group=group, metrics=metrics.judge(y, p, group, 0.1), fitted_positives=900, fitted_negatives=7000,
-        held_back_auc=metrics.Estimate(0.8, 0.78, 0.82), rule="s, highest first", rule_auc=metrics.auc(y, rule),
-        over_rule=metrics.auc_difference(y, p, rule, group), over_champion=None, no_champion="no champion",
-        level_shift=0.0, segments=masks, findings=(), selection=selection_rates(masks, p, group, 0.1, 200),
-    )  # fmt: skip
+        y=y,
+        p=p,
+        group=group,
+        metrics=metrics.judge(y, p, group, 0.1),
+        fitted_positives=900,
+        fitted_negatives=7000,
+        held_back_auc=metrics.Estimate(0.8, 0.78, 0.82),
+        rule="s, highest first",
+        rule_auc=metrics.auc(y, rule),
+        over_rule=metrics.auc_difference(y, p, rule, group),
+        over_champion=None,
+        no_champion="no champion",
+        level_shift=0.0,
+        segments=masks,
+        findings=(),
+        selection=selection_rates(masks, p, group, 0.1, 200),
+    )
 
 
 def refused(seen: Judged, wanted: Gates | None = None) -> list[str]:
@@ -89,7 +101,7 @@ class TestEachGateIsThereForOneThing:
         over = metrics.auc_difference(seen.y, twin, seen.p, seen.group)
         assert refused(replace(seen, over_champion=over)) == []
 
-    def test_overconfidence(self) -> None:
+    def test_overconfidence_is_refused(self) -> None:
         seen = good()
         wild = 1 / (1 + np.exp(-3 * np.log(seen.p / (1 - seen.p))))
         assert refused(replace(seen, p=wild)) == ["calibration", "calibration in segments"]
@@ -117,7 +129,7 @@ class TestEachGateIsThereForOneThing:
     def test_a_jump_of_the_base_rate(self) -> None:
         assert refused(replace(good(), level_shift=0.6)) == ["drift"]
 
-    def test_no_signal(self) -> None:
+    def test_a_model_without_signal_is_refused(self) -> None:
         seen = good()
         noise = np.random.default_rng(2).permutation(seen.p)
         judged = metrics.judge(seen.y, noise, seen.group, 0.1)

@@ -49,7 +49,7 @@ class TestHorizon:
         with pytest.raises(TrainingRefused, match=r"--horizon 90: it was over for 0 of .*ACCOUNTSCORE_NOW"):
             learnt_from(weekly_accounts(), horizon_days=90, now_us=pd.Timestamp("2023-01-01").value // 1000)
 
-    def test_it_needs_dates(self) -> None:
+    def test_a_horizon_needs_dates(self) -> None:
         arrow = pa.Table.from_pandas(leads())
         with pytest.raises(TrainingRefused, match=r"there is no --time.*add --time created"):
             flat_rows(arrow, Ask("won", horizon_days=90))

@@ -18,7 +18,7 @@ def scores(n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 class TestAgainstScikitLearn:
-    def test_measures(self) -> None:
+    def test_measures_agree(self) -> None:
         y, p = scores()
         ranking = Ranking(y, p)
         assert point(ranking.auc, len(y)) == pytest.approx(roc_auc_score(y, p), abs=1e-12)
@@ -115,7 +115,7 @@ class TestCalibrationErrorInterval:
         if factor == 1.0:
             assert any(value < e.low for _, value, _, e in runs)
 
-    def test_of_the_judge(self) -> None:
+    def test_the_interval_of_the_judge_holds_the_value(self) -> None:
         for seed in range(20):
             y, p = scores(seed=seed)
             error = judge(y, p, np.arange(600), 0.1)["calibration_error"]

@@ -68,8 +68,12 @@ class TestMembers:
         assert found.eligible == 3
         assert {name: found.count(name) for name in asked} == {"pro": 2, "north": 2, "free": 1, "all": 3}
         assert found.shared() == {
-            ("pro", "north"): 1, ("pro", "all"): 2, ("north", "free"): 1, ("north", "all"): 2, ("free", "all"): 1,
-        }  # fmt: skip
+            ("pro", "north"): 1,
+            ("pro", "all"): 2,
+            ("north", "free"): 1,
+            ("north", "all"): 2,
+            ("free", "all"): 1,
+        }
 
 
 class TestCheck:
@@ -78,13 +82,23 @@ class TestCheck:
         pro, north = replace(churn, population=PRO), replace(churn, name=OTHER, population=NORTH)
         lines = list(population_lines(source, [pro, north, get_model("lead-fit")]))
         assert [(line.model, line.said_rule, line.found) for line in lines] == [
-            ("churn-risk", "churn-risk: its population: plan is pro", "2 of 3 eligible accounts at the end of the data"),
+            (
+                "churn-risk",
+                "churn-risk: its population: plan is pro",
+                "2 of 3 eligible accounts at the end of the data",
+            ),
             (OTHER, f"{OTHER}: its population: region is north", "2 of 3 eligible accounts at the end of the data"),
-            ("churn-risk", "churn-risk, to go live: two live models of churn share nobody",
-             f"1 of 3 eligible accounts are also of {OTHER} (region is north)"),
-            (OTHER, f"{OTHER}, to go live: two live models of churn share nobody",
-             "1 of 3 eligible accounts are also of churn-risk (plan is pro)"),
-        ]  # fmt: skip
+            (
+                "churn-risk",
+                "churn-risk, to go live: two live models of churn share nobody",
+                f"1 of 3 eligible accounts are also of {OTHER} (region is north)",
+            ),
+            (
+                OTHER,
+                f"{OTHER}, to go live: two live models of churn share nobody",
+                "1 of 3 eligible accounts are also of churn-risk (plan is pro)",
+            ),
+        ]
         # The twins: nobody is in both; there is no other model; a population with faults has lines of its own.
         apart = replace(north, population=where("plan").is_in("free"))
         assert [line.gate for line in population_lines(source, [pro, apart])] == [False, False]
@@ -128,7 +142,9 @@ class TestRequireApart:
         ):
             require_apart(settings, MODELS[OTHER], scorer_of(tmp_path / "north", OTHER, NORTH))
 
-    def test_a_champion_that_cannot_be_read_is_no_nobody(self, settings: Settings, tmp_path: Path) -> None:
+    def test_a_champion_that_cannot_be_read_keeps_others_from_going_live(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
         put_live(settings, tmp_path / "live", "churn-risk", PRO)
         pointer = champion_pointer.read_pointer(settings.home, "churn-risk")
         assert pointer is not None

@@ -74,8 +74,12 @@ class TestTheRuleAtPromotion:
         settings = new_registry(tmp_path)
         for low in (-0.006, 0.001):
             folder = tmp_path / f"made{low}"
-            rule = {"signal": "age", "rule": "age, lowest first", "auc": 0.827,
-                    "difference": {"value": 0.003, "low": low, "high": 0.011}}  # fmt: skip
+            rule = {
+                "signal": "age",
+                "rule": "age, lowest first",
+                "auc": 0.827,
+                "difference": {"value": 0.003, "low": low, "high": 0.011},
+            }
             make_scorer(folder, seed=1, n=300, boosters=[], tree_share=0.0, metrics={"one_column_rule": rule})
             registry.log_version(settings, get_model(MODEL), folder, parameters={}, metrics={}, tags={GATES: PASSED})
         with pytest.raises(PromotionRefused, match=r"this rule does it: age, lowest first \(AUC 0\.827\)"):
@@ -109,7 +113,9 @@ class TestARefusedScorer:
 
 
 class TestPromotion:
-    def test_forward_and_back(self, made: tuple[Settings, list[tuple[int, str]]]) -> None:
+    def test_promoting_and_rolling_back_move_alias_and_pointer_together(
+        self, made: tuple[Settings, list[tuple[int, str]]]
+    ) -> None:
         settings, (one, two, _) = made
         promote(settings, MODEL, one[0])
         assert live(settings) == one
@@ -150,7 +156,7 @@ class TestPromotion:
         assert (champion, sha) in versions
         assert champion == alias(settings, "champion")
 
-    def test_who_was_compared_with_another_champion_is_refused(
+    def test_a_version_compared_with_another_champion_is_refused(
         self, made: tuple[Settings, list[tuple[int, str]]]
     ) -> None:
         settings, versions = made

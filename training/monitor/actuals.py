@@ -23,7 +23,7 @@ class Ripe:
     rows: int
     outcomes: int
     measures: dict[str, tuple[float, Estimate]]
-    """Measure -> what came true, and what was promised."""
+    """Measure -> observed value, and estimate with its interval."""
     counts: dict[str, tuple[int, int, Estimate]]
     """"all" and each band -> rows, observed outcomes, expected ones."""
     beyond: frozenset[str]

@@ -25,7 +25,7 @@ DRAWS = 400
 SPREAD_DRAWS = 100
 SURE = (0.025, 0.975)
 VERY_SURE = (0.005, 0.995)
-"""Ends of the interval outside which a check speaks: several are made, and one in twenty would call for nothing."""
+"""Ends of the interval outside which a check raises an alarm. There are several checks: at 95 % one in twenty would be a false alarm."""
 
 Draws = Mapping[str, np.ndarray]
 """Measure -> (DRAWS,) values; NaN for the AUC of a draw with one class."""

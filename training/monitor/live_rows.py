@@ -114,7 +114,7 @@ def observe(
     if definition.lead_days is not None and RENEWAL not in only:
         only.append(RENEWAL)
     progress(f"signals at {len(dates)} dates", 0.1)
-    # Of those that the scorer is for: a model's file that was narrowed since speaks of the next version.
+    # The population of the scorer: a model's file that was narrowed since counts for the next version.
     table = observed(source, replace(definition, population=scorer.spec.narrowed), dates, only, engine)
     table = table.filter(pc.equal(table["eligibility"], ELIGIBLE))
     if not len(table):

@@ -72,7 +72,7 @@ def report_on(
     holdout: float,
     seed: int = 0,
 ) -> dict[str, object]:
-    """Everything that is said of the watched rows, JSON-ready, with the checks and the verdict."""
+    """The whole report on the watched rows, JSON-ready, with the checks and the verdict."""
     now, watch = watched.take(watched.now), definition.watch
     signals, score = signal_drifts(scorer, now), score_drift(scorer, now.p)
     alone = watched.ripe if watched.acted is None else watched.ripe & ~watched.acted

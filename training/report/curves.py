@@ -175,7 +175,7 @@ def by_segment(
     least_rows: int,
     seed: int = 0,
 ) -> list[dict[str, object]]:
-    """Quality apart, for each segment ("region = emea" -> mask of the rows) of at least `least_rows`, the largest first.
+    """Quality of each segment ("region = emea" -> mask of the rows) of at least `least_rows` rows, the largest first.
 
     `segment`, and as `by_period`; also `calibration_error`, `calibration_curve`, and `selected`, the share of its rows
     among the best `capacity` of all rows.

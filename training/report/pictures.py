@@ -242,7 +242,7 @@ def _title(axes: Axes, text: str, above_legend: bool = False) -> None:
 
 
 def _legend(axes: Axes, columns: int) -> None:
-    """Above the picture: inside it lies over what it explains, somewhere or other."""
+    """Draw the legend above the axes: inside it would cover bars or points."""
     axes.legend(
         frameon=False,
         loc="lower left",

@@ -15,7 +15,7 @@ ALIKE = re.compile(r"^of (accounts|leads) (that|with|whose|where|in|on|up for|fo
 
 @pytest.mark.parametrize("entity", ["account", "lead"])
 class TestCatalog:
-    def test_every_range_says_alike_in_what(self, entity: str) -> None:
+    def test_every_comparison_says_what_is_compared(self, entity: str) -> None:
         spec, wrong = scorer_of(entity), []
         for signal in spec.signals:
             found = Comparisons(spec, signal)
@@ -25,7 +25,7 @@ class TestCatalog:
             wrong += [(signal.name, text) for text, _ in told if not ALIKE.match(text) or odd_of(text)]
         assert wrong == []
 
-    def test_a_number_says_it_shortly(self, entity: str) -> None:
+    def test_every_number_has_a_short_phrase_for_comparisons(self, entity: str) -> None:
         """A flag and a missing value may repeat the sentence; a number or a word has words of its own."""
         for definition in definitions(entity):  # type: ignore[arg-type]  # account or lead
             assert definition.signal.unit == "flag" or definition.signal.phrase.like, definition.signal.name

@@ -74,7 +74,7 @@ class TestEncoding:
             with pytest.raises(ValueError):  # noqa: PT011  any of them
                 scorer.unpack(wrong)
 
-    def test_names_that_are_none_are_not_remembered(self, scorer: Scorer) -> None:
+    def test_unknown_names_are_not_cached(self, scorer: Scorer) -> None:
         for i in range(3):
             _, faults, _ = scorer.encode_records([{f"stranger_{i}": 1, "number_0": 2.0}])
             assert len(faults[0]) == 1

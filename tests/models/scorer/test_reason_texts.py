@@ -57,7 +57,7 @@ def odd_values() -> np.ndarray:
 
 @pytest.mark.parametrize("entity", ["account", "lead"])
 class TestCatalog:
-    def test_every_sentence(self, entity: str) -> None:
+    def test_every_sentence_reads_well(self, entity: str) -> None:
         spec, wrong = scorer_of(entity), []
         for signal in spec.signals:
             speaker = Speaker(spec, signal)
@@ -100,7 +100,7 @@ class TestPairs:
             (-0.5, 1.0, "1 feature was used in the last 28 days, 2 in the 28 days before."),
         ],
     )
-    def test_both_sides(self, value: float, beside: float, said: str) -> None:
+    def test_a_change_names_the_new_and_the_old_value(self, value: float, beside: float, said: str) -> None:
         assert self.said("features_used_change_28d", value, beside) == said
 
     def test_sides_that_do_not_fit_are_not_named(self) -> None:
@@ -137,14 +137,14 @@ class TestMany:
         alone = speaker(scorer.spec, "money")
         assert [texts[p] for p in places.tolist()] != [alone(v) for v in values.tolist()]
 
-    def test_what_is_remembered_is_bounded(self, scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_cache_of_sentences_is_bounded(self, scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(reason_texts, "KEPT", 10)
         many = speaker(scorer.spec, "count")
         places, texts = many.many(np.arange(1000.0))
         assert [texts[p] for p in places.tolist()] == [many(v) for v in np.arange(1000.0).tolist()]
         assert len(many._known) <= 10
 
-    def test_words(self, scorer: Scorer, tmp_path: Path) -> None:
+    def test_many_codes_read_as_each_word_alone(self, scorer: Scorer, tmp_path: Path) -> None:
         known = msgspec.structs.replace(scorer.signal("word_0"), vocabulary=["jane@acme.test", *WORDS], bins=None)
         said = Speaker(scorer.spec, known)
         places, texts = said.many(np.array([0.0, 1.0, 7.0, np.nan, 1.0]))

@@ -38,7 +38,7 @@ def together(scorer: Scorer, x: np.ndarray, effects: np.ndarray, k: int) -> list
 
 
 class TestReasons:
-    def test_words(self, scorer: Scorer) -> None:
+    def test_reasons_come_strongest_first_and_in_words(self, scorer: Scorer) -> None:
         values = {"number_0": -2.0, "number_1": None, "word_0": "gamma"}
         x, _, _ = scorer.encode_records([values])
         effects, _ = scorer.effects(x)
@@ -56,13 +56,13 @@ class TestReasons:
 
 class TestTell:
     @pytest.mark.parametrize("k", [1, 3, 8, 20])
-    def test_it_says_what_each_row_is_told(self, scorer: Scorer, k: int) -> None:
+    def test_reasons_of_many_rows_equal_those_of_each_row(self, scorer: Scorer, k: int) -> None:
         x, _ = random_rows(600, seed=4)
         x[:50, -1] = len(WORDS)
         effects = scorer.effects(x)[0]
         assert together(scorer, x, effects, k) == one_by_one(scorer, x, effects, k)
 
-    def test_ties_and_nothing_at_all(self, scorer: Scorer) -> None:
+    def test_ties_keep_their_order_and_zero_effects_are_left_out(self, scorer: Scorer) -> None:
         x, _ = random_rows(400, seed=5)
         effects = np.random.default_rng(0).integers(-1, 2, x.shape) * 0.5
         effects[:10] = 0.0

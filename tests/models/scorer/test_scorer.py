@@ -32,12 +32,12 @@ class TestScores:
         effects, base = scorer.effects(odd_rows())
         assert np.abs(effects.sum(axis=1) + base - scorer.log_odds(odd_rows())).max() < 1e-9
 
-    def test_percentiles_and_bands(self, scorer: Scorer) -> None:
+    def test_the_ends_of_the_range_have_the_first_and_last_percentile_and_band(self, scorer: Scorer) -> None:
         low, high = np.array([0.0, 1.0]), scorer.percentile(np.array([0.0, 1.0]))
         assert high.tolist() == [1, 100]
         assert scorer.band(low) == ["low", "high"]
 
-    def test_linear_alone_and_trees_alone(self, tmp_path: Path) -> None:
+    def test_effects_sum_with_the_linear_part_or_the_trees_alone(self, tmp_path: Path) -> None:
         linear = make_scorer(tmp_path / "linear", n=400, boosters=[], tree_share=0.0)
         trees = make_scorer(tmp_path / "trees", n=400, linear=None, tree_share=1.0)
         for made in (linear, trees):
@@ -58,7 +58,7 @@ class TestAnyBatch:
             assert np.array_equal(np.concatenate(parts), together)
 
     @pytest.mark.parametrize("rows", [0, 1, 5, 400])
-    def test_one_pass_is_both(self, scorer: Scorer, rows: int) -> None:
+    def test_explain_gives_the_bits_of_log_odds_and_effects(self, scorer: Scorer, rows: int) -> None:
         x = random_rows(400, seed=5)[0][:rows]
         log_odds, effects = scorer.explain(x)
         assert np.array_equal(log_odds, scorer.log_odds(x))

@@ -20,5 +20,5 @@ class TestOneOf:
             ("1 deals with them are open.", "1 deal with them is open."),
         ],
     )
-    def test_singular(self, plural: str, single: str) -> None:
+    def test_the_singular_follows_a_lone_1(self, plural: str, single: str) -> None:
         assert one_of(plural) == single

@@ -22,7 +22,10 @@ from tests.kit.published import bytes_of
 from tests.kit.running import Home, quick_home
 from tests.kit.scorers import make_scorer
 
-pytestmark = [pytest.mark.spark, pytest.mark.filterwarnings("ignore")]  # Spark's own
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
+]
 CHUNK = 10
 
 

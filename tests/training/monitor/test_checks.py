@@ -106,10 +106,10 @@ class TestDrift:
             ({"psi": None}, "fine"),
         ],
     )
-    def test_of_a_signal_that_matters(self, signal: dict[str, Any], state: str) -> None:
+    def test_a_signal_that_matters_is_named(self, signal: dict[str, Any], state: str) -> None:
         assert checks.drift(WATCH, [drifted(**signal)], {"psi": 0.1, "noise": 0.05}).state == state
 
-    def test_of_the_score_itself(self) -> None:
+    def test_drift_of_the_score_is_named(self) -> None:
         found = checks.drift(WATCH, [], {"psi": 0.3, "noise": 0.05})
         assert (found.state, found.found) == ("look", "the score: 0.30")
 

@@ -25,9 +25,21 @@ def watched(scorer: Scorer, columns: dict[str, pa.Array]) -> LiveRows:
     n = len(x)
     no, whole = np.zeros(n, dtype=bool), np.ones(n)
     return LiveRows(
-        1, x, table, scorer.probability(x), np.zeros(n, np.int64), np.arange(n), np.full(n, "low"), whole, whole * np.nan,
-        ~no, no, None, no, (),
-    )  # fmt: skip
+        1,
+        x,
+        table,
+        scorer.probability(x),
+        np.zeros(n, np.int64),
+        np.arange(n),
+        np.full(n, "low"),
+        whole,
+        whole * np.nan,
+        ~no,
+        no,
+        None,
+        no,
+        (),
+    )
 
 
 def columns(seed: int, n: int = 1500) -> dict[str, pa.Array]:
@@ -97,7 +109,7 @@ class TestSignals:
         assert same["psi"] < 0.1 < 0.25 < moved["psi"]
 
 
-def test_no_bins_no_index(scorer: Scorer, tmp_path: Path) -> None:
+def test_a_scorer_without_bins_has_no_index(scorer: Scorer, tmp_path: Path) -> None:
     import msgspec
 
     spec = msgspec.structs.replace(

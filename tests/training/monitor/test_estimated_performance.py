@@ -32,7 +32,7 @@ class TestExpectedAuc:
             np.mean(drawn), abs=4 * np.std(drawn) / np.sqrt(200) + 1e-3
         )
 
-    def test_one_row_has_none(self) -> None:
+    def test_one_row_has_no_expected_auc(self) -> None:
         assert np.isnan(estimated_performance.expected_auc(np.array([0.3])))
 
     def test_scores_that_do_not_rank(self) -> None:
@@ -56,10 +56,10 @@ class TestIntervals:
         # 100 looks at 1 in 100: six or more come once in two thousand times, correlation aside.
         assert sum(outside) <= 5
 
-    def test_a_model_that_says_half_is_found_out(self) -> None:
+    def test_a_model_that_promises_too_little_is_detected(self) -> None:
         assert all({"base_rate", "precision_at_capacity"} <= self.measures(0.8, seed) for seed in range(5))
 
-    def test_an_account_keeps_its_luck(self) -> None:
+    def test_repeated_looks_at_one_account_do_not_narrow_the_interval(self) -> None:
         """Four looks at the same accounts are no four times as many: the interval must not shrink as if they were."""
         p = np.tile(probabilities(400), 4)
         once, apart = (
@@ -68,7 +68,7 @@ class TestIntervals:
         )
         assert once.high - once.low > 1.6 * (apart.high - apart.low)
 
-    def test_counts_by_part(self) -> None:
+    def test_counts_of_a_part_are_those_expected_of_it(self) -> None:
         p = probabilities(2000)
         half = np.arange(2000) < 1000
         draws = estimated_performance.if_calibrated(p, np.arange(2000), np.ones(2000), {"half": half})
@@ -84,7 +84,7 @@ class TestSpread:
         return p, (np.random.default_rng(5).random(6000) < estimated_performance.stretched(p, factor)).astype(float)
 
     @pytest.mark.parametrize("factor", [0.7, 1.4])
-    def test_it_is_measured_and_mends_the_estimate(self, factor: float) -> None:
+    def test_the_spread_is_measured_and_corrects_the_estimate(self, factor: float) -> None:
         p, y = self.drawn(factor)
         spread = estimated_performance.spread_of(p, y, np.arange(6000))
         assert spread is not None

@@ -35,13 +35,13 @@ class TestRefusals:
         with pytest.raises(BadInput, match="no longer offers it"):
             observe(Scorer.load(home / "scorer"), LEADS, source, NOW)
 
-    def test_before_the_end_of_training(self, home: Path) -> None:
+    def test_a_date_before_the_end_of_training_is_refused(self, home: Path) -> None:
         with pytest.raises(UserMistake, match="give a later one"):
             observe(Scorer.load(home / "scorer"), LEADS, open_source("sample", home / "steady"), at("2025-01-01"))
 
 
 class TestActions:
-    def test_who_is_meant_and_when(self, tmp_path: Path) -> None:
+    def test_an_action_counts_within_the_window_and_once_known(self, tmp_path: Path) -> None:
         """Within the window of the row, known by now; of a lead's company when the action names no lead."""
         source = make_source(
             tmp_path / "s",

@@ -43,7 +43,7 @@ def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 class TestEstimatesAgainstWhatCameTrue:
-    def test_steady_every_estimate_holds(self, home: Path) -> None:
+    def test_without_a_change_every_estimate_holds(self, home: Path) -> None:
         found = as_it_is(home, "steady")
         for name, measure in found["ripe"]["quality"].items():
             told = measure["promised"]
@@ -53,7 +53,7 @@ class TestEstimatesAgainstWhatCameTrue:
             assert not measure["beyond_chance"], name
         assert (found["verdict"], found["why"]) == ("fine", [])
 
-    def test_changed_the_estimates_do_not_see_it_and_the_ripe_labels_do(self, home: Path) -> None:
+    def test_a_change_of_regime_is_seen_by_ripe_labels_and_not_by_estimates(self, home: Path) -> None:
         found = as_it_is(home, "changed")
         quality = found["ripe"]["quality"]
         for name, measure in quality.items():
@@ -69,7 +69,7 @@ class TestEstimatesAgainstWhatCameTrue:
         assert state(found, "calibration") == "look"
         assert state(found, "estimated quality") == "fine", "the signals are as before: only what they mean has changed"
 
-    def test_both_are_the_same_before_the_change(self, home: Path) -> None:
+    def test_the_companies_are_the_same_before_the_change(self, home: Path) -> None:
         same = [
             (rows.p[rows.time == rows.time.min()].mean(), int((rows.time == rows.time.min()).sum()))
             for rows in (watched(home, "steady"), watched(home, "changed"))
@@ -79,7 +79,7 @@ class TestEstimatesAgainstWhatCameTrue:
 
 
 class TestRipeAndPending:
-    def test_kept_apart_by_the_horizon(self, home: Path) -> None:
+    def test_rows_are_ripe_when_their_horizon_is_over(self, home: Path) -> None:
         rows = watched(home, "steady")
         over = rows.time + LEADS.horizon_days * 86_400_000_000 <= rows.as_of_us
         assert np.array_equal(rows.ripe, over)
@@ -91,7 +91,7 @@ class TestRipeAndPending:
 
 
 class TestWhatGoesWrong:
-    def test_a_feed_that_stops(self, home: Path) -> None:
+    def test_a_signal_that_stops_coming_raises_an_alarm(self, home: Path) -> None:
         rows = watched(home, "steady")
         scorer = Scorer.load(home / "scorer")
         name = "inbound_touches_28d"
@@ -101,7 +101,7 @@ class TestWhatGoesWrong:
         assert state(found, "missing values") == "look"
         assert name in next(w for w in found["why"] if w.startswith("missing values"))
 
-    def test_scores_that_rank_no_more(self, home: Path) -> None:
+    def test_scores_that_no_longer_rank_raise_an_alarm(self, home: Path) -> None:
         rows = watched(home, "steady")
         shuffled = np.random.default_rng(0).permutation(rows.p)
         found = report(home, "steady", replace(rows, p=shuffled))
@@ -109,7 +109,7 @@ class TestWhatGoesWrong:
 
 
 class TestActions:
-    def test_those_acted_upon_stand_apart(self, home: Path) -> None:
+    def test_rows_acted_upon_are_reported_apart(self, home: Path) -> None:
         """Half of the leads are acted upon with great success: no fault of the model. The twin that knows of no action calls."""
         rows = watched(home, "steady")
         acted = rows.group % 2 == 0
@@ -120,7 +120,7 @@ class TestActions:
         assert not found["by_action"]["left_alone"]["bands"][0]["beyond_chance"]
         assert state(report(home, "steady", replace(rows, y=won, acted=None)), "calibration") == "look"
 
-    def test_a_touched_holdout_calls(self, home: Path) -> None:
+    def test_an_action_on_the_holdout_raises_an_alarm(self, home: Path) -> None:
         rows = watched(home, "steady")
         held = rows.group % 10 == 0
         untouched = report(home, "steady", replace(rows, acted=~held, held_out=held), holdout=0.1)

@@ -78,7 +78,7 @@ class TestByPeriod:
         (line,) = curves.by_period(np.zeros_like(y), p, group, np.arange(len(y)), 0.1)
         assert (line["period"], line["auc"]) == ("1 to 6 of 6", None)
 
-    def test_ranks_become_sixths_and_no_time_nothing(self) -> None:
+    def test_an_order_is_cut_into_sixths_and_without_time_there_are_no_periods(self) -> None:
         y, p, group = scores()
         assert curves.by_period(y, p, group, np.arange(len(y)), 0.1)[0]["period"] == "1 of 6"
         assert curves.by_period(y, p, group, None, 0.1) == []

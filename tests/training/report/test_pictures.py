@@ -46,5 +46,5 @@ class TestLegend:
         below, above = self.drawn(lambda axes, _: axes.legend(loc="upper right"))
         assert below < above
 
-    def test_there_is_no_other(self) -> None:
+    def test_every_legend_is_drawn_by_one_function(self) -> None:
         assert inspect.getsource(pictures).count(".legend(") == 1
