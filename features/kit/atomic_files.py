@@ -1,7 +1,7 @@
-"""Files and folders that are whole or as they were, and durable: written beside, synced, renamed, and the folder synced.
+"""Atomic, durable writes of files and folders: written under a temporary name, synced, renamed, and the folder synced.
 
-Readers see the old content or the new one. Each step is a function of this module, so that a test can stop the process at
-every one of them. Every writer raises `OSError` when the disk is full or fails; the path is then as it was.
+A reader sees the old content or the new content, never a part. Each step is a function of this module, so that a test can make
+any of them fail. Every writer raises `OSError` when the disk is full or fails, and leaves the path unchanged.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def writing(path: Path, *, private: bool = False, locked: bool = False) -> Iterator[Path]:
-    """A path to write to, which takes the place of `path` when the block ends well and is gone when it does not.
+    """Yield a temporary path. It replaces `path` when the block ends without an error, and is deleted otherwise.
 
-    With `private` its owner alone may read the file. With `locked` the caller says that nobody else writes there at the same
-    time: the name beside is then always the same, so that what a killed writer left is written over.
+    `private`: only the owner may read the file.
+    `locked`:  the caller guarantees that nobody else writes `path` at the same time. The temporary name is then always the
+               same, so that the next writer overwrites what a killed one left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _beside(path, locked)
@@ -40,32 +41,33 @@ def writing(path: Path, *, private: bool = False, locked: bool = False) -> Itera
         rename(partial, path)
     except BaseException as error:
         if isinstance(error, OSError) and str(error.filename) == str(partial):
-            error.filename = str(path)  # the name that people know
-        with contextlib.suppress(OSError):  # what failed is told, not this
+            error.filename = str(path)  # the name that the caller knows
+        with contextlib.suppress(OSError):  # the first error is the one to report
             partial.unlink(missing_ok=True)
         raise
     sync(path.parent)
 
 
 def write_bytes(path: Path, content: bytes, *, private: bool = False, locked: bool = False) -> None:
-    """A small file in the place of what `path` holds; see `writing`."""
+    """Replace `path` with these bytes; see `writing`."""
     with writing(path, private=private, locked=locked) as partial:
         partial.write_bytes(content)
 
 
 def write_text(path: Path, text: str, *, private: bool = False, locked: bool = False) -> None:
-    """As `write_bytes`, in UTF-8."""
+    """Replace `path` with this text in UTF-8; see `writing`."""
     write_bytes(path, text.encode(), private=private, locked=locked)
 
 
 def write_parquet(path: Path, parts: Iterable[pa.Table], *, locked: bool = False) -> None:
-    """Tables of one schema, at least one, each a row group: memory holds one of them. The same tables give the same bytes."""
+    """Write tables of one schema, at least one, each as one row group. Only one is in memory at a time; the same tables give the
+    same bytes."""
     with writing(path, locked=locked) as partial:
         fill(partial, parts)
 
 
 def write_once(path: Path, content: bytes) -> None:
-    """A private file, unless there is one: of two writers at once both end with the content of the first."""
+    """Create a private file unless it exists. When two processes do so at once, both then read the content of the first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as new:  # readable by its owner alone
         new.write(content)
@@ -78,10 +80,10 @@ def write_once(path: Path, content: bytes) -> None:
 
 @contextmanager
 def writing_folder(path: Path) -> Iterator[Path]:
-    """A new folder to write into, which takes the place of `path` when the block ends well and is gone when it does not.
+    """Yield a new, empty folder. It replaces `path` when the block ends without an error, and is deleted otherwise.
 
-    Between two renames there is no `path` for a moment, and none when the process is killed just then: for what can be made anew,
-    or has no older version.
+    Between two renames `path` does not exist for a moment, and stays absent when the process is killed just then. So use it only
+    for what can be made again, or has no older version.
     """
     partial, old = _beside(path, locked=True), path.with_name(f".{path.name}.old")
     shutil.rmtree(partial, ignore_errors=True)
@@ -96,7 +98,7 @@ def writing_folder(path: Path) -> Iterator[Path]:
         move(partial, path)
     except BaseException:
         if not path.exists() and old.is_dir():
-            with contextlib.suppress(OSError):  # what failed is told, not this
+            with contextlib.suppress(OSError):  # the first error is the one to report
                 os.replace(old, path)
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -111,7 +113,7 @@ def move(folder: Path, to: Path) -> None:
 
 
 def fill(path: Path, parts: Iterable[pa.Table]) -> None:
-    """Write Parquet where it is told to, as `write_parquet` has it."""
+    """Write the tables to `path` itself, in the form that `write_parquet` describes."""
     import pyarrow.parquet as pq
 
     remaining = iter(parts)

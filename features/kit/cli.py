@@ -1,4 +1,7 @@
-"""How the three doors (`python -m features|training|serving`) end: exit 0 done, 2 a user's mistake, 3 refused by its gates, 1 a fault."""
+"""Runs a command-line app (`python -m features|training|serving`): an error becomes one message on stderr and an exit code.
+
+0 done, 1 a fault of ours or of the machine, 2 a user's mistake, 3 refused by its gates.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +21,22 @@ from features.kit.settings import Settings
 from features.kit.writable import told
 
 OF_THE_DISK = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT)
-"""Errors of the system that are a user's to mend, even where it does not say of which file (DuckDB, Arrow)."""
-
+"""Errors of the operating system that the user can mend, also where no file is named (DuckDB, Arrow)."""
 
 NARROWEST, WIDEST = 40, 110
-"""Columns of text: what is wider is hard to read."""
+"""Limits of the width of text, in characters: longer lines are hard to read."""
 
 
 def width() -> int:
-    """Columns of the terminal, 80 in a pipe."""
+    """Width of the terminal in characters, within the limits above; 80 in a pipe."""
     return max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
 
 
 def run(app: typer.Typer) -> None:
-    """Run a typer app; a mistake becomes its message on stderr and its exit code, without a stack trace."""
-    os.umask(0o077)  # what is written holds records of people: for its owner alone, whatever the shell says
+    """Run a typer app. An expected error becomes its message on stderr and its exit code; any other keeps its stack trace."""
+    os.umask(0o077)  # files hold records of people: only their owner may read them
     try:
-        _warn_of_everybody(Settings.from_env().home)
+        _warn_if_world_writable(Settings.from_env().home)
         app(standalone_mode=True)
     except AccountscoreError as error:
         print(_on_terminal(error), file=sys.stderr)
@@ -56,7 +58,7 @@ def run(app: typer.Typer) -> None:
 
 
 def _on_terminal(error: AccountscoreError) -> str:
-    """The message, wrapped on words where somebody reads it; lines of a SELECT with their carets stay as they are."""
+    """The message, wrapped on words on a terminal. Excerpts of a SELECT keep their lines, so that carets stay in place."""
     text = f"error: {error}"
     if not sys.stderr.isatty():
         return text
@@ -70,10 +72,14 @@ def _on_terminal(error: AccountscoreError) -> str:
         else:
             lines.append(
                 textwrap.fill(
-                    line.lstrip(" -"), columns, initial_indent=indent, subsequent_indent=" " * len(indent),
-                    break_long_words=False, break_on_hyphens=False,
+                    line.lstrip(" -"),
+                    columns,
+                    initial_indent=indent,
+                    subsequent_indent=" " * len(indent),
+                    break_long_words=False,
+                    break_on_hyphens=False,
                 )
-            )  # fmt: skip
+            )
     return "\n".join(lines)
 
 
@@ -84,7 +90,7 @@ def _too_little(error: Exception) -> str:
     )
 
 
-def _warn_of_everybody(home: Path) -> None:
+def _warn_if_world_writable(home: Path) -> None:
     with contextlib.suppress(OSError):
         if home.stat().st_mode & stat.S_IWOTH:
             print(f"warning: everybody may write into ACCOUNTSCORE_HOME {str(home)!r}: chmod 700 it", file=sys.stderr)

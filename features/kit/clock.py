@@ -1,7 +1,7 @@
 """Times and the clock: UTC everywhere, int64 microseconds since 1970 where they are counted or stored.
 
-The clock of every command is the system's time, or `ACCOUNTSCORE_NOW` for data that ended long ago. Nothing that is dated
-after the clock has been seen: it does not say how far the data reach, and nobody can be scored there.
+Every command takes the system's time, or `ACCOUNTSCORE_NOW` for data that ended long ago. A row dated after the clock counts
+as not seen yet: it does not move the end of the data, and nobody can be scored there.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
 WEEK_US = 7 * DAY_US
 FOREVER_US = 2**62
-"""Later than any moment, still in an int64 with room to add a horizon: the end of what has no end."""
+"""The end of an interval without an end. An int64 still has room to add a horizon."""
 SKEW_US = 300 * SECOND_US
-"""Clocks of two machines agree within so much; what is stored for a moment further ahead of the clock was stored by mistake."""
+"""Clocks of two machines may differ by this much. A stored time further ahead of the clock is a mistake."""
 AHEAD_US = DAY_US
-"""And readers pass over what is more than a day ahead: with `ACCOUNTSCORE_NOW` each process runs on from its own start."""
+"""Readers ignore what is more than a day ahead of the clock. Not less: with `ACCOUNTSCORE_NOW` the clock of each process runs on
+from the start of that process."""
 
 
 def to_us(moment: datetime) -> int:
@@ -42,7 +43,7 @@ def from_us(us: int) -> datetime:
 
 
 def as_utc(moment: datetime) -> datetime:
-    """A naive time is UTC, a zone is converted."""
+    """The moment in UTC; a naive time is taken as UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -61,7 +62,7 @@ def system_now() -> datetime:
 
 
 def system_us() -> int:
-    """As `system_now`, in microseconds since 1970: for attempts, pauses and the age of entries."""
+    """The system's time in microseconds since 1970: for attempts, pauses and the age of entries."""
     return time.time_ns() // 1000
 
 

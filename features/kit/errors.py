@@ -1,4 +1,4 @@
-"""Errors that every package builds on: a user's mistake is told apart from a fault of ours."""
+"""Base classes of all errors. The class says whether it is a user's mistake or a fault of ours, and the exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class UserMistake(AccountscoreError):
 
 
 class Refused(UserMistake):
-    """Raised when something is to go live, or to be used, that its gates refused (exit code 3)."""
+    """Raised when a model is to go live or to be used although its gates refused it (exit code 3)."""
 
     exit_code = 3
 
@@ -33,7 +33,7 @@ class MissingExtra(UserMistake):
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One thing that is wrong with an input, in the parts that a person needs to mend it."""
+    """One fault of an input, in the parts that a person needs to mend it."""
 
     where: str
     """File, table, column or record, as precise as it is known."""
@@ -42,16 +42,16 @@ class Fault:
     rule: str
     next_step: str
     excerpt: str = ""
-    """Lines of a text with a caret under the place, where there is one; no part of the sentence."""
+    """The lines of a text around the fault, with a caret under the place; not part of the sentence."""
     count: int = 1
-    """How many faults it speaks for; no part of the sentence."""
+    """How many faults it stands for; not part of the sentence."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.found}. Rule: {self.rule}. Next: {self.next_step}."
 
 
 class BadInput(UserMistake):
-    """Raised with every fault of an input at once, so that it is mended in one go."""
+    """Raised with all faults of an input at once, so that they can be mended in one go."""
 
     def __init__(self, subject: str, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
@@ -62,7 +62,7 @@ class BadInput(UserMistake):
         )
 
     def excerpt_lines(self) -> frozenset[str]:
-        """The lines of the message that are an excerpt: they keep their blanks, as a caret stands under its place."""
+        """The lines of the message that must not be wrapped, because a caret stands under its place."""
         return frozenset(line for fault in self.faults for line in _indented(fault.excerpt))
 
 

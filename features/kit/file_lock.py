@@ -1,4 +1,4 @@
-"""Locks between processes, on a file. The system frees one when its process dies."""
+"""A lock between processes, held on a file. The operating system frees it when its process dies."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from typing import TextIO
 from features.kit.errors import AccountscoreError
 
 LOOK_SECONDS = 0.05
+"""Pause between two attempts."""
 
 
 @contextmanager
 def file_lock(path: Path, seconds: float, otherwise: AccountscoreError) -> Iterator[None]:
-    """Hold the lock until the block ends; raises `otherwise`, with the number of the process that holds it, when another process, or
-    another block of this one, still has it after `seconds`."""
+    """Hold the lock until the block ends.
+
+    Raises `otherwise`, with the number of the process that holds the lock, when another process, or another block of this one,
+    still has it after `seconds`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + seconds
     with path.open("a+") as file:
@@ -37,7 +41,7 @@ def file_lock(path: Path, seconds: float, otherwise: AccountscoreError) -> Itera
 
 
 def _held_by(file: TextIO) -> str:
-    """What its holder wrote into it."""
+    """Which process holds the lock, by what it wrote into the file; "" when it wrote no number."""
     file.seek(0)
     found = file.read(20)
     return f" (process {found} holds {file.name!r})" if found.isdigit() else ""

@@ -9,10 +9,13 @@ from __future__ import annotations
 MISSING_WORDS = frozenset(
     ("", "null", "NULL", "Null", "NaN", "nan", "NaT", "<NA>", "n/a", "N/A", "#N/A", "#NULL!", r"\N")
 )
-"""Missing in any column, after spaces at both ends are cut."""
+"""Missing in any column, after spaces at both ends are removed."""
 MISSING_NUMBERS = MISSING_WORDS | frozenset(
-    ("NA", "na", "None", "none", "NONE", "nil", "-", "--", "–", "—", "?", ".", "unknown", "Unknown", "UNKNOWN", "n.a.", "k.A.")
-)  # fmt: skip
+    (
+        *("NA", "na", "None", "none", "NONE", "nil", "unknown", "Unknown", "UNKNOWN", "n.a.", "k.A."),
+        *("-", "--", "–", "—", "?", "."),
+    )
+)
 """Missing in a column of numbers, flags or times as well."""
 
 

@@ -1,4 +1,4 @@
-"""How far long work has come, on stderr: a bar on a terminal, a line every 10 seconds in a pipe."""
+"""Progress of long work on stderr: a bar on a terminal, a line every 10 seconds in a pipe."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import TextIO
 
 EVERY_SECONDS = 10.0
 TOLD_FROM = 0.02
-"""Share of the work below which what is left is not guessed at."""
+"""Below this share of the work no remaining time is estimated."""
 
 Progress = Callable[[str, float], None]
-"""Told what is being done and the share of the whole that is done, 0 to 1."""
+"""Callback: what is being done, and the share of the whole that is done, 0 to 1."""
 
 
 @contextmanager
 def progress(stream: TextIO | None = None, every_seconds: float = EVERY_SECONDS) -> Iterator[Progress]:
-    """A callback that shows what it is told until the block ends; nothing of the bar stays on the screen."""
+    """Yield a callback that shows the progress until the block ends. A bar is then removed from the screen."""
     out = sys.stderr if stream is None else stream
     with _bar(out) if out.isatty() else _lines(out, every_seconds) as told:
         yield told
 
 
 def left(seconds: float, share: float) -> str:
-    """How far work has come after so many seconds, and what is left at its pace; "" when it is too early to say.
+    """The share that is done, and the remaining time at the pace so far; "" when it is too early to estimate.
 
     >>> left(30, 0.25), left(600, 0.5), left(5, 0.0)
     ('25 %, about 90 s left', '50 %, about 10 min left', '')
@@ -43,7 +43,7 @@ def _span(seconds: float) -> str:
 
 @contextmanager
 def _lines(out: TextIO, every_seconds: float) -> Iterator[Progress]:
-    """A thread writes the lines: long steps tell nothing while they run."""
+    """Writes the lines from a thread, because a long step does not call back while it runs."""
     began, over = time.monotonic(), threading.Event()
     last = ("starting", 0.0)
 

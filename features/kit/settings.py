@@ -1,4 +1,4 @@
-"""Settings from the environment, prefix `ACCOUNTSCORE_`; read when asked for, never at import."""
+"""Settings from the environment, prefix `ACCOUNTSCORE_`. They are read when they are needed, never at import."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Settings:
     """Where things are. Every path is absolute."""
 
     home: Path
-    """`ACCOUNTSCORE_HOME`, default `var/`: everything that is written."""
+    """`ACCOUNTSCORE_HOME`, default `var/`: the folder of everything that is written."""
     data: Path | None
     """`ACCOUNTSCORE_DATA`: the directory that holds the public datasets, if any."""
     store_url: str
@@ -37,7 +37,7 @@ class Settings:
     """`ACCOUNTSCORE_CONNECTIONS`: folder of one TOML file per CRM connection, default `home`/connections."""
 
     def require_home(self) -> None:
-        """Raises `UserMistake` when the home cannot be written: to be asked before work whose result goes there."""
+        """Raises `UserMistake` when the home cannot be written. Call it before work whose result goes there."""
         require_writable(self.home, "mount it writable, or set ACCOUNTSCORE_HOME to a folder that can be written")
 
     @classmethod

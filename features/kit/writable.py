@@ -1,4 +1,4 @@
-"""Whether a folder can be written, asked before the work whose result goes there, and the words for one that cannot."""
+"""Checks before the work that its result can be written, and explains when it cannot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from features.kit.errors import UserMistake
 
 
 class NotWritable(UserMistake):
-    """Raised for a place that cannot be written, before anything was done."""
+    """Raised before the work when its result could not be written."""
 
 
 READ_ONLY = "a read-only file system"
@@ -19,7 +19,7 @@ READ_ONLY = "a read-only file system"
 def require_writable(folder: Path, next_step: str) -> None:
     """Raises `UserMistake` when `folder` cannot be written, or cannot be made where it is absent. Makes nothing.
 
-    What it does not see, a full disk or a quota, ends in the `OSError` of the write itself.
+    A full disk or a quota is not seen here; it ends in the `OSError` of the write itself.
     """
     there = folder.absolute()
     while not there.exists() and there != there.parent:

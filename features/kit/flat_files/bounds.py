@@ -1,7 +1,8 @@
-"""Bounds on files: small ones that ask for much memory are refused by what they say of themselves, before they are read.
+"""Bounds on files: a small file that asks for much memory is refused by its own metadata, before it is read.
 
-A table of 5 million rows and 300 columns is within all of them, at 500 row groups too (a footer of some 20 MB). What the footer does not say (how long the texts of a dictionary are) is asked of the
-file's dictionaries, and sets how many rows are decoded at a time.
+A table of 5 million rows and 300 columns is within all bounds, also with 500 row groups (a footer of some 20 MB). The footer does
+not say how long the texts of a dictionary are. So the dictionaries themselves are read for it, and that sets how many rows are
+decoded at a time.
 """
 
 from __future__ import annotations
@@ -20,30 +21,31 @@ from features.kit.flat_files.footer import decoded_bytes
 from features.kit.memory import gigabytes, memory_bytes
 
 COLUMNS = 5_000
-"""Of a table; those inside of lists and structs count too."""
+"""Most columns of a table; those inside lists and structs count too."""
 ROW_GROUPS = 6_000
 FOOTER_BYTES = 2**25
-"""Of a Parquet file's description of itself; decoded it takes several times as much."""
+"""Largest footer of a Parquet file; decoded it takes several times as much memory."""
 FREE_FOOTER_BYTES = 2**18
-"""Smaller ones become 60 MB at the most, and are not looked through."""
+"""A smaller footer decodes to 60 MB at most, and is not checked further."""
 DECODED_FOOTER_BYTES = 4 * 10**8
-"""Of what a footer becomes, counted before (`footer.decoded_bytes`): 300 columns in 500 row groups are half of it."""
+"""Most memory of a decoded footer, as `footer.decoded_bytes` estimates it. 300 columns in 500 row groups take half of it."""
 LEVELS = 50
-"""How deep lists and structs may be nested. Arrow's reader calls itself once per level, and dies at some 10,000."""
+"""Deepest nesting of lists and structs. Arrow's reader recurses once per level, and crashes at some 10,000."""
 FREE_VALUES = 20_000_000
-"""No file with fewer values is a bomb: they are 160 MB at the most when they are numbers."""
+"""A file with fewer values is never refused: as numbers they take 160 MB at most."""
 VALUES_PER_BYTE = 1_000
-"""Of a file. Where every row differs in one column at least, a table of 300 columns has fewer than 300."""
+"""Most values per byte of a larger file. A table of 300 columns whose rows differ in at least one column has fewer than 300."""
 FREE_INFLATED_BYTES = 2**28
 INFLATION = 500
-"""Times that a compressed file may grow. Tables of texts grow 3 to 30 times, those of zeros 200; gzip's most is 1,032."""
+"""Most times that a compressed file may grow. Tables of texts grow 3 to 30 times, those of zeros 200; gzip's limit is 1,032."""
 BATCH_BYTES = 2**27
-"""Decoded at a time; one row may take no more."""
+"""Most bytes that are decoded at a time."""
 FREE_DECODED_BYTES = 2**30
 DECODED_PER_BYTE = 8 * VALUES_PER_BYTE
 PROBED_ROWS = 64
-"""Fewest rows at a time of texts whose length nothing tells before they are decoded."""
+"""Fewest rows decoded at a time when the length of their texts is not known beforehand."""
 BUFFERS_BYTES = 2**27
+"""Memory of the read buffers of all columns of a file together."""
 _WHOLE_SHARE = 0.5
 _WIDTHS = {"BOOLEAN": 0.125, "INT32": 4.0, "FLOAT": 4.0}
 _BLOCK = 2**22
@@ -60,18 +62,18 @@ class TooMuch(UserMistake):
 
 
 def whole_bytes() -> int:
-    """How large a table may be that is read whole: half of the memory, since what is made of it needs the other."""
+    """Largest table, in bytes, that may be read whole: half of the memory, because processing it needs the other half."""
     return int(_WHOLE_SHARE * memory_bytes())
 
 
 def too_wide(where: str, found: str) -> Fault:
-    """More columns than a table may have."""
+    """The fault of a table with more columns than it may have."""
     step = "leave out columns, or write one row per value and aggregate them"
     return Fault(where=where, found=found, rule=f"at most {COLUMNS:,} columns", next_step=step)
 
 
 def _check_footer(path: Path) -> None:
-    """Raises `TooMuch` for one that is large, or becomes so when it is decoded."""
+    """Raises `TooMuch` for a footer that is too large, or would be once decoded."""
     size = os.path.getsize(path)
     with path.open("rb") as file:
         file.seek(max(0, size - 8))
@@ -99,7 +101,7 @@ def metadata_of(path: Path) -> pyarrow.parquet.FileMetaData:
     """The footer of a Parquet file. Raises `TooMuch` when it is beyond a bound, `pa.ArrowException` or `OSError` when it cannot be read."""
     _check_footer(path)
     try:
-        # Not only a bound of memory: a schema of 15,000 levels ends the process (see `LEVELS`).
+        # The limit also keeps the process alive: a schema of 15,000 levels would crash it (see `LEVELS`).
         with pyarrow.parquet.ParquetFile(path, thrift_container_size_limit=ROW_GROUPS, pre_buffer=False) as file:
             metadata = file.metadata
     except OSError as error:
@@ -114,7 +116,7 @@ def metadata_of(path: Path) -> pyarrow.parquet.FileMetaData:
 
 
 def parquet_fault(path: Path, metadata: pyarrow.parquet.FileMetaData) -> Fault | None:
-    """What a footer says that is beyond a bound."""
+    """The first bound that a footer breaks; None when it is within all."""
     where, size = repr(str(path)), os.path.getsize(path)
     if metadata.num_columns > COLUMNS:
         return too_wide(where, f"{metadata.num_columns:,} columns")
@@ -157,9 +159,9 @@ def _inflated_fault(where: str, inflated: int, size: int) -> Fault | None:
 
 
 def batch_rows(path: Path, metadata: pyarrow.parquet.FileMetaData, most: int) -> int:
-    """How many rows are decoded at a time, so that they take at most `BATCH_BYTES` whatever the dictionaries hold.
+    """How many rows to decode at a time, so that they take at most `BATCH_BYTES` whatever the dictionaries hold.
 
-    A dictionary is read by itself to know its longest text; a file of 1.7 kB may name one of 1 MB 200,000 times.
+    Each dictionary is read on its own for its longest text: a file of 1.7 kB can name a text of 1 MB 200,000 times.
     """
     groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
     columns = [metadata.schema.column(k) for k in range(metadata.num_columns)]
@@ -187,7 +189,10 @@ def batch_rows(path: Path, metadata: pyarrow.parquet.FileMetaData, most: int) ->
 
 
 def texts_fault(path: Path, metadata: pyarrow.parquet.FileMetaData) -> Fault | None:
-    """Texts of a dictionary, or that take their beginnings from one another, which become absurdly much when every row gets its own, as in a table of DuckDB."""
+    """The fault of a file whose texts take absurdly much memory once each row has its own copy, as in a table of DuckDB; else None.
+
+    Two encodings allow that: a dictionary, and texts that share their beginning with the text before (DELTA_BYTE_ARRAY).
+    """
     most, size = max(FREE_DECODED_BYTES, DECODED_PER_BYTE * os.path.getsize(path)), os.path.getsize(path)
     longest = _longest_texts(path, metadata, _indexed(metadata))
     texts = longest | _prefixed(metadata)
@@ -207,8 +212,8 @@ def texts_fault(path: Path, metadata: pyarrow.parquet.FileMetaData) -> Fault | N
 
 
 def _prefixed(metadata: pyarrow.parquet.FileMetaData) -> dict[str, int]:
-    """Columns whose texts take their beginnings from the text before, with what the longest one has at most: no text is longer than
-    all that is written of its column in a row group."""
+    """The DELTA_BYTE_ARRAY columns, each with the largest length that a text of it can have: no text is longer than all that its
+    column holds in a row group."""
     found: dict[str, int] = {}
     for k in range(metadata.num_row_groups):
         group = metadata.row_group(k)
@@ -239,7 +244,7 @@ def _dictionaries(path: Path, metadata: pyarrow.parquet.FileMetaData, names: lis
 
 
 def _longest_texts(path: Path, metadata: pyarrow.parquet.FileMetaData, names: list[str]) -> dict[str, int]:
-    """Bytes of the longest text of each column's dictionaries: no row has more from them."""
+    """Bytes of the longest text in the dictionaries of each column."""
     if not names:
         return {}
     found = dict.fromkeys(names, 0)
@@ -247,7 +252,7 @@ def _longest_texts(path: Path, metadata: pyarrow.parquet.FileMetaData, names: li
         for group in range(metadata.num_row_groups):
             if metadata.row_group(group).num_rows == 0:
                 continue
-            # One row: its dictionary comes with it, whole.
+            # One row brings the whole dictionary with it.
             first = next(file.iter_batches(1, row_groups=[group], columns=names, use_threads=False))
             for name, column in zip(first.schema.names, first.columns, strict=True):
                 if pa.types.is_dictionary(column.type) and len(column.dictionary):
@@ -257,7 +262,7 @@ def _longest_texts(path: Path, metadata: pyarrow.parquet.FileMetaData, names: li
 
 
 def within(path: Path, batches: Iterable[pa.RecordBatch], most: int | None = None) -> Iterator[pa.RecordBatch]:
-    """The same batches; raises `TooMuch` when together they are more than `most`, or than any file of its size holds."""
+    """Pass the batches on; raises `TooMuch` when they exceed `most` bytes in total, or what any honest file of this size holds."""
     size, taken = os.path.getsize(path), 0
     absurd = max(FREE_DECODED_BYTES, DECODED_PER_BYTE * size)
     for batch in batches:
@@ -279,7 +284,7 @@ def _absurd(path: Path, size: int, most: int) -> Fault:
 
 
 def refuse_what_is_too_large(path: Path, metadata: pyarrow.parquet.FileMetaData) -> None:
-    """Raises `TooMuch` for a Parquet file whose numbers alone would not fit."""
+    """Raises `TooMuch` for a Parquet file whose numbers alone would not fit into memory."""
     widths = sum(_WIDTHS.get(metadata.schema.column(k).physical_type, 8.0) for k in range(metadata.num_columns))
     needed = int(metadata.num_rows * widths)
     if needed > whole_bytes():
@@ -298,21 +303,21 @@ def _too_large(path: Path, needed: str) -> TooMuch:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether Arrow and DuckDB unpack it by themselves, which they tell by the name."""
+    """Whether Arrow and DuckDB decompress the file by themselves, which they decide by its name."""
     return path.suffix.lower() in _PACKED
 
 
 def packing_of(path: Path) -> str | None:
-    """How a file is packed, by its first bytes: a query may have it unpacked whatever it is called. None when it is not."""
+    """The compression of a file by its first bytes, since a query may have it decompressed whatever its name is; None for none."""
     with path.open("rb") as file:
         head = file.read(4)
     return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
 
 
 def refuse_inflated(path: Path, most: int | None = None) -> None:
-    """Raises `TooMuch` for a compressed file that grows beyond `INFLATION`; unpacks it a block at a time.
+    """Raises `TooMuch` for a compressed file that grows beyond `INFLATION`; decompresses it a block at a time.
 
-    With `most` only so many bytes are unpacked: a file that is all bomb shows it at its start.
+    With `most` only so many bytes are decompressed: a file that is a bomb throughout shows it at its start.
     """
     size = os.path.getsize(path)
     inflated = 0

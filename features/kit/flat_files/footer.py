@@ -1,7 +1,7 @@
-"""How much memory the footer of a Parquet file takes when it is decoded, counted before it is (Thrift's compact protocol).
+"""Estimates how much memory the footer of a Parquet file takes once decoded, without decoding it (Thrift's compact protocol).
 
-The description of one column of one row group takes 3 bytes of a hostile footer and 700 of memory: 32 MB became 7.5 GB. Counted
-are the elements of lists, as their lists announce them, so that a hostile footer is known by its first bytes.
+In a hostile footer the description of one column of one row group takes 3 bytes, and 700 bytes of memory: 32 MB became 7.5 GB.
+The estimate adds up the lengths that lists announce, so that a hostile footer is recognised by its first bytes.
 
 Source: Apache Thrift, "Thrift Compact protocol encoding"; Apache Parquet, parquet.thrift.
 """
@@ -11,19 +11,21 @@ from __future__ import annotations
 import contextlib
 
 CHUNK_BYTES, STRUCT_BYTES, TEXT_BYTES, OTHER_BYTES = 1_000, 120, 40, 8
-"""Of an element of a list: the description of a column of a row group, another struct, a text, a number."""
+"""Estimated memory of one element of a list: the description of a column of a row group, another struct, a text, a number."""
 _ROW_GROUPS, _COLUMNS = 4, 1
-"""Fields of the file's description, and of a row group's."""
+"""Numbers of the fields that hold the row groups of a file, and the columns of a row group."""
 _LEVELS = 40
-"""Structs in structs; a true footer has fewer than ten."""
+"""Deepest nesting of structs that is followed; a real footer has fewer than ten."""
 _BINARY, _LISTS, _MAP, _STRUCT = 8, (9, 10), 11, 12
 _FIXED = {1: 0, 2: 0, 3: 1, 7: 8, 13: 16}
-"""Bytes of the kinds that have no length: two booleans, a byte, a double, a UUID."""
+"""Bytes of the types of fixed length: two booleans, a byte, a double, a UUID."""
 
 
 def decoded_bytes(footer: bytes, most: int) -> int:
-    """About how many bytes it becomes; counts no further than `most`. A damaged one gives what was counted before the damage, which
-    is where a reader stops too."""
+    """Estimated bytes of memory of the decoded footer; the count stops above `most`.
+
+    A damaged footer gives the count up to the damage, which is where a reader stops too.
+    """
     counting = _Counting(footer, most)
     with contextlib.suppress(_Enough, IndexError):
         counting.struct(0, 0, 0)
@@ -31,7 +33,7 @@ def decoded_bytes(footer: bytes, most: int) -> int:
 
 
 class _Enough(Exception):
-    """Raised when the bound is passed, or nothing true can follow."""
+    """Raised when the bound is passed, or the rest cannot be a footer."""
 
 
 class _Counting:
@@ -40,9 +42,9 @@ class _Counting:
         self.taken = 0
 
     def struct(self, at: int, place: int, level: int) -> int:
-        """Where it ends. `place` is 0 in the file's description, 1 in a row group, 2 elsewhere."""
+        """Count one struct; returns the position after it. `place` is 0 in the file's description, 1 in a row group, 2 elsewhere."""
         footer, field = self._footer, 0
-        if level > _LEVELS:  # a reader would go on: none of ours is to try
+        if level > _LEVELS:  # a reader would go on and run out of stack
             self._take(self._most + 1)
         while True:
             head = footer[at]
@@ -74,7 +76,7 @@ class _Counting:
             return at + _FIXED[kind]
         if kind == _MAP:
             return self._map(at, level)
-        raise _Enough  # there is none, and a reader stops at it
+        raise _Enough  # no such type: a reader stops here too
 
     def _list(self, at: int, field: int, place: int, level: int) -> int:
         count, kind = self._footer[at] >> 4, self._footer[at] & 15
@@ -92,7 +94,7 @@ class _Counting:
         return at
 
     def _map(self, at: int, level: int) -> int:
-        """None of the format's, but a reader passes over one that it does not know."""
+        """Parquet's format has no map, but a reader skips over one in a field that it does not know."""
         count, at = self._number(at)
         if count == 0:
             return at

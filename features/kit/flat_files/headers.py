@@ -1,4 +1,4 @@
-"""The column names of a CSV: its first record, if the rows that follow have as many values."""
+"""Finds the column names of a CSV: its first record, if the rows after it have as many values."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from collections import Counter
 from features.kit.errors import UserMistake
 
 LOOKED_AT = 50
-"""Records by which the width of the rows is told."""
+"""Number of records from which the usual width of a row is taken."""
 ALIKE_SHARE = 0.9
+"""At least this share of the rows must have that width before the first record is blamed."""
 
 
 def column_names(shown: str, text: str, delimiter: str) -> list[str]:
     """The first record that is not empty. `shown` names the file in messages.
 
-    Raises `UserMistake` when nearly all records after it have another number of values: titles stand above the names of a
-    report, or a name lacks. A few such rows are named one by one where they are read.
+    Raises `UserMistake` when nearly all records after it have another number of values: a report has titles above its column
+    names, or one name is missing. A few such rows are reported one by one when they are read.
     """
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     records = []

@@ -1,6 +1,6 @@
-"""Settles what each column of a flat file holds, when no scorer says so: numbers, flags, words, times.
+"""Decides what each column of a flat file holds when no scorer says it: numbers, flags, words or times.
 
-One unreadable value never decides about a column: it is counted, told, and missing.
+One unreadable value never decides about its column: it is counted, reported, and taken as missing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from features.kit.flat_files.values import DecimalMark
 
 Kind = Literal["nothing", "flag", "integer", "number", "time", "words", "other"]
 READABLE_SHARE = 0.95
-"""A text column of which so many values are numbers (or flags, or times) holds these; the rest is missing."""
+"""A text column holds numbers (or flags, or times) when at least this share of its values are; the rest is taken as missing."""
 _CODE = r"^[+-]?0[0-9]+$"
-"""Digits behind a zero: a postcode, a product code, an account number. No number is written so."""
+"""Digits after a leading zero are a code (postcode, product, account number), never a number."""
 _GROUP = r"^[+-]?[1-9][0-9]{0,2}"
 _THOUSANDS: Mapping[DecimalMark, str] = {
     ".": rf"{_GROUP}(?:[, '][0-9]{{3}}(?:[^0-9]|$)|\.[0-9]{{3}}[.,])",
@@ -29,24 +29,24 @@ _THOUSANDS: Mapping[DecimalMark, str] = {
 
 @dataclass(frozen=True)
 class Settled:
-    """What a column holds, and its values in the type that says so."""
+    """What a column holds, and its values in the matching type."""
 
     kind: Kind
     values: Any
     """Arrow: flag and number float64, integer int64, time int64 microseconds since 1970 in UTC, words string; null where missing."""
     unreadable: int = 0
-    """Values that are there and are none of this kind."""
+    """Number of values that are not of this kind; they are null."""
     example: str | None = None
-    """One of the unreadable values; for messages to the file's owner, not for reports."""
+    """One of the unreadable values: for messages to the owner of the file, never for reports."""
     decimal: DecimalMark = "."
-    """The decimal mark of texts that could be read either way."""
+    """The decimal mark by which ambiguous texts were read."""
     why: str = ""
-    """Of kind `other`: why it is none of the others."""
+    """For kind `other`: why the column is none of the other kinds."""
     written: tuple[str, ...] = ()
-    """How numbers in texts are written, where it is not plain: "decimal comma", "currency sign", ..."""
+    """How numbers in texts are written, where it is unusual: "a decimal comma", "a currency", ..."""
 
     def said(self) -> str | None:
-        """What a person should know of how the column was read; None when there is nothing."""
+        """What a person should know about how the column was read; None when there is nothing to say."""
         parts = []
         if self.written:
             parts.append(f"read as numbers written with {', '.join(self.written)}")
@@ -59,7 +59,7 @@ class Settled:
 
 
 def settle_table(table: pa.Table, delimiter: str = ",") -> dict[str, Settled]:
-    """Every column by name. Columns whose decimal mark is open follow the others of the file, then its delimiter."""
+    """Settle every column, by name. A column that does not show its decimal mark follows the others of the file, then its delimiter."""
     columns = {name: values.plain(table[name]) for name in table.column_names}
     return dict(settle_columns(columns, file_mark(columns.values(), delimiter)))
 
@@ -70,9 +70,10 @@ def settle_columns(columns: Mapping[str, Any], default: DecimalMark) -> Iterable
 
 
 def file_mark(columns: Iterable[Any], delimiter: str) -> DecimalMark:
-    """The decimal mark that columns of this file have where it can be told: the one of more columns, else a point.
+    """The decimal mark of most columns that show one, else a point.
 
-    A file with semicolons between its columns has them because commas stand in its numbers.
+    When no column shows one and the delimiter is a semicolon, the mark is a comma: such files use semicolons because their
+    numbers have decimal commas.
     """
     votes = {".": 0, ",": 0}
     open_commas = False
@@ -89,7 +90,7 @@ def file_mark(columns: Iterable[Any], delimiter: str) -> DecimalMark:
 
 
 def settle(column: Any, default: DecimalMark = ".") -> Settled:
-    """One Arrow column. `default` is the decimal mark where its texts do not tell."""
+    """Settle one Arrow column. `default` is the decimal mark where its texts do not show one."""
     column = values.plain(column)
     kind = column.type
     if pa.types.is_null(kind) or not values.present(column, of_words=True):
@@ -137,7 +138,7 @@ def _texts(column: Any, default: DecimalMark) -> Settled:
         return words
     flags = values.flags(column)
     says = pc.is_in(pc.utf8_lower(values.trimmed(column)), value_set=pa.array(["true", "false"], column.type))
-    # yes and no stay the words that people read; a flag is what programs write.
+    # Only true and false make a flag, as programs write it; yes and no stay words, as people wrote them.
     if values.count(says) >= READABLE_SHARE * there:
         return Settled("flag", flags, there - _held(flags), _lost(column, flags))
     if not values.count(pc.match_substring_regex(values.trimmed(column), _CODE)):
@@ -184,5 +185,5 @@ def _written(column: Any, mark: DecimalMark) -> tuple[str, ...]:
         ("a percent sign", values.count(pc.match_substring(texts, "%")) > 0),
         ("brackets for what is negative", values.count(pc.match_substring_regex(texts, r"^\(.*\)$")) > 0),
         ("thousands apart", values.count(pc.match_substring_regex(values.bare(column), _THOUSANDS[mark])) > 0),
-    )  # fmt: skip
+    )
     return tuple(said for said, there in signs if there)

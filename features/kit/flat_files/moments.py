@@ -1,4 +1,4 @@
-"""Times of a flat file as microseconds since 1970 in UTC, whatever type or text they come in."""
+"""Reads times of a flat file, of any type or text form, as microseconds since 1970 in UTC."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SLASHED = r"^(\d{1,2})/(\d{1,2})/(\d{4})(?:[ T](.+))?$"
 
 
 def as_moments(column: Any) -> Any:
-    """int64 microseconds since 1970, UTC where no zone is named; null where it is missing or no time.
+    """int64 microseconds since 1970, UTC where no zone is named; null where the value is missing or no time.
 
-    Taken are dates, timestamps of any unit and zone (parts of a microsecond are cut), ISO 8601 texts, `31.12.2026 17:30`, and
-    `12/31/2026` where the column itself says which of the two is the month: a number above 12 in one place, none in the other.
+    It reads dates, timestamps of any unit and zone (rounded down to the microsecond), ISO 8601 texts, `31.12.2026 17:30`, and
+    `12/31/2026` where the column itself shows which part is the month: a number above 12 in one place, and none in the other.
     """
     column = plain(column)
     kind = column.type

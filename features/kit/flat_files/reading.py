@@ -1,7 +1,7 @@
-"""Opens a flat file: Parquet as it is stored, CSV with every value as the text that stands there.
+"""Opens a flat file: Parquet with its own types, CSV with every value as its text.
 
-What a CSV column holds is settled later (by a scorer, or by `kinds`), never by the rows that tonight's file happens to have.
-Encoding and delimiter are found here, and said.
+What a CSV column holds is decided later (by a scorer, or by `kinds`), never by the rows that tonight's file happens to have.
+Encoding and delimiter are detected here and reported.
 """
 
 from __future__ import annotations
@@ -26,21 +26,24 @@ PARQUET = (".parquet", ".pq")
 TEXTS = (".csv", ".tsv", ".txt")
 DELIMITERS = (",", ";", "\t", "|")
 LEGACY = "cp1252"
-"""What Windows programs in western Europe and America write when it is not UTF-8."""
+"""The encoding that is assumed when a file is not UTF-8: Windows programs in western Europe and America write it."""
 ROWS = 32_768
 """Rows that are read at a time."""
 BUFFER_BYTES = 2**18
-"""Read ahead of each Parquet column, so that memory does not hang on the size of the file's row groups. Arrow's own
-read-ahead is off: it keeps every byte that it read, on 5 million rows 1 GB."""
+"""Read-ahead of each Parquet column, so that memory does not depend on the size of the row groups. Arrow's own read-ahead is
+off: it keeps every byte that it read, 1 GB for 5 million rows."""
 _BLOCK = 2**22
 _HEAD = 2**20
 _MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-)  # fmt: skip
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _SHOWN = 5
 _MOST_RAGGED = 10_000
-"""Rows of another length after which a CSV is read no further: each costs a call, and 5 million of them minutes."""
+"""After this many rows of the wrong length a CSV is read no further: each costs a call, and 5 million of them take minutes."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Dialect:
     encoding: str = "utf-8"
     delimiter: str = ","
     not_utf8: str | None = None
-    """Where the first byte stands that is no UTF-8; None when all are."""
+    """Where the first byte is that is not UTF-8; None when all are."""
 
     def said(self) -> str:
         """One line for people."""
@@ -95,7 +98,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def read_file(path: Path, encoding: str | None = None) -> FlatFile:
-    """The whole file. Raises as `open_file`, and `UserMistake` when it would take more than half of the memory."""
+    """Read the whole file. Raises as `open_file`, and `UserMistake` when it would take more than half of the memory."""
     if path.is_file() and is_parquet(path):
         bounds.refuse_what_is_too_large(path, _metadata(path))
     opened = open_file(path, encoding)
@@ -104,13 +107,14 @@ def read_file(path: Path, encoding: str | None = None) -> FlatFile:
 
 
 def open_file(path: Path, encoding: str | None = None) -> OpenFile:
-    """Parquet with its own types, or CSV with a header and every value as text.
+    """Open Parquet with its own types, or CSV with a header and every value as text.
 
-    A CSV may be compressed, quoted, and separated by comma, semicolon, tab or bar; a first line `sep=;` is taken. UTF-8, UTF-16
-    and UTF-32 are recognised; what is none of them is read as cp1252, and `Dialect.not_utf8` says so; `encoding` names another.
-    Raises `UserMistake` for a file that is not there, empty, or cannot be read, and `BadInput` with every column name that
-    is repeated. Rows with too many or too few values are named when they are reached. A file that asks for absurdly much
-    memory is refused before it is read (`features.kit.flat_files.bounds`).
+    A CSV may be compressed, quoted, and separated by comma, semicolon, tab or bar; a first line `sep=;` is understood. UTF-8,
+    UTF-16 and UTF-32 are recognised. Any other file is read as cp1252, and `Dialect.not_utf8` says so; `encoding` overrides that.
+
+    Raises `UserMistake` for a file that is absent, empty or cannot be read, and `BadInput` with every repeated column name.
+    Rows with too many or too few values are reported when they are reached. A file that asks for absurdly much memory is refused
+    before it is read (`features.kit.flat_files.bounds`).
     """
     if not path.is_file():
         raise UserMistake(f"no file {str(path)!r}: give a .parquet or .csv file with one row per lead or account")
@@ -196,7 +200,7 @@ def _csv(path: Path, encoding: str | None) -> OpenFile:
 
 
 def _unreadable_csv(path: Path, error: BaseException) -> UserMistake:
-    # Arrow's message quotes the row; what a row holds is nobody's but its owner's.
+    # Arrow's message quotes the row, and rows hold personal data: only the first part is shown.
     what = str(error).split("\n")[0]
     if "straddling" in what or "out of sync" in what or "buffer" in what:
         what = f"a value is longer than {_BLOCK // 2**20} MB, or a quote is opened and never closed"
@@ -207,7 +211,7 @@ def _unreadable_csv(path: Path, error: BaseException) -> UserMistake:
 
 @dataclass
 class _Ragged:
-    """Rows with another number of values than there are columns: how many, and the first of them."""
+    """Rows whose number of values is not that of the columns: how many there are, and the first of them."""
 
     count: int = 0
     first: list[tuple[int, int]] = field(default_factory=list)
@@ -234,7 +238,7 @@ def _ragged(path: Path, names: list[str], wrong: _Ragged) -> BadInput:
 
 
 def _check_names(path: Path, names: list[str]) -> None:
-    # One column without a name is what pandas makes of its index: it stays, and is no signal.
+    # pandas writes its index as a column without a name. One such column is allowed, and is no signal.
     faults = [
         Fault(
             where=f"column {name!r}" if name else "columns without a name",
@@ -250,7 +254,7 @@ def _check_names(path: Path, names: list[str]) -> None:
 
 
 def _examine(path: Path, encoding: str | None) -> tuple[Dialect, list[str], int]:
-    """How a CSV is written, its column names, and lines to skip before them. Reads the whole file once, for the encoding."""
+    """The dialect of a CSV, its column names, and the lines to skip before them. Reads the whole file once, for the encoding."""
     try:
         if bounds.is_packed(path):
             bounds.refuse_inflated(path)
@@ -298,7 +302,7 @@ def _known(encoding: str) -> str:
 
 
 def _encoding(path: Path) -> tuple[str, str | None]:
-    """The encoding, and where the file ceases to be UTF-8 (None when it is UTF-8, or says by its first bytes what it is)."""
+    """The encoding, and where the file stops being UTF-8 (None when it is UTF-8, or a byte order mark names the encoding)."""
     with pa.input_stream(path, compression="detect") as stream:
         block = stream.read(_BLOCK)
         for mark, name in _MARKS:
@@ -331,7 +335,7 @@ def _encoding(path: Path) -> tuple[str, str | None]:
 
 
 def _delimiter(text: str) -> str:
-    """The sign that gives the first records the most columns, alike in each; a comma when no sign does."""
+    """The delimiter that gives the first records the same, largest number of columns; a comma when none does."""
 
     def score(delimiter: str) -> tuple[float, int]:
         records = [

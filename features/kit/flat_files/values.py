@@ -1,6 +1,6 @@
-"""Columns read as numbers, words and moments: one rule per value, whatever the file's format or its other rows.
+"""Reads columns as numbers, words and flags: one rule per value, whatever the file's format or its other rows.
 
-A value that is there and cannot be read becomes missing; the caller compares null counts to tell how many.
+A value that cannot be read becomes null; the caller compares null counts to tell how many.
 """
 
 from __future__ import annotations
@@ -16,15 +16,12 @@ from features.kit.missing import MISSING_NUMBERS, MISSING_WORDS
 DecimalMark = Literal[".", ","]
 TRUE = frozenset(("true", "t", "yes", "y", "1", "ja", "wahr", "vrai", "oui", "sí", "si"))
 FALSE = frozenset(("false", "f", "no", "n", "0", "nein", "falsch", "faux", "non"))
-"""Texts that a flag is read from, in any case."""
+"""Texts that are read as a flag, in upper or lower case."""
 LARGEST_EXACT = 2**53
-"""Whole numbers beyond it are not all there in a float64, so they are no number here."""
+"""A float64 does not hold every whole number beyond it, so these are not read as numbers."""
 
-_CURRENCIES = (
-    "USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "AUD", "CAD", "NZD", "SGD", "HKD", "SEK", "NOK", "DKK", "PLN", "CZK",
-    "HUF", "RON", "BRL", "MXN", "ZAR", "TRY", "ILS", "KRW",
-)  # fmt: skip
-CURRENCY = r"(?i)US\$|R\$|C\$|A\$|\p{Sc}|\b(?:" + "|".join(_CURRENCIES) + r"|kr|zł|Kč|Fr)\b\.?"
+_CURRENCIES = "USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SGD|HKD|SEK|NOK|DKK|PLN|CZK|HUF|RON|BRL|MXN|ZAR|TRY|ILS|KRW"
+CURRENCY = rf"(?i)US\$|R\$|C\$|A\$|\p{{Sc}}|\b(?:{_CURRENCIES}|kr|zł|Kč|Fr)\b\.?"
 _SPACES = "[\u00a0\u202f\u2009\u2007]"
 _FIRST = r"[1-9][0-9]{0,2}"
 _EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
@@ -33,7 +30,7 @@ _MARKED_PERCENT = r"^[^%]*[0-9)][ ]?%$"
 
 
 def _shape(decimal: str, thousands: str) -> str:
-    """A number with this decimal mark; thousands are all grouped by one sign, or not at all."""
+    """Pattern of a number with this decimal mark, whose thousands are grouped by one sign, or not at all."""
     groups = "|".join(f"{_FIRST}(?:{sign}[0-9]{{3}})+" for sign in (thousands, " ", "'"))
     return rf"^[+-]?(?:(?:[0-9]+|{groups})(?:{decimal}[0-9]*)?|{decimal}[0-9]+){_EXPONENT}$"
 
@@ -42,7 +39,7 @@ _SHAPES: Mapping[DecimalMark, str] = {".": _shape(r"\.", ","), ",": _shape(",", 
 
 
 def plain(column: Any) -> Any:
-    """An Arrow column without encodings that only say how values are stored: dictionaries, runs, views, extensions."""
+    """The column without encodings that only concern storage: dictionaries, run lengths, views, extension types."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         storage = [chunk.storage for chunk in column.chunks] if isinstance(column, pa.ChunkedArray) else column.storage
@@ -62,7 +59,7 @@ def plain(column: Any) -> Any:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether `plain` left texts."""
+    """Whether a `plain` column holds texts."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
@@ -77,7 +74,7 @@ def is_binary(kind: pa.DataType) -> bool:
 
 
 def holds_no_value(kind: pa.DataType) -> str | None:
-    """Why columns of this type are neither numbers nor words, or None. `kind` is that of a `plain` column."""
+    """Why a `plain` column of this type holds neither numbers nor words; None when it does."""
     if pa.types.is_nested(kind):
         return "it holds lists or structures"
     if is_binary(kind):
@@ -107,9 +104,9 @@ def _without(texts: Any, missing: frozenset[str]) -> Any:
 def as_words(column: Any, vocabulary: Mapping[str, Any] | None = None) -> Any:
     """An Arrow column as texts, trimmed; null where it is missing.
 
-    Numbers are written as in a CSV, whole ones without a fraction (pandas makes 7.0 of a 7 beside a gap). With the
-    `vocabulary` of a scorer a word that it learnt is that word even where the list of missing texts has it, and true and
-    false are the words of it that say so (`True`, `yes`).
+    Numbers are written as in a CSV, whole ones without a fraction (pandas turns a 7 beside a gap into 7.0). `vocabulary` has the
+    words that a scorer learnt: such a word stays a word even when it is in the list of missing texts, and booleans become
+    its words for true and false (`True`, `yes`).
     """
     column = plain(column)
     kind = column.type
@@ -140,9 +137,9 @@ def _flag_word(vocabulary: Mapping[str, Any], meant: frozenset[str], default: st
 def numbers(texts: Any, decimal: DecimalMark = ".") -> Any:
     """Texts as float64; null for what is missing and for what is no number.
 
-    Read are `612,37` and `612.37` by their own shape, thousands (`6,123.40`, `6.123,40`, `6 123`, `6'123`), a currency before
-    or behind, a percent sign (12.5 % is 12.5), a minus behind, and accountants' brackets `(5)`. `decimal` settles what
-    could be either: `1,234` is 1234 with a point as the mark, 1.234 with a comma.
+    It reads `612,37` and `612.37` by their own shape, thousands (`6,123.40`, `6.123,40`, `6 123`, `6'123`), a currency before
+    or after, a percent sign (12.5 % is 12.5), a trailing minus, and accountants' brackets `(5)`. `decimal` decides what could
+    be either: `1,234` is 1234 with a point as the decimal mark, 1.234 with a comma.
     """
     texts = bare(texts)
     readings: dict[DecimalMark, Any] = {mark: pc.match_substring_regex(texts, shape) for mark, shape in _SHAPES.items()}
@@ -156,7 +153,7 @@ def numbers(texts: Any, decimal: DecimalMark = ".") -> Any:
 
 
 def beyond_exact(texts: Any) -> Any:
-    """Where texts are whole numbers, digits alone, that a float64 does not hold to the last of them."""
+    """Mask of the texts that are whole numbers which a float64 does not hold exactly."""
     texts = bare(texts)
     digits = pc.match_substring_regex(texts, _DIGITS)
     found = pc.cast(pc.utf8_ltrim(pc.if_else(digits, texts, pa.scalar(None, texts.type)), "+"), pa.float64())
@@ -166,15 +163,15 @@ def beyond_exact(texts: Any) -> Any:
 def _beyond(texts: Any, found: Any) -> Any:
     largest = float(LARGEST_EXACT)
     size = pc.abs(found)
-    if (pc.max(size).as_py() or 0.0) < largest:  # nearly always: the rules below cost a look at every text
+    if (pc.max(size).as_py() or 0.0) < largest:  # nearly always, and the rules below look at every text
         return pc.greater(size, largest)
-    # 2^53 + 1 is 2^53 as a float: its digits tell them apart.
+    # As a float 2^53 + 1 is 2^53; only the digits differ.
     rounded = pc.and_(pc.equal(size, largest), pc.invert(pc.match_substring_regex(texts, f"^[+-]?0*{LARGEST_EXACT}$")))
     return pc.and_(pc.match_substring_regex(texts, _DIGITS), pc.or_(pc.greater(size, largest), rounded))
 
 
 def bare(texts: Any) -> Any:
-    """The part of each text that says the number, with an ordinary minus; null for what is missing."""
+    """Each text without currency, percent sign and brackets, with an ordinary minus; null where it is missing."""
     texts = _without(texts, MISSING_NUMBERS)
     texts = pc.replace_substring_regex(texts, _SPACES, " ")
     texts = pc.replace_substring_regex(texts, "[−–]", "-")
@@ -188,7 +185,8 @@ def bare(texts: Any) -> Any:
 
 
 def mark_evidence(texts: Any) -> tuple[int, int, int]:
-    """How many texts are numbers only with a point as decimal mark, only with a comma, and with either to different ends."""
+    """Number of texts that are numbers only with a point as decimal mark, only with a comma, and with either mark but different
+    values."""
     texts = pc.drop_null(bare(texts))
     point, comma = (pc.match_substring_regex(texts, shape) for shape in _SHAPES.values())
     marked = pc.match_substring_regex(texts, "[.,]")
@@ -197,7 +195,7 @@ def mark_evidence(texts: Any) -> tuple[int, int, int]:
 
 
 def count(mask: Any) -> int:
-    """How many of a mask are true."""
+    """Number of true values of a mask."""
     return int(pc.sum(pc.cast(mask, pa.int64())).as_py() or 0)
 
 
@@ -215,8 +213,11 @@ def flags(texts: Any) -> Any:
 
 
 def as_numbers(column: Any, decimal: DecimalMark = ".") -> Any:
-    """An Arrow column as float64, null for what is missing or no number: flags as 0 and 1 (as texts too), decimals by
-    their digits, whole numbers up to 2^53, texts by `numbers`."""
+    """An Arrow column as float64, null for what is missing or no number.
+
+    Booleans, and texts such as "yes", become 0 and 1; decimals keep their digits; whole numbers beyond 2^53 are null; other
+    texts are read by `numbers`.
+    """
     column = plain(column)
     kind = column.type
     if pa.types.is_null(kind):
@@ -241,7 +242,7 @@ def as_numbers(column: Any, decimal: DecimalMark = ".") -> Any:
 
 
 def present(column: Any, *, of_words: bool) -> int:
-    """Rows of a `plain` column that hold something, by the list of what is missing."""
+    """Number of rows of a column that hold a value: not null, not NaN, and not in the list of missing texts."""
     column = plain(column)
     if is_text(column.type):
         column = without_missing(column, of_words=of_words)
