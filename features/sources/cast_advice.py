@@ -1,7 +1,7 @@
-"""Which SELECT reads a column in the type that it must have: each cast that people write is tried on the column's own values.
+"""Suggests a cast for a column of the wrong type: every usual cast is tried on the column's own values.
 
-A cast that is advised without being tried fails in the next round: `CAST(... AS BIGINT)` on '51-200', `CAST(... AS VARCHAR)` on
-ids that a file made 100057.0.
+A cast that is suggested without being tried fails in the next round: `CAST(... AS BIGINT)` on '51-200', `CAST(... AS VARCHAR)` on
+ids that a file stores as 100057.0.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from features.sources.casts import ACCEPTED, family_of, quote
 from features.sources.schema import Column, Type
 
 READS_ENOUGH = 0.5
-"""Share of the values that a cast must read to be advised at all."""
+"""A cast is suggested only if it reads at least this share of the values."""
 TRIED_VALUES = 4_000
-"""Different values on which all ways are tried, drawn by their hash; the best one is then asked of every row. Some 60 ways took
-30 s on 300,000 rows."""
+"""All casts are tried on this many distinct values, drawn by their hash; the best one is then tried on every row. (Some 60 casts
+on 300,000 rows took 30 s.)"""
 _UNIT = r"\s*([A-Z]{0,3}[^\w\s.,()%+''’-]{1,2}|[A-Z]{3}|kr|zł|Kč)?\s*"
-"""A currency before or after a number: a sign, or its code. Other words make a number of something that is none."""
+"""A currency before or after a number: a sign, or its code. With any other word the text is no amount."""
 _POINT = rf"'^{_UNIT}[+-]?{_UNIT}([0-9]+|[0-9]{{1,3}}([, ''’][0-9]{{3}})+)(\.[0-9]+)?{_UNIT}$'"
-"""1,234.50 with a sign and a currency around it; below 1.234,50."""
+"""1,234.50 with a sign and a currency around it; the next pattern is for 1.234,50."""
 _COMMA = rf"'^{_UNIT}[+-]?{_UNIT}([0-9]+|[0-9]{{1,3}}([. ''’][0-9]{{3}})+)(,[0-9]+)?{_UNIT}$'"
 _RANGE = r"'^\s*[<>~≥≤]*\s*[0-9][0-9,]*\s*($|[-–+]|to\b|bis\b|[a-z]+$)'"
 """51-200, 10,000+, >500, 50 to 100, 20 people."""
@@ -46,20 +46,20 @@ _HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 @dataclass(frozen=True)
 class Way:
-    """An expression over a column (`{c}`), and the condition under which it means what the value says."""
+    """One cast: an expression over a column (`{c}`), and the condition on a value under which its result is right."""
 
     expression: str
     only: str = "true"
     said: str = ""
-    """What it does with the value, where that is not plain."""
+    """What the cast does with a value, where that is not obvious."""
 
     @property
     def tolerant(self) -> str:
-        """The same, null for what it does not read. (No TRY: DuckDB 2.0 takes a cast that stands twice out of it.)"""
+        """The expression with null for values that it cannot read. (TRY does not do: DuckDB 2.0 moves a repeated cast out of it.)"""
         return self.expression.replace("CAST(", "TRY_CAST(").replace("strptime(", "try_strptime(")
 
     def guarded(self, c: str) -> str:
-        """Over a column, null where the condition does not hold."""
+        """The tolerant expression over the column `c`, null where the condition does not hold."""
         read = self.tolerant.replace("{c}", c)
         return read if self.only == "true" else f"CASE WHEN {self.only.replace('{c}', c)} THEN {read} END"
 
@@ -120,7 +120,7 @@ def _times(text: bool, family: str) -> Iterator[Way]:
                 yield Way(f"strptime({{c}}, '{day}{hour}')")
     number = "CAST({c} AS BIGINT)"
     if text or family in ACCEPTED["number"]:
-        # Days of 1973 to 2128 in the unit: numbers that mean nothing else.
+        # Moments from 1973 to 2128 in each unit: numbers of this size are nothing else.
         for made, unit in (
             ("make_timestamp({n})", 1e6),
             ("make_timestamp({n} * 1000)", 1e3),
@@ -142,19 +142,19 @@ def _times(text: bool, family: str) -> Iterator[Way]:
 
 @dataclass(frozen=True)
 class Reading:
-    """The expression that reads most of a column's values."""
+    """The cast that reads most of a column's values."""
 
     expression: str
     rows: int
-    """Values that are there, and of those the ones that it reads."""
+    """Number of values that are not null, and how many of them the cast reads."""
     read: int
     lost: str | None
-    """One value that it does not read."""
+    """One value that it does not read; None when it reads all."""
     said: str
 
     @property
     def remark(self) -> str:
-        """What becomes of the values, where that is not plain."""
+        """What happens to the values, where that is not obvious; begins with a comma or semicolon, or is empty."""
         said = f", which {self.said}" if self.said else ""
         if self.read < self.rows:
             said += f"; {self.rows - self.read:,} of {self.rows:,} values become null, such as {shown(self.lost)}"
@@ -164,7 +164,7 @@ class Reading:
 def reading(
     connection: duckdb.DuckDBPyConnection, select: str, name: str, type_: Type, duckdb_type: str
 ) -> Reading | None:
-    """The best of all ways on the column `name` of a SELECT's rows; None when none reads half of the values, or there are none."""
+    """The cast that reads most of the column `name` of a SELECT's rows; None when none reads half of them, or there are no values."""
     ways, text = list(_ways(type_, family_of(duckdb_type))), family_of(duckdb_type) == "VARCHAR"
     c = quote(name)
     held = f"SELECT {c} AS w, {f'nullif(trim({c}), {_EMPTY})' if text else c} AS v FROM ({select})"
@@ -179,7 +179,7 @@ def reading(
     if way is None:
         return None
     read_by_it = way.guarded("v")
-    # Without its condition a number out of its range would stop it.
+    # Outside the range of its condition make_timestamp raises.
     bare = read_by_it if "make_timestamp" in read_by_it else way.tolerant.replace("{c}", "v")
     rows, with_blanks, read, read_bare, lost = connection.execute(
         f"SELECT count(v), count(w), count({read_by_it}), count({bare}), "
@@ -202,7 +202,7 @@ _EMPTY = "''"
 
 
 def _otherwise(way: Way, others: list[Way]) -> str:
-    """What is not known of a way when another reads as many values and means something else by them."""
+    """What the cast assumes, when another cast reads as many values with another meaning."""
     swapped = way.expression.replace("%d/%m/", "%m/%d/").replace("%d-%m-", "%m-%d-")
     if swapped != way.expression and any(other.expression == swapped for other in others):
         month_first = swapped[swapped.index("'") :].rstrip(")")
@@ -213,7 +213,7 @@ def _otherwise(way: Way, others: list[Way]) -> str:
 
 
 def cast_advice(connection: duckdb.DuckDBPyConnection, select: str, column: Column, duckdb_type: str) -> str:
-    """The step that makes a column of a SELECT's rows what `column` asks for, written so that it can be pasted."""
+    """The next step that gives a column of a SELECT the type of `column`, as SQL that can be pasted."""
     best = reading(connection, select, column.name, column.type, duckdb_type)
     c = quoted(column.name)
     if best is None:
@@ -235,7 +235,7 @@ def _values(connection: duckdb.DuckDBPyConnection, select: str, c: str) -> list[
 
 
 def _flag(connection: duckdb.DuckDBPyConnection, select: str, c: str, rows: int) -> Reading:
-    """A flag in words of somebody's own: a comparison with the one that means yes, else with the most frequent one."""
+    """For a flag in unusual words: a comparison with the word that means yes, else with the most frequent one."""
     values = _values(connection, select, c)
     yes = next((v for v in values if v.strip().lower() in _YES), values[0])
     literal = "'" + yes.replace("'", "''") + "'"
@@ -247,10 +247,11 @@ _YES = ("yes", "ja", "oui", "si", "sí", "sim", "x", "y", "j", "on", "true", "wa
 
 
 def quoted(name: str) -> str:
-    """A name as it is written in SQL, in double quotes where it needs them."""
+    """A name as SQL writes it, in double quotes where it needs them."""
     return name if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) else quote(name)
 
 
 def shown(value: Any) -> str:
+    """A value for a message, at most 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "...'"

@@ -1,4 +1,4 @@
-"""Values that a SELECT cannot read, in a file or in a cast of its own: the value, its column and line, and a cast that reads it."""
+"""Explains a value that a SELECT cannot read, in a file or in a cast: the value, its column and line, and a cast that reads it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,30 @@ from features.sources.query_text import Excerpt, QueryText
 from features.sources.schema import KNOWN_TIME, TABLES, Column, Type
 
 _TYPES: dict[str, Type] = {
-    "DOUBLE": "number", "FLOAT": "number", "DECIMAL": "number", "DATE": "time", "TIMESTAMP": "time", "BOOLEAN": "boolean",
-    "TINYINT": "integer", "SMALLINT": "integer", "INTEGER": "integer", "BIGINT": "integer", "HUGEINT": "integer",
-    "INT8": "integer", "INT16": "integer", "INT32": "integer", "INT64": "integer", "INT128": "integer",
-}  # fmt: skip
-"""DuckDB's names of types in its messages."""
+    "DOUBLE": "number",
+    "FLOAT": "number",
+    "DECIMAL": "number",
+    "DATE": "time",
+    "TIMESTAMP": "time",
+    "BOOLEAN": "boolean",
+    "TINYINT": "integer",
+    "SMALLINT": "integer",
+    "INTEGER": "integer",
+    "BIGINT": "integer",
+    "HUGEINT": "integer",
+    "INT8": "integer",
+    "INT16": "integer",
+    "INT32": "integer",
+    "INT64": "integer",
+    "INT128": "integer",
+}
+"""The type that is meant by each name of a type in DuckDB's messages."""
 
 
 def csv_fault(
     connection: duckdb.DuckDBPyConnection, text: QueryText, told: Told, excerpt: Excerpt | None, table: str
 ) -> tuple[str, str, str, Excerpt | None]:
+    """What the CSV reader found, the rule that it breaks, the next step, and the place in the SELECT."""
     line = re.search(r"CSV Error on Line: (\d+)", told.message)
     named = re.search(r"\n  file = (.+)", told.message)
     file = Path(named[1]) if named else None
@@ -37,11 +51,11 @@ def csv_fault(
     if converted and file:
         whole = f"SELECT * FROM read_csv('{sql_text(str(file))}', all_varchar = true)"
         other = said_by(connection, f"SELECT count(COLUMNS(*)) FROM ({whole})")
-        if other is not None and other.is_of_csv:  # a line is no row: what its columns hold is not to be asked
+        if other is not None and other.is_of_csv:  # a line has the wrong number of fields: its columns cannot be read
             return csv_fault(connection, text, other, excerpt, table)
         name, value, kind = converted.groups()
         found = f"{place}, column {name}: {short(value)} is no {kind}"
-        # A CAST in the SELECT is done by the reader, which then speaks of its own types.
+        # The reader performs a CAST of the SELECT itself, and then names its own types.
         column = re.escape(name)
         cast = _only(
             text, rf'(?i)(?<![\w])CAST\s*\(\s*"?{column}"?\s+AS\s+[\w ]+(?:\([\d, ]+\))?\s*\)|"?\b{column}"?\s*::\s*\w+'
@@ -74,7 +88,7 @@ def csv_fault(
 
 @dataclass(frozen=True)
 class Kind:
-    """What a file is that is no text, and what reads it."""
+    """What a file is that is not text, and the step that reads it."""
 
     what: str
     step: str
@@ -90,7 +104,7 @@ _KINDS = (
 
 
 def kind_of(file: Path) -> Kind | None:
-    """What a file is by its first bytes; None for one that may be text."""
+    """What a file is by its first bytes; None when it may be text."""
     if is_packed(file) or file.suffix.lower() in (".parquet", ".pq"):
         return None
     try:
@@ -106,8 +120,8 @@ RAGGED = "mend the lines, or write read_csv(..., ignore_errors = true), which le
 
 
 def ragged(connection: duckdb.DuckDBPyConnection, run: str, name: str) -> Path | None:
-    """The CSV file whose header would have a column of this name, if its lines had the fields of the header: with too many of
-    them DuckDB takes the header for a line like others, or the file for one of a single column."""
+    """The CSV file whose header has a column of this name that DuckDB did not find, because some lines have other fields than the
+    header: DuckDB then takes the header for a data row, or the file for one of a single column. None when there is no such file."""
     for file in files_of(connection, run):
         if ".csv" not in file.name.lower() and ".txt" not in file.name.lower() and ".tsv" not in file.name.lower():
             continue
@@ -134,7 +148,7 @@ def _is_utf_16(file: Path) -> bool:
 
 
 def _has_cp1252(file: Path) -> bool:
-    """Whether bytes are there that Latin-1 has no letter for, and the code page of Windows has: quotes, dashes, the euro."""
+    """Whether the file has bytes that are letters only in Windows' code page 1252, not in Latin-1: quotes, dashes, the euro sign."""
     if file.suffix.lower() in (".gz", ".zst", ".bz2"):
         return False
     with file.open("rb") as opened:
@@ -142,7 +156,7 @@ def _has_cp1252(file: Path) -> bool:
 
 
 def _retyped(connection: duckdb.DuckDBPyConnection, whole: str, name: str, kind: str, table: str, run: str) -> str:
-    """A column that the reader settled wrongly is read as text, and cast by what its values are like."""
+    """The step for a column whose type the reader guessed wrongly: read it as text, then cast it."""
     wanted = _wanted(table, name, kind)
     told = re.search(rf"'{re.escape(sql_text(name))}'\s*:\s*'[\w ]+'", run)
     text = f"'{sql_text(name)}': 'VARCHAR'"
@@ -159,7 +173,7 @@ def _recast(
     table: str,
     held: str = "VARCHAR",
 ) -> str:
-    """A cast that does not read its column is replaced by one that does."""
+    """The step that replaces a failing cast by one that reads its column."""
     alias = cast.alias or name
     wanted = _wanted(table, alias, kind)
     type_ = _TYPES.get(kind.split("(", maxsplit=1)[0].split(" ", maxsplit=1)[0].upper(), wanted.type)
@@ -172,14 +186,14 @@ def _recast(
 
 
 def _nulls_left_out(wanted: Column, some: bool) -> str:
-    """What to add where a column that may not be null gets nulls."""
+    """What to add to the step when a required column would get nulls."""
     if not (wanted.required and some):
         return ""
     return f"; {wanted.name} may not be null, so leave these rows out: SELECT * FROM (THIS SELECT) WHERE {quoted(wanted.name)} IS NOT NULL"
 
 
 def _wanted(table: str, name: str, kind: str) -> Column:
-    """What a column is to become: the canonical one of its name, else what the error says."""
+    """The column that is wanted: the canonical one of this name, else one of the type in the error."""
     definition = TABLES.get(table)
     known = KNOWN_TIME if name == "known_time" else definition.column(name) if definition else None
     return known or Column(name, _TYPES.get(kind.split("(", maxsplit=1)[0].split(" ", maxsplit=1)[0], "text"), "")
@@ -188,6 +202,7 @@ def _wanted(table: str, name: str, kind: str) -> Column:
 def conversion_fault(
     connection: duckdb.DuckDBPyConnection, text: QueryText, told: Told, excerpt: Excerpt | None, table: str
 ) -> tuple[str, str, str, Excerpt | None]:
+    """What a failed cast found, the rule that it breaks, the next step, and the place in the SELECT."""
     shown = told.value or ""
     if "Could not parse string" in told.message:
         place = excerpt or _only(text, r"\bstrptime\s*\(")
@@ -232,14 +247,14 @@ def conversion_fault(
 
 
 _SIZES = {"INT8": "TINYINT", "INT16": "SMALLINT", "INT32": "INTEGER", "INT64": "BIGINT", "INT128": "HUGEINT"}
-"""Names of types in messages; in SQL an INT8 has 8 bytes."""
+"""SQL names of the types that messages call INT8 and so on; in SQL an INT8 has 8 bytes."""
 
 
 def _made_alike(connection: duckdb.DuckDBPyConnection, excerpt: Excerpt, kind: str) -> str:
-    """What to write where DuckDB casts by itself what is compared or put beside another type: a name, or a text in quotes."""
+    """The step for a comparison of two types, which DuckDB casts by itself: around the name, or the text in quotes, of the excerpt."""
     word, type_ = excerpt.word, _SIZES.get(kind, kind)
     if not re.match(r"'(?:[^']|'')*'$", word):
-        # With what it is compared with, since the name may stand elsewhere too.
+        # Include the other side of the comparison, since the name may occur elsewhere too.
         before = re.search(r"[\w.]+\s*(?:=|<>|!=)\s*$", excerpt.text[: excerpt.start])
         after = re.match(r"\s*(?:=|<>|!=)\s*[\w.]+", excerpt.text[excerpt.end :])
         left, right = before[0] if before else "", after[0] if after and not before else ""
@@ -258,18 +273,18 @@ def _made_alike(connection: duckdb.DuckDBPyConnection, excerpt: Excerpt, kind: s
 
 
 READ = "value_that_is_read"
-"""The name of an operand while ways to read it are tried."""
+"""The column name of an operand while casts of it are tried."""
 
 
 def _operand(cast: str) -> str:
-    """What a cast reads."""
+    """The operand of a cast, `x` of `CAST(x AS t)` or `x::t`; "" when it is no cast."""
     found = re.match(r"(?is)CAST\s*\((.+)\s+AS\s+[\w ]+(?:\([\d, ]+\))?\s*\)$|(.+?)\s*::[^:]+$", cast)
     return (found[1] or found[2]).strip() if found else ""
 
 
 def rows_read(connection: duckdb.DuckDBPyConnection, text: QueryText, operand: str = "") -> str | None:
-    """All rows of what the outermost SELECT reads, or an operand over them; None when it reads what a WITH makes, or DuckDB has no
-    tree of it."""
+    """SQL of all rows that the outermost SELECT reads, or of an operand over them. None when it reads from a WITH, or DuckDB cannot
+    parse it into a tree."""
     items = f"({operand}) AS {READ}" if operand else "*"
     try:
         node = parsed(connection, text.run)["statements"][0]["node"]
@@ -304,7 +319,7 @@ def _format_of(line: str) -> str:
 
 
 def _only(text: QueryText, pattern: str) -> Excerpt | None:
-    """The one place of a pattern in a SELECT; None when there are none or more."""
+    """The only match of a pattern in a SELECT; None when there is no match, or more than one."""
     found = list(re.finditer(pattern, text.run))
     if len(found) != 1:
         return None

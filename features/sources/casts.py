@@ -1,4 +1,4 @@
-"""The canonical columns as SQL: the types that signals may see, and the names and intervals that a source adds to them."""
+"""SQL that makes canonical columns of a source's columns: their types, their names, and the interval in which a version holds."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ OTHER_UNITS = {
     "TIMESTAMP_MS": ("TIMESTAMP", "CAST({} AS TIMESTAMP)"),
     "TIMESTAMP_S": ("TIMESTAMP", "CAST({} AS TIMESTAMP)"),
 }
-"""Types of times that a source is taken in, what they become, and how: pandas and polars write nanoseconds. What lies within a
-microsecond is cut off. (DuckDB's cast rounds: the last nanosecond of a day would be the next day.)"""
+"""Other time types that a source may have (pandas and polars write nanoseconds), the type that each becomes, and the conversion.
+Nanoseconds are rounded down. (DuckDB's own cast rounds up: the last nanosecond of a day would be the next day.)"""
 ADDED = (
     "event_us",
     "known_us",
@@ -34,7 +34,7 @@ ADDED = (
     "as_of_us",
     "epoch_us",
 )
-"""Names that columns beyond the canonical ones may not take."""
+"""Internal column names, which a custom column must not have."""
 
 
 def quote(name: str) -> str:
@@ -55,7 +55,7 @@ def family_of(duckdb_type: str) -> str:
 
 
 def canonical_item(table: str, column: Column, present: bool) -> str:
-    """A canonical column of a table, in the type that signals may see; words in their canonical spelling."""
+    """SQL of one canonical column in the type that signals see, with words in their canonical spelling; null when it is not present."""
     quoted = quote(column.name)
     match column.type:
         case "time":
@@ -75,7 +75,7 @@ def canonical_item(table: str, column: Column, present: bool) -> str:
 
 
 def in_microseconds(expression: str, duckdb_type: str) -> str:
-    """SQL of a time in the unit that a source holds.
+    """SQL of a time column, converted to microseconds where its type has another unit.
 
     >>> in_microseconds("seen", "TIMESTAMP_NS"), in_microseconds("seen", "DATE")
     ('make_timestamp(epoch_ns(seen) // 1000)', 'seen')
@@ -89,6 +89,7 @@ def _clean(quoted: str) -> str:
 
 
 def custom_item(name: str, duckdb_type: str, slug: str) -> str:
+    """SQL of one custom column: numbers and booleans as DOUBLE, times as microseconds, anything else as text."""
     quoted, family = quote(name), family_of(duckdb_type)
     if family in ACCEPTED["number"]:
         return f"{_clean(quoted)} AS {slug}"
@@ -110,10 +111,10 @@ def slug_of(column: str) -> str:
 
 
 def versions(select: str, key: str, tie: str = "hash(version)") -> str:
-    """Give each version row the interval of as_of in which it is the newest known state of its key.
+    """Give each version row the interval of as_of (`from_us`, `until_us`) in which it is the newest known state of its key.
 
-    Two versions of one key with the same times contradict each other; their hash decides, so that the order of the
-    rows in a file never does. `tie` is that hash where the rows have columns beyond those of the table.
+    Two versions of one key with the same times contradict each other. Their hash decides, so that the order of rows in a file
+    never does. `tie` is that hash when the rows have more columns than the table.
     """
     return f"""
         WITH version AS ({select})

@@ -1,15 +1,15 @@
-"""Versions of a contract with negative recurring revenue: a credit was booked, and what is paid each month is as before.
+"""Replaces negative recurring revenue in the versions of a contract: a credit was booked, and the monthly revenue is unchanged.
 
-Taken as it stands, a month of -250 would read as a customer who pays nothing, and so as one who left.
+Taken literally, a month of -250 would read as a customer who pays nothing, and so as one who left.
 """
 
 from __future__ import annotations
 
 
 def without_credits(select: str) -> str:
-    """SQL of the rows of `subscriptions`, in which a version below 0 has the recurring revenue of the contract's version before it.
+    """SQL of the rows of `subscriptions` in which each version below 0 takes the recurring revenue of the contract's version before.
 
-    The version before is the newest one, not below 0, that was known when the credit was; without one the revenue is 0.
+    That is the newest earlier version, not below 0, that was known when the credit was. Without one the revenue is 0.
     """
     return f"""
         WITH booked AS ({select}),

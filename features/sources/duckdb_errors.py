@@ -1,4 +1,4 @@
-"""DuckDB's errors in their parts: kind, message, the place in the statement, what it knows of like names."""
+"""Parses DuckDB's errors: kind, message, position in the statement, similar names."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _VALUE = re.compile(
 
 @dataclass(frozen=True)
 class Told:
-    """An error of DuckDB in its parts."""
+    """One error of DuckDB, parsed."""
 
     kind: str
     message: str
     position: int | None
-    """Byte of the statement, and the length of what is meant."""
+    """Byte position in the statement of the offending text, and its length in bytes."""
     length: int
     name: str | None
     candidates: tuple[str, ...]
@@ -43,17 +43,17 @@ class Told:
 
     @property
     def line(self) -> str:
-        """Its first line; what DuckDB's catalog would suggest of its own is of no use here."""
+        """The first line of the message. DuckDB's own suggestions follow it and are left out."""
         return self.message.strip().split("\n")[0].rstrip("!.")
 
     @property
     def is_of_csv(self) -> bool:
-        """Whether the reader of CSV files says it, with the line."""
+        """Whether the error comes from the CSV reader, which names the line."""
         return self.message.startswith("CSV Error")
 
     @property
     def value(self) -> str | None:
-        """The value that could not be converted."""
+        """The value that could not be converted; None when the message names none."""
         if self.is_of_csv:
             found = re.search(r"Could not convert string \"(.*)\" to '", self.message, re.DOTALL)
             return found[1] if found else None
@@ -62,13 +62,13 @@ class Told:
 
 
 def honest_casts(connection: duckdb.DuckDBPyConnection, on: bool = True) -> None:
-    """Let `TRY_CAST` over a CSV file be null for what it does not read. DuckDB 2.0 leaves the cast to the reader, which stops at it."""
+    """Make `TRY_CAST` over a CSV file give null for a value that it cannot read. DuckDB 2.0 moves the cast into the reader, which raises."""
     connection.execute(f"SET disabled_optimizers = '{'type_pushdown' if on else ''}'")
 
 
 @contextlib.contextmanager
 def asking() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that gives its errors as JSON."""
+    """A connection of its own that gives errors as JSON."""
     with duckdb.connect() as connection:
         connection.execute(
             "SET errors_as_json = true; SET TimeZone = 'UTC'; SET preserve_insertion_order = false; SET temp_directory = ''"
@@ -80,7 +80,7 @@ def asking() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def said_by(connection: duckdb.DuckDBPyConnection, statement: str) -> Told | None:
-    """The error of a statement; None when it has none."""
+    """Run a statement and return its error; None when it has none, or runs out of memory."""
     try:
         connection.execute(statement).fetchall()
     except duckdb.OutOfMemoryException:

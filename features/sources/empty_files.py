@@ -1,4 +1,4 @@
-"""Whether a file holds nothing: no byte, or only blank lines, also inside of a compressed file, or an empty list of JSON."""
+"""Detects files without content: no byte, only blank lines (also inside a compressed file), or an empty JSON list."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BLANK = b" \t\r\n\x00"  # NUL: half a blank in UTF-16
 
 
 def why_empty(file: Path) -> str | None:
-    """What an empty file is like, in words; None for a file with something in it, or one that cannot be read."""
+    """In which way a file is empty; None for a file with content, or one that cannot be read."""
     try:
         if not file.stat().st_size:
             return "0 bytes"
@@ -24,7 +24,7 @@ def why_empty(file: Path) -> str | None:
 
 
 def without_rows(file: Path) -> str | None:
-    """The same, of a file that may have a header: one line and no more, or no row in Parquet."""
+    """In which way a file has no rows: empty, only one line (a header), or Parquet without a row; None when it has rows."""
     try:
         if (why := why_empty(file)) is not None:
             return f"is empty ({why})"

@@ -1,6 +1,6 @@
-"""A table of an empty file: no rows, the columns of its SELECT in their own types, and words for what the file is like.
+"""Makes the table of an empty file: no rows, the columns of its SELECT in canonical types, and a note of how the file is empty.
 
-A file without rows says nothing of types, and one without a byte nothing of columns: neither is a fault of the SELECT.
+A file without rows does not show its types, and an empty file not even its columns. Neither is a fault of the SELECT.
 """
 
 from __future__ import annotations
@@ -17,16 +17,25 @@ from features.sources.query_files import files_read, parsed
 from features.sources.schema import KNOWN_TIME, Column, Table, Type
 
 _ARROW: dict[Type, pa.DataType] = {
-    "text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "money": pa.float64(), "boolean": pa.bool_(),
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "money": pa.float64(),
+    "boolean": pa.bool_(),
     "time": pa.timestamp("us", "UTC"),
-}  # fmt: skip
+}
 _DUCKDB: dict[Type, str] = {
-    "text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "money": "DOUBLE", "boolean": "BOOLEAN", "time": "TIMESTAMPTZ",
-}  # fmt: skip
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "money": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "time": "TIMESTAMPTZ",
+}
 
 
 def empty_rows(connection: duckdb.DuckDBPyConnection, table: Table, query: str) -> tuple[pa.Table, str] | None:
-    """A table without rows, and why it has none, when every file that the SELECT reads holds nothing; else None."""
+    """A table without rows, and the reason, when every file that the SELECT reads is empty; else None."""
     files = files_read(connection, query)
     why = [(file, f"is empty ({words})" if (words := why_empty(file)) else None) for file in files]
     if not files or any(words is None for _, words in why):
@@ -38,7 +47,7 @@ def empty_rows(connection: duckdb.DuckDBPyConnection, table: Table, query: str) 
 
 
 def why_no_row(connection: duckdb.DuckDBPyConnection, query: str | None) -> str:
-    """Why a SELECT that can be run gives no row: its files have none, or it takes none of theirs."""
+    """Why a SELECT that runs gives no row: its files have none, or it selects none of them."""
     why = [(file, without_rows(file)) for file in ([] if query is None else files_read(connection, query))]
     if not why or any(words is None for _, words in why):
         return "its SELECT gives no row" if query is not None else "rows(data) gives no row"

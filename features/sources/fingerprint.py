@@ -1,9 +1,9 @@
-"""What the rows of a table add up to, so that an edit of an old row is noticed without reading what did not change.
+"""Fingerprint of a source's rows: notices an edit of an old row without reading the files that did not change.
 
-Sums of hashes do not depend on the order of rows, and those of several files add up. A table that is held in memory is summed
-there. One that stays in files, read row by row, is summed file by file, and a file whose size, times and inode are the same
-as when it was last summed is not read again: a night costs the files that are new or were written since. What is read in
-any other way is summed from its rows every time.
+A fingerprint is a sum of row hashes, so it does not depend on the order of rows, and the sums of several files add up. A table in
+memory is summed there. A table that stays in files and is read row by row is summed file by file. A file whose size, times and
+inode are as before is not read again, so a nightly run reads only new and changed files. A SELECT that is not row by row
+is summed from its rows every time.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Sums = tuple[int, int, int]
 NOTHING: Sums = (0, 0, 0)
 _SUMS = "count(*), coalesce(bit_xor(hash(t)), 0), coalesce(sum(hash(t)::HUGEINT % 1000000007), 0)"
 SETTLED_S = 2.0
-"""A file written so recently may be written again within the same tick of its clock: its identity is not relied upon."""
+"""A file written less than this long ago can be written again within the same clock tick, so its identity is not trusted yet."""
 
 
 def identity(path: str) -> list[int]:
-    """Size, time of its content, time of its inode, inode: equal as long as nobody wrote to the file."""
+    """Size, mtime, ctime and inode of a file: equal as long as nobody wrote to it."""
     stat = Path(path).stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
@@ -44,7 +44,7 @@ class Part:
 
     sums: Sums
     last_us: int | None
-    """The newest moment at which one of its rows became visible."""
+    """When the newest of its rows became visible, in microseconds since 1970; None without a row."""
 
 
 class Contents:
@@ -57,7 +57,7 @@ class Contents:
         self._known: dict[tuple[str, int], Sums] = {}
 
     def keep_in(self, record: Path) -> None:
-        """Remember what files add up to from one process to the next; the first record that is named is the one."""
+        """Keep the sums of files in `record`, for the next process. Only the first call has an effect."""
         if self._record is None:
             self._record = record
             try:
@@ -67,7 +67,7 @@ class Contents:
 
     @cached_property
     def _files(self) -> dict[str, dict[str, str]]:
-        """Per table that stays in files and is read row by row: file to its SELECT."""
+        """For each table that stays in files and is read row by row: each file and its SELECT."""
         found = {}
         for table in self._source.tables:
             text = self._source.statement(table) if self._source.stays(table) else None
@@ -76,25 +76,25 @@ class Contents:
         return found
 
     def of(self, table: str) -> Sums:
-        """The whole table."""
+        """The sums of the whole table."""
         return added([self._part(table, name).sums for name in self.parts(table)])
 
     def parts(self, table: str) -> list[str]:
         return list(self._files.get(table, [""]))
 
     def is_as_before(self, table: str, name: str, when: list[int] | None) -> bool:
-        """Whether a file is the one that it was, by its identity."""
+        """Whether a file has the identity `when`, as `mark` gave it."""
         return when is not None and name in self._files.get(table, ()) and identity(name) == when
 
     def mark(self, table: str, name: str) -> list[int] | None:
-        """The identity of a file, None when there is none to rely upon (yet)."""
+        """The identity of a file; None when it is no single file, or was written too recently."""
         if name not in self._files.get(table, ()):
             return None
         found = identity(name)
         return found if time.time() - max(found[1], found[2]) / 1e9 > SETTLED_S else None
 
     def before(self, table: str, name: str, at_us: int) -> Sums:
-        """The rows of a part that were visible before a moment."""
+        """The sums of the rows of a part that were visible before a moment."""
         part = self._part(table, name)
         if part.last_us is None or part.last_us < at_us:
             return part.sums
@@ -102,8 +102,8 @@ class Contents:
         return _sums(self._source.query(f"SELECT {_SUMS} FROM ({rows}) t WHERE {visible} < {at_us}")[0])
 
     def known_before(self, table: str, at_us: int) -> Sums:
-        """The rows of a table that were known before a moment, without what its later rows make of them (of a table that stays in
-        files: those that were visible then)."""
+        """The sums of the rows of a table that were known before a moment, without the columns that later rows change. For a table
+        that stays in files: of the rows that were visible then."""
         if (table, at_us) not in self._known:
             self._known[table, at_us] = self._sum_known(table, at_us)
         return self._known[table, at_us]
@@ -111,7 +111,7 @@ class Contents:
     def _sum_known(self, table: str, at_us: int) -> Sums:
         if self._source.stays(table):
             return added([self.before(table, name, at_us) for name in self.parts(table)])
-        made = "(from_us, until_us, created_us)"  # of a state table: later versions move them
+        made = "(from_us, until_us, created_us)"  # later versions of a state table change them
         columns = "* EXCLUDE " + made if TABLES[table].kind == "state" else "*"
         known = [row[0] for row in self._source.query(f'DESCRIBE "{table}"')]
         condition = f"WHERE known_us < {at_us}" if "known_us" in known else ""
@@ -119,7 +119,7 @@ class Contents:
 
     def _part(self, table: str, name: str) -> Part:
         rows, visible = self._rows(table, name)
-        # DuckDB may hash otherwise in another version.
+        # Another version of DuckDB may hash differently.
         key = hashlib.sha256(f"{duckdb.__version__} {rows}".encode()).hexdigest()[:32]
         when = self.mark(table, name)
         held = self._held.get(key)
@@ -148,13 +148,13 @@ class Contents:
 
 
 def contents_of(source: Source) -> Contents:
-    """What the rows of each table of a source add up to; the same object every time."""
+    """The sums of a source's tables; the same object on every call."""
     found: Contents = source.noted.setdefault("contents", Contents(source))
     return found
 
 
 def fingerprint(source: Source) -> str:
-    """sha256 over the contents of all tables, whatever the order of their rows; computed once for a source."""
+    """sha256 over the rows of all tables, independent of their order; computed once for a source."""
     if "fingerprint" not in source.noted:
         source.noted["fingerprint"] = _fingerprint(source)
     found: str = source.noted["fingerprint"]
@@ -167,7 +167,7 @@ def _fingerprint(source: Source) -> str:
         row = contents_of(source).of(table)
         digest.update(repr((table, source.columns[table], source.custom[table], row)).encode())
         if source.stays(table):
-            # Its files are summed as they are, before who is gone is taken out and columns become canonical ones.
+            # Its files are summed as they are, before suppression and casts: so these are part of the fingerprint.
             digest.update((source.scans[table].select + source.suppression.digest).encode())
     return digest.hexdigest()
 

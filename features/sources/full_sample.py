@@ -1,6 +1,6 @@
-"""Reads the types of CSV and JSON columns from all of their rows, whatever the SELECT says of the sample.
+"""Makes DuckDB take the types of CSV and JSON columns from all rows, whatever sample the SELECT asks for.
 
-DuckDB settles a column's type by the first 20,480 rows of a file. What comes later is cast to it, and a cast rounds: 49.50 in
+DuckDB decides a column's type by the first 20,480 rows of a file. Later values are cast to it, and a cast rounds: 49.50 in
 a column of whole numbers is 50, 17:30 in a column of days is 00:00, "0012" is 12, without an error (duckdb/duckdb #25824).
 So each `read_csv` and `read_json` of a SELECT gets `sample_size = -1`. 3 million rows (150 MB) take 3.3 s on 2 cores to look
 through, once.
@@ -18,9 +18,9 @@ import duckdb
 from features.sources.query_files import Node, nodes, parsed, texts, written
 
 SAMPLED = ("read_csv", "read_csv_auto", "sniff_csv", "read_json", "read_json_auto", "read_ndjson", "read_ndjson_auto")
-"""The functions of DuckDB that settle types by a sample."""
+"""The functions of DuckDB that decide types by a sample."""
 NAMED_ENDINGS = {"csv": "read_csv", "tsv": "read_csv", "json": "read_json", "jsonl": "read_json", "ndjson": "read_json"}
-"""What DuckDB reads a file with that is named in the place of a table."""
+"""The function by which DuckDB reads a file that is named in place of a table, by the ending of the name."""
 PACKED_ENDINGS = ("gz", "zst")
 _CALL = re.compile(rf"\b(?:{'|'.join(SAMPLED)})\s*\(", re.IGNORECASE)
 _NAMED = re.compile(
@@ -32,8 +32,11 @@ _PLACES = ("query_location", "query_location_length")
 
 
 def with_full_sample(connection: duckdb.DuckDBPyConnection, text: str) -> str:
-    """The same query, reading types from all rows; the text as it is when it reads no text file, or when neither the tree that
-    DuckDB writes nor the edited text is the same query again."""
+    """The same query with types from all rows.
+
+    The text is unchanged when it reads no text file, or when neither DuckDB's own rendering nor the edited text parses to the
+    same query.
+    """
     tree = parsed(connection, text)
     if tree.get("error"):
         return text
@@ -48,7 +51,7 @@ def with_full_sample(connection: duckdb.DuckDBPyConnection, text: str) -> str:
 
 
 def reads_text_files(text: str) -> bool:
-    """Whether a query reads a CSV or JSON file, by its words: also one of which DuckDB has no tree (PIVOT).
+    """Whether a query reads a CSV or JSON file, by its text; works also for a query that DuckDB gives no tree of (PIVOT).
 
     >>> reads_text_files("FROM read_csv('a.txt')"), reads_text_files("FROM 'a.csv.gz'"), reads_text_files("FROM 'a.parquet'")
     (True, True, False)
@@ -57,7 +60,7 @@ def reads_text_files(text: str) -> bool:
 
 
 def may_be_sampled(connection: duckdb.DuckDBPyConnection, text: str) -> bool:
-    """Whether a query reads a text file whose types are settled by its first rows alone."""
+    """Whether a query reads a text file whose types are decided by its first rows alone."""
     tree = parsed(connection, text)
     if tree.get("error"):
         return len(_WHOLE.findall(text)) < len(_CALL.findall(text)) or _NAMED.search(text) is not None
@@ -76,7 +79,7 @@ def _widened(tree: Node) -> Node:
 
 
 def _widen(tree: Any) -> None:
-    """Put `sample_size = -1` into each function of the tree that samples; a file in the place of a table becomes one."""
+    """Put `sample_size = -1` into each sampling function of the tree; a file in place of a table becomes such a function."""
     if isinstance(tree, list):
         for child in tree:
             _widen(child)
@@ -90,7 +93,7 @@ def _widen(tree: Any) -> None:
 
 
 def _edited(text: str, tree: Node) -> str:
-    """The text with the argument put in by hand: DuckDB writes VALUES and ILIKE ... ESCAPE as another tree than it read."""
+    """The text with the argument inserted by position. DuckDB renders VALUES and ILIKE ... ESCAPE as another tree than it parsed."""
     raw = text.encode()
     found = [node for node in nodes(tree) if node.get("type") in ("TABLE_FUNCTION", "BASE_TABLE")]
     for node in sorted(found, key=lambda each: int(each["query_location"]), reverse=True):
@@ -105,7 +108,7 @@ def _edited(text: str, tree: Node) -> str:
             alias = "" if node["alias"] else f' AS "{_stem(file)}"'
             quoted = file.replace("'", "''")
             call = f"{function}('{quoted}', sample_size = -1){alias}"
-            # The place is that of the name with its quotes, and of the alias behind it.
+            # The span covers the name with its quotes, and the alias behind it.
             span = call.encode() + span[len(quoted.encode()) + 2 :]
         raw = raw[:begin] + span + raw[end:]
     return raw.decode(errors="replace")
@@ -116,7 +119,7 @@ def _stem(file: str) -> str:
 
 
 def _function_of(file: str) -> str | None:
-    """What DuckDB reads a file of this name with, None for a table or another kind of file.
+    """The function by which DuckDB reads a file of this name; None for a table or another kind of file.
 
     >>> _function_of("a/b.CSV.gz"), _function_of("usage")
     ('read_csv', None)
@@ -132,10 +135,20 @@ def _become_function(table: Node, function: str) -> None:
     kept = {key: table[key] for key in ("sample", "column_name_alias", *_PLACES) if key in table}
     alias = table["alias"] or _stem(file)
     call = {
-        "class": "FUNCTION", "type": "FUNCTION", "alias": "", "function_name": function, "schema": "", "filter": None,
-        "order_bys": {"type": "ORDER_MODIFIER", "orders": []}, "distinct": False, "is_operator": False, "export_state": False,
-        "catalog": "", "arguments": [_argument("", "STRING", file)], "qualified_name": {"path": [function]},
-    } | dict.fromkeys(_PLACES, 0)  # fmt: skip
+        "class": "FUNCTION",
+        "type": "FUNCTION",
+        "alias": "",
+        "function_name": function,
+        "schema": "",
+        "filter": None,
+        "order_bys": {"type": "ORDER_MODIFIER", "orders": []},
+        "distinct": False,
+        "is_operator": False,
+        "export_state": False,
+        "catalog": "",
+        "arguments": [_argument("", "STRING", file)],
+        "qualified_name": {"path": [function]},
+    } | dict.fromkeys(_PLACES, 0)
     table.clear()
     table.update(
         kept | {"type": "TABLE_FUNCTION", "alias": alias, "function": call, "with_ordinality": "WITHOUT_ORDINALITY"}
@@ -160,7 +173,7 @@ def _argument(name: str, kind: str, text: str) -> Node:
 
 
 def argument_name(argument: Node) -> str:
-    """The name of an argument, written `name := value` or `name = value`; empty for one by its place."""
+    """The name of an argument, written `name := value` or `name = value`; "" for a positional one."""
     expression = argument["expression"]
     if argument["name"] or expression.get("type") != "COMPARE_EQUAL":
         return str(argument["name"])
@@ -173,7 +186,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _bare(tree: Any) -> Any:
-    """A tree without what does not change a query: places in the text, and how an argument's name is written."""
+    """A tree without what does not change the query: positions in the text, and how an argument's name is written."""
     if isinstance(tree, list):
         return [_bare(child) for child in tree]
     if not isinstance(tree, dict):

@@ -1,7 +1,7 @@
-"""Text files that DuckDB holds in memory: small ones that ask for much of it are refused while they are read.
+"""Bounds the memory that text files take while DuckDB reads them.
 
-What rows become is not to be told from the file: 8 bytes of a packed file can be a row of eight columns, and three bytes of a
-JSON file one of 5,000. So their room is bounded while they are read.
+The size of a text file does not tell the size of its rows: 8 bytes of a compressed file can be a row of eight columns, and 3 bytes
+of JSON a row of 5,000. So memory is limited while such files are read.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ from features.sources.query_files import files_read
 from features.sources.source_fault import source_fault
 
 FREE_HELD_BYTES = 2**30
+"""Rows that take less memory are never refused."""
 GROWTH = 100
-"""Times that a file may grow that is not packed, as one with 300 columns does whose lines name ten of them each."""
+"""Most times that an uncompressed file may grow; a JSON file of 300 columns whose lines name ten of them grows as much."""
 BUFFERS_BYTES = 2**26
-"""Of a thread that reads: the file's buffer and its rows before they are held."""
+"""Memory of one reading thread: the buffer of the file, and rows that are not stored yet."""
 
 
 @contextlib.contextmanager
 def bounded(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> Iterator[None]:
-    """Raise `TooMuch` when the rows of a query take more than `GROWTH` times the size of the files that it names (`INFLATION` times,
-    where they are packed) and more than `FREE_HELD_BYTES`. Nothing goes to the disk. Where the connection's own bound is lower, it
-    holds as it is."""
+    """Raise `TooMuch` when the rows of a query outgrow the files that it names.
+
+    The bound is `GROWTH` times the size of the files (`INFLATION` times for compressed ones), at least `FREE_HELD_BYTES`. Nothing
+    spills to disk meanwhile. A lower limit of the connection itself stays in force.
+    """
     files = files_read(connection, query)
     size = sum(os.path.getsize(file) for file in files)
     most = max(FREE_HELD_BYTES, sum(_times(file) * os.path.getsize(file) for file in files))

@@ -1,6 +1,6 @@
-"""From a folder of SELECTs to checked canonical tables: each file is read, cast, checked and made a table of the source.
+"""Loads a source: runs each SELECT of its folder, casts and checks the rows, and makes them a canonical table.
 
-A file that cannot be read, or whose rows break a rule, is a fault of its table; the others go on.
+A file that cannot be read, or whose rows break a rule, is a fault of its table; the other tables are loaded all the same.
 """
 
 from __future__ import annotations
@@ -49,22 +49,26 @@ from features.sources.validation import (
 
 SHIPPED = Path(__file__).parent / "shipped"
 VIEW_ABOVE_ROWS = 5_000_000
-"""Larger tables stay where they are and are scanned; smaller ones are read once into memory."""
+"""Tables with more rows stay in their files and are scanned; smaller ones are read into memory once."""
 
 
 def open_source(
-    name_or_dir: str, data: Path | None = None, keep_going: bool = False, home: Path | None = None,
+    name_or_dir: str,
+    data: Path | None = None,
+    keep_going: bool = False,
+    home: Path | None = None,
     memory_mb: int | None = None,
-) -> Source:  # fmt: skip
+) -> Source:
     """Open a shipped source by name or a folder by path, and check every table against its definition.
 
     `data` stands for `${data}`: the folder itself, or the one folder in it whose name starts with the source's name.
-    Without it, `ACCOUNTSCORE_DATA`; where that has no sample company, `sample` reads `ACCOUNTSCORE_HOME/sample`. Who is gone by
-    `ACCOUNTSCORE_HOME/removed.json` (or that of `home`) is in no table (`features.sources.suppression`). Above `memory_mb` megabytes DuckDB
-    uses a folder in TMPDIR; without it, above `MEMORY_SHARE` of the machine's memory.
+    Without it, `ACCOUNTSCORE_DATA`; where that has no sample company, `sample` reads `ACCOUNTSCORE_HOME/sample`. Entities that
+    `removed.json` of `home` (default `ACCOUNTSCORE_HOME`) lists are left out of every table (`features.sources.suppression`). Above
+    `memory_mb` megabytes, by default `MEMORY_SHARE` of the machine's memory, DuckDB spills into a folder in TMPDIR.
 
-    Raises `BadInput` with all faults of all files at once; with `keep_going` the tables without a fault are there, and
-    `Source.faults` says what is wrong with the others. Raises `duckdb.OutOfMemoryException` when `memory_mb` are too few.
+    Raises `BadInput` with all faults of all files at once. With `keep_going` it loads the tables without a fault, and
+    `Source.faults` has the faults of the others. Raises `UserMistake` when there is no such source or no data, and
+    `duckdb.OutOfMemoryException` when `memory_mb` is too small.
     """
     folder = Path(name_or_dir) if Path(name_or_dir).is_dir() else SHIPPED / name_or_dir
     if not folder.is_dir() or (not any(folder.glob("*.sql")) and not any(folder.glob("*.py"))):
@@ -106,7 +110,7 @@ def _inside(name: str, data: Path) -> Path:
 
 
 def has_sample(data: Path | None) -> bool:
-    """Whether a folder has a sample company: in a folder of that name, or its tables. Many keep other companies there."""
+    """Whether a folder holds a sample company, in a folder named so or directly. It may hold other companies instead."""
     return data is not None and data.is_dir() and (_inside("sample", data) / "accounts.parquet").is_file()
 
 
@@ -176,7 +180,7 @@ def _load_table(source: Source, path: Path, table: Table) -> list[Fault]:
 
 
 def _is_empty(source: Source, table: Table) -> bool:
-    """Whether the files of a SELECT hold nothing, so that they have no columns either: the table has those of the SELECT then."""
+    """Whether the files of a SELECT are all empty. They have no columns then, so the table gets those of the SELECT."""
     query = source.statement(table.name)
     found = None if query is None else empty_rows(source.connection, table, query)
     if found is not None:
@@ -186,7 +190,7 @@ def _is_empty(source: Source, table: Table) -> bool:
 
 
 def _bombs(source: Source, path: Path, table: Table) -> list[Fault]:
-    """The files of a SELECT that ask for absurdly much memory."""
+    """Faults of the files of a SELECT that ask for absurdly much memory."""
     query = source.statement(table.name)
     found = [] if query is None else [file_fault(path, file) for file in files_read(source.connection, query)]
     return [fault for fault in found if fault is not None]
@@ -203,7 +207,7 @@ def _read(source: Source, path: Path, table: Table) -> None:
         except duckdb.Error:
             if whole == query:
                 raise
-            # The message about the query as it was written names its line, or the line of the file.
+            # Run the query as it was written: the message then names its own line, or the line of the file.
             _run(source, path, table.name, query)
             whole = query
         source.queries[table.name] = whole
@@ -220,11 +224,11 @@ def _read(source: Source, path: Path, table: Table) -> None:
 
 
 def _twice(source: Source, path: Path, table: Table) -> list[Fault]:
-    """Canonical columns that a SELECT returns twice with values that differ: DuckDB would take the first, and rename the others."""
+    """Faults of canonical columns that a SELECT returns twice with different values: DuckDB would take the first silently."""
     query = source.statement(table.name)
     columns = [row[0] for row in source.query(f"DESCRIBE {quote('raw_' + table.name)}")]
     if query is None or not any(f"{column.name}_1" in columns for column in (*table.columns, KNOWN_TIME)):
-        return []  # DuckDB's name for a second one; to describe the query would look through its files once more
+        return []  # DuckDB's name for a repeated column. Only then is the query described, which reads its files once more
     names = [row[0] for row in source.query(f"DESCRIBE {query}")]
     faults: list[Fault] = []
     for name in {n: None for n in names if names.count(n) > 1 and (table.column(n) or n == KNOWN_TIME.name)}:
@@ -239,7 +243,7 @@ def _twice(source: Source, path: Path, table: Table) -> list[Fault]:
 
 
 def _run(source: Source, path: Path, table: str, query: str) -> None:
-    """Make the rows of a query the view `raw_<table>`; those of text files are read once, others stay when they are many."""
+    """Make the rows of a query the view `raw_<table>`. Text files and small tables are read into memory, other files stay."""
     raw, held = quote(f"raw_{table}"), quote(f"read_{table}")
     if not reads_text_files(query):
         source.connection.execute(f"CREATE OR REPLACE VIEW {raw} AS {query}")
@@ -258,7 +262,7 @@ def _adopt(source: Source, table: str, rows: pa.Table) -> None:
 
 
 def _in_microseconds(source: Source, table: str) -> dict[str, str]:
-    """The types of a table's columns, those that hold times in another unit turned into microseconds."""
+    """The types of a table's columns, after times in another unit were converted to microseconds."""
     raw, given = quote(f"raw_{table}"), quote(f"given_{table}")
     types = {row[0]: row[1] for row in source.query(f"DESCRIBE {raw}")}
     source.given_types[table] = types
@@ -287,7 +291,7 @@ def _canonicalise(source: Source, path: Path, table: Table) -> list[Fault]:
     source.custom[table.name] = tuple(extra.values())
     items = [canonical_item(table.name, c, c.name in types) for c in canonical if c.name != "known_time"]
     if table.column("event_time"):
-        # A time that is null (a snapshot's label) stays null; a row that was known before it happened is seen when it happens.
+        # A null time (the label of a snapshot) stays null. A row that was known before it happened becomes visible when it happens.
         known = "epoch_us(known_time)" if "known_time" in types else "NULL::BIGINT"
         happened = "epoch_us(event_time)" if "event_time" in types else "NULL::BIGINT"
         items.append(f"coalesce({known}, {happened}) AS known_us")

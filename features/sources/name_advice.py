@@ -1,4 +1,4 @@
-"""What to write in the place of a name that a SELECT has wrong: a word of SQL, a column, a table, a function, a file."""
+"""Suggests a correction for a wrong name in a SELECT: an SQL keyword, a column, a table, a function or a file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from features.sources.schema import TABLES
 SHOWN_NAMES = 20
 TYPES = ("VARCHAR", "STRING", "BIGINT", "INTEGER", "DOUBLE", "DECIMAL", "BOOLEAN", "DATE", "TIMESTAMP", "TIMESTAMPTZ")
 MOST_FILES = 2_000
-"""Of a folder that are looked at for one of a like name."""
+"""Most files of a folder that are searched for a similar name."""
 
 
 def parser_step(text: QueryText, told: Told, excerpt: Excerpt | None) -> str:
+    """The next step after a syntax error."""
     if "unterminated" in told.line:
         sign = '"' if "identifier" in told.line else "'"
         return f"close it with {sign} (or the one before it: a {sign} inside of it is written twice)"
@@ -44,7 +45,7 @@ def parser_step(text: QueryText, told: Told, excerpt: Excerpt | None) -> str:
 
 
 def _misspelt(text: QueryText, excerpt: Excerpt | None) -> str | None:
-    """The word of SQL that is meant: with it the parser gets through."""
+    """The SQL keyword that is meant: with it the SELECT parses. None when there is none."""
     if excerpt is None:
         return None
     for near in difflib.get_close_matches(excerpt.word.upper(), _KEPT, 3, 0.6):
@@ -54,7 +55,7 @@ def _misspelt(text: QueryText, excerpt: Excerpt | None) -> str | None:
 
 
 def _reserved(text: QueryText, excerpt: Excerpt | None) -> str | None:
-    """The word near a syntax error that DuckDB takes for its own: with it in double quotes the parser gets further."""
+    """The name near a syntax error that DuckDB takes for a keyword: in double quotes it lets the parser get further. Else None."""
     if excerpt is None:
         return None
     near = re.findall(r"[A-Za-z_]\w*", excerpt.text[max(0, excerpt.start - 60) : excerpt.start])[-2:]
@@ -68,16 +69,15 @@ def _reserved(text: QueryText, excerpt: Excerpt | None) -> str | None:
 
 
 def _gets_further(run: str, tried: str) -> bool:
-    """Whether a text with another word in it can be parsed, or what is wrong then stands behind what was wrong before."""
+    """Whether a changed text parses, or its first error comes later than that of the text before."""
     if _parses(tried):
         return True
     with asking() as connection:
         before, after = (said_by(connection, text) for text in (run, tried))
-    # The text that is left is as long as before only when the parser got no further.
-    return (
-        before is not None and after is not None and before.position is not None and after.position is not None
-        and len(tried.encode()) - after.position < len(run.encode()) - before.position
-    )  # fmt: skip
+    # Compared from the end, since the change moves everything behind it.
+    if before is None or after is None or before.position is None or after.position is None:
+        return False
+    return len(tried.encode()) - after.position < len(run.encode()) - before.position
 
 
 _KEPT = (
@@ -121,6 +121,7 @@ def _parses(run: str) -> bool:
 
 
 def column_step(connection: duckdb.DuckDBPyConnection, text: QueryText, told: Told, excerpt: Excerpt | None) -> str:
+    """The next step when a column is not found."""
     if re.search("[‘’“”]", told.name or ""):
         return "write straight quotes: ' around texts, \" around names"
     there = _columns_read(connection, text)
@@ -140,7 +141,7 @@ def column_step(connection: duckdb.DuckDBPyConnection, text: QueryText, told: To
 
 
 def _columns_read(connection: duckdb.DuckDBPyConnection, text: QueryText) -> list[str]:
-    """The columns of what the outermost SELECT reads; none when they cannot be told."""
+    """The columns that the outermost SELECT can read; empty when they cannot be determined."""
     rows = rows_read(connection, text)
     try:
         return [row[0] for row in connection.execute(f"DESCRIBE {rows}").fetchall()] if rows else []
@@ -149,6 +150,7 @@ def _columns_read(connection: duckdb.DuckDBPyConnection, text: QueryText) -> lis
 
 
 def catalog_step(text: QueryText, told: Told, excerpt: Excerpt | None) -> str:
+    """The next step when a table, a function or a type is not found."""
     name = told.name or (excerpt.word if excerpt else "")
     if not told.message.startswith("Table with"):
         known = [*told.candidates, *TYPES] if told.message.startswith("Type") else [*told.candidates, *READERS]
@@ -186,6 +188,7 @@ def _reading(file: str) -> str:
 
 
 def nearest_file(text: QueryText, told: Told) -> str:
+    """The next step when a file is not found."""
     found = re.search(r'pattern "(.*?)"', told.message)
     wanted = Path(found[1]) if found else Path()
     folder = text.data if text.data is not None else wanted.parent

@@ -1,10 +1,9 @@
-"""How far the data reach: the newest row that is not after the clock, and not cut off from the rest by a long silence.
+"""Finds how far the data of a source reach: to the newest row that is neither after the clock nor cut off by a long gap.
 
 One row dated ahead (an agreed cancellation, a typing error, usage in 2099) must not move the end: labels would count time
-that nobody observed as time in which nothing happened. So days are counted, not rows believed: days of all tables together
-are cut where a gap is longer than max(28 days, 10 x the usual gap), and a piece at either end that is few days only is not
-part of what was observed. A table whose own rows stop that long before the end has stopped there: what it would have told
-since is not known.
+that nobody observed as time in which nothing happened. So no single row decides: the days with rows, of all tables together,
+are cut where a gap is longer than max(28 days, 10 x the usual gap), and a piece of few days at either end does not count as
+observed. A table whose own rows stop that long before the end has stopped there, and nothing is known of it afterwards.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from features.kit.clock import DAY_US
 SHORTEST_CUT_DAYS = 28
 USUAL_GAPS = 10
 FEWEST_DAYS = 8
-"""Days with rows below which there is no usual gap, and nothing is cut off."""
+"""With fewer days there is no usual gap, and nothing is cut off."""
 LEFT_OUT_SHARE = 0.05
-"""Share of the gaps, the largest, that do not say what is usual: those to the rows that are cut off are among them."""
+"""The largest gaps, up to this share, are ignored for the usual gap: the gaps before cut-off rows are among them."""
 FEW_DAYS, FEW_SHARE = 2, 0.1
 """A piece is cut off when it has at most so many days with rows, or less than this share of all of them. A company that was
 silent for two months and went on is not at its end."""
@@ -34,7 +33,7 @@ class Days:
 
     day: np.ndarray
     first_us: np.ndarray
-    """First moment of a row on the day, and its last."""
+    """Moment of the first row of the day, and of the last; microseconds since 1970."""
     last_us: np.ndarray
 
     @classmethod
@@ -57,13 +56,13 @@ class Days:
 
 @dataclass(frozen=True)
 class TablePeriod:
-    """One table within what was observed; microseconds since 1970."""
+    """The observed period of one table; microseconds since 1970."""
 
     first_us: int
     last_us: int
     """Its newest row."""
     stopped: bool
-    """Whether it ended long before the rest did; never of a table of entities."""
+    """Whether the table ended long before the rest; always False for a table of entities."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +74,20 @@ class ObservedPeriod:
     tables: Mapping[str, TablePeriod]
 
     def until_us(self, *tables: str) -> int:
-        """Up to when the tables tell what happened: the end of the source, or of the first of them that stopped before.
+        """The moment up to which these tables are known: the end of the source, or the earliest end of a table that stopped.
 
-        A table without a row in the period tells nothing of its end.
+        A table without a row in the period is ignored.
         """
         found = (self.tables[name] for name in tables if name in self.tables)
         return min([self.last_us, *(table.last_us for table in found if table.stopped)])
 
 
 def observed_period(tables: Mapping[str, Days], entries: Collection[str] = ()) -> ObservedPeriod | None:
-    """What was observed, out of the days on which each table has rows that are not after the clock; None without a row.
+    """The observed period, from the days on which each table has rows that are not after the clock; None without a row.
 
-    `entries` are the tables of entities: the days on which companies were entered say what is usual only where nothing else
-    is dated, and such a table has not stopped when nothing new is entered. (A list of accounts of one spring, and who left two years later, is not at its end in summer.)
+    `entries` names the tables of entities. Their days count for the usual gap only where nothing else is dated, and such a table
+    has not stopped when no new entity is entered. (Accounts that were all entered in one spring, of which some left two years later, are
+    observed for two years.)
 
     >>> daily = [(day, day * DAY_US, day * DAY_US) for day in range(19_000, 19_400)]
     >>> ahead = [(30_000, 30_000 * DAY_US, 30_000 * DAY_US)]
@@ -109,16 +109,16 @@ def observed_period(tables: Mapping[str, Days], entries: Collection[str] = ()) -
             own = _main(inside, limit)
             end = int(own.last_us[-1])
             silent = last // DAY_US - end // DAY_US
-            # That no company is new says nothing of what is recorded of those there are.
+            # No new company does not mean that nothing is recorded of the others.
             found[name] = TablePeriod(int(own.first_us[0]), end, name not in entries and silent > limit)
     return ObservedPeriod(first, last, found)
 
 
 def longest_gap_days(day: np.ndarray) -> float:
-    """Days of silence after which what follows is cut off: max(28, 10 x the usual gap); infinite when nothing is usual yet.
+    """Longest gap in days before what follows is cut off: max(28, 10 x the usual gap); infinite with too few days.
 
-    The usual gap is that in which a moment of the period lies as often as not (the median by time, not by count: invoices of
-    the first three days of a quarter have a usual gap of a quarter), the largest gaps left out.
+    The usual gap is the median weighted by time, without the largest gaps: half of the time lies in gaps of at most that length.
+    (By count, invoices on the first three days of each quarter would have a usual gap of one day; by time it is a quarter.)
     """
     if len(day) < FEWEST_DAYS:
         return float("inf")
@@ -130,12 +130,12 @@ def longest_gap_days(day: np.ndarray) -> float:
 
 
 def together_of(tables: Iterable[Days]) -> Days:
-    """The days of several tables."""
+    """The days of several tables together."""
     return Days.of([row for days in tables for row in zip(days.day, days.first_us, days.last_us, strict=True)])
 
 
 def _main(days: Days, longest_gap: float) -> Days:
-    """Without the pieces at both ends that are cut off by a longer gap."""
+    """The days without the small pieces at both ends that are cut off by a longer gap."""
     cuts = np.flatnonzero(np.diff(days.day) > longest_gap) + 1
     starts, ends = np.r_[0, cuts], np.r_[cuts, len(days)]
     sizes = ends - starts

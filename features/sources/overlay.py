@@ -1,4 +1,4 @@
-"""Changes that a CRM told us since the source was read, laid over it: new versions of rows of a state table."""
+"""Lays changes from a CRM over a source that was read before: new versions of rows of a state table."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from features.sources.vocabularies import understood
 
 _NUMBER = itertools.count(1)
 _CUSTOM: dict[str, Type] = {"DOUBLE": "number", "BIGINT": "time"}
-"""What a source makes of columns beyond the canonical ones (`features.sources.casts.custom_item`); all else is text."""
+"""Types of custom columns by their DuckDB type (`features.sources.casts.custom_item`); any other is text."""
 
 
 def overlay(source: Source, table: str, changes: Sequence[Mapping[str, Any]]) -> Source:
-    """The same source with later-known versions of some rows of a state table; itself stays as it is.
+    """A new source with additional versions of some rows of a state table; the given source is unchanged.
 
-    Each change names the key, `event_time` and `known_time` (aware datetimes) and the columns that changed; the
-    others are carried from the newest version before it. An unknown key is a new row.
+    Each change has the key, `event_time` and `known_time` (aware datetimes), and the columns that changed; other columns are
+    carried over from the newest version before it. An unknown key is a new row.
 
-    Raises `BadInput` with every value that its column cannot hold.
+    Raises `BadInput` with every value that its column cannot hold, and `UserMistake` for a table that takes no changes.
     """
     definition = TABLES.get(table)
     if definition is None or definition.kind != "state" or definition.key is None:
@@ -79,8 +79,8 @@ def overlay(source: Source, table: str, changes: Sequence[Mapping[str, Any]]) ->
 
 
 def _together(key: str, read: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Changes of one row at one time are one version of it: a message with several fields is a change of each. Of one field
-    that is in two of them the later one counts.
+    """Merge the changes of one row at one time into one version: a message with several fields has a change for each. When a field
+    occurs twice, the later value counts.
 
     >>> _together("id", [{"id": 1, "event_us": 5, "known_us": 6, "a": 1}, {"id": 1, "event_us": 5, "known_us": 6, "b": 2}])
     [{'id': 1, 'event_us': 5, 'known_us': 6, 'a': 1, 'b': 2}]
@@ -102,7 +102,7 @@ def _given(changes: Sequence[Mapping[str, Any]], definition: Table) -> list[str]
 def readable(
     source: Source, table: str, changes: Sequence[Mapping[str, Any]]
 ) -> tuple[list[Mapping[str, Any]], list[tuple[int, str]]]:
-    """The changes that the table can hold, and of the others their places and why; no value is in a reason."""
+    """The changes that the table can hold, and the positions of the others with the reason. No reason contains a value."""
     good: list[Mapping[str, Any]] = []
     bad: list[tuple[int, str]] = []
     known = _known(source, TABLES[table])
@@ -116,7 +116,7 @@ def readable(
 
 
 def custom_column(source: Source, table: str, name: str) -> Column | None:
-    """A column beyond the canonical ones as the source holds it; None when it has none of that name."""
+    """A custom column with the type that the source holds; None when the table has no such column."""
     return _custom(source, table).get(name)
 
 
@@ -159,7 +159,7 @@ def _read_one(
             wrong.append((needed, f"no {needed}", "a change names its key and its time"))
     row.setdefault("known_us", row.get("event_us"))
     if definition.name == "subscriptions" and (row.get("mrr") or 0) < 0:
-        del row["mrr"]  # a credit: what is paid each month is as before (`features.sources.credits`)
+        del row["mrr"]  # a credit: the monthly revenue is unchanged (`features.sources.credits`)
     return row, wrong
 
 
@@ -170,7 +170,7 @@ def _read(source: Source, definition: Table, changes: Sequence[Mapping[str, Any]
     for number, change in enumerate(changes):
         row, wrong = _read_one(definition, known, change)
         for name, found, rule in wrong:
-            # The value is the customer's: the caller decides about showing it.
+            # The value may be personal data: the caller decides whether to show it.
             where, step = (
                 f"change {number}, table {definition.name}, column {name}",
                 "mend the mapping or the value in the CRM",

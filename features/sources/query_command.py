@@ -1,4 +1,4 @@
-"""`python -m features query`: rows of a source as it reads them, for people and for machines."""
+"""`python -m features query`: shows rows of a table after our casts, as a table, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def query_command(
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV for machines.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for machines.")] = False,
 ) -> None:
-    """Show rows of a table as we read them: after the casts, in UTC, without who was erased.
+    """Show rows of a table as we read them: after the casts, in UTC, without erased people.
 
     Rows go to the standard output alone. A row that is too wide for the terminal is shown in a block of its own.
     """
@@ -65,7 +65,7 @@ def _csv_cell(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value for people; a sign that would steer the terminal is written out.
+    """A value as text for a terminal; control characters are escaped.
 
     >>> shown(1.50), shown(None), shown(True), shown("a" + chr(27) + "[2J")
     ('1.5', '-', 'true', 'a\\\\x1b[2J')
@@ -81,7 +81,7 @@ def shown(value: Any) -> str:
 
 
 def as_table(names: Sequence[str], kinds: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> str:
-    """Rows below their names and types where the terminal is wide enough, else each row in a block, a value a line.
+    """Rows under their column names and types if the terminal is wide enough, else one block per row and one line per value.
 
     >>> print(as_table(["id", "mrr"], ["text", "money"], [["a1", "49.5"]], 80))
     id    mrr
@@ -105,9 +105,15 @@ def as_table(names: Sequence[str], kinds: Sequence[str], rows: Sequence[Sequence
         for name, kind, cell in zip(names, kinds, row, strict=True):
             text = f"{name:<{name_wide}}  {kind:<{kind_wide}}  {cell}"
             lines.append(
-                text if cell_len(text) <= columns else textwrap.fill(
-                    text, max(columns, indent + 20), subsequent_indent=" " * indent, break_on_hyphens=False, drop_whitespace=False
+                text
+                if cell_len(text) <= columns
+                else textwrap.fill(
+                    text,
+                    max(columns, indent + 20),
+                    subsequent_indent=" " * indent,
+                    break_on_hyphens=False,
+                    drop_whitespace=False,
                 )
-            )  # fmt: skip
+            )
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)

@@ -1,7 +1,7 @@
-"""Why a source's SELECT cannot be run, from DuckDB's error: what is wrong, the line with a caret under the place, and a step that works.
+"""Explains why a source's SELECT failed: what is wrong, the line with a caret under the place, and a next step that works.
 
-DuckDB gives its errors as JSON with the place in the text (`errors_as_json`), and the CSV reader its line, column and value
-in the text of the message. Nothing of a row but the one value is repeated.
+DuckDB gives its errors as JSON with the position in the text (`errors_as_json`); the CSV reader names line, column and value in
+its message. Of a row only that one value is shown.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from features.sources.source_fault import source_fault
 
 RULE = "the file is one SELECT that DuckDB can run"
 _BEFORE = "SELECT bit_xor(hash(asked)) FROM ("
-"""Makes every value of a SELECT and keeps none."""
+"""Put before a SELECT, it computes every value and keeps none."""
 
 
 def text_fault(text: QueryText) -> list[Fault]:
-    """A file that is no SELECT, no single statement, or cannot be parsed."""
+    """The fault of a file that cannot be parsed, or is not exactly one SELECT; empty when it is."""
     try:
         statements = duckdb.extract_statements(text.run)
     except duckdb.Error:
@@ -65,13 +65,16 @@ def text_fault(text: QueryText) -> list[Fault]:
 
 
 def select_fault(text: QueryText, error: Exception) -> Fault:
-    """Why a SELECT that can be parsed failed with `error`. It is run once more as it is written, on a connection of its own, for
-    the place in its text: at most the time that it took to fail."""
+    """Why a SELECT that parses failed with `error`.
+
+    To find the place in its text, it is run again as it is written, on a connection of its own. That takes at most as long as
+    it took to fail.
+    """
     with asking() as apart:
         asked = f"{_BEFORE}{text.alone}\n) asked"
         told = said_by(apart, asked)
         if told is not None and told.kind == "Conversion":
-            honest_casts(apart, False)  # of a cast that it makes itself the CSV reader tells the line
+            honest_casts(apart, False)  # when the CSV reader performs the cast, it names the line
             lined = said_by(apart, asked)
             told = lined if lined is not None and lined.is_of_csv and lined.value == told.value else told
             honest_casts(apart)
@@ -79,7 +82,7 @@ def select_fault(text: QueryText, error: Exception) -> Fault:
 
 
 def _fault(connection: duckdb.DuckDBPyConnection, text: QueryText, told: Told | None, before: int) -> Fault:
-    """`before` are the bytes of the statement before the SELECT."""
+    """`before` is the number of bytes of the statement before the SELECT."""
     if told is None:
         return source_fault(
             text.path, found="it cannot be run", rule=RULE, next_step="run the SELECT in DuckDB and mend it"
@@ -96,7 +99,7 @@ def _fault(connection: duckdb.DuckDBPyConnection, text: QueryText, told: Told | 
 def _judged(
     connection: duckdb.DuckDBPyConnection, text: QueryText, told: Told, excerpt: Excerpt | None, table: str
 ) -> tuple[str, str, str, Excerpt | None]:
-    """What was found, the rule, the next step, and the place where it is another than DuckDB's."""
+    """What was found, the rule that it breaks, the next step, and the place."""
     if "xtension" in told.line or told.kind.startswith("Extension"):
         name = re.search(r"xtension ['\"]?(\w+)", told.message)
         found = f"it needs DuckDB's extension {name[1]}" if name else told.line
@@ -206,7 +209,7 @@ def _judged(
 
 
 def _file_step(told: Told) -> str:
-    """Of a file that is not what the function reads, or is cut off."""
+    """The next step for a file that is truncated, or not of the format that the function reads."""
     named = re.search(r"'(/[^']+)'|: (/.+)$", told.line)
     file = Path(named[1] or named[2]) if named else None
     anew = "write the file anew: it was cut off, or is not what its name says"

@@ -1,4 +1,4 @@
-"""What a source's SELECT reads, from DuckDB's own parser: the files that it names, and whether it goes row by row."""
+"""Finds the files that a SELECT reads, and whether it works row by row, with DuckDB's own parser."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def parsed(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
 
 
 def written(connection: duckdb.DuckDBPyConnection, tree: Any) -> str:
-    """A tree as SQL again."""
+    """The SQL text of a tree."""
     return str(connection.execute("SELECT json_deserialize_sql(?)", [json.dumps(tree)]).fetchall()[0][0])
 
 
 def nodes(tree: Any) -> Iterator[Node]:
-    """Every node of a parsed query; the arguments of a table function are no part of it."""
+    """Every node of a parsed query, without the arguments of table functions."""
     if isinstance(tree, dict):
         yield tree
         if tree.get("type") != "TABLE_FUNCTION":
@@ -37,7 +37,7 @@ def nodes(tree: Any) -> Iterator[Node]:
 
 
 def texts(node: Any) -> Iterator[str]:
-    """Constants of a table function, or the name of a table that is a path."""
+    """The constants of a table function, or the name of a table, which may be a path."""
     if isinstance(node, dict):
         if isinstance(node.get("table_name"), str):
             yield node["table_name"]
@@ -51,16 +51,16 @@ def texts(node: Any) -> Iterator[str]:
 
 
 def everything_from(connection: duckdb.DuckDBPyConnection, node: Node) -> str:
-    """`SELECT * FROM` what the node reads."""
+    """SQL of `SELECT * FROM` the node."""
     tree = parsed(connection, "SELECT * FROM somewhere")
     tree["statements"][0]["node"]["from_table"] = node | {"alias": "", "query_location": 0}
     return written(connection, tree)
 
 
 def by_file(connection: duckdb.DuckDBPyConnection, text: str) -> dict[str, str] | None:
-    """Per local file that a SELECT reads the same SELECT over that file alone; None when its rows are not those together.
+    """For each local file that a SELECT reads, the same SELECT over that file alone; None when they do not add up to its rows.
 
-    They are when it is one SELECT over one reading function, without grouping, DISTINCT, LIMIT, windows or a second query.
+    They do when it is one SELECT over one reading function, without grouping, DISTINCT, LIMIT, windows or a second query.
     """
     tree = parsed(connection, text)
     if tree.get("error") or len(tree["statements"]) != 1:
@@ -95,7 +95,7 @@ def by_file(connection: duckdb.DuckDBPyConnection, text: str) -> dict[str, str] 
 
 
 def files_read(connection: duckdb.DuckDBPyConnection, text: str) -> list[Path]:
-    """The local files that a query names, in any of its parts; none when DuckDB cannot say."""
+    """The local files that a query names anywhere; empty when DuckDB has no tree of it."""
     tree = parsed(connection, text)
     patterns: set[str] = set()
     for node in [] if tree.get("error") else nodes(tree):

@@ -1,5 +1,5 @@
-"""The text of a source's `<table>.sql`: read with its encoding, run with the folder in the place of `${data}`, and shown with a
-caret under a place that DuckDB names.
+"""The text of a source's `<table>.sql`: decodes it, puts the folder in place of `${data}`, and shows a line with a caret under
+the position that DuckDB names.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 DATA = "${data}"
 WIDTH = 68
-"""Characters of a line that are shown: the rest of 80 is for the indent of a message and the number of the line."""
+"""Most characters of a line that are shown; the rest of 80 is for indent and line number."""
 
 
 class UnreadableText(ValueError):
@@ -22,16 +22,16 @@ class UnreadableText(ValueError):
 
 @dataclass(frozen=True)
 class QueryText:
-    """One SELECT as it stands in its file, and as it is run."""
+    """One SELECT: its text in the file, and the text that is run."""
 
     path: Path
     written: str
-    """As the file has it, from its first line to its last."""
+    """The whole text of the file."""
     data: Path | None = None
 
     @classmethod
     def read(cls, path: Path, data: Path | None) -> QueryText:
-        """Raises `UnreadableText` for what is not UTF-8; a byte order mark is no part of the text."""
+        """Read a file, without a byte order mark. Raises `UnreadableText` when it is not UTF-8."""
         held = path.read_bytes()
         try:
             text = held.decode("utf-8-sig")
@@ -47,7 +47,7 @@ class QueryText:
 
     @property
     def alone(self) -> str:
-        """`run` without what stands behind its semicolon, so that it can be put into brackets."""
+        """`run` without its semicolon and the comments behind it, so that it can be put into brackets."""
         end = re.search(r";(\s|--[^\n]*(\n|$)|/\*.*?\*/)*$", self.run, re.DOTALL)
         return self.run if end is None or not _is_one(self.run[: end.start()]) else self.run[: end.start()]
 
@@ -57,11 +57,11 @@ class QueryText:
 
     @property
     def run(self) -> str:
-        """The SELECT that DuckDB runs."""
+        """The SELECT that DuckDB runs: with the folder in place of `${data}`."""
         return self._select.replace(DATA, self._folder)
 
     def excerpt(self, position: int, length: int = 1) -> Excerpt:
-        """The line around a place of `run`, both in bytes as DuckDB counts them."""
+        """The line around a position in `run`; position and length are in bytes, as DuckDB counts them."""
         start = self._place(position)
         end = max(self._place(position + length), start + 1)
         line = self.written.count("\n", 0, start) + 1
@@ -70,7 +70,7 @@ class QueryText:
         return Excerpt(line, text, start - begin, min(end - begin, max(len(text), start - begin + 1)))
 
     def _place(self, position: int) -> int:
-        """Where a byte of `run` stands in `written`, as a character."""
+        """The character position in `written` of a byte position in `run`."""
         written = len(self.written) - len(self.written.lstrip())
         folder = len(self._folder.encode())
         for number, part in enumerate(self._select.split(DATA)):
@@ -94,34 +94,34 @@ def _is_one(run: str) -> bool:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """One line of a text and the characters in it that are meant."""
+    """One line of a text, and the range of characters in it that a message is about."""
 
     line: int
     """From 1."""
     text: str
     start: int
     end: int
-    """After the last character that is meant."""
+    """Position after the last character of the range."""
 
     @property
     def word(self) -> str:
-        """What is meant."""
+        """The text of the range."""
         return self.text[self.start : self.end]
 
     @property
     def alias(self) -> str | None:
-        """The name that an expression which ends here is given."""
+        """The alias of an expression that ends with the range; None without one."""
         found = re.match(r'\s*(?:AS\s+)?"?([A-Za-z_]\w*)"?\s*(?:,|$|FROM\b)', self.text[self.end :], re.IGNORECASE)
         return found[1] if found and found[1].upper() != "FROM" else None
 
     @property
     def alias_of_call(self) -> str | None:
-        """The same, of a call whose name stands here."""
+        """The alias of a function call whose name is the range; None without one."""
         found = re.match(r'\s*\([^()]*\)\s*(?:::\s*\w+\s*)?AS\s+"?([A-Za-z_]\w*)', self.text[self.end :], re.IGNORECASE)
         return found[1] if found else None
 
     def __str__(self) -> str:
-        """The line with its number, and carets under the place; of a long line the part around it.
+        """The line with its number, and carets under the range. Of a long line only the part around the range is shown.
 
         >>> print(Excerpt(3, "SELECT a, at AS b", 13, 15))
         3 | SELECT a, at AS b

@@ -1,4 +1,4 @@
-"""The rows that lie outside of what was observed: dated after its end, not known by the clock, or decades before the rest."""
+"""Finds rows outside of the observed period: dated after its end, known only after the clock, or dated long before its begin."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Beyond:
-    """Rows of one table on one side of what was observed."""
+    """Rows of one table on one side of the observed period."""
 
     table: str
     column: Literal["event_time", "known_time"]
     side: Literal["after", "before"]
     rows: int
     first_us: int
-    """Oldest and newest time of them in `column`, microseconds since 1970."""
+    """Their oldest and newest time in `column`, microseconds since 1970."""
     last_us: int
     key: str
-    """The column that names an entity of the table, and up to three of its values; empty when there is none."""
+    """The column that names the entity, and up to three of its values; empty when the table has no such column."""
     examples: tuple[str, ...]
 
 
 def rows_beyond(source: Source) -> list[Beyond]:
-    """Per table what is beyond the end (and of event tables before the begin); one pass over each table that has a time."""
+    """The rows beyond, by table: after the end, and for event tables before the begin. One pass over each table that has a time."""
     period, found = source.observed, []
     for table in source.tables:
         definition = TABLES[table]
@@ -40,7 +40,7 @@ def rows_beyond(source: Source) -> list[Beyond]:
             ("event_time", "after", "event_us", ahead),
             ("known_time", "after", "known_us", f"known_us > {source.now_us} AND NOT ({ahead})"),
         ]
-        if definition.kind == "event":  # a company or a contract may be older than all that was recorded of it
+        if definition.kind == "event":  # a company or a contract may be older than the first record of it
             sides.append(("event_time", "before", "event_us", f"event_us < {period.first_us}"))
         key = next((k for k in ("account_id", "lead_id", definition.key) if k and source.has(table, k)), "")
         for column, side, time, where in sides:

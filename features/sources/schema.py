@@ -24,7 +24,7 @@ Kind = Literal["event", "state", "label", "action"]
 
 @dataclass(frozen=True)
 class Column:
-    """One canonical column; `required` ones must be there and hold no null."""
+    """One canonical column. A `required` one must be present, without nulls."""
 
     name: str
     type: Type

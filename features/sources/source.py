@@ -44,20 +44,25 @@ from features.sources.suppression_filter import SuppressionFilter
 from features.sources.time_bounds import Bounds, Scan, rows_of
 
 MEMORY_SHARE = 0.8
+"""Share of the machine's memory that DuckDB may use."""
 SPILL_SHARE = 0.5
-"""Of the disk: what is left is for everybody else."""
+"""Share of the free disk space that DuckDB may use; the rest is for other processes."""
 
 
 class Source:
     """The checked canonical tables of one company, each a DuckDB table or view named as in `features.sources.schema`."""
 
     def __init__(
-        self, name: str, folder: Path, data: Path | None, suppressed: SuppressedIds | None = None,
+        self,
+        name: str,
+        folder: Path,
+        data: Path | None,
+        suppressed: SuppressedIds | None = None,
         memory_mb: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.name, self.folder, self.data = name, folder, data
         self.now_us = to_us(now())
-        """The clock when it was opened: no row that became visible later has been seen."""
+        """The clock when the source was opened, in microseconds since 1970: rows that become visible later do not count."""
         self.connection = duckdb.connect()
         configure(self.connection)
         bound(self, self.connection, memory_mb)
@@ -65,23 +70,23 @@ class Source:
         self.columns: dict[str, tuple[str, ...]] = {}
         """Per table the canonical columns that the source delivers."""
         self.custom: dict[str, tuple[str, ...]] = {}
-        """Per table the columns beyond the canonical ones, under the names that they have here (`slug_of`)."""
+        """Per table the custom columns (those beyond the canonical ones), by their names here (`slug_of`)."""
         self.scans: dict[str, Scan] = {}
-        """The tables that stay where they are."""
+        """The tables that stay in their files and are scanned."""
         self.schemas: dict[str, str] = {}
         """Per table the DuckDB schema that holds it: `main`, or that of an overlay (`features.sources.overlay`)."""
         self.given_types: dict[str, dict[str, str]] = {}
         """Per table the DuckDB types of the columns of its SELECT."""
         self.queries: dict[str, str] = {}
-        """Per table the query that was read."""
+        """Per table the query whose rows were loaded."""
         self.faults: tuple[Fault, ...] = ()
-        """What is wrong, when it was opened all the same."""
+        """The faults of a source that was opened all the same (`keep_going`)."""
         self.broken: dict[str, tuple[Fault, ...]] = {}
-        """Per table that has a file and cannot be read: why. It is not absent."""
+        """Per table that has a file but could not be loaded: its faults. Such a table does not count as absent."""
         self.empty: dict[str, str] = {}
-        """Per table without a row: what its files are like."""
+        """Per table without a row: why it has none."""
         self.noted: dict[str, Any] = {}
-        """What other modules found out of it and keep with it; an overlay begins without."""
+        """Results that other modules cache with the source; an overlay starts with none."""
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -96,19 +101,19 @@ class Source:
         return table in self.columns or table in self.broken
 
     def faults_for(self, tables: Collection[str]) -> tuple[Fault, ...]:
-        """What stops somebody who reads these tables: their faults, and those of files of no table."""
+        """The faults that concern a reader of these tables: those of the tables, and those of files that are no table."""
         others = {fault for table, faults in self.broken.items() if table not in tables for fault in faults}
         return tuple(fault for fault in self.faults if fault not in others)
 
     def require(self, tables: Collection[str]) -> None:
-        """Raises `BadInput` when one of these tables has a file that cannot be read: it is not absent."""
+        """Raises `BadInput` when one of these tables has a file but could not be loaded."""
         if found := self.faults_for(tables):
             raise BadInput(f"source {self.name!r}", found)
 
     def arrow(self, table: str, columns: Sequence[str] | None = None, seen: bool = False) -> pa.Table:
-        """A table as people know it: times as timestamp[us, UTC], money in currency units, custom columns kept.
+        """A table in ordinary types: times as timestamp[us, UTC], money in currency units, custom columns included.
 
-        With `seen` only what was observed: without rows that happened after its end, or became known after the clock.
+        `seen`: only observed rows, without those that happened after the end or became known after the clock.
         """
         definition = TABLES[table]
         wanted = columns or [*self.columns[table], *self.custom[table]]
@@ -127,27 +132,27 @@ class Source:
         return self.connection.sql(f"SELECT {', '.join(items)} FROM {quote(table)}{where}").to_arrow_table()
 
     def was_seen(self, of: str = "") -> str:
-        """SQL condition: a row did not happen after the end of what was observed, nor became known after the clock."""
+        """SQL condition of an observed row: it neither happened after the end nor became known after the clock."""
         at, known = f"{of}event_us", f"{of}known_us"
         return f"coalesce({at} <= {self.observed.last_us}, true) AND coalesce({known} <= {self.now_us}, true)"
 
     def stays(self, table: str) -> bool:
-        """Whether a table stays where it is and is scanned, rather than held in memory."""
+        """Whether a table stays in its files and is scanned, instead of being held in memory."""
         return table in self.scans
 
     @property
     def span(self) -> tuple[dt.datetime, dt.datetime]:
-        """First and last moment of what was observed; raises `UserMistake` when no row says."""
+        """First and last observed moment. Raises `UserMistake` when no table has a row before the clock."""
         return from_us(self.observed.first_us), from_us(self.observed.last_us)
 
     @cached_property
     def observed(self) -> ObservedPeriod:
-        """How far the data reach, rows dated ahead and far off left out (`features.sources.observed_period`); a pass over each table.
+        """How far the data reach, without rows dated ahead or far off (`features.sources.observed_period`); one pass over each table.
 
-        Actions may be planned ahead: they do not say. Raises `UserMistake` when no table has a row before the clock.
+        Actions do not count, because they may be planned ahead. Raises `UserMistake` when no table has a row before the clock.
         """
         dated = [t for t in self.tables if "event_time" in self.columns[t] and TABLES[t].kind != "action"]
-        # A row that was known before it happened was planned: when it was known, somebody was recording.
+        # A row that was known before it happened was planned: it shows that somebody recorded when it became known.
         found = observed_period(
             {
                 table: Days.of(
@@ -174,11 +179,11 @@ class Source:
         return int(self.query(f"SELECT count(*) FROM {quote(table)}")[0][0])
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """All rows of a query; a result is never left unfinished, which would block the connection."""
+        """All rows of a query, fetched at once: a half-read result would block the connection."""
         return self.connection.execute(sql).fetchall()
 
     def statement(self, table: str) -> str | None:
-        """The SELECT of a table, with the folder in the place of `${data}`, reading types from all rows; None when Python makes it."""
+        """The SELECT of a table as it is run, with types from all rows; None when the table comes from Python."""
         if table in self.queries:
             return self.queries[table]
         path = self.folder / f"{table}.sql"
@@ -187,20 +192,20 @@ class Source:
         return QueryText.read(path, self.data).run
 
     def is_sampled(self, table: str) -> bool:
-        """Whether the types of the table's columns were settled by the first rows of a text file (`features.sources.full_sample`)."""
+        """Whether the types of the table were decided by the first rows of a text file (`features.sources.full_sample`)."""
         return table in self.queries and may_be_sampled(self.connection, self.queries[table])
 
     def recent(self, table: str, bounds: Bounds) -> str:
-        """SQL of an event table's rows within bounds: on a table that stays where it is the cost does not grow with the history."""
+        """SQL of an event table's rows within bounds. For a table that stays in its files, the cost does not grow with the history."""
         scan = self.scans.get(table)
         return rows_of(quote(table), bounds) if scan is None else scan.rows(bounds)
 
 
 def bound(owner: object, connection: duckdb.DuckDBPyConnection, memory_mb: int | None) -> None:
-    """At most `memory_mb` (by default `MEMORY_SHARE` of this machine's) and `SPILL_SHARE` of the free room in TMPDIR.
+    """Limit a connection to `memory_mb` (by default `MEMORY_SHARE` of the machine) and to `SPILL_SHARE` of the free space in TMPDIR.
 
-    DuckDB's own default for the second is a folder `.tmp` where the command was started, and nearly all of the disk. The
-    folder goes with `owner`.
+    By default DuckDB would spill into a folder `.tmp` of the working folder, and fill nearly the whole disk. The folder is deleted
+    together with `owner`.
     """
     spill = tempfile.mkdtemp(prefix="accountscore-spill-")
     weakref.finalize(owner, shutil.rmtree, spill, ignore_errors=True)
@@ -212,9 +217,9 @@ def bound(owner: object, connection: duckdb.DuckDBPyConnection, memory_mb: int |
 
 
 def configure(connection: duckdb.DuckDBPyConnection) -> None:
-    """UTC, no progress bar, rows in any order, TRY_CAST as SQL says (`features.sources.duckdb_errors.honest_casts`)."""
+    """Set a connection to UTC, no progress bar, rows in any order, and TRY_CAST as in SQL (`duckdb_errors.honest_casts`)."""
     connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
     honest_casts(connection)
-    # In a notebook without ipywidgets the bar is off, and DuckDB refuses to be told so.
+    # In a notebook without ipywidgets the bar is off already, and DuckDB refuses the setting.
     with contextlib.suppress(duckdb.InvalidInputException):
         connection.execute("SET enable_progress_bar = false")

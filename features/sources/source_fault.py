@@ -1,4 +1,4 @@
-"""What is wrong with a source's file: the sentence for people, and its parts for the report of `check`."""
+"""A fault of a source's file: one sentence for people, and its parts for the report of `check`."""
 
 from __future__ import annotations
 
@@ -10,21 +10,29 @@ from features.kit.errors import Fault
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFault(Fault):
-    """A fault with its place in fields. Make it by `source_fault`."""
+    """A fault whose place is also in fields. Made by `source_fault`."""
 
     table: str
-    """The file's name without its ending, also where no table is called so."""
+    """The file's name without its ending, even if no table has that name."""
     column: str = ""
     rows: int | None = None
-    """How many rows it is of; None where none are counted."""
+    """Number of rows with the fault; None when rows are not counted."""
     what: str
-    """What was found, with the line or the file that it lies in, without the number of rows."""
+    """What was found, with its line or file, and without the number of rows."""
 
 
 def source_fault(
-    path: Path, *, found: str, rule: str, next_step: str, column: str = "", line: int | None = None, file: str = "",
-    rows: int | None = None, excerpt: str = "",
-) -> SourceFault:  # fmt: skip
+    path: Path,
+    *,
+    found: str,
+    rule: str,
+    next_step: str,
+    column: str = "",
+    line: int | None = None,
+    file: str = "",
+    rows: int | None = None,
+    excerpt: str = "",
+) -> SourceFault:
     """A fault of the SELECT or the Python at `path`; `file` is one that it reads.
 
     >>> fault = source_fault(Path("s/usage.sql"), found="is null", rule="r", next_step="n", column="user_id", rows=3)
@@ -35,9 +43,14 @@ def source_fault(
     return SourceFault(
         where=", ".join([str(path), *(f"{name} {part}" for name, part in parts.items() if part)]),
         found=found if rows is None else f"{rows:,} rows where it {found}",
-        rule=rule, next_step=next_step, excerpt=excerpt, table=path.stem, column=column, rows=rows,
+        rule=rule,
+        next_step=next_step,
+        excerpt=excerpt,
+        table=path.stem,
+        column=column,
+        rows=rows,
         what=f"file {file}: {found}" if file else f"line {line}: {found}" if line else found,
-    )  # fmt: skip
+    )
 
 
 def of_file(path: Path, file: str, fault: Fault) -> SourceFault:

@@ -1,8 +1,8 @@
-"""Who is suppressed: erased for privacy, deleted in a CRM, or merged into another. No reader of a source sees them any more, even
-while the source's own files still have their rows (`features.sources.suppression_filter`).
+"""The list of suppressed and deleted entities: erased for privacy, deleted in a CRM, or merged into another. No reader of a source sees
+them, even while the source's own files still have their rows (`features.sources.suppression_filter`).
 
-`ACCOUNTSCORE_HOME/removed.json` says who; serving writes it with every such change, and every source that is opened reads it,
-so that the nightly batch and the next training know as much as the worker. Ids stand there as hashes.
+The list is the file `ACCOUNTSCORE_HOME/removed.json`. Serving writes it with every such change, and every source that is opened
+reads it, so that the nightly batch and training leave out the same entities as the worker. It holds hashes of ids.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from features.kit.errors import UserMistake
 
 FILE = "removed.json"
 OWNERS = {"account": "account_id", "lead": "lead_id", "contact": "contact_id"}
-"""Kind to the column that names one."""
+"""For each kind of entity, the column that holds its id."""
 SuppressedIds = Mapping[str, Mapping[str, str | None]]
 """Kind -> hash of an id -> the id that remains, or None where nothing does."""
 
 
 def hash_of_id(kind: str, name: str) -> str:
-    """What stands for an id that must not be named.
+    """The hash by which an id is listed: the id itself must not be stored.
 
     >>> hash_of_id("lead", "7")[:8]
     '118867b3'
@@ -34,7 +34,7 @@ def hash_of_id(kind: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class Suppressed:
-    """Everybody who is suppressed, in all sources or in one."""
+    """All suppressed and deleted ids, in every source or in one."""
 
     everywhere: SuppressedIds = field(default_factory=dict)
     sources: Mapping[str, SuppressedIds] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Suppressed:
 
     @classmethod
     def load(cls, home: Path) -> Suppressed:
-        """Nobody, where there is no file. Raises `UserMistake` for one that cannot be read: nobody is brought back by chance."""
+        """Read the list of a home; empty without a file. Raises `UserMistake` when the file is damaged, so that nobody reappears by accident."""
         path = home / FILE
         try:
             held = json.loads(path.read_text())
@@ -55,7 +55,7 @@ class Suppressed:
             ) from None
 
     def save(self, home: Path) -> None:
-        """Whole and durable, or as it was."""
+        """Write the list atomically and durably, if it differs from what is stored."""
         told = {"everywhere": self.everywhere, "sources": self.sources}
         text = json.dumps(told, sort_keys=True, indent=1)
         path = home / FILE
@@ -63,7 +63,7 @@ class Suppressed:
             atomic_files.write_bytes(path, text.encode())
 
     def of(self, source: str) -> SuppressedIds:
-        """All that concerns one source."""
+        """The ids that concern one source."""
         own = self.sources.get(source, {})
         found = {kind: {**own.get(kind, {}), **self.everywhere.get(kind, {})} for kind in OWNERS}
         return {kind: ids for kind, ids in found.items() if ids}

@@ -1,9 +1,9 @@
-"""Takes suppressed and deleted entities out of a source's tables, before anything else is made of them.
+"""Removes suppressed and deleted entities from a source's tables, before any other step.
 
-Suppressed : rows of its own are left out; rows that must have it (its subscriptions, usage, tickets) too; rows that may do
-             without it (a touch of somebody else, a lead of that company) lose its id and stay.
-Merged     : what belonged to it, events too, belongs to the one that remains; its own rows are left out, or take the new id
-             when the source does not have that yet.
+Suppressed : its own rows are removed, and rows that require it (its subscriptions, usage, tickets). Rows that can do without
+             it (a touch of somebody else, a lead of that company) stay, without its id.
+Merged     : its rows, events too, move to the entity that remains. Its own versions are removed, or take the new id when the
+             source does not have that entity yet.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from features.sources.suppression import OWNERS, SuppressedIds
 
 
 class SuppressionFilter:
-    """Of one source; `ids` stands for all that concerns it."""
+    """The filter of one source; `ids` are the suppressed ids that concern it."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, ids: SuppressedIds) -> None:
         self.ids = ids
@@ -33,13 +33,13 @@ class SuppressionFilter:
 
     @property
     def digest(self) -> str:
-        """Equal for equal suppression."""
+        """Hash of the suppressed ids; empty without any."""
         return hashlib.sha256(json.dumps(self.ids, sort_keys=True).encode()).hexdigest() if self.ids else ""
 
     def take_out(self, view: str, table: Table, columns: Mapping[str, str]) -> None:
-        """Put a view without who is suppressed in the place of `view`, which has these columns (name to DuckDB's type).
+        """Replace `view`, whose columns are given by name and DuckDB type, by one without suppressed entities.
 
-        Costs one look at the distinct ids of the table when anybody is suppressed, nothing otherwise.
+        Costs one pass over the distinct ids of the table when anybody is suppressed, and nothing otherwise.
         """
         owners = {kind: name for kind, name in OWNERS.items() if name in columns and table.column(name)}
         found = [kind for kind, name in owners.items() if kind in self.ids and self._find(view, kind, name)]
@@ -63,7 +63,7 @@ class SuppressionFilter:
                 if column is not None and column.required:
                     kept.append(f"({out}.id IS NULL OR {out}.remains IS NOT NULL)")
         if table.key is None or table.key not in OWNERS.values():
-            # A touch of nobody, a deal of nobody: nothing is left of it. One that was so from the start stays.
+            # A touch or deal that no longer has an owner is removed. One that never had an owner stays.
             before = " OR ".join(f"w.{name} IS NOT NULL" for name in owners.values())
             after = " OR ".join(f"{value} IS NOT NULL" for value in now.values())
             kept.append(f"(({after}) OR NOT ({before}))")
@@ -73,7 +73,7 @@ class SuppressionFilter:
         )
 
     def _find(self, view: str, kind: str, name: str) -> bool:
-        """Note the ids of a table that are suppressed; whether there are any."""
+        """Add the suppressed ids of a table to `suppressed_ids`; returns whether there are any."""
         self._connection.execute(
             f"INSERT INTO suppressed_ids SELECT m.kind, d.id, m.remains FROM (SELECT DISTINCT {name}::VARCHAR AS id FROM {view}) d "
             f"JOIN suppressed_hashes m ON m.kind = '{kind}' AND m.hashed = sha256('{kind}:' || d.id) "

@@ -1,7 +1,7 @@
-"""Rows of a canonical table as a source reads them: after the casts, and without who is gone.
+"""Reads rows of a canonical table for `features query`: after the casts, without suppressed entities.
 
 The condition is one SQL expression over the columns of a row. It is parsed before it is run: a second statement, a subquery (which
-could read any file) and whatever closes its bracket are refused.
+could read any file) and a closing bracket too many are refused.
 """
 
 from __future__ import annotations
@@ -35,16 +35,19 @@ class TableRows:
     """Some rows of a table."""
 
     types: dict[str, Type]
-    """Columns and the types that a source gives them."""
+    """The type of each column, by name."""
     rows: pa.Table
     """Times as timestamp[us, UTC], money in currency units; null is missing."""
     more: bool
-    """Whether other rows meet the condition too."""
+    """Whether there are further rows that meet the condition."""
 
 
 def table_rows(source: Source, table: str, where: str | None = None, limit: int = 20) -> TableRows:
-    """The first `limit` rows by id and time. Raises `UserMistake` for a table that the source has not, and `BadInput` for one that
-    cannot be read, or a condition that is no expression over its columns."""
+    """The first `limit` rows by id and time.
+
+    Raises `UserMistake` for a table that the source does not have, and `BadInput` for a table that could not be loaded or a
+    condition that is not an expression over its columns.
+    """
     if table not in TABLES or not source.has_file(table):
         near = difflib.get_close_matches(table, source.tables, 1, 0.6)
         meant = f"; write {near[0]}" if near else ""
@@ -64,7 +67,7 @@ def table_rows(source: Source, table: str, where: str | None = None, limit: int 
     with _errors_as_json(source):
         try:
             query = f"{asked}{text.run}\n)" if where is not None else asked
-            before = _PLANNED  # its errors name their place, those of a relation that cannot be planned do not
+            before = _PLANNED  # errors of EXPLAIN have a position, those of `connection.sql` have none
             source.connection.execute(f"{before}{query}").fetchall()
             before = ""
             found = source.connection.sql(f"{query}{order} LIMIT {limit + 1}").to_arrow_table()
@@ -96,7 +99,7 @@ def _item(source: Source, table: str, name: str, kind: Type) -> str:
 
 
 def _fault_of_shape(connection: duckdb.DuckDBPyConnection, text: QueryText) -> Fault | None:
-    """What is no expression, or more than one."""
+    """The fault of a condition that is not exactly one expression; None when it is."""
     step = "write a condition such as event_time >= '2025-01-01' AND account_id = 'a1'"
     if not text.run:
         return Fault(where="--where", found="it is empty", rule=RULE, next_step=step)
@@ -138,7 +141,7 @@ def _fault(told: Told, text: QueryText, before: int, types: dict[str, Any]) -> F
     excerpt = None
     length = len(text.run.encode())
     if told.position is not None:
-        # An end that lacks something is told at the bracket that closes it.
+        # When the end is missing, DuckDB names the bracket that we put behind it.
         excerpt = text.excerpt(min(max(told.position - before, 0), length), min(told.length, length))
     step = "mend the condition at the caret"
     found = told.line
@@ -151,7 +154,7 @@ def _fault(told: Told, text: QueryText, before: int, types: dict[str, Any]) -> F
             "write a time as '2025-01-01 10:00:00', a number as 12.5",
         )
     elif told.kind == "Conversion":
-        # Which value it is would be a row's content in an error.
+        # The value is not named: an error must not show the content of a row.
         found, step = (
             "a cast that does not read every value",
             "write TRY_CAST in the place of CAST: what cannot be read is null",

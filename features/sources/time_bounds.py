@@ -1,4 +1,4 @@
-"""Which rows of an event table are read: bounds in time, written so that what lies outside is not decoded."""
+"""Time bounds for reading an event table, written as SQL that lets Parquet skip the rows outside."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bounds:
-    """Moments as int64 microseconds; None is no bound."""
+    """Bounds as int64 microseconds since 1970; None is no bound."""
 
     since_us: int | None = None
-    """Events from here on ..."""
+    """Only events from this moment on ..."""
     known_since_us: int | None = None
-    """... and older ones that became known from here on (only with `since_us`)."""
+    """... and older events that became known from this moment on (only together with `since_us`)."""
     until_us: int | None = None
-    """Events before this."""
+    """Only events before this moment."""
     late: bool = False
     """Only rows that became known after they happened."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """A table that stays where it is: its SELECT, the type of its event_time, whether it has a known_time."""
+    """A table that stays in its files: its SELECT, the DuckDB type of its event_time, and whether it has a known_time."""
 
     select: str
     kind: str
     has_known: bool
 
     def rows(self, bounds: Bounds) -> str:
-        """SQL with the bounds on the table's own time columns, so that Parquet's statistics skip what lies outside."""
+        """SQL of the rows within bounds, on the file's own time columns, so that Parquet's statistics skip the others."""
         moment = "make_timestamptz" if "TIME ZONE" in self.kind else "make_timestamp"
         shared = [] if bounds.until_us is None else [f"event_time < {moment}({bounds.until_us})"]
         if bounds.late:
-            # The first condition is on one column, so that the reader skips whole vectors without a late row.
+            # The first condition concerns one column only, so that the reader skips whole vectors without a late row.
             shared += ["known_time IS NOT NULL", "known_time > event_time"] if self.has_known else ["false"]
         if bounds.since_us is None:
             return _where(self.select, shared)
@@ -45,7 +45,7 @@ class Scan:
 
 
 def rows_of(table: str, bounds: Bounds) -> str:
-    """The same on a table that is held in memory; `table` is its quoted name."""
+    """SQL of the rows within bounds of a table in memory; `table` is its quoted name."""
     conditions = [] if bounds.until_us is None else [f"event_us < {bounds.until_us}"]
     if bounds.late:
         conditions.append("known_us > event_us")

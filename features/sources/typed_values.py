@@ -1,4 +1,4 @@
-"""Values as a CRM writes them, in the types that tables hold."""
+"""Converts values as a CRM writes them into the types of the canonical columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from features.kit.clock import as_utc, from_us, to_us
 from features.sources.schema import Column
 
 MOST_CHARACTERS, MOST_ID_CHARACTERS = 10_000, 256
-"""Of a text from a CRM, and of one that names a row: an index of Postgres takes 2,704 bytes, an id here 256 characters everywhere."""
+"""Longest text, and longest id, that is taken from a CRM. An index of Postgres takes at most 2,704 bytes."""
 _INT64 = range(-(2**63), 2**63)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
@@ -20,7 +20,7 @@ _BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, 
 
 
 class Unreadable(ValueError):
-    """Raised for a value that its column cannot hold; `rule` says why and repeats nothing of the value."""
+    """Raised for a value that its column cannot hold; `rule` says why without repeating the value."""
 
     def __init__(self, value: Any, rule: str) -> None:
         shown = repr(value)
@@ -29,10 +29,10 @@ class Unreadable(ValueError):
 
 
 def coerce(column: Column, value: Any) -> Any:
-    """A value as a CRM writes it, in the type that the table holds (money in cents, times in microseconds).
+    """Convert a value to the type of its column (money in cents, times in microseconds); None when it is missing.
 
-    Texts are read: `"12"`, `"true"`, ISO 8601 times, milliseconds since 1970; an empty text is null. Whole numbers, cents and
-    times fit into int64, numbers are finite, times are of the years 1 to 9999. Raises `Unreadable`.
+    Texts are parsed: `"12"`, `"true"`, ISO 8601 times, milliseconds since 1970. An empty text is null. Integers, cents and times
+    must fit into int64, numbers must be finite, and times must lie in the years 1 to 9999; else it raises `Unreadable`.
 
     >>> coerce(Column("employees", "integer", ""), "250")
     250
@@ -65,7 +65,7 @@ def coerce(column: Column, value: Any) -> Any:
 
 
 def coerce_custom(column: Column, value: Any) -> Any:
-    """As `coerce`, for a column whose type is that of the source's own: true and false are 1 and 0 there."""
+    """As `coerce`, for a custom column: in one of numbers true and false are 1 and 0."""
     if column.type == "number" and str(value).strip().lower() in ("true", "false"):
         return float(str(value).strip().lower() == "true")
     return coerce(column, value)
@@ -83,7 +83,7 @@ def _text(column: Column, given: Any) -> str:
 
 def _integer(given: Any) -> int:
     if isinstance(given, str) and _WHOLE.fullmatch(given):
-        number = int(given)  # not by way of a float, which holds 2^53
+        number = int(given)  # a float would round it beyond 2^53
     elif type(given) is int:
         number = given
     else:
@@ -109,13 +109,15 @@ def _number(given: Any, what: str) -> float:
 
 
 def _fits(given: Any) -> bool:
-    """Whether its hundredfold is a float too."""
+    """Whether a hundred times the amount is still a float."""
     return abs(_number(given, "money")) < 1e300
 
 
 def time_us(value: Any) -> int:
-    """Microseconds since 1970 of an ISO 8601 text (UTC where it names no zone) or of milliseconds; raises `Unreadable` for what
-    is no time of the years 1 to 9999."""
+    """Microseconds since 1970 of an ISO 8601 text (UTC where it names no zone), a datetime, or milliseconds since 1970.
+
+    Raises `Unreadable` for anything that is no time of the years 1 to 9999.
+    """
     try:
         if isinstance(value, bool):
             raise ValueError

@@ -1,4 +1,4 @@
-"""What is wrong with a table of a source: columns that lack or have another type, values that cannot be, files that cannot be read."""
+"""Validates a table of a source: missing columns, wrong types, impossible values, files that cannot be read."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from features.sources.source import Source
 
 FIRST_TIME, LAST_TIME = dt.date(1971, 1, 1), dt.date(2200, 1, 1)
-"""Times outside are typing errors or placeholders (1900-01-01, 9999-12-31); `week` arithmetic relies on it."""
+"""Times outside are typing errors or placeholders (1900-01-01, 9999-12-31). The arithmetic of weeks relies on these limits."""
 SHOWN_NAMES = 20
 
 
 def name_fault(path: Path) -> Fault:
-    """A file that is called like no table."""
+    """The fault of a file whose name is no table."""
     near = difflib.get_close_matches(path.stem.lower(), TABLES, 1, 0.8)
     step = f"rename it to {f'{near[0]}{path.suffix}' if near else 'one of them'}, or to _{path.name}, which is not read"
     return source_fault(
@@ -54,7 +54,7 @@ def name_fault(path: Path) -> Fault:
 def schema_faults(
     connection: duckdb.DuckDBPyConnection, path: Path, table: Table, types: Mapping[str, str], query: str | None
 ) -> list[Fault]:
-    """Columns that lack or are of another type, with the SELECT that reads them in theirs (`features.sources.cast_advice`)."""
+    """Faults of columns that are missing or of the wrong type, each with a SELECT that mends it (`features.sources.cast_advice`)."""
     faults: list[Fault] = []
     raw = quote("raw_" + table.name)
     for column in (*table.columns, KNOWN_TIME):
@@ -102,7 +102,7 @@ def schema_faults(
 
 
 def taken_faults(path: Path, slugs: Mapping[str, str], names: Sequence[str]) -> list[Fault]:
-    """Columns beyond the canonical ones whose name reads like one of `names`, or like another of them; `slugs` are by column."""
+    """Faults of custom columns whose slug is one of `names`, or that of another column. `slugs` has the slug of each column."""
     rule = "column names are unique in lower case with words joined by underscores, and no canonical or internal ones"
     faults: list[Fault] = []
     taken = set(names)
@@ -127,7 +127,7 @@ def taken_faults(path: Path, slugs: Mapping[str, str], names: Sequence[str]) -> 
 def overflow_faults(
     connection: duckdb.DuckDBPyConnection, path: Path, table: Table, types: Mapping[str, str]
 ) -> list[Fault]:
-    """Values of a type that is taken, which the table's own type cannot hold (whole numbers and cents beyond 64 bits)."""
+    """Faults of values that are too large for the canonical type: whole numbers and cents beyond 64 bits."""
     faults: list[Fault] = []
     raw = quote("raw_" + table.name)
     for column in (*table.columns, KNOWN_TIME):
@@ -162,7 +162,7 @@ def overflow_faults(
 
 
 def _without(column: Column, good: str) -> str:
-    """The SELECT that leaves out what is not `good` (null where the column may be null, the row where not)."""
+    """The step that removes what is not `good`: the value, or the whole row when the column is required."""
     c = quoted(column.name)
     good = good.replace(quote(column.name), c)
     if column.required:
@@ -171,7 +171,7 @@ def _without(column: Column, good: str) -> str:
 
 
 def python_fault(path: Path, error: Exception) -> Fault:
-    """What a source's own Python file raised, and the line of it."""
+    """The fault of a source's own Python file: what it raised, and at which of its lines."""
     text = (str(error).strip().splitlines() or [""])[0]
     of_file = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     number = error.lineno if isinstance(error, SyntaxError) else of_file[-1] if of_file else None
@@ -195,7 +195,7 @@ def python_fault(path: Path, error: Exception) -> Fault:
 
 
 def value_faults(source: Source, path: Path, table: Table) -> list[Fault]:
-    """Nulls where none may be, and times that cannot be true, in one pass over the table."""
+    """Faults of nulls in required columns and of impossible times, found in one pass over the table."""
     first, last = (to_us(dt.datetime.combine(day, dt.time(), dt.UTC)) for day in (FIRST_TIME, LAST_TIME))
     tests: list[tuple[Column, str, str, str, str]] = []
     for column in table.columns:
@@ -216,7 +216,7 @@ def value_faults(source: Source, path: Path, table: Table) -> list[Fault]:
     if not tests:
         return []
     if source.stays(table.name):
-        # One small query per rule on the file's own columns: Parquet's statistics answer them without a scan.
+        # One query per rule on the file's own columns: Parquet's statistics answer it without a scan.
         counts = [_count_raw(source, table, column.name, test) for column, test, *_ in tests]
     else:
         filters = ", ".join(f"count(*) FILTER (WHERE {test})" for _, test, *_ in tests)
@@ -236,7 +236,7 @@ def value_faults(source: Source, path: Path, table: Table) -> list[Fault]:
 
 
 def _count_raw(source: Source, table: Table, name: str, condition: str) -> int:
-    """Rows of a table that stays where it is that break a rule, by its own column (see `value_faults`)."""
+    """Number of rows that break a rule, in a table that stays in its files (see `value_faults`)."""
     kind = source.query(f"SELECT typeof({quote(name)}) FROM {quote('raw_' + table.name)} LIMIT 1")[0][0]
     if "IS NULL" not in condition:
         zone = "+00" if "TIME ZONE" in kind else ""
@@ -249,7 +249,7 @@ def _count_raw(source: Source, table: Table, name: str, condition: str) -> int:
 
 
 def file_fault(path: Path, file: Path) -> Fault | None:
-    """Why a file that a SELECT reads asks for absurdly much memory (`features.kit.flat_files.bounds`); None when it does not."""
+    """The fault of a file that asks for absurdly much memory (`features.kit.flat_files.bounds`); None when it does not."""
     try:
         if is_packed(file) or packing_of(file) is not None:
             refuse_inflated(file, 2 * FREE_INFLATED_BYTES)

@@ -1,8 +1,8 @@
-"""The words that canonical columns understand, and the spellings of each that systems write.
+"""Vocabularies of the canonical columns: their words, and the spellings of each that systems write.
 
-A word is compared in lower case, everything between its letters and digits an underscore: 'Email Opened', 'EMAIL-OPENED' and
-'emailOpened' are email_opened, which is email_open. A word that is none of these stays as it is, counts for nothing that asks
-for one, and `python -m features check` names it.
+Words are compared in lower case, with an underscore for everything between letters and digits: 'Email Opened', 'EMAIL-OPENED' and
+'emailOpened' are email_opened, which means email_open. An unknown word is kept, but no signal counts it, and `python -m features
+check` names it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 Vocabulary = Mapping[str, tuple[str, ...]]
-"""Word to its other spellings, each in lower case with underscores."""
+"""Each word and its other spellings, in lower case with underscores."""
 
 WORDS: Mapping[tuple[str, str], Vocabulary] = {
     ("accounts", "kind"): {
@@ -95,8 +95,8 @@ WORDS: Mapping[tuple[str, str], Vocabulary] = {
         "paid": ("settled", "paid_in_full", "payment_received"),
         "void": ("voided", "cancelled", "canceled", "written_off"),
     },
-}  # fmt: skip
-"""Per column its words; in a column that is not listed every word is its own."""
+}  # fmt: skip  # a table: one word a line, its spellings beside it
+"""The vocabulary of each column. A column that is not listed keeps every word as it is."""
 
 ENDINGS: Mapping[str, tuple[str, ...]] = {
     "subscriptions": ("ended",),
@@ -105,25 +105,26 @@ ENDINGS: Mapping[str, tuple[str, ...]] = {
     "invoices": ("paid", "void"),
     "leads": ("converted", "disqualified"),
 }
-"""Per table the statuses in which a thing of it is over."""
+"""The final statuses of each table: the contract, ticket, deal, invoice or lead is over."""
 
 _BETWEEN = re.compile(r"[^a-z0-9]+")
 _HUMP = re.compile(r"([a-z0-9])([A-Z])")
 
 
 def vocabulary_of(table: str, column: str) -> Vocabulary:
-    """The words of a column with their spellings; empty when every word is its own."""
+    """The vocabulary of a column; empty when it has none."""
     if column == "seniority":
-        table = "contacts"  # leads have the same
+        table = "contacts"  # leads share that vocabulary
     return WORDS.get((table, column), {})
 
 
 def words_of(table: str, column: str) -> tuple[str, ...]:
+    """The canonical words of a column; empty when it has no vocabulary."""
     return tuple(vocabulary_of(table, column))
 
 
 def understood(table: str, column: str, word: str) -> str:
-    """The canonical word that a text means, or the text itself.
+    """The canonical word that a text means; the text itself when it is none.
 
     >>> understood("touches", "kind", "Email Opened"), understood("tickets", "priority", " P1 "), understood("touches", "kind", "fax")
     ('email_open', 'urgent', 'fax')
@@ -133,7 +134,7 @@ def understood(table: str, column: str, word: str) -> str:
 
 
 def understood_sql(table: str, column: str, text: str) -> str:
-    """SQL that does the same with a text; the text itself where the column has no words."""
+    """SQL that does the same as `understood`; `text` is an SQL expression. The expression itself for a column without words."""
     if not vocabulary_of(table, column):
         return text
     spelled = _spelled(table, column)
@@ -141,12 +142,12 @@ def understood_sql(table: str, column: str, text: str) -> str:
     humps = f"regexp_replace(trim({text}), '([a-z0-9])([A-Z])', '\\1_\\2', 'g')"
     plain = f"trim(regexp_replace(lower({humps}), '[^a-z0-9]+', '_', 'g'), '_')"
     pairs = ", ".join(f"'{spelling}': '{word}'" for spelling, word in spelled.items())
-    # A word that is right needs no look-up: tables of usage have tens of millions of rows.
+    # A canonical word needs no look-up, which matters for usage tables of tens of millions of rows.
     return f"CASE WHEN {text} IS NULL OR {text} IN ({words}) THEN {text} ELSE coalesce(MAP {{{pairs}}}[{plain}], {text}) END"
 
 
 def _spelled(table: str, column: str) -> dict[str, str]:
-    """Every spelling, also with nothing between its letters, to its word."""
+    """The word of every spelling, also of the spelling without underscores."""
     found: dict[str, str] = {}
     for word, spellings in vocabulary_of(table, column).items():
         for spelling in (word, *spellings):
