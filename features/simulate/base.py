@@ -1,4 +1,4 @@
-"""What all parts of the simulation share: the calendar, random streams, and columns on their way to Parquet."""
+"""Shared by all parts of the simulation: the calendar, random streams, and the conversion of columns to Arrow and Parquet."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ GRID_DAYS = 28
 
 @dataclass(frozen=True)
 class World:
-    """Sizes and dates. Weeks start at 00:00 UTC on days since 1970 divisible by 7, so that every as_of starts one.
+    """Sizes and dates. Weeks start at 00:00 UTC on days since 1970 that are divisible by 7, so that every as_of starts one.
 
-    Days are those of the time in which the company is drawn; `moved_days`, whole steps of the grid of as_of, lie between it and what is written.
+    The company is drawn on the calendar of these days, and written `moved_days` later, a multiple of the grid of as_of.
     """
 
     accounts: int
@@ -44,7 +44,7 @@ class World:
     moved_days: int = 0
     """Added to every time that is written."""
     cut_days: int = 0
-    """0 to 27: days before `end_day` that an extract made inside the last step has not seen."""
+    """0 to 27: the last days before `end_day` that are drawn but not written."""
 
     @property
     def moved_us(self) -> int:
@@ -52,7 +52,7 @@ class World:
 
     @property
     def extract_us(self) -> int:
-        """What happened or became known from here on is drawn, but not written."""
+        """Rows that happened or became known from this moment on are drawn but not written."""
         return (self.end_day - self.cut_days) * DAY_US
 
     @property
@@ -129,7 +129,7 @@ def pick(draw: Array, shares: Array) -> Array:
 def step(rng: np.random.Generator, states: Array, matrix: Array) -> Array:
     """One weekly step of a Markov chain for each of `states`."""
     total = np.cumsum(matrix, axis=1)
-    total[:, -1] = 2.0  # no draw falls beyond the last state for want of a last digit
+    total[:, -1] = 2.0  # rounding must not put a draw beyond the last state
     return (rng.random(len(states))[:, None] >= total[states]).sum(axis=1).astype(states.dtype)
 
 

@@ -1,4 +1,4 @@
-"""The sample company put together: every part drawn, every table written to Parquet."""
+"""Simulates the whole sample company: draws every part and writes every table to Parquet."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from features.simulate.truth import truth_table
 from features.sources.schema import TABLES
 
 DEFAULT_END = dt.date(2026, 1, 1)
-"""Of callers from Python, so that tests and benchmarks get the same bytes on any day; the command ends today. Every company is
-drawn as if it ended here, and then moved: months of another length would move renewals, and one outcome that
-differs shifts the draws of all others, so that what a model reaches on the sample hung on the day of the demo."""
+"""Default for callers from Python, so that tests and benchmarks get the same bytes on any day; the command ends today.
+
+Every company is drawn as if it ended on this day, and then moved. Otherwise months of another length would move renewals, one
+different outcome would shift all later draws, and the quality of a model on the sample would depend on the day of the demo."""
 CHANGE_AFTER_SHARE = 0.4
 Progress = Callable[[str, float], None]
 

@@ -1,4 +1,4 @@
-"""Contracts and bills of the paying spells: versions of subscriptions, deals with customers, invoices."""
+"""Simulates contracts and bills of paying customers: versions of subscriptions, deals, invoices."""
 
 from __future__ import annotations
 

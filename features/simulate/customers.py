@@ -29,7 +29,7 @@ class Spells:
     add_on: Array
     first_health: Array
     on_grid: Array
-    """False: rows of it never enter the truth (internal, test and competitor accounts)."""
+    """Whether the spell enters the truth; False for internal, test and competitor accounts."""
 
 
 @dataclass

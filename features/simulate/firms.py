@@ -16,7 +16,7 @@ COUNTRIES = ("US", "CA", "GB", "DE", "FR", "NL", "SE", "ES", "JP", "AU", "IN", "
 COUNTRY_REGION = np.array([0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3])
 COUNTRY_SHARE = np.array([0.34, 0.05, 0.12, 0.11, 0.07, 0.05, 0.04, 0.03, 0.03, 0.05, 0.04, 0.02, 0.03, 0.02])
 FIRST_FOUNDED_DAY = 366
-"""The second of January 1971, as it is written: no source has an earlier time."""
+"""2 January 1971: a source may have no earlier time."""
 FREE_MAIL = ("gmail.com", "outlook.com", "yahoo.com", "icloud.com")
 
 
@@ -69,7 +69,7 @@ PARTNERS = (
 
 
 def found(world: World, count: int) -> Firms:
-    """`count` companies; the channel is the one that would bring them as customers without a lead."""
+    """Invent `count` companies. Their channel is the one by which they come as customers without a lead."""
     rng = world.rng("firms")
     employees = np.clip(np.exp(rng.normal(np.log(120), 1.35, count)), 2, 80_000).astype(np.int64)
     country = choose(rng, p_shares(COUNTRY_SHARE), count)

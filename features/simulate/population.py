@@ -26,7 +26,7 @@ class Accounts:
 
     firm: Array
     kind: Array
-    """At the end; those that were prospects before have `customer_us`."""
+    """Kind at the end; accounts that were prospects before have `customer_us`."""
     entered_us: Array
     customer_us: Array
     """When it became a customer after it entered; -1 when it entered as what it is."""

@@ -1,4 +1,4 @@
-"""Records of a CRM: versions of accounts and leads, the deals of leads, trials, and mail addresses."""
+"""Simulates the records of a CRM: versions of accounts and leads, the deals of leads, trials, and mail addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How health shows besides use: tickets, touches, and people who leave. All of it follows the state of its own week."""
+"""Simulates what else shows the health of an account: tickets, touches, and contacts who leave. Each follows the state of its own week."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Use of the product: one row per event, made week by week and written to one Parquet file a month, ordered by time."""
+"""Simulates the usage events week by week, and writes them to one Parquet file a month, ordered by time."""
 
 from __future__ import annotations
 

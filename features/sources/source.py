@@ -4,7 +4,7 @@ Each `.sql` file is one SELECT, run by DuckDB, in which `${data}` stands for a d
 file has a function `rows(data: pathlib.Path)` that returns a `pyarrow.Table` or `RecordBatchReader`.
 
 After opening, each table is a DuckDB relation of the canonical columns, absent ones null, in the types that signals
-may see (see `reference` in `features/README.md`): text, int64, float64 without NaN, booleans, and times and money as
+may see (see "Dialect" in `features/README.md`): text, int64, float64 without NaN, booleans, and times and money as
 int64 (microseconds since 1970 UTC, cents). State tables also get, per version row, what makes "as known at `as_of`"
 a comparison of integers:
 

@@ -91,8 +91,9 @@ def prefixed_text(path: Path, length: int, rows: int) -> Path:
     return path
 
 
-def wide(path: Path) -> Path:
-    table = pa.table({f"c{k}": pa.array([1.0]) for k in range(6_500)})
+def wide(path: Path, columns: int) -> Path:
+    """One row of many columns."""
+    table = pa.table({f"c{k}": pa.array([1.0]) for k in range(columns)})
     pq.write_table(table, path, store_schema=False, write_statistics=False)
     return path
 

@@ -26,13 +26,18 @@ def company(folder: Path, **tables: list[dict[str, Any]]) -> Source:
         {
             "accounts": [{"account_id": i, "event_time": start, "domain": domain} for i, domain in accounts],
             "leads": [
-                {"lead_id": i, "event_time": start, "status": "open", "email": mails.get(i),
-                 "account_id": "a" if i == "by_account" else None}
+                {
+                    "lead_id": i,
+                    "event_time": start,
+                    "status": "open",
+                    "email": mails.get(i),
+                    "account_id": "a" if i == "by_account" else None,
+                }
                 for i in LEADS
             ],
             **tables,
         },
-    )  # fmt: skip
+    )
 
 
 def deal(account: str | None = None, lead: str | None = None, **more: Any) -> dict[str, Any]:

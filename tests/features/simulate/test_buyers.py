@@ -13,7 +13,7 @@ from tests.kit.simulated import world_of
 
 
 class TestConversionTruth:
-    def test_of_a_deal_in_its_last_week_by_hand(self) -> None:
+    def test_a_deal_in_its_last_week_is_as_by_hand(self) -> None:
         """A lead of 25 weeks that was buying: one draw in the first week, then it is stale.
 
         P = sum over intents of step[buying] x (1 - exp(-rate)), the whole week lying inside 30 days.

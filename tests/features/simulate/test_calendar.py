@@ -14,7 +14,7 @@ from features.simulate.company import DEFAULT_END, tables_written
 from features.sources.loader import open_source
 from tests.kit.simulated import connect, one
 
-SIZES: dict[str, Any] = {"accounts": 25, "leads": 60, "days": 200, "usage_events": 1_000}
+SIZES: dict[str, Any] = {"accounts": 20, "leads": 30, "days": 140, "usage_events": 400}
 
 
 ENDS = [

@@ -16,7 +16,7 @@ from features.sources.loader import open_source
 
 
 class TestCommand:
-    def test_writes_a_company_and_says_what(self, tmp_path: Path) -> None:
+    def test_the_command_writes_a_company_and_says_what(self, tmp_path: Path) -> None:
         result = CliRunner().invoke(
             app, ["simulate", "--out", str(tmp_path), "--accounts", "5", "--leads", "5", "--days", "60"]
         )

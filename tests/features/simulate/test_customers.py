@@ -20,7 +20,7 @@ class TestChangeOfRegime:
 
 
 class TestChurnTruth:
-    def test_of_a_renewal_tomorrow_by_hand(self) -> None:
+    def test_a_renewal_tomorrow_is_as_by_hand(self) -> None:
         """A yearly contract without auto-renewal that ends in the week of as_of: it lapses, or it stays for a year.
 
         P(30 days) = sum over healths of step[fading] x (1 - exp(-rate)), times the share that does not come back soon;

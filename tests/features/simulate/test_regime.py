@@ -59,7 +59,7 @@ class TestNoFutureInTheTables:
         assert different == 0
 
     @pytest.mark.parametrize("name", [*tables_written(), "truth"])
-    def test_and_the_futures_do_differ(self, twins: tuple[Path, Path], name: str) -> None:
+    def test_the_futures_themselves_differ(self, twins: tuple[Path, Path], name: str) -> None:
         """The sabotaged twin: rows that may know of the change are not the same."""
         moment = "as_of" if name == "truth" else "event_time"
         assert different_rows(twins, name, f"{moment} >= '{CHANGE}'")[0] > 0

@@ -36,7 +36,7 @@ class TestReading:
             ("boolean", ["Ja", "Nein"], [True, False]),
         ],
     )
-    def test_the_best_way(self, kind: Type, values: list[str], read: list[object] | None) -> None:
+    def test_the_best_cast_of_a_column_is_found(self, kind: Type, values: list[str], read: list[object] | None) -> None:
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.register("given", pa.table({"n": range(len(values)), "v": values}))
@@ -53,7 +53,7 @@ class TestReading:
                 else [row[0] for row in rows] == read
             )
 
-    def test_what_could_be_read_otherwise_is_said(self) -> None:
+    def test_an_ambiguous_cast_says_what_it_assumes(self) -> None:
         with duckdb.connect() as connection:
             for kind, value, said in (("time", "03/04/2024", "%m/%d/%Y"), ("money", "1,234", "thousands")):
                 select = f"SELECT '{value}' AS v"

@@ -59,10 +59,13 @@ class TestCredits:
     def test_a_credit_pays_what_was_paid_before(self, tmp_path: Path) -> None:
         source = self.source(tmp_path)
         assert source.query("SELECT mrr, status FROM subscriptions ORDER BY event_us") == [
-            (5000, "active"), (5000, "active"), (6000, "active"), (6000, "ended"),
-        ]  # fmt: skip
+            (5000, "active"),
+            (5000, "active"),
+            (6000, "active"),
+            (6000, "ended"),
+        ]
 
-    def test_it_is_no_outcome_and_the_customer_goes_on(self, tmp_path: Path) -> None:
+    def test_a_credit_is_no_churn(self, tmp_path: Path) -> None:
         from features.outcomes.churn import CHURN
         from features.outcomes.read import read_outcomes
         from features.panel.build import build_panel
@@ -74,7 +77,9 @@ class TestCredits:
         panel = build_panel(source, "account", [at("2024-03-15")], only=["mrr"])
         assert (panel["eligibility"].to_pylist(), panel["mrr"].to_pylist()) == (["eligible"], [50.0])
 
-    def test_taken_as_it_stands_it_is_leaving(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_twin_that_takes_a_credit_literally_sees_churn(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The twin."""
         from features.panel.build import build_panel
 
@@ -82,7 +87,7 @@ class TestCredits:
         panel = build_panel(self.source(tmp_path), "account", [at("2024-03-15")], only=["mrr"])
         assert panel["eligibility"].to_pylist() == ["not_customer"]
 
-    def test_what_was_not_known_then_is_not_carried(self, tmp_path: Path) -> None:
+    def test_a_revenue_that_was_not_known_then_is_not_carried_over(self, tmp_path: Path) -> None:
         rows = [
             contract("2024-02-01", 50.0),
             contract("2024-02-10", 90.0, known_time=at("2024-06-01")),
@@ -93,7 +98,7 @@ class TestCredits:
             (5000,)
         ]
 
-    def test_by_webhook(self, tmp_path: Path) -> None:
+    def test_a_credit_by_webhook_leaves_the_revenue_as_it_was(self, tmp_path: Path) -> None:
         source = make_source(tmp_path, {"accounts": [account()], "subscriptions": [contract("2024-02-01", 50.0)]})
         changed = overlay(
             source, "subscriptions", [{"subscription_id": "s", "event_time": at("2024-03-01"), "mrr": "-250"}]

@@ -30,8 +30,8 @@ def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class TestContent:
-    def test_fingerprint_is_of_the_content(self, tmp_path: Path) -> None:
-        tables = random_company(1)
+    def test_the_fingerprint_depends_on_the_rows_and_not_on_their_order(self, tmp_path: Path) -> None:
+        tables = random_company(1, accounts=3, days=30)
         first = make_source(tmp_path / "first", tables)
         shuffled = make_source(tmp_path / "second", {n: rows[::-1] for n, rows in tables.items()})
         assert fingerprint.fingerprint(first) == fingerprint.fingerprint(shuffled)
@@ -65,7 +65,7 @@ class TestFingerprint:
             patched.setattr(Source, "query", watched)
             return fingerprint.fingerprint(source), read
 
-    def test_costs_the_files_that_were_written_since(
+    def test_only_files_written_since_are_read_again(
         self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         record = tmp_path / "contents.json"
@@ -91,7 +91,7 @@ class TestFingerprint:
         assert read == ["3"]
         assert second != first
 
-    def test_an_identity_that_never_changes_misses_it(
+    def test_the_twin_with_a_constant_identity_misses_the_edit(
         self, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin."""
@@ -108,7 +108,7 @@ class TestFingerprint:
         assert self.asked(company, record, monkeypatch)[1] == ["1", "3", "5"]
         assert self.asked(company, record, monkeypatch)[1] == ["1", "3", "5"]
 
-    def test_does_not_depend_on_how_rows_lie_in_files(self, company: Path) -> None:
+    def test_the_fingerprint_does_not_depend_on_how_rows_lie_in_files(self, company: Path) -> None:
         first = fingerprint.fingerprint(opened(company))
         rows = pa.concat_tables([pq.read_table(p) for p in sorted((company / "usage").glob("*"))]).to_pylist()
         for path in (company / "usage").glob("*"):

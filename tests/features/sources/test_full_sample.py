@@ -95,7 +95,9 @@ class TestEveryWayToNameATextFile:
         )
         assert late == [("0012", "17:30")]
 
-    def test_without_it_money_is_rounded(self, tmp_path: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_twin_that_samples_rounds_money(
+        self, tmp_path: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The twin: the SELECT as it is written."""
         monkeypatch.setattr(loader, "with_full_sample", lambda connection, text: text)
         source = opened(tmp_path, files, "SELECT * FROM read_csv('${data}/s.csv')")
@@ -117,7 +119,7 @@ class TestWhatCannotBeRewritten:
         "FROM (PIVOT {file} ON status USING sum(mrr) GROUP BY subscription_id)"
     )
 
-    def test_check_names_it_and_the_advice_works(self, tmp_path: Path, files: Path) -> None:
+    def test_check_names_a_sampled_table_and_its_advice_works(self, tmp_path: Path, files: Path) -> None:
         source = opened(tmp_path, files, self.PIVOTED.format(file="read_csv('${data}/s.csv')"))
         line = next(line for line in checked(source) if line.rule == RULE)
         assert (line.severity, line.table) == ("weakens", "subscriptions")
@@ -126,13 +128,13 @@ class TestWhatCannotBeRewritten:
         assert [line for line in checked(source) if line.rule == RULE] == []
         assert last_mrr(source) == [(4950,)]
 
-    def test_a_line_that_is_no_row_is_named(self, tmp_path: Path) -> None:
+    def test_a_line_with_too_few_fields_is_named(self, tmp_path: Path) -> None:
         rows = "\n".join(f"{i},a,2025-01-01,active,50" for i in range(ROWS))
         (tmp_path / "s.csv").write_text(f"{CONTRACTS}\n{rows}\nx,a,2025-01-01\n{rows}\n")
         with pytest.raises(BadInput, match=f"line {ROWS + 2}: 3 fields where the header has 5"):
             opened(tmp_path, tmp_path, "SELECT * FROM read_csv('${data}/s.csv')")
 
-    def test_a_file_of_no_one_form(self, tmp_path: Path) -> None:
+    def test_a_file_without_one_form_is_read_as_the_select_says(self, tmp_path: Path) -> None:
         """Read as the SELECT says, with a word; naming the columns, as the word says, ends it."""
         rows = "\n".join(f"{i},a,2025-01-01,active,50" for i in range(ROWS))
         (tmp_path / "s.csv").write_text(f"{CONTRACTS}\n{rows}\nx,a,2025-01-01\n{rows}\n")
@@ -144,7 +146,7 @@ class TestWhatCannotBeRewritten:
         source = opened(tmp_path, tmp_path, f"{read}, columns = {{{types}}})")
         assert not source.is_sampled("subscriptions")
 
-    def test_a_query_in_a_text(self, tmp_path: Path, files: Path) -> None:
+    def test_a_query_inside_a_text_is_reported_as_sampled(self, tmp_path: Path, files: Path) -> None:
         source = opened(tmp_path, files, "SELECT * FROM query('SELECT * FROM read_csv(''${data}/s.csv'')')")
         assert source.is_sampled("subscriptions")
         source = opened(
@@ -167,7 +169,7 @@ class TestTypesThatTheSelectNames:
             ),
         ],
     )
-    def test_what_they_cut_is_told_and_the_advice_works(
+    def test_values_cut_by_a_named_type_are_reported_and_the_advice_works(
         self, tmp_path: Path, files: Path, named: str, column: str
     ) -> None:
         read = "SELECT * FROM read_csv('${{data}}/s.csv', {})"
@@ -183,7 +185,7 @@ class TestTypesThatTheSelectNames:
 
 class TestQueries:
     @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*/*.sql")), ids=lambda p: f"{p.parent.name}/{p.stem}")
-    def test_shipped_ones_say_it_themselves(self, path: Path) -> None:
+    def test_shipped_queries_read_all_rows_by_themselves(self, path: Path) -> None:
         assert not may_be_sampled(duckdb.connect(), path.read_text())
 
     @pytest.mark.parametrize(
@@ -197,5 +199,5 @@ class TestQueries:
             "SELECT * FROM read_csv('a.csv', sample_size = -1)",
         ],
     )
-    def test_others_are_left_letter_for_letter(self, text: str) -> None:
+    def test_other_queries_are_left_unchanged(self, text: str) -> None:
         assert with_full_sample(duckdb.connect(), text) == text

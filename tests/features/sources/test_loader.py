@@ -72,9 +72,10 @@ class TestFilesThatAskForMuchMemory:
         opened = open_source(str(folder), keep_going=True, home=tmp_path)
         assert not any("values per byte" in fault.rule for fault in opened.faults)
 
-    def test_memory_and_disk_are_bounded_on_every_connection(self, folder: Path, tmp_path: Path) -> None:
+    def test_memory_and_disk_are_bounded_on_every_connection(self, tmp_path: Path) -> None:
+        (tmp_path / "accounts.sql").write_text(ACCOUNTS)
         for memory in (None, 300):
-            opened = open_source(str(folder), keep_going=True, home=tmp_path, memory_mb=memory)
+            opened = open_source(str(tmp_path), home=tmp_path, memory_mb=memory)
             names = ("memory_limit", "temp_directory", "max_temp_directory_size")
             limit, spill, room = (opened.query(f"SELECT current_setting('{name}')")[0][0] for name in names)
             assert ("GiB" in limit) if memory is None else limit.startswith("286.1 MiB")
@@ -83,16 +84,16 @@ class TestFilesThatAskForMuchMemory:
 
 
 class TestOpenSource:
-    def test_a_folder_without_an_entity(self, tmp_path: Path) -> None:
+    def test_a_source_without_accounts_or_leads_is_refused(self, tmp_path: Path) -> None:
         usage = "SELECT 'a' AS account_id, TIMESTAMP '2024-01-01' AS event_time"
         with pytest.raises(BadInput, match="neither accounts nor leads"):
             open_source(write_sql(tmp_path, usage=usage))
 
-    def test_a_source_nobody_knows_lists_those_that_ship(self) -> None:
+    def test_an_unknown_source_lists_the_shipped_ones(self) -> None:
         with pytest.raises(UserMistake, match="ravenstack, sample, x_education"):
             open_source("salesforce")
 
-    def test_data_is_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_source_that_reads_data_asks_for_the_folder(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("ACCOUNTSCORE_DATA", raising=False)
         with pytest.raises(UserMistake, match="--data DIR"):
             open_source("ravenstack")
@@ -101,8 +102,9 @@ class TestOpenSource:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         home, data = tmp_path / "home", tmp_path / "data"
-        for place in (home / "sample", data / "sample_2", tmp_path / "itself"):
-            simulate(place, accounts=1, leads=0, days=56, usage_events=0)
+        simulate(tmp_path / "itself", accounts=1, leads=0, days=56, usage_events=0)
+        for place in (home / "sample", data / "sample_2"):
+            shutil.copytree(tmp_path / "itself", place)
         monkeypatch.setenv("ACCOUNTSCORE_HOME", str(home))
         for value, expected in (
             (None, home / "sample"),
@@ -114,7 +116,9 @@ class TestOpenSource:
             assert open_source("sample").data == expected.resolve()
         assert open_source("sample", data / "sample_2").data == data / "sample_2"
 
-    def test_no_sample_company_anywhere(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_a_sample_company_the_message_says_how_to_make_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("ACCOUNTSCORE_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("ACCOUNTSCORE_DATA", str(tmp_path))
         with pytest.raises(UserMistake) as caught:
@@ -122,28 +126,28 @@ class TestOpenSource:
         for said in (str(tmp_path / "home/sample"), "python -m features simulate", "ACCOUNTSCORE_DATA"):
             assert said in str(caught.value)
 
-    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+    def test_an_absent_file_is_refused(self, tmp_path: Path) -> None:
         accounts = "SELECT * FROM read_parquet('${data}/accounts.parquet')"
         with pytest.raises(BadInput, match="No files found"):
             open_source(write_sql(tmp_path, accounts=accounts), tmp_path)
 
 
 class TestTables:
-    def test_python_beside_sql(self, tmp_path: Path) -> None:
+    def test_a_table_may_come_from_python(self, tmp_path: Path) -> None:
         write_sql(tmp_path, accounts=ACCOUNTS)
         (tmp_path / "usage.py").write_text(
             "import datetime as dt\nimport pyarrow as pa\n\n"
             "def rows(data):\n"
             "    return pa.table({'account_id': ['a'], 'event_time': [dt.datetime(2024, 2, 1, tzinfo=dt.UTC)]})\n"
         )
-        panel = build_panel(open_source(str(tmp_path)), "account", [at("2024-02-02")])
+        panel = build_panel(open_source(str(tmp_path)), "account", [at("2024-02-02")], only=["events_7d"])
         assert panel["events_7d"].to_pylist() == [1.0]
 
 
 class TestOpening:
     """What is said before a table is read."""
 
-    def test_the_folder_of_the_files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_data_folder_is_asked_for_and_then_used(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("ACCOUNTSCORE_DATA", raising=False)
         source, data = broken(Case("", "", READ, {"usage.csv": USAGE}), tmp_path)
         with pytest.raises(UserMistake, match=r"pass --data DIR .* or set ACCOUNTSCORE_DATA"):
@@ -152,7 +156,7 @@ class TestOpening:
         monkeypatch.setenv("ACCOUNTSCORE_DATA", str(data))
         assert open_source(str(source)).rows("usage") == 2
 
-    def test_a_folder_that_is_taken_for_that_of_the_source(self, tmp_path: Path) -> None:
+    def test_a_folder_mistaken_for_the_data_folder_is_named(self, tmp_path: Path) -> None:
         source, data = broken(
             Case("", "", READ, {"usage.csv": USAGE, "source_of_last_year/usage_old.csv": USAGE}), tmp_path
         )
@@ -161,14 +165,14 @@ class TestOpening:
         (data / "source_of_last_year").rename(data / "last_year")
         assert open_source(str(source), data).rows("usage") == 2
 
-    def test_a_source_without_an_entity(self, tmp_path: Path) -> None:
+    def test_adding_accounts_as_advised_opens_the_source(self, tmp_path: Path) -> None:
         (tmp_path / "usage.sql").write_text("SELECT 'a' AS account_id, DATE '2024-01-01' AS event_time")
         with pytest.raises(BadInput, match=r"add accounts\.sql or leads\.sql"):
             open_source(str(tmp_path))
         (tmp_path / "accounts.sql").write_text(ACCOUNTS)
         assert open_source(str(tmp_path)).rows("usage") == 1
 
-    def test_a_file_that_is_no_table(self, tmp_path: Path) -> None:
+    def test_a_file_whose_name_is_no_table_is_refused_with_a_way_out(self, tmp_path: Path) -> None:
         (tmp_path / "accounts.sql").write_text(ACCOUNTS)
         (tmp_path / "notes.sql").write_text("SELECT 1")
         with pytest.raises(BadInput, match=r"_notes\.sql, which is not read") as caught:
@@ -177,7 +181,9 @@ class TestOpening:
         Path(fault.where).rename(tmp_path / "_notes.sql")
         assert open_source(str(tmp_path)).tables == ("accounts",)
 
-    def test_data_of_another_time(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_data_after_the_clock_name_the_setting_of_the_clock(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (tmp_path / "accounts.sql").write_text(ACCOUNTS)
         monkeypatch.setenv("ACCOUNTSCORE_NOW", "2020-01-01")
         with pytest.raises(UserMistake, match="set ACCOUNTSCORE_NOW"):
@@ -188,7 +194,9 @@ class TestOpening:
 
 class TestColumnTwice:
     @pytest.mark.parametrize(("other", "opens"), [("upper(account_id)", False), ("account_id", True)])
-    def test_a_canonical_column_that_is_there_twice(self, other: str, opens: bool, tmp_path: Path) -> None:
+    def test_a_canonical_column_returned_twice_must_have_equal_values(
+        self, other: str, opens: bool, tmp_path: Path
+    ) -> None:
         select = f"SELECT *, {other} AS account_id FROM read_csv('${{data}}/usage.csv')"
         source, data = broken(Case("", "", select, {"usage.csv": USAGE}), tmp_path)
         if not opens:

@@ -120,9 +120,14 @@ def company() -> dict[str, list[dict[str, Any]]]:
     for number in range(8):
         for day, status in ((-20.0, "active"), (60.0 + 9 * number, "ended")):
             rows["subscriptions"].append(
-                {"subscription_id": f"k{number}", "account_id": f"a{number}", "status": status, "mrr": 10.0,
-                 "event_time": start + dt.timedelta(days=day)}
-            )  # fmt: skip
+                {
+                    "subscription_id": f"k{number}",
+                    "account_id": f"a{number}",
+                    "status": status,
+                    "mrr": 10.0,
+                    "event_time": start + dt.timedelta(days=day),
+                }
+            )
     ready = {"event_time": start + dt.timedelta(days=100)}
     rows["churn_labels"] = [{"account_id": "a1", "churned": True, **ready}]
     rows["lead_labels"] = [{"lead_id": "l1", "converted": True, **ready}]
@@ -188,9 +193,14 @@ def as_it_is(company: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
 class TestOneRowAhead:
     @pytest.mark.parametrize(("table", "ready", "times"), CASES)
     def test_changes_nothing(
-        self, company: dict[str, Any], as_it_is: dict[bool, Any], tmp_path: Path, table: str, ready: bool,
+        self,
+        company: dict[str, Any],
+        as_it_is: dict[bool, Any],
+        tmp_path: Path,
+        table: str,
+        ready: bool,
         times: dict[str, Any],
-    ) -> None:  # fmt: skip
+    ) -> None:
         source = make_source(tmp_path / "source", with_row_ahead(company, table, ready, **times))
         assert told(source) == as_it_is[ready]
         beyond = rows_beyond(source)

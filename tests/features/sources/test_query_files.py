@@ -31,7 +31,7 @@ class TestByFile:
             "SELECT * FROM read_parquet('none/*.parquet')",
         ],
     )
-    def test_what_is_not_read_row_by_row(self, company: Path, select: str) -> None:
+    def test_a_select_that_is_not_row_by_row_is_not_split_by_file(self, company: Path, select: str) -> None:
         files = f"read_parquet('{company}/usage/*.parquet')"
         assert by_file(opened(company).connection, select.format(files=files)) is None
 
@@ -43,7 +43,7 @@ class TestByFile:
             "read_parquet(['{0}/1.parquet', '{0}/3.parquet'], union_by_name = true)",
         ],
     )
-    def test_the_same_select_over_one_file_each(self, company: Path, files: str) -> None:
+    def test_a_row_by_row_select_is_split_into_one_per_file(self, company: Path, files: str) -> None:
         connection = opened(company).connection
         folder = company / "usage"
         select = (

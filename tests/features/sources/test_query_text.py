@@ -30,7 +30,7 @@ class TestPlace:
         line, carets = excerpt.split("\n")
         return line[carets.index("^") : carets.rindex("^") + 1]
 
-    def test_all_files_at_once_with_line_and_caret(self, tmp_path: Path) -> None:
+    def test_every_file_shows_its_line_with_a_caret(self, tmp_path: Path) -> None:
         found = self.excerpts(
             tmp_path,
             accounts="SELECT 'a' AS account_id,\n  at AS event_time\nFROM x",
@@ -40,9 +40,11 @@ class TestPlace:
         )
         lines = {table: (where, self.marked(excerpt)) for table, (where, excerpt) in found.items()}
         assert lines == {
-            "accounts": ("line 2", "AS"), "usage": ("line 2", "acount_id"), "tickets": ("line 3", "nowhere"),
+            "accounts": ("line 2", "AS"),
+            "usage": ("line 2", "acount_id"),
+            "tickets": ("line 3", "nowhere"),
             "invoices": ("line 4", "'x'::INT"),
-        }  # fmt: skip
+        }
 
     def test_a_long_line_is_shown_around_the_place(self, tmp_path: Path) -> None:
         columns = ", ".join(f"{n} AS column_{n}" for n in range(60))
@@ -54,7 +56,7 @@ class TestPlace:
         assert self.marked(excerpt) == "nothing"
         assert all(len(line) <= 74 for line in excerpt.split("\n"))
 
-    def test_the_message_shows_them_below_its_line(self, tmp_path: Path) -> None:
+    def test_the_excerpt_stands_below_the_sentence(self, tmp_path: Path) -> None:
         (tmp_path / "accounts.sql").write_text("SELECT 'a' AS account_id,\n  at AS event_time")
         with pytest.raises(BadInput) as caught:
             open_source(str(tmp_path))
@@ -63,7 +65,9 @@ class TestPlace:
             str(caught.value),
         )
 
-    def test_the_place_is_that_in_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_place_is_counted_in_the_file_and_not_in_the_text_that_is_run(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The sabotaged twin: the place in the text that is run, where the folder stands for `${data}`."""
         select = "SELECT '${data}' AS feature, nothing AS account_id FROM read_csv('${data}/usage.csv')"
         assert self.marked(self.excerpts(tmp_path / "one", accounts=select)["accounts"][1]) == "nothing"

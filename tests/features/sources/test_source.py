@@ -8,15 +8,15 @@ from tests.kit.company import at, make_source, random_company
 
 
 class TestSource:
-    def test_arrow_gives_back_what_people_know(self, tmp_path: Path) -> None:
-        source = make_source(tmp_path, random_company(1))
+    def test_arrow_gives_times_and_money_in_ordinary_units(self, tmp_path: Path) -> None:
+        source = make_source(tmp_path, random_company(1, accounts=3, days=60))
         table = source.arrow("subscriptions")
         assert str(table.schema.field("event_time").type) == "timestamp[us, tz=UTC]"
         assert set(table["mrr"].to_pylist()) <= {0.0, 99.5, 1234.56}
         known = zip(table["known_time"].to_pylist(), table["event_time"].to_pylist(), strict=True)
         assert all(k is not None and k >= e for k, e in known)
 
-    def test_span(self, tmp_path: Path) -> None:
+    def test_the_span_goes_from_the_first_row_to_the_last(self, tmp_path: Path) -> None:
         rows = [
             {"account_id": "a", "event_time": at("2024-01-01")},
             {"account_id": "b", "event_time": at("2024-03-01")},

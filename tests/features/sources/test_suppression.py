@@ -1,61 +1,56 @@
-"""The list of who is suppressed: kept as one file of the home, and never lost by a damaged one."""
+"""The list of suppressed ids: one file of the home, hashed, and never lost by damage to it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from features.kit.errors import UserMistake
 from features.sources.loader import open_source
-from features.sources.source import Source
 from features.sources.suppression import FILE, Suppressed, hash_of_id
 from tests.kit.company import at, make_source
 
-DAY = {"event_time": at("2024-01-05")}
+ACME, OTHER = hash_of_id("account", "acme"), hash_of_id("account", "other")
 
 
-COMPANY: dict[str, list[dict[str, Any]]] = {
-    "accounts": [{"account_id": name, "kind": "customer", **DAY} for name in ("a", "b", "c")],
-    "contacts": [{"contact_id": f"{name}1", "account_id": name, **DAY} for name in ("a", "b")],
-    "leads": [{"lead_id": "l1", "account_id": "a", **DAY}, {"lead_id": "l2", "account_id": None, **DAY}],
-    "touches": [
-        {"kind": "call", "account_id": "a", "lead_id": "l1", "contact_id": "a1", **DAY},
-        {"kind": "call", "account_id": "a", **DAY},
-        {"kind": "call", "lead_id": "l1", **DAY},
-        {"kind": "call", "lead_id": "l2", **DAY},
-        {"kind": "call", **DAY},
-    ],
-    "subscriptions": [
-        {"subscription_id": f"s{name}", "account_id": name, "status": "active", "mrr": 10.0, **DAY} for name in ("a", "b")
-    ],
-    "usage": [{"account_id": name, "user_id": "u", **DAY} for name in ("a", "a", "b")],
-    "lead_labels": [{"lead_id": "l1", "converted": True, **DAY}],
-}  # fmt: skip
+def test_without_a_file_nobody_is_suppressed(tmp_path: Path) -> None:
+    assert Suppressed.load(tmp_path) == Suppressed()
+    assert Suppressed.load(tmp_path).of("crm") == {}
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ACCOUNTSCORE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+def test_what_is_saved_is_read_again_and_names_nobody(tmp_path: Path) -> None:
+    saved = Suppressed({"account": {ACME: None}}, {"crm": {"lead": {hash_of_id("lead", "l1"): "l2"}}})
+    saved.save(tmp_path)
+    assert Suppressed.load(tmp_path) == saved
+    assert "acme" not in (tmp_path / FILE).read_text()
 
 
-def opened(tmp_path: Path, home: Path, everywhere: Any = (), here: Any = (), tables: Any = COMPANY) -> Source:
-    """The company without those who are gone; `here` has what one source knows of."""
-
-    def marks(found: Any) -> dict[str, dict[str, str | None]]:
-        kinds: dict[str, dict[str, str | None]] = {}
-        for kind, name, remains in found:
-            kinds.setdefault(kind, {})[hash_of_id(kind, name)] = remains
-        return kinds
-
-    Suppressed(marks(everywhere), {"crm": marks(here)}).save(home)
-    return make_source(tmp_path / "crm", tables)
+def test_the_same_id_of_another_kind_has_another_hash() -> None:
+    assert hash_of_id("account", "7") != hash_of_id("lead", "7")
 
 
-def test_a_damaged_file_brings_nobody_back(tmp_path: Path, home: Path) -> None:
-    opened(tmp_path, home, [("account", "a", None)])
-    (home / FILE).write_text((home / FILE).read_text()[:-5])
+def test_what_is_suppressed_everywhere_overrides_a_merge_in_one_source() -> None:
+    """An account was merged in one CRM, and then erased: nothing of it remains anywhere."""
+    both = Suppressed({"account": {ACME: None}}, {"crm": {"account": {ACME: "other", OTHER: "third"}}})
+    assert both.of("crm") == {"account": {ACME: None, OTHER: "third"}}
+    assert both.of("another") == {"account": {ACME: None}}
+
+
+def test_an_unchanged_list_is_not_written_again(tmp_path: Path) -> None:
+    suppressed = Suppressed({"account": {ACME: None}})
+    suppressed.save(tmp_path)
+    before = (tmp_path / FILE).stat().st_ino
+    suppressed.save(tmp_path)
+    assert (tmp_path / FILE).stat().st_ino == before
+    Suppressed({"account": {OTHER: None}}).save(tmp_path)
+    assert (tmp_path / FILE).stat().st_ino != before
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"everywhere": {}}'])
+def test_a_damaged_file_brings_nobody_back(tmp_path: Path, damage: str) -> None:
+    company = {"accounts": [{"account_id": "acme", "event_time": at("2024-01-01")}]}
+    folder = make_source(tmp_path / "crm", company).folder
+    (tmp_path / FILE).write_text(damage)
     with pytest.raises(UserMistake, match="privacy publish"):
-        open_source(str(tmp_path / "crm"), tmp_path / "crm")
+        open_source(str(folder), folder, home=tmp_path)

@@ -29,11 +29,12 @@ COMPANY: dict[str, list[dict[str, Any]]] = {
         {"kind": "call", **DAY},
     ],
     "subscriptions": [
-        {"subscription_id": f"s{name}", "account_id": name, "status": "active", "mrr": 10.0, **DAY} for name in ("a", "b")
+        {"subscription_id": f"s{name}", "account_id": name, "status": "active", "mrr": 10.0, **DAY}
+        for name in ("a", "b")
     ],
     "usage": [{"account_id": name, "user_id": "u", **DAY} for name in ("a", "a", "b")],
     "lead_labels": [{"lead_id": "l1", "converted": True, **DAY}],
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def rows(source: Source, table: str, *columns: str) -> list[Any]:
     return [row[0] if len(columns) == 1 else row for row in found]
 
 
-def test_without_a_file_nobody_is_gone(tmp_path: Path, home: Path) -> None:
+def test_without_a_list_nobody_is_left_out(tmp_path: Path, home: Path) -> None:
     source = make_source(tmp_path / "crm", COMPANY)
     assert rows(source, "accounts", "account_id") == ["a", "b", "c"]
     assert source.suppression.digest == ""
@@ -75,7 +76,7 @@ def test_an_erased_account_is_nowhere(tmp_path: Path, home: Path) -> None:
     assert rows(source, "contacts", "contact_id", "account_id") == [("a1", None), ("b1", "b")]
     touches = rows(source, "touches", "account_id", "lead_id", "contact_id")
     assert touches == [(None, "l1", "a1"), (None, "l1", None), (None, "l2", None), (None, None, None)]
-    panel = build_panel(source, "account", [at("2024-02-01")])
+    panel = build_panel(source, "account", [at("2024-02-01")], only=[])
     assert sorted(panel["entity_id"].to_pylist()) == ["b", "c"]
 
 
@@ -98,20 +99,20 @@ def test_what_was_merged_belongs_to_the_one_that_remains(tmp_path: Path, home: P
     assert rows(source, "touches", "lead_id") == ["l2", "l2", "l2", None, None]
 
 
-def test_merged_into_one_that_the_source_does_not_have_yet(tmp_path: Path, home: Path) -> None:
+def test_entities_merged_into_a_new_one_take_its_id(tmp_path: Path, home: Path) -> None:
     """HubSpot gives the merged record a new id: until the source has it, the rows that there are take it."""
     source = opened(tmp_path, home, here=[("account", "a", "new"), ("account", "b", "new")])
     assert rows(source, "accounts", "account_id") == ["c", "new", "new"]
-    panel = build_panel(source, "account", [at("2024-02-01")])
+    panel = build_panel(source, "account", [at("2024-02-01")], only=[])
     assert sorted(panel["entity_id"].to_pylist()) == ["c", "new"]
 
 
-def test_one_source_says_nothing_of_another(tmp_path: Path, home: Path) -> None:
+def test_a_deletion_in_one_source_does_not_affect_another(tmp_path: Path, home: Path) -> None:
     opened(tmp_path, home, here=[("account", "a", None)])
     assert rows(make_source(tmp_path / "other", COMPANY), "accounts", "account_id") == ["a", "b", "c"]
 
 
-def test_ids_may_be_numbers(tmp_path: Path, home: Path) -> None:
+def test_numeric_ids_are_suppressed_too(tmp_path: Path, home: Path) -> None:
     opened(tmp_path, home, [("account", "2", None)])
     (tmp_path / "crm" / "accounts.sql").write_text(
         "SELECT n AS account_id, TIMESTAMP '2024-01-01' AS event_time FROM range(1, 4) t(n)"
@@ -119,7 +120,9 @@ def test_ids_may_be_numbers(tmp_path: Path, home: Path) -> None:
     assert rows(open_source(str(tmp_path / "crm"), tmp_path / "crm"), "accounts", "account_id") == ["1", "3"]
 
 
-def test_a_table_that_stays_where_it_is(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_stays_in_its_files_leaves_out_the_same_entities(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Large event tables are scanned by statements on their own columns; these leave out the same."""
     monkeypatch.setattr("features.sources.loader.VIEW_ABOVE_ROWS", 1)
     source = opened(tmp_path, home, [("account", "b", None)], [("account", "a", "c")])

@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from features.kit.errors import BadInput
+from features.kit.errors import BadInput, UserMistake
 from features.sources import table_query
 from features.sources.loader import open_source
+from features.sources.source import Source
 from features.sources.table_query import table_rows
-from tests.kit.queried import SUBSCRIPTIONS, query
+from tests.kit.queried import make_queried
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    (tmp_path / "accounts.sql").write_text(
-        "SELECT unnest(['a1', 'a2']) AS account_id, TIMESTAMPTZ '2024-12-01 10:00:00+02' AS event_time, "
-        "DATE '2024-05-01' AS \"First Call\", unnest([1, 2]) AS score_of_ours"
-    )
-    (tmp_path / "subscriptions.sql").write_text(SUBSCRIPTIONS)
-    (tmp_path / "tickets.sql").write_text("SELECT *\nFROM nowhere")
-    return tmp_path
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_queried(tmp_path_factory.mktemp("queried"))
+
+
+@pytest.fixture(scope="module")
+def opened(source: Path) -> Source:
+    return open_source(str(source), keep_going=True)
 
 
 class TestCondition:
@@ -40,29 +40,28 @@ class TestCondition:
         "  ; ",
         "count(*) > 1",
         "read_text('/etc/passwd') = ''",
-        "mrr",
         "$1 = 2",
     )
 
     @pytest.mark.parametrize("where", REFUSED)
     def test_it_is_an_expression_and_nothing_else(
-        self, source: Path, where: str, monkeypatch: pytest.MonkeyPatch
+        self, source: Path, opened: Source, where: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(source)
         before = sorted(p.name for p in source.iterdir())
-        opened = open_source(str(source), keep_going=True)
-        if where == "mrr":  # a number is true where it is not 0, as SQL says
-            assert table_rows(opened, "subscriptions", where).rows.num_rows == 2
-            return
         with pytest.raises(BadInput, match="--where"):
             table_rows(opened, "subscriptions", where)
         assert opened.rows("subscriptions") == 3
         assert sorted(p.name for p in source.iterdir()) == before
 
-    def test_without_the_guard_another_file_is_read(self, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_number_is_true_where_it_is_not_0_as_sql_says(self, opened: Source) -> None:
+        assert table_rows(opened, "subscriptions", "mrr").rows.num_rows == 2
+
+    def test_without_the_guard_another_file_is_read(
+        self, source: Path, opened: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The sabotaged twin."""
         monkeypatch.setattr(table_query, "_fault_of_shape", lambda *_: None)
-        opened = open_source(str(source), keep_going=True)
         where = f"EXISTS (SELECT 1 FROM read_text('{source / 'accounts.sql'}'))"
         assert table_rows(opened, "subscriptions", where).rows.num_rows == 3
 
@@ -76,20 +75,40 @@ class TestCondition:
             ("event_time > 'yesterday'", "'yesterday' is not of the type", "'yesterday'"),
         ],
     )
-    def test_an_error_shows_its_place(self, source: Path, where: str, said: str, marked: str | None) -> None:
-        done = query(source, "subscriptions", "--where", where)
-        assert isinstance(done.exception, BadInput)
-        text = str(done.exception)
+    def test_an_error_shows_its_place(self, opened: Source, where: str, said: str, marked: str | None) -> None:
+        with pytest.raises(BadInput) as caught:
+            table_rows(opened, "subscriptions", where)
+        text = str(caught.value)
         assert said in text
         if marked is not None:
             line, carets = text.splitlines()[-2:]
             place = slice(carets.index("^"), carets.rindex("^") + 1)
             assert (line[place] or "^") == marked
 
-    def test_no_row_is_in_an_error(self, source: Path) -> None:
-        done = query(source, "subscriptions", "--where", "CAST(account_id AS INTEGER) = 1")
-        assert "TRY_CAST" in str(done.exception)
-        assert "'a1'" not in str(done.exception)
-        assert (
-            query(source, "subscriptions", "--where", "TRY_CAST(account_id AS INTEGER) IS NULL", "--csv").exit_code == 0
-        )
+    def test_no_row_is_in_an_error(self, opened: Source) -> None:
+        with pytest.raises(BadInput, match="TRY_CAST") as caught:
+            table_rows(opened, "subscriptions", "CAST(account_id AS INTEGER) = 1")
+        assert "'a1'" not in str(caught.value)
+        assert table_rows(opened, "subscriptions", "TRY_CAST(account_id AS INTEGER) IS NULL").rows.num_rows == 3
+
+
+class TestRows:
+    def test_the_first_by_id_and_time_and_whether_there_are_more(self, opened: Source) -> None:
+        found = table_rows(opened, "subscriptions", limit=2)
+        assert (found.rows["subscription_id"].to_pylist(), found.more) == (["s1", "s2"], True)
+        assert not table_rows(opened, "subscriptions", limit=3).more
+
+    def test_values_have_ordinary_types(self, opened: Source) -> None:
+        """Money in currency units, times in UTC; a custom column by its slug."""
+        found = table_rows(opened, "subscriptions", "subscription_id = 's1'")
+        assert (found.types["mrr"], found.types["event_time"], found.types["remark"]) == ("money", "time", "text")
+        row = found.rows.to_pylist()[0]
+        assert (row["mrr"], row["event_time"].isoformat()) == (49.5, "2025-01-01T00:00:00+00:00")
+
+    def test_a_table_that_is_absent_or_broken_is_refused(self, opened: Source) -> None:
+        with pytest.raises(
+            UserMistake, match="has no table 'subscription'; it has accounts, subscriptions; write subscriptions"
+        ):
+            table_rows(opened, "subscription")
+        with pytest.raises(BadInput, match=r"tickets\.sql, line 2"):
+            table_rows(opened, "tickets")

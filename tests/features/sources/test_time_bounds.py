@@ -27,7 +27,7 @@ def connection() -> duckdb.DuckDBPyConnection:
     made.execute("CREATE TABLE held (name VARCHAR, event_us BIGINT, known_us BIGINT)")
     made.executemany(
         "INSERT INTO held VALUES (?, ?, ?)",
-        [(name, event, event if known is None else max(known, 0)) for name, event, known in ROWS],
+        [(name, event, event if known is None else known) for name, event, known in ROWS],
     )
     made.execute("CREATE TABLE stays (name VARCHAR, event_time TIMESTAMP, known_time TIMESTAMP)")
     made.executemany("INSERT INTO stays VALUES (?, make_timestamp(?), make_timestamp(?))", ROWS)

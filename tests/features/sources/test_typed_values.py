@@ -29,7 +29,7 @@ class TestCoerce:
             ("industry", "  ", None),
         ],
     )
-    def test_values_as_crms_write_them(self, column: str, value: object, held: object) -> None:
+    def test_a_value_is_read_as_crms_write_it(self, column: str, value: object, held: object) -> None:
         definition = TABLES["accounts"].column(column)
         assert definition is not None
         assert coerce(definition, value) == held

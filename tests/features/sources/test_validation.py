@@ -41,12 +41,12 @@ class TestFaults:
             "1 rows where it lies before 1971-01-01 or after 2200-01-01",
         ]
 
-    def test_the_check_is_what_catches_them(self, tmp_path: Path) -> None:
+    def test_the_twin_without_the_two_bad_rows_opens(self, tmp_path: Path) -> None:
         """The sabotaged twin: the same table without its two bad rows opens."""
         usage = "SELECT unnest(['a', 'b']) AS account_id, unnest([TIMESTAMP '2024-12-31', TIMESTAMP '2024-01-01']) AS event_time"
         assert open_source(write_sql(tmp_path, accounts=ACCOUNTS, usage=usage)).rows("usage") == 2
 
-    def test_two_columns_that_read_the_same(self, tmp_path: Path) -> None:
+    def test_two_columns_with_the_same_slug_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="which is taken"):
             open_source(write_sql(tmp_path, accounts=ACCOUNTS + ', 1 AS "Deal Size", 2 AS deal_size'))
 
@@ -63,7 +63,9 @@ class TestPython:
             ("def rows(data):\n    return [{'account_id': 'a'}]\n", None, "returned a list"),
         ],
     )
-    def test_what_it_raised_and_where(self, tmp_path: Path, text: str, where: str | None, said: str) -> None:
+    def test_what_a_python_file_raised_is_shown_with_its_line(
+        self, tmp_path: Path, text: str, where: str | None, said: str
+    ) -> None:
         (tmp_path / "accounts.sql").write_text(ACCOUNTS)
         (tmp_path / "usage.py").write_text(text)
         with pytest.raises(BadInput) as caught:
@@ -72,7 +74,7 @@ class TestPython:
         assert said in str(fault)
         assert fault.where == str(tmp_path / "usage.py") + (f", {where}" if where else "")
 
-    def test_a_data_frame_is_taken(self, tmp_path: Path) -> None:
+    def test_a_data_frame_is_accepted(self, tmp_path: Path) -> None:
         (tmp_path / "accounts.sql").write_text(ACCOUNTS)
         frame = "pd.DataFrame({'account_id': ['a'], 'event_time': [pd.Timestamp('2024-01-01').as_unit('us')]})"
         (tmp_path / "usage.py").write_text(f"import pandas as pd\ndef rows(data):\n    return {frame}\n")

@@ -18,15 +18,20 @@ def texts(*written: str | None) -> pa.ChunkedArray:
 class TestOneBadValue:
     @pytest.mark.parametrize(
         ("good", "kind"),
-        [(["true", "false"], "flag"), (["12", "7"], "integer"), (["1.5", "2"], "number"), (["2026-01-02", "2026-01-03"], "time")],
-    )  # fmt: skip
-    def test_it_is_counted_and_the_column_stays(self, good: list[str], kind: str) -> None:
+        [
+            (["true", "false"], "flag"),
+            (["12", "7"], "integer"),
+            (["1.5", "2"], "number"),
+            (["2026-01-02", "2026-01-03"], "time"),
+        ],
+    )
+    def test_one_bad_value_is_counted_and_the_column_keeps_its_kind(self, good: list[str], kind: str) -> None:
         found = settle(texts(*(good * 50), "maybe", "", None))
         assert (found.kind if kind != "integer" else "integer", found.unreadable, found.example) == (kind, 1, "maybe")
         assert found.values.null_count == 3
         assert found.kind in (kind, "number")
 
-    def test_many_make_it_a_column_of_words(self) -> None:
+    def test_many_bad_values_make_it_a_column_of_words(self) -> None:
         assert settle(texts(*(["1.50", "2.00"] * 10), *(["free"] * 10))).kind == "words"
 
 
@@ -108,5 +113,5 @@ class TestMarks:
         assert file_mark([texts("1,234")], ";") == ","
         assert file_mark([texts("1.234", "1.5")], ";") == "."
 
-    def test_percent(self) -> None:
+    def test_percent_signs_are_dropped(self) -> None:
         assert settle(texts("12.5%", "50%")).values.to_pylist() == [12.5, 50.0]

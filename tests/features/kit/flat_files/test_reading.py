@@ -26,20 +26,21 @@ class TestEncodings:
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
     def test_the_texts_are_the_same(self, tmp_path: Path, encoding: str) -> None:
         assert read(tmp_path, TEXT.encode(encoding)).table.to_pydict() == {
-            "firm": ["acme", "beta"], "city": ["München", "Köln"],
-        }  # fmt: skip
+            "firm": ["acme", "beta"],
+            "city": ["München", "Köln"],
+        }
 
-    def test_what_was_taken_for_granted_is_said(self, tmp_path: Path) -> None:
+    def test_an_assumed_encoding_is_reported(self, tmp_path: Path) -> None:
         said = read(tmp_path, TEXT.encode("cp1252")).dialect.said()
         assert said == (
             "read as CSV: comma between columns, encoding cp1252 (not UTF-8: byte 0xfc in line 2; --encoding names another)"
         )
 
-    def test_another_one_is_named(self, tmp_path: Path) -> None:
+    def test_a_named_encoding_is_used(self, tmp_path: Path) -> None:
         file = read(tmp_path, "firm,city\nacme,Łódź\n".encode("cp1250"), encoding="cp1250")
         assert file.table["city"].to_pylist() == ["Łódź"]
 
-    def test_what_none_is_is_refused_with_the_next_step(self, tmp_path: Path) -> None:
+    def test_a_wrong_or_unknown_encoding_is_refused_with_the_next_step(self, tmp_path: Path) -> None:
         with pytest.raises(UserMistake, match="byte 0xff in line 2, nor cp1252: name its encoding with --encoding"):
             read(tmp_path, b"a,b\n\xff\x81,2\n")
         with pytest.raises(UserMistake, match="no encoding that is known"):
@@ -50,20 +51,22 @@ class TestEncodings:
 
 class TestDelimiters:
     @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-    def test_it_is_found(self, tmp_path: Path, delimiter: str) -> None:
+    def test_the_delimiter_is_detected(self, tmp_path: Path, delimiter: str) -> None:
         rows = [["name", "note", "arr"], ["a", '"x, y; z | t"', "6"], ["b", '"two\nlines"', "7"]]
         content = "\n".join(delimiter.join(row) for row in rows)
         assert read(tmp_path, content.encode()).table.to_pydict() == {
-            "name": ["a", "b"], "note": ["x, y; z | t", "two\nlines"], "arr": ["6", "7"],
-        }  # fmt: skip
+            "name": ["a", "b"],
+            "note": ["x, y; z | t", "two\nlines"],
+            "arr": ["6", "7"],
+        }
 
     def test_decimal_commas_are_no_columns(self, tmp_path: Path) -> None:
         assert read(tmp_path, b"a;b\n1,5;2,5\n3,5;4,5\n").table.column_names == ["a", "b"]
 
-    def test_what_excel_writes_before_the_names(self, tmp_path: Path) -> None:
+    def test_excels_first_line_that_names_the_separator_is_understood(self, tmp_path: Path) -> None:
         assert read(tmp_path, b"sep=;\r\na;b\r\n1;2\r\n").table.to_pydict() == {"a": ["1"], "b": ["2"]}
 
-    def test_compressed(self, tmp_path: Path) -> None:
+    def test_a_compressed_file_is_read(self, tmp_path: Path) -> None:
         assert read(tmp_path, gzip.compress(b"a;b\n1;2\n"), "leads.csv.gz").table.to_pydict() == {
             "a": ["1"],
             "b": ["2"],
@@ -91,7 +94,7 @@ class TestFaults:
             (b'a,b\n"x,2\n3,4\n', "row 2: 1 values"),
         ],
     )
-    def test_in_a_line(self, tmp_path: Path, content: bytes, said: str) -> None:
+    def test_an_unreadable_file_is_refused_in_one_line(self, tmp_path: Path, content: bytes, said: str) -> None:
         with pytest.raises((UserMistake, BadInput), match=said):
             read(tmp_path, content)
 
@@ -137,15 +140,25 @@ def written(text: str) -> Callable[[Path], object]:
         (b"", "its first line has the column names, the rows follow", written(GOOD)),
         (b"lead,amount\na,1,2\nb,2\n", "quote values that hold the delimiter", written('lead,amount\na,"1,2"\nb,2\n')),
         (b"lead,amount\na,1\nb,2\nTotal\n", "delete it if it is a total or a footer", written(GOOD)),
-        (b"All leads\nMay 2026\n\nlead,amount\na,1\nb,2\n", "has 1 value, the rows have 2 from line 4 on: the first line has the column names, so delete the lines above", written(GOOD)),
+        (
+            b"All leads\nMay 2026\n\nlead,amount\na,1\nb,2\n",
+            "has 1 value, the rows have 2 from line 4 on: the first line has the column names, so delete the lines above",
+            written(GOOD),
+        ),
         (b"lead,amount\na,1,\nb,2,\n", "add the name that lacks", written("lead,amount,note\na,1,\nb,2,\n")),
         (b"lead,amount,note\na,1\nb,2\n", "delete the names of which the rows have no value", written(GOOD)),
-        (b"lead,amount,lead\na,1,x\nb,2,y\n", "rename or leave out all but one", written("lead,amount,other\na,1,x\nb,2,y\n")),
+        (
+            b"lead,amount,lead\na,1,x\nb,2,y\n",
+            "rename or leave out all but one",
+            written("lead,amount,other\na,1,x\nb,2,y\n"),
+        ),
         (GOOD.encode().replace(b"a,", b"\x00a,"), "save the table as CSV UTF-8", saved_as_utf8),
         (GOOD.encode().replace(b"a,", b"M\x81ller,"), "save it as UTF-8", saved_as_utf8),
     ],
-)  # fmt: skip
-def test_followed_it_is_read(tmp_path: Path, held: bytes, said: str, mend: Callable[[Path], object]) -> None:
+)
+def test_a_file_mended_as_the_message_says_is_read(
+    tmp_path: Path, held: bytes, said: str, mend: Callable[[Path], object]
+) -> None:
     file = tmp_path / "leads.csv"
     file.write_bytes(held)
     with pytest.raises(UserMistake) as caught:
@@ -155,7 +168,7 @@ def test_followed_it_is_read(tmp_path: Path, held: bytes, said: str, mend: Calla
     assert read_file(file).table.num_rows == 2
 
 
-def test_an_encoding_that_is_named(tmp_path: Path) -> None:
+def test_a_file_is_read_once_its_encoding_is_named(tmp_path: Path) -> None:
     file = tmp_path / "leads.csv"
     file.write_bytes(GOOD.encode().replace(b"a,", b"M\x81ller,"))
     with pytest.raises(UserMistake, match="name its encoding with --encoding"):
@@ -163,7 +176,7 @@ def test_an_encoding_that_is_named(tmp_path: Path) -> None:
     assert read_file(file, "cp437").table.num_rows == 2
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_an_absent_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "leads.csv"
     with pytest.raises(UserMistake, match=r"give a \.parquet or \.csv file with one row per lead or account"):
         read_file(file)

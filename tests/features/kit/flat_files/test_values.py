@@ -20,14 +20,37 @@ class TestNumbers:
     @pytest.mark.parametrize(
         ("text", "number"),
         [
-            ("612.37", 612.37), ("612,37", 612.37), ("6,123.40", 6123.4), ("6.123,40", 6123.4), ("1,234,567", 1234567.0),
-            ("1.234.567,8", 1234567.8), ("6 123", 6123.0), ("6\u202f123,5", 6123.5), ("6'123.5", 6123.5), ("6’123.5", 6123.5),
-            ("$6,123.40", 6123.4), ("€ 12,50", 12.5), ("12,50 €", 12.5), ("EUR 5", 5.0), ("5 USD", 5.0), ("R$ 1.000,50", 1000.5),
-            ("12.5%", 12.5), ("12,5 %", 12.5), ("(5)", -5.0), ("5-", -5.0), ("−3", -3.0), ("+49", 49.0), (".5", 0.5), ("5.", 5.0),
-            ("1e3", 1000.0), ("1,5E2", 150.0), ("0.123", 0.123), (" 7 ", 7.0),
+            ("612.37", 612.37),
+            ("612,37", 612.37),
+            ("6,123.40", 6123.4),
+            ("6.123,40", 6123.4),
+            ("1,234,567", 1234567.0),
+            ("1.234.567,8", 1234567.8),
+            ("6 123", 6123.0),
+            ("6\u202f123,5", 6123.5),
+            ("6'123.5", 6123.5),
+            ("6’123.5", 6123.5),
+            ("$6,123.40", 6123.4),
+            ("€ 12,50", 12.5),
+            ("12,50 €", 12.5),
+            ("EUR 5", 5.0),
+            ("5 USD", 5.0),
+            ("R$ 1.000,50", 1000.5),
+            ("12.5%", 12.5),
+            ("12,5 %", 12.5),
+            ("(5)", -5.0),
+            ("5-", -5.0),
+            ("−3", -3.0),
+            ("+49", 49.0),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("1e3", 1000.0),
+            ("1,5E2", 150.0),
+            ("0.123", 0.123),
+            (" 7 ", 7.0),
         ],
-    )  # fmt: skip
-    def test_by_its_own_shape(self, text: str, number: float) -> None:
+    )
+    def test_a_number_is_read_by_its_own_shape(self, text: str, number: float) -> None:
         assert read(text) == [number]
         assert read(text, decimal=",") == [number], (
             "a text that can be read in one way is read so whatever the column's mark"
@@ -35,12 +58,31 @@ class TestNumbers:
 
     @pytest.mark.parametrize(
         "text",
-        ["many", "1,2,3", "12,34.5", "1_000", "5%%", "%", "€", "--5", "0x10", "1e400", "12/5", "51-200", "", "NA", "-", "2024-01-01", "Infinity", "nan"],
-    )  # fmt: skip
-    def test_what_is_none_is_missing(self, text: str) -> None:
+        [
+            "many",
+            "1,2,3",
+            "12,34.5",
+            "1_000",
+            "5%%",
+            "%",
+            "€",
+            "--5",
+            "0x10",
+            "1e400",
+            "12/5",
+            "51-200",
+            "",
+            "NA",
+            "-",
+            "2024-01-01",
+            "Infinity",
+            "nan",
+        ],
+    )
+    def test_a_text_that_is_no_number_is_missing(self, text: str) -> None:
         assert read(text) == read(text, decimal=",") == [None]
 
-    def test_what_could_be_either_follows_the_mark(self) -> None:
+    def test_an_ambiguous_number_follows_the_decimal_mark(self) -> None:
         assert read("1,234", "1.234") == [1234.0, 1.234]
         assert read("1,234", "1.234", decimal=",") == [1.234, 1234.0]
         assert mark_evidence(pa.chunked_array([["1,234", "6,5", "6.5", "7"]])) == (1, 1, 1)
@@ -65,16 +107,23 @@ class TestNumbers:
             (pa.RunEndEncodedArray.from_arrays([2, 3], [5, 6]), [5.0, 5.0, 6.0]),
         ],
     )
-    def test_every_type(self, column: Any, expected: list[float | None]) -> None:
+    def test_every_arrow_type_is_read_as_numbers(self, column: Any, expected: list[float | None]) -> None:
         assert as_numbers(column).to_pylist() == expected
         assert as_numbers(pa.chunked_array([column])).to_pylist() == expected
 
 
 class TestWords:
-    def test_what_means_not_known_is_one_list(self) -> None:
+    def test_texts_that_mean_not_known_are_missing(self) -> None:
         assert as_words(pa.array(["NA", "None", " x ", "", "NULL", r"\N", "nan", "unknown"])).to_pylist() == [
-            "NA", "None", "x", None, None, None, None, "unknown",
-        ]  # fmt: skip
+            "NA",
+            "None",
+            "x",
+            None,
+            None,
+            None,
+            None,
+            "unknown",
+        ]
 
     def test_a_word_that_was_learnt_is_that_word(self) -> None:
         assert as_words(pa.array(["NULL", "nan"]), {"NULL": 0.0}).to_pylist() == ["NULL", None]
