@@ -40,7 +40,7 @@ def audit_command(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Findings of low severity as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for machines.")] = False,
 ) -> None:
-    """Can an input know the outcome? Every finding with its evidence in numbers and what to do, the gravest first."""
+    """Can an input know the outcome? Every finding with its evidence in numbers and what to do, the worst first."""
     by_source, flat = (
         source is not None or model is not None,
         any(given is not None for given in (table, label, time, outcome)),

@@ -1,4 +1,4 @@
-"""How a signal of a source is left out of a model: its name goes into `exclude` of the model's file."""
+"""Adds to a finding's advice the line that excludes its signals from a model."""
 
 from __future__ import annotations
 

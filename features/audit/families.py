@@ -1,8 +1,9 @@
-"""What goes along with a proven leak: columns of its name, of its rows, and those that are computed from it.
+"""Columns related to a proven leak: with the same beginning of the name, filled in on the same rows, or computed from
+it.
 
-A leak rarely comes alone. Who closes a case fills in a form, and the export has a column for each of its fields: `churn_reason` beside
-`churn_category`, an amount beside a date on the same rows, a ratio beside the two lengths that it is made of. One of them may be
-proven and the next may look innocent; they were all written at the same moment.
+A leak rarely comes alone. Closing a case fills in a form, and the export has a column for each field: `churn_reason`
+beside `churn_category`, an amount beside a date on the same rows, a ratio beside its two lengths. One of them may be
+proven while the next looks innocent; all were written at the same moment.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SAME_ORDER = 0.99
 NOT_ALONE = 0.97
 MOST_NUMBERS, COMPARED_ROWS = 40, 400
 WIDEST = 6
-"""A first word that more columns share is no family: it is the table's subject."""
+"""A first word that more columns share is the table's subject, not a family."""
 
 
 def along_with(table: AuditedTable, facts: Mapping[str, Facts], findings: Sequence[Finding]) -> list[Finding]:

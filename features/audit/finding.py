@@ -1,4 +1,4 @@
-"""What the audit looks at, and what it says of it."""
+"""The audited table and the findings about it, with the strength of one column alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs that know the outcome, seen from the outcome: too good alone, telling by their gaps, or by single values."""
+"""Leak rules that use the outcome: columns that rank it too well alone, and gaps or single values that decide it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that are completed later: what was not there yet at the moment for which a row stands.
+"""Finds columns that were filled in after the moment for which a row stands.
 
 A file of last states (a ticket with its closing, a contract with its end) is written in two steps at least. The first is
 the row's begin: the time that the reader names, or else the one date that is filled in everywhere and lies before every

@@ -1,4 +1,4 @@
-"""Inputs and time: dates, lengths between them, columns that stand for the date, levels that drift."""
+"""Leak rules about time: dates, lengths between them, columns that stand for the date, drift."""
 
 from __future__ import annotations
 

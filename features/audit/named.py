@@ -1,8 +1,9 @@
-"""Columns whose name speaks of an end, a step or a last state, and whose values agree; and columns that are there for one outcome.
+"""Name and values together: names of an end, a step or a last state, and columns filled in for one outcome only.
 
-A name alone is a question (medium), values alone are one (`strong_alone`); together they are an answer. What the values must show
-is the smaller, the more the name says: for a word of the end any dependence beyond noise, alone or by being filled in; for a word
-of what usually comes late that it is filled in nearly for one outcome alone, or ranks it fairly.
+A name alone is a question (medium), and so are values alone (`strong_alone`); together they are an answer. The more the
+name says, the less the values must show. For a word of the end, any dependence beyond noise suffices, by rank or by
+being filled in. For a word of what usually comes late, the column must be filled in nearly for one outcome alone, or
+rank it fairly.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the name of a column says about when it is known: the end of a thing, the length of a step, the last state, or what was before.
+"""Reads from a column's name when it is known: at the end of a thing, during a step, as a last state, or beforehand.
 
-A colleague reads names first. `days_to_close`, `actualvalue` and `Churn Reason` are written when the story is over;
+`days_to_close`, `actualvalue` and `Churn Reason` are written when the case is over;
 `tickets_closed_90d` and `previous_cancellations` use the same words for what is known beforehand. A name is split into whole words
 (snake_case, camelCase, spaces, digits; words that were run together by the list of words below) and read by vocabulary. It
 never suffices for a finding of high severity: the values must agree (`features.audit.named`).

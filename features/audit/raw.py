@@ -1,7 +1,7 @@
-"""The files behind a source: columns that know the outcome, whether or not a SELECT passes them on.
+"""Audits the files behind a source: columns that know the outcome, whether or not a SELECT reads them.
 
-The signals show only what a source's SELECTs let through. A colleague who reviews the source reads the files as well: what is
-left out today is passed on tomorrow, and what a SELECT reads may lack the time at which it was known. Each file that a
+The signals show only what a source's SELECTs let through. A column that is left out today may be read tomorrow, and
+what a SELECT reads may lack the time at which it was known. Each file that a
 SELECT names is read once (a sample of a large one); its columns are looked at
 
 - as rows that are completed later (`features.audit.lifecycle`), unless the file already holds dated versions;

@@ -1,4 +1,4 @@
-"""The audit's findings as a person reads them in a terminal: the worst first, one paragraph per column, then what to do."""
+"""The audit's findings as text for a terminal: the worst first, one paragraph per column, then the next steps."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def report(
 
 
 def _by_columns(findings: Sequence[Finding]) -> list[list[Finding]]:
-    """Findings of the same columns together, in the order of their first; those with most evidence do not come first by that."""
+    """Findings grouped by their columns, in the order of the first finding of each group."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
         groups.setdefault(finding.columns, []).append(finding)
@@ -61,7 +61,7 @@ def _paragraph(group: Sequence[Finding]) -> list[str]:
 
 
 def _next(high: Sequence[Finding], medium: Sequence[Finding], inputs: Collection[str], flat: bool) -> list[str]:
-    """What a colleague would do next, with lines to copy."""
+    """The next steps, with lines to copy."""
     worst = [c for c in dict.fromkeys(c for f in high for c in f.columns) if c in inputs]
     asked = [c for c in dict.fromkeys(c for f in medium for c in f.columns) if c in inputs and c not in worst]
     if not high and not asked:

@@ -1,4 +1,5 @@
-"""The audit of a whole source for one model: the proof as of time, the tables, and the signals beside the outcome.
+"""Audits a source for one model: proves that no signal looks ahead, checks its tables, and its signals against the
+outcome.
 
 The proof: the signals of some entities are computed twice, once from the source as it is and once from a copy in which
 nothing exists that was not known before `as_of`. A signal that differs has looked ahead, by whatever way.
@@ -97,8 +98,8 @@ def audit_source(source: Source, asked: Asked) -> SourceAudit:
 
 
 def _outcomes(source: Source, asked: Asked) -> tuple[Outcomes | None, list[Finding]]:
-    """What came true, as training reads it, with a finding for each reason why nothing may be learnt from it. Labels that only the
-    source's own events deny are looked at all the same: what knows them is worth knowing. None where there is nothing to look at."""
+    """The outcomes as training reads them, and a finding per reason for refusing them. Labels that only the source's
+    own events deny are returned all the same, so that their leaks are found. None when there are no outcomes."""
     try:
         return read_outcomes(source, asked.outcome), []
     except OutcomesRefused as refused:
@@ -176,7 +177,7 @@ def as_known(source: Source, as_of: dt.datetime, entity_key: str, ids: Sequence[
 def known_by_the_clock(findings: Iterable[Finding], signals: Sequence[Signal]) -> list[Finding]:
     """The findings, with a lower severity where the only suspicion of a signal is that it is strong and it counts time.
 
-    The age of a lead may well be the best that there is to know, and is known at every moment; what proves a leak stays.
+    The age of a lead may well rank best, and is known at every moment. Proofs of a leak keep their severity.
     """
     clocks = {signal.name for signal in signals if signal.by_clock}
     return [

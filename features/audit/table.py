@@ -30,7 +30,7 @@ def audit_table(
     outcome: str | None = None,
     written: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Finding]:
-    """Every finding about a flat table, the gravest first.
+    """Every finding about a flat table, the worst first.
 
     `frame` has one row per entity, `label` holds two values, of which `outcome` is meant (when None the one that says yes, else the
     rarer one, as `fit-table` takes it), `time` is the moment that the row stands for. Rows without a label are left out. `written` has
@@ -53,9 +53,10 @@ def audit_table(
 
 
 def findings_about(table: AuditedTable, rules: Sequence[Rule] | None = None, pairs: bool = True) -> list[Finding]:
-    """What the rules (all by default) find, then what names and values say together, and what goes along with what is proven by then.
+    """Findings of the rules (all by default), then of names with values, and of columns related to what is proven by
+    then.
 
-    Without `pairs`, whose trees cost most, what two columns know together is not asked.
+    `pairs=False` skips pairs of columns, whose trees cost most.
     """
     facts = named.facts_of(table)
     found = findings_of(table, rules)
@@ -68,7 +69,7 @@ def findings_about(table: AuditedTable, rules: Sequence[Rule] | None = None, pai
 
 
 def findings_of(table: AuditedTable, rules: Sequence[Rule] | None = None) -> list[Finding]:
-    """What the rules (all by default) find, the gravest first, proofs before heuristics."""
+    """What the rules (all by default) find, the worst first, proofs before heuristics."""
     return by_gravity([f for rule in rules or RULES for f in rule(table)])
 
 

@@ -1,9 +1,10 @@
-"""What columns know together: pairs and families that rank the outcome better than each of them gives.
+"""Pairs and families of columns that together rank the outcome better than their columns add up to.
 
-The lengths of two stages say little alone, and which share of the whole the first one took says who won. A pair is compared with
-the sum of what its columns give: boosted trees of 8 leaves against boosted stumps, which can only add, on the same folds. All
-pairs are screened on a grid first (the rate of a cell against the sum of both rates, out of fold), and only the best are judged by
-trees. Seeds are fixed and rows bounded, so that a table is always judged alike; measured by `make bench-audit`.
+The lengths of two stages say little alone, but the share that the first one took may say who won. A pair is compared
+with the sum of what its columns give: boosted trees of 8 leaves against boosted stumps, which can only add, on the
+same folds. All pairs are screened on a grid first (the rate of a cell against the sum of both rates, out of fold), and
+only the best are judged by trees. Seeds are fixed and rows bounded, so that a table is always judged alike; measured
+by `make bench-audit`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ KNOWING = ("end", "step")
 
 
 class Ranks:
-    """How well sets of columns rank the outcome of some rows, each asked once."""
+    """ROC AUC of sets of columns on some rows, each computed once."""
 
     def __init__(self, table: AuditedTable) -> None:
         self.table = table

@@ -1,4 +1,4 @@
-"""What an account or a lead is worth, as known at `as_of`: the amount that an outcome puts at stake."""
+"""The money at stake, as known at `as_of`: an account's yearly recurring revenue, a lead's largest open deal."""
 
 from __future__ import annotations
 

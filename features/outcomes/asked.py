@@ -1,4 +1,4 @@
-"""What the rules must know of whoever asks an outcome: a model says it, and an outcome by its name asks with usual figures."""
+"""The settings that readiness and audit need of a model, and the defaults for an outcome without a model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from features.outcomes.outcome import Outcome
 from features.signals.signal import THEMES, Entity, Signal, Theme
 
 CATALOG = "models.catalog"
-"""The module whose `MODELS` are asked for, by its name: models build on features, so that nothing here imports them."""
+"""Name of the module that holds `MODELS`; imported by name, because features must not import models."""
 
 
 class FewestLabels(Protocol):
@@ -27,7 +27,8 @@ class FewestLabels(Protocol):
 
 
 class Narrowing(Protocol):
-    """Whom a model is for; `models.population.Population` says it. Without a condition it is false."""
+    """The part of `models.population.Population` that is used here: which entities a model is for. False without a
+    condition."""
 
     @property
     def signals(self) -> tuple[str, ...]: ...
@@ -40,7 +41,7 @@ class Narrowing(Protocol):
 
 
 class Asked(Protocol):
-    """Who asks: `models.definition.Model`, or an `AskedOutcome`."""
+    """The part of `models.definition.Model` that is used here; `AskedOutcome` has it, too."""
 
     @property
     def name(self) -> str: ...
@@ -68,7 +69,7 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class Usual:
-    """The gates of an outcome that no model asks for."""
+    """Fewest labels for an outcome without a model."""
 
     min_positives: int = 60
     min_negatives: int = 200
@@ -76,7 +77,7 @@ class Usual:
 
 @dataclass(frozen=True)
 class AskedOutcome:
-    """An outcome by itself, over its own horizon and with every theme."""
+    """An outcome without a model: its own horizon, every theme, the usual gates."""
 
     outcome: Outcome
     grid_days: int = 28
@@ -101,7 +102,8 @@ class AskedOutcome:
 
 
 def installed_models() -> Mapping[str, Asked]:
-    """The models that are there, by name; without any, every outcome asks for itself. Raises `UserMistake` when one has faults."""
+    """The installed models by name; without the package `models`, every outcome by its name. Raises `UserMistake` when
+    a model has faults."""
     if importlib.util.find_spec(CATALOG.split(".", maxsplit=1)[0]) is None:
         return {name: AskedOutcome(outcome) for name, outcome in OUTCOMES.items()}
     found: Mapping[str, Asked] = importlib.import_module(CATALOG).MODELS

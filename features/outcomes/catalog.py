@@ -1,4 +1,4 @@
-"""The outcomes there are. Adding one is a file and a line here."""
+"""Registry of the outcomes. A new one is a file and a line here."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def get_outcome(name: str) -> Outcome:
 
 
 def outcomes_of(entity: Entity) -> tuple[Outcome, ...]:
-    """The outcomes of an entity; the first is its usual one, that a panel goes by where none is named."""
+    """The outcomes of an entity; the first is its usual one, which a panel uses by default."""
     return tuple(outcome for outcome in OUTCOMES.values() if outcome.entity == entity)

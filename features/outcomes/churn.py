@@ -37,7 +37,8 @@ def read(source: Source) -> Outcomes:
 
 
 def _denied(source: Source, positives: pd.DataFrame) -> Denied | None:
-    """An account that left pays for nothing in the 30 days after (undated: at the end of the data)."""
+    """Departures that contracts deny: a paid contract runs on for more than 30 days (undated ones: at the end of the
+    data)."""
     import pandas as pd
 
     from features.kit.clock import DAY_US, FOREVER_US

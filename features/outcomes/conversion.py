@@ -73,7 +73,7 @@ def read(source: Source) -> Outcomes:
 
 
 def _denied(source: Source, positives: pd.DataFrame) -> Denied | None:
-    """A lead that converted has not lost every deal that it had."""
+    """Conversions that deals deny: every deal of the lead was lost."""
     from features.outcomes.ready_labels import Denied
 
     if not source.has("opportunities", "lead_id"):
@@ -90,7 +90,8 @@ def _denied(source: Source, positives: pd.DataFrame) -> Denied | None:
 
 
 def lead_companies(source: Source) -> pd.Series:
-    """entity_id of a lead -> account_id of its company, where it is known: by account_id, else by mail domain."""
+    """entity_id of a lead -> account_id of its company, by account_id, else by mail domain; unknown ones are left
+    out."""
     import pandas as pd
 
     from features.signals.firmographic import FREE_MAIL

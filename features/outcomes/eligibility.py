@@ -1,4 +1,4 @@
-"""Who gets no score, reason by reason: outcomes take those that are theirs. The words stand on each reason, once."""
+"""The reasons for having no score, with their codes and texts. Each outcome lists those that apply to it."""
 
 from __future__ import annotations
 

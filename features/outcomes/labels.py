@@ -1,11 +1,11 @@
-"""Did it happen in `[as_of, as_of + horizon)`? Facts later than `as_of` are read in this room and nowhere else.
+"""Labels: did the outcome happen in `[as_of, as_of + horizon)`? Only this package reads facts later than `as_of`.
 
-- A window that is not over at the end of what was observed (`features.sources.observed_period`) has no label: NaN, never 0. The end is
-  that of the tables that tell the outcome, where they stopped long before the others did: contracts of last year do not say
-  who left since. Rows that happened after the end, or became known after the clock, tell nothing.
+- A window that is not over at the end of what was observed (`features.sources.observed_period`) has no label: NaN, never 0. Where
+  the tables that record the outcome stop long before the others, their end counts: contracts of last year do not say who
+  left since. Rows after the end, or known only after the clock, are ignored.
 - A ready outcome without dates is a snapshot: one label per entity, whatever the horizon.
-- What counts is said by each outcome (`churn.py`, `conversion.py`, `expansion.py`): most happen at a moment (`Outcomes`); one that
-  is judged otherwise has a class of its own.
+- Each outcome defines what counts (`churn.py`, `conversion.py`, `expansion.py`). Most happen at a moment (`Outcomes`);
+  one that is judged otherwise has a class of its own.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ NEVER_US = FOREVER_US + 1
 
 
 class OutcomesRefused(BadInput):
-    """Raised when a source tells of no outcome, or tells of it in a way that cannot be true; holds every reason at once."""
+    """Raised when a source records no outcome, or records it in a way that cannot be true; holds every reason."""
 
     as_told: Outcomes | None = None
-    """What its labels say, where all that is wrong with them is that the source's own events deny them: an audit goes on with these."""
+    """The outcomes by their labels, when the only fault is that the source's own events deny them; an audit continues
+    with these."""
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What came true, entity by entity: things that happen at a moment."""
+    """The outcomes of all entities, for an outcome that happens at a moment."""
 
     entity: Entity
     origin: str
@@ -42,13 +43,13 @@ class Outcomes:
     snapshot: pd.Series | None
     """entity_id -> 0.0 or 1.0 when the outcome has no date."""
     known_until_us: int
-    """What was observed ends here (in the tables that tell the outcome): a later outcome would not be recorded."""
+    """End of what was observed, in the tables that record the outcome; a later outcome would not be in them."""
     settle_us: int
     """How long after an outcome it is certain (churn: nobody came back)."""
     notes: tuple[str, ...] = ()
-    """What a reader of the figures must know of the outcomes."""
+    """Remarks for reports."""
     once: bool = False
-    """Whether it comes once at most: one to whom it had come before `as_of`, without our knowing, has no label."""
+    """Whether it comes once at most: an entity that had it before `as_of`, without our knowing, has no label."""
 
     def happened(self, ids: pd.Series, as_of_us: np.ndarray, horizon_us: int) -> np.ndarray:
         """(n,) 1.0 or 0.0 by all that is recorded, whether or not the window is over; NaN where it could not happen."""
@@ -87,13 +88,13 @@ def label(
 def so_far(
     outcomes: Outcomes, entity_id: Sequence[str] | np.ndarray, as_of_us: np.ndarray, horizon_us: int
 ) -> np.ndarray:
-    """(n,) bool: it has happened by all that is recorded, also where the window is not over; that may still be undone."""
+    """(n,) bool: it has happened as far as recorded, also where the window is not over; it may still be undone."""
     whole = replace(outcomes, known_until_us=FOREVER_US, settle_us=0)
     return label(whole, entity_id, as_of_us, horizon_us) == 1.0
 
 
 def ripe(outcomes: Outcomes, as_of_us: int, horizon_us: int) -> bool:
-    """Whether what came true of `[as_of, as_of + horizon)` is certain by now; never of a snapshot, whose outcomes have no date."""
+    """Whether the labels of `[as_of, as_of + horizon)` are final; never for a snapshot, whose outcomes have no date."""
     return outcomes.snapshot is None and as_of_us + horizon_us + outcomes.settle_us <= outcomes.known_until_us
 
 

@@ -1,4 +1,4 @@
-"""Which canonical tables a model reads: a table that cannot be read stops those that read it, and no other."""
+"""Which canonical tables a model reads: a broken table stops only the models that read it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from features.sources.schema import ENTITIES
 from features.sources.source import Source
 
 _COMPANY: dict[Entity, tuple[str, ...]] = {"account": (), "lead": ("opportunities", "subscriptions", "accounts")}
-"""What tells which company a lead belongs to, and whether that has bought."""
+"""Tables that say which company a lead belongs to, and whether it has bought."""
 
 
 @cache

@@ -1,7 +1,8 @@
-"""What an outcome is: one question about an entity, told once. One file per outcome beside this one; `catalog.py` lists them.
+"""Definition of an outcome: entity, horizon, who is eligible, how it is read, what is at stake. One file per outcome
+beside this one; `catalog.py` lists them.
 
-Light on purpose: a model's file holds an outcome, and the API loads models without DuckDB and pandas. What reads rows is
-imported when it is called.
+Imports are light on purpose: models hold an outcome, and the API loads models without DuckDB and pandas. Code that
+reads rows is imported when it is called.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Stake:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One question about an entity. Training, audit, check, monitor and star ask it here, and nowhere else."""
+    """One outcome of an entity. Training, audit, check, monitor and star all use this definition."""
 
     name: str
     entity: Entity
@@ -73,7 +74,8 @@ class Outcome:
     not_eligible: tuple[NotEligible, ...]
     """Who gets no score, the first that holds; whoever is in none of them is eligible."""
     read: Callable[[Source], Outcomes]
-    """What came true in a source whose tables tell it; raises `OutcomesRefused` with every reason. Call `read_outcomes`."""
+    """Reads the outcomes of a source that records them; raises `OutcomesRefused` with every reason. Call
+    `read_outcomes`."""
     stake: Stake
     labels: str | None = None
     """The table of ready outcomes, whose column is `flag`; None when there is none."""

@@ -1,4 +1,4 @@
-"""Time that an account paid for, out of the versions of `subscriptions`: when it began and ended, and what it paid."""
+"""Paid spells of an account, from the versions of `subscriptions`: begin, end and amount."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ("subscription_id", "account_id", "event_time", "known_time", "status"
 
 @dataclass(frozen=True)
 class Departures(Outcomes):
-    """Ends of paid time; one that was not paying at `as_of`, without our knowing, has no label."""
+    """Churn: ends of paid spells. An account that was not paying at `as_of`, without our knowing, has no label."""
 
     spells: pd.DataFrame | None = None
     """entity_id, start_us, end_us of time paid for, returns within 30 days joined."""

@@ -1,4 +1,4 @@
-"""Reads what came true of an outcome in a source."""
+"""Reads the outcomes of a source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from features.sources.source import Source
 
 
 def read_outcomes(source: Source, outcome: Outcome) -> Outcomes:
-    """What came true in a source; raises `OutcomesRefused` when it records none or its labels contradict themselves."""
+    """The outcomes of a source. Raises `OutcomesRefused` when it records none or its labels contradict themselves."""
     table = ENTITIES[outcome.entity]
     if not source.has(table):
         wanted = f"a model of {table} learns from the table {table!r}"

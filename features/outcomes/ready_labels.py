@@ -1,4 +1,4 @@
-"""Tables of ready outcomes (`churn_labels`, `lead_labels`): read, and refused where they cannot be true."""
+"""Reads tables of ready labels (`churn_labels`, `lead_labels`), and refuses those that cannot be true."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BEFORE_CREATION_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Denied:
-    """What the source's own events say of ready outcomes; those of which they say nothing are not in it."""
+    """Ready labels checked against the source's own events; those that cannot be checked are not in it."""
 
     denied: pd.Series
     """One bool per outcome that can be checked."""
@@ -111,7 +111,7 @@ def _told(
     notes: tuple[str, ...],
     once: bool,
 ) -> Outcomes:
-    """What the rows say, whether or not it can be true."""
+    """The outcomes as the rows state them, unchecked."""
     entity, table, flag = outcome.entity, str(outcome.labels), outcome.flag
     end, stopped = known_until(source, table)
     notes = (*notes, *stopped)

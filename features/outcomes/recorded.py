@@ -1,4 +1,4 @@
-"""What the tables of a source have recorded: rows as pandas with int64 microseconds, and how far they tell an outcome."""
+"""Rows of a source as outcomes read them: pandas with int64 microseconds, and how far the tables reach."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def created(source: Source, entity: Entity) -> pd.Series:
 
 
 def known_until(source: Source, *tables: str) -> tuple[int, tuple[str, ...]]:
-    """Up to when the tables tell the outcome, and a note when that is before the end of the data."""
+    """The moment up to which the tables record the outcome, and a note when that is before the end of the data."""
     until, last = source.observed.until_us(*tables), source.observed.last_us
     if until == last:
         return until, ()
@@ -50,7 +50,7 @@ def within_observed(source: Source, events: pd.DataFrame, until_us: int) -> pd.D
 
 
 def no_outcome(source: Source, outcome: Outcome, needed: str) -> OutcomesRefused:
-    """What to raise where no table tells of it; `needed` are the tables that could, in words."""
+    """The error for a source that records no such outcome; `needed` names the tables that could, in words."""
     ready = outcome.labels
     return OutcomesRefused(
         f"source {source.name!r}",

@@ -1,4 +1,4 @@
-"""What accounts pay a month, over time, and whether that has grown by a tenth."""
+"""Monthly recurring revenue over time, and whether it grew by a tenth."""
 
 from __future__ import annotations
 

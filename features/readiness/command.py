@@ -121,7 +121,7 @@ _COLOURS = {"blocks": typer.colors.RED, "weakens": typer.colors.YELLOW, "info": 
 
 
 def _well(opened: Any, custom: list[dict[str, str]]) -> list[str]:
-    """What a source has: its tables, their time, the signals made of columns of its own."""
+    """What `-v` adds: the tables, the observed period, the custom signals."""
     from features.sources.schema import TABLES
 
     said = []

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 class Finding(Protocol):
-    """What is printed of a line of the report."""
+    """The fields of a report line that are printed."""
 
     @property
     def severity(self) -> str: ...
@@ -56,7 +56,7 @@ def _sentence(text: str) -> str:
 
 
 def headline(name: str, lines: Sequence[Finding]) -> str:
-    """How many things stand in the way.
+    """The number of findings that block or weaken.
 
     >>> headline("sample", [])
     'source sample: nothing to mend'
@@ -75,7 +75,8 @@ def report(
     name: str, lines: Sequence[Finding], excerpts: Mapping[Any, str], verdicts: Mapping[str, str], more: Sequence[str],
     verbose: bool, columns: int,
 ) -> Iterator[str]:  # fmt: skip
-    """Paragraphs, to be printed with a blank line between them; `more` is what is well, and printed with `verbose` only."""
+    """Paragraphs, to be printed with a blank line between them. `more` are facts about the source, printed with
+    `verbose` only."""
     yield wrapped(headline(name, lines), columns)
     shown = [line for line in lines if verbose or line.severity in _GRAVE]
     for line in shown:

@@ -1,4 +1,4 @@
-"""Outcomes that are older than the entity that they are of: a deal imported with its own date, a lead entered after it."""
+"""Finds outcomes dated before the first version of their entity: imported deals, leads entered after the deal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from features.sources.source import Source
 
 
 def early_outcome_lines(source: Source, asked: Asked) -> Iterable[Line]:
-    """A line that counts them, none when there are none; many in a table of ready outcomes are refused by `read_outcomes`."""
+    """One line with their number, if there are any; `read_outcomes` refuses a table of ready labels that has many."""
     try:
         outcomes = read_outcomes(source, asked.outcome)
     except BadInput:

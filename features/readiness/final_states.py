@@ -1,4 +1,4 @@
-"""A source that only has final states: a deal that is won in its first version, dated when it was created."""
+"""Finds tables with final states only: a deal that is won in its first version, dated when it was created."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from features.sources.source import Source
 from features.sources.vocabularies import ENDINGS
 
 FEWEST, SHARE = 10, 0.5
-"""Things that are over, and the share of them that never were anything else, from which on the table has final states only."""
+"""A table has final states only when at least so many things are over, more than this share of them in their first
+version."""
 
 
 def final_state_lines(source: Source, name: str) -> Iterable[Line]:
-    """A line when most things that are over have no version before their end: its date is then that of their beginning."""
+    """One line when most things that are over have no version before their end, so that their end has the date of their
+    begin."""
     over = ENDINGS.get(name)
     if over is None or not source.has(name, "status"):
         return

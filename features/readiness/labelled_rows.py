@@ -1,7 +1,7 @@
-"""The labelled rows that a source gives a model, and every rule that they must keep before anything is learnt from them.
+"""The labelled rows of a source for a model, and the rules that they must meet before training.
 
-`fit` learns from these rows and is refused by these rules; `python -m features check` asks the same rules and prints the same
-faults, so that it says "ready" exactly where `fit` begins to learn.
+`fit` trains on these rows and applies these rules. `python -m features check` applies the same rules and prints the
+same faults, so that it says "ready" exactly where `fit` would begin to train.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ from features.sources.source import Source
 FEWEST_DATES = 3
 FEWEST_LABELS = 20
 FEWEST_MOMENTS = 20
-"""Entities without dated outcomes are split by the order of creation when that many moments of it are told apart."""
+"""Rows without dated outcomes are split by the creation of their entity when it has at least so many different
+moments."""
 RENEWAL = "days_to_renewal"
 WEEK_DAYS = 7
 DATES_AT_ONCE = 13
 """Weekly panels held in memory together; of each, one row in about fifty is kept."""
 SOME_ENTITIES = 200
-"""Entities whose signals are computed first: where one of them differs, the others need not be."""
+"""Entities whose signals are computed first; when a signal varies among them, the rest need not be computed."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class LabelledRows:
     outcomes: Outcomes
     dates: tuple[dt.datetime, ...]
     counts: dict[str, int]
-    """Rows by what became of them: labelled, not known yet, and each reason for having no score."""
+    """Number of rows labelled, of rows not known yet, and of rows per reason for having no score."""
     inside: tuple[int, int]
     """Entities of the model's population at the observation dates, and of all who are eligible then."""
     recorded_from_us: int
@@ -81,7 +82,7 @@ class LabelledRows:
         return self.outcomes.snapshot is not None
 
     def gap(self, asked: Asked) -> int:
-        """What lies between two periods, in the unit of `time`."""
+        """The gap between two periods, in the unit of `time`."""
         return 0 if self.in_order else asked.horizon_days * DAY_US
 
 
@@ -169,7 +170,7 @@ def _near(name: str, known: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Trainable:
-    """What a model would learn from, once no rule stands in the way."""
+    """The rows that a model would be trained on, once every rule is met."""
 
     rows: LabelledRows
     fitted: np.ndarray
@@ -179,7 +180,7 @@ class Trainable:
 
 
 def trainable(source: Source, asked: Asked) -> Trainable:
-    """Asks every rule that `fit` asks before it learns, and computes as few signals as it can.
+    """Applies every rule that `fit` applies before it trains, and computes as few signals as possible.
 
     Raises as `labelled_rows` does, and `TrainingRefused` when the rows make no three periods or no signal tells anything.
     """
@@ -196,8 +197,8 @@ def trainable(source: Source, asked: Asked) -> Trainable:
 
 
 def _some_signal_tells(source: Source, asked: Asked, signals: Sequence[Signal], found: Trainable) -> bool:
-    """Few entities at the newest date, theme by theme, first: what differs among them differs among all, and takes a tenth of
-    the time. Everything is computed only where nothing does.
+    """Whether any signal varies. A few entities at the newest date come first, theme by theme, which takes a tenth of
+    the time: what varies among them varies overall. All rows are computed only when nothing does.
     """
     rows = found.rows
     ids, as_of = rows.entity_id[found.fitted], rows.as_of[found.fitted]
@@ -234,7 +235,7 @@ def no_signal_tells(subject: str) -> TrainingRefused:
 
 
 def subject(source: Source, asked: Asked) -> str:
-    """What a refusal is about."""
+    """The subject of an error message."""
     return f"source {source.name!r} for {asked.name}"
 
 
@@ -329,7 +330,7 @@ def observation_dates(source: Source, asked: Asked, outcomes: Outcomes, since: d
     dates = dates_of(horizon)
     if len(dates) >= FEWEST_DATES:
         return dates
-    known = from_us(outcomes.known_until_us)  # what the other tables go on to tell is no outcome
+    known = from_us(outcomes.known_until_us)  # the other tables may go on, but record no outcome
     days = max((known - begin).days, 0)
     steps = 2 * asked.grid_days
     # Three periods with a horizon between each two, and the last window over at the end of the data.
@@ -359,7 +360,7 @@ def _is_enough(dates: Sequence[dt.datetime], horizon_days: int) -> bool:
 
 
 def history(source: Source) -> tuple[dt.datetime, dt.datetime]:
-    """First event and last row: states (a contract, a company) may be older than anything that was being recorded."""
+    """First event and last row. States do not count: a contract or a company may be older than the recording."""
     first, last = source.span
     begun = [us.first_us for table, us in source.observed.tables.items() if TABLES[table].kind == "event"]
     return (from_us(min(begun)) if begun else first), last

@@ -10,7 +10,7 @@ Severity = Literal["blocks", "weakens", "info"]
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One thing that was checked and is worth telling; `rows` is None where no rows are counted."""
+    """One finding; `rows` is None where no rows are counted."""
 
     severity: Severity
     table: str
@@ -27,7 +27,7 @@ class Line:
 
     @property
     def said_rule(self) -> str:
-        """The rule after the name of whom it keeps from what: "churn-risk, to go live: rows with the outcome"."""
+        """The rule with the model that it concerns: "churn-risk, to go live: rows with the outcome"."""
         whose = f"{self.model}, to go live" if self.gate else self.model
         return f"{whose}: {self.rule}" if whose else self.rule
 

@@ -1,4 +1,4 @@
-"""Numbers below 0 where none can be: a credit is no recurring revenue."""
+"""Finds negative numbers in columns that cannot be negative: a credit is no recurring revenue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AMOUNTS = {
         "leave credit notes out: SELECT * FROM (THIS SELECT) WHERE amount >= 0, and set the bill that one cancels to void",
     ),
 }
-"""Why, and what to do; of other columns the plain rule is told."""
+"""Rule and next step per column; other columns get the general rule."""
 SIZES = {"accounts": ("employees", "annual_revenue"), "leads": ("employees", "annual_revenue"), "opportunities": ("amount",),
          "subscriptions": ("seats", "term_months"), "usage": ("quantity",), "tickets": ("first_response_minutes",)}  # fmt: skip
 """Per table the other columns that cannot be below 0."""

@@ -1,4 +1,5 @@
-"""Rows of accounts or leads that the source does not know: no signal sees them. Often the ids are the same in another writing."""
+"""Finds rows whose account or lead is not in the source: no signal sees them. Often the same id is written
+differently."""
 
 from __future__ import annotations
 
@@ -17,11 +18,12 @@ WRITINGS = (
     ("they differ in leading zeros", "ltrim({}, '0')"),
     ("they are written with an exponent", "CAST(CAST(CAST({} AS DOUBLE) AS BIGINT) AS VARCHAR)"),
 )
-"""Ways in which the same id is written twice, and the SQL that takes them away on both sides."""
+"""Ways in which one id is written differently, and the SQL that makes both sides alike."""
 
 
 def owner_lines(source: Source, name: str) -> Iterable[Line]:
-    """A line per entity whose rows the table names in vain; when another writing of the ids finds them, that is what to do."""
+    """One line per entity table that lacks ids of this table; when ids written alike are found, the line says how to
+    write them."""
     definition, rows = TABLES[name], source.rows(name)
     for holder in ENTITIES.values():
         key = TABLES[holder].key or ""

@@ -1,7 +1,7 @@
-"""The three periods of rows with time: who is learnt from, who calibrates, who judges, and whether there is enough for it.
+"""Splits dated rows into train, calibrate and test periods, and checks that there are enough rows for it.
 
-Train, calibrate and test follow each other, and a row of one period has its outcome window closed before the next begins.
-`features check` asks here whether a source has them, and training splits by the answer.
+The periods follow each other, and the outcome windows of one are over before the next begins. `features check` and
+training use the same split.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from features.kit.errors import Fault, TrainingRefused
 TEST_SHARE = 0.2
 CALIBRATE_SHARE = 0.15
 KEPT_SHARE = 0.5
-"""Share of the rows before a line that must be left when groups go to the later side; with less they are dealt by lot."""
+"""Share of the training rows that must be left when groups go to the later period; with less, groups are assigned at
+random."""
 DEALT = (0.5, 0.2, 0.3)
-"""How often a group goes to train, calibrate and test, by lot, among the periods that it has rows in."""
+"""Shares of groups assigned at random to train, calibrate and test, among the periods that a group has rows in."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Periods:
     before_test: np.ndarray
     """Rows whose window is over before the test period: what the final model is fitted on."""
     dealt: bool = False
-    """Whether groups with rows in several periods were dealt to one of them by lot."""
+    """Whether groups with rows in several periods were assigned at random to one of them."""
 
 
 def periods_of(
@@ -88,7 +89,8 @@ def _cut_in_time(time: np.ndarray, horizon: int, test_share: float, group: np.nd
 
 
 def _by_lot(free: Periods, group: np.ndarray) -> Periods:
-    """Each group in one of the periods that it has rows in; the same groups give the same lot."""
+    """Assigns each group at random to one of the periods that it has rows in; the same groups give the same
+    assignment."""
     train, calibrate, test = free.train, free.calibrate, free.test
     own = np.unique(group, return_inverse=True)[1].reshape(-1)
     size = int(own.max()) + 1

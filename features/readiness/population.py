@@ -1,4 +1,4 @@
-"""Who is in the populations of models that ask one outcome, now: how many each has, and whom two of them share."""
+"""Sizes of the populations of models that share an outcome, and the entities that two of them have in common."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def _is_eligible(panel: pa.Table) -> np.ndarray:
 
 
 def population_lines(source: Source, models: Iterable[Asked]) -> Iterable[Line]:
-    """How many each narrowed model is for, and the pairs of one outcome that are for the same: one of the two cannot go live."""
+    """The size of each narrowed population, and pairs of models of one outcome that overlap: only one of the two can go
+    live."""
     by_outcome: dict[str, list[Asked]] = {}
     for model in models:
         broken = tables_for(model.entity, model.themes, model.outcome).intersection(source.broken)
@@ -74,7 +75,7 @@ def population_lines(source: Source, models: Iterable[Asked]) -> Iterable[Line]:
 
 
 def is_readable(source: Source, model: Asked) -> bool:
-    """A population with faults has its own lines, as training tells them."""
+    """Whether the population reads only what the source offers; its faults have lines of their own."""
     try:
         require_readable(source, model)
     except BadInput:

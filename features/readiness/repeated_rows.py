@@ -1,4 +1,4 @@
-"""Rows that are there twice: an export that was loaded again, and versions of one moment that contradict each other."""
+"""Finds exact copies of rows (an export loaded twice), and versions of one moment that contradict each other."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from features.sources.schema import TABLES, Table
 from features.sources.source import Source
 
 MOST_COMPARED = 2_000_000
-"""Rows above which only some are compared: those whose hash falls into one of n parts, so that copies stay together."""
+"""Above so many rows only some are compared, chosen by their hash so that copies stay together."""
 FEWEST_ROWS_OF_A_DAY = 5
-"""Different rows of a day, each there twice or more, from which on the day was loaded twice."""
+"""A day was loaded twice when at least so many different rows of it are each there twice or more."""
 COPIES_SHARE = 0.01
-"""Share of copies above which they weaken: a counter that is written twice now and then is no second load."""
+"""Share of copies above which the finding weakens; a counter that is written twice now and then is no second load."""
 EXAMPLES = 3
 _MADE = ("from_us", "until_us", "created_us")
-"""What other versions make of a row of a state table."""
+"""Columns of a state table that are derived from other versions."""
 
 
 def repeated_lines(source: Source, name: str) -> Iterable[Line]:

@@ -1,8 +1,8 @@
 """Can this source be used, for which model, and what is missing? The report of `python -m features check`.
 
-Every line names table, column, rows, the rule, what was found, what is needed, how grave it is, and what to do. `blocks`
-stops reading or training, `weakens` costs quality or keeps a model from going live, `info` is worth knowing. Whether a model
-can be trained is no rule of this module: `features.readiness` is asked, as `fit` asks it, and its faults are printed.
+Every line has severity, table, column, number of rows, the rule, what was found, what is needed, and what to do.
+`blocks` stops reading or training, `weakens` costs quality or keeps a model from going live, `info` is worth knowing.
+Whether a model can be trained is decided by `labelled_rows`, which `fit` uses, too; this module prints its faults.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ FRESH_DAYS = 2
 
 
 def usability(source: Source, models: Iterable[Asked]) -> list[Line]:
-    """The whole report on behalf of these models, the gravest first; works on a source with faults (`open_source(..., keep_going=True)`)."""
+    """The whole report for these models, the worst first; works on a source with faults (`open_source(...,
+    keep_going=True)`)."""
     models = tuple(models)
     lines = [of_fault(fault) for fault in source.faults]
     period = (
@@ -64,7 +65,7 @@ def usability(source: Source, models: Iterable[Asked]) -> list[Line]:
 
 
 def of_fault(fault: Fault) -> Line:
-    """A fault of a source as a line: of a file by its fields, else by its sentence."""
+    """Makes a line of a fault of the source."""
     of = fault if isinstance(fault, SourceFault) else None
     return Line(
         severity="blocks",
@@ -79,7 +80,7 @@ def of_fault(fault: Fault) -> Line:
 
 
 def table_lines(source: Source, name: str) -> Iterable[Line]:
-    """What a table that could be read lacks: rows, known owners, words that are understood, filled columns."""
+    """Checks a table that could be read: rows, owners, vocabularies, copies, filled columns."""
     definition = TABLES[name]
     rows = source.rows(name)
     if not rows:
@@ -131,7 +132,8 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
 
 
 def period_lines(source: Source, telling: Collection[str]) -> Iterable[Line]:
-    """How far the data reach, which rows lie beyond, and which tables stopped before; `telling` are those that outcomes are read from."""
+    """The observed period, rows outside of it, and tables that stopped early; `telling` are those that outcomes are
+    read from."""
     try:
         period = source.observed
     except UserMistake as nothing:
@@ -173,7 +175,7 @@ def period_lines(source: Source, telling: Collection[str]) -> Iterable[Line]:
 
 
 def _within(found: Beyond, period: ObservedPeriod, clock: dt.datetime) -> str:
-    """The condition of the rows that are not beyond; a time that is null is none."""
+    """SQL condition for rows inside the period; a time that is null is inside."""
     if found.column == "known_time":
         limit = f"<= TIMESTAMPTZ '{clock:%Y-%m-%d %H:%M:%S}+00'"
     elif found.side == "after":
@@ -184,8 +186,8 @@ def _within(found: Beyond, period: ObservedPeriod, clock: dt.datetime) -> str:
 
 
 def _stopped(source: Source, telling: Collection[str]) -> Iterable[Line]:
-    """Tables whose newest row is long before the end. Where nothing new is entered (no new company, no new person) that is
-    no fault; where events stop, signals read silence; where outcomes are told, they are known no further."""
+    """Tables whose newest row is long before the end. Without new companies or people that is no fault. When events
+    stop, signals read silence. When outcomes are read from the table, they are known no further."""
     end = from_us(source.observed.last_us)
     for name, table in source.observed.tables.items():
         last = from_us(table.last_us)
@@ -249,7 +251,7 @@ def column_lines(source: Source, entity: Entity) -> Iterable[Line]:
 
 
 def _enough_to_go_live(asked: Asked, table: str, found: Trainable) -> Iterable[Line]:
-    """The gate "enough labels", which is known before anything is learnt."""
+    """The gate "enough labels", which can be checked before training."""
     y = found.rows.y
     for kind, wanted, least in (("with", 1, asked.gates.min_positives), ("without", 0, asked.gates.min_negatives)):
         fitted, judged = (int((y[mask] == wanted).sum()) for mask in (found.fitted, found.judged))
@@ -285,9 +287,9 @@ def _active(source: Source, asked: Asked) -> Line:
 
 
 def verdict(lines: Iterable[Line], asked: Asked) -> str:
-    """`ready`, or how many things stand in the way of a model: of its training, or else of going live."""
+    """`ready`, or how many findings keep a model from being trained, or else from going live."""
     needed = tables_for(asked.entity, asked.themes, asked.outcome)
-    # A table that cannot be read stops the models that read it; what has no table's name stops all.
+    # A table that cannot be read stops the models that read it; a fault without a table stops all.
     own = [
         line
         for line in lines

@@ -1,4 +1,4 @@
-"""Dates at which outcomes were not recorded: what is learnt from them would be that nobody leaves."""
+"""Finds dates at which outcomes were not recorded: a model trained on them would learn that nobody leaves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from features.kit.errors import Fault, TrainingRefused
 from features.outcomes.labels import Outcomes
 
 SILENT_EXPECTED = 15.0
-"""A date at which so many outcomes were expected and none came is one at which they were not recorded."""
+"""Outcomes were not recorded at a date when at least so many were expected there and none came."""
 
 
 def recorded_from(outcomes: Outcomes, as_of: np.ndarray, y: np.ndarray) -> int:

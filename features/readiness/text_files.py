@@ -1,4 +1,5 @@
-"""CSV and JSON files whose values a SELECT reads as less than they are: by their first rows, or as a type that it names itself."""
+"""Finds CSV and JSON values that a SELECT cuts: by types read from the first rows, or by a type that it names
+itself."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ def text_file_lines(source: Source, name: str) -> Iterable[Line]:
 
 
 def _cut(connection: duckdb.DuckDBPyConnection, text: str) -> Iterator[tuple[str, str, str, int, str]]:
-    """Column, its named type, one that holds it, values that are more than the named one, one of them."""
+    """Yields the column, its named type, a type that holds it, the number of values that are cut, and one of them."""
     tree = parsed(connection, text)
     for node in [] if tree.get("error") else nodes(tree):
         if node.get("type") != "TABLE_FUNCTION" or node["function"]["function_name"].lower() not in SAMPLED:

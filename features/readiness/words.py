@@ -1,4 +1,4 @@
-"""Words of a column that has a vocabulary: those that are understood by another spelling, and those that count for nothing."""
+"""Checks columns with a vocabulary: words read by another spelling, and words that are unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where they came from, how they started, and how long ago."""
+"""Signals of acquisition: channel, campaign, partner, trial, age of the record, and a lead's company."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _origin(entity: Entity, table: str, noun: str) -> list[Definition]:
 
 
 def _company_of_lead() -> list[Definition]:
-    """What the lead's company already is to us, when the lead is linked to one."""
+    """Whether the lead's company is a customer, and how many of its leads are open; missing without a company."""
     paying = State(
         "paying",
         "subscriptions",

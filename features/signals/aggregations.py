@@ -1,4 +1,4 @@
-"""What can be measured about an entity from one table, before it becomes a signal.
+"""Measures: what is counted per entity from one table. Signals are formulas over measures.
 
 A measure says *what counts* (an integer per row, a member, a condition); `features.panel.event_windows` and `features.panel.point_in_time` say how
 it is computed for many `as_of` at once. Row values are Narwhals expressions over the columns of `features.sources.source`, in the
@@ -141,7 +141,9 @@ class State(Measure):
 
 
 class Wanted:
-    """Hands out the column of a measure and remembers which were asked for."""
+    """Records which measures a formula needs, and gives it their columns.
+
+    Raises `ValueError` for a window that is not whole weeks, or deeper than 84 days."""
 
     def __init__(self) -> None:
         self.windows: dict[Measure, set[tuple[int, int]]] = {}

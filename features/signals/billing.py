@@ -1,4 +1,4 @@
-"""Whether they pay, and when."""
+"""Signals of billing: overdue and unpaid invoices, failed payments, days paid late."""
 
 from __future__ import annotations
 

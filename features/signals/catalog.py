@@ -1,4 +1,4 @@
-"""All signals, by entity. A theme is one module; adding it here is its registration."""
+"""All signals by entity. Each theme is one module, registered here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What they pay for, since when, until when, and how that has changed."""
+"""Signals of contracts and deals: revenue, seats, renewal, how they changed, and deals open or lost."""
 
 from __future__ import annotations
 

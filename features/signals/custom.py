@@ -1,4 +1,4 @@
-"""Columns of a source beyond the canonical ones, as signals, with their type inferred from the data."""
+"""Custom signals: a source's columns beyond the canonical ones, with their type inferred from the data."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from features.sources.schema import ENTITIES
 from features.sources.source import Source
 
 MOST_WORDS = 1_000
-"""A text column with more different values is no category that anybody could act on."""
+"""A text column with more different values is not offered as a category."""
 IDENTIFIER_SHARE = 0.5
-"""A text column with more different values than this share of its rows names things one by one."""
+"""A text column with more different values than this share of its rows is an identifier."""
 
 
 @dataclass(frozen=True)

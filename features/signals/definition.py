@@ -1,4 +1,4 @@
-"""A signal together with how it is computed, and the few formulas that signals share."""
+"""A signal with its formula, and the formulas that many signals share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What passes between them and us: visits, mails, meetings, and acts that say "I want to buy"."""
+"""Signals of engagement: visits, mails, calls, meetings, and steps towards buying (demo, pricing, form)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONTENT = ["content_download", "webinar", "event"]
 TALK = ["call", "meeting"]
 ALL = (7, 28, 84)
 FROM_US = ["email_sent"]
-"""Kinds that are ours even when a source does not say the direction."""
+"""Kinds that we send, also when a source gives no direction."""
 
 KEY: dict[Entity, str] = {"account": "account_id", "lead": "lead_id"}
 _NEVER = "never: without touches it is 0"
@@ -26,7 +26,8 @@ def _kind(kinds: list[str]) -> Value:
 
 
 def _inbound() -> nw.Expr:
-    """Everything that they did: not sent by us, by kind or by direction; an unknown direction counts as theirs."""
+    """1 for a contact from their side: of no kind that we send, and not outgoing; an unknown direction counts as
+    theirs."""
     ours = where(nw.col("kind").is_in(FROM_US)) + where(nw.col("direction") == "out")
     return where(ours == 0)
 

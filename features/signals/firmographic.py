@@ -1,4 +1,4 @@
-"""Who they are: the company, and the people we know in it."""
+"""Firmographic signals: industry, region, size, domain, and the people whom we know at the company."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def _committee() -> list[Definition]:
     def people(name: str, needs: tuple[str, ...], condition: nw.Expr) -> State:
         return State(name, "contacts", ("account_id", *needs), value=lambda: where(condition))
 
-    # A person whose leaving is unknown is taken to be there; so "gone" is counted and subtracted, never negated.
+    # A person is taken to be there unless known to have left: those who left are counted, the others never by negation.
     known = State("known", "contacts", ("account_id",))
     left = people("left", ("has_left",), nw.col("has_left"))
     deciders = people("deciders", ("is_decision_maker",), nw.col("is_decision_maker"))

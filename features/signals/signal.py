@@ -1,4 +1,4 @@
-"""What a signal is to everybody who reads one: its description, apart from how it is computed."""
+"""The description of a signal: name, unit, window, texts. How it is computed is in `definition.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When they needed help, and how it went."""
+"""Signals of support: tickets opened, open, escalated and reopened, time to the first answer, ratings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do in the product: how much, and who. How it moves is in `usage_over_time.py`."""
+"""Signals of product usage: levels, and shares of users and seats. Trends are in `usage_over_time.py`."""
 
 from __future__ import annotations
 

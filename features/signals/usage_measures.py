@@ -1,4 +1,4 @@
-"""What the signals of usage are made of: measures of the table `usage`, and the seats that are paid for."""
+"""Measures of the table `usage`, and paid seats; the signals of usage share them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How usage moves: trends of weeks and months, and its rhythm."""
+"""Signals of usage over time: trends over weeks and months, days since use, silence, regularity."""
 
 from __future__ import annotations
 
