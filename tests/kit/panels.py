@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pytest
 
-from tests.kit.company import at, random_company
+from features.panel.build import build_panel
+from features.signals.signal import Entity
+from tests.kit.company import Rows, at, make_source, random_company
 
 LEAP_DAY = at("2024-02-29")  # the end of a month, too
-ENGINES = [
-    "duckdb",
-    "pandas",
-    pytest.param(
-        "spark",
-        marks=[
-            pytest.mark.spark,
-            pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs a Java runtime (java on the PATH)"),
-            # its own notice, until 4.4
-            pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
-        ],
-    ),
-]
+Test = TypeVar("Test", bound=Callable[..., object])
+SPARK = (
+    pytest.mark.spark,
+    pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs a Java runtime (java on the PATH)"),
+    # its own notice, until 4.4
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
+)
+
+
+def on_spark(test: Test) -> Test:
+    """Marks a test that builds a panel on Spark."""
+    for mark in SPARK:
+        test = mark(test)
+    return test
+
+
+ENGINES = ["duckdb", "pandas", pytest.param("spark", marks=[*SPARK, pytest.mark.slow])]
+"""Spark in the long run only: a panel on it takes 10 to 40 seconds, and `test_engines` has one of each kind in every run."""
 
 
 def differences(left: pa.Table, right: pa.Table) -> list[str]:
@@ -71,3 +80,9 @@ def edge_cases() -> dict[str, list[dict[str, Any]]]:
         contract | {"event_time": LEAP_DAY, "mrr": 7e9},
     ]
     return tables
+
+
+def signals_at(folder: Path, tables: Rows, as_of: str, *names: str, entity: Entity = "account") -> dict[str, Any]:
+    """Signals of every entity of a small company at one moment: id -> name -> value."""
+    panel = build_panel(make_source(folder, tables), entity, [at(as_of)], only=names)
+    return {row["entity_id"]: {name: row[name] for name in names} for row in panel.to_pylist()}

@@ -88,7 +88,14 @@ class TestCommand:
         assert isinstance(done.exception, UserMistake)
         assert said in str(done.exception)
 
-    @pytest.mark.parametrize(("source", "model"), [("ravenstack", "churn-risk"), ("x_education", "lead-fit")])
+    @pytest.mark.parametrize(
+        ("source", "model"),
+        [
+            # `test_raw` audits it in every run.
+            pytest.param("ravenstack", "churn-risk", marks=pytest.mark.slow),
+            ("x_education", "lead-fit"),
+        ],
+    )
     def test_shipped_sources(self, source: str, model: str) -> None:
         if not os.environ.get("ACCOUNTSCORE_DATA"):
             pytest.skip("ACCOUNTSCORE_DATA is not set: the public datasets are needed")

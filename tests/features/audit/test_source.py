@@ -36,7 +36,7 @@ AS_OF = at("2024-05-16")
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Source:
     folder = tmp_path_factory.mktemp("sample")
-    simulate(folder, accounts=1000, leads=3000, usage_events=300_000)
+    simulate(folder, accounts=800, leads=2500, usage_events=100_000)
     return open_source("sample", folder)
 
 
@@ -102,9 +102,9 @@ class TestProofAsOfTime:
 
         monkeypatch.setattr(placement, "events", closed)
         monkeypatch.setattr(DuckDBEngine, "table", further)
-        caught = {f.columns[0] for f in leaking_signals(tied, CHURN, AS_OF)}
-        assert {"events_28d", "inbound_touches_28d"} <= caught
-        assert all(f.is_proof and f.severity == "high" for f in leaking_signals(tied, CHURN, AS_OF))
+        found = leaking_signals(tied, CHURN, AS_OF)
+        assert {"events_28d", "inbound_touches_28d"} <= {f.columns[0] for f in found}
+        assert all(f.is_proof and f.severity == "high" for f in found)
 
     def test_catches_an_end_that_is_read_early(self, tied: Source, monkeypatch: pytest.MonkeyPatch) -> None:
         """Sabotage: a contract is read as it turned out, not as it was known."""

@@ -10,10 +10,12 @@ import pytest
 
 from features.panel.build import build_panel
 from features.signals.catalog import definitions
+from features.signals.definition import Definition
+from features.signals.signal import Entity
 from features.sources.loader import open_source
 from features.sources.source import Source
 from tests.kit.company import make_source
-from tests.kit.panels import ENGINES, LEAP_DAY, edge_cases
+from tests.kit.panels import ENGINES, LEAP_DAY, edge_cases, on_spark, same
 
 AS_OFS = [LEAP_DAY, LEAP_DAY + dt.timedelta(weeks=9)]
 
@@ -43,6 +45,27 @@ def expected_of_bare(bare: Source) -> dict[str, dict[str, list[Any]]]:
     return everything(bare, "duckdb", AS_OFS[:1])
 
 
+def measured(definition: Definition) -> set[tuple[Any, ...]]:
+    """The kinds of measures that a signal needs: windows and weights by class, states by how they are put together."""
+    needs = definition.needs
+    return {
+        *((type(m), "window") for m in needs.windows),
+        *((type(m), weight) for m, weights in needs.weighted.items() for weight in weights),
+        *((m.how, m.via_account, ago > 0) for m, agos in needs.states.items() for ago in agos),
+    }
+
+
+def one_of_each_kind(entity: Entity) -> list[str]:
+    """Few signals that need every kind of measure that the entity's signals need."""
+    names: list[str] = []
+    held: set[tuple[Any, ...]] = set()
+    for definition in definitions(entity):
+        if not measured(definition) <= held:
+            names.append(definition.signal.name)
+            held |= measured(definition)
+    return names
+
+
 class TestEveryEngine:
     @pytest.mark.parametrize("engine", ENGINES[1:])
     def test_gives_the_same_bits(self, company: Source, expected: Any, engine: str) -> None:
@@ -55,6 +78,33 @@ class TestEveryEngine:
         assert everything(bare, engine, AS_OFS[:1]) == expected_of_bare
         assert set(expected_of_bare["account"]["events_28d"]) == {0.0}
         assert set(expected_of_bare["account"]["days_since_usage"]) == {None}
+
+    @on_spark
+    @pytest.mark.parametrize("entity", ["account", "lead"])
+    def test_spark_gives_the_same_bits_for_every_kind_of_measure(
+        self, company: Source, expected: Any, entity: Entity
+    ) -> None:
+        found = build_panel(company, entity, AS_OFS, "spark", only=one_of_each_kind(entity)).to_pydict()
+        assert len(found) > 4
+        assert [n for n, values in found.items() if expected[entity][n] != values] == []
+
+    @on_spark
+    def test_spark_takes_empty_tables(self, bare: Source, expected_of_bare: Any) -> None:
+        only = ["events_28d", "days_since_usage"]
+        found = build_panel(bare, "account", AS_OFS[:1], "spark", only=only).to_pydict()
+        assert found == {name: expected_of_bare["account"][name] for name in found}
+
+    @on_spark
+    def test_spark_leaves_out_what_was_not_known_by_a_leads_own_moment(self, company: Source) -> None:
+        """`test_visibility` holds DuckDB's panel to a source that was told no more."""
+        given = {"l0": [LEAP_DAY], "l1": [AS_OFS[1], LEAP_DAY - dt.timedelta(days=20)]}
+        only = ["inbound_touches_84d", "company_is_customer"]
+        found, wanted = (
+            build_panel(company, "lead", AS_OFS[1:], each, only=only, known_before=given)
+            for each in ("spark", "duckdb")
+        )
+        assert wanted.num_rows == 3
+        assert same(found, wanted)
 
     def test_covers_every_signal_of_the_catalog(self, expected: Any) -> None:
         for entity, columns in expected.items():

@@ -90,8 +90,8 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
 
 
 def some(entity: Any) -> list[str]:
-    """A fourth of the signals: a panel takes as long as it has columns."""
-    return [d.signal.name for d in definitions(entity)][:: 4 if entity == "account" else 2]
+    """Some of the signals: a panel takes as long as it has columns."""
+    return [d.signal.name for d in definitions(entity)][:: 6 if entity == "account" else 3]
 
 
 @pytest.fixture(scope="module")
