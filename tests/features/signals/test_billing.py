@@ -32,10 +32,15 @@ def found(tmp_path: Path) -> dict[str, Any]:
             bill("of the period before", "2023-12-01", "paid", 7.0, "2023-11-22"),
         ],
     }
-    names = """
-        overdue_amount overdue_invoices days_overdue open_invoice_amount failed_payments_28d
-        days_paid_late_84d days_paid_late_change_84d
-    """.split()
+    names = [
+        "overdue_amount",
+        "overdue_invoices",
+        "days_overdue",
+        "open_invoice_amount",
+        "failed_payments_28d",
+        "days_paid_late_84d",
+        "days_paid_late_change_84d",
+    ]
     return signals_at(tmp_path, tables, AS_OF, *names)
 
 

@@ -41,11 +41,24 @@ TABLES = {
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    names = """
-        mrr paid_seats tenure_days days_to_renewal renews_automatically mrr_change_84d seats_change_84d
-        expansions_84d contractions_84d contract_changes_84d days_since_contract_change ended_contracts
-        has_left_before open_deals open_deal_amount lost_deals_364d
-    """.split()
+    names = [
+        "mrr",
+        "paid_seats",
+        "tenure_days",
+        "days_to_renewal",
+        "renews_automatically",
+        "mrr_change_84d",
+        "seats_change_84d",
+        "expansions_84d",
+        "contractions_84d",
+        "contract_changes_84d",
+        "days_since_contract_change",
+        "ended_contracts",
+        "has_left_before",
+        "open_deals",
+        "open_deal_amount",
+        "lost_deals_364d",
+    ]
     return signals_at(tmp_path_factory.mktemp("company"), TABLES, AS_OF, *names)
 
 

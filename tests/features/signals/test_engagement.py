@@ -35,11 +35,19 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             touch("webinar", "2024-04-10"),
         ],
     }
-    names = """
-        inbound_touches_28d outbound_touches_28d talks_28d high_intent_acts_28d intent_decayed
-        inbound_change_28d inbound_per_outbound_84d days_since_inbound days_since_high_intent
-        inbound_kinds_84d people_engaged_28d
-    """.split()
+    names = [
+        "inbound_touches_28d",
+        "outbound_touches_28d",
+        "talks_28d",
+        "high_intent_acts_28d",
+        "intent_decayed",
+        "inbound_change_28d",
+        "inbound_per_outbound_84d",
+        "days_since_inbound",
+        "days_since_high_intent",
+        "inbound_kinds_84d",
+        "people_engaged_28d",
+    ]
     return signals_at(tmp_path_factory.mktemp("company"), tables, AS_OF, *names)
 
 

@@ -32,11 +32,19 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             ticket("a moment before it", "2024-05-01T23:59:59.999999", "closed"),
         ],
     }
-    names = """
-        tickets_opened_28d tickets_open tickets_escalated_28d tickets_urgent_84d tickets_reopened_84d
-        low_ratings_84d first_response_hours_84d satisfaction_84d tickets_change_28d days_since_ticket
-        oldest_open_ticket_days
-    """.split()
+    names = [
+        "tickets_opened_28d",
+        "tickets_open",
+        "tickets_escalated_28d",
+        "tickets_urgent_84d",
+        "tickets_reopened_84d",
+        "low_ratings_84d",
+        "first_response_hours_84d",
+        "satisfaction_84d",
+        "tickets_change_28d",
+        "days_since_ticket",
+        "oldest_open_ticket_days",
+    ]
     return signals_at(tmp_path_factory.mktemp("company"), tables, AS_OF, *names)
 
 

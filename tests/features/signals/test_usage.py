@@ -32,10 +32,20 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             use("u9", "2024-04-21"),
         ],
     }
-    names = """
-        active_users_28d events_28d quantity_28d active_days_28d admin_acts_28d new_users_28d
-        events_per_user_28d stickiness_28d seat_use_28d top_user_share_28d error_rate_28d lost_key_user
-    """.split()
+    names = [
+        "active_users_28d",
+        "events_28d",
+        "quantity_28d",
+        "active_days_28d",
+        "admin_acts_28d",
+        "new_users_28d",
+        "events_per_user_28d",
+        "stickiness_28d",
+        "seat_use_28d",
+        "top_user_share_28d",
+        "error_rate_28d",
+        "lost_key_user",
+    ]
     return signals_at(tmp_path_factory.mktemp("company"), tables, AS_OF, *names)
 
 
