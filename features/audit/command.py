@@ -58,9 +58,13 @@ def audit_command(
         value = str(outcome_of(without_open(frame[label]), outcome)[0])
         inputs = set(map(str, frame.columns)) - {label, time}
         subject = {
-            "table": str(table), "label": label, "outcome": value, "rows": int(frame[label].notna().sum()),
-            "read": file.read, "columns_read": dict(file.columns),
-        }  # fmt: skip
+            "table": str(table),
+            "label": label,
+            "outcome": value,
+            "rows": int(frame[label].notna().sum()),
+            "read": file.read,
+            "columns_read": dict(file.columns),
+        }
         if not as_json:
             typer.echo(f"{table.name}: {file.read}", err=True)
             for name, remark in file.columns.items():
@@ -85,9 +89,12 @@ def audit_command(
         findings = audited.findings
         inputs = {signal.name for signal in signals_of(opened, asked.entity)}
         subject = {
-            "source": opened.name, "model": model, "rows": audited.rows, "positives": audited.positives,
+            "source": opened.name,
+            "model": model,
+            "rows": audited.rows,
+            "positives": audited.positives,
             "as_of": [d.date().isoformat() for d in audited.dates],
-        }  # fmt: skip
+        }
         said = f"source {opened.name} for {model}: {audited.rows:,} entities, {audited.positives:,} with the outcome"
         if not audited.rows:
             said += " (too few to look at the signals beside it)"

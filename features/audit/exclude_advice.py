@@ -7,10 +7,25 @@ from dataclasses import replace
 
 from features.audit.finding import Finding
 
-LEFT_OUT = frozenset({
-    "constant", "copy_of_outcome", "date", "filled_for_one_outcome", "filled_with_end", "groups_rows", "identifier", "is_a_length",
-    "may_be_filled_later", "named_as_later", "named_like_outcome", "presence_gives_outcome", "restates_end", "says_closed", "set_later",
-})  # fmt: skip
+LEFT_OUT = frozenset(
+    {
+        "constant",
+        "copy_of_outcome",
+        "date",
+        "filled_for_one_outcome",
+        "filled_with_end",
+        "groups_rows",
+        "identifier",
+        "is_a_length",
+        "may_be_filled_later",
+        "named_as_later",
+        "named_like_outcome",
+        "presence_gives_outcome",
+        "restates_end",
+        "says_closed",
+        "set_later",
+    }
+)
 """Codes of findings whose advice is to leave their columns out."""
 
 

@@ -106,19 +106,24 @@ def named_and_telling(table: AuditedTable, columns: Mapping[str, Facts]) -> list
         if severity is None:
             continue
         what = {
-            "end": "speaks of the end", "after": "speaks of what comes late", "step": "is the length or share of a step",
-            "state": "speaks of a last state or a total", "length": "is a length of time",
-        }[reading.kind]  # fmt: skip
+            "end": "speaks of the end",
+            "after": "speaks of what comes late",
+            "step": "is the length or share of a step",
+            "state": "speaks of a last state or a total",
+            "length": "is a length of time",
+        }[reading.kind]
         of_label = " and of the outcome" if asked & set(reading.words) else ""
         numbers = {"auc": facts.auc, "filled_ratio": facts.filled_ratio}
         found.append(
             Finding(
-                "named_as_later", severity, (facts.name,),
+                "named_as_later",
+                severity,
+                (facts.name,),
                 f"its name {what}{of_label} ({reading.shown!r}), and {told(facts)}",
                 "leave it out unless you can show that it is filled in before the outcome",
                 numbers,
             )
-        )  # fmt: skip
+        )
     return found
 
 

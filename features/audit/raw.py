@@ -36,8 +36,12 @@ SAMPLED_ROWS = 20_000
 KEY_SHARE = 0.95
 """A column of which so many values are ids of the entity says to whom a row belongs."""
 WITH_OUTCOME: tuple[Rule, ...] = (
-    leaks.strong_columns, leaks.presence, leaks.deciding_values, leaks.arrive_together, leaks.twin_vocabularies,
-)  # fmt: skip
+    leaks.strong_columns,
+    leaks.presence,
+    leaks.deciding_values,
+    leaks.arrive_together,
+    leaks.twin_vocabularies,
+)
 NESTED = r"\[|^(STRUCT|MAP|UNION|VARIANT)"
 """Types of columns that hold more than one value: no rule compares them."""
 OUR_TIMES = ("event_time", "known_time")

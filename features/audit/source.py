@@ -55,9 +55,15 @@ ENDINGS = {
 }
 """Statuses in which a thing of a canonical table is over."""
 RULES: Sequence[Rule] = (
-    leaks.strong_columns, leaks.presence, leaks.deciding_values, moments.order_in_time, moments.drift, moments.input_drift,
-    shape.constants, shape.copies,
-)  # fmt: skip
+    leaks.strong_columns,
+    leaks.presence,
+    leaks.deciding_values,
+    moments.order_in_time,
+    moments.drift,
+    moments.input_drift,
+    shape.constants,
+    shape.copies,
+)
 TELLING = ("opportunities", "subscriptions")
 """Tables that outcomes are read from."""
 _NUMBER = itertools.count(1)
@@ -198,9 +204,12 @@ def grave_findings(
 
 
 def leaking_signals(
-    source: Source, asked: Asked, as_of: dt.datetime, only: Collection[str] | None = None,
+    source: Source,
+    asked: Asked,
+    as_of: dt.datetime,
+    only: Collection[str] | None = None,
     panel: pa.Table | None = None,
-) -> list[Finding]:  # fmt: skip
+) -> list[Finding]:
     """Signals (all by default) that are not the same when nothing later is there.
 
     Where a `panel` of the source has enough rows at `as_of`, its entities and its signals are those that are proved.

@@ -228,8 +228,21 @@ def _written(value: object) -> str:
 
 
 RULES: Sequence[Rule] = (
-    leaks.strong_columns, leaks.presence, leaks.deciding_values, leaks.arrive_together, leaks.twin_vocabularies,
-    leaks.named_like_outcome, moments.dates, lifecycle.completed_later,
-    lifecycle.measured_lengths, moments.lengths, moments.order_in_time, moments.drift,
-    moments.input_drift, shape.identifiers, shape.constants, shape.placeholders, shape.copies,
-)  # fmt: skip
+    leaks.strong_columns,
+    leaks.presence,
+    leaks.deciding_values,
+    leaks.arrive_together,
+    leaks.twin_vocabularies,
+    leaks.named_like_outcome,
+    moments.dates,
+    lifecycle.completed_later,
+    lifecycle.measured_lengths,
+    moments.lengths,
+    moments.order_in_time,
+    moments.drift,
+    moments.input_drift,
+    shape.identifiers,
+    shape.constants,
+    shape.placeholders,
+    shape.copies,
+)

@@ -215,9 +215,17 @@ def crossed_auc(x: np.ndarray, y: np.ndarray, fold: np.ndarray, leaves: int) -> 
     import lightgbm as lgb
 
     settings = {
-        "objective": "binary", "learning_rate": 0.15, "num_leaves": leaves, "min_data_in_leaf": 20, "verbosity": -1,
-        "num_threads": 1, "seed": 0, "deterministic": True, "force_row_wise": True, "max_bin": 63,
-    }  # fmt: skip
+        "objective": "binary",
+        "learning_rate": 0.15,
+        "num_leaves": leaves,
+        "min_data_in_leaf": 20,
+        "verbosity": -1,
+        "num_threads": 1,
+        "seed": 0,
+        "deterministic": True,
+        "force_row_wise": True,
+        "max_bin": 63,
+    }
     score = np.empty(len(y))
     for i in range(FOLDS):
         held = fold == i

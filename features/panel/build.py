@@ -103,19 +103,19 @@ def build_panel(
     column per signal: float64, or text for a category; null is missing. Rows sorted by (as_of, entity_id). The schema's
     metadata has the descriptions of the signals under `signals`.
 
-    `outcomes` are the questions that eligibility is told for, all of this entity; the entity's usual one where none is given.
-    `eligibility` and `value` are those of the first; each further one adds a column after `eligibility`, which
-    `features.panel.outcome_columns.eligibility_of(panel, outcome)` finds:
+    `outcomes` are those whose eligibility is reported, all of this entity; by default the entity's usual one.
+    `eligibility` and `value` belong to the first. Each further outcome adds one column after `eligibility`; read it
+    with `features.panel.outcome_columns.eligibility_of(panel, outcome)`:
 
         panel = build_panel(source, "account", [as_of], outcomes=[m.outcome for m in models])
         eligible = pc.equal(eligibility_of(panel, models[1].outcome), ELIGIBLE)
 
-    `ids` keeps these entities only, `only` these signals. `carried` is a folder in which a run for one `as_of` keeps what
-    the next night needs of the history (`features.panel.incremental`); with it the next run reads the last window alone.
+    `ids` limits the entities, `only` the signals. `carried` is a folder for the state between nightly runs of one
+    `as_of` each (`features.panel.incremental`): the next run reads only the last window and new rows.
 
-    `known_before` leaves out what became known at that moment or later: one moment for all (`carried` is then read and left
-    as it is), or, by id of the entities that are wanted, moments of their own: there is a row for each then, and a column
-    `known_before` (timestamp[us, UTC]) after as_of. Raises `UserMistake` without `as_ofs` or for unknown signals.
+    `known_before` excludes rows that became known at or after a moment. One moment applies to all entities; `carried`
+    is then read and not updated. A mapping gives each wanted entity its own moments: the panel has one row per entity
+    and moment, and a column `known_before` (timestamp[us, UTC]) after as_of. Raises `UserMistake` without `as_ofs` or for unknown signals.
     """
     if not as_ofs:
         raise UserMistake("no as_of given: a panel needs at least one date")
@@ -165,7 +165,7 @@ def _known(entity: Entity, before: dt.datetime | Mapping[str, Sequence[dt.dateti
 
 
 def _by_moment(table: pa.Table) -> pa.Table:
-    """Ids as they are, and beside `as_of` the moment that they went by."""
+    """Splits `id@moment` into the id and a column `known_before` after `as_of`."""
     parts = pc.split_pattern(table["entity_id"], "@", max_splits=1, reverse=True)
     moments = pc.cast(pc.cast(pc.list_element(parts, 1), pa.int64()), pa.timestamp("us", "UTC"))
     table = table.set_column(0, "entity_id", pc.list_element(parts, 0))
@@ -183,9 +183,9 @@ def panel_parts(
     ids: Sequence[str] | None = None,
     outcomes: Sequence[Outcome] = (),
 ) -> Iterator[pa.Table]:
-    """The same panel of one `as_of` in parts of `rows` entities, the last one smaller: for more than memory holds.
+    """The panel of one `as_of` in parts of `rows` entities, the last one smaller, for panels larger than memory.
 
-    DuckDB sorts out of core and hands out a part at a time; the other engines have the whole panel first.
+    DuckDB sorts out of core and yields one part at a time; the other engines build the whole panel first.
     """
     asked, (chosen, _) = asked_outcomes(entity, outcomes), offered(source, entity)
     running, known = make_engine(engine, source), _known(entity, known_before)
@@ -265,7 +265,7 @@ def _panel(
         ]
         of = (key, ids) if ids is not None else None
         if direct or name == own:
-            # An entity is there from its first row on: of its own table a sum over no row is not 0.
+            # An entity exists from its first row on: over its own table a sum of no rows is null, not 0.
             rows = _versions(engine, name, columns, key, of, known, lattice, direct)
             found = state_frames(engine, rows, direct, lattice.as_ofs, apart=name == own)
             if name == own:
@@ -307,16 +307,22 @@ def _panel(
 
 
 def _versions(
-    engine: Engine, name: str, columns: Sequence[str], owner: str, ids: tuple[str, Sequence[str]] | None,
-    known: KnownBefore | None, lattice: Lattice, asked: Sequence[tuple[State, int]],
-) -> Frame:  # fmt: skip
-    """The version rows that some of the moments see."""
+    engine: Engine,
+    name: str,
+    columns: Sequence[str],
+    owner: str,
+    ids: tuple[str, Sequence[str]] | None,
+    known: KnownBefore | None,
+    lattice: Lattice,
+    asked: Sequence[tuple[State, int]],
+) -> Frame:
+    """The versions that are in force at one of the moments."""
     moments = [moment for _, moment, _ in moments_of(lattice.as_ofs, (ago for _, ago in asked))]
     return engine.table(name, columns, ids, None, known, partial(placement.versions, owner=owner, moments=moments))
 
 
 def _carried(folder: Path, source: Source, as_of_us: int, known: KnownBefore | None) -> Carried:
-    """The state that may be built upon: it holds nothing that was not known by then."""
+    """The carried state that this run may use: it holds no row that became known later."""
     if known is None:
         return Carried.open(folder, source, as_of_us)
     assert isinstance(known.moments, int)
@@ -324,18 +330,20 @@ def _carried(folder: Path, source: Source, as_of_us: int, known: KnownBefore | N
 
 
 def _bounds(wanted: Wanted, table: str, lattice: Lattice, state: Carried | None) -> Bounds | None:
-    """What of the events is read: the last window alone, when nothing reaches further or that is carried."""
+    """Time bounds of the events to read: the last window only, unless a measure needs all history and no state is
+    carried."""
     if TABLES[table].kind != "event":
         return None
     window, until = lattice.as_ofs[0] - DEPTH_WEEKS * WEEK_US, lattice.as_ofs[-1]
     if state is not None and state.at_us is not None:
-        # Known before the state and seen since: it may have happened before the window when the state is old.
+        # When the state is old, a row known before it and seen since may have happened before the window.
         return Bounds(min(window, state.at_us), state.at_us, until)
     return Bounds(None if any(wanted.of(kind, table) for kind in LIFETIME) else window, None, until)
 
 
 def _columns(source: Source, table: str, custom: bool) -> list[str]:
-    """The canonical columns as signals see them; with `custom` those beyond them, which only the entity's own table is asked for."""
+    """The columns of a table under the names that signals use; `custom` adds those beyond the canonical ones (the
+    entity's own table only)."""
     definition = TABLES[table]
     columns = [
         c.name.removesuffix("_time") + "_us" if c.name.endswith("_time") else c.name
@@ -348,7 +356,7 @@ def _columns(source: Source, table: str, custom: bool) -> list[str]:
 
 
 def _fill(wide: Frame, wanted: Wanted, own: str) -> Frame:
-    """No row to count is a count of 0."""
+    """Counts over no rows become 0."""
     filled: dict[str, nw.Expr] = {}
 
     def full(name: str) -> nw.Expr:

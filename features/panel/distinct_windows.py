@@ -1,8 +1,8 @@
-"""Windows over the members of an entity: its users, the features they use, the people we meet.
+"""Distinct counts over windows: users, features used, people in contact.
 
-Different members do not add up over weeks. So each (entity, member) gets one integer for 52 weeks, a bit for every week in
-which it was active (`Engine.roll_up`): a panel of 24 dates reads the events once, and a window is a division and a
-remainder. Late rows set no bit; the few members that only a late row shows are counted one by one (`_late`).
+Distinct counts cannot be summed over weeks. So each (entity, member) gets one integer per 52 weeks with a bit for every
+active week (`Engine.roll_up`): a panel of 24 dates reads the events once, and a window is a division and a remainder.
+Late rows set no bit; the few members that only a late row shows are counted one by one (`_late`).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _measures(table: str, wanted: Wanted) -> list[Distinct]:
 
 
 def has_members(table: str, wanted: Wanted) -> bool:
-    """Whether something is measured of the members of a table."""
+    """Whether any measure of the table counts members."""
     return bool(_measures(table, wanted))
 
 
@@ -107,7 +107,8 @@ def member_frames(
 
 
 def _week_in(start: int) -> nw.Expr:
-    """Place of the week in the word that begins with week `start`, null outside of it and for late rows."""
+    """Bit position of the week in the word that begins with week `start`; null outside of the word and for late
+    rows."""
     place = nw.col("week") - start
     return chosen((nw.col("seen") == nw.col("week")) & (place >= 0) & (place < WORD_BITS), place)
 
@@ -150,10 +151,15 @@ def _patterns(measures: list[Distinct], wanted: Wanted) -> dict[str, Integers]:
 
 
 def _punctual(
-    engine: Engine, masks: Frame, measures: list[Distinct], wanted: Wanted, epochs: Frame, words: dict[int, int],
+    engine: Engine,
+    masks: Frame,
+    measures: list[Distinct],
+    wanted: Wanted,
+    epochs: Frame,
+    words: dict[int, int],
     patterns: Frame,
-) -> Frame:  # fmt: skip
-    """Per member and as_of what its punctual rows add to each count."""
+) -> Frame:
+    """What the on-time rows of each member add to each count, per as_of."""
     spread = _with_bits(engine.joined(masks, epochs), words).filter(nw.col("bits") > 0)
     spread = engine.joined(spread.select(*KEYS, "bits"), patterns, "bits")
     plan = {window_column(m, w): nw.col(_pattern(m, w)) for m in measures for w in sorted(wanted.windows[m])}
@@ -161,10 +167,16 @@ def _punctual(
 
 
 def _late(
-    engine: Engine, masks: Frame, late: Frame, measures: list[Distinct], wanted: Wanted, reach: Frame,
-    words: dict[int, int], patterns: Frame,
-) -> Frame:  # fmt: skip
-    """The same of late rows: the members, and the weeks of members, that no punctual row shows."""
+    engine: Engine,
+    masks: Frame,
+    late: Frame,
+    measures: list[Distinct],
+    wanted: Wanted,
+    reach: Frame,
+    words: dict[int, int],
+    patterns: Frame,
+) -> Frame:
+    """The same for late rows: members, and weeks of members, that no on-time row shows."""
     cells = engine.keep(engine.roll_up(late, (*_MEMBER, "week"), {"seen": "min"}))
     seen = seen_by(engine, cells, reach, "week")
     seen = _with_bits(engine.joined(seen, masks, *_MEMBER), words)

@@ -1,6 +1,6 @@
-"""The three engines, seen from a signal: where a table comes from, and how an intermediate result is kept.
+"""DuckDB, pandas and Spark behind one interface: read tables, materialize intermediate results, return the panel.
 
-The work itself is Narwhals and the same for all; an engine only hands out frames at the edge and takes the panel back.
+The computation itself is Narwhals and the same on all three.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from features.sources.time_bounds import Bounds
 How = Literal["sum", "min", "max", "bits"]
 Integers = Sequence[int] | np.ndarray
 Placed = Callable[[str], str]
-"""SQL of rows, made of the SQL of a table's rows (in brackets)."""
+"""Takes the SQL of a table's rows (in brackets), gives the SQL of the rows to read."""
 WORD_BITS = 52
 """Bits that one integer holds: Spark divides integers as doubles, exact up to 2^53."""
 ENGINES = ("duckdb", "pandas", "spark")
@@ -37,42 +37,47 @@ ENGINES = ("duckdb", "pandas", "spark")
 
 class Engine(Protocol):
     def table(
-        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None,
-        known: KnownBefore | None = None, placed: Placed | None = None,
-    ) -> nw.LazyFrame[Any]:  # fmt: skip
-        """Columns of a table of the source; `ids` keeps the rows whose named column is one of the values, `bounds` the
-        events of a time, `known` what was known before a moment, and `placed` is made of them first (`features.panel.placement`)."""
+        self,
+        name: str,
+        columns: Sequence[str],
+        ids: tuple[str, Sequence[str]] | None,
+        bounds: Bounds | None = None,
+        known: KnownBefore | None = None,
+        placed: Placed | None = None,
+    ) -> nw.LazyFrame[Any]:
+        """Columns of one source table. `ids` keeps rows whose column has one of the values, `bounds` limits events in
+        time, `known` keeps what was known before a moment, and `placed` derives columns in SQL first
+        (`features.panel.placement`)."""
         ...
 
     def parquet(self, path: Path) -> nw.LazyFrame[Any]:
-        """A small Parquet file of ours."""
+        """Reads a small Parquet file that an earlier run wrote."""
         ...
 
     def small(self, columns: Mapping[str, Integers]) -> nw.LazyFrame[Any]:
-        """A small frame of int64 columns; that of the same columns again is not made again."""
+        """A small frame of int64 columns; the same content is built once."""
         ...
 
     def keep(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-        """Compute a result that is used more than once."""
+        """Materializes a result that is used more than once."""
         ...
 
     def roll_up(self, frame: nw.LazyFrame[Any], keys: Sequence[str], how: Mapping[str, How]) -> nw.LazyFrame[Any]:
-        """Columns put together per key (keys are never null), sums as int64.
+        """Aggregates columns per key; keys are never null, sums are int64.
 
-        `sum` of nothing but null is 0. `bits` is for a column of small numbers, from 0 to below `WORD_BITS` or null: the integer in which the bits of those numbers that occur
-        are set, 0 when there are none.
+        `sum` of nulls only is 0. `bits` takes a column of numbers from 0 to below `WORD_BITS`, or null, and gives the
+        integer with the bits of the numbers that occur; 0 when none does.
         """
         ...
 
     def joined(self, left: nw.LazyFrame[Any], right: nw.LazyFrame[Any], *on: str) -> nw.LazyFrame[Any]:
-        """Inner join of two frames that are made of tables and kept frames; without `on` each row with each. No other column is
-        in both."""
+        """Inner join of two frames, a cross join without `on`. They share no other column."""
         ...
 
     def beside(
         self, spine: nw.LazyFrame[Any], frames: Sequence[nw.LazyFrame[Any]], keys: Sequence[str]
     ) -> nw.LazyFrame[Any]:
-        """Left joins of kept frames to a kept spine, all on the same keys; no other column is in two of them."""
+        """Left joins of materialized frames to a materialized spine, on the same keys. They share no other column."""
         ...
 
     def arrow(self, frame: nw.LazyFrame[Any]) -> pa.Table: ...
@@ -82,7 +87,7 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Drop what was kept."""
+        """Drops what was materialized."""
         ...
 
 
@@ -98,9 +103,14 @@ def make_engine(name: str, source: Source) -> Engine:
 
 
 def _select(
-    source: Source, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None,
-    known: KnownBefore | None = None, placed: Placed | None = None,
-) -> Any:  # fmt: skip
+    source: Source,
+    name: str,
+    columns: Sequence[str],
+    ids: tuple[str, Sequence[str]] | None,
+    bounds: Bounds | None,
+    known: KnownBefore | None = None,
+    placed: Placed | None = None,
+) -> Any:
     picked = ", ".join(map(quote, columns))
     rows = quote(name) if bounds is None else f"({source.recent(name, bounds)})"
     if known is not None:
@@ -118,7 +128,7 @@ def _select(
 def _roll_up(
     engine: Engine, frame: nw.LazyFrame[Any], keys: Sequence[str], how: Mapping[str, How]
 ) -> nw.LazyFrame[Any]:
-    """For engines without an OR of bits that Narwhals knows: different numbers first, then the sum of their powers of two."""
+    """For engines where Narwhals has no bitwise OR: distinct numbers first, then the sum of their powers of two."""
     plain = {name: way for name, way in how.items() if way != "bits"}
     aggregates = [getattr(nw.col(name), way)() for name, way in plain.items()]
     found = frame.group_by(*keys).agg(*aggregates) if plain else frame.select(*keys).unique()
@@ -160,11 +170,16 @@ class DuckDBEngine:
         self._small: dict[bytes, nw.LazyFrame[Any]] = {}
 
     def table(
-        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None,
-        known: KnownBefore | None = None, placed: Placed | None = None,
-    ) -> nw.LazyFrame[Any]:  # fmt: skip
+        self,
+        name: str,
+        columns: Sequence[str],
+        ids: tuple[str, Sequence[str]] | None,
+        bounds: Bounds | None = None,
+        known: KnownBefore | None = None,
+        placed: Placed | None = None,
+    ) -> nw.LazyFrame[Any]:
         found = nw.from_native(_select(self._source, name, columns, ids, bounds, known, placed))
-        # The names of the ids and of the moments that are wanted are taken anew by the next call.
+        # The next call registers other ids and moments under the same names, so the result is materialized now.
         return found if ids is None and not (known is not None and known.is_of_each) else self.keep(found)
 
     def parquet(self, path: Path) -> nw.LazyFrame[Any]:
@@ -235,9 +250,14 @@ class PandasEngine:
         self._source = source
 
     def table(
-        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None,
-        known: KnownBefore | None = None, placed: Placed | None = None,
-    ) -> nw.LazyFrame[Any]:  # fmt: skip
+        self,
+        name: str,
+        columns: Sequence[str],
+        ids: tuple[str, Sequence[str]] | None,
+        bounds: Bounds | None = None,
+        known: KnownBefore | None = None,
+        placed: Placed | None = None,
+    ) -> nw.LazyFrame[Any]:
         return self._frame(_select(self._source, name, columns, ids, bounds, known, placed).to_arrow_table())
 
     def parquet(self, path: Path) -> nw.LazyFrame[Any]:
@@ -300,7 +320,7 @@ def spark_session() -> Any:
         .getOrCreate()
     )
     session.sparkContext.setLogLevel("ERROR")
-    # Spark's own 200 are for more than a company has; who sets up a cluster knows better than we do.
+    # Spark's default of 200 partitions is too many for one company; a cluster's own setting is kept.
     if not session.sparkContext.getConf().contains("spark.sql.shuffle.partitions"):
         session.conf.set("spark.sql.shuffle.partitions", "8")
     return session
@@ -318,9 +338,14 @@ class SparkEngine:
         self._small: dict[bytes, nw.LazyFrame[Any]] = {}
 
     def table(
-        self, name: str, columns: Sequence[str], ids: tuple[str, Sequence[str]] | None, bounds: Bounds | None = None,
-        known: KnownBefore | None = None, placed: Placed | None = None,
-    ) -> nw.LazyFrame[Any]:  # fmt: skip
+        self,
+        name: str,
+        columns: Sequence[str],
+        ids: tuple[str, Sequence[str]] | None,
+        bounds: Bounds | None = None,
+        known: KnownBefore | None = None,
+        placed: Placed | None = None,
+    ) -> nw.LazyFrame[Any]:
         path = Path(self._folder.name) / f"{name}_{len(self._written)}.parquet"
         self._written[str(path)] = path
         _select(self._source, name, columns, ids, bounds, known, placed).write_parquet(str(path))

@@ -1,4 +1,4 @@
-"""Windows over events, for many `as_of` in one pass: what is measured of the entity itself.
+"""Counts, sums and active days over windows of events, for many `as_of` in one pass.
 
 Events are rolled up once to cells of (entity, week, week in which they became visible), and each cell is handed to the at
 most twelve weeks of `as_of` that can see it (`features.panel.week_grid`). Dates off the lattice get a lattice of their own

@@ -1,10 +1,11 @@
-"""What a nightly run keeps of the history, so that the next one reads only the last window and what is new.
+"""State that a nightly run leaves for the next one, so that it reads only the last window and new rows.
 
-Windows reach back 84 days. What reaches further, the first and the last event of an entity and the moment a member was
-first seen, is carried from night to night: minima and maxima, to which reading a row twice does no harm. A carried state
-belongs to one source and one moment; it is used when the rows that it stands for are still the same, by what they add up to
-(`features.sources.fingerprint`): an old row that was edited, taken out or slipped in is noticed, said in the log, and the state made anew
-from the whole history. Files that nobody wrote to since are not read for that.
+Windows reach back 84 days. Older facts are carried from night to night: the first and the last event of an entity, and
+when a member was first seen. They are minima and maxima, so reading a row twice does no harm.
+
+A state belongs to one source and one moment. It is used only while the checksums of its rows still match
+(`features.sources.fingerprint`). When an old row was edited, removed or inserted, the log says so and the state is
+rebuilt from the whole history. Files that nobody wrote to since are not read for this check.
 """
 
 from __future__ import annotations
@@ -47,15 +48,18 @@ class Carried:
         if held["source"] != _about(source) or held["at_us"] > as_of_us:
             log.log(
                 logging.DEBUG if quiet else logging.INFO,
-                "carried.anew source=%s reason=another_source_or_moment", source.name,
-            )  # fmt: skip
+                "carried.anew source=%s reason=another_source_or_moment",
+                source.name,
+            )
             return cls(folder, None)
         restated = [table for table, parts in held["parts"].items() if not _same(source, table, parts, held["at_us"])]
         if restated:
             log.log(
                 logging.DEBUG if quiet else logging.WARNING,
-                "carried.anew source=%s reason=old_rows_changed tables=%s", source.name, ",".join(sorted(restated)),
-            )  # fmt: skip
+                "carried.anew source=%s reason=old_rows_changed tables=%s",
+                source.name,
+                ",".join(sorted(restated)),
+            )
             return cls(folder, None)
         return cls(folder, held["at_us"])
 
@@ -67,7 +71,7 @@ class Carried:
     def replace(
         self, engine: Engine, source: Source, frames: dict[str, Frame], as_of_us: int, tables: list[str]
     ) -> None:
-        """Put new frames in the place of the old, whole."""
+        """Replaces the state by new frames, atomically."""
         with atomic_files.writing_folder(self.folder) as partial:
             for name, frame in frames.items():
                 pq.write_table(engine.arrow(frame), partial / f"{name}.parquet")
@@ -80,18 +84,21 @@ class Carried:
 
 
 def _about(source: Source) -> dict[str, Any]:
-    """What makes a source the same one: its name, its columns, its SELECTs, and who was taken out of it."""
+    """Identity of a source: its name, columns and SELECTs, and the entities suppressed in it."""
     columns = {table: list(source.columns[table]) for table in source.tables}
     selects = "\n".join(source.statement(table) or "" for table in source.tables)
     digest = hashlib.sha256(selects.encode()).hexdigest()
     return {
-        "name": source.name, "columns": columns, "selects": digest, "gone": source.suppression.digest,
+        "name": source.name,
+        "columns": columns,
+        "selects": digest,
+        "gone": source.suppression.digest,
         "hashed_by": duckdb.__version__,
-    }  # fmt: skip
+    }
 
 
 def _parts(source: Source, table: str, at_us: int) -> dict[str, Any]:
-    """Per part of a table its identity, and what its rows visible before a moment add up to."""
+    """Per part of a table: its identity, and the checksums of its rows visible before a moment."""
     contents = contents_of(source)
     return {
         name: {"when": contents.mark(table, name), "sums": list(contents.before(table, name, at_us))}
@@ -100,7 +107,7 @@ def _parts(source: Source, table: str, at_us: int) -> dict[str, Any]:
 
 
 def _same(source: Source, table: str, held: dict[str, Any], at_us: int) -> bool:
-    """Whether the rows visible before a moment are those of a kept state; rows may have moved from file to file."""
+    """Whether the rows visible before a moment are those of the stored state; rows may have moved between files."""
     contents = contents_of(source)
     if not source.has(table):
         return False

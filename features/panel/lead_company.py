@@ -78,7 +78,7 @@ def _purchases(
 
 
 def _with_moment(domain: nw.Expr, of: str) -> nw.Expr:
-    """A domain has an owner by each moment: that which `id@moment` names."""
+    """The domain with the moment of `id@moment` appended: its owner may differ from moment to moment."""
     return nw.concat_str(domain, nw.lit("@"), nw.col(of).str.replace_all("^.*@", ""))
 
 

@@ -1,4 +1,4 @@
-"""What the outcomes that a panel is built for put into it: a column `eligibility` each, and their names in its metadata."""
+"""The `eligibility` columns of a panel, one per outcome, and the outcomes' names in its metadata."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from features.signals.signal import Entity
 
 
 def asked_outcomes(entity: Entity, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """The outcomes that a panel tells eligibility for, each once."""
+    """The outcomes whose eligibility a panel reports, each once; by default the entity's usual one.
+
+    Raises `UserMistake` for an outcome of another entity."""
     others = [each.name for each in outcomes if each.entity != entity]
     if others:
         raise UserMistake(
@@ -24,9 +26,9 @@ def asked_outcomes(entity: Entity, outcomes: Sequence[Outcome]) -> tuple[Outcome
 
 
 def eligibility_of(panel: pa.Table, outcome: Outcome) -> pa.ChunkedArray:
-    """(n,) text of a panel: `eligible`, or why there is no score, for one of the outcomes that it was built for.
+    """(n,) text: `eligible`, or the reason for having no score, for one of the panel's outcomes.
 
-    Raises `UserMistake` when it was built for others.
+    Raises `UserMistake` when the panel was built for others.
     """
     told = (panel.schema.metadata or {}).get(b"outcomes")
     asked: list[str] = json.loads(told) if told else [outcomes_of(outcome.entity)[0].name]
@@ -43,7 +45,7 @@ def eligibility_columns(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def described_outcomes(outcomes: tuple[Outcome, ...]) -> dict[str, str]:
-    """For the panel's metadata: nothing where it is built for the entity's usual outcome alone."""
+    """Metadata that names the outcomes; empty for the entity's usual outcome alone."""
     if outcomes == outcomes_of(outcomes[0].entity)[:1]:
         return {}
     return {"outcomes": json.dumps([each.name for each in outcomes])}

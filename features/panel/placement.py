@@ -1,7 +1,7 @@
-"""Rows of a table as a panel first asks for them: whose they are, and where they lie on its lattice of weeks.
+"""SQL that adds owner, week and day to a table's rows before a panel reads them.
 
-This is the edge, where DuckDB reads a source for every engine: what it does here with a few integers is the same for all three,
-and costs a fraction of the same steps in Narwhals (a floor division there is eight copies of what is divided).
+DuckDB reads the source for every engine. Done there, this integer arithmetic is the same for all three and costs a
+fraction of the same steps in Narwhals, where a floor division copies its operand eight times.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from features.kit.clock import DAY_US, WEEK_US
 from features.sources.casts import quote
 
 PLACED = ("entity_id", "week", "seen", "day")
-"""What `events` adds to the columns of a table."""
+"""Columns that `events` adds."""
 
 
 def events(rows: str, owner: str, anchor: int, until_us: int, late: bool = False) -> str:
-    """SQL of the rows with an owner that were visible before `until_us`, and of each the week in which it happened, the week in
-    which it was seen, and its day of the week from 0 on; with `late` only those that were seen in a later week."""
+    """SQL of the rows that have an owner and were visible before `until_us`, with the week in which each happened, the
+    week in which it became visible, and its day of the week from 0. `late` keeps rows that became visible in a later
+    week."""
     week, seen = _floor("event_us", anchor, WEEK_US), _floor("visible_us", anchor, WEEK_US)
     placed = (
         f"SELECT *, {quote(owner)} AS entity_id, {week} AS week, {seen} AS seen FROM {rows} "
@@ -28,7 +29,8 @@ def events(rows: str, owner: str, anchor: int, until_us: int, late: bool = False
 
 
 def versions(rows: str, owner: str, moments: Sequence[int]) -> str:
-    """SQL of the version rows with an owner that are in force at any of the moments, and of some that are not."""
+    """SQL of the version rows that have an owner and may be in force at one of the moments; some that are not are among
+    them."""
     return (
         f"SELECT *, {quote(owner)} AS entity_id FROM {rows} "
         f"WHERE {quote(owner)} IS NOT NULL AND from_us < {max(moments)} AND until_us >= {min(moments)}"

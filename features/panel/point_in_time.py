@@ -21,7 +21,7 @@ Asked = tuple[State, int]
 
 
 def moments_of(as_ofs: Sequence[int], agos: Iterable[int]) -> list[tuple[int, int, int]]:
-    """`as_of`, the moment so many days before it, and the days: for each of both."""
+    """All pairs as (as_of, the moment `ago` days before it, ago)."""
     return [(as_of, as_of - ago * DAY_US, ago) for ago in sorted(set(agos)) for as_of in as_ofs]
 
 
@@ -37,8 +37,8 @@ def state_frames(
 ) -> list[Frame]:
     """Frames keyed by (entity_id, as_of_us) with the wanted state columns of one table.
 
-    `versions` has entity_id, never null, and the table's columns. All moments are looked at in one pass, in which a sum over
-    things that an entity had at another moment only is 0; `apart` takes a pass for each, in which there is no such row.
+    `versions` has entity_id, never null, and the table's columns. All moments are computed in one pass, in which a sum
+    over things that an entity had only at another moment is 0. `apart` makes one pass per moment, without such rows.
     """
     asked = list(measures)
     agos = sorted({ago for _, ago in asked})

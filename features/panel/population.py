@@ -1,4 +1,4 @@
-"""A panel for whom a model is for: who is eligible and outside its population says so in `eligibility`."""
+"""Applies a model's population to a panel: eligible entities outside of it get its code in `eligibility`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def require_readable(source: Source, asked: Asked) -> None:
 
 
 def narrowed(panel: pa.Table, asked: Asked) -> pa.Table:
-    """The panel of its outcome, which has the signals that its population reads, with `eligibility` by its population too."""
+    """The panel with `eligibility` narrowed to the model's population; it needs the signals that the population
+    reads."""
     if not asked.population:
         return panel
     status = asked.population.narrow(panel["eligibility"], panel)

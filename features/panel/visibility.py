@@ -1,8 +1,8 @@
-"""Rows as they were known before an earlier moment, looked at from a later `as_of`: visibility and `as_of` as two arguments.
+"""Panels with a knowledge cutoff that is earlier than `as_of`.
 
-A row counts iff `known_time < known_before` and, as always, `known_time < as_of` and `event_time < as_of`. So what was agreed
-before `known_before` and happened since (a renewal, a planned end) is seen: nobody learnt anything new. A panel of such rows
-says what the passing of time alone makes of an entity (`serving.score_change`).
+A row counts iff `known_time < known_before` and, as always, `known_time < as_of` and `event_time < as_of`. So a change
+that was agreed before `known_before` and happened since (a renewal, a planned end) is seen. Such a panel shows what the
+passing of time alone changes (`serving.score_change`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _MOMENTS, _COMPANIES = "known_moments", "known_moments_of_companies"
 
 @dataclass(frozen=True)
 class KnownBefore:
-    """The moment before which a row must have been known, int64 microseconds: one for all, or some of each entity's own.
+    """Knowledge cutoff in int64 microseconds: one for all entities, or several for each.
 
-    With moments of their own, an entity is looked at once for each: it goes by its id and the moment, `id@moment`.
+    With cutoffs of its own, an entity is computed once per cutoff, under the id `id@moment`.
     """
 
     entity: Entity
@@ -34,14 +34,14 @@ class KnownBefore:
 
     @property
     def is_of_each(self) -> bool:
-        """Whether entities have moments of their own."""
+        """Whether entities have cutoffs of their own."""
         return not isinstance(self.moments, int)
 
     def register(self, source: Source, companies: str | None) -> None:
-        """Put moments of entities where the SQL of `rows` finds them: its results are to be read before the next call.
+        """Registers the cutoffs for the SQL of `rows`, whose results must be read before the next call.
 
-        `companies` is a SELECT of lead_id and account_id: the accounts that may be a lead's company. A lead sees them as they
-        were before its own moment.
+        `companies` is a SELECT of lead_id and account_id: the accounts that may be a lead's company. A lead sees them
+        as known before its own cutoff.
         """
         if isinstance(self.moments, int):
             return
@@ -56,8 +56,8 @@ class KnownBefore:
     def rows(self, source: Source, table: str, bounds: Bounds | None, owner: str) -> str:
         """SQL of a table's rows, with the columns of the table; `owner` is the column that names whose rows they are.
 
-        With moments of their own these are the rows of those entities alone, once for each moment; a lead's account is named
-        with the moment as well.
+        With cutoffs per entity these are the rows of those entities only, once per cutoff; a lead's account gets the
+        moment in its id as well.
         """
         definition = TABLES[table]
         whole = quote(table) if bounds is None else f"({source.recent(table, bounds)})"
@@ -74,7 +74,7 @@ class KnownBefore:
         if not state:
             return f"(SELECT r.* REPLACE ({named}) FROM {whole} r {joined} AND r.known_us < m.us)"
         key, columns = quote(definition.key or ""), ", ".join(_columns(source, table))
-        # All versions of a thing that is or was theirs: one that went to somebody else ends what they had.
+        # All versions of a thing that is or was theirs: when it went to another owner, their version ended.
         versioned = f"""
             SELECT base.*, hash(base) AS tie_hash, asked.us AS known_before_us
             FROM (SELECT {columns} FROM {whole}) base JOIN (
@@ -88,8 +88,8 @@ class KnownBefore:
 
 
 def touched(source: Source, entity: Entity, known_from_us: int, as_of_us: int) -> list[str]:
-    """Entities whose panel at `as_of` may differ from that of the rows known before `known_from_us`, sorted: a row about them,
-    or about a thing that was theirs, or about a lead's company, became known since."""
+    """Sorted ids of entities whose panel at `as_of` may differ from the one with the cutoff `known_from_us`: a row
+    about them, about a thing that was theirs, or about a lead's company became known since."""
     own, companies = KEY[entity], []
     found: set[str] = set()
     for table in source.tables:
@@ -121,7 +121,8 @@ def touched(source: Source, entity: Entity, known_from_us: int, as_of_us: int) -
 
 
 def _states(source: Source, table: str, moment: int) -> str:
-    """Version rows known before a moment: what was learnt later ends none of them. Only things with a later row are looked at anew."""
+    """Version rows known before a moment, with intervals that ignore later rows. Only keys with a later row are
+    recomputed."""
     key, columns = quote(TABLES[table].key or ""), ", ".join(_columns(source, table))
     later = f"SELECT {key} FROM {quote(table)} WHERE known_us >= {moment}"
     known = f"SELECT {columns} FROM {quote(table)} WHERE known_us < {moment} AND {key} IN ({later})"
@@ -132,7 +133,7 @@ def _states(source: Source, table: str, moment: int) -> str:
 
 
 def _columns(source: Source, table: str) -> list[str]:
-    """A state table's columns without what its other versions make of it, in the order in which ties are told apart."""
+    """A state table's columns without derived intervals, in the order that breaks ties."""
     definition = TABLES[table]
     names = [internal(c.name) if c.type == "time" else quote(c.name) for c in definition.columns]
     return [*names, "known_us", "visible_us", *map(quote, source.custom[table])]

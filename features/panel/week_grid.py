@@ -1,4 +1,4 @@
-"""The weeks that windows are made of, and the small steps that every measure over events shares.
+"""The lattice of weeks that windows are built from, and the steps that all measures over events share.
 
 All `as_of` that lie whole weeks apart share one lattice of weeks, `week = (event_us - anchor) // WEEK_US`, on which every
 window of whole weeks begins and ends: `week < k` is exactly `event_time < as_of` for `as_of` number `k`, and
@@ -47,8 +47,8 @@ class Lattice:
         return {name: [row[name] for row in rows] for name in rows[0]}
 
     def epochs(self) -> dict[str, list[int]]:
-        """One row per `as_of`, with the word in which its 12 weeks begin and the power of two at which they do; of the next
-        word they need what is below `rest`, from `scale` on."""
+        """One row per `as_of`: the word in which its 12 weeks begin, and the power of two at which they do (`divisor`).
+        When they run into the next word, its part below `rest` is added, times `scale`."""
         rows = self._epochs()
         return {name: [row[name] for row in rows] for name in rows[0]}
 
@@ -83,7 +83,7 @@ def lattices(as_ofs: Sequence[int]) -> list[Lattice]:
 
 @dataclass
 class Memory:
-    """What is carried from the night before (`features.panel.incremental`), and what is to be carried on."""
+    """State carried from the night before (`features.panel.incremental`), and the state for the next one."""
 
     before: Callable[[str], Frame | None]
     after: dict[str, Frame]
@@ -95,18 +95,18 @@ def as_int(expression: nw.Expr) -> nw.Expr:
 
 
 def low_bits(word: nw.Expr, worth: nw.Expr | int) -> nw.Expr:
-    """What an integer, none below 0, has below a power of two; pandas has no remainder for Arrow's integers.
+    """Remainder of an integer, 0 or more, by a power of two; pandas has no remainder for Arrow's integers.
 
-    `word` is best a column: DuckDB and Spark get eight copies of what Narwhals divides, and a quotient in a quotient has 64.
+    Pass a column as `word`: Narwhals copies a dividend eight times on DuckDB and Spark, one inside another 64 times.
     """
     return word - (word // worth) * worth
 
 
 def bit_patterns(name: str, width: int, columns: Mapping[str, tuple[int, int, bool]]) -> dict[str, Integers]:
-    """One row per integer of `width` bits, in the column `name`, to be joined to: of each range of bits [begin, end), the lowest
-    being 0, whether one of them is set, or how many when the third says so.
+    """Lookup table with one row per integer of `width` bits, which is in the column `name`.
 
-    A look-up for what would be many divisions of each row.
+    Each further column is about the bits [begin, end), bit 0 being the lowest: 1 if one of them is set, or how many are
+    set when its third value is true. Joining it replaces many divisions per row.
     """
     bits = np.arange(2**width)
     found: dict[str, Integers] = {name: bits}
@@ -125,7 +125,8 @@ def within(window: tuple[int, int], value: nw.Expr) -> nw.Expr:
 
 
 def seen_by(engine: Engine, cells: Frame, reach: Frame, *on: str) -> Frame:
-    """Cells at each `as_of` of `reach`, or that which has their week, that was after they were seen."""
+    """Cells joined to the `as_of` of `reach` (those of their week, when `on` names it) that lie after they became
+    visible."""
     return engine.joined(cells, reach, *on).filter(nw.col("seen") < nw.col("k"))
 
 
@@ -134,5 +135,5 @@ def sums(engine: Engine, frame: Frame, keys: Sequence[str], plan: dict[str, nw.E
 
 
 def per_as_of(engine: Engine, spread: Frame, plan: dict[str, nw.Expr]) -> Frame:
-    """Sum conditional columns over what each (entity, as_of) reaches."""
+    """Sums columns per (entity, as_of)."""
     return sums(engine, spread, KEYS, plan)

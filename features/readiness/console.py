@@ -72,11 +72,18 @@ _GRAVE = {"blocks": "block", "weakens": "weaken"}
 
 
 def report(
-    name: str, lines: Sequence[Finding], excerpts: Mapping[Any, str], verdicts: Mapping[str, str], more: Sequence[str],
-    verbose: bool, columns: int,
-) -> Iterator[str]:  # fmt: skip
-    """Paragraphs, to be printed with a blank line between them. `more` are facts about the source, printed with
-    `verbose` only."""
+    name: str,
+    lines: Sequence[Finding],
+    excerpts: Mapping[Any, str],
+    verdicts: Mapping[str, str],
+    more: Sequence[str],
+    verbose: bool,
+    columns: int,
+) -> Iterator[str]:
+    """Paragraphs, to be printed with a blank line between them.
+
+    `more` are facts about the source, printed with `verbose` only.
+    """
     yield wrapped(headline(name, lines), columns)
     shown = [line for line in lines if verbose or line.severity in _GRAVE]
     for line in shown:

@@ -35,11 +35,14 @@ def early_outcome_lines(source: Source, asked: Asked) -> Iterable[Line]:
     table = ENTITIES[asked.entity]
     place = int(np.flatnonzero(early)[0])
     yield Line(
-        severity="weakens" if early.mean() > BEFORE_CREATION_SHARE else "info", table=outcomes.origin, column="event_time", rows=count,
+        severity="weakens" if early.mean() > BEFORE_CREATION_SHARE else "info",
+        table=outcomes.origin,
+        column="event_time",
+        rows=count,
         rule="an outcome comes after the first version of its entity",
         found=f"{count:,} of {len(events):,} outcomes are older than the {asked.entity}, such as {first['entity_id']!r}: {from_us(first['time_us']):%Y-%m-%d}, "
         f"its first version in {table} is of {from_us(known.iloc[place]):%Y-%m-%d}",
         needed=f"at most {BEFORE_CREATION_SHARE:.0%}; nothing is learnt from them",
         what_to_do=f"give the first version in {table} the date on which the {asked.entity} was first known as event_time, or nothing if these were imported",
         model=asked.name,
-    )  # fmt: skip
+    )

@@ -30,12 +30,16 @@ def final_state_lines(source: Source, name: str) -> Iterable[Line]:
         return
     word = over[0]
     yield Line(
-        severity="weakens", table=name, column="status", rows=at_once, rule="a thing has a version from before its end, and its end has a date of its own",
+        severity="weakens",
+        table=name,
+        column="status",
+        rows=at_once,
+        rule="a thing has a version from before its end, and its end has a date of its own",
         found=f"{at_once:,} of {ended:,} that are {' or '.join(over)} are so in their first version: the table has final states only, and dates them at their beginning",
         needed=f"at most {SHARE:.0%}",
         what_to_do=f"write two SELECTs with UNION ALL: each thing as it began (its creation as event_time, status '{_begun(name)}'), and each that is over "
         f"once more, with the date on which it ended as event_time and status '{word}'",
-    )  # fmt: skip
+    )
 
 
 def _begun(table: str) -> str:

@@ -20,8 +20,14 @@ AMOUNTS = {
     ),
 }
 """Rule and next step per column; other columns get the general rule."""
-SIZES = {"accounts": ("employees", "annual_revenue"), "leads": ("employees", "annual_revenue"), "opportunities": ("amount",),
-         "subscriptions": ("seats", "term_months"), "usage": ("quantity",), "tickets": ("first_response_minutes",)}  # fmt: skip
+SIZES = {
+    "accounts": ("employees", "annual_revenue"),
+    "leads": ("employees", "annual_revenue"),
+    "opportunities": ("amount",),
+    "subscriptions": ("seats", "term_months"),
+    "usage": ("quantity",),
+    "tickets": ("first_response_minutes",),
+}
 """Per table the other columns that cannot be below 0."""
 
 

@@ -52,6 +52,12 @@ def owner_lines(source: Source, name: str) -> Iterable[Line]:
                 step = f"write in {definition.name} and in {holder}: {replaced}"
                 break
         yield Line(
-            severity="weakens" if lost > ORPHAN_SHARE * rows else "info", table=name, column=key, rows=lost, rule=f"it names a row of {holder}", found=found,
-            needed=f"at most {ORPHAN_SHARE:.0%}", what_to_do=step,
-        )  # fmt: skip
+            severity="weakens" if lost > ORPHAN_SHARE * rows else "info",
+            table=name,
+            column=key,
+            rows=lost,
+            rule=f"it names a row of {holder}",
+            found=found,
+            needed=f"at most {ORPHAN_SHARE:.0%}",
+            what_to_do=step,
+        )

@@ -89,15 +89,27 @@ def _lines(outcome: str, asked: dict[str, Asked], found: Members) -> Iterable[Li
         if model.population:
             count = found.count(name)
             yield Line(
-                severity="info" if count else "weakens", table=table, column="", rows=count, rule=f"its population: {model.population}",
-                found=f"{count:,} of {found.eligible:,} eligible {table} at the end of the data", needed="somebody",
-                what_to_do="nothing" if count else "see its words and limits", model=name,
-            )  # fmt: skip
+                severity="info" if count else "weakens",
+                table=table,
+                column="",
+                rows=count,
+                rule=f"its population: {model.population}",
+                found=f"{count:,} of {found.eligible:,} eligible {table} at the end of the data",
+                needed="somebody",
+                what_to_do="nothing" if count else "see its words and limits",
+                model=name,
+            )
     for pair, count in found.shared().items():
         for name, other in (pair, pair[::-1]):
             yield Line(
-                severity="weakens", table=table, column="", rows=count, rule=f"two live models of {outcome} share nobody",
+                severity="weakens",
+                table=table,
+                column="",
+                rows=count,
+                rule=f"two live models of {outcome} share nobody",
                 found=f"{count:,} of {found.eligible:,} eligible {table} are also of {other} ({asked[other].population or 'everybody'})",
-                needed="none", what_to_do=f"narrow {name} or {other} by the field population, or put one of the two live alone",
-                model=name, gate=True,
-            )  # fmt: skip
+                needed="none",
+                what_to_do=f"narrow {name} or {other} by the field population, or put one of the two live alone",
+                model=name,
+                gate=True,
+            )

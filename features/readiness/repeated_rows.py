@@ -54,9 +54,15 @@ def _copies(source: Source, table: Table) -> Iterable[Line]:
         first, last = from_us(twice[0] * DAY_US), from_us(twice[-1] * DAY_US)
         found += f"; on {len(twice):,} days from {first:%Y-%m-%d} to {last:%Y-%m-%d} every row is there more than once: an export was loaded twice"
     yield Line(
-        severity="weakens" if twice or share > COPIES_SHARE else "info", table=table.name, column="", rows=copies * parts, rule="a row is there once", found=found,
-        needed="no copies: each counts again", what_to_do="leave the second file out, or write SELECT DISTINCT * FROM (THIS SELECT): a column that tells two real rows apart, such as an id, keeps both",
-    )  # fmt: skip
+        severity="weakens" if twice or share > COPIES_SHARE else "info",
+        table=table.name,
+        column="",
+        rows=copies * parts,
+        rule="a row is there once",
+        found=found,
+        needed="no copies: each counts again",
+        what_to_do="leave the second file out, or write SELECT DISTINCT * FROM (THIS SELECT): a column that tells two real rows apart, such as an id, keeps both",
+    )
 
 
 def _contradictions(source: Source, table: Table) -> Iterable[Line]:
@@ -87,8 +93,13 @@ def _contradictions(source: Source, table: Table) -> Iterable[Line]:
     some = ", ".join(f"{key!r} at {from_us(us):%Y-%m-%d}" for key, us, _, _ in found[:EXAMPLES])
     order = named[0]
     yield Line(
-        severity="weakens", table=table.name, column=", ".join(named), rows=rows, rule=f"a {table.key} has one version of each moment",
-        found=f"{len(found):,} moments have versions that contradict each other, such as {some}", needed="one version of each key, event_time and known_time",
+        severity="weakens",
+        table=table.name,
+        column=", ".join(named),
+        rows=rows,
+        rule=f"a {table.key} has one version of each moment",
+        found=f"{len(found):,} moments have versions that contradict each other, such as {some}",
+        needed="one version of each key, event_time and known_time",
         what_to_do=f"keep one: SELECT * FROM (THIS SELECT) QUALIFY row_number() OVER (PARTITION BY {table.key}, event_time ORDER BY {order} DESC) = 1, with the "
         f"column that says which is later in the place of {order}; until then a hash decides",
-    )  # fmt: skip
+    )

@@ -150,11 +150,17 @@ def period_lines(source: Source, telling: Collection[str]) -> Iterable[Line]:
         return
     end, clock = from_us(period.last_us), from_us(source.now_us)
     yield Line(
-        severity="info", table="", column="event_time", rows=None,
+        severity="info",
+        table="",
+        column="event_time",
+        rows=None,
         rule="the end of the data: the newest row not after the clock, and not cut off by a gap of 28 days and 10 x the usual one",
-        found=f"{end:%Y-%m-%d}, {(clock - end).days:,} days before the clock", needed=f"the nightly run warns above {FRESH_DAYS}",
-        what_to_do="nothing" if clock - end <= dt.timedelta(days=FRESH_DAYS) else f"load what came since, or score as of {end:%Y-%m-%d}",
-    )  # fmt: skip
+        found=f"{end:%Y-%m-%d}, {(clock - end).days:,} days before the clock",
+        needed=f"the nightly run warns above {FRESH_DAYS}",
+        what_to_do="nothing"
+        if clock - end <= dt.timedelta(days=FRESH_DAYS)
+        else f"load what came since, or score as of {end:%Y-%m-%d}",
+    )
     for found in rows_beyond(source):
         named = f" ({found.key} {', '.join(map(repr, found.examples))})" if found.examples else ""
         first, last = from_us(found.first_us), from_us(found.last_us)
@@ -162,15 +168,22 @@ def period_lines(source: Source, telling: Collection[str]) -> Iterable[Line]:
         # A contract's agreed end is rightly dated ahead; what people do is not.
         planned = ahead and found.column == "event_time" and TABLES[found.table].kind == "state"
         yield Line(
-            severity="info" if planned else "weakens", table=found.table, column=found.column, rows=found.rows,
+            severity="info" if planned else "weakens",
+            table=found.table,
+            column=found.column,
+            rows=found.rows,
             rule="a row happened within what was observed" if found.column == "event_time" else "a row is known by now",
             found=f"{found.rows:,} dated {first:%Y-%m-%d}" + (f" to {last:%Y-%m-%d}" if last != first else "") + named,
-            needed=f"not after {end:%Y-%m-%d}" if found.column == "event_time" and ahead else f"not after the clock, {clock:%Y-%m-%d}"
-            if ahead else f"not before {from_us(period.first_us):%Y-%m-%d}",
-            what_to_do="nothing if they are planned: no outcome is read from them before their day" if planned
+            needed=f"not after {end:%Y-%m-%d}"
+            if found.column == "event_time" and ahead
+            else f"not after the clock, {clock:%Y-%m-%d}"
+            if ahead
+            else f"not before {from_us(period.first_us):%Y-%m-%d}",
+            what_to_do="nothing if they are planned: no outcome is read from them before their day"
+            if planned
             else f"correct the dates, or leave the rows out: SELECT * FROM (THIS SELECT) WHERE {_within(found, period, clock)}; they do not "
             "move the end, and no outcome is read from them",
-        )  # fmt: skip
+        )
     yield from _stopped(source, telling)
 
 
@@ -196,10 +209,17 @@ def _stopped(source: Source, telling: Collection[str]) -> Iterable[Line]:
             entered = TABLES[name].kind == "state" and name not in telling
             known = f": outcomes that it tells are known up to {last:%Y-%m-%d} only" if name in telling else ""
             yield Line(
-                severity="info" if entered else "weakens", table=name, column="event_time", rows=None, rule="a table reaches as far as the source does",
-                found=f"its newest row is of {last:%Y-%m-%d}, {silent.days:,} days before the end", needed="a gap like those before",
-                what_to_do=f"nothing if no row of {name} was new since, else load what came" if entered else f"load what came since{known}",
-            )  # fmt: skip
+                severity="info" if entered else "weakens",
+                table=name,
+                column="event_time",
+                rows=None,
+                rule="a table reaches as far as the source does",
+                found=f"its newest row is of {last:%Y-%m-%d}, {silent.days:,} days before the end",
+                needed="a gap like those before",
+                what_to_do=f"nothing if no row of {name} was new since, else load what came"
+                if entered
+                else f"load what came since{known}",
+            )
 
 
 def model_lines(source: Source, asked: Asked) -> Iterable[Line]:
@@ -209,45 +229,76 @@ def model_lines(source: Source, asked: Asked) -> Iterable[Line]:
     if broken or (source.faults and source.faults_for([]) and source.has(table)):
         listed = ", ".join(broken) or "files of the source"
         yield Line(
-            severity="info", table=listed, column="", rows=None, rule="what else it needs is asked once the tables that it reads can be read",
-            found=f"it reads {listed}, which cannot be read", needed="tables without a fault",
-            what_to_do="mend the faults, then check again", model=asked.name,
-        )  # fmt: skip
+            severity="info",
+            table=listed,
+            column="",
+            rows=None,
+            rule="what else it needs is asked once the tables that it reads can be read",
+            found=f"it reads {listed}, which cannot be read",
+            needed="tables without a fault",
+            what_to_do="mend the faults, then check again",
+            model=asked.name,
+        )
         return
     if not source.has(table):
         yield Line(
-            severity="info", table=table, column="", rows=None, rule=f"it needs the table {table}", found="it is not there",
-            needed="one SELECT", what_to_do=f"write {table}.sql if you want {asked.name}", model=asked.name,
-        )  # fmt: skip
+            severity="info",
+            table=table,
+            column="",
+            rows=None,
+            rule=f"it needs the table {table}",
+            found="it is not there",
+            needed="one SELECT",
+            what_to_do=f"write {table}.sql if you want {asked.name}",
+            model=asked.name,
+        )
         return
     try:
         found = trainable(source, asked)
     except BadInput as refused:
         for fault in refused.faults:
             yield Line(
-                severity="blocks", table=table, column="", rows=None, rule=fault.rule, found=f"{fault.where}: {fault.found}",
-                needed=fault.rule, what_to_do=fault.next_step, model=asked.name,
-            )  # fmt: skip
+                severity="blocks",
+                table=table,
+                column="",
+                rows=None,
+                rule=fault.rule,
+                found=f"{fault.where}: {fault.found}",
+                needed=fault.rule,
+                what_to_do=fault.next_step,
+                model=asked.name,
+            )
     else:
         yield from _enough_to_go_live(asked, table, found)
     yield from early_outcome_lines(source, asked)
     if is_readable(source, asked):
         yield _active(source, asked)
     yield Line(
-        severity="info", table=table, column="", rows=None, rule="signals that the tables allow",
-        found=f"{len(signals_of(source, asked.entity)):,}", needed="as many as you have tables for",
-        what_to_do="see: python -m features catalog", model=asked.name,
-    )  # fmt: skip
+        severity="info",
+        table=table,
+        column="",
+        rows=None,
+        rule="signals that the tables allow",
+        found=f"{len(signals_of(source, asked.entity)):,}",
+        needed="as many as you have tables for",
+        what_to_do="see: python -m features catalog",
+        model=asked.name,
+    )
 
 
 def column_lines(source: Source, entity: Entity) -> Iterable[Line]:
     """Columns beyond the canonical ones that are no signals of the entity, and why."""
     for column in offered(source, entity)[1]:
         yield Line(
-            severity="info", table=column.table, column=column.column, rows=None,
-            rule="a column beyond the canonical ones is a signal", found=column.why, needed="a number, a time, or a vocabulary",
+            severity="info",
+            table=column.table,
+            column=column.column,
+            rows=None,
+            rule="a column beyond the canonical ones is a signal",
+            found=column.why,
+            needed="a number, a time, or a vocabulary",
             what_to_do="leave it out of the SELECT, or make it one",
-        )  # fmt: skip
+        )
 
 
 def _enough_to_go_live(asked: Asked, table: str, found: Trainable) -> Iterable[Line]:
@@ -257,11 +308,17 @@ def _enough_to_go_live(asked: Asked, table: str, found: Trainable) -> Iterable[L
         fitted, judged = (int((y[mask] == wanted).sum()) for mask in (found.fitted, found.judged))
         enough = fitted >= least and judged >= least / 4
         yield Line(
-            severity="info" if enough else "weakens", table=table, column="", rows=len(y), rule=f"rows {kind} the outcome",
+            severity="info" if enough else "weakens",
+            table=table,
+            column="",
+            rows=len(y),
+            rule=f"rows {kind} the outcome",
             found=f"{fitted:,} to learn from, {judged:,} to judge by",
             needed=f"{least:,} to learn from, a quarter of it to judge by, before a version may go live",
-            what_to_do="nothing" if enough else f"more history, or more {table}", model=asked.name, gate=not enough,
-        )  # fmt: skip
+            what_to_do="nothing" if enough else f"more history, or more {table}",
+            model=asked.name,
+            gate=not enough,
+        )
 
 
 def _active(source: Source, asked: Asked) -> Line:
@@ -279,11 +336,16 @@ def _active(source: Source, asked: Asked) -> Line:
     share = len(active) / len(eligible) if eligible else 0.0
     enough = share >= ACTIVE_SHARE
     return Line(
-        severity="info" if enough else "weakens", table=" + ".join(places) or "usage", column=key, rows=len(eligible),
-        rule=f"share of eligible {ENTITIES[asked.entity]} with an event in {ACTIVE_DAYS} days", found=f"{share:.0%}",
-        needed=f"{ACTIVE_SHARE:.0%}", what_to_do="nothing" if enough else "deliver usage or touches, or the same ids in them",
+        severity="info" if enough else "weakens",
+        table=" + ".join(places) or "usage",
+        column=key,
+        rows=len(eligible),
+        rule=f"share of eligible {ENTITIES[asked.entity]} with an event in {ACTIVE_DAYS} days",
+        found=f"{share:.0%}",
+        needed=f"{ACTIVE_SHARE:.0%}",
+        what_to_do="nothing" if enough else "deliver usage or touches, or the same ids in them",
         model=asked.name,
-    )  # fmt: skip
+    )
 
 
 def verdict(lines: Iterable[Line], asked: Asked) -> str:

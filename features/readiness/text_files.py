@@ -24,19 +24,28 @@ def text_file_lines(source: Source, name: str) -> Iterable[Line]:
     """A line when types may come from a sample, and one per column whose named type cuts a fraction or a time of day off."""
     if source.is_sampled(name):
         yield Line(
-            severity="weakens", table=name, column="", rows=None, rule="the types of a CSV or JSON file are settled by all of its rows",
+            severity="weakens",
+            table=name,
+            column="",
+            rows=None,
+            rule="the types of a CSV or JSON file are settled by all of its rows",
             found="its SELECT may read them from the first 20,480 rows: a later 49.50 in a column of whole numbers would be 50",
             needed="sample_size = -1, or the type of each column",
             what_to_do="write sample_size = -1 into each read_csv and read_json of the SELECT, in the place of a file's name too; where the "
             "whole file has no one form, name each column and its type: read_csv(..., columns = {'mrr': 'DOUBLE', ...})",
-        )  # fmt: skip
+        )
     text = source.statement(name)
     for column, kind, wider, rows, value in _cut(source.connection, text) if text else ():
         yield Line(
-            severity="weakens", table=name, column=column, rows=rows, rule="a type that a SELECT names holds every value of the file",
-            found=f"{rows:,} values are more than {kind}, such as {value!r}: they are rounded or cut", needed=wider,
+            severity="weakens",
+            table=name,
+            column=column,
+            rows=rows,
+            rule="a type that a SELECT names holds every value of the file",
+            found=f"{rows:,} values are more than {kind}, such as {value!r}: they are rounded or cut",
+            needed=wider,
             what_to_do=f"write '{column}': '{wider}' in the place of '{column}': '{kind}'",
-        )  # fmt: skip
+        )
 
 
 def _cut(connection: duckdb.DuckDBPyConnection, text: str) -> Iterator[tuple[str, str, str, int, str]]:

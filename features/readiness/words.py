@@ -29,18 +29,29 @@ def word_lines(source: Source, table: str) -> Iterable[Line]:
         if spelled:
             shown = _listed([f"{word!r} as {meant} ({rows:,})" for word, meant, rows in spelled])
             yield Line(
-                severity="info", table=table, column=column, rows=sum(rows for _, _, rows in spelled), rule="another spelling of a word is read as that word",
-                found=shown, needed=accepted, what_to_do="nothing, unless one means something else: then translate it with CASE in the SELECT",
-            )  # fmt: skip
+                severity="info",
+                table=table,
+                column=column,
+                rows=sum(rows for _, _, rows in spelled),
+                rule="another spelling of a word is read as that word",
+                found=shown,
+                needed=accepted,
+                what_to_do="nothing, unless one means something else: then translate it with CASE in the SELECT",
+            )
         if strange:
             shown = _listed([f"{word!r} ({rows:,})" for word, _, rows in strange])
             cases = " ".join(f"WHEN {_sql(word)} THEN '...'" for word, _, _ in strange[:2])
             more = " ..." if len(strange) > 2 else ""
             yield Line(
-                severity="weakens", table=table, column=column, rows=sum(rows for _, _, rows in strange),
-                rule="its words are those of the canonical table; others count for nothing that asks for one", found=shown, needed=accepted,
+                severity="weakens",
+                table=table,
+                column=column,
+                rows=sum(rows for _, _, rows in strange),
+                rule="its words are those of the canonical table; others count for nothing that asks for one",
+                found=shown,
+                needed=accepted,
                 what_to_do=f"translate them: SELECT * REPLACE (CASE {column} {cases}{more} ELSE {column} END AS {column}) FROM (THIS SELECT)",
-            )  # fmt: skip
+            )
 
 
 def _listed(items: list[str]) -> str:

@@ -63,8 +63,11 @@ class TestCommand:
         assert said["rows"] == 500
         first = said["findings"][0]
         assert (first["code"], first["severity"], first["columns"], first["proof"]) == (
-            "copy_of_outcome", "high", ["note"], True,
-        )  # fmt: skip
+            "copy_of_outcome",
+            "high",
+            ["note"],
+            True,
+        )
         assert first["evidence"]
         assert first["advice"]
         shown = CliRunner().invoke(app, ["audit", "--table", str(tmp_path / "t.csv"), "--label", "y"])

@@ -28,9 +28,18 @@ class TestPublicDatasets:
         found = audit_table(pd.read_csv(datasets / "x_education_leads/Leads.csv.gz"), "Converted")
         flagged = {c for f in found for c in f.columns}
         drop = {
-            "Prospect ID", "Lead Number", "Tags", "Lead Quality", "Lead Profile", "Last Activity", "Last Notable Activity",
-            "Asymmetrique Activity Index", "Asymmetrique Profile Index", "Asymmetrique Activity Score", "Asymmetrique Profile Score",
-        }  # fmt: skip
+            "Prospect ID",
+            "Lead Number",
+            "Tags",
+            "Lead Quality",
+            "Lead Profile",
+            "Last Activity",
+            "Last Notable Activity",
+            "Asymmetrique Activity Index",
+            "Asymmetrique Profile Index",
+            "Asymmetrique Activity Score",
+            "Asymmetrique Profile Score",
+        }
         assert drop <= flagged
         assert {c for f in found if f.severity == "high" for c in f.columns} <= drop
 

@@ -6,12 +6,24 @@ from features.audit import Finding
 from features.audit.report import WIDTH, report
 
 FOUND = [
-    Finding("too_good", "high", ("stage",), "alone it ranks the outcome with an AUC of 0.950", "find out when it is filled in"),
+    Finding(
+        "too_good",
+        "high",
+        ("stage",),
+        "alone it ranks the outcome with an AUC of 0.950",
+        "find out when it is filled in",
+    ),
     Finding("copy_of_outcome", "high", ("note",), "alone it ranks the outcome with an AUC of 1.000", "leave it out"),
     Finding("named_as_later", "high", ("stage",), "its name speaks of a last state ('stage')", "leave it out"),
-    Finding("strong_alone", "medium", tuple(f"column_{n:03d}" for n in range(60)), "they rank it " + "very " * 40 + "well", "ask once"),
+    Finding(
+        "strong_alone",
+        "medium",
+        tuple(f"column_{n:03d}" for n in range(60)),
+        "they rank it " + "very " * 40 + "well",
+        "ask once",
+    ),
     Finding("constant", "low", ("same",), "one value", "leave it out"),
-]  # fmt: skip
+]
 
 
 class TestReport:

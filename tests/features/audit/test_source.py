@@ -125,9 +125,15 @@ class TestTables:
     def test_last_states_are_told_from_dated_changes(self, tmp_path: Path) -> None:
         accounts = [{"account_id": f"a{n}", "event_time": at("2023-01-01")} for n in range(100)]
         begun = [
-            {"subscription_id": f"s{n}", "account_id": f"a{n}", "event_time": at("2024-01-01"), "status": "active", "mrr": 9.0}
+            {
+                "subscription_id": f"s{n}",
+                "account_id": f"a{n}",
+                "event_time": at("2024-01-01"),
+                "status": "active",
+                "mrr": 9.0,
+            }
             for n in range(100)
-        ]  # fmt: skip
+        ]
         ended = [c | {"event_time": at("2024-03-01"), "status": "ended"} for c in begun]
         honest = make_source(tmp_path / "honest", {"accounts": accounts, "subscriptions": begun + ended[:60]})
         final = [c | {"status": "ended"} for c in begun[:60]] + begun[60:]
@@ -146,10 +152,15 @@ class TestTables:
         end, length = first + dt.timedelta(days=400), dt.timedelta(days=60)
         over = [day + length < end for day in begun]
         deals = [
-            {"opportunity_id": f"o{n}", "account_id": "a", "stage": "x", "status": "won" if won else "open",
-             "event_time": day + length if won and honest else day}
+            {
+                "opportunity_id": f"o{n}",
+                "account_id": "a",
+                "stage": "x",
+                "status": "won" if won else "open",
+                "event_time": day + length if won and honest else day,
+            }
             for n, (day, won) in enumerate(zip(begun, over, strict=True))
-        ]  # fmt: skip
+        ]
         accounts = [{"account_id": "a", "event_time": first}, {"account_id": "a", "event_time": end}]
         found = table_findings(make_source(tmp_path, {"accounts": accounts, "opportunities": deals}))
         assert [f.code for f in found] == ([] if honest else ["ended_from_the_start"])

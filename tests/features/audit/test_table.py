@@ -48,11 +48,17 @@ class TestTable:
     @pytest.mark.parametrize(
         ("value", "kind"),
         [
-            ([1, 2], pa.list_(pa.int64())), ([{"a": 1}], pa.list_(pa.struct([("a", pa.int64())]))), ({"a": [1]}, None),
-            ([("a", 1)], pa.map_(pa.string(), pa.int64())), (b"\xff\x00", pa.binary()), (3, pa.duration("s")), (3, pa.time32("s")),
-            (Decimal(2**60), pa.decimal128(38, 0)), (2**63 + 1, pa.uint64()),
+            ([1, 2], pa.list_(pa.int64())),
+            ([{"a": 1}], pa.list_(pa.struct([("a", pa.int64())]))),
+            ({"a": [1]}, None),
+            ([("a", 1)], pa.map_(pa.string(), pa.int64())),
+            (b"\xff\x00", pa.binary()),
+            (3, pa.duration("s")),
+            (3, pa.time32("s")),
+            (Decimal(2**60), pa.decimal128(38, 0)),
+            (2**63 + 1, pa.uint64()),
         ],
-    )  # fmt: skip
+    )
     def test_a_column_of_any_type_that_is_there_for_one_outcome(
         self, value: object, kind: object, tmp_path: Path
     ) -> None:
@@ -79,12 +85,16 @@ class TestTroubledTables:
     @pytest.mark.parametrize(
         "column",
         [
-            pd.Series([None] * 2_000, dtype="float64"), pd.Series([None] * 2_000, dtype=object), pd.Series([np.inf, 1.0] * 1_000),
-            pd.Series([1, "a"] * 1_000, dtype=object), pd.Series([True, None] * 1_000, dtype="boolean"), pd.Series([5, None] * 1_000, dtype="Int64"),
+            pd.Series([None] * 2_000, dtype="float64"),
+            pd.Series([None] * 2_000, dtype=object),
+            pd.Series([np.inf, 1.0] * 1_000),
+            pd.Series([1, "a"] * 1_000, dtype=object),
+            pd.Series([True, None] * 1_000, dtype="boolean"),
+            pd.Series([5, None] * 1_000, dtype="Int64"),
             pd.Series(pd.Categorical(["a", "b"] * 1_000)),
         ],
         ids=lambda column: str(column.dtype),
-    )  # fmt: skip
+    )
     def test_beside_a_column_that_is_compared_with_all_others(self, column: pd.Series) -> None:  # type: ignore[type-arg]
         table, y, rng = base()
         strong = rng.normal(size=len(y)) + 1.35 * y  # between the two limits, so that the others are the measure

@@ -60,9 +60,10 @@ class TestTablesFor:
         opened = open_source("sample", company)
         read = make_engine("duckdb", opened).__class__.table
         monkeypatch.setattr(
-            make_engine("duckdb", opened).__class__, "table",
+            make_engine("duckdb", opened).__class__,
+            "table",
             lambda self, name, *rest, **more: asked.add(name) or read(self, name, *rest, **more),
-        )  # fmt: skip
+        )
         build_panel(opened, entity, [dt.datetime(2025, 12, 1, tzinfo=dt.UTC)])
         assert asked
         assert asked <= tables_for(entity)

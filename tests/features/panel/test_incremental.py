@@ -36,16 +36,14 @@ def as_delivered(tables: dict[str, list[dict[str, Any]]], night: dt.datetime) ->
 class TestCarried:
     @pytest.mark.parametrize("entity", ["account", "lead"])
     def test_night_after_night_equals_reading_everything(self, tmp_path: Path, entity: Any) -> None:
-        tables = random_company(11, accounts=5)
+        kept = {"account": ("accounts", "subscriptions", "usage"), "lead": ("leads", "touches")}[entity]
+        tables = {name: rows for name, rows in random_company(11, accounts=5).items() if name in kept}
         # A very late row: it happened before every window and is learnt of between two nights.
-        tables["usage"].append(
-            {
-                "account_id": "a0",
-                "user_id": "late",
-                "event_time": at("2024-01-02"),
-                "known_time": at("2024-05-11T12:00:00"),
-            }
-        )
+        late = {"event_time": at("2024-01-02"), "known_time": at("2024-05-11T12:00:00")}
+        if entity == "account":
+            tables["usage"].append({"account_id": "a0", "user_id": "late", **late})
+        else:
+            tables["touches"].append({"lead_id": "l0", "kind": "call", **late})
         for number, night in enumerate(NIGHTS):
             source = make_source(tmp_path / str(number), as_delivered(tables, night))
             source.name = "company"
@@ -68,8 +66,10 @@ class TestCarried:
 
     def test_the_state_is_what_is_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The sabotaged twin: with the carried frames thrown away the second night forgets the history."""
-        tables = {"accounts": [{"account_id": "a", "event_time": at("2023-01-01")}],
-                  "usage": [{"account_id": "a", "user_id": "u", "event_time": at("2023-02-01")}]}  # fmt: skip
+        tables = {
+            "accounts": [{"account_id": "a", "event_time": at("2023-01-01")}],
+            "usage": [{"account_id": "a", "user_id": "u", "event_time": at("2023-02-01")}],
+        }
         source = make_source(tmp_path / "c", tables)
         for night in NIGHTS[:2]:
             panel = build_panel(source, "account", [night], carried=tmp_path / "carried")

@@ -69,7 +69,13 @@ class TestVersions:
         rows = build_panel(source, "account", as_ofs, only=["mrr", "days_to_renewal"]).to_pylist()
         assert [r["mrr"] for r in rows] == [0.0, 100.0, 100.0, 200.0, 100.0, 0.0, 0.0]
         assert [r["eligibility"] for r in rows] == [
-            "not_customer", "eligible", "eligible", "eligible", "already_leaving", "not_customer", "not_customer",
-        ]  # fmt: skip
+            "not_customer",
+            "eligible",
+            "eligible",
+            "eligible",
+            "already_leaving",
+            "not_customer",
+            "not_customer",
+        ]
         assert [r["value"] for r in rows][1] == 1200.0
         assert rows[1]["days_to_renewal"] == 333.0

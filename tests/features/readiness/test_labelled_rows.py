@@ -77,19 +77,25 @@ def partly_denied() -> Tables:
 def leads(bought: bool, tell: bool = True) -> Tables:
     rows = [
         {
-            "lead_id": f"l{i:03}", "event_time": day(i * 1.5), "status": "open", "account_id": f"a{i:03}",
+            "lead_id": f"l{i:03}",
+            "event_time": day(i * 1.5),
+            "status": "open",
+            "account_id": f"a{i:03}",
             "channel": "paid" if i % 2 else "organic",
         }
         for i in range(400)
-    ]  # fmt: skip
+    ]
     accounts = [{"account_id": f"a{i:03}", "event_time": BEGIN} for i in range(400)]
     deals = [
         {
-            "opportunity_id": f"o{i:03}", "account_id": f"a{i:03}", "status": "won", "stage": "closed",
+            "opportunity_id": f"o{i:03}",
+            "account_id": f"a{i:03}",
+            "status": "won",
+            "stage": "closed",
             "event_time": day(i * 1.5 - 5 if bought else i * 1.5 + 50),
         }
         for i in range(0, 400, 1 if bought else 3)
-    ]  # fmt: skip
+    ]
     touches = [{"lead_id": f"l{i % 400:03}", "kind": "call", "event_time": day(i)} for i in range(760)]
     return {"leads": rows, "accounts": accounts, "touches": touches} | ({"opportunities": deals} if tell else {})  # type: ignore[return-value]
 
@@ -98,11 +104,13 @@ def snapshot(different: bool) -> Tables:
     """Leads of one moment each, with labels that have no date."""
     rows = [
         {
-            "lead_id": f"l{i:03}", "event_time": day(i) if different else BEGIN, "status": "open",
+            "lead_id": f"l{i:03}",
+            "event_time": day(i) if different else BEGIN,
+            "status": "open",
             "channel": "paid" if different and i % 3 else "organic",
         }
         for i in range(300)
-    ]  # fmt: skip
+    ]
     return {"leads": rows, "lead_labels": [{"lead_id": f"l{i:03}", "converted": i % 4 == 0} for i in range(300)]}
 
 
@@ -140,7 +148,11 @@ CASES: dict[str, tuple[Model, Callable[[], Tables], str | None]] = {
     "one class in a period": (CHURN, lambda: customers(60, {i: 300 + i for i in range(12)}), "the test period: "),
     "too few outcomes": (CHURN, lambda: customers(300, {i: 200 + 60 * i for i in range(4)}), "rows with the outcome: "),
     "all leave": (CHURN, lambda: customers(2, {0: 300, 1: 400}), "rows without the outcome: "),
-    "no labels": (CHURN, lambda: {k: v for k, v in steady().items() if k != "subscriptions"}, "no table tells of churn"),
+    "no labels": (
+        CHURN,
+        lambda: {k: v for k, v in steady().items() if k != "subscriptions"},
+        "no table tells of churn",
+    ),
     "no deals": (FIT, lambda: leads(False, tell=False), "no table tells of conversion"),
     "labels denied by contracts": (CHURN, denied, "are denied by the source's own events"),
     "labels that are both": (CHURN, contradictory, "entities are both churned and not"),
@@ -153,7 +165,7 @@ CASES: dict[str, tuple[Model, Callable[[], Tables], str | None]] = {
     "outcomes that stop": (CHURN, silent, "no outcome at "),
     "contracts in foreign words": (CHURN, lambda: foreign_words("subscriptions"), "not_customer"),
     "signals that are all alike": (FIT, lambda: snapshot(False), "its signals: none differs"),
-}  # fmt: skip
+}
 Told = set[tuple[str, str, str]]
 
 
