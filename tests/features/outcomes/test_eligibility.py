@@ -19,7 +19,9 @@ def told(folder: Path, entity: Any, tables: Any) -> dict[str, str]:
 
 def test_accounts_that_pay_and_have_not_given_notice_are_eligible(tmp_path: Path) -> None:
     kinds = {"internal": "internal", "rival": "competitor", "test": "test", "fine": "customer", "unknown": None}
-    accounts = [{"account_id": name, "event_time": BEGIN, "kind": kind} for name, kind in kinds.items()]
+    accounts: list[dict[str, Any]] = [
+        {"account_id": name, "event_time": BEGIN, "kind": kind} for name, kind in kinds.items()
+    ]
     accounts += [{"account_id": name, "event_time": BEGIN} for name in ("free", "leaving", "gone", "none")]
     accounts.append({"account_id": "objects", "event_time": BEGIN, "kind": "internal", "opted_out": True})
 

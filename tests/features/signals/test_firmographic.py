@@ -71,7 +71,11 @@ class TestCommittee:
             for name, company in (("linked", "a"), ("alone", None))
         ]
         names = ("company_contacts_known", "company_departments_known", "company_has_decision_maker")
-        tables = {"accounts": [{"account_id": "a", "event_time": BEGIN}], "leads": leads, "contacts": PEOPLE}
+        tables: dict[str, list[dict[str, Any]]] = {
+            "accounts": [{"account_id": "a", "event_time": BEGIN}],
+            "leads": leads,
+            "contacts": PEOPLE,
+        }
         found = signals_at(tmp_path, tables, AS_OF, *names, entity="lead")
         assert list(found["linked"].values()) == [3.0, 2.0, 1.0]
         assert list(found["alone"].values()) == [None, None, None]

@@ -19,7 +19,7 @@ def ticket(name: str, when: str, status: str = "open", **columns: Any) -> dict[s
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    grave = {"escalated": True, "priority": "urgent", "first_response_minutes": 60}
+    grave: dict[str, Any] = {"escalated": True, "priority": "urgent", "first_response_minutes": 60}
     tables = {
         "accounts": [{"account_id": name, "event_time": at("2023-01-01")} for name in ("a", "none")],
         "tickets": [

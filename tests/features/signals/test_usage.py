@@ -19,7 +19,7 @@ def use(user: str | None, when: str, **columns: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     contract = {"subscription_id": "s", "account_id": "a", "event_time": at("2024-01-01"), "status": "active"}
-    tables = {
+    tables: dict[str, list[dict[str, Any]]] = {
         "accounts": [{"account_id": name, "event_time": at("2023-01-01")} for name in ("a", "none")],
         "subscriptions": [contract | {"mrr": 9.0, "seats": 4}],
         "usage": [

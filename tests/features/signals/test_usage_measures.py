@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import narwhals as nw
 import pyarrow as pa
 
@@ -18,8 +20,8 @@ from features.signals.usage_measures import (
 )
 
 
-def values(expression: nw.Expr, **columns: list[object]) -> list[object]:
-    found: list[object] = nw.from_native(pa.table(columns)).select(f=expression).to_native()["f"].to_pylist()
+def values(expression: nw.Expr, **columns: list[Any]) -> list[Any]:
+    found: list[Any] = nw.from_native(pa.table(columns)).select(f=expression).to_native()["f"].to_pylist()
     return found
 
 
