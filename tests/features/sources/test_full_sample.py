@@ -11,11 +11,11 @@ import duckdb
 import pytest
 
 from features.kit.errors import BadInput
+from features.readiness.text_files import text_file_lines
 from features.sources import full_sample, loader
 from features.sources.full_sample import may_be_sampled, with_full_sample
 from features.sources.loader import SHIPPED, open_source
 from features.sources.source import Source
-from tests.kit.checked import checked
 
 ROWS = 20_600
 """More than the 20,480 rows by which DuckDB settles a type."""
@@ -121,11 +121,11 @@ class TestWhatCannotBeRewritten:
 
     def test_check_names_a_sampled_table_and_its_advice_works(self, tmp_path: Path, files: Path) -> None:
         source = opened(tmp_path, files, self.PIVOTED.format(file="read_csv('${data}/s.csv')"))
-        line = next(line for line in checked(source) if line.rule == RULE)
+        line = next(line for line in text_file_lines(source, "subscriptions") if line.rule == RULE)
         assert (line.severity, line.table) == ("weakens", "subscriptions")
         assert "sample_size = -1" in line.what_to_do
         source = opened(tmp_path, files, self.PIVOTED.format(file="read_csv('${data}/s.csv', sample_size = -1)"))
-        assert [line for line in checked(source) if line.rule == RULE] == []
+        assert [line for line in text_file_lines(source, "subscriptions") if line.rule == RULE] == []
         assert last_mrr(source) == [(4950,)]
 
     def test_a_line_with_too_few_fields_is_named(self, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ class TestWhatCannotBeRewritten:
         read = "SELECT * FROM read_csv('${data}/s.csv', ignore_errors = true"
         source = opened(tmp_path, tmp_path, f"{read})")
         if source.is_sampled("subscriptions"):
-            assert any(line.rule == RULE for line in checked(source))
+            assert any(line.rule == RULE for line in text_file_lines(source, "subscriptions"))
         types = "'subscription_id': 'VARCHAR', 'account_id': 'VARCHAR', 'event_time': 'DATE', 'status': 'VARCHAR', 'mrr': 'DOUBLE'"
         source = opened(tmp_path, tmp_path, f"{read}, columns = {{{types}}})")
         assert not source.is_sampled("subscriptions")
@@ -174,12 +174,12 @@ class TestTypesThatTheSelectNames:
     ) -> None:
         read = "SELECT * FROM read_csv('${{data}}/s.csv', {})"
         source = opened(tmp_path, files, read.format(named))
-        (line,) = [line for line in checked(source) if line.rule == NAMED_RULE]
+        (line,) = [line for line in text_file_lines(source, "subscriptions") if line.rule == NAMED_RULE]
         assert (line.severity, line.table, line.column, line.rows) == ("weakens", "subscriptions", column, 1)
         step = re.fullmatch(r"write (.*) in the place of (.*)", line.what_to_do)
         assert step
         source = opened(tmp_path, files, read.format(named.replace(step[2], step[1])))
-        assert [line for line in checked(source) if line.rule == NAMED_RULE] == []
+        assert [line for line in text_file_lines(source, "subscriptions") if line.rule == NAMED_RULE] == []
         assert (4950,) in last_mrr(source)
 
 
