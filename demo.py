@@ -43,6 +43,8 @@ NOTHING_LIVE, NOT_USABLE = 3, 2
 """How `training fit` ends when the gates refuse, and when the data cannot tell of the outcome: answers, no faults."""
 PUBLIC_URL = "http://127.0.0.1:8000"
 """What `make serve` listens on."""
+LISTED = 5
+"""Accounts, and leads, that it shows of the call lists."""
 console = Console()
 
 
@@ -99,10 +101,11 @@ def main() -> int:
     scores = home / "scores"
     for day in (as_of - A_WEEK, as_of):  # the second says what changed since the first, and why
         step(f"The nightly batch, as of {day:%Y-%m-%d}")
-        door("serving", "batch", *where, "--as-of", day.isoformat(), "--out", str(scores))
+        door("serving", "batch", *where, "--as-of", f"{day:%Y-%m-%d}", "--out", str(scores), log=home / "batch.log")
 
+    step("Whom to call today")
     for model in champions:
-        door("serving", "top", "--model", model, "--scores", str(scores))
+        door("serving", "top", "--model", model, "--scores", str(scores), "--count", str(LISTED))
     url = f"http://127.0.0.1:{free_port()}"
     leads = "lead-fit" in champions
     secret = connection(home, given.source, data) if leads else ""
@@ -113,13 +116,19 @@ def main() -> int:
             step("A webhook, signed as HubSpot signs it")
             webhook(url, secret, home, scores)
     step("Now go on")
+    asked = f"SOURCE={given.source}{f' DATA={data}' if data else ''} AS_OF={as_of:%Y-%m-%d}{in_home(home)}"
     for what, command in (
-        ("its API", serve),
-        ("its runs", f"make mlflow{in_home(home)}"),
-        ("its reports", f"{home}/runs/*/v*/report.html"),
-        ("its scores", str(scores)),
+        ("serve it", serve),
+        ("is it still right?", f"make monitor MODEL={champions[0]} {asked}"),
+        (
+            "what would it have caught?",
+            f"make backtest MODEL={champions[0]} {asked.partition(' AS_OF')[0]}{in_home(home)}",
+        ),
+        ("runs and versions", f"make mlflow{in_home(home)}"),
+        ("reports", f"{home}/runs/*/v*/report.html"),
+        ("scores", str(scores)),
     ):
-        console.print(f"{what:12}{command}", highlight=False, soft_wrap=True)
+        console.print(f"{what:27}{command}", highlight=False, soft_wrap=True)
     return done(began, home)
 
 
@@ -176,13 +185,20 @@ def done(began: float, home: Path) -> int:
     return 0
 
 
-def door(package: str, *arguments: str, quiet: bool = False, answers: Sequence[int] = ()) -> str:
-    """Run `python -m PACKAGE ...`, show what it prints, and stop the demo when it fails; `answers` are no failures."""
+def door(
+    package: str, *arguments: str, quiet: bool = False, answers: Sequence[int] = (), log: Path | None = None
+) -> str:
+    """Run `python -m PACKAGE ...`, show what it prints, and stop the demo when it fails; `answers` are no failures.
+
+    log : where its log lines go; they are shown when it fails
+    """
     command = [sys.executable, "-m", package, *arguments]
     console.print(f"[dim]$ python -m {package} {' '.join(arguments)}[/]", highlight=False, soft_wrap=True)
-    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    with contextlib.nullcontext() if log is None else log.open("a") as lines:
+        finished = subprocess.run(command, stdout=subprocess.PIPE, stderr=lines, text=True, check=False)  # noqa: S603
     if finished.returncode and finished.returncode not in answers:
         sys.stdout.write(finished.stdout)
+        sys.stderr.write(log.read_text() if log else "")
         raise SystemExit(finished.returncode)
     if not quiet:
         sys.stdout.write(finished.stdout)
