@@ -7,15 +7,19 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features.kit.clock import FOREVER_US
 from features.kit.errors import BadInput
 from features.panel.build import build_panel
 from features.sources import loader
+from features.sources.casts import canonical_item, custom_item, versions
 from features.sources.fingerprint import contents_of, fingerprint
 from features.sources.loader import open_source
+from features.sources.schema import Column
 from features.sources.source import Source
 from tests.kit.company import at, make_source, random_company
 
@@ -162,3 +166,72 @@ def test_every_time_type_of_duckdb_is_taken(tmp_path: Path) -> None:
         )
         source: Source = open_source(str(tmp_path))
         assert source.query("SELECT event_us FROM accounts") == [(1704067200000000,)], kind
+
+
+class TestItems:
+    @pytest.mark.parametrize(
+        ("kind", "given", "held"),
+        [
+            ("money", "12.345", 1_235),  # cents, rounded half away from zero
+            ("money", "-0.005", -1),
+            ("integer", "7::UTINYINT", 7),
+            ("number", "'nan'::DOUBLE", None),
+            ("number", "'-inf'::DOUBLE", None),
+            ("number", "1.5::DECIMAL(4, 1)", 1.5),
+            ("boolean", "true", True),
+            ("time", "DATE '1970-01-02'", 86_400_000_000),
+            ("time", "TIMESTAMPTZ '1970-01-01 01:00:00+01'", 0),
+            ("text", "42", "42"),
+        ],
+    )
+    def test_a_canonical_column_has_the_type_that_signals_see(self, kind: Any, given: str, held: object) -> None:
+        item = canonical_item("accounts", Column("value_time" if kind == "time" else "value", kind, ""), present=True)
+        name = "value_time" if kind == "time" else "value"
+        assert duckdb.execute(f"SELECT {item} FROM (SELECT {given} AS {name})").fetchall() == [(held,)]
+
+    @pytest.mark.parametrize("kind", ["money", "integer", "number", "boolean", "time", "text"])
+    def test_an_absent_column_is_null_of_its_type(self, kind: Any) -> None:
+        item = canonical_item("accounts", Column("value", kind, ""), present=False)
+        assert duckdb.execute(f"SELECT {item}").fetchall() == [(None,)]
+
+    @pytest.mark.parametrize(
+        ("kind", "given", "held"),
+        [
+            ("DECIMAL(9,2)", "1.25", 1.25),
+            ("BOOLEAN", "true", 1.0),
+            ("TIMESTAMP", "TIMESTAMP '1970-01-01 00:00:01'", 1_000_000),
+            ("UUID", "'00000000-0000-0000-0000-000000000001'::UUID", "00000000-0000-0000-0000-000000000001"),
+        ],
+    )
+    def test_a_custom_column_is_a_number_a_time_or_a_text(self, kind: str, given: str, held: object) -> None:
+        item = custom_item("Deal Size", kind, "deal_size")
+        found = duckdb.execute(f'SELECT {item} FROM (SELECT {given} AS "Deal Size")')
+        assert (found.description[0][0], found.fetchall()) == ("deal_size", [(held,)])
+
+
+class TestVersions:
+    def intervals(self, *rows: tuple[str, int, int]) -> list[tuple[Any, ...]]:
+        """Key, event, from, until and created of each version; `rows` are key, event and known moments."""
+        given = ", ".join(f"('{key}', {event}, {known}, {max(event, known)})" for key, event, known in rows)
+        select = f"SELECT * FROM (VALUES {given}) t(k, event_us, known_us, visible_us)"
+        query = f"SELECT k, event_us, from_us, until_us, created_us FROM ({versions(select, 'k')}) ORDER BY ALL"
+        return duckdb.execute(query).fetchall()
+
+    def test_each_version_holds_until_the_next_one_is_visible(self) -> None:
+        assert self.intervals(("a", 10, 10), ("a", 20, 20), ("b", 15, 15)) == [
+            ("a", 10, 10, 20, 10),
+            ("a", 20, 20, FOREVER_US, 10),
+            ("b", 15, 15, FOREVER_US, 15),
+        ]
+
+    def test_a_version_that_became_known_late_starts_when_it_was_known(self) -> None:
+        assert self.intervals(("a", 10, 10), ("a", 20, 50)) == [("a", 10, 10, 50, 10), ("a", 20, 50, FOREVER_US, 10)]
+
+    def test_an_older_version_that_became_known_after_a_newer_one_never_holds(self) -> None:
+        late = self.intervals(("a", 10, 60), ("a", 20, 20))
+        assert [row[:4] for row in late] == [("a", 10, 60, 20), ("a", 20, 20, FOREVER_US)]
+
+    def test_what_is_known_of_the_creation_grows_only_by_what_is_visible(self) -> None:
+        """The first version became known at 60: until then the key was created at 20."""
+        late = self.intervals(("a", 10, 60), ("a", 20, 20), ("a", 70, 70))
+        assert [row[4] for row in late] == [10, 20, 10]

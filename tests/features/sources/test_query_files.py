@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from features.sources.query_files import by_file
+from features.sources.query_files import by_file, files_read
 from tests.kit.monthly_usage import make_company, opened
 
 
@@ -54,3 +55,23 @@ class TestByFile:
         alone = sorted(row for one in found.values() for row in connection.execute(one).fetchall())
         assert alone == sorted(connection.execute(select).fetchall())
         assert {Path(p).name for p in found} <= {"1.parquet", "3.parquet", "5.parquet"}
+
+
+class TestFilesRead:
+    @pytest.mark.parametrize(
+        ("select", "expected"),
+        [
+            ("SELECT * FROM read_parquet('{0}/*.parquet')", ["1", "3", "5"]),
+            ("WITH a AS (FROM '{0}/1.parquet') SELECT * FROM a JOIN '{0}/3.parquet' b USING (user_id)", ["1", "3"]),
+            ("SELECT * FROM t WHERE x IN (SELECT user_id FROM '{0}/5.parquet')", ["5"]),
+            ("SELECT * FROM read_parquet(['{0}/1.parquet', '{0}/1.parquet'])", ["1"]),
+            ("SELECT '{0}/1.parquet' AS name", []),
+            ("SELECT * FROM read_parquet('https://nowhere.test/1.parquet')", []),
+            ("SELECT * FROM '{0}/7.parquet'", []),
+            ("SELEKT", []),
+        ],
+    )
+    def test_the_files_that_a_query_names_anywhere(self, company: Path, select: str, expected: list[str]) -> None:
+        with duckdb.connect() as connection:
+            found = files_read(connection, select.format(company / "usage"))
+        assert [file.stem for file in found] == expected

@@ -9,7 +9,7 @@ import pytest
 
 from features.kit.errors import BadInput
 from features.sources.loader import open_source
-from features.sources.query_text import QueryText
+from features.sources.query_text import Excerpt, QueryText, UnreadableText
 from tests.kit.broken_sources import READ, USAGE, Case, broken, values
 
 
@@ -86,3 +86,51 @@ class TestPlace:
             open_source(str(source), data)
         assert "'many'" in str(caught.value)
         assert "secret-id" not in str(caught.value)
+
+
+class TestText:
+    def test_the_folder_stands_for_data_with_its_quotes_doubled(self, tmp_path: Path) -> None:
+        (tmp_path / "usage.sql").write_text("\n SELECT * FROM '${data}/a.csv';\n")
+        text = QueryText.read(tmp_path / "usage.sql", Path("/srv/it's"))
+        assert text.run == "SELECT * FROM '/srv/it''s/a.csv'"
+
+    def test_a_byte_order_mark_and_line_ends_of_windows_are_no_part_of_it(self, tmp_path: Path) -> None:
+        (tmp_path / "usage.sql").write_bytes(b"\xef\xbb\xbfSELECT 1,\r\n 2")
+        assert QueryText.read(tmp_path / "usage.sql", None).written == "SELECT 1,\n 2"
+
+    @pytest.mark.parametrize(
+        ("held", "why"),
+        [("SELECT 'ü'".encode("latin-1"), "byte 8 is no UTF-8"), ("SELECT".encode("utf-16-le"), "byte 1 is NUL")],
+    )
+    def test_another_encoding_is_refused_with_its_place(self, tmp_path: Path, held: bytes, why: str) -> None:
+        (tmp_path / "usage.sql").write_bytes(held)
+        with pytest.raises(UnreadableText, match=why):
+            QueryText.read(tmp_path / "usage.sql", None)
+
+    @pytest.mark.parametrize(
+        ("written", "alone"),
+        [
+            ("SELECT 1", "SELECT 1"),
+            ("SELECT 1; -- all of it", "SELECT 1"),
+            ("SELECT 1 -- a; b", "SELECT 1 -- a; b"),
+            ("SELECT ';' AS a", "SELECT ';' AS a"),
+            ("SELECT 1; /* done */ ", "SELECT 1"),
+        ],
+    )
+    def test_what_follows_the_semicolon_is_cut_off_and_nothing_else(self, written: str, alone: str) -> None:
+        assert QueryText(Path("usage.sql"), written).alone == alone
+
+
+class TestAlias:
+    @pytest.mark.parametrize(
+        ("after", "alias"), [(" AS n, b", "n"), (" n", "n"), (' AS "n" FROM t', "n"), (" FROM t", None), (" + 1", None)]
+    )
+    def test_the_name_of_an_expression_follows_it(self, after: str, alias: str | None) -> None:
+        assert Excerpt(1, f"SELECT a{after}", 7, 8).alias == alias
+
+    @pytest.mark.parametrize(
+        ("after", "alias"),
+        [("(a, '%d') AS day", "day"), ("(a)::DATE AS day", "day"), ("(a)", None), ("(f(a)) AS day", None)],
+    )
+    def test_the_name_of_a_call_follows_its_brackets(self, after: str, alias: str | None) -> None:
+        assert Excerpt(1, f"SELECT strptime{after}", 7, 15).alias_of_call == alias

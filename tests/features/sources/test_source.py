@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from features.kit.errors import BadInput
+from features.sources.loader import open_source
+from tests.kit.broken_sources import ACCOUNTS, write_sql
 from tests.kit.company import at, make_source, random_company
 
 
@@ -22,3 +27,30 @@ class TestSource:
             {"account_id": "b", "event_time": at("2024-03-01")},
         ]
         assert make_source(tmp_path, {"accounts": rows}).span == (at("2024-01-01"), at("2024-03-01"))
+
+    def test_arrow_leaves_out_what_was_not_observed_when_asked(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ACCOUNTSCORE_NOW", "2024-06-01")
+        rows = [
+            {"account_id": "a", "event_time": at("2024-01-01")},
+            {"account_id": "ahead", "event_time": at("2024-07-01")},
+            {"account_id": "not known yet", "event_time": at("2024-01-01"), "known_time": at("2024-07-01")},
+        ]
+        source = make_source(tmp_path, {"accounts": rows})
+        assert source.arrow("accounts", ["account_id"], seen=True)["account_id"].to_pylist() == ["a"]
+        assert source.arrow("accounts", ["account_id"]).num_rows == 3
+
+
+class TestBrokenTables:
+    def test_a_fault_stops_only_those_who_read_its_table(self, tmp_path: Path) -> None:
+        source = open_source(write_sql(tmp_path, accounts=ACCOUNTS, usage="SELEKT"), keep_going=True)
+        assert (source.tables, source.has("usage"), source.has_file("usage")) == (("accounts",), False, True)
+        source.require(["accounts"])
+        with pytest.raises(BadInput, match=r"usage\.sql"):
+            source.require(["accounts", "usage"])
+
+    def test_a_file_that_is_no_table_stops_everybody(self, tmp_path: Path) -> None:
+        source = open_source(write_sql(tmp_path, accounts=ACCOUNTS, invoice="SELECT 1"), keep_going=True)
+        with pytest.raises(BadInput, match="no canonical table is called 'invoice'"):
+            source.require(["accounts"])
