@@ -1,4 +1,4 @@
-"""A company whose nightly run is made in this process."""
+"""A company whose nightly run is made in this process, on few signals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from features.kit.clock import make_clock, parse_as_of
@@ -17,17 +16,30 @@ from serving.batch.run import FinishedRun, Options
 from serving.champion import Champions
 from serving.scorer_cache import KeptScorers
 from serving.store.connect import open_store
-from tests.conftest import NewHome
+from tests.conftest import MakeOnce
+from tests.kit.quick_night import few_signals, few_signals_home
 from tests.kit.running import AS_OF, Home
 
-CHUNK = 100
+CHUNK = 40
 
 
 @pytest.fixture(scope="module")
-def home(new_home: NewHome) -> Home:
-    made = new_home(accounts=120, leads=400)
-    assert made.run("serving", "migrate").returncode == 0
-    return made
+def home(make_once: MakeOnce) -> Home:
+    folder = make_once("few-signals", lambda made: few_signals_home(made) and None)
+    return Home(folder / "home", folder / "company")
+
+
+@pytest.fixture(scope="session")
+def night(make_once: MakeOnce) -> Path:
+    """OUT after the command has published a run of that company, of all its signals; metrics are in `batch.prom` in it."""
+
+    def fill(out: Path) -> None:
+        folder = make_once("few-signals", lambda made: few_signals_home(made) and None)
+        Home(folder / "home", folder / "company").batch(
+            out, "--max-age", "2d", "--metrics", str(out / "new/batch.prom")
+        )
+
+    return make_once("night", fill)
 
 
 @pytest.fixture(scope="module")
@@ -36,34 +48,16 @@ def source(home: Home) -> Source:
 
 
 @pytest.fixture(scope="session")
-def panels() -> dict[Any, list[pa.Table]]:
+def panels() -> dict[Any, Any]:
     return {}
 
 
 @pytest.fixture
 def batch(
-    home: Home, source: Source, panels: dict[Any, list[pa.Table]], monkeypatch: pytest.MonkeyPatch
+    home: Home, source: Source, panels: dict[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., FinishedRun]]:
     """Run in this process. Panels are built once: they are not what is tested here."""
-    original = running.panel_parts
-
-    def parts(
-        source: Source,
-        entity: Any,
-        as_of: Any,
-        rows: int,
-        engine: str,
-        carried: Any,
-        known: Any,
-        ids: Any,
-        _outcomes: Any,
-    ) -> Iterator[pa.Table]:
-        key = (entity, as_of, known, ids and tuple(ids))
-        if key not in panels:
-            panels[key] = list(original(source, entity, as_of, rows, known_before=known, ids=ids))
-        return iter(panels[key])
-
-    monkeypatch.setattr(running, "panel_parts", parts)
+    monkeypatch.setattr(running, "panel_parts", few_signals(panels))
     champions = Champions(home.path)
     champions.refresh()
     store = open_store(f"sqlite:///{home.path / 'store.db'}")

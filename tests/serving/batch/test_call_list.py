@@ -33,19 +33,10 @@ class TestTop:
         assert [row["entity_id"] for row in top.rows] == [row["entity_id"] for row in rows[:25]]
         assert top.scored == len(rows)
 
-    def test_the_call_list_has_them(self, home: Home, tmp_path: Path) -> None:
-        home.batch(tmp_path / "out")
-        done = home.run(
-            "serving",
-            "top",
-            "--model",
-            "churn-risk",
-            "--scores",
-            str(tmp_path / "out"),
-            "--excel",
-            str(tmp_path / "list.xlsx"),
-        )
+    def test_the_command_prints_them_and_writes_them_for_excel(self, home: Home, night: Path, tmp_path: Path) -> None:
+        given = ("--scores", str(night), "--excel", str(tmp_path / "list.xlsx"))
+        done = home.run("serving", "top", "--model", "churn-risk", *given)
         assert done.returncode == 0, done.stderr
-        first = read_top(tmp_path / "out", "churn-risk", 1).rows[0]["entity_id"]
+        first = read_top(night, "churn-risk", 1).rows[0]["entity_id"]
         assert first in done.stdout
         assert (tmp_path / "list.xlsx").stat().st_size > 1_000

@@ -25,14 +25,12 @@ class TestScheduler:
         assert "--max-age" in done.stderr
         assert not (tmp_path / manifest.MANIFEST).exists()
 
-    def test_a_summary_and_prometheus_metrics(self, home: Home, tmp_path: Path) -> None:
-        metrics = tmp_path / "collector" / "batch.prom"
-        home.batch(tmp_path / "out", "--max-age", "2d", "--metrics", str(metrics))
-        summary = json.loads((tmp_path / "out" / "last_run.json").read_text())
-        manifest = read_manifest(tmp_path / "out")
+    def test_a_summary_and_prometheus_metrics(self, night: Path) -> None:
+        summary = json.loads((night / "last_run.json").read_text())
+        manifest = read_manifest(night)
         assert (summary["exit_code"], summary["run_id"]) == (0, manifest["run_id"])
         rows = manifest["models"]["lead-fit"]["rows"]
         assert summary["rows"]["lead-fit"] == rows
-        lines = metrics.read_text().splitlines()
+        lines = (night / "new/batch.prom").read_text().splitlines()
         assert f'accountscore_batch_rows{{model="lead-fit"}} {float(rows)}' in lines
         assert "accountscore_batch_exit_code 0.0" in lines

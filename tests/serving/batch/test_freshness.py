@@ -13,16 +13,8 @@ from features.kit.clock import parse_as_of
 from features.sources.source import Source
 from serving.batch.freshness import check_age
 from serving.errors import StaleInput
-from tests.conftest import NewHome
 from tests.kit.company import at, make_source
 from tests.kit.running import Home
-
-
-@pytest.fixture(scope="module")
-def home(new_home: NewHome) -> Home:
-    made = new_home(accounts=120, leads=400)
-    assert made.run("serving", "migrate").returncode == 0
-    return made
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ import serving.__main__
 import training.__main__
 from features.kit.clock import make_clock, parse_as_of, to_us
 from features.kit.errors import UserMistake
-from features.sources.loader import open_source
 from features.sources.source import Source
 from serving.batch import run as running
 from serving.batch.call_list import read_top
@@ -28,7 +27,7 @@ from serving.scorer_cache import KeptScorers
 from serving.scoring import repository as stored
 from serving.store.connect import Store, open_store
 from serving.store.tables import signals
-from tests.conftest import NewHome
+from tests.kit.quick_night import few_signals
 from tests.kit.running import AS_OF, Home
 
 TODAY = "2025-12-04"
@@ -64,18 +63,6 @@ class TestTheMoment:
         assert not [path for path in tmp_path.iterdir() if path.name != "store.db"], "nothing is written"
 
 
-@pytest.fixture(scope="module")
-def home(new_home: NewHome) -> Home:
-    made = new_home(accounts=120, leads=400)
-    assert made.run("serving", "migrate").returncode == 0
-    return made
-
-
-@pytest.fixture(scope="module")
-def source(home: Home) -> Source:
-    return open_source("sample", home.company)
-
-
 @pytest.fixture
 def store(home: Home) -> Iterator[Store]:
     opened = open_store(f"sqlite:///{home.path / 'store.db'}")
@@ -83,24 +70,10 @@ def store(home: Home) -> Iterator[Store]:
     opened.close()
 
 
-@pytest.fixture(scope="module")
-def panels() -> dict[Any, Any]:
-    return {}
-
-
 @pytest.fixture
-def run(
-    home: Home, source: Source, store: Store, panels: dict[Any, Any], monkeypatch: pytest.MonkeyPatch
-) -> Run:  # fmt: skip
+def run(home: Home, source: Source, store: Store, panels: dict[Any, Any], monkeypatch: pytest.MonkeyPatch) -> Run:
     """A batch in this process; one for a moment after the clock leaves what it left in earlier versions. Panels are built once."""
-    original = running.panel_parts
-
-    def parts(source: Source, entity: Any, as_of: Any, rows: int, *_: Any) -> Any:
-        if (entity, as_of) not in panels:
-            panels[entity, as_of] = list(original(source, entity, as_of, rows))
-        return iter(panels[entity, as_of])
-
-    monkeypatch.setattr(running, "panel_parts", parts)
+    monkeypatch.setattr(running, "panel_parts", few_signals(panels))
     champions = Champions(home.path)
     champions.refresh()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import zipfile
 from collections.abc import Callable, Set
 from pathlib import Path
@@ -11,16 +13,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features.kit.clock import make_clock, parse_as_of
 from features.kit.errors import AccountscoreError
+from features.sources.loader import open_source
 from models.champion_pointer import Pointer, read_pointer
 from models.scorer.scorer import Scorer
+from serving.batch import run as running
 from serving.batch import spark
-from serving.champion import Champion
+from serving.champion import Champion, Champions
 from serving.manifest import read_manifest
+from serving.scorer_cache import KeptScorers
 from serving.scoring.columns import ScoredColumns, score_columns, to_score
+from tests.conftest import MakeOnce
 from tests.kit.published import bytes_of
-from tests.kit.running import Home, quick_home
+from tests.kit.quick_night import few_signals, few_signals_home
+from tests.kit.running import AS_OF, Home
 from tests.kit.scorers import make_scorer
+from tests.kit.stores import new_store
 
 pytestmark = [
     pytest.mark.spark,
@@ -30,18 +39,29 @@ CHUNK = 10
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    made = quick_home(tmp_path_factory.mktemp("spark"), models=("churn-risk",))
-    assert made.run("serving", "migrate").returncode == 0
-    return made
+def home(make_once: MakeOnce) -> Home:
+    folder = make_once("few-signals", lambda made: few_signals_home(made) and None)
+    shutil.rmtree(folder / "home/champions/lead-fit")
+    return Home(folder / "home", folder / "company")
+
+
+def publish(home: Home, out: Path, engine: str) -> Path:
+    """The run of the accounts in this process, with panels of few signals; returns OUT."""
+    champions = Champions(home.path)
+    champions.refresh()
+    with pytest.MonkeyPatch.context() as patch, contextlib.closing(new_store(home.path)) as store:
+        patch.setattr(running, "panel_parts", few_signals({}))
+        running.run(
+            open_source("sample", home.company), parse_as_of(AS_OF), out, champions, store, make_clock(),
+            KeptScorers(home.path), running.Options(engine=engine),
+        )  # fmt: skip
+    return out
 
 
 @pytest.fixture(scope="module")
 def here(home: Home) -> Path:
     """OUT of the run on one machine."""
-    out = home.path.parent / "here"
-    home.batch(out)
-    return out
+    return publish(home, home.path.parent / "here", "duckdb")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +112,7 @@ def choosing(champion: Champion, quiet: Callable[[pa.Table], Set[str]]) -> spark
 
 
 def test_publishes_the_same_bytes(home: Home, here: Path, tmp_path: Path) -> None:
-    home.batch(tmp_path, "--engine", "spark")
+    publish(home, tmp_path, "spark")
     assert read_manifest(tmp_path) == read_manifest(here)
     assert bytes_of(tmp_path) == bytes_of(here)
 
