@@ -10,37 +10,13 @@ from sqlalchemy import select
 from features.kit.clock import make_clock
 from features.sources.loader import open_source
 from serving.champion import Champions
-from serving.connections.config import ConnectionConfig, Mapped
+from serving.connections.config import ConnectionConfig
 from serving.store.connect import Store
 from serving.store.tables import decisions, writebacks
-from serving.vendors.destination import Target, WriteBack
 from serving.worker import backfill as module
 from serving.worker.backfill import backfill
 from serving.worker.source_cache import Sources
-from tests.conftest import NewHome
 from tests.kit.running import AS_OF, Home
-
-
-@pytest.fixture(scope="module")
-def home(new_home: NewHome) -> Home:
-    return new_home(accounts=120, leads=400)
-
-
-@pytest.fixture
-def config(home: Home) -> ConnectionConfig:
-    objects = {
-        "contact": Mapped("leads", "lead_{id}", {"industry": "industry"}, {}),
-        "company": Mapped("accounts", "acc_{id}", {"industry": "industry"}, {}),
-    }
-    back = WriteBack("dry-run", {"lead-fit": Target("contact", {"score": "fit"})}, minimum_change=1)
-    return ConnectionConfig("crm", "hubspot", "https://x.example", "sample", home.company, objects, writeback=back)
-
-
-@pytest.fixture
-def champions(home: Home) -> Champions:
-    made = Champions(home.path)
-    made.refresh()
-    return made
 
 
 def all_of(store: Store, table: object) -> list[dict[str, object]]:
@@ -70,7 +46,7 @@ class TestBackfill:
     def test_interrupted_it_goes_on_where_it_was(
         self, store: Store, config: ConnectionConfig, champions: Champions, home: Home, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "ENTITIES_A_ROUND", 100)
+        monkeypatch.setattr(module, "ENTITIES_A_ROUND", 50)
         rounds = []
 
         def stop_in_the_third(done: int, _all: int) -> None:
@@ -80,7 +56,7 @@ class TestBackfill:
 
         with pytest.raises(KeyboardInterrupt):
             backfill(store, Sources(home.path), config, champions, make_clock(AS_OF), stop_in_the_third)
-        assert len(all_of(store, decisions)) == 200
+        assert len(all_of(store, decisions)) == 100
         done = backfill(store, Sources(home.path), config, champions, make_clock(AS_OF))
-        assert done.before == 200
+        assert done.before == 100
         assert set(Counter((d["model"], d["entity_id"]) for d in all_of(store, decisions)).values()) == {1}

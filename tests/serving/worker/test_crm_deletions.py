@@ -5,47 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 import msgspec
-import pytest
 from sqlalchemy import select
 
 from features.kit.clock import from_us, make_clock, to_us
 from features.panel.build import build_panel
-from features.signals.catalog import signals as signals_of_all
 from features.sources.loader import open_source
 from serving.champion import Champions
-from serving.connections.config import ConnectionConfig, Mapped
+from serving.connections.config import ConnectionConfig
 from serving.inbox import repository as letters
 from serving.privacy.repository import Erased
 from serving.scoring.rows import signal_rows
 from serving.store.connect import Store
 from serving.store.tables import changes, decisions, inbox, signals, writebacks
-from serving.vendors.destination import Target, WriteBack
 from serving.vendors.inbound import Effect, Event
 from serving.worker.loop import Worker
-from tests.conftest import NewHome
+from tests.kit.nightly import some_signals
 from tests.kit.running import AS_OF, Home
-
-
-@pytest.fixture(scope="module")
-def home(new_home: NewHome) -> Home:
-    return new_home(accounts=120, leads=400)
-
-
-@pytest.fixture
-def config(home: Home) -> ConnectionConfig:
-    objects = {
-        "contact": Mapped("leads", "lead_{id}", {"industry": "industry"}, {}),
-        "company": Mapped("accounts", "acc_{id}", {"industry": "industry"}, {}),
-    }
-    back = WriteBack("dry-run", {"lead-fit": Target("contact", {"score": "fit"})}, minimum_change=1)
-    return ConnectionConfig("crm", "hubspot", "https://x.example", "sample", home.company, objects, writeback=back)
-
-
-@pytest.fixture
-def champions(home: Home) -> Champions:
-    made = Champions(home.path)
-    made.refresh()
-    return made
 
 
 def all_of(store: Store, table: object) -> list[dict[str, object]]:
@@ -111,7 +86,8 @@ class TestRemoval:
         # Usage has no key to be moved by: the worker read the source anew, in which it belongs to the one that remains.
         (kept,) = [row for row in all_of(store, signals) if row["entity_id"] == into]
         moment = from_us(int(str(kept["as_of"])))
-        names = [s.name for s in signals_of_all() if s.theme == "usage" and s.tables == ("usage",)]
+        names = [s.name for s in some_signals("account") if s.tables == ("usage",)]
+        assert names
         before = signal_rows(build_panel(source, "account", [moment], ids=[into]))[0]
         merged = open_source("sample", home.company, home=home.path)
         now = signal_rows(build_panel(merged, "account", [moment], ids=[into]))[0]
@@ -121,11 +97,11 @@ class TestRemoval:
     def test_forgetting_leaves_nothing_and_a_late_event_brings_nothing_back(
         self, store: Store, config: ConnectionConfig, champions: Champions
     ) -> None:
-        self.tell(store, config, champions, self.event(1, "change", "77"))
-        self.tell(store, config, champions, self.event(2, "forget", "77"), self.event(3, "delete", "77"))
-        self.tell(store, config, champions, self.event(4, "change", "77"))
+        self.tell(store, config, champions, self.event(1, "change", "78"))
+        self.tell(store, config, champions, self.event(2, "forget", "78"), self.event(3, "delete", "78"))
+        self.tell(store, config, champions, self.event(4, "change", "78"))
         for table in (signals, decisions, changes, writebacks):
-            assert all("77" not in str(row) for row in all_of(store, table) if row.get("entity_id") or row.get("key"))
+            assert all("78" not in str(row) for row in all_of(store, table) if row.get("entity_id") or row.get("key"))
         assert {row["object_id"] for row in all_of(store, inbox)} == {""}
         with store.read() as connection:
-            assert Erased.load(connection).has("lead", "lead_77")
+            assert Erased.load(connection).has("lead", "lead_78")
