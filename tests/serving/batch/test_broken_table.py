@@ -13,12 +13,8 @@ from features.kit.errors import BadInput
 from features.sources.loader import SHIPPED
 from serving.__main__ import app
 from serving.batch import run as running
-from tests.kit.running import AS_OF, NOW, Home, quick_home
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return quick_home(tmp_path_factory.mktemp("home"))
+from tests.kit.quick_night import few_signals
+from tests.kit.running import AS_OF, NOW, Home
 
 
 @pytest.fixture
@@ -33,7 +29,13 @@ def batch(home: Home, company: Path, out: Path):  # type: ignore[no-untyped-def]
     return CliRunner().invoke(app, ["batch", *data, "--as-of", AS_OF, "--out", str(out), "--no-history"])
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "panel_parts", few_signals({}))
+
+
 class TestBrokenTable:
+    @pytest.mark.usefixtures("quick")
     def test_who_does_not_read_it_is_published(self, home: Home, company: Path, tmp_path: Path) -> None:
         (company / "tickets.sql").write_text("SELECT *\nFROM nowhere")
         done = batch(home, company, tmp_path / "out")
@@ -44,12 +46,14 @@ class TestBrokenTable:
         said = json.loads((tmp_path / "out/last_run.json").read_text())
         assert (said["exit_code"], said["not_scored"]) == (2, ["churn-risk"])
 
+    @pytest.mark.usefixtures("quick")
     def test_what_all_read_stops_all(self, home: Home, company: Path, tmp_path: Path) -> None:
         (company / "subscriptions.sql").write_text("SELECT *\nFROM nowhere")
         done = batch(home, company, tmp_path / "out")
         assert isinstance(done.exception, BadInput)
         assert not (tmp_path / "out/manifest.json").exists()
 
+    @pytest.mark.usefixtures("quick")
     def test_what_nobody_reads_is_said_and_no_more(self, home: Home, company: Path, tmp_path: Path) -> None:
         (company / "actions.sql").write_text("SELECT *\nFROM nowhere")
         done = batch(home, company, tmp_path / "out")
