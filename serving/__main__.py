@@ -158,9 +158,13 @@ def backfill(
         with only_one(settings.base.home), Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
             task = bar.add_task(connection, total=None)
             done = fill(
-                store, sources, config, champions, clock,
+                store,
+                sources,
+                config,
+                champions,
+                clock,
                 lambda done, records: bar.update(task, completed=done, total=records),
-            )  # fmt: skip
+            )
         said = f"{done.scored:,} records scored, {done.before:,} were before"
     except AlreadyRunning:
         queued = queue_backlog(store, sources, config, champions, clock)

@@ -92,11 +92,22 @@ def create_app(
 
         together = Together(lambda champion, asked: score_together(champion, asked, {}, terms()), recorder)
         app.state.serving = AppState(
-            settings, store, writer, champions, connections.receiving, metrics, ticking, watched,
-            KeptScorers(settings.base.home), connections.mapped, probe, frozenset(off),
-            asyncio.Semaphore(LARGE_AT_ONCE), asyncio.Semaphore(CHANGES_AT_ONCE),
+            settings,
+            store,
+            writer,
+            champions,
+            connections.receiving,
+            metrics,
+            ticking,
+            watched,
+            KeptScorers(settings.base.home),
+            connections.mapped,
+            probe,
+            frozenset(off),
+            asyncio.Semaphore(LARGE_AT_ONCE),
+            asyncio.Semaphore(CHANGES_AT_ONCE),
             {Scoring: Scoring(recorder, terms, together), Seal: Seal(pepper)},
-        )  # fmt: skip
+        )
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
         for name in {*connections.mapped, *off}:
             metrics.connection_on.labels(name).set(name not in off)

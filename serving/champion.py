@@ -165,8 +165,12 @@ class Champions:
             if champion.population != champion.definition.population:
                 log.warning(
                     "champion.other_population model=%s version=%s live=%s file=%s next=python -m training fit %s",
-                    name, pointer.version, champion.population, champion.definition.population, name,
-                )  # fmt: skip
+                    name,
+                    pointer.version,
+                    champion.population,
+                    champion.definition.population,
+                    name,
+                )
 
     def _take_copy(self, name: str) -> None:
         """At a start whose pointer is damaged, what it said before is the last good model."""
@@ -194,9 +198,13 @@ class Champions:
             log.error("champion.previous_refused model=%s why=%s", name, error)
             return
         before = replace(
-            pointer, version=pointer.previous_version, sha256=scorer.sha256, path=pointer.previous_path,
-            previous_version=None, previous_path=None,
-        )  # fmt: skip
+            pointer,
+            version=pointer.previous_version,
+            sha256=scorer.sha256,
+            path=pointer.previous_path,
+            previous_version=None,
+            previous_path=None,
+        )
         self._statuses[name] = replace(self._statuses[name], serves=Champion(get_model(name), before, scorer))
         log.warning("champion.fell_back model=%s version=%s", name, before.version)
 

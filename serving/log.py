@@ -52,8 +52,11 @@ class OneLine(logging.Formatter):
         if number:
             fields["request"] = number
         head = {
-            "time": self.formatTime(record, self.datefmt), "level": record.levelname, "logger": record.name, "event": event,
-        }  # fmt: skip
+            "time": self.formatTime(record, self.datefmt),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": event,
+        }
         if self._json:
             return str(_JSON(None, "", head | fields))
         said = {key: _quoted(value) for key, value in fields.items()}

@@ -14,17 +14,24 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "accountscore_http_requests_total", "Requests answered", ["method", "route", "status"],
+            "accountscore_http_requests_total",
+            "Requests answered",
+            ["method", "route", "status"],
             registry=self.registry,
-        )  # fmt: skip
+        )
         self.request_seconds = Histogram(
-            "accountscore_http_request_seconds", "From a request's head to the end of its answer", ["method", "route"],
-            buckets=SECONDS, registry=self.registry,
-        )  # fmt: skip
-        self.signals_age = Gauge(
-            "accountscore_signals_age_seconds", "Since the moment that the newest stored signals are for", ["entity"],
+            "accountscore_http_request_seconds",
+            "From a request's head to the end of its answer",
+            ["method", "route"],
+            buckets=SECONDS,
             registry=self.registry,
-        )  # fmt: skip
+        )
+        self.signals_age = Gauge(
+            "accountscore_signals_age_seconds",
+            "Since the moment that the newest stored signals are for",
+            ["entity"],
+            registry=self.registry,
+        )
         self.inbox = Gauge(
             "accountscore_inbox_events", "Events of CRMs that are not settled", ["state"], registry=self.registry
         )
@@ -35,41 +42,54 @@ class Metrics:
             "accountscore_outbox_messages", "Messages to CRMs that are not settled", ["state"], registry=self.registry
         )
         self.set_aside = Gauge(
-            "accountscore_set_aside_entities", "Entities that cannot be scored, until they change or are put back",
+            "accountscore_set_aside_entities",
+            "Entities that cannot be scored, until they change or are put back",
             registry=self.registry,
-        )  # fmt: skip
+        )
         self.connection_on = Gauge(
-            "accountscore_connection_on", "1 when webhooks of the connection are taken, 0 when it has a fault", ["connection"],
+            "accountscore_connection_on",
+            "1 when webhooks of the connection are taken, 0 when it has a fault",
+            ["connection"],
             registry=self.registry,
-        )  # fmt: skip
+        )
         self.scores = Counter(
             "accountscore_scores_total", "Scores given", ["model", "version", "band"], registry=self.registry
         )
         self.record_errors = Counter(
-            "accountscore_record_errors_total", "Records of a request that could not be scored", ["model"],
+            "accountscore_record_errors_total",
+            "Records of a request that could not be scored",
+            ["model"],
             registry=self.registry,
-        )  # fmt: skip
+        )
         self.not_recorded = Counter(
-            "accountscore_decisions_not_recorded_total", "Scores given without a decision record, the store being away",
+            "accountscore_decisions_not_recorded_total",
+            "Scores given without a decision record, the store being away",
             registry=self.registry,
-        )  # fmt: skip
+        )
         self.late_records = Counter(
-            "accountscore_decisions_late_total", "Scores given before their decision record was kept, the store being locked or slow",
+            "accountscore_decisions_late_total",
+            "Scores given before their decision record was kept, the store being locked or slow",
             registry=self.registry,
-        )  # fmt: skip
+        )
         self.webhook_events = Counter(
-            "accountscore_webhook_events_total", "Events of CRMs by what became of them", ["connection", "outcome"],
+            "accountscore_webhook_events_total",
+            "Events of CRMs by what became of them",
+            ["connection", "outcome"],
             registry=self.registry,
-        )  # fmt: skip
+        )
         self.swaps = Counter(
-            "accountscore_champion_swaps_total", "Champions taken or refused", ["model", "outcome"],
+            "accountscore_champion_swaps_total",
+            "Champions taken or refused",
+            ["model", "outcome"],
             registry=self.registry,
-        )  # fmt: skip
+        )
         self.ready = Gauge("accountscore_ready", "1 when some model serves", registry=self.registry)
         self.confirmed_age = Gauge(
-            "accountscore_champion_confirmed_age_seconds", "Since the registry last agreed with the live model", ["model"],
+            "accountscore_champion_confirmed_age_seconds",
+            "Since the registry last agreed with the live model",
+            ["model"],
             registry=self.registry,
-        )  # fmt: skip
+        )
         self._scores: dict[tuple[str, int | None, str], Counter] = {}
 
     def scored(self, model: str, version: int | None, band: str) -> None:

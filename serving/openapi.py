@@ -20,14 +20,31 @@ from serving.score_change.schemas import ChangeAnswer
 from serving.scoring.schemas import ModelAnswer, ScoreAnswer, ScoreRequest
 
 ANSWERS = (
-    ScoreRequest, ScoreAnswer, ModelAnswer, ScoresAnswer, ChangeAnswer, OverrideRequest, OverrideAnswer, ObjectionAnswer,
+    ScoreRequest,
+    ScoreAnswer,
+    ModelAnswer,
+    ScoresAnswer,
+    ChangeAnswer,
+    OverrideRequest,
+    OverrideAnswer,
+    ObjectionAnswer,
     ErasureAnswer,
-)  # fmt: skip
+)
 _REF = "#/components/schemas/{name}"
 _EXAMPLES = {
-    "category": "software", "flag": 1, "count": 12, "days": 41, "hours": 5, "months": 6, "years": 2, "share": 0.42,
-    "change": -0.42, "money": 48000, "rate": 2.5, "points": 7,
-}  # fmt: skip
+    "category": "software",
+    "flag": 1,
+    "count": 12,
+    "days": 41,
+    "hours": 5,
+    "months": 6,
+    "years": 2,
+    "share": 0.42,
+    "change": -0.42,
+    "money": 48000,
+    "rate": 2.5,
+    "points": 7,
+}
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",

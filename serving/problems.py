@@ -105,29 +105,47 @@ SCHEMA: dict[str, Any] = {
     "description": "Why there is no answer (RFC 9457). It repeats nothing of what was sent but names of keys.",
     "required": ["type", "title", "status", "detail", "code"],
     "properties": {
-        "type": {"type": "string", "description": "names the kind of problem", "examples": ["urn:accountscore:problem:no_such_model"]},
+        "type": {
+            "type": "string",
+            "description": "names the kind of problem",
+            "examples": ["urn:accountscore:problem:no_such_model"],
+        },
         "title": {"type": "string", "description": "the status in words", "examples": ["Not Found"]},
         "status": {"type": "integer", "description": "the HTTP status", "examples": [404]},
-        "detail": {"type": "string", "description": "what is wrong and the next step", "examples": ["no such model: one of churn-risk, lead-fit"]},
+        "detail": {
+            "type": "string",
+            "description": "what is wrong and the next step",
+            "examples": ["no such model: one of churn-risk, lead-fit"],
+        },
         "code": {"type": "string", "description": "stable name for programs", "examples": ["no_such_model"]},
         "faults": {
-            "type": "array", "description": "each thing that is wrong with what was sent, where one can say so",
+            "type": "array",
+            "description": "each thing that is wrong with what was sent, where one can say so",
             "items": {"$ref": "#/components/schemas/FaultJson"},
-            "examples": [[{
-                "where": "record 0, signal mrr", "found": "a text", "rule": "a number (money) or null",
-                "next_step": "send it without quotes",
-            }]],
+            "examples": [
+                [
+                    {
+                        "where": "record 0, signal mrr",
+                        "found": "a text",
+                        "rule": "a number (money) or null",
+                        "next_step": "send it without quotes",
+                    }
+                ]
+            ],
         },
         "choices": {
-            "type": "array", "description": "what there is in the place of what was asked for", "items": {"type": "string"},
+            "type": "array",
+            "description": "what there is in the place of what was asked for",
+            "items": {"type": "string"},
             "examples": [["churn-risk", "lead-fit"]],
         },
         "models": {
-            "type": "object", "description": "how each model stands, where none serves",
+            "type": "object",
+            "description": "how each model stands, where none serves",
             "examples": [{"churn-risk": {"serves": False, "refused": "..."}}],
         },
     },
-}  # fmt: skip
+}
 REF = {"$ref": "#/components/schemas/Problem"}
 
 

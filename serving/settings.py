@@ -168,6 +168,15 @@ class ServingSettings:
         if faults:
             raise BadInput("settings", faults)
         return cls(
-            Settings.from_env(dict(env)), currency, record == "yes", int(size), int(stale) if stale else None,
-            int(rate), Limits(connections, float(client)), float(drain), requests == "yes", form, int(age) if age else None,
-        )  # fmt: skip
+            Settings.from_env(dict(env)),
+            currency,
+            record == "yes",
+            int(size),
+            int(stale) if stale else None,
+            int(rate),
+            Limits(connections, float(client)),
+            float(drain),
+            requests == "yes",
+            form,
+            int(age) if age else None,
+        )

@@ -38,9 +38,12 @@ def loads(body: bytes, *, tolerant: bool = False) -> Any:
         raise NotStrict("it is empty")
     try:
         value = json.loads(
-            body.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_no_constant,
-            parse_float=_finite_or_text if tolerant else _finite, parse_int=_short_or_text if tolerant else int,
-        )  # fmt: skip
+            body.decode("utf-8"),
+            object_pairs_hook=_pairs,
+            parse_constant=_no_constant,
+            parse_float=_finite_or_text if tolerant else _finite,
+            parse_int=_short_or_text if tolerant else int,
+        )
         if not tolerant and b"\\ud" in body.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         return value

@@ -69,8 +69,15 @@ def read_top(scores: Path, model: str, count: int, by: By = "probability") -> To
     described = manifest["models"][model]
     rows = heads[0].to_pylist() if heads else []
     return Top(
-        model, described["entity"], described["horizon_days"], manifest["as_of"], scored, outside, described.get("population"), rows
-    )  # fmt: skip
+        model,
+        described["entity"],
+        described["horizon_days"],
+        manifest["as_of"],
+        scored,
+        outside,
+        described.get("population"),
+        rows,
+    )
 
 
 def top_table(top: Top, currency: str, reasons: int = 2) -> RichTable:
@@ -118,8 +125,10 @@ def write_call_list(top: Top, path: Path, currency: str) -> None:
     book = xlsxwriter.Workbook(content, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
     sheet = book.add_worksheet(top.model)
     bold, share, money = (
-        book.add_format({"bold": True}), book.add_format({"num_format": "0.0%"}), book.add_format({"num_format": "#,##0"})
-    )  # fmt: skip
+        book.add_format({"bold": True}),
+        book.add_format({"num_format": "0.0%"}),
+        book.add_format({"num_format": "#,##0"}),
+    )
     heads = [top.entity, "probability", "score", "band", f"{top.stake.amount} ({currency})", "why"]
     for column, head in enumerate(heads):
         sheet.write_string(0, column, head, bold)

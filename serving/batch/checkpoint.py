@@ -144,8 +144,12 @@ def _read_plan(folder: Path) -> dict[str, Any] | None:
 
 def _difference(found: dict[str, Any], plan: Plan) -> str:
     names = {
-        "source": "the source", "source_fingerprint": "the data", "scorers": "the champion", "reasons": "--reasons",
-        "objections": "who objects to being scored", "previous": "the published run",
-    }  # fmt: skip
+        "source": "the source",
+        "source_fingerprint": "the data",
+        "scorers": "the champion",
+        "reasons": "--reasons",
+        "objections": "who objects to being scored",
+        "previous": "the published run",
+    }
     now = asdict(plan)
     return " and ".join(text for key, text in names.items() if found.get(key) != now[key]) or "the program"

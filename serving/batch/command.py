@@ -113,9 +113,19 @@ def batch(
 
 
 def _run(
-    report: Report, source: str, as_of: str, out: Path, data: Path | None, reasons: int, history: bool, restart: bool,
-    max_age: str | None, engine: str, memory: int | None, export: list[str],
-) -> None:  # fmt: skip
+    report: Report,
+    source: str,
+    as_of: str,
+    out: Path,
+    data: Path | None,
+    reasons: int,
+    history: bool,
+    restart: bool,
+    max_age: str | None,
+    engine: str,
+    memory: int | None,
+    export: list[str],
+) -> None:
     from features.kit.clock import make_clock
     from features.kit.errors import BadInput
     from features.outcomes.needed_tables import left_out_notes, tables_for

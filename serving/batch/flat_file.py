@@ -162,12 +162,14 @@ def _check(scorer: Scorer, schema: pa.Schema, source: Path, added: list[str]) ->
     narrowed = scorer.spec.narrowed
     faults += [
         Fault(
-            where=f"column {name}", found="it is missing", rule=f"the scorer is for those of whom {narrowed}",
+            where=f"column {name}",
+            found="it is missing",
+            rule=f"the scorer is for those of whom {narrowed}",
             next_step=_found_again(name, schema.names),
         )
         for name in narrowed.signals
         if name not in schema.names and name not in scorer.names
-    ]  # fmt: skip
+    ]
     for name in scorer.names:
         kind = schema.field(name).type if name in schema.names else pa.null()
         why = holds_no_value(plain(pa.array([], kind)).type)

@@ -34,7 +34,7 @@ def parse_age(text: str) -> timedelta:
 
 def check_age(
     source: Source, as_of: datetime, horizons: Mapping[str, int], oldest: timedelta | None = None
-) -> str | None:  # fmt: skip
+) -> str | None:
     """A warning when what was observed ended more than two days before `as_of`, else None.
 
     Raises `StaleInput` when it ended longer than `oldest` before (default: the shortest of `horizons`, days by model: a score

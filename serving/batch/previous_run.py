@@ -81,9 +81,14 @@ class Before:
     """The run before, as far as one model goes. Empty when there is none."""
 
     def __init__(
-        self, out: Path, manifest: Mapping[str, Any] | None, champion: Champion, scorers: KeptScorers,
-        aged: Path | None = None, restated: Path | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        out: Path,
+        manifest: Mapping[str, Any] | None,
+        champion: Champion,
+        scorers: KeptScorers,
+        aged: Path | None = None,
+        restated: Path | None = None,
+    ) -> None:
         """`aged` holds what the old rows give at the new moment, of those for whom that differs from the new panel; `restated`
         what they give at the old one, of all, where they are not the rows that the run before had."""
         self._scores: ById | None = None

@@ -92,9 +92,15 @@ class Options:
 
 
 def run(
-    source: Source, as_of: datetime, out: Path, champions: Champions, store: Store, clock: Clock, scorers: KeptScorers,
+    source: Source,
+    as_of: datetime,
+    out: Path,
+    champions: Champions,
+    store: Store,
+    clock: Clock,
+    scorers: KeptScorers,
     options: Options | None = None,
-) -> FinishedRun:  # fmt: skip
+) -> FinishedRun:
     """Score every entity that the source knows as of a moment, with each model that has a champion.
 
     Writes OUT/<run id>/<model>/part-*.parquet and OUT/<run id>/signals/, and OUT/manifest.json last; fills the store, so that a
@@ -170,18 +176,21 @@ def blocked_models(source: Source, champions: Champions) -> dict[str, tuple[Faul
     }
 
 
-def _plan(
-    source: Source, as_of: datetime, out: Path, live: Sequence[Champion], store: Store, options: Options
-) -> Plan:  # fmt: skip
+def _plan(source: Source, as_of: datetime, out: Path, live: Sequence[Champion], store: Store, options: Options) -> Plan:
     before = _run_before(out, as_of)
     # Files that nobody wrote to since the night before are not read for it.
     contents_of(source).keep_in(out / ".carried" / f"{source.name}.json")
     with store.read() as connection:
         objections = version_counters.read(connection).get(privacy.GENERATION, 0)
     plan = Plan(
-        source.name, fingerprint(source), iso(as_of), {c.name: c.sha256 for c in live}, options.reasons, objections,
+        source.name,
+        fingerprint(source),
+        iso(as_of),
+        {c.name: c.sha256 for c in live},
+        options.reasons,
+        objections,
         before["run_id"] if before else None,
-    )  # fmt: skip
+    )
     if before is not None and plan.previous == plan.run_id:
         # The published run is damaged and is made again: it is compared with what it was compared with.
         return Plan(**{**plan.__dict__, "previous": before["previous"]})
@@ -197,9 +206,7 @@ def _run_before(out: Path, as_of: datetime) -> dict[str, Any] | None:
     return found
 
 
-def _refill(
-    out: Path, run_id: str, as_of: datetime, live: Sequence[Champion], store: Store, clock: Clock
-) -> None:  # fmt: skip
+def _refill(out: Path, run_id: str, as_of: datetime, live: Sequence[Champion], store: Store, clock: Clock) -> None:
     """The signals of a run that was published before, when a run for a moment after the clock has since been put over them."""
     about, now_us = run_of(out, run_id), to_us(clock())
     for entity in sorted({champion.entity for champion in live}):
@@ -215,9 +222,15 @@ def _refill(
 
 
 def _score(
-    work: Work, source: Source, as_of: datetime, live: Sequence[Champion], store: Store, clock: Clock,
-    scorers: KeptScorers, options: Options,
-) -> int:  # fmt: skip
+    work: Work,
+    source: Source,
+    as_of: datetime,
+    live: Sequence[Champion],
+    store: Store,
+    clock: Clock,
+    scorers: KeptScorers,
+    options: Options,
+) -> int:
     """Write every chunk that is not there yet; returns how many were."""
     there = 0
     filled: set[str] = set()
@@ -276,8 +289,13 @@ def _signals(
 
 
 def _old_rows(
-    work: Work, source: Source, as_of: datetime, entity: Entity, before: dict[str, Any], parts: Callable[..., Iterator[pa.Table]]
-) -> None:  # fmt: skip
+    work: Work,
+    source: Source,
+    as_of: datetime,
+    entity: Entity,
+    before: dict[str, Any],
+    parts: Callable[..., Iterator[pa.Table]],
+) -> None:
     """Keep what the rows known before the previous run give, of those and where that differs."""
     then = parse_as_of(before["as_of"])
     if before.get("rows") != sums(source, to_us(then)) and work.old_rows(f"{entity}-{RESTATED}") is None:
@@ -315,9 +333,16 @@ def _scoring(
 
 
 def _keep(
-    champion: Champion, scored: ScoredColumns, as_of: datetime, run_id: str, store: Store, clock: Clock, options: Options,
-    fill: Sequence[Champion], old: Mapping[int, Mapping[int, Old]],
-) -> None:  # fmt: skip
+    champion: Champion,
+    scored: ScoredColumns,
+    as_of: datetime,
+    run_id: str,
+    store: Store,
+    clock: Clock,
+    options: Options,
+    fill: Sequence[Champion],
+    old: Mapping[int, Mapping[int, Old]],
+) -> None:
     """Store a chunk, in one transaction; storing it again changes nothing.
 
     `fill`: the models for which its signals are stored, with who gets a score by which; none when they are there already.
@@ -350,11 +375,18 @@ def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options, c
         for part in parts_of(out, manifest, champion.name, columns):
             scores = [
                 outbox.NewScore(
-                    champion.name, row["entity_id"], to_us(row["as_of"]), row["version"], row["score"], row["band"],
-                    row["probability"], [r["text"] for r in row["reasons"] or ()], row["no_score"],
+                    champion.name,
+                    row["entity_id"],
+                    to_us(row["as_of"]),
+                    row["version"],
+                    row["score"],
+                    row["band"],
+                    row["probability"],
+                    [r["text"] for r in row["reasons"] or ()],
+                    row["no_score"],
                 )
                 for row in part.to_pylist()
-            ]  # fmt: skip
+            ]
             with store.write() as connection:
                 queued += outbox.enqueue(connection, wanting, scores, system_us(), outbox.BATCH, clock_us)
     return queued

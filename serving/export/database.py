@@ -18,9 +18,13 @@ from serving.export.published_run import PublishedRun
 from serving.store.connect import insert_new, open_store
 
 _TYPES: dict[pa.DataType, Any] = {
-    star_schema.TIME: sa.DateTime(timezone=True), star_schema.TEXT: sa.Text(), star_schema.NUMBER: sa.Double(),
-    star_schema.COUNT: sa.BigInteger(), star_schema.FLAG: sa.Boolean(), star_schema.DATE: sa.Date(),
-}  # fmt: skip
+    star_schema.TIME: sa.DateTime(timezone=True),
+    star_schema.TEXT: sa.Text(),
+    star_schema.NUMBER: sa.Double(),
+    star_schema.COUNT: sa.BigInteger(),
+    star_schema.FLAG: sa.Boolean(),
+    star_schema.DATE: sa.Date(),
+}
 _LOCK = 4_190_211_387
 """Any number that nobody else locks: two exports into one Postgres wait for each other."""
 

@@ -72,10 +72,14 @@ class Folder:
                 if not self._file(star_schema.OUTCOME_FACT, f"{stem}-{about['model']}").is_file():
                     found.append(
                         Waiting(
-                            run["run_id"], run["as_of"], run["source"], about["model"], about["entity"],
+                            run["run_id"],
+                            run["as_of"],
+                            run["source"],
+                            about["model"],
+                            about["entity"],
                             about["horizon_days"],
                         )
-                    )  # fmt: skip
+                    )
         return found
 
     def scored(self, waiting: Waiting) -> list[str]:

@@ -54,7 +54,8 @@ def outcome_fact(waiting: Waiting, ids: list[str], outcomes: Outcomes) -> pa.Tab
     at = came_at(outcomes, ids, moments)
     entity = pa.array(ids, pa.string())
     return rows.put(
-        star_schema.OUTCOME_FACT, len(ids),
+        star_schema.OUTCOME_FACT,
+        len(ids),
         {
             "score_key": rows.key(pa.scalar(f"{waiting.run_id}/{waiting.model}"), entity),
             "run_id": waiting.run_id,
@@ -65,7 +66,7 @@ def outcome_fact(waiting: Waiting, ids: list[str], outcomes: Outcomes) -> pa.Tab
             "happened_at": pa.array(at, pa.timestamp("us", "UTC"), mask=y != 1.0),
             "window_end": pa.scalar(as_of + horizon, pa.timestamp("us", "UTC")),
         },
-    )  # fmt: skip
+    )
 
 
 class _Told:

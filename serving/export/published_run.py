@@ -82,9 +82,12 @@ class PublishedRun:
     def _run(self) -> pa.Table:
         about = self._manifest
         found = {
-            "run_id": self.run_id, "as_of": self.as_of, "source": about["source"],
-            "source_fingerprint": about["source_fingerprint"], "previous_run_id": about["previous"],
-        }  # fmt: skip
+            "run_id": self.run_id,
+            "as_of": self.as_of,
+            "source": about["source"],
+            "source_fingerprint": about["source_fingerprint"],
+            "previous_run_id": about["previous"],
+        }
         return rows.put(star_schema.RUN_DIM, 1, found)
 
     def _models(self) -> pa.Table:
@@ -94,17 +97,25 @@ class PublishedRun:
     def _model(self, name: str) -> dict[str, Any]:
         about, definition = self._manifest["models"][name], get_model(name)
         described: dict[str, Any] = {
-            "model_key": model_key(name, about["scorer"]), "model": name, "version": about["version"],
-            "scorer": about["scorer"], "title": definition.title, "entity": about["entity"],
-            "outcome": definition.verb, "horizon_days": about["horizon_days"],
-        }  # fmt: skip
+            "model_key": model_key(name, about["scorer"]),
+            "model": name,
+            "version": about["version"],
+            "scorer": about["scorer"],
+            "title": definition.title,
+            "entity": about["entity"],
+            "outcome": definition.verb,
+            "horizon_days": about["horizon_days"],
+        }
         try:
             spec = self._scorers.get(name, about["scorer"]).spec
         except ScorerGone:
             return described
         return {
-            **described, "base_rate": spec.base_rate, "trained_from": spec.trained_from, "trained_to": spec.trained_to
-        }  # fmt: skip
+            **described,
+            "base_rate": spec.base_rate,
+            "trained_from": spec.trained_from,
+            "trained_to": spec.trained_to,
+        }
 
     def _population(self, model: str) -> Population:
         """Whom the model is for; everybody where its scorer is gone."""

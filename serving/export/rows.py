@@ -41,14 +41,15 @@ def score_fact(scores: pa.Table, model_key: str) -> pa.Table:
     moved = _causes(scores)
     same = [c.name for c in star_schema.SCORE_FACT.columns if c.name in scores.column_names]
     return put(
-        star_schema.SCORE_FACT, len(scores),
+        star_schema.SCORE_FACT,
+        len(scores),
         {
             **{name: scores[name] for name in same},
             "score_key": key(scores["run_id"], scores["model"], scores["entity_id"]),
             "model_key": model_key,
             **moved,
         },
-    )  # fmt: skip
+    )
 
 
 def _causes(scores: pa.Table) -> dict[str, Any]:
@@ -71,9 +72,10 @@ def reason_fact(scores: pa.Table) -> pa.Table:
     """Rows of `reason_fact`; of an entity without reasons there are none."""
     flat, named = _reasons(scores)
     return put(
-        star_schema.REASON_FACT, len(flat),
+        star_schema.REASON_FACT,
+        len(flat),
         {**named, **{n: pc.struct_field(flat, n) for n in ("signal", "theme", "value", "category", "effect", "text")}},
-    )  # fmt: skip
+    )
 
 
 def reason_member_fact(scores: pa.Table) -> pa.Table:
@@ -85,9 +87,10 @@ def reason_member_fact(scores: pa.Table) -> pa.Table:
     owner, each = pc.list_parent_indices(members), pc.list_flatten(members)
     of = {name: column.take(owner) for name, column in named.items()}
     return put(
-        star_schema.REASON_MEMBER_FACT, len(each),
+        star_schema.REASON_MEMBER_FACT,
+        len(each),
         {**of, "member": _numbered(owner), **{n: pc.struct_field(each, n) for n in ("signal", "effect")}},
-    )  # fmt: skip
+    )
 
 
 def _reasons(scores: pa.Table) -> tuple[pa.Array, dict[str, pa.Array]]:
@@ -115,25 +118,29 @@ def account_dim(signals: pa.Table, run_id: str, names: pa.Table | None) -> pa.Ta
     """Rows of `account_dim` from rows of the run's panel; `names` has entity_id and name."""
     renewal = _renewal(signals)
     return put(
-        star_schema.ACCOUNT_DIM, len(signals),
+        star_schema.ACCOUNT_DIM,
+        len(signals),
         {
             **_same(star_schema.ACCOUNT_DIM, signals),
             "account_key": key(pa.scalar(run_id), signals["entity_id"]),
             "run_id": run_id,
             "account_id": signals["entity_id"],
-            "name": None if names is None else names["name"].take(pc.index_in(signals["entity_id"], names["entity_id"])),
+            "name": None
+            if names is None
+            else names["name"].take(pc.index_in(signals["entity_id"], names["entity_id"])),
             "standing": signals["eligibility"],
             "arr": signals["value"],
             "renewal_date": renewal,
             "renewal_month": None if renewal is None else pc.strftime(renewal, "%Y-%m"),
         },
-    )  # fmt: skip
+    )
 
 
 def lead_dim(signals: pa.Table, run_id: str, _names: pa.Table | None) -> pa.Table:
     """Rows of `lead_dim` from rows of the run's panel."""
     return put(
-        star_schema.LEAD_DIM, len(signals),
+        star_schema.LEAD_DIM,
+        len(signals),
         {
             **_same(star_schema.LEAD_DIM, signals),
             "lead_key": key(pa.scalar(run_id), signals["entity_id"]),
@@ -142,7 +149,7 @@ def lead_dim(signals: pa.Table, run_id: str, _names: pa.Table | None) -> pa.Tabl
             "standing": signals["eligibility"],
             "open_deal_value": signals["value"],
         },
-    )  # fmt: skip
+    )
 
 
 DIMENSIONS = {"account": account_dim, "lead": lead_dim}

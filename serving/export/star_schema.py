@@ -11,8 +11,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 TIME, TEXT, NUMBER, COUNT, FLAG, DATE = (
-    pa.timestamp("us", "UTC"), pa.string(), pa.float64(), pa.int64(), pa.bool_(), pa.date32()
-)  # fmt: skip
+    pa.timestamp("us", "UTC"),
+    pa.string(),
+    pa.float64(),
+    pa.int64(),
+    pa.bool_(),
+    pa.date32(),
+)
 
 WORDS = {TIME: "time", TEXT: "text", NUMBER: "number", COUNT: "whole number", FLAG: "yes/no", DATE: "date"}
 """Types, for people."""

@@ -201,9 +201,17 @@ class Connections:
         self.most = min(limits.connections, most_files() - OTHER_FILES)
         self.state = ServerState()
         self.config = Config(
-            app, http=HttpToolsProtocol, ws="none", lifespan="off", loop="none", interface="asgi3", log_config=None,
-            access_log=False, proxy_headers=False, server_header=False,
-        )  # fmt: skip
+            app,
+            http=HttpToolsProtocol,
+            ws="none",
+            lifespan="off",
+            loop="none",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+        )
         self.config.load()
         for name in ("uvicorn.error", "uvicorn.access"):
             logging.getLogger(name).disabled = True  # it would log paths and contents; ours is the door's

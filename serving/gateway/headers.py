@@ -10,10 +10,16 @@ from serving.problems import Problem
 Headers = Mapping[bytes, bytes]
 SINGLE = frozenset(
     {
-        b"host", b"authorization", b"content-type", b"content-encoding", b"content-length", b"idempotency-key", b"origin",
+        b"host",
+        b"authorization",
+        b"content-type",
+        b"content-encoding",
+        b"content-length",
+        b"idempotency-key",
+        b"origin",
         b"sec-fetch-site",
     }
-)  # fmt: skip
+)
 """Those that are read here and have one value: two of them are two meanings, of which a proxy may have seen the other one."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""

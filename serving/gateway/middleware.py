@@ -146,9 +146,15 @@ class Door:
         return found
 
     async def _pass(
-        self, state: AppState, caller: Caller | None, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send,
+        self,
+        state: AppState,
+        caller: Caller | None,
+        headers: dict[bytes, bytes],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
         held: Held,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if caller is not None and scope["method"] in _BODIES:
             encoding = headers.get(b"content-encoding")
             if encoding is not None:
@@ -180,9 +186,13 @@ class Door:
             # The route and never the path: ids are in it.
             log.info(
                 "request.%s method=%s route=%s status=%d ms=%.1f key=%s",
-                "answered" if status < 400 else "refused", method, route, status, 1000 * seconds,
+                "answered" if status < 400 else "refused",
+                method,
+                route,
+                status,
+                1000 * seconds,
                 caller.id if caller else "none",
-            )  # fmt: skip
+            )
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})

@@ -52,10 +52,13 @@ async def readyz(request: Request) -> dict[str, Any]:
     lost = state.watched.keys_lost
     status = "degraded" if degraded or store != "reached" or ahead or lost or state.off else "ready"
     return {
-        "status": status, "models": models, "store": store, "signals": "ahead of the clock" if ahead else "in time",
+        "status": status,
+        "models": models,
+        "store": store,
+        "signals": "ahead of the clock" if ahead else "in time",
         "keys": "lost" if lost else "held",
         "connections_off": sorted(state.off),
-    }  # fmt: skip
+    }
 
 
 @router.get("/metrics", summary="Counters in Prometheus' text format", response_class=Response)

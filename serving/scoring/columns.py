@@ -68,10 +68,17 @@ class ScoredColumns:
         for place, (i, probability, percentile) in enumerate(numbers):
             row = found[i]
             found[i] = ScoredRow(
-                row.entity_id, row.as_of, row.value, row.inputs, None, probability, percentile,
-                scorer.band_names[percentile - 1], reasons[place],
+                row.entity_id,
+                row.as_of,
+                row.value,
+                row.inputs,
+                None,
+                probability,
+                percentile,
+                scorer.band_names[percentile - 1],
+                reasons[place],
                 None if themes is None else dict(zip(scorer.themes, themes[place], strict=True)),
-            )  # fmt: skip
+            )
         return found
 
     def _reasons(self, scorer: Scorer, inputs: Sequence[Values]) -> list[list[Reason]]:
@@ -136,13 +143,14 @@ def require_populations(source: Source, live: Iterable[Champion]) -> None:
 def _population_faults(champion: Champion, offered: Collection[str]) -> list[Fault]:
     return [
         Fault(
-            where=f"models/{champion.name.replace('-', '_')}.py, field population, {name}", found="the source does not offer the signal",
+            where=f"models/{champion.name.replace('-', '_')}.py, field population, {name}",
+            found="the source does not offer the signal",
             rule=f"version {champion.version} is for those of whom {champion.population}",
             next_step="deliver its table and columns again (python -m features check), or train a version without it",
         )
         for name in champion.population.signals
         if name not in offered
-    ]  # fmt: skip
+    ]
 
 
 def eligibility_of(champion: Champion, panel: pa.Table) -> pa.ChunkedArray:
@@ -189,9 +197,16 @@ def assembled(
     probability = sigmoid(found.log_odds)
     value = panel["value"].cast(pa.float64()).to_numpy()[at]
     return ScoredColumns(
-        panel, kept, at, found.log_odds, probability, scorer.percentile(probability).astype(np.int64), found.themes,
-        found.told, stakes(probability, value),
-    )  # fmt: skip
+        panel,
+        kept,
+        at,
+        found.log_odds,
+        probability,
+        scorer.percentile(probability).astype(np.int64),
+        found.themes,
+        found.told,
+        stakes(probability, value),
+    )
 
 
 def stored_rows(

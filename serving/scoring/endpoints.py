@@ -202,17 +202,38 @@ async def describe(model: ModelName, request: Request) -> Response:
     spec = champion.scorer.spec
     themes = {signal.theme for signal in spec.signals}
     answer = ModelAnswer(
-        champion.name, spec.title, champion.version, f"sha256:{champion.sha256}", champion.entity, champion.horizon_days,
-        spec.outcome, str(champion.population), champion.pointer.promoted_at, spec.base_rate, spec.trained_from, spec.trained_to, spec.source,
+        champion.name,
+        spec.title,
+        champion.version,
+        f"sha256:{champion.sha256}",
+        champion.entity,
+        champion.horizon_days,
+        spec.outcome,
+        str(champion.population),
+        champion.pointer.promoted_at,
+        spec.base_rate,
+        spec.trained_from,
+        spec.trained_to,
+        spec.source,
         [theme for theme in FIT_THEMES if theme in themes],
         [BandShown(name, lowest) for name, lowest in spec.bands],
         [
             SignalShown(
-                s.name, s.theme, s.unit, s.label, s.window, s.missing, s.by_clock, s.missing_share, s.vocabulary, s.low, s.high,
+                s.name,
+                s.theme,
+                s.unit,
+                s.label,
+                s.window,
+                s.missing,
+                s.by_clock,
+                s.missing_share,
+                s.vocabulary,
+                s.low,
+                s.high,
                 s.topic or topic_of(s.name),
             )
             for s in spec.signals
         ],
         spec.metrics,
-    )  # fmt: skip
+    )
     return json_answer(answer)

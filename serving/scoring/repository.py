@@ -40,15 +40,28 @@ _earlier = (
 )
 # Of another moment it is not that of these signals: the model was not live when they were computed.
 _own = and_(
-    eligibilities.c.entity == signals.c.entity, eligibilities.c.entity_id == signals.c.entity_id,
-    eligibilities.c.model == bindparam("model"), eligibilities.c.as_of == signals.c.as_of,
-)  # fmt: skip
-_select = select(
-    signals.c.entity_id, signals.c.as_of, signals.c.eligibility, signals.c.value, signals.c.signals, _earlier, eligibilities.c.code
-).select_from(signals.outerjoin(eligibilities, _own)).where(
-    signals.c.entity == bindparam("entity"), signals.c.entity_id.in_(bindparam("ids", expanding=True)),
-    signals.c.as_of <= bindparam("latest"),
-)  # fmt: skip
+    eligibilities.c.entity == signals.c.entity,
+    eligibilities.c.entity_id == signals.c.entity_id,
+    eligibilities.c.model == bindparam("model"),
+    eligibilities.c.as_of == signals.c.as_of,
+)
+_select = (
+    select(
+        signals.c.entity_id,
+        signals.c.as_of,
+        signals.c.eligibility,
+        signals.c.value,
+        signals.c.signals,
+        _earlier,
+        eligibilities.c.code,
+    )
+    .select_from(signals.outerjoin(eligibilities, _own))
+    .where(
+        signals.c.entity == bindparam("entity"),
+        signals.c.entity_id.in_(bindparam("ids", expanding=True)),
+        signals.c.as_of <= bindparam("latest"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -77,8 +90,14 @@ def fetch(store: Store, entity: str, ids: Iterable[str], model: str, now_us: int
 
 
 def row(
-    entity: str, entity_id: str, as_of: datetime, eligibility: str, value: float | None, values: Mapping[str, Any], origin: str
-) -> dict[str, Any]:  # fmt: skip
+    entity: str,
+    entity_id: str,
+    as_of: datetime,
+    eligibility: str,
+    value: float | None,
+    values: Mapping[str, Any],
+    origin: str,
+) -> dict[str, Any]:
     """A row for `put`; `values` holds numbers without NaN, texts and None."""
     return {
         "entity": entity,
@@ -97,9 +116,11 @@ def eligibility_row(model: str, entity: str, entity_id: str, as_of: datetime, co
 
 
 def put(
-    connection: Connection, rows: Sequence[Mapping[str, Any]], now_us: int | None = None,
+    connection: Connection,
+    rows: Sequence[Mapping[str, Any]],
+    now_us: int | None = None,
     of_models: Sequence[Mapping[str, Any]] = (),
-) -> None:  # fmt: skip
+) -> None:
     """Store rows, and who gets a score by which model, in the caller's transaction; newer ones that are there stay, and what was
     erased stays away.
 

@@ -40,17 +40,33 @@ class ScoredRow:
         return at_stake(self.probability, self.value)
 
     def decision(
-        self, champion: Champion, *, cause: str, run_id: str | None, recorded_at_us: int,
+        self,
+        champion: Champion,
+        *,
+        cause: str,
+        run_id: str | None,
+        recorded_at_us: int,
         old_rows: Mapping[int, Old] | None = None,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, Any]:
         return history.decision(
-            model=champion.name, entity=champion.entity, entity_id=self.entity_id, as_of_us=to_us(self.as_of),
-            recorded_at_us=recorded_at_us, cause=cause, run_id=run_id, version=champion.version, scorer=champion.sha256,
-            probability=self.probability, score=self.score, band=self.band, no_score=self.no_score, value=self.value,
+            model=champion.name,
+            entity=champion.entity,
+            entity_id=self.entity_id,
+            as_of_us=to_us(self.as_of),
+            recorded_at_us=recorded_at_us,
+            cause=cause,
+            run_id=run_id,
+            version=champion.version,
+            scorer=champion.sha256,
+            probability=self.probability,
+            score=self.score,
+            band=self.band,
+            no_score=self.no_score,
+            value=self.value,
             reasons=self.reasons,
             inputs=champion.scorer.pack(self.inputs) if self.no_score is None else (),
             old_rows=old_rows if self.no_score is None else None,
-        )  # fmt: skip
+        )
 
 
 def at_stake(probability: float | None, value: float | None) -> float | None:

@@ -17,7 +17,16 @@ MAX_SIGNALS = 2000
 _VALUE = "yearly revenue of the account or expected deal size of the lead, in currency units; taken from the store when it is not given"
 """Said of the number, and of the number or null."""
 
-EntityId = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00]*$", description="the account or lead, as in the source", examples=["acme"])]  # fmt: skip
+EntityId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=256,
+        pattern=r"^[^\x00]*$",
+        description="the account or lead, as in the source",
+        examples=["acme"],
+    ),
+]
 
 
 class Record(Struct, forbid_unknown_fields=True):

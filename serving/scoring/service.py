@@ -33,7 +33,7 @@ from serving.scoring.schemas import (
     Result,
     ScoreAnswer,
     ValueAtRisk,
-)  # fmt: skip
+)
 from serving.scoring.trend import trend
 
 Stored = Mapping[str, StoredSignals]
@@ -211,24 +211,39 @@ def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion:
     if row is None:
         if given is None:
             fault = FaultJson(
-                f"record {index}, entity_id", "no signals are stored of it", f"an {champion.entity} whose signals are in the store"
-                if champion.entity == "account" else f"a {champion.entity} whose signals are in the store",
+                f"record {index}, entity_id",
+                "no signals are stored of it",
+                f"an {champion.entity} whose signals are in the store"
+                if champion.entity == "account"
+                else f"a {champion.entity} whose signals are in the store",
                 "give its signals, or run python -m serving batch, which fills the store",
-            )  # fmt: skip
+            )
             return error_of(index, entity_id, [fault], "unknown_entity")
         values = _read(champion, given)
         subject = _Subject(
-            index, entity_id, terms.now_us, value, values, "request", warnings=_absent(scorer, values, "request"),
+            index,
+            entity_id,
+            terms.now_us,
+            value,
+            values,
+            "request",
+            warnings=_absent(scorer, values, "request"),
             no_score=_too_little(scorer, values),
-        )  # fmt: skip
+        )
         if subject.no_score is None and not champion.population.holds(given):
             subject.outside(champion, given)
         return subject
     values = {name: row.values[name] for name in scorer.names if name in row.values}
     subject = _Subject(
-        index, entity_id, row.as_of_us, row.value if value is None else value, values, "store",
-        warnings=_absent(scorer, values, "store"), earlier_score=row.earlier_score,
-    )  # fmt: skip
+        index,
+        entity_id,
+        row.as_of_us,
+        row.value if value is None else value,
+        values,
+        "store",
+        warnings=_absent(scorer, values, "store"),
+        earlier_score=row.earlier_score,
+    )
     known: Values = row.values
     if given:
         known = {**row.values, **given}
@@ -238,9 +253,11 @@ def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion:
     status = _status(champion, row, known)
     if status is None:
         fault = FaultJson(
-            f"record {index}, entity_id", f"who gets a score by {champion.name} was not told yet of what is stored",
-            "a model that asks another outcome than the others is told of by the batch", "run python -m serving batch",
-        )  # fmt: skip
+            f"record {index}, entity_id",
+            f"who gets a score by {champion.name} was not told yet of what is stored",
+            "a model that asks another outcome than the others is told of by the batch",
+            "run python -m serving batch",
+        )
         return error_of(index, entity_id, [fault], "unknown_entity")
     if status == OUTSIDE:
         subject.outside(champion, known)
@@ -280,9 +297,11 @@ def _wrong_types(index: int, given: Values, champion: Champion) -> list[FaultJso
     """What is wrong with the signals that the population alone reads; the scorer tells of its own."""
     aside = {name: given[name] for name in champion.aside if name in given}
     return [
-        FaultJson(f"record {index}, signal {name}", f"a {kind_of(aside[name])}", rule, "send one that the population reads")
+        FaultJson(
+            f"record {index}, signal {name}", f"a {kind_of(aside[name])}", rule, "send one that the population reads"
+        )
         for name, rule in champion.population.wrong_types(aside).items()
-    ]  # fmt: skip
+    ]
 
 
 def _too_little(scorer: Scorer, values: Mapping[str, Any]) -> str | None:
@@ -349,18 +368,32 @@ def fit_intent(themes: Mapping[str, float]) -> FitIntent:
 def _result(subject: _Subject, terms: Terms, **more: Any) -> Result:
     as_of = terms.now if subject.as_of_us == terms.now_us else iso(from_us(subject.as_of_us))
     return Result(
-        subject.index, subject.entity_id, as_of, signals_from=subject.signals_from,
-        overlaid=UNSET if subject.overlaid is None else subject.overlaid, warnings=subject.warnings, **more,
-    )  # fmt: skip
+        subject.index,
+        subject.entity_id,
+        as_of,
+        signals_from=subject.signals_from,
+        overlaid=UNSET if subject.overlaid is None else subject.overlaid,
+        warnings=subject.warnings,
+        **more,
+    )
 
 
 def _decision(champion: Champion, subject: _Subject, result: Result, now_us: int) -> dict[str, Any]:
     return history.decision(
-        model=champion.name, entity=champion.entity, entity_id=subject.entity_id, as_of_us=subject.as_of_us,
-        recorded_at_us=now_us, cause="request" if subject.overlaid is None else history.WHAT_IF, run_id=None, version=champion.version, scorer=champion.sha256,
+        model=champion.name,
+        entity=champion.entity,
+        entity_id=subject.entity_id,
+        as_of_us=subject.as_of_us,
+        recorded_at_us=now_us,
+        cause="request" if subject.overlaid is None else history.WHAT_IF,
+        run_id=None,
+        version=champion.version,
+        scorer=champion.sha256,
         probability=None if result.probability is UNSET else result.probability,
         score=None if result.score is UNSET else result.score,
         band=None if result.band is UNSET else result.band,
-        no_score=subject.no_score, value=subject.value, reasons=[] if result.reasons is UNSET else result.reasons,
+        no_score=subject.no_score,
+        value=subject.value,
+        reasons=[] if result.reasons is UNSET else result.reasons,
         inputs=champion.scorer.pack(subject.values) if subject.no_score is None else (),
-    )  # fmt: skip
+    )

@@ -47,9 +47,13 @@ class Applied:
 
     def __add__(self, other: Applied) -> Applied:
         return Applied(
-            self.events + other.events, self.failed + other.failed, self.echoes + other.echoes,
-            self.removals + other.removals, self.erased + other.erased, self.late + other.late,
-        )  # fmt: skip
+            self.events + other.events,
+            self.failed + other.failed,
+            self.echoes + other.echoes,
+            self.removals + other.removals,
+            self.erased + other.erased,
+            self.late + other.late,
+        )
 
 
 def apply_events(
@@ -72,14 +76,22 @@ def apply_events(
         with store.write() as connection:
             for event, error in bad:
                 inbox.mark(connection, event.id, inbox.FAILED, f"it cannot be worked on: {type(error).__name__}")
-        log.error("letters.set_aside count=%d first=%s next=python -m serving dead-letters list", len(bad), place_of(bad[0][1]))  # fmt: skip
+        log.error(
+            "letters.set_aside count=%d first=%s next=python -m serving dead-letters list",
+            len(bad),
+            place_of(bad[0][1]),
+        )
     return done + Applied(len(bad), len(bad))
 
 
 def _halving(
-    store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], clock: Clock,
-    events: Sequence[inbox.InboxEvent], bad: list[tuple[inbox.InboxEvent, Exception]],
-) -> Applied:  # fmt: skip
+    store: Store,
+    sources: Sources,
+    connections: Mapping[str, ConnectionConfig],
+    clock: Clock,
+    events: Sequence[inbox.InboxEvent],
+    bad: list[tuple[inbox.InboxEvent, Exception]],
+) -> Applied:
     try:
         return _apply_some(store, sources, connections, clock, events)
     except StoreAway:
@@ -94,8 +106,12 @@ def _halving(
 
 
 def _apply_some(
-    store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], clock: Clock, events: Sequence[inbox.InboxEvent]
-) -> Applied:  # fmt: skip
+    store: Store,
+    sources: Sources,
+    connections: Mapping[str, ConnectionConfig],
+    clock: Clock,
+    events: Sequence[inbox.InboxEvent],
+) -> Applied:
     with store.read() as connection:
         erased = privacy.Erased.load(connection)
         ours = _echoes(connection, events)
@@ -173,8 +189,14 @@ class _Work:
 
 
 def _apply(
-    connection: Connection, source: Source, source_name: str, work: _Work, erased: privacy.Erased, now_us: int, seal: Seal
-) -> None:  # fmt: skip
+    connection: Connection,
+    source: Source,
+    source_name: str,
+    work: _Work,
+    erased: privacy.Erased,
+    now_us: int,
+    seal: Seal,
+) -> None:
     removals = work.removals.get(source_name, [])
     found = []
     for change in work.changes.get(source_name, ()):

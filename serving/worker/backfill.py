@@ -36,9 +36,13 @@ class Filled:
 
 
 def backfill(
-    store: Store, sources: Sources, config: ConnectionConfig, champions: Champions, clock: Clock,
+    store: Store,
+    sources: Sources,
+    config: ConnectionConfig,
+    champions: Champions,
+    clock: Clock,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
-) -> Filled:  # fmt: skip
+) -> Filled:
     """Score what was not scored by an earlier run. Raises `StoreAway`; then the next run goes on.
 
     Raises `UserMistake` when no live model scores what the connection's objects are.
@@ -60,18 +64,23 @@ def backfill(
 
 def queue_backlog(
     store: Store, sources: Sources, config: ConnectionConfig, champions: Champions, clock: Clock
-) -> Filled:  # fmt: skip
+) -> Filled:
     """Queue what was not scored by an earlier run for the worker that is running, after all that changed; repeating it changes
     nothing. Raises as `backfill` does."""
     left, before = _left(store, sources.get(config), config, champions, to_us(clock()))
     now_us, run_id = to_us(clock()), run_of(config.name)
     rows = [
         {
-            "source": config.source, "entity": entity, "entity_id": entity_id, "generation": 1, "due_at": now_us,
-            "priority": BACKFILL, "run_id": run_id,
+            "source": config.source,
+            "entity": entity,
+            "entity_id": entity_id,
+            "generation": 1,
+            "due_at": now_us,
+            "priority": BACKFILL,
+            "run_id": run_id,
         }
         for entity, entity_id in left
-    ]  # fmt: skip
+    ]
     for start in range(0, len(rows), ENTITIES_A_ROUND):
         with store.write() as connection:
             # What is dirty already is scored for its own sake.
@@ -91,7 +100,7 @@ def waiting_of(connection: Connection, run_id: str) -> int:
 
 def _left(
     store: Store, source: Source, config: ConnectionConfig, champions: Champions, now_us: int
-) -> tuple[list[Entity], int]:  # fmt: skip
+) -> tuple[list[Entity], int]:
     """The records that no run scored yet, and how many were; a score for a moment after the clock (`now_us`) is none."""
     records = records_of(source, config)
     wanted = [(entity, i) for entity, i in records if champions.of_entity(entity)]
@@ -103,10 +112,14 @@ def _left(
         )
     run_id = run_of(config.name)
     with store.read() as connection:
-        done = {(e, i) for e, i in connection.execute(
-            select(decisions.c.entity, decisions.c.entity_id)
-            .where(decisions.c.run_id == run_id, decisions.c.as_of <= now_us + AHEAD_US)
-        )}  # fmt: skip
+        done = {
+            (e, i)
+            for e, i in connection.execute(
+                select(decisions.c.entity, decisions.c.entity_id).where(
+                    decisions.c.run_id == run_id, decisions.c.as_of <= now_us + AHEAD_US
+                )
+            )
+        }
     left = [record for record in wanted if record not in done]
     return left, len(wanted) - len(left)
 

@@ -71,7 +71,9 @@ def list_dead(connection: Name = None) -> None:
             typer.echo(f"{entity['source']}\tscore\t{entity['entity_id']}\t{entity['entity']}\t1\t{entity['error']}")
         for row in outbox.dead(reading, connection):
             record = f"{row['object_type']}/{row['object_id']}"
-            typer.echo(f"{row['connection']}\t{row['model']}\t{row['entity_id']}\t{record}\t{row['attempts']}\t{row['error']}")  # fmt: skip
+            typer.echo(
+                f"{row['connection']}\t{row['model']}\t{row['entity_id']}\t{record}\t{row['attempts']}\t{row['error']}"
+            )
     store.close()
 
 

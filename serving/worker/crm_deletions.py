@@ -48,9 +48,14 @@ class CrmDeletion:
 def deletion_of(event: InboxEvent, mapped: Mapped) -> CrmDeletion:
     into = None if event.into is None else mapped.key_of(event.into)
     return CrmDeletion(
-        ENTITY_OF[mapped.table], mapped.key_of(event.object_id), event.occurred_at, event.received_at,
-        STATES[event.effect], into, event.id,
-    )  # fmt: skip
+        ENTITY_OF[mapped.table],
+        mapped.key_of(event.object_id),
+        event.occurred_at,
+        event.received_at,
+        STATES[event.effect],
+        into,
+        event.id,
+    )
 
 
 def moved_children(source: Source, removal: CrmDeletion) -> list[Change]:
@@ -81,11 +86,15 @@ def take_away(connection: Connection, source_name: str, found: Sequence[CrmDelet
         newest[removal.entity, removal.entity_id] = removal
     rows = [
         {
-            "source": source_key(source_name), "entity": r.entity, "id_hash": stored_hash_of_id(r.entity, r.entity_id),
-            "occurred_at": r.occurred_us, "state": r.state, "into": r.into,
+            "source": source_key(source_name),
+            "entity": r.entity,
+            "id_hash": stored_hash_of_id(r.entity, r.entity_id),
+            "occurred_at": r.occurred_us,
+            "state": r.state,
+            "into": r.into,
         }
         for r in newest.values()
-    ]  # fmt: skip
+    ]
     upsert(connection, removals, rows, unique=("source", "entity", "id_hash"), newest="occurred_at")
     for entity in ENTITY_OF.values():
         forget_scores(

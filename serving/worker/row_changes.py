@@ -95,9 +95,7 @@ def _is_read(source: Source, table: str, name: str) -> bool:
     return TABLES[table].column(name) is not None or name in source.custom.get(table, ())
 
 
-def save(
-    connection: Connection, source_name: str, new: Iterable[tuple[Change, str | None, str | None]]
-) -> None:  # fmt: skip
+def save(connection: Connection, source_name: str, new: Iterable[tuple[Change, str | None, str | None]]) -> None:
     """Store changes with the account and the lead that each belongs to, in the caller's transaction."""
     rows = [
         {
@@ -146,9 +144,11 @@ def load(
             .distinct()
             .subquery()
         )
-        query = select(changes).join(
-            keys, and_(changes.c.table_name == keys.c.table_name, changes.c.key == keys.c.key)
-        ).where(changes.c.source == source_name)  # fmt: skip
+        query = (
+            select(changes)
+            .join(keys, and_(changes.c.table_name == keys.c.table_name, changes.c.key == keys.c.key))
+            .where(changes.c.source == source_name)
+        )
         for row in connection.execute(query).mappings():
             try:
                 columns = msgspec.json.decode(row["columns"])

@@ -67,9 +67,14 @@ class Round:
 
 
 def score_dirty(
-    store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], champions: Champions, clock: Clock,
-    *, oldest_first: bool = False,
-) -> RoundResult:  # fmt: skip
+    store: Store,
+    sources: Sources,
+    connections: Mapping[str, ConnectionConfig],
+    champions: Champions,
+    clock: Clock,
+    *,
+    oldest_first: bool = False,
+) -> RoundResult:
     """Score what is due, one transaction per source: what changed first, a backlog when nothing else is due or when it is the
     turn of the oldest. Raises `StoreAway`; then the entities stay dirty."""
     total = RoundResult()
@@ -94,9 +99,7 @@ def next_due(store: Store) -> int | None:
         return connection.execute(select(func.min(dirty.c.due_at)).where(dirty.c.error.is_(None))).scalar()
 
 
-def _due(
-    store: Store, source_name: str, now_us: int, wanted: set[str], oldest_first: bool
-) -> tuple[Round, int]:  # fmt: skip
+def _due(store: Store, source_name: str, now_us: int, wanted: set[str], oldest_first: bool) -> tuple[Round, int]:
     due = (dirty.c.source == source_name, dirty.c.due_at <= now_us, dirty.c.error.is_(None))
     order = (dirty.c.due_at, dirty.c.entity, dirty.c.entity_id)
     with store.read() as connection:
@@ -157,8 +160,12 @@ def score_round(
     while left:
         part = left.pop(0)
         of_part = Round(
-            {e: found.generations[e] for e in part}, found.events_up_to, found.newest_known, found.priority, found.run_id
-        )  # fmt: skip
+            {e: found.generations[e] for e in part},
+            found.events_up_to,
+            found.newest_known,
+            found.priority,
+            found.run_id,
+        )
         try:
             scores += _score_some(*arguments, of_part, *more)
         except StoreAway:
@@ -167,8 +174,10 @@ def score_round(
             if len(part) == 1:
                 set_aside.put(store, source_name, *part[0], found.generations[part[0]], error, to_us(clock()))
                 log.error(
-                    "records.set_aside source=%s count=1 %s next=python -m serving dead-letters list", source_name, place_of(error)
-                )  # fmt: skip
+                    "records.set_aside source=%s count=1 %s next=python -m serving dead-letters list",
+                    source_name,
+                    place_of(error),
+                )
             else:
                 left[:0] = [part[: len(part) // 2], part[len(part) // 2 :]]
     return scores
@@ -231,10 +240,12 @@ def _score_some(
             # Only if no change came meanwhile: one that did is scored in the next round.
             connection.execute(
                 delete(dirty).where(
-                    dirty.c.source == source_name, dirty.c.entity == entity, dirty.c.entity_id == entity_id,
+                    dirty.c.source == source_name,
+                    dirty.c.entity == entity,
+                    dirty.c.entity_id == entity_id,
                     dirty.c.generation == generation,
                 )
-            )  # fmt: skip
+            )
         for entity in ENTITIES:
             wanted = [i for e, i in found.generations if e == entity]
             events.mark_scored(connection, entity, wanted, found.events_up_to, to_us(as_of))
@@ -306,10 +317,17 @@ def _score_entity(
             )
             to_write.append(
                 NewScore(
-                    champion.name, result.entity_id, to_us(as_of), champion.version, result.score, result.band,
-                    result.probability, [reason.text for reason in result.reasons], result.no_score,
+                    champion.name,
+                    result.entity_id,
+                    to_us(as_of),
+                    champion.version,
+                    result.score,
+                    result.band,
+                    result.probability,
+                    [reason.text for reason in result.reasons],
+                    result.no_score,
                 )
-            )  # fmt: skip
+            )
     return kept, codes, decided, to_write
 
 

@@ -15,17 +15,20 @@ from serving.store.connect import Store, upsert
 from serving.store.tables import dirty
 
 
-def put(
-    store: Store, source: str, entity: str, entity_id: str, generation: int, error: Exception, now_us: int
-) -> None:  # fmt: skip
+def put(store: Store, source: str, entity: str, entity_id: str, generation: int, error: Exception, now_us: int) -> None:
     """Set one aside, unless it changed since the round of `generation` began. Raises `StoreAway`."""
     why = f"it cannot be scored: {type(error).__name__}"
     with store.write() as connection:
         if generation < 0:  # of a backlog that is scored as it is listed
             row = {
-                "source": source, "entity": entity, "entity_id": entity_id, "generation": 1, "due_at": now_us,
-                "priority": BACKFILL, "error": why,
-            }  # fmt: skip
+                "source": source,
+                "entity": entity,
+                "entity_id": entity_id,
+                "generation": 1,
+                "due_at": now_us,
+                "priority": BACKFILL,
+                "error": why,
+            }
             upsert(
                 connection, dirty, [row], ("source", "entity", "entity_id"), keep=("generation", "due_at", "priority")
             )

@@ -40,9 +40,19 @@ def new_home(folder: Path, made: Path, *versions: int) -> Home:
 
 
 HEAVY = (
-    "mlflow", "pandas", "duckdb", "sklearn", "scipy", "numba", "alembic", "lightgbm", "pyspark", "matplotlib", "optuna",
+    "mlflow",
+    "pandas",
+    "duckdb",
+    "sklearn",
+    "scipy",
+    "numba",
+    "alembic",
+    "lightgbm",
+    "pyspark",
+    "matplotlib",
+    "optuna",
     "features.panel",
-)  # fmt: skip
+)
 ASK = """
 import asyncio, sys
 import httpx

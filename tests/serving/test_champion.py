@@ -181,12 +181,22 @@ def point_to(home: Path, folder: str, sha256: str, version: int = 9) -> None:
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
-    **{name: DAMAGE[name] for name in (
-        "truncated", "flipped bit in scorer.json", "flipped bit in tables.npz", "golden rows fail", "pickle",
-        "pickle in the manifest", "traversal name", "link", "another format",
-    )},
+    **{
+        name: DAMAGE[name]
+        for name in (
+            "truncated",
+            "flipped bit in scorer.json",
+            "flipped bit in tables.npz",
+            "golden rows fail",
+            "pickle",
+            "pickle in the manifest",
+            "traversal name",
+            "link",
+            "another format",
+        )
+    },
     "wrong signature": (drop_a_signal, "shapes, scorer.json"),
-}  # fmt: skip
+}
 
 
 class TestBadArtefacts:

@@ -88,8 +88,9 @@ class TestAnswer:
         assert code(champion, ask % ', "plan": "pro"')[0] is None
         assert code(champion, ask % ', "plan": "free"')[0] == "outside_population"
         assert code(champion, ask % "") == (
-            "outside_population", "The model is for those of whom plan is pro; plan is not known.",
-        )  # fmt: skip
+            "outside_population",
+            "The model is for those of whom plan is pro; plan is not known.",
+        )
         # The twin: a signal that neither the scorer nor its population reads is still a fault.
         assert code(for_all, ask % ', "plan": "pro"') == ("bad_signals", "no such signal")
         assert code(champion, ask % ', "plam": "pro"') == ("bad_signals", "no such signal")

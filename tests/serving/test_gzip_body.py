@@ -59,9 +59,12 @@ class TestBody:
         body = gzip.compress(b"x" * 1000)
         assert inflate(body, 1000) == b"x" * 1000
         for limit, data, code in (
-            (999, body, "body_too_large"), (1000, body[:-1], "not_gzip"), (1000, body + b"x", "not_gzip"),
-            (1000, b"plain", "not_gzip"), (1000, zlib.compress(b"x"), "not_gzip"),
-        ):  # fmt: skip
+            (999, body, "body_too_large"),
+            (1000, body[:-1], "not_gzip"),
+            (1000, body + b"x", "not_gzip"),
+            (1000, b"plain", "not_gzip"),
+            (1000, zlib.compress(b"x"), "not_gzip"),
+        ):
             with pytest.raises(Problem) as caught:
                 inflate(data, limit)
             assert caught.value.code == code

@@ -72,8 +72,11 @@ def test_every_line_of_a_request_has_its_number_and_the_answer_too(
     found = [line for line in lines.getvalue().splitlines() if "request=" in line]
     events = {line.split()[3]: line.rpartition("request=")[2] for line in found}
     assert events == {
-        "probe.in_thread": of_it, "request.failed": of_it, "request.refused": of_it, "request.answered": of_other,
-    }  # fmt: skip
+        "probe.in_thread": of_it,
+        "request.failed": of_it,
+        "request.refused": of_it,
+        "request.answered": of_other,
+    }
     assert "type=LookupError at=" in lines.getvalue()
     assert CANARY not in lines.getvalue()
 
@@ -95,9 +98,14 @@ def test_a_canary_in_every_field_shows_up_in_no_log_and_no_metric(tmp_path: Path
         champion_pointer.put_live(home.path, "churn-risk", tmp_path / "made", 1)
     good = {"entity_id": CANARY, "signals": {"word_0": CANARY, "number_0": 1.0}}
     bodies: list[Any] = [
-        {"records": [good], "reasons": 3}, {"records": [{"entity_id": CANARY}]}, {"records": [{CANARY: CANARY}]},
-        {"records": [{"signals": {CANARY: CANARY}}]}, {CANARY: CANARY}, CANARY, {"records": CANARY},
-    ]  # fmt: skip
+        {"records": [good], "reasons": 3},
+        {"records": [{"entity_id": CANARY}]},
+        {"records": [{CANARY: CANARY}]},
+        {"records": [{"signals": {CANARY: CANARY}}]},
+        {CANARY: CANARY},
+        CANARY,
+        {"records": CANARY},
+    ]
     override = {"model": "churn-risk", "band": "low", "reason": f"said {CANARY}", "author": CANARY}
     headers = {
         "user-agent": CANARY,
@@ -174,8 +182,11 @@ def test_no_value_forges_a_line_or_a_field(value: str) -> None:
     assert len(as_json.splitlines()) == 1
     read = json.loads(as_json)
     assert (read["event"], read["connection"], read["why"], read["level"]) == (
-        "webhook.unread", value, value, "WARNING",
-    )  # fmt: skip
+        "webhook.unread",
+        value,
+        value,
+        "WARNING",
+    )
 
 
 def test_unquoted_values_would_forge_fields(monkeypatch: pytest.MonkeyPatch) -> None:

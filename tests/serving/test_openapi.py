@@ -73,10 +73,26 @@ def schemathesis(folder: Path, schema: str, key: str, *more: str) -> subprocess.
         "PATH": "/usr/bin:/bin",
     }
     return subprocess.run(
-        [program, "run", schema, "--checks", "all", "--header", f"Authorization: Bearer {key}", "--no-color", "--seed", "20",
-         *more],
-        cwd=folder, env=hooks, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        [
+            program,
+            "run",
+            schema,
+            "--checks",
+            "all",
+            "--header",
+            f"Authorization: Bearer {key}",
+            "--no-color",
+            "--seed",
+            "20",
+            *more,
+        ],
+        cwd=folder,
+        env=hooks,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("examples", [5, pytest.param(25, marks=pytest.mark.slow)])

@@ -61,9 +61,11 @@ class Front:
     def hook(self, body: str, **headers: str) -> httpx.Response:
         moment = dt.datetime.fromtimestamp(int(time.time()), dt.UTC)
         signed = {
-            "webhook-id": "msg_1", "webhook-timestamp": str(int(moment.timestamp())),
-            "webhook-signature": Webhook(SECRET).sign("msg_1", moment, body), "content-type": "application/json",
-        }  # fmt: skip
+            "webhook-id": "msg_1",
+            "webhook-timestamp": str(int(moment.timestamp())),
+            "webhook-signature": Webhook(SECRET).sign("msg_1", moment, body),
+            "content-type": "application/json",
+        }
         return self.inside.client.request("POST", "/webhooks/crm", content=body, headers={**signed, **headers})
 
 

@@ -15,13 +15,25 @@ HTTP = ("fastapi", "starlette", "http", "serving.http", "serving.problems")
 DOMAIN = sorted(
     path
     for pattern in (
-        "features/**/*.py", "models/**/*.py", "training/**/*.py", "serving/*/service.py", "serving/*/repository.py",
-        "serving/champion.py", "serving/scoring/*.py", "serving/batch/*.py", "serving/worker/*.py", "serving/decisions/*.py",
-        "serving/score_change/*.py", "serving/privacy/*.py", "serving/replay/*.py", "serving/outbox/*.py", "serving/store/*.py",
+        "features/**/*.py",
+        "models/**/*.py",
+        "training/**/*.py",
+        "serving/*/service.py",
+        "serving/*/repository.py",
+        "serving/champion.py",
+        "serving/scoring/*.py",
+        "serving/batch/*.py",
+        "serving/worker/*.py",
+        "serving/decisions/*.py",
+        "serving/score_change/*.py",
+        "serving/privacy/*.py",
+        "serving/replay/*.py",
+        "serving/outbox/*.py",
+        "serving/store/*.py",
     )
     for path in ROOT.glob(pattern)
     if path.name != "endpoints.py"
-)  # fmt: skip
+)
 
 
 def imported(text: str) -> set[str]:

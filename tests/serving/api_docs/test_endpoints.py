@@ -64,12 +64,19 @@ def not_ours(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "more",
     [
-        "<script>start()</script>", "<style>a{}</style>", '<p style="color:red">', '<body onload="start()">',
-        '<script src="https://cdn.example/swagger-ui.js"></script>', '<script src="//cdn.example/swagger-ui.js"></script>',
-        '<link rel=stylesheet href=HTTPS://cdn.example/a.css>', '<a href="javascript:start()">', '<base href="/x/">',
-        '<script src="/docs/start.js">start()</script>', "<iframe srcdoc='x'></iframe>",
+        "<script>start()</script>",
+        "<style>a{}</style>",
+        '<p style="color:red">',
+        '<body onload="start()">',
+        '<script src="https://cdn.example/swagger-ui.js"></script>',
+        '<script src="//cdn.example/swagger-ui.js"></script>',
+        "<link rel=stylesheet href=HTTPS://cdn.example/a.css>",
+        '<a href="javascript:start()">',
+        '<base href="/x/">',
+        '<script src="/docs/start.js">start()</script>',
+        "<iframe srcdoc='x'></iframe>",
     ],
-)  # fmt: skip
+)
 def test_a_page_with_something_inline_or_from_elsewhere_would_be_seen(inside: Inside, more: str) -> None:
     """The sabotaged twin."""
     page = inside.client.get("/docs").text

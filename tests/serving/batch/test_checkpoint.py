@@ -16,10 +16,18 @@ from tests.kit.running import AS_OF, Home
 
 class TestWork:
     def plan(self, **more: Any) -> Plan:
-        return Plan(**{
-            "source": "s", "source_fingerprint": "f", "as_of": "2026-01-01T00:00:00Z", "scorers": {"churn-risk": "a"},
-            "reasons": 5, "objections": 0, "previous": None, **more,
-        })  # fmt: skip
+        return Plan(
+            **{
+                "source": "s",
+                "source_fingerprint": "f",
+                "as_of": "2026-01-01T00:00:00Z",
+                "scorers": {"churn-risk": "a"},
+                "reasons": 5,
+                "objections": 0,
+                "previous": None,
+                **more,
+            }
+        )
 
     @pytest.mark.parametrize(
         ("changed", "said"),

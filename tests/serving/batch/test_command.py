@@ -18,9 +18,17 @@ class TestScheduler:
 
     def test_stale_input_has_its_own_exit_code(self, home: Home, tmp_path: Path) -> None:
         done = home.run(
-            "serving", "batch", *home.source, "--as-of", "2026-03-01", "--out", str(tmp_path), "--max-age", "2d",
+            "serving",
+            "batch",
+            *home.source,
+            "--as-of",
+            "2026-03-01",
+            "--out",
+            str(tmp_path),
+            "--max-age",
+            "2d",
             env={"ACCOUNTSCORE_NOW": "2026-03-01T06:00:00Z"},
-        )  # fmt: skip
+        )
         assert done.returncode == 6
         assert "--max-age" in done.stderr
         assert not (tmp_path / manifest.MANIFEST).exists()

@@ -28,8 +28,19 @@ from tests.kit.scorers import make_scorer
 from tests.kit.tracing import can_trace, run_child
 
 CALLS = (
-    "write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "rmdir", "ftruncate",
-)  # fmt: skip
+    "write",
+    "pwrite64",
+    "fsync",
+    "fdatasync",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "rmdir",
+    "ftruncate",
+)
 EARLIER = "2025-12-04"
 
 pytestmark = pytest.mark.skipif(can_trace() is not None, reason=str(can_trace()))
@@ -55,9 +66,15 @@ class Nights:
     def run(self, night: Path, as_of: str, sabotage: str = "", call: str | None = None, number: int = 0) -> str | None:
         """One run; traced when a `call` is named, and killed at the `number`-th of it. Returns what strace saw."""
         job = {
-            "source": str(self.home.company), "home": str(self.home.path), "panels": str(self.folder), "out": str(night / "out"),
-            "store": str(night / "store.db"), "as_of": as_of, "sabotage": sabotage, "end": str(night / "end"),
-        }  # fmt: skip
+            "source": str(self.home.company),
+            "home": str(self.home.path),
+            "panels": str(self.folder),
+            "out": str(night / "out"),
+            "store": str(night / "store.db"),
+            "as_of": as_of,
+            "sabotage": sabotage,
+            "end": str(night / "end"),
+        }
         (night / "end").unlink(missing_ok=True)
         log = None if call is None else night / "strace"
         run_child(self.server, job, log, CALLS, (call, number) if call is not None and number else None)
@@ -144,8 +161,12 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
     with (folder / "nightly.log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "tests.kit.nightly"],
-            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-        )  # fmt: skip
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
     with server:
         found = Nights(home, folder, server)
         found.run(folder / "earlier", EARLIER)

@@ -64,9 +64,10 @@ def write_run(out: Path, champion: Champion, panel: pa.Table, group_rows: int) -
     pq.write_table(panel, folder / "account.parquet", row_group_size=group_rows)
     model = {"files": files, "scorer": champion.sha256}
     return {
-        "models": {"churn-risk": model}, "as_of": "2026-01-01T00:00:00Z",
+        "models": {"churn-risk": model},
+        "as_of": "2026-01-01T00:00:00Z",
         "signals": {"account": {"file": "earlier/account.parquet"}},
-    }  # fmt: skip
+    }
 
 
 def rows_with(panel: pa.Table, nothing_of: str) -> pa.Table:

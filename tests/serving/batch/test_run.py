@@ -159,9 +159,14 @@ class TestFailing:
             str(tmp_path / "out"),
         ]
         done = subprocess.run(
-            arguments, env=own.environment(), capture_output=True, text=True, timeout=300, check=False,
+            arguments,
+            env=own.environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)),
-        )  # fmt: skip
+        )
         assert done.returncode == 7, done.stderr
         assert "disk" in done.stderr
         assert "nothing was published" in done.stderr

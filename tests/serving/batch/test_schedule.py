@@ -176,8 +176,12 @@ class TestSystemd:
         assert {p.name for p in folder.iterdir()} == {SERVICE, TIMER}
         return subprocess.run(
             ["systemd-analyze", "verify", "--man=no", f"./{SERVICE}", f"./{TIMER}"],
-            cwd=folder, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def test_systemd_takes_the_units(self, tmp_path: Path) -> None:
         done = self.verify(tmp_path, example("systemd"))
@@ -197,8 +201,12 @@ class TestSystemd:
         when = setting(units(example("systemd"))[TIMER], "OnCalendar")
         told = subprocess.run(
             ["systemd-analyze", "calendar", "--iterations=1", when],
-            env={**os.environ, "TZ": "UTC"}, capture_output=True, text=True, timeout=60, check=True,
-        ).stdout  # fmt: skip
+            env={**os.environ, "TZ": "UTC"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
         minute, hour, *_ = of_cron(example("cron"))[0]
         assert re.search(rf"Next elapse: .* {int(hour):02}:{int(minute):02}:00 UTC", told), told
 
@@ -220,10 +228,16 @@ class Machine:
     def placed(self, command: str) -> str:
         """The command with its paths put below the root; everything else as it is written."""
         places = {
-            "cd /srv/accountscore": "cd {}/srv", "/opt/accountscore/bin/": "{}/bin/", "/etc/accountscore/my_company": "{}/srv/my_company",
-            "/sources/my_company": "{}/srv/my_company", "--data /srv/data": "--data {}/srv", "ACCOUNTSCORE_DATA=/data": "ACCOUNTSCORE_DATA={}/srv",
-            "/var/lib/accountscore/scores": "{}/scores", "/var/lib/accountscore": "{}/home", "/var/lib/node_exporter": "{}/collector",
-        }  # fmt: skip
+            "cd /srv/accountscore": "cd {}/srv",
+            "/opt/accountscore/bin/": "{}/bin/",
+            "/etc/accountscore/my_company": "{}/srv/my_company",
+            "/sources/my_company": "{}/srv/my_company",
+            "--data /srv/data": "--data {}/srv",
+            "ACCOUNTSCORE_DATA=/data": "ACCOUNTSCORE_DATA={}/srv",
+            "/var/lib/accountscore/scores": "{}/scores",
+            "/var/lib/accountscore": "{}/home",
+            "/var/lib/node_exporter": "{}/collector",
+        }
         for place, here in places.items():
             command = command.replace(place, here.format(self.root))
         return command
@@ -232,8 +246,14 @@ class Machine:
         """As a scheduler does: /bin/sh, and next to nothing in the environment."""
         bare = {"PATH": f"{self.root / 'bin'}:/usr/bin:/bin", "HOME": str(self.root), **env}
         return subprocess.run(
-            ["/bin/sh", "-c", self.placed(command)], env=bare, cwd="/", capture_output=True, text=True, timeout=300, check=False
-        )  # fmt: skip
+            ["/bin/sh", "-c", self.placed(command)],
+            env=bare,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
 
 
 @pytest.fixture(scope="module")

@@ -30,19 +30,38 @@ def published(champion: Champion, row: ScoredRow) -> dict[str, Any]:
     """A record's own answer in the shape of the published table."""
     reasons = [
         {
-            "signal": r.signal, "theme": r.theme, "value": None if isinstance(r.value, str) else r.value,
-            "category": r.value if isinstance(r.value, str) else None, "effect": r.effect, "text": r.text,
+            "signal": r.signal,
+            "theme": r.theme,
+            "value": None if isinstance(r.value, str) else r.value,
+            "category": r.value if isinstance(r.value, str) else None,
+            "effect": r.effect,
+            "text": r.text,
             "members": [{"signal": name, "effect": effect} for name, effect in r.members.items()],
         }
         for r in row.reasons
-    ]  # fmt: skip
+    ]
     themes = None if row.themes is None else [{"theme": t, "effect": e} for t, e in sorted(row.themes.items())]
     return {
-        "entity_id": row.entity_id, "as_of": row.as_of, "run_id": RUN, "model": champion.name, "version": champion.version,
-        "scorer": champion.sha256, "probability": row.probability, "score": row.score, "band": row.band, "value": row.value,
-        "value_at_risk": row.at_stake, "no_score": row.no_score, "reasons": reasons, "themes": themes,
-        "previous_probability": None, "previous_score": None, "previous_band": None, "change": None, "change_texts": None,
-    }  # fmt: skip
+        "entity_id": row.entity_id,
+        "as_of": row.as_of,
+        "run_id": RUN,
+        "model": champion.name,
+        "version": champion.version,
+        "scorer": champion.sha256,
+        "probability": row.probability,
+        "score": row.score,
+        "band": row.band,
+        "value": row.value,
+        "value_at_risk": row.at_stake,
+        "no_score": row.no_score,
+        "reasons": reasons,
+        "themes": themes,
+        "previous_probability": None,
+        "previous_score": None,
+        "previous_band": None,
+        "change": None,
+        "change_texts": None,
+    }
 
 
 class TestTable:

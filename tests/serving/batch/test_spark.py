@@ -52,9 +52,15 @@ def publish(home: Home, out: Path, engine: str) -> Path:
     with pytest.MonkeyPatch.context() as patch, contextlib.closing(new_store(home.path)) as store:
         patch.setattr(running, "panel_parts", few_signals({}))
         running.run(
-            open_source("sample", home.company), parse_as_of(AS_OF), out, champions, store, make_clock(),
-            KeptScorers(home.path), running.Options(engine=engine),
-        )  # fmt: skip
+            open_source("sample", home.company),
+            parse_as_of(AS_OF),
+            out,
+            champions,
+            store,
+            make_clock(),
+            KeptScorers(home.path),
+            running.Options(engine=engine),
+        )
     return out
 
 
@@ -101,10 +107,17 @@ def plain(scored: ScoredColumns) -> list[object]:
         return [scored.no_score.to_pylist(), scored.log_odds.tobytes(), scored.probability.tobytes(), scored.themes]
     assert scored.themes is not None
     return [
-        scored.no_score.to_pylist(), scored.log_odds.tobytes(), scored.probability.tobytes(), scored.themes.tobytes(),
-        told.counts.tolist(), told.rows.tolist(), told.signals.tolist(), told.effects.tobytes(), told.shares.tobytes(),
+        scored.no_score.to_pylist(),
+        scored.log_odds.tobytes(),
+        scored.probability.tobytes(),
+        scored.themes.tobytes(),
+        told.counts.tolist(),
+        told.rows.tolist(),
+        told.signals.tolist(),
+        told.effects.tobytes(),
+        told.shares.tobytes(),
         np.array(told.texts, dtype=object)[told.places].tolist(),
-    ]  # fmt: skip
+    ]
 
 
 def choosing(champion: Champion, quiet: Callable[[pa.Table], Set[str]]) -> spark.Choose:

@@ -81,9 +81,11 @@ class TestFacts:
             table: pd.read_parquet(star / table) for table in ("score_fact", "account_dim", "model_dim", "reason_fact")
         }
         found = (
-            read["score_fact"].merge(read["model_dim"], on="model_key").merge(read["account_dim"], on="account_key")
+            read["score_fact"]
+            .merge(read["model_dim"], on="model_key")
+            .merge(read["account_dim"], on="account_key")
             .merge(read["reason_fact"], on="score_key")
-        )  # fmt: skip
+        )
         told = read["reason_fact"]["score_key"].str.contains("/churn-risk/").sum()
         outcomes = found.merge(pd.read_parquet(star / "outcome_fact")[["score_key", "happened"]], on="score_key")
         assert joined == (told, outcomes["happened"].notna().sum(), found["region"].nunique())

@@ -103,10 +103,13 @@ class TestStrangersPages:
 
     def test_a_page_of_ours_and_programs_do(self, inside: Inside) -> None:
         for headers in (
-            {}, {"origin": "http://127.0.0.1"}, {"origin": "http://127.0.0.1", "sec-fetch-site": "same-origin"},
-            {"sec-fetch-site": "none"}, {"host": "localhost:8000", "origin": "http://localhost:8000"},
+            {},
+            {"origin": "http://127.0.0.1"},
+            {"origin": "http://127.0.0.1", "sec-fetch-site": "same-origin"},
+            {"sec-fetch-site": "none"},
+            {"host": "localhost:8000", "origin": "http://localhost:8000"},
             {"host": "[::1]:8000", "origin": "http://[::1]:8000"},
-        ):  # fmt: skip
+        ):
             assert inside.client.post(SCORE, json=GOOD, headers=headers).status_code == 200, headers
 
     def test_with_a_key_the_origin_says_nothing(self, tmp_path: Path) -> None:

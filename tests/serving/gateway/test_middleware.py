@@ -91,9 +91,18 @@ class TestKeys:
 
     @pytest.mark.parametrize(
         "value",
-        ["", "Bearer", "Bearer ", "Bearer as_", "Bearer as__", "Basic YTpi", "Bearer as_000000000000_x", "as_1_2",
-         "Bearer \xff\xfe"],
-    )  # fmt: skip
+        [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer as_",
+            "Bearer as__",
+            "Basic YTpi",
+            "Bearer as_000000000000_x",
+            "as_1_2",
+            "Bearer \xff\xfe",
+        ],
+    )
     def test_what_is_no_key_is_401(self, keyed: Inside, value: str) -> None:
         headers = {"authorization": value.encode("latin-1")}
         answer = keyed.client.post(SCORE, json=BODY, headers=headers)
@@ -194,10 +203,13 @@ class TestEveryRequest:
         canary = "canary-4711"
         with caplog.at_level("DEBUG"):
             bodies = [
-                {"records": [{"signals": {"number_0": canary}}]}, {"records": [{"value": canary}]},
-                {"records": [{"entity_id": 1, "signals": canary}]}, {"records": canary}, {"records": [canary]},
+                {"records": [{"signals": {"number_0": canary}}]},
+                {"records": [{"value": canary}]},
+                {"records": [{"entity_id": 1, "signals": canary}]},
+                {"records": canary},
+                {"records": [canary]},
                 {"records": [{}], "reasons": canary},
-            ]  # fmt: skip
+            ]
             answers = [keyless.client.post(SCORE, json=body) for body in bodies]
             answers += [keyless.client.post(f"/v1/{canary}/score", json=BODY)]
             answers += [keyless.client.get(f"/v1/{canary}/x/scores"), keyless.client.get(f"/{canary}")]
@@ -227,13 +239,27 @@ class TestMistakesOfBeginners:
             ("POST", f"{SCORE}/", {"json": BODY}, 404, "no_such_path", "/docs"),
             ("POST", "/v1/churn/score", {"json": BODY}, 404, "no_such_model", "churn-risk, expansion, lead-fit"),
             ("POST", SCORE, {}, 400, "not_strict_json", "it is empty"),
-            ("POST", SCORE, {"content": b"{'records': []}"}, 400, "not_strict_json", "double quotes at line 1, column 2"),
+            (
+                "POST",
+                SCORE,
+                {"content": b"{'records': []}"},
+                400,
+                "not_strict_json",
+                "double quotes at line 1, column 2",
+            ),
             ("POST", SCORE, {"data": BODY}, 415, "not_json", "Content-Type: application/json"),
-            ("POST", SCORE, {"content": b"<a/>", "headers": {"content-type": "text/xml"}}, 415, "not_json", "send JSON"),
+            (
+                "POST",
+                SCORE,
+                {"content": b"<a/>", "headers": {"content-type": "text/xml"}},
+                415,
+                "not_json",
+                "send JSON",
+            ),
             ("POST", SCORE, {"json": {"entity_id": "acme"}}, 422, "wrong_shape", "put it into a record"),
             ("POST", SCORE, {"json": {**BODY, "reasons": "3"}}, 422, "wrong_shape", "a whole number from 0 to 20"),
         ],
-    )  # fmt: skip
+    )
     def test_is_answered_with_the_next_step(
         self, keyed: Inside, method: str, path: str, more: dict[str, Any], status: int, code: str, said: str
     ) -> None:

@@ -103,6 +103,10 @@ class TestPanel:
         rows, own = stored_rows(panel, signal_rows(panel), NOW, [champion, other], "run")
         assert [row["eligibility"] for row in rows] == columns["eligibility"]
         assert [(r["model"], r["entity_id"], r["code"]) for r in own] == [
-            ("churn-risk", "a", "eligible"), ("churn-risk", "b", "outside_population"), ("churn-risk", "c", "internal"),
-            ("other", "a", "eligible"), ("other", "b", "eligible"), ("other", "c", "internal"),
-        ]  # fmt: skip
+            ("churn-risk", "a", "eligible"),
+            ("churn-risk", "b", "outside_population"),
+            ("churn-risk", "c", "internal"),
+            ("other", "a", "eligible"),
+            ("other", "b", "eligible"),
+            ("other", "c", "internal"),
+        ]

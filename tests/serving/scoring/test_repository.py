@@ -79,8 +79,10 @@ class TestStore:
     def test_each_model_has_its_own(self, store: Store) -> None:
         self.put(store, churn_risk="outside_population", expansion="eligible")
         assert (self.own(store), self.own(store, "expansion"), self.own(store, "other")) == (
-            "outside_population", "eligible", None,
-        )  # fmt: skip
+            "outside_population",
+            "eligible",
+            None,
+        )
 
     def test_a_newer_one_takes_its_place_and_an_older_one_does_not(self, store: Store) -> None:
         self.put(store, churn_risk="eligible")

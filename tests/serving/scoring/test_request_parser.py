@@ -66,11 +66,16 @@ class TestParse:
     @pytest.mark.parametrize(
         ("content", "where"),
         [
-            ([], "the body"), ({}, "key records"), ({"records": []}, "key records"), ({"records": [{}] * 1001}, "key records"),
-            ({"records": [{}], "reasons": 21}, "key reasons"), ({"records": [{}], "reasons": True}, "key reasons"),
-            ({"records": [{}], "reasons": 1.5}, "key reasons"), ({"records": [{}], "top": 1}, "key 'top'"),
+            ([], "the body"),
+            ({}, "key records"),
+            ({"records": []}, "key records"),
+            ({"records": [{}] * 1001}, "key records"),
+            ({"records": [{}], "reasons": 21}, "key reasons"),
+            ({"records": [{}], "reasons": True}, "key reasons"),
+            ({"records": [{}], "reasons": 1.5}, "key reasons"),
+            ({"records": [{}], "top": 1}, "key 'top'"),
         ],
-    )  # fmt: skip
+    )
     def test_a_wrong_shape_is_422_and_says_where(self, content: object, where: str) -> None:
         problem = refused(json.dumps(content).encode())
         assert problem.status == 422
@@ -105,14 +110,23 @@ class TestParse:
                 {},
                 optional={
                     "entity_id": st.text(st.characters(exclude_characters="\x00"), min_size=1, max_size=5),
-                    "signals": st.dictionaries(st.text(max_size=4), st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4), max_size=4),
+                    "signals": st.dictionaries(
+                        st.text(max_size=4),
+                        st.none()
+                        | st.booleans()
+                        | st.integers(-(2**63), 2**63)
+                        | st.floats(allow_nan=False, allow_infinity=False)
+                        | st.text(max_size=4),
+                        max_size=4,
+                    ),
                     "value": st.none() | st.floats(0, 1e12),
                 },
             ),
-            min_size=1, max_size=4,
+            min_size=1,
+            max_size=4,
         ),
         st.booleans(),
-    )  # fmt: skip
+    )
     def test_every_good_request_is_read_as_it_is(self, records: list[dict[str, object]], escaped: bool) -> None:
         """Texts with colons, quotes and escapes must not look like keys that are there twice."""
         body = json.dumps({"records": records, "reasons": 2}, ensure_ascii=escaped).encode("utf-8", "surrogatepass")

@@ -39,7 +39,17 @@ class TestRemoval:
     def event(self, number: int, effect: Effect, record: str, kind: str = "contact", into: str | None = None) -> Event:
         change = effect == "change"
         moment = 1_764_547_200_000_000 + number
-        return Event((number,), f"{kind}.{effect}", effect, kind, record, moment, "industry" if change else None, "software" if change else None, into=into)  # fmt: skip
+        return Event(
+            (number,),
+            f"{kind}.{effect}",
+            effect,
+            kind,
+            record,
+            moment,
+            "industry" if change else None,
+            "software" if change else None,
+            into=into,
+        )
 
     def newest(self, store: Store, entity_id: str) -> set[str]:
         return {str(row["entity_id"]) for row in all_of(store, signals) if row["entity_id"] == entity_id}
@@ -68,10 +78,11 @@ class TestRemoval:
     ) -> None:
         source = open_source("sample", home.company)
         gone, into = (
-            row[0] for row in source.connection.execute(
+            row[0]
+            for row in source.connection.execute(
                 "SELECT account_id FROM subscriptions GROUP BY 1 HAVING count(DISTINCT subscription_id) > 0 ORDER BY 1 LIMIT 2"
             ).fetchall()
-        )  # fmt: skip
+        )
         contracts = source.query(
             f"SELECT count(DISTINCT subscription_id) FROM subscriptions WHERE account_id = '{gone}'"
         )[0][0]
