@@ -49,21 +49,25 @@ from serving.store_cache import StoreCache
 log = logging.getLogger("serving")
 ROUTERS = (health, api_docs, scoring, scores_of_entity, change, overrides, privacy, webhooks)
 CHANGES_AT_ONCE = 3
-"""Overrides, objections and erasures that are written at once; each has a thread, of which reading and parsing need some too."""
+"""How many overrides, objections and erasures are written at the same time. Each takes a thread of the pool that also
+reads the store and parses large bodies.
+"""
 LARGE_AT_ONCE = 2
-"""Requests with a large body that are worked on at once; each takes up to 200 MB."""
+"""How many requests with a large body are worked on at the same time; each takes up to 200 MB."""
 
 
 def create_app(
     settings: ServingSettings, clock: Clock | None = None, *, open_on_loopback: bool = False
 ) -> tuple[Door, FastAPI]:
-    """The app to serve (the door and the hot path in front) and the FastAPI app behind it, which holds the lifespan.
+    """Returns the app to serve (gateway and score dispatch in front) and the FastAPI app behind it, which holds the
+    lifespan.
 
-    `open_on_loopback` lets anybody in until the first API key is made, for a server that only this machine reaches.
+    `open_on_loopback` needs no API key until the first one is made; it is for a server that only this machine
+    reaches.
 
-    Starting raises `UserMistake` when the store is not at this version's revision. A connection with faults is off, and nothing
-    else is.
-    A store on Postgres that is away is waited for: until then what brings its signals is scored, and webhooks are answered 503.
+    Starting raises `UserMistake` when the store is not at this version's revision. A connection whose settings have a
+    fault is off; nothing else is. Postgres may be away at the start: until it is back, only records that bring their
+    own signals are scored, and webhooks get 503.
     """
 
     @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""Setting up a store that is new, in a process of its own, so that alembic stays out of this one."""
+"""Sets up a new store in a process of its own, so that the caller never imports alembic."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from features.kit.errors import AccountscoreError
 from serving.settings import ServingSettings
 
 SECONDS = 300.0
-"""It takes 3 s where nothing is in the way."""
+"""Longest wait for that process, seconds; it takes 3 s when nothing is in the way."""
 
 
 def set_up(settings: ServingSettings) -> None:
-    """One that has data at an older revision is left to `serving migrate`: when that runs is for people to choose."""
+    """Creates the tables of an empty store. A store that holds data at an older revision is left alone: people choose
+    when to run `serving migrate`.
+    """
     from serving.privacy.suppression_export import learn
     from serving.store.connect import open_store
     from serving.store.tables import REVISION
@@ -24,7 +26,7 @@ def set_up(settings: ServingSettings) -> None:
         is_new = found is None
         store.require_writable()
         if found == REVISION:
-            learn(store, settings.base.home)  # an older copy may have been put in the place of one that was lost
+            learn(store, settings.base.home)  # the store may be an older copy, put back after a loss
     finally:
         store.close()
     if is_new:

@@ -1,4 +1,4 @@
-"""The live models: loaded from their pointer files, verified, swapped between requests, the last good one kept."""
+"""Live models: loads each from its pointer file, verifies it, swaps it between requests, and keeps the last good one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from serving.registry_heartbeat import Confirmed
 
 log = logging.getLogger("serving.champion")
 WATCH_SECONDS = 0.5
-"""How soon a new champion is seen; a look reads one small file per model."""
+"""Seconds between two looks at the pointer files; a look reads one small file per model."""
 
 
 class Refused(ServingError):
@@ -53,12 +53,14 @@ class Champion:
 
     @property
     def population(self) -> Population:
-        """Whom the live version is for, as it was learnt: a model's file that was changed since speaks of the next one."""
+        """The population that this version learnt from. The model's file may have changed since; that counts for the
+        next version.
+        """
         return self.scorer.spec.narrowed
 
     @cached_property
     def aside(self) -> frozenset[str]:
-        """Signals that the population reads, and the scorer does not."""
+        """Signals that only the population reads; they are no input of the scorer."""
         return frozenset(self.population.signals) - self.inputs
 
     @cached_property
@@ -81,16 +83,18 @@ class Champion:
 
 @dataclass(frozen=True)
 class Status:
-    """How a model stands in this process."""
+    """State of one model in this process."""
 
     serves: Champion | None = None
     refused: str | None = None
-    """Why the newest pointer was not taken; None when it was."""
+    """Why the newest pointer was refused; None when it was not."""
     seen: Pointer | None = None
 
 
 class Champions:
-    """The live model of each name. `refresh` may run in a thread; readers see the old one or the new one."""
+    """Holds the live models by name. `refresh` may run on a thread; a reader gets the old model or the new one, never
+    a mix.
+    """
 
     def __init__(self, home: Path, metrics: Metrics | None = None) -> None:
         self.home = home
@@ -99,7 +103,9 @@ class Champions:
         self._confirmed = {name: Confirmed() for name in MODELS}
 
     def definition(self, name: str) -> Model:
-        """The model of a name, an underscore accepted; raises `NotFound` that lists the choices."""
+        """Returns a model's definition by its name, with hyphens or underscores. Raises `NotFound`, which lists the
+        choices.
+        """
         try:
             return get_model(name)
         except AccountscoreError:
@@ -120,7 +126,7 @@ class Champions:
         return [s.serves for s in self._statuses.values() if s.serves and s.serves.entity == entity]
 
     def get(self, name: str) -> Champion:
-        """The live model; raises `NotFound` for a name that is none, `NotLive` when none is live."""
+        """Returns the live model. Raises `NotFound` for an unknown name and `NotLive` when no version is live."""
         status = self._statuses.get(name)
         if status is None:
             status = self._statuses[self.definition(name).name]
@@ -139,8 +145,9 @@ class Champions:
                 self._metrics.confirmed_age.labels(name).set(age)
 
     def _take_new(self) -> None:
-        """Look at the pointers, load what is new beside what serves, and swap. A scorer that is refused changes nothing
-        but the reason, and is not tried again until its pointer changes."""
+        """Reads the pointers, loads new scorers beside the live ones, and swaps. A refused scorer changes only the
+        reason, and is not tried again until its pointer changes.
+        """
         for name, status in self._statuses.items():
             try:
                 pointer = read_pointer(self.home, name)
@@ -173,7 +180,7 @@ class Champions:
                 )
 
     def _take_copy(self, name: str) -> None:
-        """At a start whose pointer is damaged, what it said before is the last good model."""
+        """Loads the copy of a damaged pointer at the start: what it said before is the last good model."""
         copy = read_copy(self.home, name)
         if copy is None:
             return
@@ -187,7 +194,7 @@ class Champions:
         log.warning("champion.fell_back model=%s version=%s", name, copy.version)
 
     def _fall_back(self, name: str, pointer: Pointer) -> None:
-        """At a start whose champion is refused, the one before it is the last good model."""
+        """Loads the previous champion when the current one is refused at the start."""
         if pointer.previous_path is None:
             return
         try:
@@ -209,13 +216,13 @@ class Champions:
         log.warning("champion.fell_back model=%s version=%s", name, before.version)
 
     async def watch(self) -> None:
-        """Refresh until cancelled; loading happens beside the event loop."""
+        """Refreshes until cancelled, on a thread, so that loading does not block the event loop."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             await asyncio.to_thread(self.refresh)
 
     def statuses(self) -> dict[str, dict[str, Any]]:
-        """Each model for /readyz."""
+        """State of each model, as `/readyz` shows it."""
         return {
             name: {
                 "serves": s.serves is not None,
@@ -239,8 +246,9 @@ class Champions:
 
 
 def load(name: str, pointer: Pointer) -> Champion:
-    """Load and verify the scorer that a pointer names. Raises when anything is wrong with it: names, sizes, checksums,
-    golden rows (`Scorer.load`), another scorer than the pointer says, or one whose own verdict is against it."""
+    """Loads and verifies the scorer that a pointer names. Raises when names, sizes, checksums or golden rows are
+    wrong (`Scorer.load`), when it is another scorer than the pointer says, or when its own gates refused it.
+    """
     scorer = Scorer.load(pointer.path)
     if scorer.sha256 != pointer.sha256:
         raise Refused(

@@ -1,4 +1,4 @@
-"""Texts that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+"""Quotes texts that a spreadsheet would run as formulas (OWASP, CSV injection)."""
 
 from __future__ import annotations
 

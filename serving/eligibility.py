@@ -1,4 +1,4 @@
-"""Why there is honestly no score, in words, by the code that the panel's `eligibility` has."""
+"""Reasons for having no score, in words, by the code in the panel's `eligibility` column."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ DETAILS = {
 
 
 def detail(code: str, outcome: Outcome | None = None) -> str:
-    """What is said of a code, in the words of a model's outcome where it has its own."""
+    """The text of a code; the model's outcome may have its own wording."""
     own = {each.code: each.detail for each in outcome.not_eligible} if outcome else {}
     return own.get(code) or DETAILS.get(code, "It is not among those that this model is for.")
 
 
 class NoScore(Struct):
-    """Why there is honestly none."""
+    """Why a record has no score."""
 
     code: Annotated[
         str,

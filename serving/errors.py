@@ -1,4 +1,4 @@
-"""Errors of the serving package; who must act is told by the base class (`features.kit.errors`)."""
+"""Errors of the serving package. The base class says who must act (`features.kit.errors`)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ class StoreAway(ServingError):
 
 
 class Declined(ServingError):
-    """Raised where what is asked for cannot be given; a subclass for each kind of reason.
+    """Raised when a request cannot be answered; one subclass per kind of reason.
 
-    What a client of the API is answered is said in `serving.problems` alone.
-    """
+    `serving.problems` alone maps these to HTTP."""
 
     def __init__(self, code: str, text: str, more: Mapping[str, Any] | None = None) -> None:
         super().__init__(text)
@@ -57,12 +56,12 @@ class NotLive(Declined):
 
 
 def no_such(kind: str, choices: list[str]) -> NotFound:
-    """It lists the choices."""
+    """A `NotFound` that lists the choices."""
     return NotFound(f"no_such_{kind}", f"no such {kind}: one of {', '.join(choices)}", {"choices": choices})
 
 
 def invalid(code: str, where: str, found: str, rule: str, next_step: str) -> Invalid:
-    """One thing that is wrong; `found` says what is there and never repeats it."""
+    """An `Invalid` with one fault. `found` describes what is there and never repeats its value."""
     fault = {"where": where, "found": found, "rule": rule, "next_step": next_step}
     return Invalid(code, f"{where}: {found}. Rule: {rule}. Next: {next_step}.", {"faults": [fault]})
 

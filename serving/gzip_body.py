@@ -1,4 +1,4 @@
-"""Request bodies that come compressed, counted after inflation: ten kilobytes can unfold to gigabytes."""
+"""Inflates gzip request bodies up to a limit: ten kilobytes can unfold to gigabytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def inflate(data: bytes, limit: int) -> bytes:
 
 
 async def inflated(scope: Scope, receive: Receive, encoding: bytes, limit: int) -> tuple[Scope, bytes]:
-    """The request without its compression, and its body. Raises `Problem` 415 for another coding than gzip."""
+    """Returns the scope without its content coding, and the inflated body. Raises `Problem` 415 for any coding but
+    gzip.
+    """
     coding = encoding.strip().lower()
     if coding not in (b"gzip", b"x-gzip", b"identity"):
         raise Problem(415, "unknown_encoding", "Content-Encoding is gzip, identity or left out")
@@ -43,7 +45,7 @@ async def inflated(scope: Scope, receive: Receive, encoding: bytes, limit: int) 
 
 
 def once(body: bytes) -> Receive:
-    """A `receive` that gives a body which was read already."""
+    """An ASGI `receive` that returns a body which was read before."""
     given = False
 
     async def receive() -> Any:

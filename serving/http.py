@@ -1,4 +1,4 @@
-"""Reading a body with a limit, on plain ASGI: shared by the hot path and by the FastAPI routes."""
+"""Reads request bodies with a limit, on plain ASGI; the score dispatch and the FastAPI routes share it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from serving.strict_json import NotStrict, loads
 
 T = TypeVar("T")
 LARGEST_JSON = 64 * 1024
-"""Bytes of a body that is about one thing; score requests have their own limit."""
+"""Largest JSON body of every route but scoring, bytes; score requests have their own limit."""
 
 
 class ClientGone(Exception):
@@ -21,7 +21,9 @@ class ClientGone(Exception):
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The raw bytes, counted while they arrive. Raises `Problem` 413 above `limit`, `ClientGone` when cut off."""
+    """Returns the raw body, counted while it arrives. Raises `Problem` 413 above `limit` bytes, `ClientGone` when the
+    client leaves before the end.
+    """
     declared = header(scope, b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
@@ -47,7 +49,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 
 
 def header(scope: Scope, name: bytes) -> bytes | None:
-    """The value of a header that is there exactly once; None when it is absent or repeated."""
+    """Returns the value of a header; None when it is absent or repeated."""
     found = [value for key, value in scope["headers"] if key == name]
     return found[0] if len(found) == 1 else None
 
@@ -57,7 +59,9 @@ def too_large(limit: int) -> Problem:
 
 
 async def read_json(request: Request, wanted: type[T]) -> T:
-    """The body as a msgspec type, strictly. Raises `Problem` 400, 413 or 422; none repeats what was sent."""
+    """Returns the body as a msgspec type, read strictly. Raises `Problem` 400, 413 or 422; none repeats a value that
+    was sent.
+    """
     body = await read_body(request.scope, request.receive, LARGEST_JSON)
     try:
         return msgspec.convert(loads(body), wanted)

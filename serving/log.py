@@ -16,7 +16,7 @@ from typing import Any
 from structlog.processors import JSONRenderer, LogfmtRenderer
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""Of the request at work, set by the door: each line that is logged for it names it."""
+"""Number of the current request, set by the gateway; every line that is logged meanwhile carries it."""
 FORMATS = ("text", "json")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _FIELD = re.compile(r"(?:^| )([a-z_]+)=([^ %]*%[^ ]*|.*?)(?= [a-z_]+=| [^ =]*%|$)")
@@ -71,7 +71,8 @@ def _quoted(value: Any) -> str:
 
 
 def fields_of(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
-    """The event and the fields of a record, by its template and not by what its values hold.
+    """Takes the event and the fields from the template, never from the values. Text of the template outside a field
+    is a `Place`, or the reason (field `why`).
 
     What stands in the template outside of a field is a `Place`, or the reason: field `why`.
     """
@@ -111,8 +112,9 @@ def _filled(text: str, arguments: list[Any]) -> str:
 
 
 def place_of(error: BaseException) -> Place:
-    """`type=... at=FILE:LINE` of an error that was not foreseen. Its message stays out: it may hold what a request or a row
-    held."""
+    """Returns `type=... at=FILE:LINE` of an unexpected error. Its message is left out: it may hold values of a
+    request or a row.
+    """
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next

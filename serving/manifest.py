@@ -1,4 +1,4 @@
-"""What is published: readers follow `manifest.json`, which is replaced in one step, last."""
+"""Published runs: readers follow `manifest.json`, which is written last and replaced in one step."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def only_one(out: Path) -> Iterator[None]:
 
 
 def publish(out: Path, run_id: str) -> Path:
-    """Make a whole run in `out` the published one, and take away old ones but the one before, which a reader may have open."""
+    """Publishes a whole run in `out` and deletes older ones. The run before stays: a reader may have it open."""
     before = published(out)
     atomic_files.write_text(out / MANIFEST, (out / run_id / RUN).read_text(), locked=True)
     if before is None or before["run_id"] != run_id:
@@ -48,10 +48,9 @@ def publish(out: Path, run_id: str) -> Path:
 
 
 def delete_runs_with(out: Path, is_erased: IsErased) -> list[str]:
-    """Take away every run but the published one that has somebody who was erased; returns their ids.
+    """Deletes every run but the published one that holds an erased entity; returns their ids.
 
-    A reader that has one of its files open reads it to its end.
-    """
+    A reader that has a file open can read it to its end."""
     current = published(out)
     found = []
     for folder in sorted(run for run in _runs(out) if current is None or run.name != current["run_id"]):
@@ -63,11 +62,10 @@ def delete_runs_with(out: Path, is_erased: IsErased) -> list[str]:
 
 
 def rewrite_without(out: Path, is_erased: IsErased) -> None:
-    """Take who was erased out of all that is in OUT: the published run is written anew without them, other runs that have them
-    and what waits for the next one are deleted. Use under `only_one`.
+    """Removes erased entities from everything in OUT: rewrites the published run without them, and deletes other runs
+    that hold them and what is kept for the next run. Use under `only_one`.
 
-    Killed on the way, the published run is not whole: the next batch makes it again.
-    """
+    If it is killed halfway, the published run is not whole, and the next batch makes it again."""
     delete_runs_with(out, is_erased)
     manifest = published(out)
     if manifest is not None and any([_filter(out, about, is_erased) for about in _by_entity(manifest)]):
@@ -76,7 +74,7 @@ def rewrite_without(out: Path, is_erased: IsErased) -> None:
         text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
         atomic_files.write_text(out / manifest["run_id"] / RUN, text, locked=True)
         atomic_files.write_text(out / MANIFEST, text, locked=True)
-    # A run that is under way cannot go on after an erasure, and what is carried is of another source.
+    # An unfinished run cannot go on after an erasure, and the carried state belongs to the source before it.
     for left in (out / ".work", *(folder for folder in (out / ".carried").glob("*") if folder.is_dir())):
         shutil.rmtree(left, ignore_errors=True)
 
@@ -88,7 +86,7 @@ def _by_entity(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 
 
 def _filter(out: Path, about: tuple[str, dict[str, Any]], is_erased: IsErased) -> bool:
-    """Write a file anew without who was erased, and say so in its description; False when nobody was in it."""
+    """Rewrites a file without erased entities and updates its description; returns False when it held none."""
     entity, file = about
     path = out / file["file"]
     with pq.ParquetFile(path) as old:
@@ -106,7 +104,7 @@ def _filter(out: Path, about: tuple[str, dict[str, Any]], is_erased: IsErased) -
 
 
 def read_manifest(out: Path) -> dict[str, Any]:
-    """The published run of a folder; raises `UserMistake` when there is none."""
+    """Returns the manifest of the published run; raises `UserMistake` when there is none."""
     try:
         manifest: dict[str, Any] = json.loads((out / MANIFEST).read_text())
     except (FileNotFoundError, NotADirectoryError):
@@ -117,7 +115,9 @@ def read_manifest(out: Path) -> dict[str, Any]:
 
 
 def seen(manifest: dict[str, Any], out: Path) -> dict[str, Any]:
-    """The manifest; raises `UserMistake` when its run is for a moment after the clock: nobody could know those scores."""
+    """Returns the manifest; raises `UserMistake` when its run is for a moment after the clock, which nobody can know
+    yet.
+    """
     limit = now()
     if parse_as_of(manifest["as_of"]) > limit:
         raise UserMistake(
@@ -136,7 +136,7 @@ def published(out: Path) -> dict[str, Any] | None:
 
 
 def run_of(out: Path, run_id: str) -> dict[str, Any] | None:
-    """The own manifest of a run in `out`, None when it is not there."""
+    """Returns a run's own manifest; None when the run is not in `out`."""
     try:
         found: dict[str, Any] = json.loads((out / run_id / RUN).read_text())
     except (OSError, ValueError):
@@ -174,7 +174,7 @@ def scores_of(out: Path, manifest: dict[str, Any], model: str, columns: Sequence
 def parts_of(
     out: Path, manifest: dict[str, Any], model: str, columns: Sequence[str] | None = None
 ) -> Iterator[pa.Table]:
-    """The same part by part, for runs of any size."""
+    """The scores of a model part by part, for runs larger than memory."""
     described = manifest["models"].get(model)
     if described is None:
         raise UserMistake(f"the run in {str(out)!r} has no scores of {model!r}: it has {', '.join(manifest['models'])}")
@@ -184,7 +184,7 @@ def parts_of(
 
 
 def _sweep(out: Path, kept: set[str | None]) -> None:
-    """Nothing else in OUT is touched: runs are folders whose name is a run id."""
+    """Deletes runs that are not in `kept`; runs are folders named by a run id, nothing else is touched."""
     for folder in _runs(out):
         if folder.name not in kept:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Counters of one process, in Prometheus' terms: base units, no ids in labels."""
+"""Prometheus metrics of one process: base units, no ids in labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75,
 
 
 class Metrics:
-    """Made once per app, so that two apps in one process do not share numbers."""
+    """One set per app, so that two apps in one process do not share numbers."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -93,7 +93,9 @@ class Metrics:
         self._scores: dict[tuple[str, int | None, str], Counter] = {}
 
     def scored(self, model: str, version: int | None, band: str) -> None:
-        """Count one score; `labels` takes a lock and as long as a sentence of reasons, a dict does not."""
+        """Counts one score. `labels` takes a lock and as long as a sentence of reasons, so the series are cached in a
+        dict.
+        """
         series = self._scores.get((model, version, band))
         if series is None:
             series = self._scores[model, version, band] = self.scores.labels(model, version, band)

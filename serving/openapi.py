@@ -1,5 +1,6 @@
-"""The OpenAPI file: what FastAPI collects from the routes, the answers as msgspec has them, the signals of the catalog, and
-what the door asks for."""
+"""Builds the OpenAPI file: FastAPI's routes, the msgspec types of requests and answers, the signals of the catalog,
+and the gateway's keys and refusals.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +71,7 @@ def _build(app: FastAPI) -> dict[str, Any]:
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)  # ours are problems
+        schemas.pop(name, None)  # validation errors are problem+json here
     _, ours = msgspec.json.schema_components(ANSWERS, ref_template=_REF)
     schemas.update(ours, Problem=SCHEMA)
     _describe_records(schemas)
@@ -90,7 +91,7 @@ def _build(app: FastAPI) -> dict[str, Any]:
 
 
 def _describe_door(method: str, path: str, operation: dict[str, Any]) -> None:
-    """The key that is needed, and the answers of the door."""
+    """Adds the API key and the refusals of the gateway."""
     scope = scope_of(method, path)
     if scope is None:
         return
@@ -107,7 +108,9 @@ def _describe_door(method: str, path: str, operation: dict[str, Any]) -> None:
 
 
 def _describe_records(schemas: dict[str, Any]) -> None:
-    """Signals by the catalog. A record that breaks the schema is answered in `errors`, so any is allowed in the list."""
+    """Adds the signals of the catalog. A record that breaks the schema is answered in `errors`, so the list allows
+    any.
+    """
     from features.signals.catalog import signals
 
     for entity, name in (("account", "AccountSignals"), ("lead", "LeadSignals")):

@@ -1,4 +1,4 @@
-"""Errors over HTTP as problem+json (RFC 9457): each carries its status, and one renderer writes them all."""
+"""Errors as problem+json (RFC 9457): the status of each kind, and the one renderer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ MEDIA_TYPE = "application/problem+json"
 
 @dataclass
 class Problem(Exception):
-    """Raised where a request cannot be answered; `detail` says what and how to go on, and repeats no secret."""
+    """Raised when a request gets an error answer. `detail` says what is wrong and the next step, and repeats no
+    secret.
+    """
 
     status: int
     code: str
@@ -31,7 +33,7 @@ class Problem(Exception):
     extra: Mapping[str, Any] = field(default_factory=dict)
     retry_after_seconds: int | None = None
     challenge: str | None = None
-    """How to say who one is (`WWW-Authenticate`), with 401."""
+    """`WWW-Authenticate` header of a 401."""
 
     def body(self) -> bytes:
         return msgspec.json.encode(
@@ -59,7 +61,7 @@ RETRY_AFTER_SECONDS = 5
 
 
 def problem_of(error: Declined) -> Problem:
-    """How HTTP says it."""
+    """Maps a domain error to its HTTP answer."""
     retry = RETRY_AFTER_SECONDS if error.retryable else None
     return Problem(STATUS[type(error)], error.code, str(error), error.more, retry)
 
@@ -72,7 +74,7 @@ def store_away() -> Problem:
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-    """A store that is away becomes 503."""
+    """Turns `StoreAway` into a 503."""
     try:
         yield
     except StoreAway:
@@ -80,7 +82,7 @@ def guarded() -> Iterator[None]:
 
 
 def fault(error: Exception) -> Problem:
-    """500 for what was not foreseen; the log gets its type and its place."""
+    """A 500 for an unexpected error; the log gets its type and place."""
     log.error("request.failed %s", place_of(error))
     return Problem(500, "fault", "something of ours failed; it is in the log")
 

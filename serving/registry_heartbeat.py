@@ -1,7 +1,7 @@
 """When the registry last confirmed a champion: written by `serving sync`, read by the API, which never asks the registry.
 
-One small file per model beside its pointer. So a registry that is away, slow or wrong stops nobody, and is still seen: in
-readiness, and in a metric that says for how long.
+One small file per model, beside its pointer. A registry that is away, slow or wrong stops nobody, and still shows in
+readiness and in a metric of its age.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAME = "registry.json"
 
 
 class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last looks at the registry gave."""
+    """Result of the last looks at the registry."""
 
     at: str | None = None
     """ISO time of the last look that found the pointer right or put it right."""
@@ -27,7 +27,7 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
     """Why the newest look failed; None when it did not."""
 
     def age_seconds(self, promoted_at: str | None, now: dt.datetime) -> float | None:
-        """Since the registry last agreed: by a look of `sync` or by the promotion itself; None when never.
+        """Seconds since the registry last agreed, by `sync` or by the promotion itself; None when never.
 
         >>> noon = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
         >>> Confirmed(at="2026-01-01T11:00:00+00:00").age_seconds("2026-01-01T10:00:00+00:00", noon)
@@ -38,7 +38,7 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(home: Path, model: str) -> Confirmed:
-    """The note of a model; an empty one when there is none or it cannot be read: it decides nothing."""
+    """Returns the note of a model; an empty one when it is missing or unreadable. It only informs."""
     try:
         return msgspec.json.decode((champion_pointer.folder(home, model) / NAME).read_bytes(), type=Confirmed)
     except (OSError, msgspec.MsgspecError):
@@ -46,7 +46,7 @@ def read(home: Path, model: str) -> Confirmed:
 
 
 def note(home: Path, model: str, failed: str | None = None) -> None:
-    """Note a look that succeeded, or why it failed; the time of the last success is kept then."""
+    """Writes the result of a look; after a failure the time of the last success stays."""
     at = read(home, model).at if failed else system_now().isoformat(timespec="seconds")
     atomic_files.write_bytes(
         champion_pointer.folder(home, model) / NAME, msgspec.json.encode(Confirmed(at=at, failed=failed))

@@ -1,5 +1,6 @@
-"""`serving sync`: the registry's alias `champion` decides, the pointer files follow. The one place in serving that may
-load mlflow, in a process that ends."""
+"""`serving sync`: copies the registry's alias `champion` into the pointer files. Only this module of serving loads
+MLflow, in a process that ends.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +16,12 @@ from serving.errors import RegistryFailed
 from serving.settings import ServingSettings
 
 WAIT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
-"""A registry that is slow is given up after about half a minute, not after MLflow's quarter of an hour."""
+"""Seconds before a slow registry is given up; MLflow itself would wait a quarter of an hour."""
 
 
 def sync(settings: ServingSettings) -> list[str]:
-    """Put the registry's champion of each model live where the pointer says otherwise; one line a model of what was done.
+    """Makes the registry's champion of each model live where the pointer differs; returns one line per model. A model
+    without a champion keeps its pointer: taking a score away is a decision, not a repair.
 
     A model without a champion keeps its pointer: taking a score away is a decision, not a repair. Raises `RegistryFailed`
     when the registry is away or slow, or when its scorer does not verify; the pointers then stay as they were, and the
@@ -33,7 +35,7 @@ def sync(settings: ServingSettings) -> list[str]:
     for name in MODELS:
         try:
             lines.append(_sync(settings, name))
-        except Exception as error:  # whatever MLflow and its store raise: the note is what matters
+        except Exception as error:  # MLflow and its store raise anything: the failure must be noted
             first = str(error).strip().splitlines()
             failed.append(f"{name}: {first[0] if first else type(error).__name__}")
             registry_heartbeat.note(settings.base.home, name, failed[-1])
@@ -45,7 +47,9 @@ def sync(settings: ServingSettings) -> list[str]:
 
 
 def _require_registry(settings: ServingSettings) -> None:
-    """A registry whose file is gone while models are live is lost. MLflow would make an empty one, in which nothing was ever trained."""
+    """Raises `RegistryFailed` when models are live and the registry's file is gone: MLflow would create an empty
+    registry in its place.
+    """
     file = registry.file_of(settings.base)
     if file is None or (file.is_file() and file.stat().st_size):
         return

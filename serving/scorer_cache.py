@@ -1,4 +1,4 @@
-"""The scorers that records refer to, loaded when they are asked for."""
+"""Loads the scorers that decision records refer to, and keeps the last few in memory."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from models.scorer.scorer import Scorer
 from serving.errors import ServingError
 
 HELD = 4
-"""In memory at a time; one is about 10 MB and takes a fifth of a second to verify."""
+"""Scorers kept in memory; one is about 10 MB and takes a fifth of a second to verify."""
 
 
 class ScorerGone(ServingError):
-    """Raised when a record's scorer is not on this machine any more, or is not what it was."""
+    """Raised when the scorer of a record is no longer in the home, or is damaged."""
 
 
 class KeptScorers:

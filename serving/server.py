@@ -1,7 +1,7 @@
-"""Running the API: one process, one event loop, HTTP/1.1 by uvicorn's protocol with deadlines (`serving.gateway.connection`).
+"""Runs the API: one process, one event loop, HTTP/1.1 by uvicorn's protocol with deadlines
+(`serving.gateway.connection`).
 
-SIGTERM ends it in every state of its clients: what is at work gets `drain_seconds`, then connections are cut off.
-"""
+SIGTERM ends it whatever its clients do: requests in flight get `drain_seconds`, then the connections are cut."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from serving.settings import Limits, ServingSettings
 log = logging.getLogger("serving")
 BACKLOG = 4096
 CLOSE_SECONDS = 2.0
-"""After the drain, for sending what is answered already."""
+"""Seconds after the drain for sending answers that are ready."""
 LOOK_SECONDS = 0.05
-"""How often it is looked whether to stop."""
+"""Seconds between two looks at `stopping`."""
 
 
 def serve(settings: ServingSettings, host: str, port: int, stopping: threading.Event) -> None:
-    """Serve until `stopping` is set, then answer what is in flight and return.
+    """Serves until `stopping` is set, answers what is in flight, and returns. Raises `UserMistake` when the address
+    is taken, and whatever the app's start raises.
 
     Raises `UserMistake` when the address is taken, and what the app's start raises.
     """
@@ -39,7 +40,7 @@ def serve(settings: ServingSettings, host: str, port: int, stopping: threading.E
 async def _serve(settings: ServingSettings, host: str, port: int, stopping: threading.Event) -> None:
     local = _is_loopback(host)
     front, app = create_app(settings, open_on_loopback=local)
-    # The lifespan runs here, so that a start that fails is an exception with its message.
+    # The lifespan runs here, so that a failed start raises its own exception.
     async with app.router.lifespan_context(app):
         keys = app.state.serving.watched.keys
         needed = keys is None or keys.needed
@@ -60,19 +61,19 @@ async def listen(
     limits: Limits | None = None,
     drain_seconds: float = 20.0,
 ) -> None:
-    """Answer with `front`, whose app is started, until `stopping` is set; then let what is in flight end."""
+    """Answers with `front`, whose app is started, until `stopping` is set; then waits for what is in flight."""
     loop = asyncio.get_running_loop()
     connections = Connections(front, limits or Limits())
     server = await loop.create_server(connections, host, port, backlog=BACKLOG)
     sweeping = asyncio.create_task(connections.sweep())
     log.info("api.listening address=http://%s:%d", host, port)
-    # What was made for the start stays to the end: looking through it for garbage would stop all requests meanwhile.
+    # Objects of the start live to the end. The garbage collector need not walk them: that would pause every request.
     gc.collect()
     gc.freeze()
     try:
         while not stopping.is_set():
             await asyncio.sleep(LOOK_SECONDS)
-        # While it drains, whoever comes is told so (503, readiness included).
+        # While it drains, new requests get 503, readiness included.
         front.draining = True
         log.info("api.draining in_flight=%d", front.in_flight)
         end = loop.time() + drain_seconds
@@ -86,7 +87,7 @@ async def listen(
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what is bound to `host`.
+    """Whether `host` is a loopback address.
 
     >>> _is_loopback("127.0.0.1"), _is_loopback("::1"), _is_loopback("localhost"), _is_loopback("0.0.0.0")
     (True, True, True, False)

@@ -14,7 +14,7 @@ from serving.log import FORMATS
 
 @dataclass(frozen=True)
 class Limits:
-    """What one client may cost."""
+    """Limits on one client."""
 
     connections: int = 10_000
     """Open at once; one more is answered 503 and closed."""

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT for the processes that run for good: ask to stop, and end after a bounded time whatever is in the way."""
+"""Handles SIGTERM and SIGINT of long-running commands: asks them to stop, and ends them after a bounded time."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ log = logging.getLogger("serving")
 
 
 STAYING = ("api", "worker")
-"""The commands that run until they are told to end."""
+"""Commands that run until a signal ends them."""
 
 
 def end_while_starting(arguments: list[str]) -> None:
-    """Until `stop_on_signals`, SIGTERM and SIGINT end a command that stays with 0: it has begun nothing yet."""
+    """Makes SIGTERM and SIGINT end a long-running command with 0 until `stop_on_signals` is called: it has begun
+    nothing yet.
+    """
     if arguments[1:2] and arguments[1] in STAYING:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, lambda *_: os._exit(0))
 
 
 def stop_on_signals(seconds: float) -> threading.Event:
-    """An event that is set by SIGTERM and SIGINT. A process that still runs `seconds` later is ended with 0: a thread that
-    waits for a database or a CRM cannot be stopped, and what is durable is in committed transactions."""
+    """Returns an event that SIGTERM and SIGINT set. A process that still runs `seconds` later is ended with 0: a
+    thread that waits for a database or a CRM cannot be stopped, and everything durable is in committed transactions.
+    """
     stopping = threading.Event()
 
     def end() -> None:

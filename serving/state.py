@@ -1,4 +1,4 @@
-"""What an API process holds while it runs; made by the app's lifespan, handed to each endpoint."""
+"""State of a running API process: built by the app's lifespan, passed to each endpoint."""
 
 from __future__ import annotations
 
@@ -38,31 +38,34 @@ class AppState:
     watched: StoreCache
     scorers: KeptScorers
     mapped: Mapping[str, ConnectionConfig]
-    """Also those whose webhooks are not taken for lack of a secret."""
+    """Connections including those whose webhooks are refused for lack of a secret."""
     probe: Probe
     off: frozenset[str]
     """Names of connections that have a fault: their webhooks are answered 503."""
     large: asyncio.Semaphore
-    """For requests with a large body: so many are worked on at once."""
+    """Limits how many requests with a large body are worked on at the same time."""
     changing: asyncio.Semaphore
-    """For what is written on threads."""
+    """Limits how many changes are written at the same time, each on a thread."""
     parts: Mapping[type, object]
-    """What rooms hold of their own, by its type: this module knows none of them."""
+    """State of single rooms by its type; this module imports none of them."""
 
     def part(self, kind: type[T]) -> T:
-        """What the room that defines `kind` holds in this process."""
+        """Returns the state of the room that defines `kind`."""
         found = self.parts[kind]
         assert isinstance(found, kind)
         return found
 
 
 TURN_SECONDS = 2.0
-"""How long a change waits for those before it; each of them waits for a lock of the store no longer than `ANSWER_TIMEOUT_MS`."""
+"""Seconds that a change waits for those before it. Each of them waits for a lock of the store for at most
+`ANSWER_TIMEOUT_MS`.
+"""
 
 
 async def change(state: AppState, work: Callable[..., T], *given: Any) -> T:
-    """Change the store on a thread, and let this process see it. Raises `Problem` 503 when the store is away or locked: with that,
-    nothing was changed."""
+    """Changes the store on a thread, then reloads the cached state. Raises `Problem` 503 when the store is away or
+    locked; nothing was changed then.
+    """
     with guarded():
         try:
             async with asyncio.timeout(TURN_SECONDS):

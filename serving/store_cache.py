@@ -1,4 +1,4 @@
-"""What an API process keeps of the store in memory, and how it stays true: keys, overrides, objections, erasures."""
+"""Caches keys, overrides, objections and erasures of the store in an API process, and keeps them up to date."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from serving.store.connect import Store
 
 log = logging.getLogger("serving")
 WATCH_SECONDS = 1.0
-"""How soon a key that was revoked by another process is refused; a look reads one small table (0.1 ms)."""
+"""Seconds until a key that another process revoked is refused; a look reads one small table (0.1 ms)."""
 
 
 class StoreCache:
-    """`keys` and `directives` are replaced whole; whoever reads one sees it before a change or after.
+    """`keys` and `directives` are replaced as a whole; a reader sees them before a change or after it.
 
-    `keys` is None in a process that started while the store was away and has none kept (`serving.keys.cache`).
+    `keys` is None when the process started while the store was away and the home has no cached keys
+    (`serving.keys.cache`).
     """
 
     def __init__(self, store: Store, pepper: bytes, clock: Clock, home: Path) -> None:
@@ -39,16 +40,20 @@ class StoreCache:
         """Whether the last look failed."""
         self.keys = kept(home, pepper)
         self.keys_lost = False
-        """Whether the store has no key and this home knows of one: nobody is let in."""
+        """True when the store has no key but this home knows of one: the store was lost, and every request is
+        refused.
+        """
         self.directives = Directives()
 
     @property
     def seen(self) -> bool:
-        """Whether this process ever reached the store: until then nobody's objection or erasure is known."""
+        """Whether this process has reached the store. Until then it knows of no objection or erasure."""
         return self._seen is not None
 
     def start(self) -> None:
-        """The first look. Raises `UserMistake` when the store is at another revision; one that is away is waited for."""
+        """Loads everything for the first time. Raises `UserMistake` when the store is at another revision. A store
+        that is away is waited for.
+        """
         try:
             self.refresh()
         except StoreAway as error:
@@ -59,7 +64,7 @@ class StoreCache:
             log.error("store.away why=%s keys=%s next=score records that bring their signals", error, known)
 
     def refresh(self) -> None:
-        """Look at the counters and load what changed. Raises `StoreAway`; then all stays as it was."""
+        """Reads the version counters and loads what changed. Raises `StoreAway`; then everything stays as it was."""
         if not self.seen:
             self._store.require_revision()
         with self._lock, self._store.read() as connection:
@@ -75,15 +80,18 @@ class StoreCache:
             self._seen = found
 
     def _keep(self, ring: KeyRing) -> None:
-        """A home that cannot be written stops no key from ending: what is told here is what a start while the store is away lacks."""
+        """Writes the keys into the home. A failure is only logged: the new keys apply at once, and only a start while
+        the store is away would lack them.
+        """
         try:
             keep(ring, self._home)
         except OSError as error:
             log.warning("keys.not_kept why=%s", told(error))
 
     def _closed(self, found: KeyRing) -> KeyRing:
-        """A store without any key where this home knows of one was lost, or is another one: it opens nothing. A key that is made in
-        it ends this."""
+        """Refuses every request while the store has no key but this home knows of one: the store was lost or is
+        another one. Making a key in it ends this.
+        """
         self.keys_lost = not found.needed and self.keys is not None and self.keys.needed
         if not self.keys_lost:
             return found
@@ -91,7 +99,7 @@ class StoreCache:
         return replace(found, needed=True)
 
     async def watch(self) -> None:
-        """Refresh until cancelled. While the store is away nobody can change what it says: what is known holds."""
+        """Refreshes until cancelled. While the store is away nobody can change it, so the cached state still holds."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:

@@ -1,4 +1,5 @@
-"""`GET /docs`: the OpenAPI file as a page, by Swagger UI from files of ours: no content-delivery network, no inline script.
+"""`GET /docs`: Swagger UI for the OpenAPI file, served from this package: no content-delivery network, no inline
+script.
 
 `swagger_ui/` holds swagger-ui-bundle.js and swagger-ui.css of npm's swagger-ui-dist 5.35.0 (Apache-2.0), unchanged, with
 their licences; `start.js` starts them.
@@ -25,7 +26,7 @@ FILES = {
     "start.js": (FOLDER / "start.js", "text/javascript"),
 }
 PART_BYTES = 16 * 1024
-"""Written at a time: what a client that reads slowly has not taken waits in memory."""
+"""Bytes per write: what a slow client has not read yet waits in memory."""
 
 
 @router.get("/docs")
@@ -36,7 +37,7 @@ async def page() -> Response:
 
 @router.get("/docs/{name}")
 async def file(name: str) -> Response:
-    """What the page is made of."""
+    """The files of the page."""
     found = FILES.get(name)
     if found is None:
         raise Problem(404, "no_such_path", "no such path: /docs and /openapi.json show those that there are")
@@ -44,7 +45,9 @@ async def file(name: str) -> Response:
 
 
 def _answer(path: Path, kind: str, caching: str) -> Response:
-    """From memory: an open file for each download is a second descriptor, and thousands of slow ones would use up all."""
+    """Sends a file from memory: an open file per download would cost a second descriptor, and thousands of slow
+    downloads would use up all.
+    """
     content = _content(path)
 
     async def parts() -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""Scores that the worker gave since the previous run: a batch's decision record says what old rows give from those on, too."""
+"""Compares a run with scores that the worker gave since the previous run, for the decision records."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ from serving.store.connect import Store
 
 
 class Between:
-    """What the decision records of a model's chunks hold of old rows. Nothing is said where the rows of the previous run were
-    restated: then they may be others than those that the worker read."""
+    """What old rows give, for the decision records of a model's chunks. Nothing is recorded when the rows of the
+    previous run were restated: they may differ from those that the worker read.
+    """
 
     def __init__(self, source: Source, champion: Champion, as_of: datetime, before: Before, store: Store) -> None:
         self._source, self._champion, self._as_of = source, champion, as_of
         self._before, self._store = before, store
 
     def of(self, scored: ScoredColumns, moved: Moved | None) -> dict[int, dict[int, Old]]:
-        """Row of the chunk -> `as_of` of an earlier score -> what the rows known before it give. Raises `StoreAway`."""
+        """Maps row of the chunk -> `as_of` of an earlier score -> what the rows known before it give. Raises
+        `StoreAway`.
+        """
         found: dict[int, dict[int, Old]] = {}
         previous = self._before.as_of_us or 0
         if moved is not None:

@@ -1,4 +1,4 @@
-"""Who needs attention: the head of a published run, as a table for people and as a call list for Excel."""
+"""Call list: the top of a published run, as a table and as an Excel file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ORDER: dict[By, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Top:
-    """The head of one model's scores."""
+    """Top rows of one model."""
 
     model: str
     entity: str
@@ -39,9 +39,9 @@ class Top:
     as_of: str
     scored: int
     outside: int
-    """Eligible ones that the model is not for."""
+    """Number of eligible entities outside the model's population."""
     population: str | None
-    """Whom it is for, in words; None for everybody who is eligible."""
+    """The model's population in words; None when it is for all eligible entities."""
     rows: list[dict[str, Any]]
 
     @property
@@ -59,12 +59,12 @@ def read_top(scores: Path, model: str, count: int, by: By = "probability") -> To
     keys = [(name, "descending") for name in _ORDER[by]] + [("entity_id", "ascending")]
     heads: list[pa.Table] = []
     scored = outside = 0
-    for part in parts_of(scores, manifest, model):  # a part at a time: a run may be larger than the memory
+    for part in parts_of(scores, manifest, model):  # part by part: a run may be larger than memory
         eligible = part.filter(pc.is_null(part["no_score"]))
         scored += eligible.num_rows
         outside += pc.sum(pc.equal(part["no_score"], OUTSIDE)).as_py() or 0
         both = pa.concat_tables([*heads, eligible])
-        # Nulls sort last either way: what is worth nothing known comes after what is.
+        # Nulls sort last either way: entities of unknown value come after the others.
         heads = [both.take(pc.sort_indices(both, sort_keys=keys)[:count])]
     described = manifest["models"][model]
     rows = heads[0].to_pylist() if heads else []
@@ -108,7 +108,7 @@ def top_table(top: Top, currency: str, reasons: int = 2) -> RichTable:
 
 
 def _telling(reasons: Sequence[dict[str, Any]], count: int) -> list[str]:
-    """The strongest reasons that push the score up come first: they are why the entity is in the table."""
+    """Reasons that raise the score come first: they are why the entity is in the list."""
     ordered = sorted(reasons, key=lambda r: (r["effect"] <= 0, -abs(r["effect"])))
     return [reason["text"] for reason in ordered[:count]]
 
@@ -120,7 +120,7 @@ def write_call_list(top: Top, path: Path, currency: str) -> None:
     except ModuleNotFoundError:
         raise MissingExtra("bi", "an Excel call list") from None
     require_place(path)
-    # In memory, since xlsxwriter leaves what it has begun, and writes when it is done.
+    # In memory: xlsxwriter writes at the end, and would leave an unfinished file behind.
     content = io.BytesIO()
     book = xlsxwriter.Workbook(content, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
     sheet = book.add_worksheet(top.model)

@@ -1,7 +1,7 @@
-"""A run that is under way: what is planned, what is done, and how it goes on after it was stopped anywhere.
+"""Checkpoint of an unfinished run: its plan, what is done, and how it goes on after a stop.
 
-OUT/.work/<run id>/ holds `plan.json`, the signals, and one file per chunk of scores, each whole or not there. A run goes on
-with the first chunk that is not there. When all are, `run.json` is written and the folder becomes OUT/<run id>.
+OUT/.work/<run id>/ holds `plan.json`, the signals, and one file per chunk of scores, each whole or absent. A run goes
+on with the first missing chunk. When none is missing, `run.json` is written and the folder becomes OUT/<run id>.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from features.kit.errors import UserMistake
 from serving.manifest import RUN, is_whole
 
 FORMAT = 3
-"""2: causes of a change were called signals, and guessed."""
+"""Format of the published rows. 2: causes of a change were called signals, and guessed."""
 _OLD = "old"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What makes a run the same run."""
+    """The identity of a run: equal plans are the same run."""
 
     source: str
     source_fingerprint: str
@@ -37,19 +37,19 @@ class Plan:
     """Model -> sha256 of its scorer."""
     reasons: int
     objections: int
-    """How often the objections to being scored changed so far."""
+    """Generation of the objections to scoring."""
     previous: str | None
-    """The run that it is compared with; not part of its identity."""
+    """The run that it is compared with; not part of the identity."""
 
     @property
     def run_id(self) -> str:
-        """Equal for equal content, moment and scorers: 16 hexadecimal digits."""
+        """Hash of data, moment and scorers: 16 hexadecimal digits."""
         same = {**asdict(self), "previous": None, "format": FORMAT}
         return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class Work:
-    """The folder of a run that is under way. Use under `only_one`."""
+    """Folder of an unfinished run. Use under `only_one`."""
 
     def __init__(self, out: Path, plan: Plan) -> None:
         self.out, self.plan, self.run_id = out, plan, plan.run_id
@@ -57,7 +57,8 @@ class Work:
 
     @classmethod
     def open(cls, out: Path, plan: Plan, restart: bool = False) -> Work:
-        """Begin a run, or go on with it.
+        """Begins a run or goes on with it. Raises `UserMistake` when an unfinished run for the same moment has other
+        data, scorers or another previous run, unless `restart` deletes it.
 
         Raises `UserMistake` when a run for the same moment was begun on other data, by other scorers, or beside another
         previous run, unless `restart` throws it away.
@@ -77,16 +78,16 @@ class Work:
         return work
 
     def signals(self, entity: str) -> pq.ParquetFile | None:
-        """The panel of an entity, a row group for each chunk; None when it is not built yet."""
+        """Panel of an entity kind, one row group per chunk; None when it is not built yet."""
         path = self._folder / "signals" / f"{entity}.parquet"
         return pq.ParquetFile(path) if path.is_file() else None
 
     def keep_signals(self, entity: str, parts: Iterable[pa.Table]) -> None:
-        """Write a panel, each part a row group: those are the chunks that are scored."""
+        """Writes a panel, one row group per part: the chunks that are scored."""
         atomic_files.write_parquet(self._folder / "signals" / f"{entity}.parquet", parts, locked=True)
 
     def old_rows(self, name: str) -> Path | None:
-        """A panel of old rows (`serving.batch.old_rows`) that was kept; None when none was."""
+        """A stored panel of old rows (`serving.batch.old_rows`); None when there is none."""
         path = self._old(name)
         return path if path.is_file() else None
 
@@ -106,8 +107,8 @@ class Work:
         return self._folder / model / f"part-{number:05}.parquet"
 
     def finish(self, described: dict[str, Any]) -> None:
-        """Seal the run with its manifest, and put it into OUT under its id."""
-        shutil.rmtree(self._folder / _OLD, ignore_errors=True)  # every chunk is there: nobody needs them any more
+        """Writes the run's manifest and moves the run into OUT under its id."""
+        shutil.rmtree(self._folder / _OLD, ignore_errors=True)  # every chunk is there: old rows are no longer needed
         manifest = {"format": FORMAT, "run_id": self.run_id, **described}
         for model, about in manifest["models"].items():
             about["files"] = [self._about(path) for path in sorted((self._folder / model).glob("part-*.parquet"))]
@@ -116,7 +117,7 @@ class Work:
         manifest["signals"] = {path.stem: self._about(path) for path in entities}
         atomic_files.write_text(self._folder / RUN, json.dumps(manifest, indent=2, sort_keys=True) + "\n", locked=True)
         final = self.out / self.run_id
-        if final.exists():  # it was published before and is damaged, or this would not be under way
+        if final.exists():  # a run of this id is there only when it is damaged
             assert not is_whole(self.out, self.run_id)
             shutil.rmtree(final)
         atomic_files.move(self._folder, final)
@@ -130,7 +131,7 @@ class Work:
 
 
 def forget_unfinished(out: Path) -> None:
-    """Take away what runs for other moments left behind; called when a newer one was published."""
+    """Deletes unfinished runs of other moments; called when a newer run was published."""
     shutil.rmtree(out / ".work", ignore_errors=True)
 
 

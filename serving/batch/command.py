@@ -151,7 +151,7 @@ def _run(
         if status["refused"] and status["serves"] is None:
             raise AccountscoreError(f"the champion of {name} is refused: {status['refused']}")
     connections = read_connections(settings.base.connections)
-    tell(connections.off())  # the scores are published all the same, and queued for the others
+    tell(connections.off())  # the scores are published, and queued for the other connections
     wanting = {name: c for name, c in connections.mapped.items() if c.source == source}
     set_up(settings)
     store = open_store(settings.base.store_url)
@@ -164,7 +164,7 @@ def _run(
         if opened.faults and (not live or opened.faults_for([])):
             raise BadInput(f"source {source!r}", opened.faults)
         for model, faults in blocked.items():
-            places = "; ".join(fault.where for fault in faults)  # what is found there may be a value of a row
+            places = "; ".join(fault.where for fault in faults)  # a found value may quote a row
             _warn(
                 report,
                 f"{model}: not scored, it reads a table that has a fault: {places}; run python -m features check --source {source}",
@@ -209,7 +209,7 @@ def _warn(report: Report, text: str) -> None:
 
 
 def _export(out: Path, to: str, scorers: KeptScorers, source: Source) -> None:
-    """What goes wrong here comes after the run was published: the same command again goes on with this."""
+    """Exports the published run. A failure here comes after publishing; the same command goes on with the export."""
     from serving.export.export import export
 
     try:
@@ -247,7 +247,7 @@ class _progress:
 
 
 def _tell(report: Report, out: Path, summary: Path | None, metrics: Path | None) -> None:
-    """The run's own story for machines; that it cannot be told must not hide how the run ended."""
+    """Writes the report of the run. A failure to write it must not hide how the run ended."""
     if summary is None and out.is_dir():  # a command that was refused makes no folder
         summary = out / "last_run.json"
     try:

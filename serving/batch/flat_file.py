@@ -1,4 +1,4 @@
-"""Scoring a flat file with a scorer directory: rows in, the same rows with their scores out. No store, no registry."""
+"""Scores a flat file with a scorer directory: the same rows come out with their scores. No store, no registry."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ REASON = pa.struct(
 
 @dataclass(frozen=True)
 class ScoredFile:
-    """What was written: rows, and per signal how many values were there but no number, and so count as missing."""
+    """What was written: rows, and how many values per signal were not numbers and count as missing."""
 
     rows: int
     no_numbers: Mapping[str, int]
@@ -49,14 +49,15 @@ class ScoredFile:
     guarded: int
     """Cells of a CSV that got a `'` before them, so that no spreadsheet runs them."""
     verdict: str
-    """The scorer's own, in words."""
+    """The scorer's own verdict, in words."""
     marked: bool
-    """Whether every row says so, in the column `verdict`."""
+    """Whether the column `verdict` says so on every row."""
     outside: int = 0
     """Rows outside the scorer's population, which have no score."""
     either_way: Mapping[str, str] = field(default_factory=dict)
-    """Columns with values that have one meaning with a decimal point and another with a comma, in a file that is written
-    with the mark that the scorer did not learn; each with one of them."""
+    """Columns with numbers such as 1.234 that mean something else with a decimal comma, when the file seems to use
+    another mark than the scorer learnt; each with an example.
+    """
 
 
 def score_table(
@@ -198,7 +199,7 @@ def _check(scorer: Scorer, schema: pa.Schema, source: Path, added: list[str]) ->
 
 
 def _found_again(name: str, there: list[str]) -> str:
-    """What to do about a column that is missing: it may be there under its name in other letters."""
+    """The next step for a missing column: its name may differ only in upper and lower case."""
     alike = [other for other in there if _letters(other) == _letters(name)]
     return f"rename {alike[0]!r} to {name!r}" if len(alike) == 1 else "add it; null is allowed"
 
@@ -208,7 +209,7 @@ def _letters(name: str) -> str:
 
 
 def _columns(scorer: Scorer, table: pa.Table) -> tuple[dict[str, Any], dict[str, int]]:
-    """The scorer's signals as it reads them, and how many values of each were there but no number."""
+    """The scorer's signals as it reads them, and how many values of each were not numbers."""
     found: dict[str, Any] = {}
     lost: dict[str, int] = {}
     for name in scorer.names:
@@ -222,7 +223,7 @@ def _columns(scorer: Scorer, table: pa.Table) -> tuple[dict[str, Any], dict[str,
 
 
 def _outside(scorer: Scorer, table: pa.Table, columns: Mapping[str, Any]) -> np.ndarray:
-    """(n,) bool: who is not of the scorer's population, by the file's columns."""
+    """(n,) bool: rows outside the scorer's population, by the file's columns."""
     population = scorer.spec.narrowed
     more = {c.signal: plain(table[c.signal]) for c in population.conditions if c.signal not in columns}
     words = {c.signal for c in population.conditions if c.of_words}
@@ -231,14 +232,16 @@ def _outside(scorer: Scorer, table: pa.Table, columns: Mapping[str, Any]) -> np.
 
 
 def _without(scored: Sequence[Any], left_out: np.ndarray) -> list[Any]:
-    """The columns with nothing where a row is left out."""
+    """The columns, with null in rows that are left out."""
     places = pa.array(np.arange(len(left_out)), mask=left_out)
     return [column.take(places) for column in scored]
 
 
 def _either_way(scorer: Scorer, batch: pa.RecordBatch) -> dict[str, str]:
-    """Columns with texts such as 1.234 whose meaning hangs on the decimal mark, where others of the file have the other one
-    than the scorer learnt, by the first rows. They are read as the scorer learnt: a row has one score in every file."""
+    """Columns with numbers such as 1.234 whose meaning depends on the decimal mark, when the first rows of the file
+    use another mark than the scorer learnt. They are read as the scorer learnt them: a row has one score in every
+    file.
+    """
     found: dict[str, str] = {}
     as_learnt = otherwise = 0
     for name in scorer.names:
@@ -289,7 +292,7 @@ def _added(reasons: int, to_parquet: bool, marked: bool, narrowed: bool) -> list
 
 @contextmanager
 def _writer(out: Path, schema: pa.Schema, to_parquet: bool) -> Iterator[Any]:
-    """What writes tables to a file beside `out`, which takes its place when all is well."""
+    """Writes tables to a temporary file, which replaces `out` at the end."""
     with atomic_files.writing(out) as partial:
         if to_parquet:
             with pyarrow.parquet.ParquetWriter(partial, schema, use_dictionary=plain_leaves(schema)) as writer:

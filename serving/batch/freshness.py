@@ -1,4 +1,4 @@
-"""Is the input fresh enough? A score of last week's data that looks like today's is worse than none."""
+"""Checks that the input is fresh: a score of last week's data that looks like today's is worse than none."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def parse_age(text: str) -> timedelta:
 def check_age(
     source: Source, as_of: datetime, horizons: Mapping[str, int], oldest: timedelta | None = None
 ) -> str | None:
-    """A warning when what was observed ended more than two days before `as_of`, else None.
+    """Returns a warning when the data end more than two days before `as_of`, else None. Raises `StaleInput` when they
+    end more than `oldest` before it (default: the shortest of `horizons`, days by model, after which a score speaks
+    of a time that is over).
 
     Raises `StaleInput` when it ended longer than `oldest` before (default: the shortest of `horizons`, days by model: a score
     would speak of a time that is over).

@@ -1,8 +1,9 @@
-"""What the rows that were known before the previous run give: at the moment of this run, and, restated, at its own.
+"""Panels of the rows that were known before the previous run: at the new moment (aged), and at the previous moment as
+they read now (restated).
 
-A chunk of the new panel differs from that of the old rows for those alone about whom something became known since, and the
-previous run's signals are still what its rows give unless those rows were changed in place, taken out or given to another: only
-what differs is computed and kept, beside the chunks of a run that is under way (`serving.batch.checkpoint`).
+The aged panel differs from the new one only for entities about which something became known since. The restated panel
+differs from the previous one only when rows were edited in place, deleted or moved. Only the differences are computed
+and kept, beside the chunks of the unfinished run (`serving.batch.checkpoint`).
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from serving.decisions.earlier_rows import Old
 
 AGED, RESTATED = "aged", "restated"
 FEW = 5_000
-"""Entities whose rows are read apart from the others, and held in memory: of more, everybody's are read, out of core."""
+"""Up to this many entities are read by id and held in memory; for more, the whole panel is read out of core."""
 Parts = Callable[[Sequence[str] | None], Iterator[pa.Table]]
 """A panel in parts, of some entities or of all."""
 
 
 def of_touched(names: Sequence[str], parts: Parts) -> Iterator[pa.Table]:
-    """The panel of the old rows for some entities; one whose rows were not known yet has nulls alone."""
+    """Panel of the old rows of some entities; an entity without old rows has nulls."""
     wanted, seen, empty = pa.array(names, pa.string()), [], None
     for part in parts(names if len(names) <= FEW else None):
         found = part.filter(pc.is_in(part["entity_id"], value_set=wanted))
@@ -43,14 +44,14 @@ def of_touched(names: Sequence[str], parts: Parts) -> Iterator[pa.Table]:
 
 
 def sums(source: Source, at_us: int) -> dict[str, Any]:
-    """What the rows that were known before a moment add up to, table by table: equal as long as none of them was restated."""
+    """Checksums of the rows known before a moment, by table; equal unless a row was restated."""
     found = {table: list(contents_of(source).known_before(table, at_us)) for table in source.tables}
     return {"tables": found, "gone": source.suppression.digest}
 
 
 @dataclass(frozen=True)
 class OldRows:
-    """Of m entities of a chunk: their signals before, as their rows read now, and what those give at the new moment."""
+    """Four panels of m entities of a chunk: before, restated, aged and now."""
 
     before: pa.Table
     restated: pa.Table
@@ -58,7 +59,7 @@ class OldRows:
     now: pa.Table
 
     def way(self, names: Sequence[str], read: Callable[[pa.Table, str], Any]) -> list[dict[str, Any]]:
-        """The four as columns by name; `read` gives a column of one of them. What is the same table is the same dict."""
+        """The four panels as columns by name; `read` takes a column of one. The same table gives the same dict."""
         made: dict[int, dict[str, Any]] = {}
         for table in (self.before, self.restated, self.aged, self.now):
             if id(table) not in made:
@@ -66,7 +67,7 @@ class OldRows:
         return [made[id(table)] for table in (self.before, self.restated, self.aged, self.now)]
 
     def differences(self, names: Sequence[str]) -> list[Old]:
-        """What is stored of each: where the old rows give other signals, now and then."""
+        """What is stored of each entity: the signals in which the old rows differ, now and then."""
         rows = self.now.num_rows
         aged = differences(self.aged, self.now, names, rows)
         restated = differences(self.restated, self.before, names, rows)
@@ -74,7 +75,7 @@ class OldRows:
 
 
 def differences(one: pa.Table, other: pa.Table, names: Sequence[str], rows: int) -> Mapping[int, dict[str, Any]]:
-    """By row the signals of `one` that are others than in `other`; a missing number is None."""
+    """Signals of `one` that differ from `other`, by row; a missing number is None."""
     found: dict[int, dict[str, Any]] = {}
     if one is other:
         return found
@@ -93,7 +94,7 @@ def differences(one: pa.Table, other: pa.Table, names: Sequence[str], rows: int)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.Array:
-    """NaN is missing."""
+    """The column as one array, with NaN as missing."""
     whole = column.combine_chunks()
     if isinstance(whole, pa.ChunkedArray):
         whole = pa.concat_arrays(whole.chunks) if whole.num_chunks else pa.array([], column.type)

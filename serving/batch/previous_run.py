@@ -1,4 +1,4 @@
-"""What changed since the run before, and why: data, time, the version, its thresholds."""
+"""Compares a run with the previous one: how scores changed, and why (data, time, version, thresholds)."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from serving.scoring.columns import ScoredColumns
 
 TEXTS = 3
 HELD = 2
-"""Row groups of the run before that stay in memory: both runs are in the order of the ids, so the next chunk wants the last one."""
+"""Row groups of the previous run in memory: both runs are ordered by id, so the next chunk needs the last one."""
 
 
 @dataclass(frozen=True)
 class Moved:
-    """The run before, for the n rows of a chunk."""
+    """The previous run for the n rows of a chunk."""
 
     before: pa.Table
     """(n) `probability`, `score`, `band`; null where there was no score."""
     at: np.ndarray
-    """Rows whose causes can be told."""
+    """Index of the rows whose causes are known."""
     causes: Splits | None
-    """Of those rows; None when there are none."""
+    """Causes of those rows; None when there are none."""
     old: Sequence[Old] = ()
-    """What is stored of those rows."""
+    """What old rows give for those rows, as it is stored."""
 
 
 class ById:
-    """Rows of Parquet files by `entity_id`: a row group is read when it may hold what is asked for."""
+    """Finds rows of Parquet files by `entity_id`; a row group is read only when it may hold an id."""
 
     def __init__(self, paths: Sequence[Path], columns: Sequence[str] | None = None) -> None:
         self._pieces: list[tuple[Path, int, Any]] = []
@@ -78,7 +78,7 @@ class ById:
 
 
 class Before:
-    """The run before, as far as one model goes. Empty when there is none."""
+    """The previous run of one model. Empty when there is none."""
 
     def __init__(
         self,
@@ -89,8 +89,9 @@ class Before:
         aged: Path | None = None,
         restated: Path | None = None,
     ) -> None:
-        """`aged` holds what the old rows give at the new moment, of those for whom that differs from the new panel; `restated`
-        what they give at the old one, of all, where they are not the rows that the run before had."""
+        """`aged`: the aged panel of the entities for whom it differs from the new one. `restated`: the restated panel
+        of all, when it differs from what the previous run had.
+        """
         self._scores: ById | None = None
         self._old: Scorer | None = None
         self.as_of_us: int | None = None
@@ -106,14 +107,14 @@ class Before:
         try:
             self._old = scorers.get(champion.name, about["scorer"])
         except ScorerGone:
-            return  # the scores can be compared, their causes cannot be told
+            return  # scores can be compared, but not explained
         names = ["entity_id", "eligibility", *dict.fromkeys([*self._old.names, *champion.scorer.names])]
         self._signals = ById([out / manifest["signals"][champion.entity]["file"]], names)
         self._aged = ById([aged], names) if aged else None
         self._restated = ById([restated], names) if restated else None
 
     def compare(self, scored: ScoredColumns) -> Moved | None:
-        """What a chunk's rows were in the run before; None when there was none."""
+        """What the rows of a chunk were in the previous run; None when there was none."""
         if self._scores is None:
             return None
         ids = scored.panel["entity_id"]
@@ -132,7 +133,7 @@ class Before:
             told &= there
         if self._aged is not None:
             aged, there = _at(self._aged, wanted)
-            # Who is there without signals: the old rows know nothing of it, though it had a score.
+            # An entity without signals here had a score, but the old rows no longer know it.
             told &= ~there | pc.is_valid(aged["eligibility"]).to_numpy()
         chosen = np.flatnonzero(told)
         if not len(chosen):
@@ -153,7 +154,7 @@ class Before:
         new = self._champion.scorer
 
         def column(table: pa.Table, name: str) -> Any:
-            # A signal that the new version does not read is taken as it was, whatever the moment.
+            # A signal that the new version does not read keeps its old value at every moment.
             given = table if name in new.names else rows.before
             return given[name] if name in given.column_names else _nothing(old, name, given.num_rows)
 
@@ -166,13 +167,13 @@ class Before:
 
 
 def _at(rows: ById, ids: pa.ChunkedArray) -> tuple[pa.Table, np.ndarray]:
-    """(a row for each id, null where it has none; which have one)."""
+    """Returns one row per id, null where there is none, and which ids have one."""
     found, place = rows.find(ids)
     return found.take(place), pc.is_valid(place).to_numpy(zero_copy_only=False)
 
 
 def _over(now: pa.Table, aged: pa.Table, there: np.ndarray) -> pa.Table:
-    """The new signals, and those of the old rows where these are others."""
+    """The new signals, replaced where the old rows give others."""
     mask = pa.array(there)
     columns = {}
     for name in now.column_names:

@@ -1,7 +1,6 @@
-"""Counts what is wrong with the reasons of a published run: contradictions, and ideas that one list tells twice.
+"""Counts faults in the reasons of a published run: contradictions, and ideas that one list tells twice.
 
-It reads what was published, as people do, and asks neither the scorer nor the code that made the sentences.
-"""
+It reads only what was published, as people do; it uses neither the scorer nor the code that writes the sentences."""
 
 from __future__ import annotations
 
@@ -21,17 +20,17 @@ _RATE = re.compile(r"(?:like this|,) ([\d.]+) % [^%]*\(([\d.]+) % overall\)\.$")
 
 @dataclass
 class Counted:
-    """What one model's reasons were found to be."""
+    """Counts of one model's reasons."""
 
     lists: int = 0
     """Entities with reasons."""
     reasons: int = 0
     with_rate: int = 0
-    """Reasons that tell how often the outcome came for entities alike."""
+    """Reasons that give the outcome's rate for similar entities."""
     contradictions: int = 0
-    """Reasons whose rate lies on the other side of the overall one than the effect pushes to."""
+    """Reasons whose rate contradicts the direction of their effect: it lies on the other side of the overall rate."""
     told_twice: int = 0
-    """Lists that tell an idea twice: two signals of one topic, or two sentences that say the same."""
+    """Lists that repeat an idea: two signals of one topic, or two sentences that say the same."""
     examples: list[str] = field(default_factory=list)
 
     @property

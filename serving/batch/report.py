@@ -1,4 +1,4 @@
-"""What a run did, for the one who watches it: a line, a JSON file, and Prometheus' textfile."""
+"""Report of a run: one line, a JSON file, and metrics in Prometheus' textfile format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serving.batch.run import FinishedRun
 
 
 class Report:
-    """Filled while a run goes on. It has wall-clock times; published rows have none."""
+    """Filled while a run goes on. It holds wall-clock times; published rows hold none."""
 
     def __init__(self, source: str, as_of: str, started: float) -> None:
         self._found: dict[str, Any] = {"source": source, "as_of": as_of, "started": started, "exit_code": 1}
@@ -36,7 +36,9 @@ class Report:
         }
 
     def left_out(self, models: Collection[str]) -> None:
-        """Models that were not scored, since a table that they read has a fault: the run is published, and somebody must look."""
+        """Notes models that were not scored because a table that they read has a fault. The run is published, but
+        ends with exit code 2.
+        """
         if models:
             self._found |= {"exit_code": UserMistake.exit_code, "not_scored": sorted(models)}
 

@@ -1,4 +1,4 @@
-"""The nightly job: every entity once, by each model that is live; published whole or not at all, restartable anywhere."""
+"""The nightly run: scores every entity once with each live model; published as a whole, and restartable anywhere."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from serving.store.connect import Store
 
 log = logging.getLogger("serving.batch")
 CHUNK_ROWS = 10_000
-"""Rows that are scored, written and stored at a time; with five reasons each they take about 60 MB."""
+"""Rows per chunk, which are scored, written and stored together; with five reasons each they take about 60 MB."""
 REASONS = 5
 Progress = Callable[[str, int, int], None]
 """Called with the model, rows done and rows in all."""
@@ -68,12 +68,12 @@ class FinishedRun:
     rows: dict[str, int]
     scored: dict[str, int]
     outside: dict[str, int]
-    """Of models that are for a part of the eligible: how many are outside."""
+    """Entities outside the population, of models that are for a part of the eligible ones."""
     without_champion: tuple[str, ...]
     queued: int
-    """Write-backs to CRMs."""
+    """Write-backs that were queued for CRMs."""
     resumed_chunks: int
-    """Chunks that an interrupted run had done."""
+    """Chunks that an interrupted run had finished."""
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Options:
     record: bool = True
     """Keep a decision record of each score."""
     restart: bool = False
-    """Throw an unfinished run away."""
+    """Delete an unfinished run and begin again."""
     engine: str = "duckdb"
     chunk_rows: int = CHUNK_ROWS
     connections: Mapping[str, ConnectionConfig] = field(default_factory=dict)
@@ -103,12 +103,14 @@ def run(
 ) -> FinishedRun:
     """Score every entity that the source knows as of a moment, with each model that has a champion.
 
-    Writes OUT/<run id>/<model>/part-*.parquet and OUT/<run id>/signals/, and OUT/manifest.json last; fills the store, so that a
-    request by `entity_id` finds its signals; queues the write-backs of the connections. The same source, moment and champions
-    are the same run, with the same bytes: it goes on where it was stopped, and is done at once when it is published.
+    Writes OUT/<run id>/<model>/part-*.parquet and OUT/<run id>/signals/, and OUT/manifest.json last. Fills the store,
+    so that a request by `entity_id` finds its signals, and queues the write-backs of the connections. The same
+    source, moment and champions give the same run with the same bytes: an interrupted run goes on, and a published
+    one is done at once.
 
-    Raises `UserMistake` when no model is live for what the source has or an unfinished run does not fit, `BatchBusy` when one
-    is going on, `BadInput` when a live model is for those of whom the source does not tell, `OSError` when the disk fails; nothing is published then.
+    Raises `UserMistake` when no model is live for the source or an unfinished run does not fit, `BatchBusy` when
+    another run is going on, `BadInput` when the source lacks what the population of a live model reads, `OSError`
+    when the disk fails; nothing is published then.
     """
     options = options or Options()
     out = out.resolve()
@@ -146,7 +148,7 @@ def run(
 
 
 def live_models(source: Source, champions: Champions) -> tuple[list[Champion], list[str]]:
-    """The champions that score what the source has and can be read, and the models that have none."""
+    """The champions that can score this source, and the models without a champion."""
     live: list[Champion] = []
     lacking: list[str] = []
     blocked = blocked_models(source, champions)
@@ -166,7 +168,7 @@ def of_entity(live: Sequence[Champion], entity: str) -> list[Champion]:
 
 
 def blocked_models(source: Source, champions: Champions) -> dict[str, tuple[Fault, ...]]:
-    """The models with a champion that read a table of the source which cannot be read, and why it cannot."""
+    """Models with a champion that read a broken table of the source, and its faults."""
     return {
         definition.name: faults
         for definition in champions.definitions()
@@ -178,7 +180,7 @@ def blocked_models(source: Source, champions: Champions) -> dict[str, tuple[Faul
 
 def _plan(source: Source, as_of: datetime, out: Path, live: Sequence[Champion], store: Store, options: Options) -> Plan:
     before = _run_before(out, as_of)
-    # Files that nobody wrote to since the night before are not read for it.
+    # Checksums of files that did not change since the last night are reused.
     contents_of(source).keep_in(out / ".carried" / f"{source.name}.json")
     with store.read() as connection:
         objections = version_counters.read(connection).get(privacy.GENERATION, 0)
@@ -192,14 +194,15 @@ def _plan(source: Source, as_of: datetime, out: Path, live: Sequence[Champion], 
         before["run_id"] if before else None,
     )
     if before is not None and plan.previous == plan.run_id:
-        # The published run is damaged and is made again: it is compared with what it was compared with.
+        # A damaged published run is made again: compare it with the same run as before.
         return Plan(**{**plan.__dict__, "previous": before["previous"]})
     return plan
 
 
 def _run_before(out: Path, as_of: datetime) -> dict[str, Any] | None:
-    """The newest run that this one can be compared with: the published one, or, when that is for a later moment, the one
-    that it followed."""
+    """The newest run that this one can be compared with: the published one or, when that is for a later moment, the
+    one before it.
+    """
     found = published(out)
     while found is not None and parse_as_of(found["as_of"]) > as_of:
         found = run_of(out, found["previous"]) if found["previous"] is not None else None
@@ -207,7 +210,9 @@ def _run_before(out: Path, as_of: datetime) -> dict[str, Any] | None:
 
 
 def _refill(out: Path, run_id: str, as_of: datetime, live: Sequence[Champion], store: Store, clock: Clock) -> None:
-    """The signals of a run that was published before, when a run for a moment after the clock has since been put over them."""
+    """Stores the signals of an already published run again, when a run for a moment after the clock has replaced
+    them.
+    """
     about, now_us = run_of(out, run_id), to_us(clock())
     for entity in sorted({champion.entity for champion in live}):
         with store.read() as connection:
@@ -231,7 +236,7 @@ def _score(
     scorers: KeptScorers,
     options: Options,
 ) -> int:
-    """Write every chunk that is not there yet; returns how many were."""
+    """Writes every missing chunk; returns how many were there already."""
     there = 0
     filled: set[str] = set()
     before = _previous(work)
@@ -280,7 +285,7 @@ def _signals(
             return panel_parts(source, kind, at, options.chunk_rows, options.engine, carried, known_before, ids, asked)
 
         if before is not None and entity in before["signals"]:
-            # First: they stand on the state that the night before has left, and the new panel puts its own in its place.
+            # Before the new panel: they need the carried state of the last night, which the new panel replaces.
             _old_rows(work, source, as_of, kind, before, parts)
         work.keep_signals(entity, parts())
         found = work.signals(entity)
@@ -296,7 +301,7 @@ def _old_rows(
     before: dict[str, Any],
     parts: Callable[..., Iterator[pa.Table]],
 ) -> None:
-    """Keep what the rows known before the previous run give, of those and where that differs."""
+    """Stores what the rows known before the previous run give, where it differs."""
     then = parse_as_of(before["as_of"])
     if before.get("rows") != sums(source, to_us(then)) and work.old_rows(f"{entity}-{RESTATED}") is None:
         work.keep_old_rows(f"{entity}-{RESTATED}", parts(then, then))
@@ -313,7 +318,7 @@ def _previous(work: Work) -> dict[str, Any] | None:
 def _scoring(
     champion: Champion, signals: pq.ParquetFile, numbers: Sequence[int], store: Store, options: Options
 ) -> Iterator[tuple[int, ScoredColumns]]:
-    """Chunks, scored one after the other, here or on a cluster."""
+    """Yields scored chunks one after the other, scored here or on a cluster."""
 
     def opted_out_ids(part: pa.Table) -> Set[str]:
         with store.read() as connection:
@@ -343,10 +348,9 @@ def _keep(
     fill: Sequence[Champion],
     old: Mapping[int, Mapping[int, Old]],
 ) -> None:
-    """Store a chunk, in one transaction; storing it again changes nothing.
+    """Stores a chunk in one transaction; storing it again changes nothing.
 
-    `fill`: the models for which its signals are stored, with who gets a score by which; none when they are there already.
-    """
+    `fill`: models for which signals and eligibility are stored; empty when they are stored already."""
     part = scored.panel
     ids = part["entity_id"].to_pylist()
     values = signal_rows(part) if fill or options.record else []
@@ -365,7 +369,9 @@ def _keep(
 
 
 def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options, clock_us: int) -> int:
-    """Queue what changed enough for the CRM connections; what was queued before is no news, so that repeating it is harmless."""
+    """Queues scores that changed enough for the CRM connections. Repeating it is harmless: what was queued before
+    does not count as a change.
+    """
     wanting = [c for c in options.connections.values() if c.writeback.queues]
     if not wanting:
         return 0
@@ -393,7 +399,7 @@ def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options, c
 
 
 def _codes(out: Path, manifest: dict[str, Any], model: str) -> Counter[str | None]:
-    """Rows by why they have no score; None for those that have one."""
+    """Number of rows by reason for no score; None for those with a score."""
     found: Counter[str | None] = Counter()
     for part in parts_of(out, manifest, model, ["no_score"]):
         found.update({each["values"]: each["counts"] for each in pc.value_counts(part["no_score"]).to_pylist()})

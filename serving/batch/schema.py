@@ -1,4 +1,4 @@
-"""The rows of a run, as they are published: no wall clock in them."""
+"""Schema of the published rows; they hold no wall clock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ REASON = pa.struct(
         ("members", MEMBERS),
     ]
 )
-"""`value` holds numbers, `category` texts; both null when the signal was missing. `effect` is that of all `members`."""
+"""`value` holds numbers, `category` texts; both are null when the signal was missing. `effect` is the sum over
+`members`.
+"""
 CHANGE = pa.struct([(part, pa.int64()) for part in ("data", "time", "version", "thresholds")])
 """Points of the score by cause; they sum to its change (see `serving.score_change.attribution`)."""
 SCHEMA = pa.schema(
@@ -50,7 +52,9 @@ SCHEMA = pa.schema(
         ("change_texts", pa.list_(pa.string())),
     ]
 )
-"""`previous_...` are of the run before, null when it had no score; `change` is null too when its causes cannot be told."""
+"""`previous_...` are of the previous run, null when it had no score; `change` is null too when its causes are
+unknown.
+"""
 
 
 def table(champion: Champion, scored: ScoredColumns, run_id: str, moved: Moved | None = None) -> pa.Table:
@@ -59,7 +63,7 @@ def table(champion: Champion, scored: ScoredColumns, run_id: str, moved: Moved |
     of_row = _of_row(rows, scored.at)
 
     def spread(values: pa.Array) -> pa.Array:
-        """One value a scored row, null for the others."""
+        """Spreads one value per scored row over all rows, null for the others."""
         return values.take(of_row)
 
     columns = {
@@ -83,7 +87,7 @@ def table(champion: Champion, scored: ScoredColumns, run_id: str, moved: Moved |
 
 
 def _of_row(rows: int, at: np.ndarray) -> pa.Array:
-    """(rows,) the place in `at` of each row; null for a row that is not there."""
+    """(rows,) index in `at` of each row; null for a row that is not in it."""
     place, without = np.zeros(rows, dtype=np.int64), np.ones(rows, dtype=bool)
     place[at], without[at] = np.arange(len(at)), False
     return pa.array(place, mask=without)

@@ -1,7 +1,8 @@
-"""Chunks scored on a Spark cluster: the scorer's files and our code travel to the executors, rows to them and log-odds back.
+"""Scores chunks on a Spark cluster: the scorer's files and our code go to the executors, rows go there and log-odds
+come back.
 
-The driver keeps the run: it has the panel, the chunks and the manifest, so that a run under Spark is stopped, refused, resumed and
-published as any other, with the same numbers to the bit.
+The driver holds the panel, the chunks and the manifest, so that a run on Spark is stopped, refused, resumed and
+published like any other, with the same numbers to the bit.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from serving.scoring.arrow import lists
 from serving.scoring.columns import Explained, ScoredColumns, assembled, explained
 
 CHUNKS_AT_ONCE = 4
-"""Chunks per core of the cluster in one job; the driver holds those of one job at a time."""
+"""Chunks per core of the cluster in one job; the driver holds the chunks of one job in memory."""
 PACKAGES = ("features", "models", "serving")
 PARTS = [("signal", pa.int64()), ("effect", pa.float64())]
 TOLD = [
@@ -44,13 +45,15 @@ ANSWER = pa.schema(
         ("told", pa.list_(pa.struct(TOLD))),
     ]
 )
-"""What comes back of each row; Spark's own names for these types are in `_SPARK`."""
+"""Columns that come back for each row; `_SPARK` names the same types for Spark."""
 _SPARK = (
     "row long, log_odds double, themes array<double>, told array<struct<signal: long, effect: double, share: double, text: string, "
     "members: array<struct<signal: long, effect: double>>>>"
 )
 Choose = Callable[[pa.Table], tuple[pa.ChunkedArray, np.ndarray]]
-"""Of a chunk: why each row gets no score, and the places of those that do (`serving.scoring.columns.to_score`)."""
+"""For a chunk: reason for no score of each row, and the index of the rows to score
+(`serving.scoring.columns.to_score`).
+"""
 
 
 def score_chunks(
@@ -94,7 +97,7 @@ def _score_wave(
         try:
             answer = frame.mapInArrow(functools.partial(score_batches, name=name, reasons=reasons), _SPARK).toArrow()
         except PySparkException as error:
-            # The worker's last line says what was wrong there; the rest is two stack traces.
+            # The last line says what was wrong on the executor; the rest is two stack traces.
             lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("\tat ")]
             said = next((line for line in reversed(lines) if "Error: " in line), lines[0] if lines else "no message")
             raise AccountscoreError(
@@ -130,7 +133,7 @@ def _found(answer: pa.Table, reasons: int) -> Explained:
 
 
 def score_batches(batches: Iterator[pa.RecordBatch], name: str, reasons: int) -> Iterator[pa.RecordBatch]:
-    """What an executor runs: rows of a scorer's signals and their number in, `ANSWER` out."""
+    """Runs on an executor: takes rows of a scorer's signals with their number, returns `ANSWER`."""
     scorer = shipped(name)
     for batch in batches:
         panel = pa.Table.from_batches([batch])
@@ -158,7 +161,7 @@ def _answer(row: Any, found: Explained) -> pa.RecordBatch:
 
 @functools.cache
 def shipped(name: str) -> Scorer:
-    """The scorer that was shipped under a name, verified as any other; once per worker process."""
+    """The scorer that was shipped under a name, verified like any other; loaded once per worker process."""
     from pyspark import SparkFiles
 
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(SparkFiles.get(name)) as packed:
@@ -175,14 +178,14 @@ def _name(scorer: Scorer) -> str:
 
 @functools.cache
 def _scratch(context: Any) -> Path:
-    """A folder that lives as long as this process: Spark serves the files from there."""
+    """A folder that lives as long as this process; Spark serves the files from it."""
     kept = tempfile.TemporaryDirectory(prefix="accountscore-ship-")
     atexit.register(kept.cleanup)
     return Path(kept.name)
 
 
 def _ship(session: Any, folder: Path, scorer: Scorer) -> str:
-    """Send the scorer's files, and our code in the version that runs here; returns the scorer's name there."""
+    """Sends the scorer's files and our running code to the cluster; returns the scorer's name there."""
     context, name = session.sparkContext, _name(scorer)
     scratch = _scratch(context)
     with zipfile.ZipFile(scratch / name, "w") as packed:

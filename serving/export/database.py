@@ -1,4 +1,4 @@
-"""The star as tables of a database: SQLite or Postgres. What one export brings is one transaction."""
+"""The star in a database, SQLite or Postgres. Each export is one transaction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TYPES: dict[pa.DataType, Any] = {
     star_schema.DATE: sa.Date(),
 }
 _LOCK = 4_190_211_387
-"""Any number that nobody else locks: two exports into one Postgres wait for each other."""
+"""Key of the advisory lock: two exports into one Postgres wait for each other."""
 
 
 def _table(metadata: sa.MetaData, table: star_schema.StarTable) -> sa.Table:
@@ -46,7 +46,7 @@ SCORES, RUNS, MODELS, OUTCOMES = (TABLES[n] for n in ("score_fact", "run_dim", "
 
 
 class Database:
-    """Use under `opened`. Times are UTC; SQLite, which has no type for them, holds them as text without a zone."""
+    """Use under `opened`. Times are UTC; SQLite has no type for them and holds text without a zone."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -54,7 +54,7 @@ class Database:
     @classmethod
     @contextlib.contextmanager
     def opened(cls, url: str) -> Iterator[Database]:
-        """The star's tables, made when they are not there; all changes hold when the block ends well, or none.
+        """Opens the star's tables and creates missing ones. All changes are kept when the block ends well, or none.
 
         Raises `UserMistake` for a URL that is none, or tables of the same names that are others; `StoreAway` when the
         database does not answer.
@@ -95,7 +95,7 @@ class Database:
         models = {row.model_key: row for row in connection.execute(sa.select(MODELS))}
         for run in connection.execute(sa.select(RUNS).order_by(RUNS.c.as_of)).all():
             for model in sorted({about.model for about in models.values()}):
-                # Two look-ups by index: the facts of a year are not read to find what is missing.
+                # Two index look-ups: a year of facts need not be read to find what is missing.
                 scored = sa.select(SCORES.c.model_key).where(SCORES.c.run_id == run.run_id, SCORES.c.model == model)
                 told = sa.select(OUTCOMES.c.run_id).where(OUTCOMES.c.run_id == run.run_id, OUTCOMES.c.model == model)
                 key = connection.execute(scored.limit(1)).scalar()
@@ -124,7 +124,7 @@ class Database:
         self._connection.execute(sa.insert(table), part.to_pylist())
 
     def _copy(self, table: sa.Table, part: pa.Table) -> None:
-        """By COPY, which Postgres offers for many rows."""
+        """Inserts by COPY, which Postgres offers for many rows."""
         driver: Any = self._connection.connection.driver_connection
         columns = [_without_nul(part[name]).to_pylist() for name in part.column_names]
         with (
@@ -136,7 +136,7 @@ class Database:
 
 
 def _without_nul(column: Any) -> Any:
-    """Postgres has no text with a null character in it."""
+    """Removes NUL characters, which Postgres does not allow in a text."""
     return pc.replace_substring(column, "\0", "") if pa.types.is_string(column.type) else column
 
 
@@ -158,7 +158,7 @@ def _utc(moment: dt.datetime) -> dt.datetime:
 
 
 def _one_file(engine: sa.Engine) -> None:
-    """No write-ahead log beside the file: who may only read cannot open one that has it."""
+    """Ends WAL mode: a reader with read-only access cannot open a file that has a write-ahead log."""
     raw = engine.raw_connection()
     try:
         raw.cursor().execute("PRAGMA journal_mode = DELETE")

@@ -1,4 +1,4 @@
-"""Where a star goes to: a folder or a database, and what both can do."""
+"""Interface of the places that hold a star: a folder or a database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serving.export.published_run import PublishedRun
 
 @dataclass(frozen=True)
 class Added:
-    """What an export brought: rows per table (empty when the run was there), and how many runs it took the place of."""
+    """What an export added: rows per table (empty when the run was there), and how many runs it replaced."""
 
     rows: dict[str, int]
     replaced: int
@@ -22,7 +22,7 @@ class Added:
 
 @dataclass(frozen=True)
 class Waiting:
-    """The scores of one model in one run, whose outcomes are not there yet."""
+    """Scores of one model in one run whose outcomes are still missing."""
 
     run_id: str
     as_of: datetime
@@ -34,15 +34,15 @@ class Waiting:
 
 class Destination(Protocol):
     def add(self, run: PublishedRun) -> Added:
-        """Add a run, in the place of another one of the same source and moment. A run that is there is left as it is."""
+        """Adds a run and replaces another one of the same source and moment. A run that is there is left as it is."""
         ...
 
     def waiting(self) -> Sequence[Waiting]:
-        """Scores without outcomes, the oldest first."""
+        """Scores whose outcomes are missing, the oldest first."""
         ...
 
     def scored(self, waiting: Waiting) -> list[str]:
-        """The entities that have a score."""
+        """Entities with a score."""
         ...
 
     def put_outcomes(self, waiting: Waiting, outcomes: pa.Table) -> None: ...

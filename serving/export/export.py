@@ -1,4 +1,4 @@
-"""Adding a published run to a star, and the outcomes of earlier runs that have ripened since."""
+"""Adds a published run to a star, and the outcomes of earlier runs that are known by now."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Exported:
     ripened: Ripened | None
 
     def lines(self) -> list[str]:
-        """For people."""
+        """The result in lines for people."""
         rows = ", ".join(f"{count:,} {name}" for name, count in self.added.rows.items())
         replaced = (
             f" in the place of {self.added.replaced} of the same moment or of one that has not come"
@@ -67,7 +67,7 @@ def export(scores: Path, to: str, scorers: KeptScorers, source: Source | None = 
 
 
 def destination(to: str) -> AbstractContextManager[Destination]:
-    """The star at a place; its changes hold when the block ends well."""
+    """Opens the star at a place; its changes are kept when the block ends well."""
     return Database.opened(to) if _is_url(to) else Folder.opened(Path(to))
 
 
@@ -76,5 +76,5 @@ def _is_url(to: str) -> bool:
 
 
 def _shown(to: str) -> str:
-    """Without the password."""
+    """The place without a password."""
     return make_url(to).render_as_string(hide_password=True) if _is_url(to) else to

@@ -28,7 +28,7 @@ from serving.export.destination import Added, Waiting
 from serving.export.published_run import ROWS, PublishedRun
 
 BOM = b"\xef\xbb\xbf"
-"""Without it Excel takes UTF-8 for something else."""
+"""Byte order mark; without it Excel reads UTF-8 as another encoding."""
 
 
 class Folder:
@@ -49,7 +49,7 @@ class Folder:
             yield cls(path)
 
     def add(self, run: PublishedRun) -> Added:
-        """Write the files of a run, then take away those of another run for the same moment."""
+        """Writes the files of a run, then deletes those of another run for the same moment."""
         stem = _stem(run.as_of, run.run_id)
         if self._file(star_schema.RUN_DIM, stem).is_file():
             return Added({}, self._take_away(run))
@@ -95,7 +95,7 @@ class Folder:
         return (self._path / "csv").is_dir()
 
     def mirror_csv(self) -> None:
-        """Bring `csv/` in line: a file for each file of the star, and none besides. Times are UTC."""
+        """Updates `csv/`: one file per file of the star and no others. Times are UTC."""
         wanted = set()
         for table in star_schema.TABLES:
             for file in self._files(table):
@@ -108,7 +108,7 @@ class Folder:
                 csv.unlink()
 
     def _model(self, model: pa.Table) -> int:
-        """A scorer that is there is left as it is."""
+        """Writes the row of a scorer, unless it is there."""
         stem = model["model_key"][0].as_py()
         return (
             0
@@ -128,7 +128,9 @@ class Folder:
         return count
 
     def _take_away(self, run: PublishedRun) -> int:
-        """The files of other runs of the same source for the same moment, or for one that has not come; returns how many."""
+        """Deletes files of other runs of the same source for the same moment, or for a moment that has not come;
+        returns how many.
+        """
         gone = 0
         for other in self._read(star_schema.RUN_DIM):
             if run.takes_the_place_of(other["run_id"], other["as_of"], other["source"]):
@@ -151,7 +153,7 @@ class Folder:
 
 
 def _stem(as_of: datetime, run_id: str) -> str:
-    """Sorts by time; a moment within a second tells the run."""
+    """File name that sorts by time; moments within a second differ by the run."""
     return f"{as_of:%Y%m%dT%H%M%SZ}-{run_id}"
 
 
@@ -175,5 +177,5 @@ def _write_csv(file: pq.ParquetFile, table: star_schema.StarTable, path: Path) -
 
 
 def _seconds(moments: Any) -> Any:
-    """Excel takes no text with microseconds or a Z for a time."""
+    """Times in whole seconds: Excel reads no text with microseconds or a Z as a time."""
     return pc.cast(pc.floor_temporal(moments, unit="second"), pa.timestamp("s", "UTC"))

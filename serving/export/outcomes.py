@@ -1,4 +1,4 @@
-"""What came true of the scores in a star, from the day on which that is certain."""
+"""Outcomes of the scores in a star, from the day on which they are certain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from serving.export.destination import Destination, Waiting
 
 @dataclass
 class Ripened:
-    """Rows of `outcome_fact` that were written, by model, and how many scores of runs still wait."""
+    """Rows of `outcome_fact` that were written, by model, and how many scores of runs still wait for theirs."""
 
     rows: Counter[str]
     runs: int
@@ -29,7 +29,7 @@ class Ripened:
 
 
 def ripen(star: Destination, source: Source) -> Ripened:
-    """Write the outcomes of every run of this source whose window is over; each is written once."""
+    """Writes the outcomes of every run of this source whose window is over, once each."""
     found, told = Ripened(Counter(), 0, 0, ()), _Told(source)
     for waiting in star.waiting():
         if waiting.source != source.name:
@@ -70,7 +70,7 @@ def outcome_fact(waiting: Waiting, ids: list[str], outcomes: Outcomes) -> pa.Tab
 
 
 class _Told:
-    """What came true in a source, outcome by outcome, read when asked for."""
+    """Outcomes in a source, read when asked for."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -78,7 +78,7 @@ class _Told:
         self.notes: list[str] = []
 
     def of(self, model: str) -> Outcomes | None:
-        """Those that a model predicts; None where the source does not tell them, or the model is no longer there."""
+        """The outcome that a model predicts; None when the source lacks it or the model no longer exists."""
         known = MODELS.get(model)
         name = known.outcome.name if known else model
         if name not in self._read:

@@ -20,7 +20,7 @@ from serving.manifest import is_whole, read_manifest, seen
 from serving.scorer_cache import KeptScorers, ScorerGone
 
 ROWS = 50_000
-"""Rows that are held at a time."""
+"""Rows in memory at a time."""
 Parts = Iterator[pa.Table]
 
 
@@ -42,11 +42,15 @@ class PublishedRun:
         self._names = None if source is None else account_names(source, self.as_of)
 
     def takes_the_place_of(self, run_id: str, as_of: datetime, source: str) -> bool:
-        """Whether a run in a star makes way: another one for the same moment, or one for a moment that has not come."""
+        """Whether this run replaces a run of a star: another one for the same moment, or one for a moment that has
+        not come.
+        """
         return run_id != self.run_id and source == self.source_name and (as_of == self.as_of or as_of > self._now)
 
     def tables(self) -> Iterator[tuple[star_schema.StarTable, Parts]]:
-        """Every table of the run, dimensions first and `run_dim` last; `outcome_fact` comes later by its nature."""
+        """Tables of the run, dimensions first and `run_dim` last. `outcome_fact` is filled later, when outcomes are
+        known.
+        """
         yield star_schema.MODEL_DIM, iter([self._models()])
         for entity, dimension in (("account", star_schema.ACCOUNT_DIM), ("lead", star_schema.LEAD_DIM)):
             if entity in self._manifest["signals"]:
@@ -64,7 +68,7 @@ class PublishedRun:
         yield star_schema.RUN_DIM, iter([self._run()])
 
     def at_risk(self, model: str) -> pa.Table:
-        """Rows of `arr_at_risk` of a model whose outcome takes recurring revenue away."""
+        """Rows of `arr_at_risk`, of a model whose outcome loses recurring revenue."""
         added = rows.AtRisk()
         accounts = _Aligned(self._dimension("account", self._population(model)))
         for facts in self._facts(model):
@@ -118,14 +122,14 @@ class PublishedRun:
         }
 
     def _population(self, model: str) -> Population:
-        """Whom the model is for; everybody where its scorer is gone."""
+        """The model's population; everybody when its scorer is gone."""
         try:
             return self._scorers.get(model, self._manifest["models"][model]["scorer"]).spec.narrowed
         except ScorerGone:
             return EVERYBODY
 
     def _dimension(self, entity: str, population: Population | None = None) -> Parts:
-        """Rows of a dimension; with a population also, in `inside`, who is in it."""
+        """Rows of a dimension. With a population, the column `inside` says who belongs to it."""
         file = pq.ParquetFile(self._out / self._manifest["signals"][entity]["file"])
         for batch in file.iter_batches(ROWS):
             part = pa.Table.from_batches([batch])
@@ -157,7 +161,7 @@ def model_key(model: str, scorer: str) -> str:
 
 
 def account_names(source: Source, as_of: datetime) -> pa.Table | None:
-    """entity_id and name of the accounts, as known at a moment; None when the source has no names."""
+    """entity_id and name of the accounts as known at a moment; None when the source has no names."""
     if not source.has("accounts", "name"):
         return None
     us = to_us(as_of)
@@ -168,7 +172,7 @@ def account_names(source: Source, as_of: datetime) -> pa.Table | None:
 
 
 class _Aligned:
-    """Tables of any size, given out by the number of rows that is asked for."""
+    """Reassembles a stream of tables of any size into tables of the requested sizes."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts

@@ -1,4 +1,4 @@
-"""From the rows of a published run to the rows of the star: Arrow in, Arrow out, nothing else is read."""
+"""Converts rows of a published run to rows of the star: Arrow in, Arrow out; nothing else is read."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def score_fact(scores: pa.Table, model_key: str) -> pa.Table:
 
 
 def _causes(scores: pa.Table) -> dict[str, Any]:
-    """Points of the score by cause. What runs before format 3 say of data and time was guessed: it is left out."""
+    """Points of the score by cause. Before format 3 data and time were guessed, and are left out."""
     change = scores["change"]
     split = change.type.get_field_index("data") >= 0
     causes = {"signals": "data", "time": "time"} if split else {}
@@ -94,7 +94,7 @@ def reason_member_fact(scores: pa.Table) -> pa.Table:
 
 
 def _reasons(scores: pa.Table) -> tuple[pa.Array, dict[str, pa.Array]]:
-    """The reasons of all rows beside each other, and what names each."""
+    """All reasons in one table, with the key of their owner."""
     reasons = scores["reasons"].combine_chunks()
     owner = pc.list_parent_indices(reasons)
     own = scores.select(["run_id", "as_of", "model", "entity_id"]).take(owner)
@@ -107,7 +107,7 @@ def _reasons(scores: pa.Table) -> tuple[pa.Array, dict[str, pa.Array]]:
 
 
 def _numbered(owner: pa.Array) -> pa.Array:
-    """(m,) int64: 1, 2 ... within each owner, whose rows are beside each other."""
+    """(m,) int64: 1, 2 ... within each owner; rows of one owner are adjacent."""
     places = owner.to_numpy()
     first = np.r_[True, places[1:] != places[:-1]][: len(places)]
     starts = np.maximum.accumulate(np.where(first, np.arange(len(places)), 0)) if len(places) else places
@@ -156,7 +156,7 @@ DIMENSIONS = {"account": account_dim, "lead": lead_dim}
 
 
 def _same(table: star_schema.StarTable, signals: pa.Table) -> dict[str, Any]:
-    """The signals that are columns of the dimension under their own names; NaN is null."""
+    """Signals that are columns of the dimension under their own names; NaN is null."""
     found: dict[str, Any] = {}
     for column in table.columns:
         if column.name in signals.column_names:
@@ -168,7 +168,7 @@ def _same(table: star_schema.StarTable, signals: pa.Table) -> dict[str, Any]:
 
 
 def _renewal(signals: pa.Table) -> Any:
-    """The day on which the agreed term ends: the signal counts whole days from as_of, rounded towards the past."""
+    """The day on which the agreed term ends. The signal counts whole days from as_of, rounded down."""
     if "days_to_renewal" not in signals.column_names:
         return None
     away = signals["days_to_renewal"]
@@ -178,13 +178,15 @@ def _renewal(signals: pa.Table) -> Any:
 
 
 class AtRisk:
-    """`arr_at_risk`, added up part by part; in whole cents and millionths, so that the order of the parts changes nothing."""
+    """Sums `arr_at_risk` part by part, in whole cents and millionths, so that the order of the parts does not matter."""
 
     def __init__(self) -> None:
         self._parts: list[pa.Table] = []
 
     def add(self, accounts: pa.Table, scores: pa.Table, inside: Any = None) -> None:
-        """Rows of `account_dim` and of `score_fact`, of the same accounts in the same order.
+        """Adds rows of `account_dim` and `score_fact` of the same accounts in the same order. `inside`, one flag per
+        row, says who is in the model's population (None: all). Others are not counted, so that the models of one
+        outcome add up.
 
         `inside`, an Arrow column of as many flags, says who is in the model's population (None: everybody). The others are another
         model's, or nobody's: they are not counted, so that models of one outcome add up.
@@ -207,7 +209,7 @@ class AtRisk:
                 _MILLIONTHS: _whole(pc.fill_null(scores["probability"], 0.0), 1_000_000),
             }
         )
-        # An account that pays nothing has no revenue at risk; without contracts in the source those with a score count.
+        # An account that pays nothing has no revenue at risk. Without contracts in the source, accounts with a score count.
         paying = pc.or_(pc.greater(arr, 0), pc.and_(scored, pc.is_null(accounts["arr"])))
         self._parts.append(self._sum(table.filter(paying if inside is None else pc.and_(paying, inside))))
         if len(self._parts) == 64:
@@ -235,7 +237,7 @@ def _whole(values: Any, scale: int) -> Any:
 
 
 def scored_ids(facts: pa.Table, model: str) -> list[str]:
-    """Of rows of `score_fact`, the entities that the model gave a score."""
+    """Entities of `score_fact` rows that have a score."""
     wanted = pc.and_(pc.equal(facts["model"], model), pc.is_valid(facts["probability"]))
     ids: list[str] = facts.filter(wanted)["entity_id"].to_pylist()
     return ids

@@ -1,4 +1,4 @@
-"""The star's tables, column by column: what BI tools and warehouses read.
+"""Schema of the star, column by column: what BI tools and warehouses read.
 
 Every row carries `run_id` and `as_of`, the moment that it tells of, and never the wall clock. Keys are single columns, because
 BI tools relate tables by one.
@@ -20,7 +20,7 @@ TIME, TEXT, NUMBER, COUNT, FLAG, DATE = (
 )
 
 WORDS = {TIME: "time", TEXT: "text", NUMBER: "number", COUNT: "whole number", FLAG: "yes/no", DATE: "date"}
-"""Types, for people."""
+"""Names of the types, for people."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class StarColumn:
     type: pa.DataType
     meaning: str
     refers_to: str | None = None
-    """The dimension whose key it holds."""
+    """The dimension whose key the column holds."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ TABLES = (
     OUTCOME_FACT,
     ARR_AT_RISK,
 )
-"""In an order in which each comes after those that it refers to."""
+"""Ordered so that each table comes after those that it refers to."""
 
 
 def described() -> str:

@@ -1,4 +1,4 @@
-"""The address of a request: whom it is about stands in it, so it must be read as it was meant."""
+"""Refuses request addresses that are not UTF-8: the id of an account or lead is part of the address."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from serving.problems import Problem
 
 
 def require_utf8(scope: Any) -> None:
-    """Raises `Problem` 400 for a path or a query that is no UTF-8 once its %XX are read.
+    """Raises `Problem` 400 for a path or a query that is not UTF-8 after percent-decoding.
 
-    The server and the framework below put U+FFFD for what they cannot read: `caf%E9`, written by a client that encodes in
-    Latin-1, was another id, and an objection or an erasure was confirmed for nobody.
+    The server and the framework decode such bytes to U+FFFD. `caf%E9`, sent by a client that encodes in Latin-1,
+    became another id: an objection or an erasure was confirmed for nobody.
     """
     for what, raw in (("path", scope["raw_path"]), ("query", scope["query_string"])):
         if b"%" not in raw and raw.isascii():

@@ -1,4 +1,4 @@
-"""How much of request bodies the process holds at once: many large ones, or small ones that unfold, are told to come again."""
+"""Limits the memory of all request bodies of a process; beyond the limit a request gets 503 and may come again."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from starlette.types import Receive
 from serving.problems import Problem
 
 FREE_BYTES = 64 * 1024
-"""A body up to this size always passes: nobody who sends large ones keeps the others out."""
+"""Bytes. A body up to this size always passes, so that large bodies never keep out the small ones."""
 LARGEST_SUM = 64 * 1024 * 1024
-"""Of the larger ones that are at work or on their way."""
+"""Bytes of the larger bodies that are being received or worked on."""
 
 
 class Memory:
-    """Of one process, on its event loop."""
+    """Body memory of one process; used on its event loop only."""
 
     def __init__(self) -> None:
         self.held = 0
@@ -25,7 +25,7 @@ class Memory:
 
 
 class Held:
-    """What one request holds, until `release`."""
+    """Bytes that one request holds until `release`."""
 
     __slots__ = ("_counted", "_memory", "_size")
 
@@ -43,7 +43,7 @@ class Held:
         self._counted = self._size
 
     def counting(self, receive: Receive) -> Receive:
-        """`receive`, counted."""
+        """Wraps an ASGI `receive` and counts what it returns."""
 
         async def counted() -> Any:
             message = await receive()

@@ -1,8 +1,8 @@
-"""HTTP/1.1 connections with deadlines: uvicorn's protocol, and a sweep that closes whoever keeps the server waiting.
+"""HTTP/1.1 connections with deadlines: uvicorn's protocol, and a sweep that closes slow clients.
 
-A client that sends nothing, or one byte a second, or does not read its answer, costs a socket for a bounded time and nobody
-else an answer. One sweep over all connections every half second, and no timer for each request: a request pays three
-readings of the clock. Neither uvicorn (keep-alive alone) nor granian (headers alone) has deadlines for all of these.
+A client that sends nothing, sends one byte a second or never reads its answer holds a socket for a bounded time and
+delays nobody else. One sweep every half second checks all connections instead of a timer per request: a request costs
+three readings of the clock. uvicorn has a deadline for keep-alive only and granian for headers only.
 """
 
 from __future__ import annotations
@@ -27,16 +27,19 @@ from serving.settings import Limits
 log = logging.getLogger("serving.connection")
 SWEEP_SECONDS = 0.5
 LARGEST_HEAD = 64 * 1024
-"""Bytes of the request line and the headers together."""
+"""Largest request line and headers together, bytes."""
 MOST_PIPELINED = 64
-"""Requests that a client may send ahead of their answers: each costs memory before it is worked on."""
+"""Pipelined requests that a client may send before it has their answers; each costs memory before it is worked on."""
 LEAST_MOVED = 16 * 1024
-"""Bytes of an answer that a client takes within the time for a request: with 20 s a megabyte takes 21 minutes at most."""
+"""Bytes of an answer that a client must read within the time of a request: with 20 s a megabyte may take up to 21
+minutes.
+"""
 CROWDED, ROOMY = 0.9, 0.75
-"""From this share of the connections on, idle ones are closed, the longest idle first, and then those that have been taking an answer
-for longest, down to that share."""
+"""Above this share of the connections, idle ones are closed, the longest idle first; then those that have been
+reading an answer longest; until the share is reached.
+"""
 OTHER_FILES = 256
-"""Descriptors of the process that are no connections: the store, models, logs."""
+"""File descriptors kept for everything but connections: the store, models, logs."""
 _now = time.monotonic
 _MALFORMED = Problem(400, "malformed", "this is no HTTP/1.1 request")
 _HEAD_TOO_LARGE = Problem(
@@ -47,8 +50,10 @@ _FULL = Problem(503, "too_many_connections", "the server has no connection left:
 
 
 class Connection(HttpToolsProtocol):
-    """One client. `waits_for` is "first" (nothing has come), "head" (the rest of the headers), "body", "next" (idle after an
-    answer) or "" (the request is whole and at work), since `since` and for `seconds` at most."""
+    """One client connection. `waits_for` is what it waits for: "first" (no byte has come), "head" (the rest of the
+    headers), "body", "next" (idle after an answer) or "" (the request is complete and being answered); `since` when,
+    for `seconds` at most.
+    """
 
     def __init__(self, owner: Connections) -> None:
         super().__init__(owner.config, owner.state, {})
@@ -57,7 +62,7 @@ class Connection(HttpToolsProtocol):
         self._why = _MALFORMED
         self._said_all = False
         self.reading_since: float | None = None
-        """Since when an answer waits for the client to take it."""
+        """When the client began to leave an answer unread, monotonic seconds."""
         self._moved_at, self._left = 0.0, 0
         self._wait("first", owner.limits.request_seconds)
 
@@ -78,7 +83,9 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """The client has said all that it will: what it asked whole is answered, and then the connection ends. Uvicorn would hang up."""
+        """The client closed its side: complete requests are answered, then the connection ends. uvicorn would hang
+        up.
+        """
         self._said_all = True
         return not self.waits_for
 
@@ -90,8 +97,8 @@ class Connection(HttpToolsProtocol):
         if self.waits_for != "body":
             super().on_header(name, value)
             return
-        # A trailer, which comes after the content. It is no header (RFC 9110, 6.5.1): it would name a key or a type after
-        # those in front of us had looked.
+        # A trailer comes after the content and is no header (RFC 9110, 6.5.1): it could name a key or a type after
+        # a proxy in front has checked them.
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > LARGEST_HEAD:
             self._why = _HEAD_TOO_LARGE
@@ -107,7 +114,7 @@ class Connection(HttpToolsProtocol):
             raise ValueError
         self.waits_for, self._head_bytes = "body", 0
         super().on_headers_complete()
-        if self.parser.should_upgrade():  # to nothing that is spoken here: it is answered in HTTP/1.1, and is the last
+        if self.parser.should_upgrade():  # no other protocol is spoken here: answer in HTTP/1.1 and close
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
@@ -118,14 +125,14 @@ class Connection(HttpToolsProtocol):
             self.waits_for = ""
 
     def on_response_complete(self) -> None:
-        # Instead of uvicorn's, which sets a timer for each answer.
+        # uvicorn's own would set a timer for each answer.
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         elif self._said_all:
-            self.transport.close()  # after what is answered was sent
+            self.transport.close()  # once the answers are sent
         elif not self.waits_for:
             self._wait("next", self._owner.limits.keep_alive_seconds)
 
@@ -134,11 +141,11 @@ class Connection(HttpToolsProtocol):
 
     @property
     def idle(self) -> bool:
-        """Nothing of a request has come."""
+        """Whether no byte of a request has come."""
         return self.waits_for in ("first", "next")
 
     def look(self, now: float) -> None:
-        """Close it when its client is late."""
+        """Closes the connection when its client is late."""
         left = self.transport.get_write_buffer_size()
         if left:
             cycle = self.cycle
@@ -169,7 +176,7 @@ class Connection(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer what no app saw whole, where an answer can still be told from those before it, and close."""
+        """Answers a request that never reached the app, unless an earlier answer is still being sent, and closes."""
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
             clear = self.waits_for != "body"
@@ -194,7 +201,7 @@ class Connection(HttpToolsProtocol):
 
 
 class Connections:
-    """The open connections of one server, how many there may be, and the sweep over them."""
+    """The open connections of one server: how many there may be, and the sweep over them."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self.limits = limits
@@ -214,16 +221,16 @@ class Connections:
         )
         self.config.load()
         for name in ("uvicorn.error", "uvicorn.access"):
-            logging.getLogger(name).disabled = True  # it would log paths and contents; ours is the door's
+            logging.getLogger(name).disabled = True  # it would log paths and contents; the gateway logs
         self.refused = self.late = 0
         self._date()
 
     def __call__(self) -> Connection:
-        """A protocol, for `loop.create_server`."""
+        """Makes a protocol, for `loop.create_server`."""
         return Connection(self)
 
     async def sweep(self) -> None:
-        """Until cancelled: close whoever is late, and the longest idle when there are many."""
+        """Until cancelled, closes connections that are late, and idle ones when there are too many."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self._date()
@@ -240,7 +247,7 @@ class Connections:
                 ]
                 slow.sort(key=lambda pair: pair[0])
                 for each in [*idle, *(e for _, e in slow if e not in idle)][: len(open_now) - int(ROOMY * self.most)]:
-                    # What is unsent would keep one open that does not read.
+                    # Unsent bytes would keep open a client that does not read.
                     if each.transport.get_write_buffer_size():
                         each.transport.abort()
                     else:
@@ -250,7 +257,7 @@ class Connections:
                 self.refused = self.late = 0
 
     async def close(self, seconds: float) -> None:
-        """Close those that are idle, let the others send what is answered for at most `seconds`, and cut the rest off."""
+        """Closes idle connections, lets the others finish sending for at most `seconds`, and cuts the rest."""
         for each in list(self.state.connections):
             each.shutdown()
         end = _now() + seconds
@@ -270,7 +277,7 @@ class Connections:
 
 
 def most_files() -> int:
-    """Descriptors that this process may have, after asking for as many as it is allowed."""
+    """Raises the limit of file descriptors as far as allowed; returns it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65_536 if hard == resource.RLIM_INFINITY else hard
     if soft != resource.RLIM_INFINITY and soft < wanted:

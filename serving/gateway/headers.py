@@ -1,4 +1,4 @@
-"""Headers of a request that decide who it comes from, and headers of an answer that a browser obeys."""
+"""Checks request headers that say who is asking, and sets the security headers of answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SINGLE = frozenset(
         b"sec-fetch-site",
     }
 )
-"""Those that are read here and have one value: two of them are two meanings, of which a proxy may have seen the other one."""
+"""Request headers that may be there only once: a proxy in front may have read the other one of two."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
 _LOCAL_HOST = re.compile(rb"(?i)(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?")
@@ -35,19 +35,21 @@ OF_ANY = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-"""For every answer, those that no app has seen included."""
+"""Security headers of every answer, including those that no app produced."""
 OF_HTML = (
     (b"content-security-policy", _POLICY),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
-"""For a page: nothing from elsewhere, nothing inline, in nobody's frame. A route that sets one of them itself keeps its own."""
+"""Security headers of an HTML page: no content from elsewhere, no inline scripts or styles, no framing. A route that
+sets one of them itself keeps its own.
+"""
 OF_DATA = ((b"content-security-policy", _NOTHING),)
-"""For all that is no page: a browser that is made to show it as one gets an empty one."""
+"""Security headers of everything but HTML pages: a browser that is made to show it gets an empty page."""
 
 
 def single(found: Iterable[tuple[bytes, bytes]], headers: Headers) -> None:
-    """Raises `Problem` 400 when one of `SINGLE` is there twice; `headers` has the last value of each."""
+    """Raises `Problem` 400 when one of `SINGLE` is repeated; `headers` holds the last value of each."""
     left = set(headers)
     for name, _ in found:
         if name in left:
@@ -57,13 +59,14 @@ def single(found: Iterable[tuple[bytes, bytes]], headers: Headers) -> None:
 
 
 def from_here(method: str, headers: Headers) -> None:
-    """What holds while nobody needs a key: raises `Problem` 403 for a request that a page of a stranger, open in a browser
-    on this machine, can make. Source: W3C, "Fetch Metadata Request Headers"; OWASP, "CSRF Prevention Cheat Sheet"."""
+    """Raises `Problem` 403 for a request that a foreign web page, open in a browser on this machine, could make. It
+    applies while no API key is needed.
+    """
     host = headers.get(b"host", b"localhost")
-    # Under a name of its own a page reaches loopback too (DNS rebinding).
+    # DNS rebinding: a page can reach loopback under its own host name.
     if not _LOCAL_HOST.fullmatch(host):
         raise Problem(403, "not_local", "no API key was made yet: until then only localhost is answered")
-    if method in SAFE:  # a page of a stranger cannot read the answer
+    if method in SAFE:  # a foreign page cannot read the answer
         return
     origin = headers.get(b"origin")
     site = headers.get(b"sec-fetch-site", b"none").lower()
@@ -82,7 +85,7 @@ def from_here(method: str, headers: Headers) -> None:
 
 
 def of_answer(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers that an answer lacks: what a browser must not do with it."""
+    """Returns the security headers that an answer lacks."""
     names = {name.lower(): value for name, value in headers}
     kind = names.get(b"content-type", b"").lower()
     more = OF_HTML if kind.startswith((b"text/html", b"application/xhtml")) else OF_DATA

@@ -1,7 +1,6 @@
-"""The front door: every request passes it. Who asks, whether it may, how often; what it cost, under which number.
+"""ASGI middleware of every request: authentication, scopes, rate limit, request id, body limits, access log, metrics.
 
-Plain ASGI, and nothing of it reads the store: keys and their rights are in memory (`serving.store_cache`).
-"""
+It never reads the store: keys and their scopes are cached in memory (`serving.store_cache`)."""
 
 from __future__ import annotations
 
@@ -30,15 +29,16 @@ from serving.state import AppState
 
 log = logging.getLogger("serving.gateway")
 ANYBODY = Caller("nobody", "loopback", frozenset(SCOPES))
-"""Who asks on loopback as long as no key was ever made."""
+"""The caller on loopback as long as no key was ever made."""
 _OUR_ID = re.compile(rb"[0-9a-fA-F-]{16,64}")
 _SCORE = "/v1/{model}/score"
 _BODIES = ("POST", "PUT", "PATCH")
 
 
 class Door:
-    """In front of an app. `open_on_loopback` lets anybody in until the first key is made: for a server that only this
-    machine can reach."""
+    """Wraps an app. `open_on_loopback` needs no key until the first one is made; it is for a server that only this
+    machine reaches.
+    """
 
     def __init__(self, app: ASGIApp, state_holder: Any, *, open_on_loopback: bool = False) -> None:
         self._app, self._holder = app, state_holder
@@ -60,7 +60,7 @@ class Door:
             scope = {**scope, "method": "GET"}
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id")
-        # A caller's own number is taken when it is a number: words could be somebody's name, and it is logged.
+        # A request id of the caller is kept when it is hexadecimal: a text could be somebody's name, and the id is logged.
         number = given if given and _OUR_ID.fullmatch(given) else b"%s%08x" % (self._start.encode(), next(self._count))
         request_id.set(number.decode())
         began, status, whole, caller = time.perf_counter(), 0, False, None
@@ -92,8 +92,8 @@ class Door:
             await _refuse(problem, answer)
         except ClientGone:
             status = 499
-        except Exception as error:  # the last resort: a mistake of ours becomes problem+json, logged without contents
-            if status and not whole:  # it has begun: it can only be cut off
+        except Exception as error:  # an unexpected error becomes problem+json 500, logged without contents
+            if status and not whole:  # the answer has begun: it can only be cut off
                 fault(error)
                 raise
             if not status:  # Starlette answers 500 itself and raises all the same
@@ -111,7 +111,7 @@ class Door:
         if needed is None:
             return None
         keys = state.watched.keys
-        # Before the store was reached once nobody's erasure or objection is known, and perhaps no key.
+        # Until the store was reached once, no erasure or objection is known, and perhaps no key.
         if keys is None or not (state.watched.seen or needed in ("score", "metrics")):
             raise store_away()
         if self._open_on_loopback and not keys.needed:
@@ -183,7 +183,7 @@ class Door:
         series[0].inc()
         series[1].observe(seconds)
         if state.settings.log_requests or status in (401, 403, 429) or status >= 500:
-            # The route and never the path: ids are in it.
+            # The route, never the path: the path holds ids.
             log.info(
                 "request.%s method=%s route=%s status=%d ms=%.1f key=%s",
                 "answered" if status < 400 else "refused",
@@ -199,7 +199,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"
 
 
 def require_type(headers: dict[bytes, bytes]) -> None:
-    """While nobody needs a key: a form of a stranger's page need not say one."""
+    """Requires a JSON content type while no key is needed: a form of a foreign page could be sent without one."""
     if b"content-type" not in headers:
         raise _not_json()
 

@@ -1,4 +1,4 @@
-"""How often a key may ask: a bucket per key that fills evenly and holds what two seconds bring."""
+"""Rate limit: one token bucket per key, which fills evenly and holds two seconds' worth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ BURST_SECONDS = 2.0
 
 
 class Buckets:
-    """Of one process. Keys are few and the rest is one pair of numbers each."""
+    """Token buckets of one process, two numbers per key."""
 
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[float, float]] = {}

@@ -1,9 +1,9 @@
-"""Which right a request needs: one rule for the door and for the OpenAPI file. What no line names needs `admin`."""
+"""Scope of each request, used by the gateway and by the OpenAPI file. A path without a rule needs `admin`."""
 
 from __future__ import annotations
 
 OPEN = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs"})
-"""Say nothing of any account or lead."""
+"""Paths that hold nothing about accounts or leads."""
 _BY_END = {"override": "override", "objection": "privacy", "erasure": "privacy"}
 
 

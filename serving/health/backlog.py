@@ -1,4 +1,4 @@
-"""How much waits and how old the signals are, read from the store when somebody scrapes."""
+"""Gauges of waiting work and of the age of signals, read from the store at each scrape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INBOX, OUTBOX = (WAITING, APPLIED, FAILED, TRUNCATED), ("waiting", "dead")
 
 
 def measure(state: AppState) -> None:
-    """Set the gauges. While the store is away they keep what they said last."""
+    """Sets the gauges. While the store is away they keep their last values."""
     metrics, now_us = state.metrics, to_us(state.clock())
     try:
         with state.store.read() as connection:

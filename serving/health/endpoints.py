@@ -22,7 +22,7 @@ RETRY_AFTER_SECONDS = 5
 
 @router.get("/healthz", summary="Is the process alive?")
 async def healthz() -> dict[str, str]:
-    """Depends on nothing outside, so that a database that is away restarts nobody."""
+    """Liveness. It depends on nothing outside the process, so that a database outage restarts nobody."""
     return {"status": "alive"}
 
 

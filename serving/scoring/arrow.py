@@ -1,4 +1,4 @@
-"""Columns of many rows at once: reasons as Arrow lists, and chunks that are worked on beside each other."""
+"""Reasons of many rows as Arrow lists, and chunks processed in parallel in their order."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from models.scorer.scorer import Scorer
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 MOST_WORKERS = 4
-"""More would wait for the interpreter's lock, and each has a chunk in memory."""
+"""Most threads: more would wait for the interpreter lock, and each holds a chunk in memory."""
 
 
 def workers() -> int:
-    """Threads that score beside each other: one per processor that this process may use."""
+    """Number of scoring threads: one per processor that this process may use."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(usable, MOST_WORKERS)
 
 
 def in_order(work: Callable[[Item], Made], items: Iterable[Item], threads: int | None = None) -> Iterator[Made]:
-    """`work(item)` of each item, in their order; `threads` work at a time, and one more result may wait.
+    """Yields `work(item)` of each item in order. `threads` run at a time, and one more result may wait. The first
+    error ends it.
 
     The first error ends it.
     """
@@ -46,12 +47,12 @@ def in_order(work: Callable[[Item], Made], items: Iterable[Item], threads: int |
 
 
 def chosen(texts: Sequence[str], places: np.ndarray) -> pa.Array:
-    """(m,) texts by their place."""
+    """(m,) the text at each place."""
     return pa.array(texts, pa.string()).take(pa.array(places))
 
 
 def lists(counts: np.ndarray, fields: Sequence[pa.Field], children: Sequence[pa.Array]) -> pa.ListArray:
-    """Flat columns as one list of structs a row, `counts` long."""
+    """Turns flat columns into one list of structs per row; `counts` are the lengths of the lists."""
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.StructArray.from_arrays(children, fields=list(fields)))
 
@@ -62,7 +63,9 @@ def signal_and_theme(scorer: Scorer, told: Told) -> tuple[pa.Array, pa.Array]:
 
 
 MEMBERS = pa.list_(pa.struct([("signal", pa.string()), ("effect", pa.float64())]))
-"""Where several signals say the same: each with its effect, which in this order sum to the reason's; else empty."""
+"""Of a reason of several signals, each signal with its effect, in the order in which they sum to the reason's effect;
+empty for one signal.
+"""
 
 
 def members(scorer: Scorer, told: Told) -> pa.ListArray:
@@ -71,7 +74,7 @@ def members(scorer: Scorer, told: Told) -> pa.ListArray:
 
 
 def ranks(told: Told, k: int) -> Iterator[pa.Array]:
-    """The sentences of the first reasons of all rows, then of the second ones, to the k-th; null where a row has fewer."""
+    """Columns of sentences: the first reason of every row, the second, up to the k-th; null where a row has fewer."""
     ends = np.cumsum(told.counts)
     for place in range(k):
         there = told.counts > place
@@ -80,7 +83,9 @@ def ranks(told: Told, k: int) -> Iterator[pa.Array]:
 
 
 def plain_leaves(schema: pa.Schema) -> list[str]:
-    """Parquet's names of the columns that hold no floating-point numbers: those gain nothing by a dictionary, and take twice the time."""
+    """Parquet names of all columns without floating-point numbers, which get a dictionary; floats gain nothing by one
+    and take twice the time.
+    """
     found: list[str] = []
 
     def walk(name: str, kind: pa.DataType) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from features.sources.source import Source
 
 HALF = 1e-6
-"""How near to half a cent an amount is rounded by Python, which knows the exact number."""
+"""Distance to half a cent below which Python rounds the amount: it knows the exact number."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ScoredColumns:
     no_score: pa.ChunkedArray
     """(n,) text; null where there is a score."""
     at: np.ndarray
-    """(m,) int64: the rows with a score."""
+    """(m,) int64: index of the rows with a score."""
     log_odds: np.ndarray
     probability: np.ndarray
     percentile: np.ndarray
@@ -110,7 +110,7 @@ class ScoredColumns:
 def score_columns(
     champion: Champion, panel: pa.Table, reasons: int, opted_out_ids: Set[str] = frozenset()
 ) -> ScoredColumns:
-    """Every row of a panel, those without a score included.
+    """Scores every row of a panel. Rows without a score are kept, with the reason. `opted_out_ids` get `opted_out`.
 
     `opted_out_ids` are the ids that must not be scored; they get `opted_out`. Raises `BadInput` when the panel lacks signals that the
     scorer needs.
@@ -121,7 +121,9 @@ def score_columns(
 
 @dataclass(frozen=True)
 class Explained:
-    """m rows, as far as only the scorer is asked: what a cluster computes (`serving.batch.spark`)."""
+    """Log-odds and reasons of m rows: what needs the scorer only, and what a cluster computes
+    (`serving.batch.spark`).
+    """
 
     log_odds: np.ndarray
     themes: np.ndarray | None
@@ -129,8 +131,9 @@ class Explained:
 
 
 def require_populations(source: Source, live: Iterable[Champion]) -> None:
-    """Before anything is scored: raises `BadInput` with every signal that the populations of live versions read and a source does not
-    offer."""
+    """Raises `BadInput` with every signal that a live version's population reads and the source does not offer.
+    Called before scoring.
+    """
     from features.panel.build import signals_of
 
     wanting = [c for c in live if c.population and source.has(ENTITIES[c.entity])]
@@ -155,7 +158,7 @@ def _population_faults(champion: Champion, offered: Collection[str]) -> list[Fau
 
 def eligibility_of(champion: Champion, panel: pa.Table) -> pa.ChunkedArray:
     """(n,) text: `eligible`, or why the model gives no score. Raises `BadInput` when the panel lacks what its population reads."""
-    from features.panel.outcome_columns import eligibility_of as of_outcome  # not where a cluster computes
+    from features.panel.outcome_columns import eligibility_of as of_outcome  # not imported on a cluster
 
     faults = _population_faults(champion, panel.column_names)
     if faults:
@@ -164,15 +167,16 @@ def eligibility_of(champion: Champion, panel: pa.Table) -> pa.ChunkedArray:
 
 
 def outcomes_for(models: Sequence[Champion]) -> list[Outcome]:
-    """The outcomes that a panel for these models of one entity tells eligibility for: first the usual one, which stands beside
-    the signals."""
+    """The outcomes whose eligibility a panel for these models of one entity must hold. The usual one is first: it is
+    stored beside the signals.
+    """
     return [*outcomes_of(models[0].definition.entity)[:1], *(model.definition.outcome for model in models)]
 
 
 def to_score(
     champion: Champion, panel: pa.Table, opted_out_ids: Set[str] = frozenset()
 ) -> tuple[pa.ChunkedArray, np.ndarray]:
-    """Why each row gets no score (null where it gets one), and the (m,) places of those that do."""
+    """Returns, per row, the reason for no score (null when it gets one), and the (m,) index of the rows to score."""
     status = eligibility_of(champion, panel)
     if opted_out_ids:
         asked = pc.is_in(panel["entity_id"], value_set=pa.array(sorted(opted_out_ids), pa.string()))
@@ -182,7 +186,7 @@ def to_score(
 
 
 def explained(scorer: Scorer, panel: pa.Table, at: np.ndarray, reasons: int) -> Explained:
-    """The scores of some rows of a panel, with the strongest reasons."""
+    """Scores some rows of a panel, with the strongest reasons."""
     x = scorer.encode({name: panel[name] for name in panel.column_names if is_signal_column(name)})[at]
     if not reasons:
         return Explained(scorer.log_odds(x), None, None)
@@ -193,7 +197,7 @@ def explained(scorer: Scorer, panel: pa.Table, at: np.ndarray, reasons: int) -> 
 def assembled(
     scorer: Scorer, panel: pa.Table, kept: pa.ChunkedArray, at: np.ndarray, found: Explained
 ) -> ScoredColumns:
-    """What follows from the log-odds and the panel; the same wherever the log-odds were computed."""
+    """Completes scores from log-odds and panel; the same code wherever the log-odds were computed."""
     probability = sigmoid(found.log_odds)
     value = panel["value"].cast(pa.float64()).to_numpy()[at]
     return ScoredColumns(
@@ -212,7 +216,7 @@ def assembled(
 def stored_rows(
     panel: pa.Table, values: Sequence[Values], as_of: datetime, models: Sequence[Champion], origin: str
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What the store keeps of a panel of one entity kind: its signals, and who gets a score by which of its models.
+    """Rows of the store for a panel of one entity kind: signals, and who gets a score by which model.
 
     `values` is `signal_rows(panel)`, `models` are the live ones, one at least.
     """

@@ -1,7 +1,8 @@
 """`POST /v1/{model}/score` and `GET /v1/{model}`.
 
-Scoring is dispatched in front of the FastAPI app: a mount inside it had 0.8 of the requests per second of a FastAPI
-hello, the dispatch 1.2 (measured once for the design). The route below is the same function, for OpenAPI and for tests.
+Score requests are dispatched in front of the FastAPI app: a mount inside it reached 0.8 of the requests per second of
+a FastAPI hello world, the dispatch 1.2 (measured once for the design). The route below calls the same function; it is
+there for OpenAPI and for tests.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from serving.state import AppState, state_of
 
 router = APIRouter(tags=["scores"])
 INLINE_RECORDS = 8
-"""So few records are scored on the event loop, with those of other requests: a thread's turn costs as much as their score."""
+"""Requests up to this size are scored on the event loop, together with others: handing 8 records to a thread takes as
+long as scoring them.
+"""
 SMALL_BYTES = 256 * 1024
 """A body up to this size is read on the event loop; 100 records of 60 signals have 200 KB."""
 _encode = msgspec.json.Encoder().encode
@@ -44,14 +47,14 @@ ModelName = Annotated[
 
 
 async def answer(state: AppState, model: str, body: bytes, keep: Keep | None = None) -> tuple[int, bytes]:
-    """Status and body of a score request: 200, or 207 when some records have errors. Raises `Declined` or `Problem` for the whole.
+    """Returns status and body of a score request: 200, or 207 when some records have errors. Raises `Declined` or
+    `Problem` for the request as a whole.
 
-    With `keep` the answer is kept for a repetition in the transaction of its decision records.
-    """
+    With `keep` the answer is stored for repetitions, in the transaction of its decision records."""
     champion = state.champions.get(model)
     if len(body) <= SMALL_BYTES:
         return await _answer(state, champion, *parse(body), keep)
-    # In turn: what a large body unfolds to is many times as large, and reading it takes long enough to be felt by others.
+    # One after the other: a large body takes many times its size once parsed, and long enough to delay others.
     async with state.large:
         return await _answer(state, champion, *await asyncio.to_thread(parse, body), keep)
 
@@ -73,7 +76,7 @@ async def _answer(
     else:
         scored = await state.part(Scoring).together.score(champion, (records, reasons))
     given = scored.answer
-    if scored.away:  # that does not stop scoring: the answer says so
+    if scored.away:  # scoring goes on without the store; the answer says so
         state.metrics.not_recorded.inc(len(scored.decisions))
         for result in given.results:
             result.warnings = [*result.warnings, "the store is away: this score was not recorded"]
@@ -103,7 +106,9 @@ def _status(answer: ScoreAnswer) -> int:
 
 
 async def _record_and_keep(state: AppState, scored: service.ScoredRequest, keep: Keep) -> None:
-    """Both or neither: a repetition finds the answer exactly when the records are there."""
+    """Stores decision records and answer in one transaction: a repetition finds the answer exactly when the records
+    exist.
+    """
     content = _encode(scored.answer)
 
     def job(connection: Connection) -> None:
@@ -119,7 +124,7 @@ async def _record_and_keep(state: AppState, scored: service.ScoredRequest, keep:
 
 
 class HotPath:
-    """Plain ASGI in front of an app: answers score requests itself and hands everything else on."""
+    """ASGI middleware that answers score requests itself and passes everything else on."""
 
     def __init__(self, app: ASGIApp, state_holder: Any) -> None:
         self._app, self._holder = app, state_holder
@@ -143,7 +148,7 @@ class HotPath:
                 raise
             except Declined as error:
                 raise problem_of(error) from None
-            except Exception as error:  # the last resort: Starlette's is behind us; logged by its type and place alone
+            except Exception as error:  # Starlette's own handler is behind us; logged by type and place only
                 raise fault(error) from None
         except Problem as problem:
             status, content, kind = problem.status, problem.body(), MEDIA_TYPE.encode()

@@ -1,4 +1,4 @@
-"""What scoring holds in an API process."""
+"""State of scoring in an API process."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ class Scoring:
     recorder: Recorder
     """On the event loop alone."""
     terms: Callable[[], Terms]
-    """What a request that is scored now is answered under."""
+    """Makes the terms of a request that is scored now."""
     together: Together
     """On the event loop alone."""

@@ -1,8 +1,8 @@
-"""Requests that are ready in the same turn of the event loop are scored together.
+"""Scores requests together that arrive in the same turn of the event loop.
 
-Under load several are: their rows share the calls of NumPy, each of which costs more than the arithmetic of one row, and each
-of which may hand the interpreter to another thread. Nobody waits for a later request. Where decisions are recorded, those who
-come during a commit could only be in the next one, and are scored together when that is due.
+Under load their rows share the NumPy calls, each of which costs more than the arithmetic of one row and may hand the
+interpreter to another thread. No request waits for a later one. Requests that come during a commit can only join the
+next commit, and are scored together just before it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from serving.scoring.request_parser import Parsed
 from serving.scoring.service import ScoredRequest
 
 Asked = tuple[Parsed, int]
-"""The records of a request, and how many reasons are wanted of each."""
+"""Records of a request, and how many reasons each gets."""
 _Waiting = tuple[Champion, Asked, "asyncio.Future[ScoredRequest]"]
 
 
 class Together:
-    """On one event loop. `score` is given requests to one champion."""
+    """Micro-batching on one event loop. All requests of a call to `score` are for one champion."""
 
     def __init__(
         self, score: Callable[[Champion, Sequence[Asked]], list[ScoredRequest]], recorder: Recorder | None = None
@@ -33,11 +33,11 @@ class Together:
             recorder.coming = self
 
     def __len__(self) -> int:
-        """How many wait to be scored."""
+        """Number of requests that wait to be scored."""
         return len(self._waiting)
 
     def score(self, champion: Champion, asked: Asked) -> asyncio.Future[ScoredRequest]:
-        """Done when it is scored and, with a recorder, its decisions are recorded."""
+        """Resolves when the request is scored and, with a recorder, its decisions are recorded."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[ScoredRequest] = loop.create_future()
         held = self._recorder is not None and self._recorder.busy and not self._recorder.late
@@ -49,9 +49,9 @@ class Together:
         return done
 
     def turn(self) -> None:
-        """Score those who wait."""
+        """Scores the requests that wait."""
         waiting, self._waiting = self._waiting, []
-        # A swap may fall between two requests: each is answered by the champion that it began with.
+        # A champion may be swapped between two requests: each keeps the one that it began with.
         by_champion: dict[int, list[_Waiting]] = {}
         for one in waiting:
             by_champion.setdefault(id(one[0]), []).append(one)
@@ -61,8 +61,8 @@ class Together:
     def _answer(self, group: list[_Waiting]) -> None:
         try:
             scored = self._score_all(group[0][0], [asked for _, asked, _ in group])
-        except Exception as error:  # whatever it is, it belongs to a request, whose caller must not wait for ever
-            if len(group) > 1:  # what one request brought about does not spoil its neighbours
+        except Exception as error:  # any error belongs to one request, whose caller must get it
+            if len(group) > 1:  # the error of one request does not fail its neighbours
                 for one in group:
                     self._answer([one])
             elif not group[0][2].done():

@@ -1,8 +1,8 @@
-"""Decision records of requests: those that wait while a commit is under way share the next one.
+"""Writes the decision records of requests; those that wait while a commit runs share the next commit.
 
-One job and one wake-up of the event loop a commit: with a future of the writer's own for each request, waking the loop cost
-as much as the score. A commit that is shared waits a moment for those who were just answered, as most of them ask again:
-without that, callers who ask all the time end up in several small groups, each with a commit of its own.
+One job and one wake-up of the event loop per commit: a future per request made waking the loop as expensive as
+scoring. A shared commit waits a moment for callers that were just answered, because most of them ask again. Without
+that wait, busy callers split into small groups with a commit each.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from serving.store.group_commit import GroupWriter
 log = logging.getLogger("serving")
 _Waiting = tuple[ScoredRequest, "asyncio.Future[ScoredRequest]"]
 PATIENCE = 0.001
-"""Seconds that a shared commit waits for more: the least that an event loop can tell apart."""
+"""Seconds that a shared commit waits for more requests; the smallest step of an event loop."""
 LATE_SECONDS = 2.0
-"""How long an answer waits for its record: a thousand times a commit. A store that is locked holds up no score."""
+"""Seconds that an answer waits for its record, a thousand times a commit. A locked store delays no score longer."""
 LATE_ROWS = 20_000
-"""Records that are kept in memory for a store that is late; those beyond are lost, as their answers say."""
+"""Most records in memory while the store is late; further ones are lost, and their answers say so."""
 ENOUGH = 0.75
-"""Share of those who may come that ends the waiting."""
+"""Share of the expected requests that ends the wait."""
 
 
 class Coming(Protocol):
-    """Requests on their way to a record."""
+    """Requests that are being scored and will record next."""
 
     def __len__(self) -> int: ...
 
     def turn(self) -> None:
-        """Called before a commit: who adds records now has them in it."""
+        """Called before a commit; records that are added now are part of it."""
 
 
 class Recorder:
-    """To be used on one event loop. What is recorded is checked already (`repository.put`)."""
+    """For one event loop. Rows are checked before they come here (`repository.put`)."""
 
     def __init__(self, writer: GroupWriter) -> None:
         self._writer = writer
         self._waiting: list[_Waiting] = []
         self.busy = False
-        """Whether a commit is under way, or about to be."""
+        """Whether a commit runs or is about to."""
         self.late = False
-        """Whether the commit under way takes so long that nobody waits for it: answers are given at once, and say so."""
+        """Whether the current commit is late: answers no longer wait for it, and say so."""
         self.coming: Coming | None = None
         self._under_way: dict[int, list[_Waiting]] = {}
         self._clock: asyncio.TimerHandle | None = None
@@ -56,8 +56,9 @@ class Recorder:
         self._patience: asyncio.TimerHandle | None = None
 
     def record(self, scored: ScoredRequest, done: asyncio.Future[ScoredRequest]) -> None:
-        """Keep the decision records. `done` gets `scored` after the commit, with `away` when the store was, or with `late` before
-        a commit that takes too long; or what these records themselves did wrong."""
+        """Records the decisions. `done` resolves to `scored` after the commit: with `away` when the store was away,
+        with `late` before a commit that takes too long, or with the error of these records alone.
+        """
         if self.late and sum(len(s.decisions) for s, _ in self._waiting) >= LATE_ROWS:
             _answer_late([(scored, done)])
             return
@@ -72,7 +73,7 @@ class Recorder:
             self.one_more()
 
     def one_more(self) -> None:
-        """Another request waits, here or in `coming`: with enough of them a commit waits no longer."""
+        """One more request waits, here or in `coming`; with enough of them a commit starts at once."""
         if self._patience is not None and self._count() >= self._enough:
             loop = asyncio.get_running_loop()
             self._enough = math.inf  # it is on its way
@@ -82,7 +83,7 @@ class Recorder:
         return len(self._waiting) + (0 if self.coming is None else len(self.coming))
 
     def _after(self, loop: asyncio.AbstractEventLoop, answered: int) -> None:
-        """When a commit has ended: the next one begins when most of those who wait or were just answered are there."""
+        """After a commit: starts the next one when most of the waiting and just answered callers are there."""
         waiting = self._count()
         if self._patience is not None:
             return
@@ -104,7 +105,7 @@ class Recorder:
             self._submit(loop, batch)
 
     def _overdue(self) -> None:
-        """The commit under way is late: those who wait for it, and for the next one, are answered."""
+        """The current commit is late: answers everybody who waits for it or for the next one."""
         self._clock = None
         if not self.late:
             log.error("decisions.late the store is locked or slow; scores are given without waiting for their records")
@@ -134,7 +135,7 @@ class Recorder:
             self.late = False
         away = isinstance(error, StoreAway)
         if error is not None and len(batch) > 1 and not away:
-            for one in batch:  # a request that cannot be stored does not spoil its neighbours
+            for one in batch:  # the error of one request does not fail its neighbours
                 self._submit(loop, [one])
         else:
             for scored, done in batch:

@@ -18,10 +18,10 @@ from serving.store.connect import Store, upsert
 from serving.store.tables import decisions, eligibilities, signals
 
 _PART = 500
-"""Bound values in one statement; older SQLite takes 999."""
+"""Most bound values per statement; older SQLite allows 999."""
 Values = dict[str, float | int | bool | str | None]
 _decode = msgspec.json.Decoder(Values).decode
-# In the same statement, by the index `decisions_of_entity`: a question of its own would cost as much as the score.
+# In the same statement, by the index `decisions_of_entity`: a second query would cost as much as the score.
 _earlier = (
     select(decisions.c.score)
     .where(
@@ -38,7 +38,7 @@ _earlier = (
     .correlate(signals)
     .scalar_subquery()
 )
-# Of another moment it is not that of these signals: the model was not live when they were computed.
+# Eligibility of another moment does not belong to these signals: the model was not live when they were computed.
 _own = and_(
     eligibilities.c.entity == signals.c.entity,
     eligibilities.c.entity_id == signals.c.entity_id,
@@ -66,22 +66,25 @@ _select = (
 
 @dataclass(frozen=True)
 class StoredSignals:
-    """One entity as of one moment."""
+    """Stored signals of one entity as of one moment."""
 
     as_of_us: int
     eligibility: str
-    """Of the entity's usual outcome."""
+    """Eligibility by the entity's usual outcome."""
     value: float | None
     values: Values
     earlier_score: int | None = None
-    """The model's score of 28 to 84 days before, percentile 1-100; None when there was none."""
+    """The model's score 28 to 84 days before, percentile 1-100; None when there was none."""
     own: str | None = None
-    """Of the model that was asked for; None when it was not live when they were computed, or an older version computed them."""
+    """Eligibility by the model that was asked for; None when it was not live then, or an older version stored the
+    row.
+    """
 
 
 def fetch(store: Store, entity: str, ids: Iterable[str], model: str, now_us: int) -> dict[str, StoredSignals]:
-    """Stored signals by id, with the model's earlier score; ids that are not there, or only for a moment after the clock,
-    are left out. Raises `StoreAway`."""
+    """Returns stored signals by id, with the model's earlier score. Ids without signals, or with signals only for a
+    moment after the clock, are left out. Raises `StoreAway`.
+    """
     wanted = sorted(set(ids))
     asked = {"entity": entity, "ids": wanted, "model": model, "latest": now_us + AHEAD_US}
     with store.read() as connection:
@@ -121,11 +124,10 @@ def put(
     now_us: int | None = None,
     of_models: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Store rows, and who gets a score by which model, in the caller's transaction; newer ones that are there stay, and what was
-    erased stays away.
+    """Stores signals and eligibilities in the caller's transaction. Newer rows stay, and erased entities are skipped.
 
-    Signals for a moment after the clock (`now_us`, default this command's) are no newer ones: they were stored by mistake, and
-    make way.
+    Signals for a moment after the clock (`now_us`, default: the clock) were stored by mistake; they do not count as
+    newer and are replaced.
     """
     now_us = to_us(now()) if now_us is None else now_us
     for entity in sorted({row["entity"] for row in rows}):
@@ -142,7 +144,7 @@ def has_later(connection: Connection, entity: str, now_us: int) -> bool:
 
 
 def forget_later(connection: Connection, entity: str, now_us: int, ids: Sequence[str] | None = None) -> None:
-    """Take signals for a moment after the clock out, all of an entity kind or those of some ids."""
+    """Deletes signals for a moment after the clock, of an entity kind or of some ids."""
     for table in (signals, eligibilities):
         later = (table.c.entity == entity, table.c.as_of > now_us + SKEW_US)
         if ids is None:

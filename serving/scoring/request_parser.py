@@ -1,4 +1,6 @@
-"""From the bytes of a request to records, strictly. The good case is one pass of msgspec; the bad one is explained."""
+"""Parses score requests strictly. A good request takes one pass of msgspec; a bad one is read again to explain every
+fault.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ _UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 @dataclass(frozen=True)
 class WrongRecord:
-    """A record that cannot be scored: the faults that are told, and how many `more` there are."""
+    """A record that cannot be scored: its first faults, and how many `more` there are."""
 
     index: int
     entity_id: str | None
@@ -40,13 +42,16 @@ class WrongRecord:
 
 Parsed = list[Record | WrongRecord]
 MOST_FAULTS_OF_ALL = 500
-"""Of an answer; the rest is counted."""
+"""Most faults in one answer; the rest is counted."""
 LARGEST_RECORD = 256 * 1024
-"""Bytes. A record is read in one go, and everybody else waits meanwhile: so long that it takes some milliseconds."""
+"""Largest record, bytes. A record is parsed in one go, and one of this size blocks the event loop for some
+milliseconds.
+"""
 
 
 def parse(body: bytes) -> tuple[Parsed, int]:
-    """The records in order, each good or with its faults, and how many reasons are wanted.
+    """Returns the records in order, each valid or with its faults, and how many reasons are wanted. Raises for the
+    whole body: `Malformed` when it is not strict JSON, `Invalid` when its shape is wrong.
 
     Raises when the body as a whole is none: `Malformed` for what is no strict JSON, `Invalid` for a wrong shape.
     """
@@ -56,7 +61,7 @@ def parse(body: bytes) -> tuple[Parsed, int]:
         request = _decoder.decode(body)
     except _UNREAD:
         return _one_by_one(body)
-    # Each key has one colon, and texts may have more: as many colons as keys means that none was there twice.
+    # Each key has one colon, and texts may hold more: as many colons as keys means that no key is repeated.
     if body.count(b":") != _keys(request):
         return _one_by_one(body)
     return list(request.records), 0 if request.reasons is UNSET else request.reasons
@@ -72,7 +77,7 @@ def _keys_of(record: Record) -> int:
 
 
 def _one_by_one(body: bytes) -> tuple[Parsed, int]:
-    """The slower way: each record for itself, so that what is wrong with one is told, and costs what one costs."""
+    """The slower way: parses each record by itself, so that a fault concerns and costs one record."""
     try:
         body.decode()
         outline = _outline.decode(body)
@@ -107,8 +112,8 @@ def _read(index: int, text: bytes) -> Record | WrongRecord:
 
 
 def _whole(body: bytes, error: Exception) -> Declined:
-    """What is wrong with a body that has no records to look at."""
-    if len(body) > LARGEST_RECORD:  # reading it again to tell more would keep the others waiting
+    """Explains what is wrong with a body whose records cannot be read."""
+    if len(body) > LARGEST_RECORD:  # reading it again for more details would delay others
         if isinstance(error, msgspec.ValidationError):
             return _shape("the body", str(error)[:100], "an object with records and reasons", "see /openapi.json")
         deep = isinstance(error, RecursionError)
@@ -184,12 +189,14 @@ def _faults(place: str, item: dict[str, Any]) -> Iterator[FaultJson]:
 def error_of(
     index: int, entity_id: str | None, faults: list[FaultJson], code: str = "bad_record", more: int = 0
 ) -> WrongRecord:
-    """The error of a record, with the faults that are told and how many more there are."""
+    """The error of a record: the faults that are listed, and how many more there are."""
     return WrongRecord(index, entity_id and entity_id[:256], code, faults, more)
 
 
 def bounded(errors: Sequence[WrongRecord]) -> list[RecordError]:
-    """As an answer has them. Its faults are cut: beyond `MOST_FAULTS_OF_ALL` each further record tells its first one alone."""
+    """Bounds the errors of one answer: beyond `MOST_FAULTS_OF_ALL` faults, each further record lists its first fault
+    only.
+    """
     shown, told = [], 0
     for error in errors:
         faults, more = error.faults, error.more
@@ -208,7 +215,7 @@ def _the_rest(index: int, count: int) -> FaultJson:
 
 
 def _kind(value: Any) -> str:
-    """What a value is, for a message: never the value, which may be somebody's name."""
+    """Names the kind of a value for a message, never the value: it may be a person's name."""
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "nothing"}
     return names.get(type(value), "a number")
 

@@ -1,4 +1,4 @@
-"""The score of one row of a panel as an object: what the store keeps of it, and what the worker sends."""
+"""One scored row as an object, for the store and for write-backs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a score request and its answer look like, as msgspec types: read and written without a copy in between."""
+"""Types of the score request and its answer in msgspec, which reads and writes them without a copy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_REASONS = 20
 MAX_SIGNALS = 2000
 
 _VALUE = "yearly revenue of the account or expected deal size of the lead, in currency units; taken from the store when it is not given"
-"""Said of the number, and of the number or null."""
+"""Description of the number, and of "number or null"."""
 
 EntityId = Annotated[
     str,
@@ -72,7 +72,7 @@ class ScoreRequest(Struct, forbid_unknown_fields=True):
 
 
 class ValueAtRisk(Struct):
-    """What an account's leaving would cost."""
+    """Value at risk: what the account's leaving would cost."""
 
     amount: Annotated[float, Meta(description="probability x arr", examples=[17760.0])]
     currency: Annotated[str, Meta(description="ISO 4217", examples=["USD"])]
@@ -88,7 +88,7 @@ class ExpectedValue(Struct):
 
 
 class FitIntent(Struct):
-    """The themes in two: who it is against what it does."""
+    """Effects of all themes in two sums: who it is (fit) and what it does (intent)."""
 
     fit: Annotated[
         float, Meta(description="effects of the themes of fit (see GET /v1/{model}), on the log-odds", examples=[0.04])
@@ -252,7 +252,7 @@ class FaultJson(Struct):
 
 
 class RecordError(Struct):
-    """A record that could not be scored; the others of the request are not touched by it."""
+    """A record that could not be scored; the others are not affected."""
 
     index: Annotated[int, Meta(description="position of the record in the request, from 0", examples=[0])]
     entity_id: Annotated[

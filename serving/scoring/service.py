@@ -1,4 +1,4 @@
-"""What a score request means: where its signals come from, what is scored, what is said."""
+"""Scores a request: takes signals from the request and the store, scores, and explains."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ from serving.scoring.trend import trend
 
 Stored = Mapping[str, StoredSignals]
 FRESH_US = 2 * DAY_US
-"""Older than a nightly batch that ran: said in a warning."""
+"""Age of stored signals from which the answer warns; older than a nightly batch leaves them."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What a request is answered under: the same for all its records."""
+    """Settings that apply to all records of a request."""
 
     now_us: int
     currency: str = "USD"
     stale_after_us: int | None = None
-    """Stored signals that are older get no score; None for the model's horizon."""
+    """Stored signals older than this get no score; None: the model's horizon."""
     directives: Directives = field(default_factory=Directives)
     record: bool = True
-    """Whether decision records are wanted."""
+    """Whether decision records are kept."""
 
     @cached_property
     def now(self) -> str:
-        """`now_us`, UTC, in words."""
+        """`now_us` as an ISO time in UTC."""
         return iso(from_us(self.now_us))
 
     def too_old(self, champion: Champion, as_of_us: int) -> bool:
@@ -65,7 +65,7 @@ class Terms:
 
 @dataclass(slots=True)
 class _Subject:
-    """One record on its way through."""
+    """One record while it is scored."""
 
     index: int
     entity_id: str | None
@@ -77,48 +77,49 @@ class _Subject:
     warnings: list[str] = field(default_factory=list)
     no_score: str | None = None
     why: str = ""
-    """Why there is no score, in words, where that hangs on the version; empty for those of the code."""
+    """Reason for no score in words, when it depends on the version; else empty, and the code's own words apply."""
     earlier_score: int | None = None
     recorded: bool = True
-    """Whether a decision record is kept: not of what was erased."""
+    """Whether a decision record is kept; erased entities get none."""
 
     def outside(self, champion: Champion, known: Values) -> None:
-        """No score, for it is not of the model's population. A name that no signal has is a fault, told when it is scored: it may be
-        the one that the population reads, misspelt."""
+        """Marks the record as outside the model's population. An unknown signal name is a fault and is reported by
+        the scorer: it may be the misspelt signal that the population reads.
+        """
         if self.values.keys() <= champion.inputs:
             self.no_score, self.why = OUTSIDE, champion.population.why_not(known)
 
 
 @dataclass(slots=True)
 class ScoredRequest:
-    """An answer, and the decision records that belong to it."""
+    """An answer with its decision records."""
 
     answer: ScoreAnswer
     decisions: list[dict[str, Any]]
     checked_at: int = -1
-    """Generation of the directives by which erased entities were left out of `decisions`."""
+    """Generation of the directives that decided which erased entities have no record in `decisions`."""
     names_erased: bool = False
-    """Whether the answer names somebody who was erased."""
+    """Whether the answer names an erased entity."""
     away: bool = False
-    """Whether the store was away when they should have been kept."""
+    """Whether the store was away, so that nothing was recorded."""
     late: bool = False
-    """Whether it is answered before they are kept, the store being locked or slow."""
+    """Whether it is answered before the records are stored, because the store is locked or slow."""
 
 
 def ids_of(records: Parsed) -> list[str]:
-    """The entity ids whose stored signals are needed."""
+    """Ids whose stored signals are needed."""
     return [r.entity_id for r in records if isinstance(r, Record) and r.entity_id is not UNSET]
 
 
 def score(champion: Champion, records: Parsed, reasons: int, stored: Stored, terms: Terms) -> ScoredRequest:
-    """Score what can be scored; each record gets its result or its error, whatever the others are."""
+    """Scores a request; each record gets a result or an error, independent of the others."""
     return score_together(champion, [(records, reasons)], stored, terms)[0]
 
 
 def score_together(
     champion: Champion, asked: Sequence[tuple[Parsed, int]], stored: Stored, terms: Terms
 ) -> list[ScoredRequest]:
-    """`score` of several requests (records, reasons wanted) in one go: their rows share the calls of NumPy."""
+    """As `score` for several requests (records, reasons wanted): their rows share the NumPy calls."""
     answers: list[tuple[list[tuple[_Subject, Result]], list[WrongRecord]]] = []
     to_score: list[tuple[_Subject, int]] = []
     for number, (records, _) in enumerate(asked):
@@ -264,7 +265,7 @@ def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion:
     elif status != eligibility.ELIGIBLE:
         subject.no_score = status
     if given and all(name in given for name in scorer.names):
-        return subject  # nothing of what is stored is used, however old it is
+        return subject  # stored signals are not used, so their age does not matter
     if subject.no_score is None and terms.too_old(champion, row.as_of_us):
         subject.no_score = eligibility.STALE
     elif subject.no_score is None:
@@ -276,10 +277,11 @@ def _subject(index: int, record: Record, stored: Stored, terms: Terms, champion:
 
 
 def _status(champion: Champion, row: StoredSignals, values: Values) -> str | None:
-    """Whether the live version scores stored signals: `eligible`, or why not; None when nobody told it for this model.
+    """Whether the live version scores stored signals: `eligible`, or the reason why not; None when it is not known
+    for this model.
 
-    What its outcome says of somebody is stored; whether somebody is of its population is told by `values`, the signals by name:
-    a version that was put live since they were stored may be for others. What stands beside the signals is the usual outcome's.
+    Eligibility by the outcome is stored. Membership in the population is decided by `values`, the signals by name,
+    because a newer version may be for others. Eligibility beside the signals is that of the usual outcome.
     """
     usual = champion.definition.outcome is outcomes_of(champion.definition.entity)[0]
     told = row.own if row.own is not None else row.eligibility if usual else None
@@ -289,12 +291,12 @@ def _status(champion: Champion, row: StoredSignals, values: Values) -> str | Non
 
 
 def _read(champion: Champion, given: Values) -> Values:
-    """The signals of a request without those that the population alone reads: the scorer would not know them."""
+    """Signals of a request without those that only the population reads; the scorer does not know them."""
     return {name: value for name, value in given.items() if name not in champion.aside} if champion.aside else given
 
 
 def _wrong_types(index: int, given: Values, champion: Champion) -> list[FaultJson]:
-    """What is wrong with the signals that the population alone reads; the scorer tells of its own."""
+    """Faults of the signals that only the population reads; the scorer checks its own."""
     aside = {name: given[name] for name in champion.aside if name in given}
     return [
         FaultJson(
@@ -305,7 +307,7 @@ def _wrong_types(index: int, given: Values, champion: Champion) -> list[FaultJso
 
 
 def _too_little(scorer: Scorer, values: Mapping[str, Any]) -> str | None:
-    """A signal that the scorer does not know is a fault, told later; it is none of a history."""
+    """Whether there is too little history. A signal unknown to the scorer is a fault, reported later, and no history."""
     for value in values.values():
         if value is not None:
             return None
@@ -321,7 +323,7 @@ def _absent(scorer: Scorer, values: Mapping[str, Any], where: str) -> list[str]:
 
 
 def _numbers(champion: Champion, subjects: Sequence[tuple[_Subject, int]], X: Any, terms: Terms) -> list[Result]:
-    """The results of subjects, each with how many reasons are wanted of it; `X` has a row for each."""
+    """Results of the subjects, each with its number of reasons; `X` has one row per subject."""
     scorer = champion.scorer
     log_odds, effects = scorer.explain(X)
     probability = sigmoid(log_odds).tolist()
@@ -355,7 +357,7 @@ def _numbers(champion: Champion, subjects: Sequence[tuple[_Subject, int]], X: An
 
 
 def fit_intent(themes: Mapping[str, float]) -> FitIntent:
-    """Two sums of the sums by theme."""
+    """Sums the themes into fit and intent."""
     fit = intent = 0.0
     for theme, effect in themes.items():
         if theme in FIT_THEMES:

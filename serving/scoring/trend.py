@@ -1,4 +1,4 @@
-"""Whether an account or a lead gets better, from the scores it had."""
+"""Trend of an account or a lead, from its earlier scores."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Literal
 from features.kit.clock import DAY_US
 
 LATEST_US = 28 * DAY_US
-"""The score compared with is at least so much older: a window of signals has moved on entirely."""
+"""Least age of the earlier score: a whole window of signals has passed."""
 EARLIEST_US = 84 * DAY_US
-"""And at most so much: what was longer ago says nothing about where it goes now."""
+"""Greatest age of the earlier score: older ones say nothing about now."""
 STEADY_BELOW = 10
-"""Percentiles. A smaller move is noise of the windows more often than news."""
+"""Percentiles. A smaller move is more often noise of the windows than news."""
 
 Trend = Literal["improving", "steady", "declining", "not_enough"]
 
 
 def trend(score: int, earlier: int | None, sign: int) -> Trend:
-    """How the percentile moved in 28 to 84 days, seen from the relationship.
+    """How the percentile moved over 28 to 84 days, as seen from the customer relationship.
 
     `sign` is the model's: +1 when a higher score is better (a lead), -1 when it is worse (churn).
 

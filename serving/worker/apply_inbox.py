@@ -1,4 +1,6 @@
-"""First half of the work: events become changes, and changes make entities dirty; one transaction."""
+"""First half of a round: turns inbox events into row changes and marks the entities they touch as dirty, in one
+transaction.
+"""
 
 from __future__ import annotations
 
@@ -40,10 +42,10 @@ class Applied:
     failed: int = 0
     echoes: int = 0
     removals: int = 0
-    """Deleted, merged, brought back or erased."""
+    """Entities that were deleted, merged, brought back or erased."""
     erased: int = 0
     late: int = 0
-    """About what had been erased before: emptied."""
+    """Events about erased entities; their contents were removed."""
 
     def __add__(self, other: Applied) -> Applied:
         return Applied(
@@ -59,10 +61,11 @@ class Applied:
 def apply_events(
     store: Store, sources: Sources, connections: Mapping[str, ConnectionConfig], clock: Clock, off: Collection[str] = ()
 ) -> Applied:
-    """Work on the oldest events, but for those of connections that are `off`. Raises `StoreAway`; then nothing was changed.
+    """Applies the oldest events, except those of connections that are `off`. Raises `StoreAway`; nothing was changed
+    then.
 
-    A event that cannot be worked on, whatever is wrong with it, fails, and the others are worked on: they are halved until it
-    is alone. Where that is so of all of several events the fault is not theirs: it is raised and they wait.
+    An event that cannot be applied fails, and the others are applied: the batch is halved until the event is alone.
+    When every one of several events fails, the fault is not theirs: the error is raised and they wait.
     """
     with store.read() as connection:
         events = inbox.waiting(connection, LETTERS_A_ROUND, off)
@@ -148,14 +151,14 @@ def _apply_some(
 
 @dataclass
 class _Work:
-    """The events of one round, sorted by what is to be done."""
+    """Events of one round, sorted by what they need."""
 
     by_source: dict[str, ConnectionConfig] = field(default_factory=dict)
     changes: dict[str, list[Change]] = field(default_factory=lambda: defaultdict(list))
     removals: dict[str, list[CrmDeletion]] = field(default_factory=lambda: defaultdict(list))
     settle_seconds: dict[int, float] = field(default_factory=dict)
     settled: dict[int, tuple[str, str | None]] = field(default_factory=dict)
-    """Events that need no scoring: their last state, and why."""
+    """Events that need no scoring: final state and reason."""
     late: list[int] = field(default_factory=list)
     to_forget: list[inbox.InboxEvent] = field(default_factory=list)
 
@@ -219,7 +222,7 @@ def _apply(
             continue
         linked.append((change, account, lead))
         if not is_signal(source, change):
-            # Kept, for the day the source has a column of that name; nothing that is scored now changes.
+            # Kept in case the source gets a column of that name; no present signal changes.
             work.settled[change.event_id] = (inbox.KEPT, None)
             continue
         if change.event_id in work.settle_seconds:
@@ -239,7 +242,7 @@ def _apply(
 
 
 def _echoes(connection: Connection, events: Sequence[inbox.InboxEvent]) -> set[int]:
-    """Events that tell us of our own writes."""
+    """Events that report our own writes."""
     found: set[int] = set()
     told = [event for event in events if event.effect == "change" and event.property is not None]
     for name in {event.connection for event in told}:
@@ -252,7 +255,7 @@ def _echoes(connection: Connection, events: Sequence[inbox.InboxEvent]) -> set[i
 
 
 def _subject_of(event: inbox.InboxEvent, config: ConnectionConfig | None) -> tuple[str, str] | None:
-    """The kind and the id of what an event is about, where it can have been erased."""
+    """Kind and id of the person or company that an event is about; None when it cannot be erased."""
     mapped = config.objects.get(event.object_type) if config else None
     if mapped is None or mapped.table not in KIND_OF:
         return None
@@ -260,7 +263,7 @@ def _subject_of(event: inbox.InboxEvent, config: ConnectionConfig | None) -> tup
 
 
 def mark_dirty(connection: Connection, source_name: str, entities: Mapping[Entity, float], now_us: int) -> None:
-    """Entities whose signals changed, each with its settle time in seconds."""
+    """Marks entities whose signals changed as dirty, each with its settle time in seconds."""
     found = [
         {
             "source": source_name,
@@ -269,16 +272,16 @@ def mark_dirty(connection: Connection, source_name: str, entities: Mapping[Entit
             "generation": 1,
             "due_at": now_us + int(seconds * 1e6),
             "priority": WEBHOOK,
-            "error": None,  # what was set aside and changed is tried again
+            "error": None,  # an entity that was set aside is tried again after a change
         }
         for (entity, entity_id), seconds in sorted(entities.items())
     ]
-    # The first change of several says when: a record that never comes to rest is scored all the same.
+    # The first of several changes sets the time: a record that keeps changing is scored all the same.
     upsert(connection, dirty, found, unique=("source", "entity", "entity_id"), add=("generation",), keep=("due_at",))
 
 
 def _subject(change: Change, entities: set[Entity]) -> tuple[str | None, str | None]:
-    """The entity whose scoring ends the work on a event."""
+    """The entity whose scoring completes an event."""
     if change.is_entity:
         return ("account" if change.table == "accounts" else "lead"), change.key
     return min(entities) if entities else (None, None)

@@ -1,7 +1,7 @@
-"""The backlog at first connection: every record that the source has already, scored in bulk, once.
+"""Backfill: scores every record that a source already has when a CRM is connected, once.
 
-What is done is told by the decision records themselves, which are committed with the signals and the write-backs: killed at
-any moment, the next run goes on where this one was, and a run after the last does nothing.
+The decision records themselves show what is done; they are committed with the signals and the write-backs. After a
+kill the next run goes on where this one was, and a run after the last does nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Entity = tuple[str, str]
 
 @dataclass(frozen=True)
 class Filled:
-    """What a run did: records it scored or queued, and records that were scored by a run before it."""
+    """Result of a run: records that it scored or queued, and records that an earlier run had scored."""
 
     scored: int = 0
     before: int = 0
@@ -43,7 +43,8 @@ def backfill(
     clock: Clock,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Filled:
-    """Score what was not scored by an earlier run. Raises `StoreAway`; then the next run goes on.
+    """Scores what no earlier run scored. Raises `StoreAway`; the next run then goes on. Raises `UserMistake` when no
+    live model scores the connection's objects.
 
     Raises `UserMistake` when no live model scores what the connection's objects are.
     """
@@ -55,7 +56,7 @@ def backfill(
         part = left[start : start + ENTITIES_A_ROUND]
         with store.read() as connection:
             known = newest_known(connection, config.source)
-        # No event is worked off by this, and what is dirty stays so.
+        # This completes no event, and dirty entities stay dirty.
         found = Round(dict.fromkeys(part, -1), 0, known, BACKFILL, run_id)
         score_round(store, source, config.source, [config], found, champions, clock, "backfill", run_id)
     progress(all_of_them, all_of_them)
@@ -65,8 +66,9 @@ def backfill(
 def queue_backlog(
     store: Store, sources: Sources, config: ConnectionConfig, champions: Champions, clock: Clock
 ) -> Filled:
-    """Queue what was not scored by an earlier run for the worker that is running, after all that changed; repeating it changes
-    nothing. Raises as `backfill` does."""
+    """Queues what no earlier run scored for the running worker, behind everything that changed; repeating it changes
+    nothing. Raises as `backfill` does.
+    """
     left, before = _left(store, sources.get(config), config, champions, to_us(clock()))
     now_us, run_id = to_us(clock()), run_of(config.name)
     rows = [
@@ -83,7 +85,7 @@ def queue_backlog(
     ]
     for start in range(0, len(rows), ENTITIES_A_ROUND):
         with store.write() as connection:
-            # What is dirty already is scored for its own sake.
+            # What is dirty already is scored anyway.
             insert_new(connection, dirty, rows[start : start + ENTITIES_A_ROUND], ("source", "entity", "entity_id"))
     return Filled(len(left), before)
 
@@ -93,7 +95,7 @@ def run_of(name: str) -> str:
 
 
 def waiting_of(connection: Connection, run_id: str) -> int:
-    """How many records of a queued backlog the worker has not scored yet."""
+    """Number of records of a queued backfill that the worker has not scored yet."""
     where = (dirty.c.run_id == run_id, dirty.c.error.is_(None))
     return connection.execute(select(func.count()).where(*where)).scalar_one()
 
@@ -101,7 +103,9 @@ def waiting_of(connection: Connection, run_id: str) -> int:
 def _left(
     store: Store, source: Source, config: ConnectionConfig, champions: Champions, now_us: int
 ) -> tuple[list[Entity], int]:
-    """The records that no run scored yet, and how many were; a score for a moment after the clock (`now_us`) is none."""
+    """Records that no run has scored yet, and the number of those scored. A score for a moment after the clock
+    (`now_us`) does not count.
+    """
     records = records_of(source, config)
     wanted = [(entity, i) for entity, i in records if champions.of_entity(entity)]
     if not wanted:
@@ -125,7 +129,7 @@ def _left(
 
 
 def records_of(source: Source, config: ConnectionConfig) -> list[Entity]:
-    """Accounts and leads of the source that the connection's CRM knows by its keys, in order."""
+    """Accounts and leads of the source that the CRM knows by its own keys, in order."""
     found: set[Entity] = set()
     for mapped in config.objects.values():
         entity = ENTITY_OF.get(mapped.table)

@@ -1,7 +1,7 @@
-"""What deleting, merging and bringing back do: signals, scores to be written, rows that change their owner.
+"""Deletions and merges in a CRM: removes signals and unsent scores, and moves rows to the entity that remains.
 
-The newest event of an entity decides, whatever order they came in. Its history stays, as a record of what was said when;
-forgetting for privacy is `serving.privacy`.
+The newest event of an entity decides, in whatever order events arrive. The history of scores stays; erasure for
+privacy is `serving.privacy`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STATES = {"delete": DELETED, "merge": MERGED, "create": PRESENT}
 
 @dataclass(frozen=True)
 class CrmDeletion:
-    """One entity is gone, or back."""
+    """One entity was deleted, merged or brought back."""
 
     entity: str
     entity_id: str
@@ -59,8 +59,9 @@ def deletion_of(event: InboxEvent, mapped: Mapped) -> CrmDeletion:
 
 
 def moved_children(source: Source, removal: CrmDeletion) -> list[Change]:
-    """Rows that belonged to an entity that was merged away, now those of the one that remains. Events (usage, touches) have
-    no key to be told by: they follow with the source, which is read anew at once (`serving.privacy.suppression_export`)."""
+    """Rows of a merged entity, as changes to the one that remains. Usage and touches have no key of their own: they
+    follow when the source is read again (`serving.privacy.suppression_export`).
+    """
     if removal.into is None:
         return []
     owner = "account_id" if removal.entity == "account" else "lead_id"
@@ -80,7 +81,7 @@ def moved_children(source: Source, removal: CrmDeletion) -> list[Change]:
 
 
 def take_away(connection: Connection, source_name: str, found: Sequence[CrmDeletion]) -> None:
-    """Record removals in the caller's transaction and take away what a removed entity must not have any more."""
+    """Records removals in the caller's transaction, and deletes what a removed entity must not have."""
     newest: dict[tuple[str, str], CrmDeletion] = {}
     for removal in sorted(found, key=lambda r: r.occurred_us):
         newest[removal.entity, removal.entity_id] = removal

@@ -1,4 +1,4 @@
-"""The worker: drains the inbox, scores what changed, until it is told to stop. One per deployment."""
+"""The worker: applies inbox events and scores what changed, until it is stopped. One per deployment."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from serving.worker.source_cache import Sources
 
 log = logging.getLogger("serving.worker")
 POLL_SECONDS = 0.1
-"""How long an event waits at most before it is seen; an empty look costs about 0.1 ms."""
+"""Seconds between two looks at an empty inbox; a look costs about 0.1 ms."""
 LONGEST_PAUSE_SECONDS = 30.0
 LOOK_AGAIN_SECONDS = 30.0
-"""How soon a source that had a fault is read again."""
+"""Seconds until a source with a fault is read again."""
 OLDEST_EVERY = 10
-"""One round in so many takes what has waited longest, whatever its priority: a stream of webhooks starves no backlog."""
+"""Every so many rounds the oldest work is taken whatever its priority, so that webhooks never starve a backlog."""
 
 
 class Worker:
@@ -51,7 +51,7 @@ class Worker:
         stopping: threading.Event | None = None,
         off: Collection[str] = (),
     ) -> None:
-        """`off` names connections whose files have a fault: what they sent before waits."""
+        """`off` names connections whose files have a fault; their earlier events wait."""
         self._store, self._connections, self._champions, self._clock = store, connections, champions, clock
         self._home = champions.home
         self._sources = Sources(self._home)
@@ -59,13 +59,14 @@ class Worker:
         self._unwiped = False
         self._off = frozenset(off)
         self._trouble: dict[str, float] = {}
-        """Connections whose source has a fault, and when it is looked at again, monotonic seconds."""
+        """Connections whose source has a fault, and when to read it again, monotonic seconds."""
         self.stopping = stopping or threading.Event()
 
     def check(self) -> None:
-        """Open the sources. A connection whose source has a fault is off till it is mended; raises `BadInput` when all are, or
-        when a live model is for those of whom a source does not tell."""
-        suppression_export.publish(self._store, self._home)  # killed after a removal it would not have been told
+        """Opens the sources. A connection whose source has a fault is off until it is mended. Raises `BadInput` when
+        all are off, or when a source lacks what the population of a live model reads.
+        """
+        suppression_export.publish(self._store, self._home)  # a kill after a removal may have left it untold
         available = self._available()
         if not available:
             raise BadInput(
@@ -75,7 +76,7 @@ class Worker:
             require_populations(self._sources.get(config), self._champions.live())
 
     def _available(self) -> dict[str, ConnectionConfig]:
-        """The connections whose sources can be read now."""
+        """Connections whose sources can be read now."""
         found, now = {}, time.monotonic()
         for name, config in self._connections.items():
             if now < self._trouble.get(name, now):
@@ -92,7 +93,7 @@ class Worker:
         return found
 
     def round(self) -> tuple[int, RoundResult]:
-        """Work on the events that wait and on the entities that are due; returns what was done."""
+        """Applies the waiting events and scores the entities that are due; returns what was done."""
         self._rounds += 1
         connections = self._available()
         off = self._off | (self._connections.keys() - connections.keys())
@@ -117,14 +118,15 @@ class Worker:
         return applied.events, scored
 
     def _wipe(self, applied: Applied) -> None:
-        """What came late of an erased record was deleted as it was read: leave its bytes in no file, however long somebody
-        reads in the write-ahead log."""
+        """Late data of erased entities was deleted as it was read. This also wipes the bytes from the database files,
+        as soon as no reader holds the write-ahead log.
+        """
         self._unwiped |= applied.late > 0
         if self._unwiped and self._store.dialect == "sqlite":
             self._unwiped = bool(wipe(self._store, wait_seconds=0.0))
 
     def once(self) -> tuple[int, int]:
-        """Drain: work until no event waits and nothing that can be scored is dirty. Returns (events, scores)."""
+        """Works until no event waits and nothing that can be scored is dirty. Returns (events, scores)."""
         events = scores = 0
         while not self.stopping.is_set():
             looked = to_us(self._clock())
@@ -136,14 +138,14 @@ class Worker:
                 if inbox.has_waiting(connection, self._off | self._trouble.keys()):
                     continue
             due = next_due(self._store)
-            # What was due when the round began and was not scored waits for its model; what became due since does not.
+            # What was due before the round and was not scored waits for its model; what became due since does not.
             if due is None or due <= looked:
                 break
             self.stopping.wait(min(POLL_SECONDS, max(0, due - to_us(self._clock())) / 1e6))
         return events, scores
 
     def run(self) -> None:
-        """Until `stopping` is set. A store that is away is waited for, longer each time."""
+        """Runs until `stopping` is set. While the store is away it waits, longer each time."""
         pause = POLL_SECONDS
         while not self.stopping.is_set():
             try:
@@ -161,7 +163,7 @@ class Worker:
                     log.error("store.away %s", error)
                 pause, busy = min(2 * pause, LONGEST_PAUSE_SECONDS), False
             except Exception as error:
-                # Not of one record, which is set aside: of all of them, or ours. It may pass, and stopping would mend nothing.
+                # Not the fault of one record, which would be set aside. It may pass, and stopping would mend nothing.
                 log.error("worker.fault %s", place_of(error))
                 pause, busy = min(2 * pause, LONGEST_PAUSE_SECONDS), False
             if not busy:
@@ -169,7 +171,9 @@ class Worker:
 
 
 def begin(start: Callable[[], None], stopping: threading.Event) -> bool:
-    """Do what needs the store before the first round, again and longer apart while it is away; False when `stopping` came first."""
+    """Runs `start`, and again at growing intervals while the store is away; returns False when `stopping` was set
+    first.
+    """
 
     def say(attempt: RetryCallState) -> None:
         if attempt.attempt_number == 1 and attempt.outcome is not None:
@@ -191,12 +195,12 @@ def begin(start: Callable[[], None], stopping: threading.Event) -> bool:
 
 
 class AlreadyRunning(UserMistake):
-    """Raised when another process has the lock of a worker or of who delivers."""
+    """Raised when another process holds the lock of the worker or of `deliver`."""
 
 
 @contextmanager
 def only_one(home: Path, what: str = "worker") -> Iterator[None]:
-    """Holds the lock of a worker (or of who delivers); raises `UserMistake` when another one has it."""
+    """Holds the lock of the worker (or of `deliver`); raises `UserMistake` when another process holds it."""
     busy = AlreadyRunning(
         f"a {what} (or a backfill) is running on {str(home)!r} already, and two would do everything twice: let it work, or stop it first"
     )

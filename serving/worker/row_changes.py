@@ -1,4 +1,4 @@
-"""From a event of a CRM to a new version of a row of ours, and to the entities that it touches."""
+"""Turns a CRM event into a new version of a row, and finds the entities that the row belongs to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Entity = tuple[str, str]
 
 
 class CannotApply(Exception):
-    """Raised for a event that no row can be made of; the message names columns and rules, never a value."""
+    """Raised when an event cannot become a row; the message names columns and rules, never a value."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def change_of(event: InboxEvent, connection: ConnectionConfig) -> Change:
         raise CannotApply(f"the connection has no [objects.{event.object_type}] any more")
     columns: dict[str, str | None] = {}
     if event.property is not None:
-        # A property that is not mapped is kept under its own name; canonical columns are set by mapping alone.
+        # An unmapped property is kept under its own name; canonical columns are set only by the mapping.
         name = mapped.columns.get(event.property, event.property)
         value = event.value
         if value is not None:
@@ -67,7 +67,7 @@ def change_of(event: InboxEvent, connection: ConnectionConfig) -> Change:
             if read is None and column.required:
                 raise CannotApply(f"{mapped.table}.{name}: a value is required and there is none")
         columns[name] = value
-    # Nothing happened after we learnt of it: a sender's clock that is ahead would hide its own event.
+    # An event cannot happen after we learnt of it: a sender's fast clock would hide its own event.
     event_us = min(event.occurred_at, event.received_at)
     return Change(mapped.table, mapped.key_of(event.object_id), event_us, event.received_at, columns, event.id)
 
@@ -87,7 +87,9 @@ def check_custom(source: Source, change: Change, seal: Seal) -> None:
 
 
 def is_signal(source: Source, change: Change) -> bool:
-    """Whether the source has what changed: a canonical column, or a custom one of that name. A new row always counts."""
+    """Whether the change can alter a signal: it is of a canonical column or of a custom column of the source. A new
+    row always can.
+    """
     return not change.columns or any(_is_read(source, change.table, name) for name in change.columns)
 
 
@@ -96,7 +98,7 @@ def _is_read(source: Source, table: str, name: str) -> bool:
 
 
 def save(connection: Connection, source_name: str, new: Iterable[tuple[Change, str | None, str | None]]) -> None:
-    """Store changes with the account and the lead that each belongs to, in the caller's transaction."""
+    """Stores changes with the account and the lead that each belongs to, in the caller's transaction."""
     rows = [
         {
             "source": source_name,
@@ -120,15 +122,15 @@ class Told:
     """Stored changes of some entities."""
 
     by_table: Mapping[str, Sequence[Mapping[str, Any]]]
-    """As `features.sources.overlay.overlay` takes them."""
+    """Rows by table, as `features.sources.overlay.overlay` takes them."""
     set_aside: Mapping[int, str]
-    """Events whose change cannot be read, and why: it is not laid over the source, the others are."""
+    """Events whose change cannot be read, and why; the others are laid over the source without them."""
 
 
 def load(
     connection: Connection, source: Source, source_name: str, accounts: Sequence[str], leads: Sequence[str], seal: Seal
 ) -> Told:
-    """Every change that belongs to these accounts or leads. What an earlier version stored unchecked is checked here."""
+    """Every change of these accounts and leads. Changes that an earlier version stored unchecked are checked here."""
     found: dict[int, tuple[str, int | None, dict[str, Any]]] = {}
     set_aside: dict[int, str] = {}
     for part_accounts, part_leads in _parts(accounts, leads):
@@ -137,7 +139,7 @@ def load(
             belongs.append(changes.c.account_id.in_(part_accounts))
         if part_leads:
             belongs.append(changes.c.lead_id.in_(part_leads))
-        # A row that moved from one company to another belongs to both: its whole history comes along.
+        # A row that moved between companies belongs to both, with its whole history.
         keys = (
             select(changes.c.table_name, changes.c.key)
             .where(changes.c.source == source_name, or_(*belongs))
@@ -171,14 +173,14 @@ def load(
         of_table.setdefault(table, []).append((event_id, change))
     for table, changes_of in of_table.items():
         if not source.has(table):
-            continue  # kept, for the day the source has it again
+            continue  # kept in case the source gets the column again
         by_table[table], bad = readable(source, table, [change for _, change in changes_of])
         set_aside |= {event: why for place, why in bad if (event := changes_of[place][0]) is not None}
     return Told({table: rows for table, rows in by_table.items() if rows}, set_aside)
 
 
 def _opened(seal: Seal, table: str, name: str, value: Any) -> Any:
-    """The value of a column: of one beyond the canonical ones it is sealed."""
+    """The value of a column; those of custom columns are sealed."""
     custom = isinstance(value, str) and TABLES[table].column(name) is None
     return seal.open(value) if custom else value
 
@@ -191,14 +193,14 @@ def _parts(
 
 
 class Links:
-    """Which account and which lead a row belongs to, from the source, the stored changes and this round's changes."""
+    """Finds the account and the lead of a row in the source, the stored changes and the changes of this round."""
 
     def __init__(self, source: Source, connection: Connection, source_name: str) -> None:
         self._source, self._connection, self._name = source, connection, source_name
         self._now: dict[tuple[str, str], tuple[str | None, str | None]] = {}
 
     def prepare(self, table: str, keys: Sequence[str]) -> None:
-        """Look the present owners of these rows up at once."""
+        """Looks up the present owners of these rows in one query."""
         own = {"accounts": 0, "leads": 1}.get(table)
         for key in keys:
             self._now[table, key] = (key, None) if own == 0 else (None, key) if own == 1 else (None, None)
@@ -221,19 +223,21 @@ class Links:
             self._set(table, key, {"account_id": account, "lead_id": lead})
 
     def follow(self, change: Change) -> tuple[str | None, str | None, set[Entity]]:
-        """The account and lead of a change, and the entities that it makes dirty: those before it and after it."""
+        """Returns the account and lead of a change, and the entities that it makes dirty: the owners before and after
+        it.
+        """
         before = self._now[change.table, change.key]
         self._set(change.table, change.key, change.columns)
         account, lead = self._now[change.table, change.key]
         touched: set[Entity] = {("account", a) for a in (before[0], account) if a}
         touched |= {("lead", each) for each in (before[1], lead) if each}
         if change.table == "leads":
-            # Nothing of an account is read from its leads.
+            # No signal of an account reads its leads.
             touched = {e for e in touched if e[0] == "lead"}
         return account, lead, touched
 
     def leads_of(self, accounts: Sequence[str]) -> set[Entity]:
-        """Leads that belong to these accounts: some of their signals are read there, and whether they are scored at all."""
+        """Leads of these accounts: their company decides some of their signals, and whether they are scored at all."""
         return {("lead", lead) for lead in lead_company.leads_of(self._source, accounts)} if accounts else set()
 
     def accounts_of(self, leads: Sequence[str]) -> list[str]:

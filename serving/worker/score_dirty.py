@@ -1,4 +1,6 @@
-"""Second half: signals of the dirty entities are computed in bulk, scored, and committed together."""
+"""Second half of a round: computes the signals of dirty entities in bulk, scores them, and commits everything
+together.
+"""
 
 from __future__ import annotations
 
@@ -56,14 +58,14 @@ class RoundResult:
 
 @dataclass(frozen=True)
 class Round:
-    """Entities of one source as they were at one moment: what is dirty, or a part of a backlog."""
+    """Entities of one source at one moment: the dirty ones, or a part of a backlog."""
 
     generations: Mapping[tuple[str, str], int]
     events_up_to: int
     newest_known: int
     priority: int = WEBHOOK
     run_id: str | None = None
-    """Of the backlog; None for what is dirty because it changed."""
+    """Run id of the backlog; None for entities that changed."""
 
 
 def score_dirty(
@@ -75,8 +77,9 @@ def score_dirty(
     *,
     oldest_first: bool = False,
 ) -> RoundResult:
-    """Score what is due, one transaction per source: what changed first, a backlog when nothing else is due or when it is the
-    turn of the oldest. Raises `StoreAway`; then the entities stay dirty."""
+    """Scores what is due, one transaction per source: changed entities first; a backlog when nothing else is due or
+    it is the turn of the oldest. Raises `StoreAway`; the entities then stay dirty.
+    """
     total = RoundResult()
     by_source = {config.source: config for config in connections.values()}
     wanted = {entity for entity in ENTITIES if champions.of_entity(entity)}
@@ -103,7 +106,7 @@ def _due(store: Store, source_name: str, now_us: int, wanted: set[str], oldest_f
     due = (dirty.c.source == source_name, dirty.c.due_at <= now_us, dirty.c.error.is_(None))
     order = (dirty.c.due_at, dirty.c.entity, dirty.c.entity_id)
     with store.read() as connection:
-        # A round is of one kind: what somebody waits for is not scored together with thousands for which nobody does.
+        # A round holds one priority: an entity that somebody waits for is not scored together with thousands of others.
         kind = connection.execute(
             select(dirty.c.priority, dirty.c.run_id)
             .where(*due, dirty.c.entity.in_(wanted))
@@ -127,7 +130,7 @@ def _due(store: Store, source_name: str, now_us: int, wanted: set[str], oldest_f
 
 
 def newest_known(connection: Connection, source_name: str) -> int:
-    """When we were last told of a change, microseconds; 0 when never."""
+    """When the last change arrived, microseconds; 0 when none did."""
     query = select(func.max(changes_table.c.known_time)).where(changes_table.c.source == source_name)
     return connection.execute(query).scalar() or 0
 
@@ -143,10 +146,12 @@ def score_round(
     cause: str = "webhook",
     run_id: str | None = None,
 ) -> int:
-    """Score some entities of a source and commit signals, decisions and write-backs together; returns the decisions.
+    """Scores some entities of a source and commits signals, decisions and write-backs together; returns the number of
+    decisions.
 
-    One that cannot be scored, whatever is wrong with it, is set aside with the reason, and the others are scored: they are halved
-    until it is alone. A fault that an empty round has too is not theirs: it is raised and they stay dirty.
+    An entity that cannot be scored is set aside with the reason, and the others are scored: the round is halved until
+    it is alone. An error that an empty round raises too is not the fault of an entity: it is raised, and they stay
+    dirty.
     """
     arguments = (store, source, source_name, connections)
     more = (champions, clock, cause, run_id)
@@ -198,14 +203,14 @@ def _score_some(
     with store.read() as connection:
         opted_out_ids = {entity: privacy.not_to_score(connection, entity, wanted) for entity, wanted in ids.items()}
         accounts = Links(source, connection, source_name).accounts_of(ids["lead"])
-        # Who was deleted or merged away has no score any more, whatever else is told of it.
+        # Deleted and merged entities get no score, whatever else arrives about them.
         for entity, wanted in ids.items():
             gone = deleted_among(connection, entity, wanted)
             ids[entity] = [each for each in wanted if each not in gone]
         told = row_changes.load(
             connection, source, source_name, sorted({*ids["account"], *accounts}), ids["lead"], Seal.of(champions.home)
         )
-        # A row is visible strictly before as_of: what we were just told must be.
+        # Rows are visible strictly before as_of, and the newest change must be visible.
         as_of = max(clock(), from_us(found.newest_known) + timedelta(microseconds=1))
         since = {entity: _since(connection, champions, entity, wanted, as_of) for entity, wanted in ids.items()}
         merged = {entity: merged_into(connection, entity, own) for entity, own in since.items()}
@@ -237,7 +242,7 @@ def _score_some(
         history.put(connection, decided)
         outbox.enqueue(connection, connections, to_write, system_us(), found.priority, to_us(as_of))
         for (entity, entity_id), generation in found.generations.items():
-            # Only if no change came meanwhile: one that did is scored in the next round.
+            # Only when no change came meanwhile; otherwise it is scored in the next round.
             connection.execute(
                 delete(dirty).where(
                     dirty.c.source == source_name,
@@ -282,14 +287,15 @@ def _score_entity(
     since: Mapping[str, int],
     merged: set[str],
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]], list[NewScore]]:
-    """Signals, who gets a score by which model, decisions and what may be written back.
+    """Returns signals, eligibilities, decisions, and scores that may be written back.
 
-    `since`: the `as_of` of the scores that these will be compared with. Those of `merged` took in others: their old rows are
-    others than they were."""
+    `since`: the `as_of` of the earlier scores that these are compared with. Entities in `merged` took in others, so
+    their old rows changed.
+    """
     live = champions.of_entity(entity)
     panel, aged = _panels(source, entity, ids, as_of, since, outcomes_for(live) if live else ())
     values = signal_rows(panel)
-    # Nobody is dirty of whom no model is live, but an empty round has both kinds (`score_round`).
+    # Only an empty round (`score_round`) has a kind of entity without a live model.
     kept, codes = stored_rows(panel, values, as_of, live, "worker") if live else ([], [])
     now = dict(zip(panel["entity_id"].to_pylist(), values, strict=True))
     restated = _restated(source, entity, {i: us for i, us in since.items() if i in merged})
@@ -334,8 +340,9 @@ def _score_entity(
 def _panels(
     source: Source, entity: str, ids: list[str], as_of: datetime, since: Mapping[str, int], outcomes: Sequence[Outcome]
 ) -> tuple[pa.Table, dict[str, Values]]:
-    """The panel, and the signals that the rows known before an entity's earlier score give at the same moment: both in one, for
-    a panel of a few entities costs what its columns cost."""
+    """Returns the panel, and the signals that the rows known before an earlier score give at the same moment. Both
+    come from one build: a panel of a few entities costs what its columns cost.
+    """
     moments = {i: [as_of, *([from_us(since[i])] if i in since else [])] for i in ids}
     both = build_panel(source, entity, [as_of], known_before=moments, outcomes=outcomes)  # type: ignore[arg-type]  # a key of ENTITIES
     now = pc.equal(both["known_before"], pa.scalar(as_of, pa.timestamp("us", "UTC")))
@@ -345,7 +352,7 @@ def _panels(
 
 
 def _restated(source: Source, entity: str, since: Mapping[str, int]) -> dict[str, Values]:
-    """The signals that the rows as they are now give at the moment of an earlier score."""
+    """Signals that the present rows give at the moment of an earlier score."""
     found: dict[str, Values] = {}
     for us in sorted(set(since.values())):
         ids = sorted(i for i, own in since.items() if own == us)

@@ -1,7 +1,6 @@
-"""Entities that cannot be scored, whatever is wrong with their rows: set aside with the reason, so that the others go on.
+"""Sets aside entities that cannot be scored, with the reason, so that the others go on.
 
-They stay among the dirty ones, and are tried again when they change or when somebody puts them back (`dead-letters replay`).
-"""
+They stay dirty and are tried again when they change or when somebody puts them back (`dead-letters replay`)."""
 
 from __future__ import annotations
 
@@ -16,10 +15,10 @@ from serving.store.tables import dirty
 
 
 def put(store: Store, source: str, entity: str, entity_id: str, generation: int, error: Exception, now_us: int) -> None:
-    """Set one aside, unless it changed since the round of `generation` began. Raises `StoreAway`."""
+    """Sets one entity aside, unless it changed since the round of `generation` began. Raises `StoreAway`."""
     why = f"it cannot be scored: {type(error).__name__}"
     with store.write() as connection:
-        if generation < 0:  # of a backlog that is scored as it is listed
+        if generation < 0:  # a backlog that is scored as it is listed has no row here
             row = {
                 "source": source,
                 "entity": entity,
@@ -38,7 +37,7 @@ def put(store: Store, source: str, entity: str, entity_id: str, generation: int,
 
 
 def all_of(connection: Connection, sources: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Those that are set aside, of all or of some sources, in order."""
+    """Entities that are set aside, of all or of some sources, in order."""
     columns = (dirty.c.source, dirty.c.entity, dirty.c.entity_id, dirty.c.error)
     query = select(*columns).where(dirty.c.error.is_not(None))
     if sources is not None:
@@ -52,7 +51,7 @@ def count(connection: Connection) -> int:
 
 
 def retry(connection: Connection, source: str, entity_ids: Sequence[str] = ()) -> int:
-    """Let those of a source, all or some, be scored again; returns how many."""
+    """Lets some or all entities of a source be scored again; returns how many."""
     where = [dirty.c.source == source, dirty.c.error.is_not(None)]
     if entity_ids:
         where.append(dirty.c.entity_id.in_(entity_ids))

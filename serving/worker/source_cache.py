@@ -1,4 +1,4 @@
-"""The sources that connections name, opened once and anew when their files change."""
+"""Opens the sources of connections once, and again when their files change."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Sources:
         self._open: dict[tuple[str, Path | None], tuple[Source, Stamp]] = {}
 
     def get(self, connection: ConnectionConfig) -> Source:
-        """The source of a connection as its files are now, with what was merged where it belongs now."""
+        """The source of a connection with its present files, merged rows at their present owner."""
         key = (connection.source, connection.data)
         held = self._open.get(key)
         if held is None or stamp(held[0]) != held[1] or self._was_merged(held[0]):
@@ -43,8 +43,9 @@ class Sources:
         return self._open[key][0]
 
     def _was_merged(self, source: Source) -> bool:
-        """Whether rows changed their owner since it was opened, or a person at an account is gone. Who is deleted or erased as a
-        whole gets no score, whatever its rows say: the source need not be read anew for that."""
+        """Whether, since it was opened, rows changed their owner or a person at an account was removed. A deleted or
+        erased entity as a whole gets no score anyway, so the source need not be read again for it.
+        """
 
         def of_others(ids: SuppressedIds) -> object:
             moved = {kind: {m: to for m, to in of_kind.items() if to is not None} for kind, of_kind in ids.items()}
@@ -53,7 +54,7 @@ class Sources:
         return of_others(self._suppressed().of(source.name)) != of_others(source.suppression.ids)
 
     def _suppressed(self) -> Suppressed:
-        """Read when the file changed: there may be many, and this is asked every round."""
+        """Suppressed entities, read only when their file changed: there may be many, and every round asks."""
         try:
             status = os.stat(self._home / FILE)
             told = (status.st_ino, status.st_mtime_ns, status.st_size)
@@ -64,16 +65,16 @@ class Sources:
         return self._read[1]
 
     def faults(self, connection: ConnectionConfig) -> list[Fault]:
-        """Why a connection cannot be worked on: its source cannot be read, or lacks a table that an object is mapped to."""
+        """Faults that stop a connection: its source cannot be read, or lacks a table that an object is mapped to."""
         where = f"connection {connection.name}"
         try:
             source = self.get(connection)
             source.require(_read_by(source, connection))
         except BadInput as error:
-            # It is opened anew when it is looked at again, also where no file of its folders says that it was mended.
+            # Open it again at the next look, even when no file of its folders changed.
             self._open.pop((connection.source, connection.data), None)
             step = f"run python -m features check --source {connection.source}"
-            # It goes into a log: what is found there, and the step, may name a value of a row.
+            # This is logged, and the found value and the next step may quote a row.
             return [
                 Fault(where=fault.where, found="it cannot be read as it is", rule=fault.rule, next_step=step)
                 for fault in error.faults
@@ -110,13 +111,13 @@ class Sources:
 
 
 def _read_by(source: Source, connection: ConnectionConfig) -> set[str]:
-    """The tables that scoring reads of a source, and those that the connection changes: another one may have a fault."""
+    """Tables that scoring reads and tables that the connection changes; a fault in any other table does not matter."""
     entities: list[Entity] = [entity for entity in get_args(Entity) if source.has_file(ENTITIES[entity])]
     return {mapped.table for mapped in connection.objects.values()}.union(*map(tables_for, entities)) - LABELS
 
 
 def stamp(source: Source) -> Stamp:
-    """Names, sizes and times of the files that a source reads; equal as long as nobody touched them."""
+    """Names, sizes and times of a source's files; equal as long as no file was touched."""
     folders = [source.folder, *([source.data] if source.data else [])]
     found = []
     for folder in folders:
@@ -132,7 +133,7 @@ def stamp(source: Source) -> Stamp:
 
 @contextmanager
 def overlaid(source: Source, changes: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Source]:
-    """The source with the changes laid over it; what that made in the database is dropped afterwards."""
+    """The source with changes laid over it; what that created in the database is dropped afterwards."""
     above = source
     for table, rows in changes.items():
         above = overlay(above, table, rows)
