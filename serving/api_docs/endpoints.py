@@ -31,7 +31,7 @@ PART_BYTES = 16 * 1024
 
 @router.get("/docs")
 async def page() -> Response:
-    """The page; the door adds its content policy."""
+    """The page; the gateway adds its content policy."""
     return _answer(*PAGE, "no-cache")
 
 

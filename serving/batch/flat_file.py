@@ -73,9 +73,9 @@ def score_table(
     """Score every row of a Parquet or CSV file and write its columns with `probability`, `score` (percentile) and `band`.
 
     `reasons` > 0 adds the strongest reasons: in Parquet `reasons`, a list of {signal, theme, effect, text, members}; in CSV
-    the texts as `reason_1`, `reason_2` ... `prefix` is put before the names that are added. The scorer says what a column holds, never
-    the file's other rows: the same row has the same score in every file. A word never seen is a word never seen, and what is
-    no number is missing. The file's own columns come out as they went in, those of a CSV letter for letter; only a text that
+    the texts as `reason_1`, `reason_2` ... `prefix` is put before the names that are added. Only the scorer decides
+    how a column is read, never the file's other rows: the same row has the same score in every file. An unknown word stays
+    unknown, and what is not a number is missing. The file's own columns come out as they went in, those of a CSV letter for letter; only a text that
     a spreadsheet would run as a formula gets a `'` before it in a CSV. Memory holds a chunk of rows. The output is whole or
     not there.
 
