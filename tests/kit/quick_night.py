@@ -33,6 +33,11 @@ def few_signals_home(folder: Path) -> Home:
     return home
 
 
+def make_few_signals(folder: Path) -> None:
+    """As `few_signals_home`, for `make_once`."""
+    few_signals_home(folder)
+
+
 def few_signals(made: dict[Any, pa.Table]) -> Parts:
     """Panels of `some_signals` alone; each is built once and kept in `made`."""
 

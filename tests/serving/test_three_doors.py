@@ -24,7 +24,7 @@ from serving.manifest import read_scores
 from serving.store.connect import open_store
 from serving.store.tables import inbox
 from tests.conftest import MakeOnce
-from tests.kit.quick_night import few_signals_home
+from tests.kit.quick_night import make_few_signals
 from tests.kit.running import AS_OF, Home, running_api, same_bits
 
 SECRET = "a secret of the test, long enough"
@@ -44,7 +44,7 @@ columns = {{ country = "country", industry = "industry" }}
 
 @pytest.fixture(scope="module")
 def home(make_once: MakeOnce) -> Home:
-    folder = make_once("few-signals", lambda made: few_signals_home(made) and None)
+    folder = make_once("few-signals", make_few_signals)
     made = Home(folder / "home", folder / "company")
     (made.path / "connections").mkdir()
     (made.path / "connections" / "crm.toml").write_text(CONNECTION.format(data=made.company))

@@ -17,7 +17,7 @@ from serving.champion import Champions
 from serving.scorer_cache import KeptScorers
 from serving.store.connect import open_store
 from tests.conftest import MakeOnce
-from tests.kit.quick_night import few_signals, few_signals_home
+from tests.kit.quick_night import few_signals, make_few_signals
 from tests.kit.running import AS_OF, Home
 
 CHUNK = 40
@@ -25,7 +25,7 @@ CHUNK = 40
 
 @pytest.fixture(scope="module")
 def home(make_once: MakeOnce) -> Home:
-    folder = make_once("few-signals", lambda made: few_signals_home(made) and None)
+    folder = make_once("few-signals", make_few_signals)
     return Home(folder / "home", folder / "company")
 
 
@@ -34,7 +34,7 @@ def night(make_once: MakeOnce) -> Path:
     """OUT after the command has published a run of that company, of all its signals; metrics are in `batch.prom` in it."""
 
     def fill(out: Path) -> None:
-        folder = make_once("few-signals", lambda made: few_signals_home(made) and None)
+        folder = make_once("few-signals", make_few_signals)
         Home(folder / "home", folder / "company").batch(
             out, "--max-age", "2d", "--metrics", str(out / "new/batch.prom")
         )

@@ -26,7 +26,7 @@ from serving.scorer_cache import KeptScorers
 from serving.scoring.columns import ScoredColumns, score_columns, to_score
 from tests.conftest import MakeOnce
 from tests.kit.published import bytes_of
-from tests.kit.quick_night import few_signals, few_signals_home
+from tests.kit.quick_night import few_signals, make_few_signals
 from tests.kit.running import AS_OF, Home
 from tests.kit.scorers import make_scorer
 from tests.kit.stores import new_store
@@ -40,7 +40,7 @@ CHUNK = 10
 
 @pytest.fixture(scope="module")
 def home(make_once: MakeOnce) -> Home:
-    folder = make_once("few-signals", lambda made: few_signals_home(made) and None)
+    folder = make_once("few-signals", make_few_signals)
     shutil.rmtree(folder / "home/champions/lead-fit")
     return Home(folder / "home", folder / "company")
 

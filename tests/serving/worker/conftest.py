@@ -15,13 +15,13 @@ from serving.vendors.destination import Target, WriteBack
 from serving.worker import score_dirty
 from tests.conftest import MakeOnce
 from tests.kit.nightly import some_signals
-from tests.kit.quick_night import few_signals_home
+from tests.kit.quick_night import make_few_signals
 from tests.kit.running import Home
 
 
 @pytest.fixture(scope="module")
 def home(make_once: MakeOnce) -> Home:
-    folder = make_once("few-signals", lambda made: few_signals_home(made) and None)
+    folder = make_once("few-signals", make_few_signals)
     return Home(folder / "home", folder / "company")
 
 
