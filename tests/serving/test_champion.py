@@ -272,7 +272,7 @@ class TestOutage:
             assert answer.status_code == 503
             assert answer.headers["content-type"] == "application/problem+json"
             assert int(answer.headers["retry-after"]) > 0
-            assert inside.client.get("/readyz").status_code == 503
+            assert inside.client.get("/readyz").json()["models"][MODEL]["serves"] is False
 
     @pytest.mark.parametrize(
         "damage", [b"", b"{", b'{"model": "churn-risk"}', b"\xff\x00", b'{"path": "../elsewhere"}']
