@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import random
 import shutil
 import sqlite3
@@ -189,7 +190,7 @@ def batch(home: Path, store: Store, tmp_path: Path, first: Path) -> Batch:
         champions = Champions(home)
         champions.refresh()
         options = Options(chunk_rows=11)
-        running.run(source, as_of, out, champions, store, lambda: as_of, KeptScorers(home), options)
+        running.run(source, as_of, out, champions, store, lambda: as_of, kept_scorers(home), options)
 
     # Before the test, which may sabotage the next one.
     kept = first / "batch"
@@ -230,13 +231,19 @@ def work(home: Path, store: Store, tmp_path: Path, first: Path) -> Work:
     return run
 
 
+@functools.cache
+def kept_scorers(home: Path) -> KeptScorers:
+    """Verified once: loading a scorer takes longer than a change."""
+    return KeptScorers(home)
+
+
 def told(home: Path, store: Store, entity: str, until: dt.datetime = NOW) -> dict[str, ChangeAnswer]:
     """What `/change` says of everybody."""
-    found = {}
+    found, scorers = {}, kept_scorers(home)
     for n in range(30):
         name = f"{entity[0]}{n:02}"
         try:
-            answer = change(store, KeptScorers(home), MODEL[entity], entity, name, None, to_us(until), to_us(until))
+            answer = change(store, scorers, MODEL[entity], entity, name, None, to_us(until), to_us(until))
         except NotFound:  # it has no two scores
             continue
         parts = {**{"data": 0.0, "time": 0.0, "unsplit": 0.0}, **_given(answer)}
@@ -326,7 +333,7 @@ class TestBatch:
         batch(company(), THEN)
         batch(tables)
         for entity, model in MODEL.items():
-            scorer, answers = KeptScorers(home), told(home, store, entity)
+            scorer, answers = kept_scorers(home), told(home, store, entity)
             assert len(moved_by_data(answers)) > 5
             expected = from_then(home, tables, tmp_path / entity, entity)
             for name, answer in answers.items():
@@ -465,7 +472,7 @@ class TestBoth:
         answers = told(home, store, "account")
         assert moved_by_data(answers) == set()
         assert {answers[n].before.as_of for n in ("a02", "a03")} == {"2024-06-14T00:00:00Z"}
-        since_then = change(store, KeptScorers(home), "churn-risk", "account", "a02", to_us(THEN), None, to_us(NOW))
+        since_then = change(store, kept_scorers(home), "churn-risk", "account", "a02", to_us(THEN), None, to_us(NOW))
         assert since_then.split == "recorded"
         assert since_then.parts.data != 0
 
