@@ -21,7 +21,7 @@ from tests.kit.stores import new_store
 
 
 class TestTheHomeCannotBeWritten:
-    def test_a_home_that_is_a_file(self, tmp_path: Path) -> None:
+    def test_a_home_that_is_a_file_is_one_line_of_error(self, tmp_path: Path) -> None:
         (tmp_path / "home").write_text("")
         home = Home(tmp_path / "home" / "below", tmp_path / "company")
         for command in (["migrate"], ["keys", "list"], ["sync"]):
@@ -33,7 +33,7 @@ class TestTheHomeCannotBeWritten:
 
 
 class TestANewerVersion:
-    def test_of_the_store_is_told_and_nobody_is_sent_to_migrate(self, tmp_path: Path) -> None:
+    def test_a_newer_store_is_reported_without_advice_to_migrate(self, tmp_path: Path) -> None:
         store = new_store(tmp_path)
         with store.write() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
@@ -44,7 +44,7 @@ class TestANewerVersion:
             assert len(str(told.value).splitlines()) == 1
         store.close()
 
-    def test_of_the_registry_is_one_line(self, tmp_path: Path) -> None:
+    def test_a_newer_registry_is_one_line_of_error(self, tmp_path: Path) -> None:
         database = sqlite3.connect(tmp_path / "mlflow.db")
         database.executescript(
             "CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('ffffffffffff');"
@@ -75,7 +75,7 @@ class TestWhoMayRead:
         assert stat.S_IMODE((tmp_path / "twin").stat().st_mode) == 0o777  # without the guard
         assert stat.S_IMODE((tmp_path / "twin" / "file").stat().st_mode) == 0o666
 
-    def test_a_home_that_everybody_may_write_is_warned_of(self, tmp_path: Path) -> None:
+    def test_a_world_writable_home_gets_a_warning(self, tmp_path: Path) -> None:
         home = Home(tmp_path / "home", tmp_path / "company")
         home.path.mkdir(mode=0o700)
         assert home.run("serving", "migrate").stderr == ""

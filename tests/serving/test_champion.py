@@ -51,7 +51,9 @@ def put(home: Path, made: Path, version: int) -> None:
 class TestARefusedScorer:
     """One that its own gates refused does not serve, whoever wrote the pointer."""
 
-    def test_the_one_before_serves_on(self, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_previous_version_goes_on_serving(
+        self, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         put(tmp_path, made, 1)
         champions = Champions(tmp_path)
         champions.refresh()
@@ -143,7 +145,7 @@ class TestSwap:
         assert counts.keys() == {"good"}
         assert counts["good"] >= swaps
 
-    def test_a_number_of_one_model_under_the_name_of_the_other_is_seen(self, tmp_path: Path, made: Path) -> None:
+    def test_the_twins_that_mix_or_drop_models_are_seen(self, tmp_path: Path, made: Path) -> None:
         """The sabotaged twins: a champion put together of two, and one that is away while the next one loads."""
         right = expected(made)
         with running_inside(tmp_path) as inside:
@@ -200,7 +202,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 class TestBadArtefacts:
-    def test_each_is_refused_with_its_reason_and_never_serves(self, tmp_path: Path, made: Path) -> None:
+    def test_each_bad_scorer_is_refused_with_its_reason_and_never_serves(self, tmp_path: Path, made: Path) -> None:
         right, home = expected(made), new_home(tmp_path, made, 1)
         where = champion_pointer.folder(home.path, MODEL)
         with running_inside(home.path) as inside:
@@ -300,7 +302,7 @@ class TestOutage:
         assert live is not None
         assert live.previous_version == 2  # the way back outlived the damage
 
-    def test_of_a_damaged_pointer_nothing_that_does_not_verify_serves(self, tmp_path: Path, made: Path) -> None:
+    def test_behind_a_damaged_pointer_only_verified_scorers_serve(self, tmp_path: Path, made: Path) -> None:
         home = new_home(tmp_path, made, 1, 2)
         live = champion_pointer.read_pointer(home.path, MODEL)
         assert live is not None

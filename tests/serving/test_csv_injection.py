@@ -7,7 +7,7 @@ import pytest
 
 
 class TestCsv:
-    def test_as_it_is_it_would_be_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_formula_sign_that_the_rule_forgets_is_seen(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The sabotaged twin of the rule itself: a formula behind a sign that was forgotten."""
         from serving import csv_injection
 

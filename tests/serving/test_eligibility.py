@@ -61,29 +61,29 @@ def code(champion: Champion, body: str, rows: dict[str, StoredSignals] | None = 
 class TestAnswer:
     ASK = '{"records": [{"entity_id": "acme"}]}'
 
-    def test_by_what_is_stored(self, champion: Champion, for_all: Champion) -> None:
+    def test_stored_signals_decide_the_population(self, champion: Champion, for_all: Champion) -> None:
         assert code(champion, self.ASK, kept("pro"))[0] is None
         outside = ("outside_population", "The model is for those of whom plan is pro.")
         assert code(champion, self.ASK, kept("free")) == outside
         assert code(champion, self.ASK, kept(None)) == (outside[0], outside[1][:-1] + "; plan is not known.")
         assert code(for_all, self.ASK, kept("free"))[0] is None  # the twin: for everybody
 
-    def test_what_the_outcome_says_goes_first(self, champion: Champion) -> None:
+    def test_the_outcome_decides_before_the_population(self, champion: Champion) -> None:
         assert code(champion, self.ASK, kept("free", "not_customer"))[0] == "not_customer"
         assert code(champion, self.ASK, kept("free", "eligible", "already_leaving"))[0] == "already_leaving"
 
-    def test_a_version_put_live_since_is_for_others(self, champion: Champion, for_all: Champion) -> None:
+    def test_the_population_of_the_live_version_decides(self, champion: Champion, for_all: Champion) -> None:
         """What was stored for another version's population does not hold for this one."""
         assert code(champion, self.ASK, kept("pro", own="outside_population"))[0] is None
         assert code(champion, self.ASK, kept("free", own="eligible"))[0] == "outside_population"
         assert code(for_all, self.ASK, kept("free", own="outside_population"))[0] is None
 
-    def test_by_what_a_request_lays_over_it(self, champion: Champion) -> None:
+    def test_signals_laid_over_the_stored_ones_decide_the_population(self, champion: Champion) -> None:
         ask = '{"records": [{"entity_id": "acme", "signals": {"plan": "%s"}}]}'
         assert code(champion, ask % "pro", kept("free"))[0] is None
         assert code(champion, ask % "free", kept("pro"))[0] == "outside_population"
 
-    def test_by_what_a_request_brings(self, champion: Champion, for_all: Champion) -> None:
+    def test_signals_of_the_request_decide_the_population(self, champion: Champion, for_all: Champion) -> None:
         ask = '{"records": [{"signals": {"number_0": 1.0%s}}]}'
         assert code(champion, ask % ', "plan": "pro"')[0] is None
         assert code(champion, ask % ', "plan": "free"')[0] == "outside_population"
@@ -95,11 +95,11 @@ class TestAnswer:
         assert code(for_all, ask % ', "plan": "pro"') == ("bad_signals", "no such signal")
         assert code(champion, ask % ', "plam": "pro"') == ("bad_signals", "no such signal")
 
-    def test_a_value_of_the_wrong_type_is_a_fault(self, champion: Champion) -> None:
+    def test_a_population_signal_of_the_wrong_type_is_a_fault(self, champion: Champion) -> None:
         body = '{"records": [{"signals": {"number_0": 1.0, "plan": 3}}]}'
         assert code(champion, body) == ("bad_signals", "a number")
 
-    def test_another_outcome_is_never_told_by_the_usual_one(self, tmp_path: Path) -> None:
+    def test_eligibility_of_the_usual_outcome_does_not_count_for_another_one(self, tmp_path: Path) -> None:
         other = champion_of(tmp_path / "s", EVERYBODY, outcome=EXPANSION)
         assert code(other, self.ASK, kept("pro"))[0] == "unknown_entity"
         assert code(other, self.ASK, kept("pro", "not_customer", own="eligible"))[0] is None

@@ -81,7 +81,7 @@ def test_every_line_of_a_request_has_its_number_and_the_answer_too(
     assert CANARY not in lines.getvalue()
 
 
-def test_a_fault_that_is_logged_with_its_message_would_be_seen(
+def test_the_twin_that_logs_error_messages_leaks_the_canary(
     inside: Inside, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sabotaged twin."""
@@ -196,7 +196,7 @@ def test_unquoted_values_would_forge_fields(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(line_of("a.b connection=%s", "two\nlines").splitlines()) == 2
 
 
-def test_a_place_is_two_fields_and_what_has_no_name_is_why() -> None:
+def test_text_without_a_field_name_becomes_the_field_why() -> None:
     try:
         raise LookupError(CANARY)
     except LookupError as error:
@@ -206,7 +206,7 @@ def test_a_place_is_two_fields_and_what_has_no_name_is_why() -> None:
     assert fields(line_of("store.away %s keys=%s", OSError("gone"), 3)) == {"why": "gone", "keys": "3"}
 
 
-def test_a_format_that_is_none_is_a_fault_of_the_settings() -> None:
+def test_an_unknown_log_format_is_a_fault_of_the_settings() -> None:
     with pytest.raises(BadInput, match=r"ACCOUNTSCORE_LOG_FORMAT: 'xml'. Rule: text or json"):
         ServingSettings.from_env({"ACCOUNTSCORE_LOG_FORMAT": "xml"})
     assert ServingSettings.from_env({"ACCOUNTSCORE_LOG_FORMAT": "json"}).log_format == "json"

@@ -94,7 +94,7 @@ def by_hand(night: Path) -> tuple[set[str], set[str]]:
 
 
 class TestNight:
-    def test_the_run_leaves_the_others_out_and_counts_them(self, home: Home, night: Path) -> None:
+    def test_the_run_counts_who_is_outside_the_population(self, home: Home, night: Path) -> None:
         inside, outside = by_hand(night)
         scores = read_scores(night, "churn-risk")
         found = {
@@ -107,7 +107,7 @@ class TestNight:
         assert f"{len(outside)} of them outside its population (industry is not software)" in said
         assert "lead-fit: no champion, not scored" in said  # a model that is not live stops nobody
 
-    def test_the_store_keeps_it_with_the_signals(self, home: Home, night: Path) -> None:
+    def test_the_store_has_eligibility_beside_the_signals(self, home: Home, night: Path) -> None:
         inside, outside = by_hand(night)
         store = open_store(f"sqlite:///{home.path}/store.db")
         with store.read() as connection:
@@ -159,7 +159,9 @@ class TestNight:
 
 
 class TestWorker:
-    def test_a_change_takes_an_account_in_and_out(self, home: Home, night: Path, tmp_path: Path) -> None:
+    def test_a_crm_change_moves_an_account_into_the_population_and_out(
+        self, home: Home, night: Path, tmp_path: Path
+    ) -> None:
         _, outside = by_hand(night)
         name = min(outside)
         objects = {"company": Mapped("accounts", "acc_{id}", {"industry": "industry"}, {})}

@@ -47,14 +47,14 @@ def imported(text: str) -> set[str]:
 
 
 class TestDomain:
-    def test_it_knows_no_http(self) -> None:
+    def test_the_domain_knows_no_http(self) -> None:
         assert len(DOMAIN) > 150
         assert {str(path): names for path in DOMAIN if (names := imported(path.read_text()))} == {}
 
     @pytest.mark.parametrize(
         "line", ["from serving.problems import Problem", "from serving import problems", "import starlette.types"]
     )
-    def test_the_look_sees_it(self, line: str) -> None:
+    def test_an_http_import_is_seen(self, line: str) -> None:
         assert imported((ROOT / "serving/overrides/service.py").read_text().replace("\nfrom ", f"\n{line}\nfrom ", 1))
 
 
@@ -62,7 +62,7 @@ class TestProblemOf:
     def test_every_kind_of_refusal_has_its_status(self) -> None:
         assert set(STATUS) == set(Declined.__subclasses__())
 
-    def test_what_may_be_tried_again_says_when(self) -> None:
+    def test_a_retryable_refusal_has_a_retry_after(self) -> None:
         assert problem_of(NotLive("no_model", "none is live")).headers()["retry-after"] == "5"
         assert "retry-after" not in problem_of(Malformed("not_strict_json", "no")).headers()
 

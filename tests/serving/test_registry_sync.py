@@ -21,7 +21,7 @@ class TestTheRegistryIsLost:
             champion_pointer.put_live(tmp_path, "churn-risk", tmp_path / "made", 3)
         return ServingSettings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path)})
 
-    def test_sync_says_so_and_makes_none(self, settings: ServingSettings) -> None:
+    def test_sync_reports_the_lost_registry_and_creates_none(self, settings: ServingSettings) -> None:
         file = settings.base.home / "mlflow.db"
         with pytest.raises(RegistryFailed, match=r"registry is lost.*mlflow.db.*churn-risk is live"):
             sync(settings)
@@ -31,7 +31,7 @@ class TestTheRegistryIsLost:
             sync(settings)
         assert file.stat().st_size == 0
 
-    def test_an_empty_one_does_not_know_what_is_live(
+    def test_an_empty_registry_does_not_know_what_is_live(
         self, settings: ServingSettings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Such as the twin without the first guard makes."""

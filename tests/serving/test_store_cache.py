@@ -39,7 +39,7 @@ class TestTheStoreIsLost:
             assert not inside.state.watched.keys_lost
             assert inside.client.get(self.ASKED, headers=held).status_code == 404
 
-    def test_the_list_of_keys_says_so(self, tmp_path: Path) -> None:
+    def test_the_list_of_keys_reports_the_lost_store(self, tmp_path: Path) -> None:
         home = Home(tmp_path, tmp_path / "company")
         new_store(tmp_path).close()
         assert "no key was ever made" in home.run("serving", "keys", "list").stderr  # the twin: there it is true
@@ -58,7 +58,9 @@ class TestTheStoreIsLost:
 
 
 class TestTheHomeCannotBeWritten:
-    def test_a_key_that_ended_is_refused_all_the_same(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_revoked_key_is_refused_when_the_home_cannot_be_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A running server keeps what it knows of keys in the home. That it cannot must not stop it from knowing more."""
         with running_inside(tmp_path) as inside:
             held = inside.key("read")

@@ -118,7 +118,7 @@ class TestTheSameBits:
 
 
 class TestAnswer:
-    def test_has_what_people_and_machines_need(self, home: Home, scores: Path, api: str) -> None:
+    def test_an_answer_has_what_people_and_machines_need(self, home: Home, scores: Path, api: str) -> None:
         row = next(row for row in published(scores, "churn-risk") if row["no_score"] is None)
         answer = ask(api, "churn_risk", {"records": [{"entity_id": row["entity_id"]}], "reasons": 4}).json()
         pointer = read_pointer(home.path, "churn-risk")

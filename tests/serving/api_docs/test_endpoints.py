@@ -77,14 +77,14 @@ def not_ours(text: str) -> list[str]:
         "<iframe srcdoc='x'></iframe>",
     ],
 )
-def test_a_page_with_something_inline_or_from_elsewhere_would_be_seen(inside: Inside, more: str) -> None:
+def test_inline_or_foreign_content_of_a_page_is_seen(inside: Inside, more: str) -> None:
     """The sabotaged twin."""
     page = inside.client.get("/docs").text
     assert not_ours(page.replace("</body>", f"{more}</body>")) != []
 
 
 class TestDocs:
-    def test_come_from_here_alone(self, inside: Inside) -> None:
+    def test_the_page_loads_nothing_from_elsewhere(self, inside: Inside) -> None:
         page = inside.client.get("/docs")
         assert page.headers["content-type"].startswith("text/html")
         assert not_ours(page.text) == []

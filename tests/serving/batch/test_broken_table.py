@@ -36,7 +36,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class TestBrokenTable:
     @pytest.mark.usefixtures("quick")
-    def test_who_does_not_read_it_is_published(self, home: Home, company: Path, tmp_path: Path) -> None:
+    def test_models_that_do_not_read_a_broken_table_are_published(
+        self, home: Home, company: Path, tmp_path: Path
+    ) -> None:
         (company / "tickets.sql").write_text("SELECT *\nFROM nowhere")
         done = batch(home, company, tmp_path / "out")
         assert done.exit_code == 2, done.output
@@ -47,14 +49,16 @@ class TestBrokenTable:
         assert (said["exit_code"], said["not_scored"]) == (2, ["churn-risk"])
 
     @pytest.mark.usefixtures("quick")
-    def test_what_all_read_stops_all(self, home: Home, company: Path, tmp_path: Path) -> None:
+    def test_a_broken_table_that_all_models_read_stops_the_run(self, home: Home, company: Path, tmp_path: Path) -> None:
         (company / "subscriptions.sql").write_text("SELECT *\nFROM nowhere")
         done = batch(home, company, tmp_path / "out")
         assert isinstance(done.exception, BadInput)
         assert not (tmp_path / "out/manifest.json").exists()
 
     @pytest.mark.usefixtures("quick")
-    def test_what_nobody_reads_is_said_and_no_more(self, home: Home, company: Path, tmp_path: Path) -> None:
+    def test_a_broken_table_that_no_model_reads_is_only_a_warning(
+        self, home: Home, company: Path, tmp_path: Path
+    ) -> None:
         (company / "actions.sql").write_text("SELECT *\nFROM nowhere")
         done = batch(home, company, tmp_path / "out")
         assert done.exit_code == 0, done.output

@@ -20,7 +20,7 @@ class TestTop:
         ("by", "first", "then"),
         [("probability", "probability", "value_at_risk"), ("value", "value_at_risk", "probability")],
     )
-    def test_the_head_of_many_parts_is_that_of_the_whole(
+    def test_the_top_of_many_parts_is_the_top_of_the_whole(
         self, batch: Callable[..., FinishedRun], tmp_path: Path, by: Any, first: str, then: str
     ) -> None:
         batch(tmp_path)

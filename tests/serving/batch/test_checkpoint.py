@@ -37,7 +37,7 @@ class TestWork:
             ({"previous": "p"}, "the published run changed"),
         ],
     )
-    def test_going_on_with_something_else_is_refused(self, tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    def test_resuming_with_other_inputs_is_refused(self, tmp_path: Path, changed: dict[str, Any], said: str) -> None:
         Work.open(tmp_path, self.plan())
         with pytest.raises(UserMistake, match=f"{said}.*--restart"):
             Work.open(tmp_path, self.plan(**changed))
@@ -45,7 +45,7 @@ class TestWork:
         Work.open(tmp_path, self.plan(**changed), restart=True)
         Work.open(tmp_path, self.plan(**changed))
 
-    def test_another_night_does_not_wait_for_an_unfinished_one(self, tmp_path: Path) -> None:
+    def test_an_unfinished_run_does_not_block_another_moment(self, tmp_path: Path) -> None:
         Work.open(tmp_path, self.plan())
         Work.open(tmp_path, self.plan(as_of="2026-01-02T00:00:00Z", source_fingerprint="g"))
 

@@ -82,7 +82,7 @@ def expected(directory: Path, rows: pd.DataFrame) -> np.ndarray:
 
 class TestNumbers:
     @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
-    def test_they_are_the_scorers_to_the_bit(self, scorer: Path, tmp_path: Path, suffix: str) -> None:
+    def test_numbers_are_the_scorers_to_the_bit(self, scorer: Path, tmp_path: Path, suffix: str) -> None:
         rows = frame(250, seed=1)
         given, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
         rows.to_parquet(given) if suffix == ".parquet" else rows.to_csv(given, index=False)
@@ -93,14 +93,16 @@ class TestNumbers:
         assert found["name"].tolist() == rows["name"].tolist(), "rows keep their order and their own columns"
         assert found["score"].between(1, 100).all()
 
-    def test_chunks_change_nothing(self, scorer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_size_of_chunks_changes_nothing(
+        self, scorer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         frame(100, seed=2).to_parquet(tmp_path / "in.parquet")
         flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "whole.parquet", reasons=2)
         monkeypatch.setattr(reading, "ROWS", 7)
         flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "parts.parquet", reasons=2)
         assert pq.read_table(tmp_path / "whole.parquet").equals(pq.read_table(tmp_path / "parts.parquet"))
 
-    def test_a_word_never_seen_and_a_number_that_is_none(self, scorer: Path, tmp_path: Path) -> None:
+    def test_unknown_words_and_texts_in_numbers_are_missing(self, scorer: Path, tmp_path: Path) -> None:
         rows = frame(3, seed=3).assign(plan=["gold", "basic", None], size=["12.0", "many", None])  # type: ignore[list-item]
         rows.to_parquet(tmp_path / "in.parquet")
         done = flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet")
@@ -118,7 +120,9 @@ class TestPopulation:
         return to
 
     @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
-    def test_the_others_get_no_numbers_and_are_counted(self, scorer: Path, tmp_path: Path, suffix: str) -> None:
+    def test_rows_outside_the_population_get_no_numbers_and_are_counted(
+        self, scorer: Path, tmp_path: Path, suffix: str
+    ) -> None:
         population = where("plan").is_in("pro") & where("region").is_in("north")
         part, rows = self.narrowed(scorer, tmp_path / "part", population), frame(60, seed=4)
         rows["region"] = np.array(["north", "south", None], dtype=object)[np.arange(60) % 3]
@@ -137,7 +141,7 @@ class TestPopulation:
         assert np.array_equal(found["probability"][inside], every["probability"][inside])
         assert "no_score" not in every.columns  # the twin: a scorer for everybody adds no such column
 
-    def test_the_file_must_have_what_it_reads(self, scorer: Path, tmp_path: Path) -> None:
+    def test_the_file_must_have_the_columns_of_the_population(self, scorer: Path, tmp_path: Path) -> None:
         part = self.narrowed(scorer, tmp_path / "part", where("region").is_in("north"))
         frame(5).to_parquet(tmp_path / "in.parquet")
         said = r"column region: it is missing. Rule: the scorer is for those of whom region is north. Next: add it"
@@ -160,7 +164,7 @@ class TestReasons:
             assert strength == sorted(strength, reverse=True)
             assert [r["text"] for r in own] == [t for t in texts if isinstance(t, str)]
 
-    def test_they_are_those_of_each_record_to_the_bit(self, scorer: Path, tmp_path: Path) -> None:
+    def test_reasons_equal_those_of_each_record_to_the_bit(self, scorer: Path, tmp_path: Path) -> None:
         frame(200, seed=5).assign(plan=["gold", "basic", None, "pro"] * 50).to_parquet(tmp_path / "in.parquet")  # type: ignore[list-item]
         flat_file.score_table(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet", reasons=4)
         loaded = Scorer.load(scorer)
@@ -197,17 +201,19 @@ class TestVerdict:
         assert done.marked
         assert found["verdict"].tolist() == ["no signal found"] * 20
 
-    def test_without_the_guard_it_scores(self, refused: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_the_guard_a_refused_scorer_scores(
+        self, refused: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(flat_file, "require_not_refused", lambda *_: None)
         frame(5).to_csv(tmp_path / "in.csv", index=False)
         assert flat_file.score_table(refused, tmp_path / "in.csv", tmp_path / "out.csv").rows == 5
 
-    def test_one_that_is_ready_marks_nothing(self, scorer: Path, tmp_path: Path) -> None:
+    def test_a_ready_scorer_marks_no_row(self, scorer: Path, tmp_path: Path) -> None:
         frame(5).to_csv(tmp_path / "in.csv", index=False)
         assert not flat_file.score_table(scorer, tmp_path / "in.csv", tmp_path / "out.csv", anyway=True).marked
         assert "verdict" not in pd.read_csv(tmp_path / "out.csv")
 
-    def test_an_older_scorer_keeps_none(self, scorer: Path, tmp_path: Path) -> None:
+    def test_a_scorer_of_format_1_has_no_verdict(self, scorer: Path, tmp_path: Path) -> None:
         older = as_format_1(scorer, tmp_path / "older")
         frame(5).to_csv(tmp_path / "in.csv", index=False)
         with pytest.raises(
@@ -220,7 +226,7 @@ class TestVerdict:
         assert found["verdict"].tolist() == ["never judged"] * 5
         assert np.array_equal(found["probability"].to_numpy(), expected(scorer, frame(5))), "its numbers are the same"
 
-    def test_the_marks_name_is_taken(self, refused: Path, tmp_path: Path) -> None:
+    def test_a_column_named_verdict_is_a_clash(self, refused: Path, tmp_path: Path) -> None:
         frame(5).assign(verdict="x").to_csv(tmp_path / "in.csv", index=False)
         with pytest.raises(BadInput, match="column verdict: the input has it"):
             flat_file.score_table(refused, tmp_path / "in.csv", tmp_path / "out.csv", anyway=True)

@@ -35,7 +35,7 @@ class TestTheAgeOfASource:
         assert check_age(daily, parse_as_of(as_of), self.HORIZONS) is None
 
     @pytest.mark.parametrize(("as_of", "days"), [("2025-04-03", 3), ("2025-05-30", 60)])
-    def test_then_it_warns(self, daily: Source, as_of: str, days: int) -> None:
+    def test_from_three_days_on_it_warns(self, daily: Source, as_of: str, days: int) -> None:
         said = check_age(daily, parse_as_of(as_of), self.HORIZONS)
         assert said is not None
         assert f"is of 2025-03-31T00:00:00Z, {days} days before {as_of}" in said
@@ -47,7 +47,7 @@ class TestTheAgeOfASource:
             check_age(daily, parse_as_of("2025-05-31"), self.HORIZONS)
         assert StaleInput.exit_code == 6
 
-    def test_a_setting_says_otherwise(self, daily: Source) -> None:
+    def test_the_allowed_age_can_be_set(self, daily: Source) -> None:
         late = parse_as_of("2025-07-31")
         said = check_age(daily, late, self.HORIZONS, dt.timedelta(days=365))
         assert said is not None
@@ -57,7 +57,7 @@ class TestTheAgeOfASource:
 
 
 class TestTheCommand:
-    def test_nobody_to_score_and_the_age_are_said(self, home: Home, tmp_path: Path) -> None:
+    def test_an_empty_run_and_an_old_source_are_reported(self, home: Home, tmp_path: Path) -> None:
         """Years before the company began there is nobody; months after its end its scores would be of a time that is over."""
         done = home.run("serving", "batch", *home.source, "--as-of", "2001-01-01", "--out", str(tmp_path))
         assert done.returncode == 0

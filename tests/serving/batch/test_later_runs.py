@@ -105,13 +105,13 @@ def newest(store: Store, clock: str) -> list[int]:
 
 
 class TestWhatALaterRunLeft:
-    def test_a_correct_run_takes_its_place(self, run: Run, store: Store, tmp_path: Path) -> None:
+    def test_a_correct_run_replaces_it(self, run: Run, store: Store, tmp_path: Path) -> None:
         run(tmp_path / "wrong", AS_OF)
         assert moments(store) == {AS_OF}
         run(tmp_path / "scores")
         assert moments(store) == {TODAY}
 
-    def test_also_when_it_was_published_before(self, run: Run, store: Store, tmp_path: Path) -> None:
+    def test_a_run_that_was_published_before_is_stored_again(self, run: Run, store: Store, tmp_path: Path) -> None:
         """The same command is the same run and scores nothing again, but the store has the signals of the other."""
         first = run(tmp_path)
         assert run(tmp_path, AS_OF) != first
@@ -120,7 +120,7 @@ class TestWhatALaterRunLeft:
         assert moments(store) == {TODAY}
         assert read_manifest(tmp_path)["run_id"] == first
 
-    def test_without_the_guard_it_stays_for_good(
+    def test_without_the_guard_later_signals_stay(
         self, run: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run(tmp_path / "wrong", AS_OF)
@@ -131,7 +131,7 @@ class TestWhatALaterRunLeft:
         run(tmp_path / "scores")
         assert moments(store) == {TODAY}, "and a home in which that happened recovers"
 
-    def test_the_next_run_is_compared_with_the_one_before_it(self, run: Run, tmp_path: Path) -> None:
+    def test_the_next_run_is_compared_with_the_run_before_the_later_one(self, run: Run, tmp_path: Path) -> None:
         first = run(tmp_path)
         run(tmp_path, AS_OF)
         before = running._run_before(tmp_path, parse_as_of("2025-12-05"))
@@ -139,7 +139,7 @@ class TestWhatALaterRunLeft:
         assert before["run_id"] == first
         assert running._run_before(tmp_path, parse_as_of("2025-12-03")) is None, "nothing is compared with a later run"
 
-    def test_its_records_are_no_scores_of_anybody(
+    def test_its_decision_records_do_not_count_as_newest(
         self, run: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run(tmp_path / "wrong", AS_OF)
@@ -150,7 +150,7 @@ class TestWhatALaterRunLeft:
         monkeypatch.setattr(history, "of_its_time", sa.true)
         assert to_us(parse_as_of(AS_OF)) in newest(store, "2026-02-01"), "the sabotaged twin"
 
-    def test_the_api_passes_over_it(self, run: Run, store: Store, tmp_path: Path) -> None:
+    def test_the_api_ignores_its_signals(self, run: Run, store: Store, tmp_path: Path) -> None:
         run(tmp_path / "wrong", AS_OF)
         with store.read() as connection:
             ids = list(
@@ -159,7 +159,7 @@ class TestWhatALaterRunLeft:
         assert stored.fetch(store, "account", ids, "churn-risk", to_us(parse_as_of(TODAY))) == {}
         assert len(stored.fetch(store, "account", ids, "churn-risk", to_us(parse_as_of(AS_OF)))) == len(ids)
 
-    def test_the_call_list_says_so(self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_call_list_refuses_it(self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         run(tmp_path, AS_OF)
         monkeypatch.setenv("ACCOUNTSCORE_NOW", TODAY)
         with pytest.raises(UserMistake, match=rf"as of {AS_OF}.*after the clock.*batch --as-of {TODAY}"):

@@ -26,7 +26,7 @@ def setting(source: Any, name: str) -> str:
     return str(source.connection.sql(f"SELECT current_setting('{name}')").fetchall()[0][0])
 
 
-def test_more_than_fits_goes_to_a_folder_that_ends_with_the_source(home: Home) -> None:
+def test_data_beyond_the_limit_spill_to_a_folder_that_is_deleted_with_the_source(home: Home) -> None:
     source = open_source("sample", home.company, memory_mb=100)
     spill = Path(setting(source, "temp_directory"))
     source.connection.execute(
@@ -49,7 +49,9 @@ def test_without_a_bound_it_is_a_share_of_the_memory(home: Home) -> None:
     assert setting(free, "temp_directory") != setting(bounded, "temp_directory")
 
 
-def test_too_little_is_said_with_what_to_do(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_an_error_with_the_next_step(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ACCOUNTSCORE_HOME", str(home.path))
     with pytest.raises(UserMistake, match=r"--memory 1 is too little .* nothing was published.* --memory 2"):
         batch(

@@ -24,7 +24,7 @@ from tests.kit.scored_panels import AS_OF, EARLIER, RUN, make_panel, one_by_one,
 
 
 class TestChange:
-    def test_its_causes_sum_to_it(self, batch: Callable[..., FinishedRun], tmp_path: Path) -> None:
+    def test_causes_sum_to_the_change(self, batch: Callable[..., FinishedRun], tmp_path: Path) -> None:
         batch(tmp_path, "2025-12-04")
         earlier = {r["entity_id"]: r for r in read_scores(tmp_path, "churn-risk").to_pylist()}
         assert all(row["change"] is None for row in earlier.values())
@@ -84,7 +84,7 @@ def rows_with(panel: pa.Table, nothing_of: str) -> pa.Table:
 class TestChanges:
     @pytest.mark.parametrize("same", [True, False])
     @pytest.mark.parametrize("restated", [True, False])
-    def test_they_are_those_of_each_record(
+    def test_changes_equal_those_of_each_record(
         self, scorers: Path, champions: tuple[Champion, Champion], tmp_path: Path, same: bool, restated: bool
     ) -> None:
         old, new = champions[0], champions[0] if same else champions[1]
@@ -147,7 +147,7 @@ class TestChanges:
             before.compare(score_columns(champions[0], make_panel(AS_OF).slice(start, 90), 3))
         assert len(read) == 2 * len(manifest["models"]["churn-risk"]["files"])  # of the scores, and of the signals
 
-    def test_a_scorer_that_is_gone_leaves_the_scores(
+    def test_without_the_old_scorer_scores_are_compared_and_not_explained(
         self, champions: tuple[Champion, Champion], tmp_path: Path
     ) -> None:
         panel = make_panel(EARLIER)

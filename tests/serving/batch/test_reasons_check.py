@@ -104,13 +104,13 @@ class TestCount:
 
 
 class TestSide:
-    def test_noise_tells_nothing(self) -> None:
+    def test_a_rate_within_noise_is_left_out(self) -> None:
         """Wilson's interval of 10 of 100 is 5.5 to 17.4 % (the textbook's value): 7 % is inside, 5 and 18 % are not."""
         assert comparisons.side_of(0.1, 100, 0.07) == 0
         assert comparisons.side_of(0.1, 100, 0.05) == 1
         assert comparisons.side_of(0.1, 100, 0.18) == -1
 
-    def test_what_reads_alike_is_not_told(self) -> None:
+    def test_a_rate_that_reads_like_the_overall_one_is_left_out(self) -> None:
         assert comparisons.side_of(0.1149, 10**6, 0.1051) == 0
         assert comparisons.side_of(0.1149, 10**6, 0.1049) == 1
 

@@ -33,7 +33,7 @@ EARLIER = "2025-12-04"
 
 
 class TestTheSameRun:
-    def test_again_is_done_at_once_and_touches_nothing(self, batch: Callable[..., FinishedRun], tmp_path: Path) -> None:
+    def test_the_same_run_again_touches_nothing(self, batch: Callable[..., FinishedRun], tmp_path: Path) -> None:
         first = batch(tmp_path)
         before = {path: path.stat().st_mtime_ns for path in (tmp_path / first.run_id).rglob("*")}
         assert len(read_manifest(tmp_path)["models"]["lead-fit"]["files"]) > 2

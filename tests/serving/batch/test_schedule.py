@@ -118,14 +118,14 @@ def not_repeated() -> set[int]:
 
 class TestWhatIsWritten:
     @pytest.mark.parametrize("scheduler", SCHEDULERS)
-    def test_its_arguments_are_the_commands_own(self, scheduler: str) -> None:
+    def test_scheduled_arguments_are_options_of_the_command(self, scheduler: str) -> None:
         found = arguments(command_of(scheduler))
         assert Path(found["source"]).name == "my_company"
         assert found["max_age"] == "36h"
         assert found["as_of"] == "$(date -u +%F)"
 
     @pytest.mark.parametrize("scheduler", SCHEDULERS)
-    def test_a_wrong_option_is_noticed(self, scheduler: str) -> None:
+    def test_an_option_that_the_command_lacks_is_noticed(self, scheduler: str) -> None:
         """The sabotaged twin."""
         with pytest.raises(UsageError, match="--oldest"):
             arguments(READERS[scheduler](example(scheduler).replace("--max-age 36h", "--oldest 36h")))
@@ -137,7 +137,7 @@ class TestWhatIsWritten:
         with pytest.raises(AssertionError, match="bare %"):  # the sabotaged twin
             of_cron(example("cron").replace(r"\%", "%"))
 
-    def test_all_of_them_repeat_what_the_table_says(self) -> None:
+    def test_all_schedulers_use_the_exit_codes_of_the_table(self) -> None:
         assert not_repeated() == {2, 5, 6}
         prevented = setting(units(example("systemd"))[SERVICE], "RestartPreventExitStatus")
         assert {int(code) for code in prevented.split()} == not_repeated()
@@ -146,7 +146,7 @@ class TestWhatIsWritten:
         assert rule["onExitCodes"]["operator"] == "In"
         assert set(rule["onExitCodes"]["values"]) == not_repeated()
 
-    def test_the_cron_job_is_one(self) -> None:
+    def test_cron_has_one_job(self) -> None:
         job = yaml.safe_load(example("Kubernetes"))
         assert (job["apiVersion"], job["kind"]) == ("batch/v1", "CronJob")
         assert job["metadata"]["name"]
@@ -191,7 +191,7 @@ class TestSystemd:
         ("right", "wrong"),
         [("RestartPreventExitStatus=", "RestartNotOn="), ("OnCalendar=", "OnCalender="), ("02:15:00", "25:15:00")],
     )
-    def test_a_wrong_unit_is_noticed(self, tmp_path: Path, right: str, wrong: str) -> None:
+    def test_a_wrong_systemd_unit_is_noticed(self, tmp_path: Path, right: str, wrong: str) -> None:
         """The sabotaged twin."""
         assert right in example("systemd")
         done = self.verify(tmp_path, example("systemd").replace(right, wrong))
@@ -279,7 +279,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 
 class TestRun:
     @pytest.mark.parametrize("scheduler", SCHEDULERS)
-    def test_it_publishes(self, machine: Machine, scheduler: str) -> None:
+    def test_the_scheduled_command_publishes(self, machine: Machine, scheduler: str) -> None:
         done = machine.run(command_of(scheduler))
         assert done.returncode == 0, done.stderr
         manifest = read_manifest(machine.root / "scores")

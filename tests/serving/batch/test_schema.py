@@ -66,7 +66,7 @@ def published(champion: Champion, row: ScoredRow) -> dict[str, Any]:
 
 class TestTable:
     @pytest.mark.parametrize("reasons", [0, 1, 5, 20])
-    def test_it_is_each_records_own_answer(self, champions: tuple[Champion, Champion], reasons: int) -> None:
+    def test_a_row_is_the_answer_of_its_record_alone(self, champions: tuple[Champion, Champion], reasons: int) -> None:
         panel, quiet = make_panel(AS_OF), {"acc_00007", "acc_00011"}
         found = schema.table(champions[1], score_columns(champions[1], panel, reasons, quiet), RUN)
         assert found.schema == schema.SCHEMA
@@ -75,7 +75,9 @@ class TestTable:
         ]
 
     @pytest.mark.parametrize("eligibility", ["not_customer", "eligible", None])
-    def test_all_alike_or_nobody(self, champions: tuple[Champion, Champion], eligibility: str | None) -> None:
+    def test_chunks_where_all_or_none_are_scored(
+        self, champions: tuple[Champion, Champion], eligibility: str | None
+    ) -> None:
         panel = make_panel(AS_OF, n=3, eligibility=pa.array([eligibility] * 3, pa.string()))
         found = schema.table(champions[0], score_columns(champions[0], panel, 3), RUN)
         assert found["probability"].null_count == (0 if eligibility == "eligible" else 3)

@@ -124,14 +124,14 @@ def choosing(champion: Champion, quiet: Callable[[pa.Table], Set[str]]) -> spark
     return lambda panel: to_score(champion, panel, quiet(panel))
 
 
-def test_publishes_the_same_bytes(home: Home, here: Path, tmp_path: Path) -> None:
+def test_spark_publishes_the_same_bytes(home: Home, here: Path, tmp_path: Path) -> None:
     publish(home, tmp_path, "spark")
     assert read_manifest(tmp_path) == read_manifest(here)
     assert bytes_of(tmp_path) == bytes_of(here)
 
 
 @pytest.mark.parametrize("reasons", [0, 5])
-def test_any_chunks_are_scored_as_here(
+def test_any_chunks_are_scored_as_without_spark(
     champion: Champion, signals: pq.ParquetFile, reasons: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spark, "CHUNKS_AT_ONCE", 1)  # several jobs
@@ -161,7 +161,7 @@ def test_the_workers_score_and_not_this_process(
     assert [number for number, _ in found] == [0]
 
 
-def test_another_scorer_than_was_meant_is_noticed(champion: Champion, signals: pq.ParquetFile, tmp_path: Path) -> None:
+def test_a_wrong_scorer_on_the_cluster_is_noticed(champion: Champion, signals: pq.ParquetFile, tmp_path: Path) -> None:
     """The sabotaged twin: the files of another scorer are shipped under this one's name."""
     other = tmp_path / "other"
     make_scorer(other, n=600)
@@ -173,7 +173,7 @@ def test_another_scorer_than_was_meant_is_noticed(champion: Champion, signals: p
         list(spark.score_chunks(meant, other, signals, [0], 5, choosing(champion, nobody)))
 
 
-def test_what_travels_holds_no_data(champion: Champion, home: Home) -> None:
+def test_only_code_and_scorer_files_go_to_the_cluster(champion: Champion, home: Home) -> None:
     """Our code and the scorer's files, nothing else of this machine."""
     from features.panel.engines import spark_session
 

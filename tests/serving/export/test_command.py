@@ -10,9 +10,7 @@ from tests.kit.running import AS_OF, Home
 
 
 class TestDoor:
-    def test_the_command_says_what_it_did_and_that_it_was_done(
-        self, home: Home, nights: dict[str, Path], tmp_path: Path
-    ) -> None:
+    def test_the_command_reports_what_it_added(self, home: Home, nights: dict[str, Path], tmp_path: Path) -> None:
         command = ("export", "--scores", str(nights["second"]), "--to", str(tmp_path / "star"))
         first, again = home.run("serving", *command), home.run("serving", *command)
         assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
@@ -20,7 +18,7 @@ class TestDoor:
         assert f"{accounts:,} account_dim" in first.stdout
         assert "already" in again.stdout
 
-    def test_the_batch_does_it_itself_and_goes_on_with_it(self, home: Home, star: Path, tmp_path: Path) -> None:
+    def test_the_batch_exports_itself_and_resumes_a_failed_export(self, home: Home, star: Path, tmp_path: Path) -> None:
         """A place that fails is told after the run was published; the same command again adds it there."""
         command = ("batch", *home.source, "--as-of", AS_OF, "--out", str(tmp_path / "out"), "--no-history")
         blocked = tmp_path / "blocked"

@@ -54,7 +54,7 @@ class TestDatabase:
         told = pq.read_table(star / "outcome_fact").to_pylist()
         assert happened == {row["score_key"]: (row["happened"], row["entity_id"]) for row in told}
 
-    def test_again_changes_nothing_and_the_same_moment_takes_its_place(
+    def test_the_same_export_changes_nothing_and_the_same_moment_is_replaced(
         self, url: str, nights: dict[str, Path], add: Any
     ) -> None:
         add(nights["ripe"], url)
@@ -69,7 +69,7 @@ class TestDatabase:
         assert len(after["reason_fact"]) < len(before["reason_fact"])
         assert after["outcome_fact"] == before["outcome_fact"]
 
-    def test_stopped_in_the_middle_nothing_is_there(
+    def test_an_export_that_fails_halfway_changes_nothing(
         self, url: str, nights: dict[str, Path], add: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The new run and the taking away of the old one are one transaction; committing early would show half of it."""
@@ -92,7 +92,7 @@ class TestDatabase:
                 add(nights["again"], url)
         assert self.dump(url) != before, "the sabotaged twin"
 
-    def test_a_table_of_others_is_not_touched(self, url: str, nights: dict[str, Path], add: Any) -> None:
+    def test_a_foreign_table_of_the_same_name_is_not_touched(self, url: str, nights: dict[str, Path], add: Any) -> None:
         store = open_store(url)
         with store.write() as connection:
             connection.execute(sa.text("CREATE TABLE score_fact (mine integer)"))

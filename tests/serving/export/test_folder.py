@@ -29,7 +29,7 @@ class Stop(Exception):
 
 
 class TestGathering:
-    def test_again_changes_nothing(self, nights: dict[str, Path], add: Any, tmp_path: Path) -> None:
+    def test_the_same_export_again_changes_nothing(self, nights: dict[str, Path], add: Any, tmp_path: Path) -> None:
         first = add(nights["second"], tmp_path)
         before = {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*.parquet")}
         again = add(nights["second"], tmp_path)
@@ -37,7 +37,7 @@ class TestGathering:
         assert again.added.rows == {}
         assert {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*.parquet")} == before
 
-    def test_elsewhere_it_gives_the_same_bytes(self, nights: dict[str, Path], add: Any, tmp_path: Path) -> None:
+    def test_two_folders_get_the_same_bytes(self, nights: dict[str, Path], add: Any, tmp_path: Path) -> None:
         for place in ("one", "two"):
             add(nights["second"], tmp_path / place, csv=True)
         assert bytes_of_folder(tmp_path / "one") == bytes_of_folder(tmp_path / "two")
@@ -58,12 +58,12 @@ class TestGathering:
         assert pd.read_parquet(tmp_path / "reason_fact")["rank"].max() == 5
         assert len(pd.read_parquet(tmp_path / "model_dim")) == 2
 
-    def test_stopped_at_any_file_it_shows_whole_runs_only(
+    def test_an_export_stopped_at_any_file_shows_only_whole_runs(
         self, nights: dict[str, Path], add: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert _stopped_everywhere(nights, add, tmp_path, monkeypatch) >= 8
 
-    def test_a_run_s_own_row_written_first_would_be_caught(
+    def test_the_twin_that_writes_the_run_row_first_is_caught(
         self, nights: dict[str, Path], add: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin."""
@@ -74,7 +74,7 @@ class TestGathering:
         with pytest.raises(AssertionError, match="not whole"):
             _stopped_everywhere(nights, add, tmp_path, monkeypatch)
 
-    def test_a_damaged_run_and_a_file_for_a_folder_are_refused(
+    def test_a_damaged_run_and_a_file_as_folder_are_refused(
         self, nights: dict[str, Path], add: Any, tmp_path: Path
     ) -> None:
         shutil.copytree(nights["second"], tmp_path / "out")

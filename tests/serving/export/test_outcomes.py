@@ -15,7 +15,9 @@ from tests.kit.star import RIPE
 
 
 class TestOutcomes:
-    def test_come_when_the_window_and_the_return_are_over(self, ask: duckdb.DuckDBPyConnection) -> None:
+    def test_outcomes_come_when_the_window_and_the_time_to_return_are_over(
+        self, ask: duckdb.DuckDBPyConnection
+    ) -> None:
         told = dict(
             ask.execute(
                 "SELECT DISTINCT as_of::DATE::VARCHAR || ' ' || model, window_end::DATE::VARCHAR FROM outcome_fact"
@@ -27,7 +29,7 @@ class TestOutcomes:
         ).fetchone()
         assert ask.execute("SELECT count(*) FROM outcome_fact JOIN score_fact USING (score_key)").fetchone() == scored
 
-    def test_are_what_the_contracts_say(self, source: Source, ask: duckdb.DuckDBPyConnection) -> None:
+    def test_outcomes_are_what_the_contracts_say(self, source: Source, ask: duckdb.DuckDBPyConnection) -> None:
         """By another way than the labels': no paid contract at some moment of the window, and none within 30 days after it."""
         found = ask.execute(
             "SELECT entity_id, epoch_us(happened_at), epoch_us(window_end), epoch_us(as_of) FROM outcome_fact WHERE model = 'churn-risk' AND happened"
@@ -43,14 +45,14 @@ class TestOutcomes:
             before = source.query(paid.format(account, ">=", 0, us))
             assert (after, before[0][0] > 0) == ([(0,)], True)
 
-    def test_the_likelier_ones_happen_more(self, ask: duckdb.DuckDBPyConnection) -> None:
+    def test_outcomes_are_more_frequent_at_higher_probability(self, ask: duckdb.DuckDBPyConnection) -> None:
         likely, others = ask.execute(
             "SELECT avg(happened::INT) FILTER (WHERE band = 'high'), avg(happened::INT) FILTER (WHERE band = 'low') "
             "FROM score_fact JOIN outcome_fact USING (score_key)"
         ).fetchone()  # type: ignore[misc]
         assert likely > others
 
-    def test_without_the_source_none_is_written_and_later_it_is(
+    def test_outcomes_are_filled_in_once_the_source_is_given(
         self, nights: dict[str, Path], add: Any, star: Path, tmp_path: Path
     ) -> None:
         add(nights["ripe"], tmp_path, source=None)
@@ -60,7 +62,7 @@ class TestOutcomes:
         assert done.ripened.waiting == 2
         assert bytes_of_folder(tmp_path / "outcome_fact") == bytes_of_folder(star / "outcome_fact")
 
-    def test_a_window_that_is_open_would_be_seen(
+    def test_the_twin_that_counts_open_windows_is_seen(
         self, nights: dict[str, Path], add: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin: not waiting writes outcomes of open windows, and nothing in them is known."""

@@ -19,7 +19,9 @@ from tests.kit.running import AS_OF
 
 
 class TestFacts:
-    def test_are_the_published_scores_to_the_bit(self, nights: dict[str, Path], ask: duckdb.DuckDBPyConnection) -> None:
+    def test_facts_are_the_published_scores_to_the_bit(
+        self, nights: dict[str, Path], ask: duckdb.DuckDBPyConnection
+    ) -> None:
         run = read_manifest(nights["second"])["run_id"]
         for model in ("churn-risk", "lead-fit"):
             published = read_scores(nights["second"], model)
@@ -39,9 +41,7 @@ class TestFacts:
             ):
                 assert facts[name].to_pylist() == published[name].to_pylist(), name
 
-    def test_reasons_are_ranked_as_they_were_told(
-        self, nights: dict[str, Path], ask: duckdb.DuckDBPyConnection
-    ) -> None:
+    def test_reasons_have_the_published_rank(self, nights: dict[str, Path], ask: duckdb.DuckDBPyConnection) -> None:
         run = read_manifest(nights["second"])["run_id"]
         told = ask.sql(
             "SELECT entity_id, list(struct_pack(rank, signal, effect, text) ORDER BY rank) FROM reason_fact JOIN score_fact "
@@ -71,7 +71,7 @@ class TestFacts:
         assert not members.duplicated(["score_key", "signal"]).any()
         assert (members.groupby(["score_key", "rank"]).size() > 1).all()
 
-    def test_all_of_them_join(self, star: Path, ask: duckdb.DuckDBPyConnection) -> None:
+    def test_every_fact_joins_its_dimensions(self, star: Path, ask: duckdb.DuckDBPyConnection) -> None:
         """In DuckDB and in pandas: every score finds its run, its model and its account, every reason its score."""
         joined = ask.execute(
             "SELECT count(*), count(happened), count(DISTINCT region) FROM score_fact JOIN run_dim USING (run_id) JOIN model_dim USING (model_key) "
@@ -103,7 +103,7 @@ class TestFacts:
 
 
 class TestAccounts:
-    def test_are_as_they_were_at_each_run(self, ask: duckdb.DuckDBPyConnection) -> None:
+    def test_accounts_are_as_they_were_at_each_run(self, ask: duckdb.DuckDBPyConnection) -> None:
         """The same account has a row per run, and what changed between them differs."""
         moved = ask.execute(
             "SELECT count(*) FROM account_dim a JOIN account_dim b USING (account_id) WHERE a.as_of < b.as_of "
@@ -112,7 +112,7 @@ class TestAccounts:
         assert moved is not None
         assert moved[0] > 10
 
-    def test_the_renewal_is_the_contract_s(self, source: Source, ask: duckdb.DuckDBPyConnection) -> None:
+    def test_the_renewal_date_is_that_of_the_contract(self, source: Source, ask: duckdb.DuckDBPyConnection) -> None:
         """The day of `term_end` of accounts with one paid contract, read from the source itself."""
         us = int(dt.datetime(2026, 1, 1, tzinfo=dt.UTC).timestamp()) * 1_000_000
         ends = dict(
@@ -129,7 +129,7 @@ class TestAccounts:
         assert len(found) > 100
         assert found == {account: end for account, end in ends.items() if end is not None}
 
-    def test_have_names_when_the_source_is_given(
+    def test_accounts_have_names_when_the_source_is_given(
         self, nights: dict[str, Path], add: Any, star: Path, tmp_path: Path
     ) -> None:
         assert pd.read_parquet(star / "account_dim")["name"].notna().all()
@@ -138,7 +138,7 @@ class TestAccounts:
 
 
 class TestArrAtRisk:
-    def test_adds_up_to_the_facts(self, ask: duckdb.DuckDBPyConnection) -> None:
+    def test_arr_at_risk_adds_up_to_the_facts(self, ask: duckdb.DuckDBPyConnection) -> None:
         """By another way: DuckDB over the facts, in decimals."""
         money = "sum(round({}, 2)::DECIMAL(18, 2))"
         by_facts = ask.sql(
@@ -154,7 +154,7 @@ class TestArrAtRisk:
         assert by_table == by_facts
         assert len(by_facts) > 20
 
-    def test_every_euro_is_in_one_of_three(self, ask: duckdb.DuckDBPyConnection) -> None:
+    def test_all_revenue_is_in_one_of_three_groups(self, ask: duckdb.DuckDBPyConnection) -> None:
         wrong = "SELECT count(*) FROM arr_at_risk WHERE abs(arr - arr_scored - arr_leaving - arr_not_scored) > 1e-6"
         assert ask.execute(wrong).fetchone() == (0,)
         leaving = ask.execute("SELECT sum(arr_leaving), sum(arr_at_risk) FROM arr_at_risk").fetchone()

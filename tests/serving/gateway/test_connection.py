@@ -212,7 +212,7 @@ class TestDeadlines:
         for (kind, (_, status)), answer in zip(LATE.items(), asyncio.run(run()), strict=True):
             assert status in answer if status else answer == b"", kind
 
-    def test_without_the_sweep_they_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_the_sweep_slow_clients_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The sabotaged twin."""
         monkeypatch.setattr(Connection, "look", lambda _self, _now: None)
 
@@ -295,7 +295,7 @@ class TestDeadlines:
         monkeypatch.setattr(module, "LEAST_MOVED", 10**9)  # the sabotaged twin: a deadline on the whole
         assert asyncio.run(run()) < size
 
-    def test_a_drip_is_no_download(self) -> None:
+    def test_a_client_that_reads_a_few_bytes_at_a_time_is_closed(self) -> None:
         """A few bytes at a time are too few: else a client held its connection for a day."""
 
         async def run() -> int:
@@ -307,7 +307,7 @@ class TestDeadlines:
 
         assert asyncio.run(run()) < 30_000_000
 
-    def test_many_that_take_their_answers_slowly_make_room(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_too_many_slow_readers_make_room_for_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Those that have taken longest are cut off when there are too many, for who comes."""
 
         async def run(within: float) -> bytes:
@@ -394,7 +394,7 @@ class TestHeads:
             (b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 5_000, b"400"),
         ],
     )
-    def test_a_head_that_is_none_or_too_large_is_refused_at_once(self, sent: bytes, status: bytes) -> None:
+    def test_a_malformed_or_too_large_head_is_refused_at_once(self, sent: bytes, status: bytes) -> None:
         async def run() -> bytes:
             async with listening(Slow(), Limits(100, 60.0, 60.0)) as (port, _):
                 with contextlib.suppress(ConnectionError):
@@ -412,7 +412,7 @@ class TestHeads:
 
         assert asyncio.run(run()).count(b"HTTP/1.1 200") == 21
 
-    def test_a_request_to_speak_something_else_is_answered_in_http_1(self) -> None:
+    def test_an_upgrade_request_is_answered_in_http_1(self) -> None:
         async def run() -> bytes:
             async with listening(Slow(), Limits(100, 60.0, 60.0)) as (port, _):
                 head = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n"
@@ -493,7 +493,7 @@ class TestTrailers:
         assert self.ask(port, CHUNKED % TYPE + b"x-sum: 1\r\n\r\n").startswith(b"HTTP/1.1 200")
         assert self.ask(port, CHUNKED % b"" + TYPE + b"\r\n").startswith(b"HTTP/1.1 415")
 
-    def test_their_size_is_bounded(self, port: int) -> None:
+    def test_the_size_of_trailers_is_bounded(self, port: int) -> None:
         many = b"".join(b"x-%d: y\r\n" % i for i in range(20_000))
         sent = 0
         with socket.create_connection(("127.0.0.1", port), timeout=60) as client, contextlib.suppress(ConnectionError):
@@ -503,7 +503,7 @@ class TestTrailers:
                 sent += len(many)
         assert sent < 100_000_000
 
-    def test_taken_as_headers_they_would_be_heeded(self) -> None:
+    def test_the_twin_that_reads_trailers_as_headers_is_seen(self) -> None:
         """The sabotaged twin: uvicorn's own protocol, in this process."""
         seen: list[bytes] = []
 

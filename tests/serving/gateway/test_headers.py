@@ -101,7 +101,7 @@ class TestStrangersPages:
         monkeypatch.setattr(door_module, "from_here", lambda _method, _headers: None)  # the sabotaged twin
         assert inside.client.request("DELETE", deletes[0], headers=ATTACKS["another site"]).status_code != 403
 
-    def test_a_page_of_ours_and_programs_do(self, inside: Inside) -> None:
+    def test_our_own_page_and_programs_are_let_in(self, inside: Inside) -> None:
         for headers in (
             {},
             {"origin": "http://127.0.0.1"},
@@ -117,14 +117,16 @@ class TestStrangersPages:
             headers = {**keyed.key("score"), "origin": "https://intranet.example"}
             assert keyed.client.post(SCORE, json=GOOD, headers=headers).status_code == 200
 
-    def test_a_webhook_is_told_by_its_signature(self, inside: Inside) -> None:
+    def test_a_webhook_needs_no_origin(self, inside: Inside) -> None:
         answer = inside.client.post("/webhooks/crm", content=b"{}", headers={"origin": "https://evil.example"})
         assert answer.status_code == 404  # there is none here; with one it would be 401
 
 
 class TestRepeatedHeaders:
     @pytest.mark.parametrize("name", sorted(module.SINGLE))
-    def test_twice_is_400_at_every_door(self, inside: Inside, name: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_repeated_header_is_400_on_every_route(
+        self, inside: Inside, name: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         twice = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"), (name, b"gzip"), (name, b"gzip")]
         for method, path in routes():
             answer = inside.client.plain(method, path, twice)
@@ -186,7 +188,7 @@ class TestDocs:
         assert b"content-security-policy" not in told
         assert set(told) == {name for name, _ in (*module.OF_ANY, *module.OF_HTML)} - {b"content-security-policy"}
 
-    def test_what_no_app_saw_says_so_too(self) -> None:
+    def test_a_refusal_before_the_app_has_security_headers_too(self) -> None:
         assert module.OF_ANY[0][0] == b"x-content-type-options"
         refused = asyncio.run(refusal(b"\x00\x01 no HTTP\r\n\r\n"))
         assert refused.startswith(b"HTTP/1.1 400 ")

@@ -24,7 +24,7 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
 
 
 class TestHead:
-    def test_is_answered_wherever_get_is(self, inside: Inside) -> None:
+    def test_head_is_answered_wherever_get_is(self, inside: Inside) -> None:
         asked = 0
         for method, path in routes():
             if method != "GET":
@@ -36,7 +36,7 @@ class TestHead:
             asked += 1
         assert asked >= 8
 
-    def test_allow_names_it(self, inside: Inside) -> None:
+    def test_the_allow_header_names_head(self, inside: Inside) -> None:
         answer = inside.client.request("DELETE", "/healthz")
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
         assert inside.client.request("HEAD", SCORE).status_code == 405
@@ -138,7 +138,7 @@ class TestKeys:
         assert asked >= 4
         assert keyed.client.post("/no/such/path").status_code == 401
 
-    def test_a_key_that_is_over_is_refused(self, keyed: Inside) -> None:
+    def test_an_expired_key_is_refused(self, keyed: Inside) -> None:
         headers = keyed.key("score", name="old", days=1)
         ring = keyed.state.watched.keys
         token = headers["authorization"].removeprefix("Bearer ")
@@ -157,14 +157,14 @@ class TestKeys:
 
 class TestBody:
     @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "deflate"])
-    def test_another_coding_is_415(self, keyless: Inside, encoding: str) -> None:
+    def test_an_unknown_content_coding_is_415(self, keyless: Inside, encoding: str) -> None:
         answer = keyless.client.post(SCORE, json=BODY, headers={"content-encoding": encoding})
         assert is_problem(answer, 415, "unknown_encoding")
 
     @pytest.mark.parametrize(
         "kind", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"]
     )
-    def test_another_type_is_415(self, keyless: Inside, kind: str) -> None:
+    def test_a_content_type_other_than_json_is_415(self, keyless: Inside, kind: str) -> None:
         answer = keyless.client.post(SCORE, content=json.dumps(BODY), headers={"content-type": kind})
         assert is_problem(answer, 415, "not_json")
 
@@ -180,14 +180,14 @@ class TestBody:
 
 
 class TestEveryRequest:
-    def test_has_a_number(self, keyless: Inside) -> None:
+    def test_every_request_has_an_id(self, keyless: Inside) -> None:
         own = "0123456789abcdef"
         assert keyless.client.get("/healthz", headers={"x-request-id": own}).headers["x-request-id"] == own
         other = keyless.client.get("/healthz", headers={"x-request-id": "jane doe\nx"}).headers["x-request-id"]
         assert "jane" not in other
         assert keyless.client.get("/healthz").headers["x-request-id"] != other
 
-    def test_is_counted_by_route_and_never_by_id(self, keyless: Inside) -> None:
+    def test_requests_are_counted_by_route_and_never_by_id(self, keyless: Inside) -> None:
         keyless.client.post(SCORE, json=BODY)
         keyless.client.get("/v1/account/secret-id/scores")
         keyless.client.get("/somewhere/secret-id")
@@ -219,7 +219,7 @@ class TestEveryRequest:
 
 
 class TestDraining:
-    def test_what_comes_is_refused_and_liveness_is_not(self, keyless: Inside) -> None:
+    def test_new_requests_are_refused_and_liveness_is_not(self, keyless: Inside) -> None:
         keyless.door.draining = True
         assert is_problem(keyless.client.get("/readyz"), 503, "draining")
         answer = keyless.client.post(SCORE, json=BODY)
@@ -260,7 +260,7 @@ class TestMistakesOfBeginners:
             ("POST", SCORE, {"json": {**BODY, "reasons": "3"}}, 422, "wrong_shape", "a whole number from 0 to 20"),
         ],
     )
-    def test_is_answered_with_the_next_step(
+    def test_a_mistake_is_answered_with_the_next_step(
         self, keyed: Inside, method: str, path: str, more: dict[str, Any], status: int, code: str, said: str
     ) -> None:
         headers = {**keyed.key("score", "read", "admin", name=f"{code} {said}"[:60]), **more.pop("headers", {})}

@@ -39,7 +39,7 @@ class TestRate:
         other = keyed.key("score", name="other")
         assert keyed.client.post(SCORE, json=BODY, headers=other).status_code == 200
 
-    def test_what_a_bucket_lets_through(self) -> None:
+    def test_a_bucket_holds_two_seconds_and_refills_evenly(self) -> None:
         buckets = Buckets()
         assert [buckets.take("a", 60, 0.0) for _ in range(3)] == [0, 0, 1]  # 1 a second, two seconds' worth at once
         assert buckets.take("a", 60, 0.5) == 1

@@ -297,7 +297,7 @@ def restated() -> Tables:
 
 
 class TestBatch:
-    def test_nothing_happened(self, batch: Batch, home: Path, store: Store, tmp_path: Path) -> None:
+    def test_without_new_rows_data_is_zero(self, batch: Batch, home: Path, store: Store, tmp_path: Path) -> None:
         batch(company(), THEN)
         batch(company())
         for entity, model in MODEL.items():
@@ -322,7 +322,9 @@ class TestBatch:
             points = {r["entity_id"]: r["change"] for r in read_scores(tmp_path / "out", MODEL[entity]).to_pylist()}
             assert {name for name, change in points.items() if change and change["data"]} <= expected
 
-    def test_it_is_the_definition(self, batch: Batch, home: Path, store: Store, tmp_path: Path) -> None:
+    def test_time_is_what_a_source_without_the_new_rows_gives(
+        self, batch: Batch, home: Path, store: Store, tmp_path: Path
+    ) -> None:
         """Much happened; time is what a source that was told nothing of it gives."""
         rng, tables = random.Random(1), company()
         since = {
@@ -342,7 +344,7 @@ class TestBatch:
                 aged = float(own.log_odds(x)[0])
                 assert answer.parts.time == pytest.approx(aged - answer.before.log_odds, abs=1e-12)
 
-    def test_forgetting_what_was_known_would_be_seen(
+    def test_the_twin_that_ignores_known_times_is_seen(
         self, batch: Batch, home: Path, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin: the old rows are those of today, so that all is time."""
@@ -352,7 +354,7 @@ class TestBatch:
         batch(LEARNT)
         assert moved_by_data(told(home, store, "account")) == set()
 
-    def test_not_looking_for_rows_that_were_edited_would_be_seen(
+    def test_the_twin_that_ignores_edited_rows_is_seen(
         self, batch: Batch, home: Path, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin: the edit is told as the passing of time."""
@@ -399,7 +401,7 @@ class TestBatch:
 
 
 class TestWorker:
-    def test_nothing_happened(self, work: Work, home: Path, store: Store) -> None:
+    def test_without_new_rows_data_is_zero(self, work: Work, home: Path, store: Store) -> None:
         work(company(), THEN)
         work(company())
         for entity in MODEL:
@@ -448,7 +450,7 @@ class TestWorker:
         work(merged)
         assert moved_by_data(told(home, store, "account")) - {"a20"} == {"a21"}
 
-    def test_taking_a_merge_for_time_would_be_seen(
+    def test_the_twin_that_takes_a_merge_for_time_is_seen(
         self, work: Work, home: Path, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         """The sabotaged twin: nobody asks who was merged."""
@@ -462,7 +464,9 @@ def moved_by_data_of(answers: Mapping[str, ChangeAnswer]) -> set[str]:
 
 
 class TestBoth:
-    def test_the_batch_compares_with_the_worker_too(self, batch: Batch, work: Work, home: Path, store: Store) -> None:
+    def test_the_batch_explains_the_change_since_the_worker_too(
+        self, batch: Batch, work: Work, home: Path, store: Store
+    ) -> None:
         """An event between the night and the worker's score is no data of the next night's."""
         tables = with_rows(usage=[{"account_id": "a02", "user_id": "new", "event_time": THEN + 2 * DAY}])
         source_then = company()
@@ -476,7 +480,7 @@ class TestBoth:
         assert since_then.split == "recorded"
         assert since_then.parts.data != 0
 
-    def test_a_new_version_is_apart(self, batch: Batch, home: Path, store: Store, tmp_path: Path) -> None:
+    def test_a_new_version_is_a_cause_of_its_own(self, batch: Batch, home: Path, store: Store, tmp_path: Path) -> None:
         batch(company(), THEN)
         try:
             names = {d.signal.name: d.signal for d in definitions("account")}

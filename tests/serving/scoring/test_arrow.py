@@ -18,7 +18,7 @@ class TestBesideEachOther:
 
         assert list(in_order(work, range(20), threads=3)) == list(range(20))
 
-    def test_few_wait_and_an_error_ends_it(self) -> None:
+    def test_few_results_wait_and_an_error_ends_it(self) -> None:
         taken = []
 
         def items() -> Iterator[int]:

@@ -36,13 +36,13 @@ def champions(home: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Cha
 
 
 class TestTable:
-    def test_the_objects_for_the_store_are_the_same(self, champions: tuple[Champion, Champion]) -> None:
+    def test_rows_for_the_store_equal_single_scores(self, champions: tuple[Champion, Champion]) -> None:
         panel, quiet = make_panel(AS_OF), {"acc_00007"}
         values = signal_rows(panel)
         found = score_columns(champions[0], panel, 5, quiet).rows(champions[0], values)
         assert found == one_by_one(champions[0], panel, 5, quiet)
 
-    def test_amounts_beside_half_a_cent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_amounts_near_half_a_cent_are_rounded_as_python_does(self, monkeypatch: pytest.MonkeyPatch) -> None:
         rng = np.random.default_rng(0)
         p = np.concatenate([np.full(4_000, 0.5), rng.random(4_000)])
         value = np.concatenate([np.round(rng.lognormal(4, 2, 4_000), 2), rng.lognormal(8, 6, 4_000)])
@@ -74,7 +74,7 @@ def for_all(tmp_path_factory: pytest.TempPathFactory) -> Champion:
 
 
 class TestPanel:
-    def test_the_source_must_still_tell_it(self, champion: Champion) -> None:
+    def test_a_source_without_the_population_signal_is_refused(self, champion: Champion) -> None:
         panel = pa.table({"entity_id": ["a"], "eligibility": ["eligible"], "value": [1.0]})
         with pytest.raises(
             BadInput,
@@ -82,7 +82,9 @@ class TestPanel:
         ):
             eligibility_of(champion, panel)
 
-    def test_it_is_asked_before_anything_is_scored(self, champion: Champion, for_all: Champion, tmp_path: Path) -> None:
+    def test_populations_are_checked_before_anything_is_scored(
+        self, champion: Champion, for_all: Champion, tmp_path: Path
+    ) -> None:
         rows = [{"account_id": name, "event_time": NOW - dt.timedelta(days=9), "industry": "retail"} for name in "ab"]
         source = make_source(tmp_path, {"accounts": rows})
         lead = replace(champion, definition=get_model("lead-fit"))

@@ -52,7 +52,7 @@ def test_the_same_to_the_bit_as_alone(champion: Champion) -> None:
     ]
 
 
-def test_a_fault_of_ours_hits_one_request(champion: Champion) -> None:
+def test_an_internal_error_fails_only_its_own_request(champion: Champion) -> None:
     broken = parse(BODIES[1].encode())
 
     def breaks(_: Champion, asked: Sequence[Asked]) -> list[ScoredRequest]:

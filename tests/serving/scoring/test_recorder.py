@@ -74,7 +74,9 @@ def ask(inside: Inside) -> tuple[float, list[str]]:
 class TestALockedStore:
     LATE = "the store is locked or slow: this score may not be recorded"
 
-    def test_is_told_and_holds_up_no_score(self, inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_locked_store_is_reported_and_delays_no_score(
+        self, inside: Inside, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         assert (ready(inside)["status"], ready(inside)["store"]) == ("ready", "reached")
         assert ask(inside)[1] == []
         monkeypatch.setattr(recorder, "LATE_SECONDS", 0.3)
@@ -95,7 +97,9 @@ class TestALockedStore:
         assert ready(inside)["store"] == "reached"
         assert "accountscore_decisions_late_total 5.0" in inside.client.get("/metrics").text
 
-    def test_without_the_bound_it_waits_for_the_lock(self, inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_the_time_limit_an_answer_waits_for_the_lock(
+        self, inside: Inside, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(recorder, "LATE_SECONDS", 3600.0)
         with ThreadPoolExecutor() as pool:
             with locked(inside):
@@ -168,10 +172,10 @@ class TestSharedCommits:
             assert connection.execute(select(func.count()).select_from(decisions)).scalar() == self.CALLERS * self.TIMES
         return len(found)
 
-    def test_end_up_in_one_commit(self, champion: Champion, sqlite_store: Store) -> None:
+    def test_busy_callers_share_one_commit(self, champion: Champion, sqlite_store: Store) -> None:
         assert self.commits(champion, sqlite_store) <= self.TIMES + 2
 
-    def test_and_do_not_when_no_commit_waits(
+    def test_without_the_wait_commits_are_not_shared(
         self, champion: Champion, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(Recorder, "_after", lambda self, loop, _answered: self._next(loop))

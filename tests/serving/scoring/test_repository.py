@@ -76,7 +76,7 @@ class TestStore:
         with store.read() as connection:
             return sorted(map(tuple, connection.execute(select(eligibilities.c.entity_id, eligibilities.c.model))))
 
-    def test_each_model_has_its_own(self, store: Store) -> None:
+    def test_each_model_has_its_own_eligibility(self, store: Store) -> None:
         self.put(store, churn_risk="outside_population", expansion="eligible")
         assert (self.own(store), self.own(store, "expansion"), self.own(store, "other")) == (
             "outside_population",
@@ -84,18 +84,18 @@ class TestStore:
             None,
         )
 
-    def test_a_newer_one_takes_its_place_and_an_older_one_does_not(self, store: Store) -> None:
+    def test_a_newer_eligibility_replaces_an_older_one_and_not_the_reverse(self, store: Store) -> None:
         self.put(store, churn_risk="eligible")
         self.put(store, at=NOW - dt.timedelta(days=1), churn_risk="not_customer")
         assert self.own(store) == "eligible"
 
-    def test_one_of_another_moment_is_not_that_of_these_signals(self, store: Store) -> None:
+    def test_eligibility_of_another_moment_does_not_count(self, store: Store) -> None:
         """A model that was not live when the newest signals were computed has none."""
         self.put(store, at=NOW - dt.timedelta(days=1), churn_risk="not_customer")
         self.put(store)
         assert self.own(store) is None
 
-    def test_erasing_and_deleting_leave_none(self, store: Store) -> None:
+    def test_erasing_and_deleting_remove_eligibilities(self, store: Store) -> None:
         for name in ("acme", "gone", "stays"):
             self.put(store, name, churn_risk="eligible", expansion="eligible")
         with store.write() as connection:
@@ -106,14 +106,14 @@ class TestStore:
         self.put(store, churn_risk="eligible")  # what was erased stays away
         assert ("acme", "churn-risk") not in self.rows(store)
 
-    def test_what_is_for_a_moment_after_the_clock_makes_way(self, store: Store) -> None:
+    def test_eligibility_for_a_moment_after_the_clock_is_replaced(self, store: Store) -> None:
         with store.write() as connection:
             row = stored.eligibility_row("churn-risk", "account", "acme", NOW + dt.timedelta(days=9), "not_customer")
             connection.execute(insert(eligibilities), [row])
         self.put(store, churn_risk="eligible")
         assert self.own(store) == "eligible"
 
-    def test_a_backup_has_them(self, store: Store, tmp_path: Path) -> None:
+    def test_a_backup_holds_eligibilities(self, store: Store, tmp_path: Path) -> None:
         self.put(store, churn_risk="outside_population")
         backups.backup(store, tmp_path / "copy.db")
         self.put(store, at=NOW + dt.timedelta(microseconds=1), churn_risk="eligible")

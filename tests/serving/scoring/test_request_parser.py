@@ -24,7 +24,7 @@ def refused(body: bytes) -> Problem:
 
 
 class TestParse:
-    def test_a_good_one(self) -> None:
+    def test_a_valid_request_is_parsed(self) -> None:
         records, reasons = parse(
             b'{"records": [{"entity_id": "a", "signals": {"x": 1, "y": "b:c", "z": null}}], "reasons": 3}'
         )
@@ -57,7 +57,7 @@ class TestParse:
             b'{"records": [{"entity_id": "a", "entity_id": "b"}]}',
         ],
     )
-    def test_a_key_that_is_there_twice_is_400(self, body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_repeated_json_key_is_400(self, body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "there twice" in refused(body).detail
         # The sabotaged twin: without the count of colons, one of the two values would silently win.
         monkeypatch.setattr(module, "_keys", lambda _request: body.count(b":"))
@@ -161,7 +161,7 @@ class TestBounds:
         assert sum(len(error.faults) for error in errors) <= MOST_FAULTS_OF_ALL + 2 * len(errors)
         assert len(msgspec.json.encode(errors)) < 600_000
 
-    def test_what_is_not_told_is_counted(self) -> None:
+    def test_faults_that_are_not_listed_are_counted(self) -> None:
         records, _ = parse(json.dumps({"records": [{f"key_{i}": 1 for i in range(500)}]}).encode())
         (wrong,) = records
         assert isinstance(wrong, WrongRecord)
@@ -170,13 +170,13 @@ class TestBounds:
         assert error.faults[-1].found == "480 more faults"
         assert error.faults[-1].where == "record 0, the rest"
 
-    def test_cut_again_the_count_is_still_right(self) -> None:
+    def test_faults_that_are_cut_twice_are_counted_right(self) -> None:
         records, _ = parse(json.dumps({"records": [{f"key_{i}": 1 for i in range(500)}] * 40}).encode())
         errors = bounded([record for record in records if isinstance(record, WrongRecord)])
         assert len(errors[-1].faults) == 2
         assert errors[-1].faults[-1].found == "499 more faults"
 
-    def test_without_the_bounds_there_are_all_of_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_the_bounds_every_fault_is_listed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The sabotaged twin."""
         monkeypatch.setattr(module, "MOST_FAULTS", 10**9)
         records, _ = parse(json.dumps({"records": SHAPES["many records and keys"]}).encode())
@@ -196,7 +196,7 @@ class TestBounds:
     def test_what_is_nested_deeply_is_400(self, deep: bytes) -> None:
         assert refused(deep).status == 400
 
-    def test_a_key_that_is_there_twice_at_the_end_of_many_is_found_at_once(self) -> None:
+    def test_a_repeated_key_at_the_end_of_many_is_found_at_once(self) -> None:
         body = b'{"records": [{"signals": {' + b",".join(b'"s%d":1' % i for i in range(20_000)) + b', "s19999": 2}}]}'
         assert "'s19999' is there twice" in refused(body).detail
 
@@ -249,7 +249,7 @@ class TestLarge:
         assert max(read) < 100  # the one beside, for its colon
 
     @pytest.mark.parametrize("kind", LARGE_WHOLE)
-    def test_a_large_body_that_is_none_is_refused(self, kind: str, read: list[int]) -> None:
+    def test_a_large_malformed_body_is_refused(self, kind: str, read: list[int]) -> None:
         status, body = LARGE_WHOLE[kind]
         problem = refused(body)
         assert problem.status == status

@@ -78,7 +78,7 @@ class TestNoScore:
         assert self.code(ask(champion, body, stored(days=91), stale_after_us=92 * DAY_US)) is None
         assert self.code(ask(champion, body, stored(days=5), stale_after_us=4 * DAY_US)) == "stale"
 
-    def test_old_signals_are_warned_of_before(self, champion: Champion) -> None:
+    def test_old_signals_get_a_warning_before_they_are_stale(self, champion: Champion) -> None:
         body = '{"records": [{"entity_id": "acme"}]}'
         assert any("5 days old" in w for w in ask(champion, body, stored(days=5)).answer.results[0].warnings)
         assert not any("days old" in w for w in ask(champion, body, stored(days=1)).answer.results[0].warnings)
@@ -89,7 +89,7 @@ class TestNoScore:
         assert self.code(ask(champion, '{"records": [{"signals": {"number_0": 0}}]}')) is None
 
     @pytest.mark.parametrize("code", ["already_leaving", "internal", "opted_out", "not_customer"])
-    def test_what_the_panel_says_is_passed_on(self, champion: Champion, code: str) -> None:
+    def test_eligibility_codes_of_the_panel_are_passed_on(self, champion: Champion, code: str) -> None:
         assert self.code(ask(champion, '{"records": [{"entity_id": "acme"}]}', stored(eligibility=code))) == code
 
     def test_an_objection_stops_scoring_whatever_is_sent(self, champion: Champion) -> None:
@@ -121,7 +121,7 @@ class TestNoScore:
 
 
 class TestOverride:
-    def test_it_stands_beside_the_score_and_changes_nothing_of_it(self, champion: Champion) -> None:
+    def test_an_override_stands_beside_the_score_and_does_not_change_it(self, champion: Champion) -> None:
         body = '{"records": [{"entity_id": "acme"}], "reasons": 5}'
         alone = ask(champion, body, stored()).answer.results[0]
         put = Override("churn-risk", "account", "acme", "low", "They signed.", "j.doe", NOW_US - 5, NOW_US + 5)
@@ -133,7 +133,7 @@ class TestOverride:
             assert getattr(beside, name) == getattr(alone, name)
         assert alone.override is UNSET
 
-    def test_it_ends(self, champion: Champion) -> None:
+    def test_an_override_expires(self, champion: Champion) -> None:
         put = Override("churn-risk", "account", "acme", "low", "They signed.", "j.doe", NOW_US - 5, NOW_US)
         directives = Directives(overrides={("churn-risk", "acme"): put})
         given = ask(champion, '{"records": [{"entity_id": "acme"}]}', stored(), directives=directives).answer.results[0]

@@ -43,7 +43,7 @@ class TestBackfill:
         assert (again.scored, again.before) == (0, leads + accounts)
         assert len(all_of(store, decisions)) == len(made)
 
-    def test_interrupted_it_goes_on_where_it_was(
+    def test_an_interrupted_backfill_goes_on_where_it_was(
         self, store: Store, config: ConnectionConfig, champions: Champions, home: Home, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "ENTITIES_A_ROUND", 50)

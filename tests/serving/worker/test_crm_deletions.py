@@ -73,7 +73,7 @@ class TestRemoval:
         self.tell(store, config, champions, self.event(9, "create", "77"))
         assert self.newest(store, "lead_77")
 
-    def test_a_merge_moves_what_belonged_to_the_one_that_is_gone(
+    def test_a_merge_moves_rows_to_the_entity_that_remains(
         self, store: Store, config: ConnectionConfig, champions: Champions, home: Home
     ) -> None:
         source = open_source("sample", home.company)

@@ -38,12 +38,10 @@ class TestWorker:
         assert sources.faults(connection) == [], "it is looked at anew, and mended"
         return found
 
-    def test_a_table_that_scoring_reads(self, home: Home, company: Path) -> None:
+    def test_a_fault_in_a_table_that_scoring_reads_turns_the_connection_off(self, home: Home, company: Path) -> None:
         assert self.faults(home, company, "tickets") == [f"{company / 'tickets.sql'}, line 2"]
 
-    def test_no_value_of_a_row_is_told_to_the_log(
-        self, home: Home, company: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_no_value_of_a_row_is_logged(self, home: Home, company: Path, caplog: pytest.LogCaptureFixture) -> None:
         mine = "SELECT 't' AS ticket_id, 'a' AS account_id, CAST(x AS TIMESTAMP) AS event_time, 'open' AS status FROM (VALUES ('mail@person.example')) t(x)"
         (company / "tickets.sql").write_text(mine)
         connection = ConnectionConfig("crm", "hubspot", "https://crm.example", str(company), home.company, {})
@@ -55,5 +53,7 @@ class TestWorker:
         assert "person" not in caplog.text
 
     @pytest.mark.parametrize("table", ["actions", "churn_labels"])
-    def test_a_table_that_it_does_not_read(self, home: Home, company: Path, table: str) -> None:
+    def test_a_fault_in_a_table_that_scoring_does_not_read_is_ignored(
+        self, home: Home, company: Path, table: str
+    ) -> None:
         assert self.faults(home, company, table) == []
