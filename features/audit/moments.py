@@ -134,7 +134,7 @@ def input_drift(table: AuditedTable) -> list[Finding]:
                     "input_drifts",
                     "medium",
                     (name,),
-                    f"it tells the newest 20 % of the rows from the others with an AUC of {auc:.3f}",
+                    f"it separates the newest 20 % of the rows from the others with an AUC of {auc:.3f}",
                     "what it meant before it may not mean now: look at it by period before you rely on it",
                     {"auc": auc},
                 )

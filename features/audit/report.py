@@ -11,7 +11,7 @@ WIDTH = 80
 HEADS: dict[Severity, str] = {
     "high": "HIGH: known with the outcome, or after it, unless you can show otherwise",
     "medium": "MEDIUM: ask once when it is filled in",
-    "low": "LOW: no leaks; put in order",
+    "low": "LOW: no leak; worth cleaning up",
 }
 MOST_NAMED = 12
 

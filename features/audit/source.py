@@ -241,7 +241,7 @@ def leaking_signals(
                     "signal_leaks",
                     "high",
                     (name,),
-                    f"at {as_of:%Y-%m-%d} it differs for {wrong:,} of {len(ids):,} entities when nothing known later is there",
+                    f"at {as_of:%Y-%m-%d} it differs for {wrong:,} of {len(ids):,} entities when rows known later are removed",
                     "it looks ahead: mend its definition or the source, and do not put a model live that uses it",
                     {"entities": wrong},
                 )

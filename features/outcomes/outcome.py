@@ -98,7 +98,7 @@ class Outcome:
             return f"no table {ENTITIES[self.entity]}"
         if self.told_by(source):
             return None
-        return f"none of the tables {', '.join(self.tables)}, which tell the outcome"
+        return f"none of the tables {', '.join(self.tables)}, which record the outcome"
 
     def eligibility(self, get: Wanted, source: Source) -> nw.Expr:
         """The panel's column: `ELIGIBLE`, or the code of the first reason that holds."""

@@ -148,7 +148,7 @@ def contradictions(checked: Denied | None, where: str) -> tuple[list[Fault], tup
     fault = Fault(
         where=where,
         found=found,
-        rule=f"labels and events tell of the same outcome; at most {CONTRADICTED:.0%} may differ",
+        rule=f"labels and events agree on the outcome; at most {CONTRADICTED:.0%} may differ",
         next_step=f"check identifiers and dates of both tables, or {checked.instead}",
     )
     return [fault], ()

@@ -57,7 +57,7 @@ def no_outcome(source: Source, outcome: Outcome, needed: str) -> OutcomesRefused
         [
             Fault(
                 where=f"source {source.name!r}",
-                found=f"no table tells of {outcome.name}; it has {', '.join(source.tables)}",
+                found=f"no table records {outcome.name}; it has {', '.join(source.tables)}",
                 rule=f"{outcome.name} is read from {needed}" + (f", or from {ready}" if ready else ""),
                 next_step=f"add {ready}.sql with one row per known outcome (its columns: features/sources/schema.py)"
                 if ready

@@ -245,8 +245,8 @@ def _nobody(counts: dict[str, int]) -> Fault:
         where="eligible rows with a known outcome",
         found="none"
         + (f" of {sum(reasons.values()):,}: " + ", ".join(f"{n:,} {r}" for r, n in reasons.items()) if reasons else ""),
-        rule="some entities get a score, and what came of them is known",
-        next_step="check the words of status, the contracts and the dates that say so, and the history after them",
+        rule="some entities are eligible, and their outcome is known",
+        next_step="check the statuses, contracts and dates that decide it, and the history after them",
     )
 
 

@@ -95,8 +95,8 @@ def _lines(outcome: str, asked: dict[str, Asked], found: Members) -> Iterable[Li
                 rows=count,
                 rule=f"its population: {model.population}",
                 found=f"{count:,} of {found.eligible:,} eligible {table} at the end of the data",
-                needed="somebody",
-                what_to_do="nothing" if count else "see its words and limits",
+                needed="at least one",
+                what_to_do="nothing" if count else "check the words and limits of its population",
                 model=name,
             )
     for pair, count in found.shared().items():

@@ -145,7 +145,7 @@ def period_lines(source: Source, telling: Collection[str]) -> Iterable[Line]:
             rule="rows happened before the clock",
             found=str(nothing),
             needed="one",
-            what_to_do="see the dates",
+            what_to_do="check the dates",
         )
         return
     end, clock = from_us(period.last_us), from_us(source.now_us)
@@ -233,7 +233,7 @@ def model_lines(source: Source, asked: Asked) -> Iterable[Line]:
             table=listed,
             column="",
             rows=None,
-            rule="what else it needs is asked once the tables that it reads can be read",
+            rule="its other rules are checked once the tables that it reads can be read",
             found=f"it reads {listed}, which cannot be read",
             needed="tables without a fault",
             what_to_do="mend the faults, then check again",

@@ -47,7 +47,7 @@ def word_lines(source: Source, table: str) -> Iterable[Line]:
                 table=table,
                 column=column,
                 rows=sum(rows for _, _, rows in strange),
-                rule="its words are those of the canonical table; others count for nothing that asks for one",
+                rule="its words are those of the canonical table; no signal counts another word",
                 found=shown,
                 needed=accepted,
                 what_to_do=f"translate them: SELECT * REPLACE (CASE {column} {cases}{more} ELSE {column} END AS {column}) FROM (THIS SELECT)",

@@ -39,7 +39,7 @@ class TestOutcome:
         assert told["outcome"] == "Went away"
         assert next(f for f in told["findings"] if f["columns"] == ["refund"])["severity"] == "high"
 
-    def test_an_outcome_that_is_not_there(self, table: Path) -> None:
+    def test_an_unknown_outcome_is_refused_with_those_there_are(self, table: Path) -> None:
         with pytest.raises(UserMistake, match=r"--outcome left is no value of 'end': choose Bought or Went away"):
             self.said(table, "--outcome", "left")
 
@@ -53,7 +53,7 @@ class TestOutcome:
 
 
 class TestCommand:
-    def test_flat_table(self, tmp_path: Path) -> None:
+    def test_a_flat_table_is_audited_for_people_and_machines(self, tmp_path: Path) -> None:
         rng = np.random.default_rng(0)
         y = rng.integers(0, 2, 500)
         lines = "\n".join(f"{n};{v};{'kept' if v else 'gone'}" for n, v in enumerate(y))
@@ -86,7 +86,7 @@ class TestCommand:
             ),
         ],
     )
-    def test_mistakes(self, given: list[str], said: str) -> None:
+    def test_a_wrong_call_says_what_to_give(self, given: list[str], said: str) -> None:
         done = CliRunner().invoke(app, ["audit", *given])
         assert isinstance(done.exception, UserMistake)
         assert said in str(done.exception)
@@ -99,7 +99,7 @@ class TestCommand:
             ("x_education", "lead-fit"),
         ],
     )
-    def test_shipped_sources(self, source: str, model: str) -> None:
+    def test_shipped_sources_raise_no_alarm_but_denied_labels(self, source: str, model: str) -> None:
         if not os.environ.get("ACCOUNTSCORE_DATA"):
             pytest.skip("ACCOUNTSCORE_DATA is not set: the public datasets are needed")
         done = CliRunner().invoke(app, ["audit", "--source", source, "--model", model, "--json"])

@@ -28,7 +28,7 @@ class TestFamilies:
         )
         return audit_table(table, "won")
 
-    def test_what_goes_along_is_raised(self) -> None:
+    def test_columns_related_to_a_proven_leak_are_raised(self) -> None:
         found = self.found()
         assert "box_9" in columns_at(found, "high"), "filled in on the same rows"
         assert "weekly" in columns_at(found, "high"), "computed from it"

@@ -13,17 +13,17 @@ class TestPlanted:
     def test_clean_data_raises_no_alarm(self) -> None:
         assert [f for f in audit_table(clean(), "outcome") if f.severity != "low"] == []
 
-    def test_the_outcome_in_other_words(self) -> None:
+    def test_the_outcome_in_other_words_is_a_proof(self) -> None:
         table = clean().assign(x=lambda d: np.where(d.outcome == 1, "kept", "gone"))
         found = audit_table(table, "outcome")
         assert "copy_of_outcome" in codes_of(found, "x")
         assert found[0].is_proof
 
-    def test_a_field_filled_in_when_a_case_closes(self) -> None:
+    def test_a_field_filled_in_when_a_case_closes_is_found(self) -> None:
         table = clean().assign(x=lambda d: pd.Series(np.arange(len(d)) % 7).where(d.outcome == 1))
         assert "presence_gives_outcome" in codes_of(audit_table(table, "outcome"), "x")
 
-    def test_missing_says_never(self) -> None:
+    def test_a_value_that_occurs_for_one_outcome_by_half_is_found_by_its_gaps(self) -> None:
         rng = np.random.default_rng(1)
         table = clean()
         table["x"] = pd.Series(rng.choice(["a", "b"], len(table))).where(
@@ -38,12 +38,12 @@ class TestPlanted:
         table["x"] = np.where(rng.random(len(table)) < 0.75, after, "ringing")
         assert "too_good" in codes_of(audit_table(table, "outcome"), "x")
 
-    def test_columns_that_arrive_together(self) -> None:
+    def test_columns_missing_on_the_same_rows_are_found(self) -> None:
         gone = np.random.default_rng(3).random(3_000) < 0.4
         table = clean().assign(p=lambda d: d.noise.where(~gone), q=lambda d: d.visits.where(~gone))
         assert codes_of(audit_table(table, "outcome"), "p") == {"arrive_together"}
 
-    def test_a_name_that_says_the_outcome(self) -> None:
+    def test_a_name_that_shares_a_word_with_the_outcome_is_found(self) -> None:
         found = audit_table(clean().rename(columns={"outcome": "churned", "noise": "churn_flag"}), "churned")
         assert "named_like_outcome" in codes_of(found, "churn_flag")
         assert "'churn'" in next(f.evidence for f in found if f.code == "named_like_outcome"), "a whole word, no stem"

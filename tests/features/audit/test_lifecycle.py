@@ -11,7 +11,7 @@ from tests.kit.audits import clean, codes_of, tickets
 
 
 class TestDates:
-    def test_dates_set_after_the_row_and_lengths_to_them(self) -> None:
+    def test_dates_set_after_the_row_and_lengths_to_them_are_found(self) -> None:
         rng = np.random.default_rng(7)
         table = clean()
         table["at"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, len(table)), unit="D")

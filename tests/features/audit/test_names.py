@@ -33,7 +33,7 @@ class TestNames:
             ("duration", "length"),
         ],
     )
-    def test_what_is_known_at_the_end(self, name: str, kind: str) -> None:
+    def test_names_of_what_is_known_late_are_read_by_kind(self, name: str, kind: str) -> None:
         reading = reading_of(name)
         assert reading is not None
         assert reading.kind == kind
@@ -79,5 +79,5 @@ class TestNames:
             ("", []),
         ],
     )
-    def test_whole_words(self, name: str, split: list[str]) -> None:
+    def test_a_name_is_split_into_whole_words(self, name: str, split: list[str]) -> None:
         assert words_of(name) == split

@@ -24,7 +24,7 @@ def datasets() -> Path:
 class TestPublicDatasets:
     """What the datasets' own notes say to drop for leakage is found, with at most two false alarms of high severity."""
 
-    def test_x_education(self, datasets: Path) -> None:
+    def test_x_education_columns_to_drop_are_found(self, datasets: Path) -> None:
         found = audit_table(pd.read_csv(datasets / "x_education_leads/Leads.csv.gz"), "Converted")
         flagged = {c for f in found for c in f.columns}
         drop = {
@@ -43,7 +43,7 @@ class TestPublicDatasets:
         assert drop <= flagged
         assert {c for f in found if f.severity == "high" for c in f.columns} <= drop
 
-    def test_bank(self, datasets: Path) -> None:
+    def test_bank_marketing_leaks_by_duration_alone(self, datasets: Path) -> None:
         found = audit_table(pd.read_csv(datasets / "uci_bank_marketing/bank-additional-full.csv.gz", sep=";"), "y")
         assert {c for f in found if f.severity == "high" for c in f.columns} == {"duration"}
         assert {c for f in found if f.code == "tells_the_date" for c in f.columns} >= {
@@ -54,7 +54,7 @@ class TestPublicDatasets:
         assert "pdays" in {c for f in found if f.code == "placeholder" for c in f.columns}
         assert any(f.code == "outcome_drifts" for f in found)
 
-    def test_telco_and_salvirt(self, datasets: Path) -> None:
+    def test_telco_and_salvirt_raise_no_alarm(self, datasets: Path) -> None:
         telco = audit_table(pd.read_csv(datasets / "ibm_telco_churn/Telco-Customer-Churn.csv"), "Churn")
         assert "identifier" in codes_of(telco, "customerID")
         assert "number_as_text" in codes_of(telco, "TotalCharges")
@@ -62,7 +62,7 @@ class TestPublicDatasets:
         assert any(f.code == "repeated_rows" and f.numbers["rows"] == 83 for f in salvirt)
         assert [f for f in (*telco, *salvirt) if f.severity == "high"] == []
 
-    def test_maven(self, datasets: Path) -> None:
+    def test_maven_closed_deals_leak_by_close_date_and_value(self, datasets: Path) -> None:
         pipeline = pd.read_csv(datasets / "maven_crm_sales/sales_pipeline.csv")
         closed = audit_table(pipeline[pipeline.deal_stage.isin(["Won", "Lost"])], "deal_stage")
         assert {"close_value", "close_date"} <= {c for f in closed for c in f.columns}
@@ -75,11 +75,11 @@ class TestPublicDatasets:
         everything = audit_table(pipeline.assign(won=pipeline.deal_stage == "Won").drop(columns="deal_stage"), "won")
         assert "presence_gives_outcome" in codes_of(everything, "account")
 
-    def test_ravenstack_subscriptions(self, datasets: Path) -> None:
+    def test_ravenstack_subscriptions_leak_by_their_end_date(self, datasets: Path) -> None:
         found = audit_table(pd.read_csv(datasets / "ravenstack_saas/ravenstack_subscriptions.csv"), "churn_flag")
         assert {"presence_gives_outcome"} <= codes_of(found, "end_date")
 
-    def test_ravenstack_tickets_and_churn_events(self, datasets: Path) -> None:
+    def test_ravenstack_tickets_and_churn_events_leak_by_what_is_set_later(self, datasets: Path) -> None:
         folder = datasets / "ravenstack_saas"
         tickets = pd.read_csv(folder / "ravenstack_support_tickets.csv")
         found = audit_table(tickets, "escalation_flag", "submitted_at")
@@ -94,7 +94,7 @@ class TestPublicDatasets:
         assert "named_like_outcome" in codes_of(found, "churn_flag")
         assert {c for f in found if f.severity == "high" for c in f.columns} <= set(events.columns) | {"signup_date"}
 
-    def test_activity_by_month(self, datasets: Path) -> None:
+    def test_monthly_activity_known_in_its_month_raises_no_alarm(self, datasets: Path) -> None:
         """Active in month m, and not in the three months after: what is known in m raises no alarm."""
         activity = pd.read_csv(datasets / "ceu_saas_activity/activity.csv.gz", sep=";")
         seen = set(zip(activity.id, activity.activity_month, strict=True))

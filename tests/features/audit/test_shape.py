@@ -10,7 +10,7 @@ from tests.kit.audits import clean, codes_of
 
 
 class TestShape:
-    def test_identifiers_constants_dates_copies(self) -> None:
+    def test_identifiers_constants_dates_and_copies_are_found(self) -> None:
         table = clean().assign(
             key=lambda d: [f"k{i}" for i in range(len(d))],
             same="yes",

@@ -77,7 +77,7 @@ class TestSampleCompany:
 
 class TestProofAsOfTime:
     @pytest.mark.parametrize("question", [CHURN, FIT], ids=lambda q: q.name)
-    def test_holds_for_every_signal(self, tied: Source, question: Any) -> None:
+    def test_no_signal_looks_ahead(self, tied: Source, question: Any) -> None:
         assert leaking_signals(tied, question, AS_OF) == []
 
     def test_catches_a_window_that_is_closed_at_as_of(self, tied: Source, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ class TestTables:
         found = table_findings(make_source(tmp_path, {"accounts": accounts, "opportunities": deals}))
         assert [f.code for f in found] == ([] if honest else ["ended_from_the_start"])
 
-    def test_late_and_repeated_rows(self, tmp_path: Path) -> None:
+    def test_late_and_repeated_rows_are_found(self, tmp_path: Path) -> None:
         event = {"account_id": "a", "feature": "x"}
         usage = [event | {"event_time": at("2024-01-01") + dt.timedelta(hours=n)} for n in range(200)]
         usage += [u | {"known_time": u["event_time"] + dt.timedelta(days=20)} for u in usage[:50]]
@@ -175,7 +175,7 @@ class TestTables:
         assert found["arrives_late"].numbers["days"] == 20.0
         assert found["repeated_rows"].numbers["rows"] == 100
 
-    def test_a_source_without_an_outcome(self, tmp_path: Path) -> None:
+    def test_a_source_without_an_outcome_is_refused(self, tmp_path: Path) -> None:
         source = make_source(tmp_path, {"accounts": [{"account_id": "a", "event_time": at("2024-01-01")}]})
-        with pytest.raises(UserMistake, match="which tell the outcome"):
+        with pytest.raises(UserMistake, match="which record the outcome"):
             audit_source(source, CHURN)

@@ -19,7 +19,7 @@ from tests.kit.audits import base, clean, codes_of, columns_at
 
 
 class TestTable:
-    def test_a_gap_that_says_open(self) -> None:
+    def test_gaps_of_open_cases_only_say_that_a_case_is_closed(self) -> None:
         table = clean()
         state = np.where(np.arange(len(table)) % 4 == 0, "open", np.where(table.outcome == 1, "Won", "Lost"))
         table = table.drop(columns="outcome").assign(stage=state)
@@ -27,11 +27,11 @@ class TestTable:
         found = audit_table(table, "stage")
         assert codes_of(found, "x") == {"says_closed"}
 
-    def test_a_column_that_is_not_there(self) -> None:
+    def test_a_missing_column_is_refused_with_those_there_are(self) -> None:
         with pytest.raises(UserMistake, match="no column 'when': one of size"):
             audit_table(clean(), "outcome", "when")
 
-    def test_repeated_rows(self) -> None:
+    def test_repeated_rows_are_found(self) -> None:
         table = pd.concat([clean(500), clean(500)])
         assert any(f.code == "repeated_rows" for f in audit_table(table, "outcome"))
 
@@ -59,7 +59,7 @@ class TestTable:
             (2**63 + 1, pa.uint64()),
         ],
     )
-    def test_a_column_of_any_type_that_is_there_for_one_outcome(
+    def test_a_column_of_any_type_that_is_there_for_one_outcome_is_found(
         self, value: object, kind: object, tmp_path: Path
     ) -> None:
         table = clean(600)
@@ -72,9 +72,11 @@ class TestTable:
     def test_the_twin_that_looks_into_lists_fails(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(audit_tables, "holds_no_value", lambda kind: None)
         with pytest.raises(ValueError, match="more than one element"):
-            self.test_a_column_of_any_type_that_is_there_for_one_outcome([1, 2], pa.list_(pa.int64()), tmp_path)
+            self.test_a_column_of_any_type_that_is_there_for_one_outcome_is_found(
+                [1, 2], pa.list_(pa.int64()), tmp_path
+            )
 
-    def test_a_label_of_three_values(self) -> None:
+    def test_a_label_of_three_values_is_refused(self) -> None:
         with pytest.raises(UserMistake, match="3 different values"):
             audit_table(clean(), "sector")
 
@@ -101,6 +103,6 @@ class TestTroubledTables:
         found = audit_table(table.assign(strong=strong, closing=column), "won")
         assert "strong" in columns_at(found, "high", "medium")
 
-    def test_few_rows(self) -> None:
+    def test_three_rows_give_an_answer(self) -> None:
         table = pd.DataFrame({"days_to_close": [1.0, 2.0, 3.0], "won": [0, 1, 0]})
         assert isinstance(audit_table(table, "won"), list)

@@ -26,7 +26,7 @@ class TestTogether:
         leaks = {names[n]: make for n, make in LENGTHS.items()}
         return draw(Plan("lengths", "won", HONEST, leaks, rate=0.27), seed=3, rows=3_000).frame  # type: ignore[arg-type]
 
-    def test_lengths_and_their_ratio(self) -> None:
+    def test_lengths_and_their_ratio_are_found_together(self) -> None:
         found = audit_table(self.lengths(), "won")
         assert set(LENGTHS) <= columns_at(found, "high")
         assert not set(HONEST) & columns_at(found, "high")

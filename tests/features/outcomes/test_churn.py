@@ -12,7 +12,7 @@ from tests.kit.outcomes import churn_of, churned, contract
 
 
 class TestChurn:
-    def test_the_end_of_the_last_paid_contract(self, tmp_path: Path) -> None:
+    def test_the_end_of_the_last_paid_contract_is_churn(self, tmp_path: Path) -> None:
         outcomes = churn_of(tmp_path, contract("a", ("2024-01-01", "active", 10), ("2024-06-01", "ended", 0)))
         assert churned(outcomes, "a", "2024-05-01") == 1
         assert churned(outcomes, "a", "2024-02-01") == 0, "the end is 121 days away"
@@ -27,7 +27,7 @@ class TestChurn:
         outcomes = churn_of(tmp_path, contract("a", ("2024-01-01", "active", 10), ("2024-06-01", "active", 0)))
         assert churned(outcomes, "a", "2024-05-01") == 1
 
-    def test_a_contraction_is_not(self, tmp_path: Path) -> None:
+    def test_a_contraction_is_no_churn(self, tmp_path: Path) -> None:
         outcomes = churn_of(tmp_path, contract("a", ("2024-01-01", "active", 10), ("2024-06-01", "active", 1)))
         assert churned(outcomes, "a", "2024-05-01") == 0
 
@@ -42,7 +42,7 @@ class TestChurn:
         outcomes = churn_of(tmp_path, rows + contract("a", (back, "active", 5), number=1))
         assert churned(outcomes, "a", "2024-05-01") == expected
 
-    def test_notice_is_still_paying(self, tmp_path: Path) -> None:
+    def test_an_account_that_gave_notice_still_pays(self, tmp_path: Path) -> None:
         rows = contract("a", ("2024-01-01", "active", 10), ("2024-05-15", "notice", 10), ("2024-11-01", "ended", 0))
         assert churned(churn_of(tmp_path, rows), "a", "2024-05-01") == 0
 

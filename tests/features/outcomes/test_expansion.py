@@ -57,7 +57,7 @@ class TestLabels:
     def test_exactly_a_tenth_more_counts(self, tmp_path: Path, mrr: float, expected: float) -> None:
         assert expanded(of(tmp_path, contract(1, START, ("2024-04-01", "active", mrr)))) == expected
 
-    def test_cents_are_whole(self, tmp_path: Path) -> None:
+    def test_a_tenth_is_counted_in_whole_cents(self, tmp_path: Path) -> None:
         """0.1 + 0.2 is not 0.3: of 0.30 a tenth more is 0.33, to the cent."""
         many = [contract(n, ("2023-06-01", "active", 0.1)) for n in range(3)]
         assert expanded(of(tmp_path, *many, contract(9, ("2024-04-01", "active", 0.03)))) == 1
@@ -106,5 +106,5 @@ class TestLabels:
 
     def test_without_contracts_it_is_refused(self, tmp_path: Path) -> None:
         bare = make_source(tmp_path, {"accounts": [{"account_id": "a", "event_time": at("2024-01-01")}]})
-        with pytest.raises(OutcomesRefused, match=r"no table tells of expansion.*add subscriptions\.sql"):
+        with pytest.raises(OutcomesRefused, match=r"no table records expansion.*add subscriptions\.sql"):
             read_outcomes(bare, EXPANSION)

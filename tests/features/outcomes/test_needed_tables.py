@@ -42,7 +42,7 @@ def source_with(folder: Path, broken: str, text: str = "SELEKT") -> Path:
 
 
 class TestTablesFor:
-    def test_what_the_models_read(self) -> None:
+    def test_a_model_needs_the_tables_of_its_themes_its_outcome_and_eligibility(self) -> None:
         assert tables_for("lead", LEAD.themes) >= {
             "leads",
             "accounts",
@@ -77,7 +77,7 @@ class TestOneBrokenTable:
             labelled_rows(opened, CHURN)
         assert "tickets" in left_out_notes(opened, tables_for("lead", LEAD.themes))[0]
 
-    def test_check_says_so(self, company: Path, tmp_path: Path) -> None:
+    def test_check_blocks_the_model_that_reads_it_only(self, company: Path, tmp_path: Path) -> None:
         found = checked(opened := open_source(str(source_with(tmp_path, "tickets")), company, keep_going=True))
         assert verdict(found, CHURN) == "not yet: 1 thing to mend"
         assert "to mend" not in verdict(found, LEAD) or "go live" in verdict(found, LEAD)

@@ -37,7 +37,7 @@ class TestLacking:
         ("tables", "lacks"),
         [
             (("accounts", "subscriptions"), None),
-            (("accounts",), "none of the tables churn_labels, subscriptions, which tell the outcome"),
+            (("accounts",), "none of the tables churn_labels, subscriptions, which record the outcome"),
         ],
     )
     def test_says_what_is_missing(self, tmp_path: Path, tables: tuple[str, ...], lacks: str | None) -> None:

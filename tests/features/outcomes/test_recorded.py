@@ -21,7 +21,7 @@ from tests.kit.company import at, make_source
 class TestRefused:
     def test_a_source_without_an_outcome_says_what_would_do(self, tmp_path: Path) -> None:
         source = make_source(tmp_path / "bare", {"accounts": [{"account_id": "a", "event_time": at("2024-01-01")}]})
-        with pytest.raises(OutcomesRefused, match=r"no table tells of churn; it has accounts.*add churn_labels\.sql"):
+        with pytest.raises(OutcomesRefused, match=r"no table records churn; it has accounts.*add churn_labels\.sql"):
             read_outcomes(source, CHURN)
 
 

@@ -50,12 +50,12 @@ RISE = ("2024-04-01", "active", 110.0)
 
 
 class TestMoments:
-    def test_when_it_came(self, tmp_path: Path) -> None:
+    def test_it_came_when_a_tenth_more_was_first_paid(self, tmp_path: Path) -> None:
         found = of(tmp_path, contract(1, START, ("2024-03-15", "active", 105.0), ("2024-04-01", "active", 112.0)))
         moments = np.array([to_us(at(d)) for d in (AS_OF, "2024-04-02", "2022-01-01")])
         assert came_at(found, ["a"] * 3, moments).tolist() == [to_us(at("2024-04-01")), NEVER_US, NEVER_US]
 
-    def test_as_it_was_recorded_before_a_moment(self, tmp_path: Path) -> None:
+    def test_what_was_recorded_before_a_moment_knows_no_later_rise(self, tmp_path: Path) -> None:
         found = of(tmp_path, contract(1, START, RISE)).until(to_us(at("2024-03-20")))
         assert isinstance(found, RecurringRevenue)
         as_of = np.array([to_us(at(AS_OF))])

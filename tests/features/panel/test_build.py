@@ -147,7 +147,7 @@ class TestShape:
         mask = pa.compute.is_in(together["entity_id"], pa.array(ids))
         assert differences(build_panel(company, entity, AS_OFS[:2], ids=ids), together.filter(mask)) == []
 
-    def test_columns_are_described(self, company: Source, panel: Panel) -> None:
+    def test_columns_are_the_signals_that_are_offered(self, company: Source, panel: Panel) -> None:
         assert panel("account").column_names[4:] == [s.name for s in signals_of(company, "account")]
 
     def test_custom_columns_become_signals(self, tmp_path: Any) -> None:
@@ -160,7 +160,7 @@ class TestShape:
         assert set(panel["tier_name"].to_pylist()) == {"gold", "tin"}
         assert "serial" not in panel.column_names
 
-    def test_no_dates(self, company: Source) -> None:
+    def test_a_panel_without_dates_is_refused(self, company: Source) -> None:
         with pytest.raises(UserMistake, match="at least one date"):
             build_panel(company, "account", [])
 
@@ -177,7 +177,7 @@ class TestParts:
         ("entity", "engine", "rows"),
         [("account", "duckdb", 4), ("lead", "duckdb", 4), ("lead", "duckdb", 1000), ("lead", "pandas", 1)],
     )
-    def test_they_are_the_whole_in_the_order_of_ids(
+    def test_parts_are_the_whole_panel_in_the_order_of_ids(
         self, company: Source, panel: Panel, entity: Any, engine: str, rows: int
     ) -> None:
         moment = AS_OFS[2]

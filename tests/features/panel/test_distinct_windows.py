@@ -19,7 +19,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 
 class TestLongPanels:
-    def test_equal_their_dates_one_by_one(self, company: Source) -> None:
+    def test_a_long_panel_equals_its_dates_one_by_one(self, company: Source) -> None:
         as_ofs = [LEAP_DAY + dt.timedelta(weeks=n) for n in (-3, 0, 1, 35, 36, 37, 38, 74, 75, 300)]
         names = ["active_users_7d", "active_users_28d", "active_users_84d", "stickiness_28d", "features_used_84d"]
         together = build_panel(company, "account", as_ofs, only=names)

@@ -68,13 +68,13 @@ def one_of_each_kind(entity: Entity) -> list[str]:
 
 class TestEveryEngine:
     @pytest.mark.parametrize("engine", ENGINES[1:])
-    def test_gives_the_same_bits(self, company: Source, expected: Any, engine: str) -> None:
+    def test_each_gives_the_same_bits(self, company: Source, expected: Any, engine: str) -> None:
         found = everything(company, engine, AS_OFS)
         for entity, columns in expected.items():
             assert [n for n, values in columns.items() if found[entity][n] != values] == []
 
     @pytest.mark.parametrize("engine", ENGINES[1:])
-    def test_takes_empty_tables(self, bare: Source, expected_of_bare: Any, engine: str) -> None:
+    def test_each_takes_empty_tables(self, bare: Source, expected_of_bare: Any, engine: str) -> None:
         assert everything(bare, engine, AS_OFS[:1]) == expected_of_bare
         assert set(expected_of_bare["account"]["events_28d"]) == {0.0}
         assert set(expected_of_bare["account"]["days_since_usage"]) == {None}
@@ -112,7 +112,7 @@ class TestEveryEngine:
             assert [n for n in names if n not in columns] == []
             assert [n for n in names if all(v is None for v in columns[n])] == []
 
-    def test_by_hand_at_the_edges(self, expected: Any) -> None:
+    def test_values_at_the_edges_are_those_computed_by_hand(self, expected: Any) -> None:
         columns = expected["account"]
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         at_leap = {r["entity_id"]: r for r in rows if r["as_of"] == LEAP_DAY}

@@ -78,7 +78,7 @@ class TestCarried:
         forgetful = build_panel(source, "account", NIGHTS[2:3], carried=tmp_path / "carried")
         assert forgetful["days_since_usage"].to_pylist() == [None]
 
-    def test_one_night_at_a_time(self, tmp_path: Path) -> None:
+    def test_a_carried_state_is_for_one_as_of(self, tmp_path: Path) -> None:
         source: Source = make_source(
             tmp_path / "c", {"accounts": [{"account_id": "a", "event_time": at("2023-01-01")}]}
         )

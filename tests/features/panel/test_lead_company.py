@@ -59,14 +59,14 @@ def bought_by(source: Source, day: str, **how: Any) -> list[str]:
 
 class TestEligibility:
     @pytest.mark.parametrize("engine", ["duckdb", "pandas"])
-    def test_by_account_and_by_the_domain_of_one_owner(self, tmp_path: Path, engine: str) -> None:
+    def test_a_deal_counts_by_account_and_by_the_domain_of_one_owner(self, tmp_path: Path, engine: str) -> None:
         source = company(tmp_path, opportunities=[*(deal(a) for a in "abcde"), deal(lead="direct")])
         assert bought_by(source, "2024-04-01", engine=engine) == ["by_account", "by_domain", "direct"]
         assert bought_by(source, "2024-03-01", engine=engine) == [], "at the very moment it is not known yet"
         assert bought_by(source, "2024-03-01T00:00:00.000001", engine=engine) == ["by_account", "by_domain", "direct"]
 
     @pytest.mark.parametrize("engine", ["duckdb", "pandas"])
-    def test_a_paid_contract_also_one_that_ended(self, tmp_path: Path, engine: str) -> None:
+    def test_a_paid_contract_counts_also_when_it_ended(self, tmp_path: Path, engine: str) -> None:
         versions = (("2024-02-01", "trial", 0.0), ("2024-03-01", "active", 9.0), ("2024-05-01", "ended", 0.0))
         source = company(tmp_path, subscriptions=contract("a", *versions))
         assert bought_by(source, "2024-02-15", engine=engine) == [], "a trial is no customer"
@@ -78,12 +78,12 @@ class TestEligibility:
         source = company(tmp_path, opportunities=deals, subscriptions=contract("a", ("2024-02-01", "active", 0.0)))
         assert bought_by(source, "2024-04-01") == []
 
-    def test_a_win_that_became_known_later(self, tmp_path: Path) -> None:
+    def test_a_win_counts_from_when_it_was_known(self, tmp_path: Path) -> None:
         source = company(tmp_path, opportunities=[deal("a", known_time=at("2024-05-01"))])
         assert bought_by(source, "2024-05-01") == []
         assert bought_by(source, "2024-05-02") == ["by_account", "by_domain"]
 
-    def test_a_domain_until_a_second_account_has_it(self, tmp_path: Path) -> None:
+    def test_a_domain_counts_until_a_second_account_has_it(self, tmp_path: Path) -> None:
         source = company(tmp_path, opportunities=[deal("a")])
         twin = {"account_id": "f", "event_time": at("2024-04-01"), "domain": "acme.com"}
         later = overlay(source, "accounts", [twin])
@@ -108,7 +108,7 @@ class TestEligibility:
 
 
 class TestLinks:
-    def test_both_ways(self, tmp_path: Path) -> None:
+    def test_links_are_found_from_leads_and_from_accounts(self, tmp_path: Path) -> None:
         source = company(tmp_path)
         assert companies_of(source, ["by_account"]) == ["a"]
         assert companies_of(source, ["by_domain", "free_mail"]) == ["a"]

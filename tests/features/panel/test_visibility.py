@@ -128,7 +128,7 @@ class TestOneMoment:
             assert not same(build_panel(source, "lead", [other]), expected["lead"])
 
     @pytest.mark.parametrize("entity", ENTITIES)
-    def test_some_of_them(self, source: Source, expected: dict[str, pa.Table], entity: Any) -> None:
+    def test_some_ids_equal_their_rows_of_all(self, source: Source, expected: dict[str, pa.Table], entity: Any) -> None:
         wanted = expected[entity]["entity_id"].to_pylist()[::2]
         found = build_panel(source, entity, [NOW], ids=wanted, known_before=THEN, only=some(entity))
         assert by_id(found) == {each: by_id(expected[entity].select(found.column_names))[each] for each in wanted}
@@ -205,7 +205,7 @@ class TestMomentsOfTheirOwn:
 class TestTouched:
     @pytest.mark.parametrize("seed", [3, 5])
     @pytest.mark.parametrize("entity", ENTITIES)
-    def test_the_others_are_as_they_are_now(self, tmp_path: Path, entity: Any, seed: int) -> None:
+    def test_entities_that_were_not_touched_are_as_before(self, tmp_path: Path, entity: Any, seed: int) -> None:
         then = NOW - dt.timedelta(hours=30)
         source = make_source(tmp_path, random_company(seed, accounts=12, days=160) if seed == 3 else company())
         found = set(touched(source, entity, to_us(then), to_us(NOW)))

@@ -14,7 +14,7 @@ from tests.kit.company import at, make_source
 
 
 class TestCommand:
-    def test_json_and_exit_code(self, tmp_path: Path) -> None:
+    def test_json_names_tables_and_custom_signals_and_a_fault_ends_with_2(self, tmp_path: Path) -> None:
         rows: list[dict[str, Any]] = [
             {"account_id": f"a{i}", "event_time": at("2024-01-01"), "Tier": "gold" if i % 2 else "tin"}
             for i in range(30)
@@ -37,7 +37,9 @@ class TestCommand:
             ("x_education", {"lead-fit": "ready"}),
         ],
     )
-    def test_shipped_sources(self, source: str, said: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_shipped_sources_are_as_ready_as_their_labels(
+        self, source: str, said: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         import os
 
         if not os.environ.get("ACCOUNTSCORE_DATA"):

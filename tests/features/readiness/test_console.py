@@ -70,7 +70,7 @@ class TestParagraphs:
 
 
 class TestVerbose:
-    def test_what_is_well_is_behind_v(self, tmp_path: Path) -> None:
+    def test_facts_about_the_source_are_shown_with_v_only(self, tmp_path: Path) -> None:
         rows = [
             {"account_id": f"a{n}", "event_time": at("2024-01-01"), "Tier": "gold" if n % 2 else "tin"}
             for n in range(30)

@@ -21,7 +21,7 @@ class TestEarlyOutcomes:
         ]
         return make_source(tmp_path, {"leads": leads, "lead_labels": labels})
 
-    def test_all_of_them(self, tmp_path: Path) -> None:
+    def test_a_table_whose_outcomes_are_all_early_blocks(self, tmp_path: Path) -> None:
         found = [line for line in checked(self.labelled(tmp_path, 40)) if "an outcome comes after" in line.rule]
         assert found[0].severity == "blocks"
         assert "40 of 40" in found[0].found
@@ -43,6 +43,6 @@ class TestEarlyOutcomes:
         (line,) = lines(source, "opportunities", "an outcome comes after the first version")
         assert (line.severity, line.rows, line.column) == ("weakens", 5, "event_time")
 
-    def test_none(self, tmp_path: Path) -> None:
+    def test_outcomes_after_their_entity_are_no_finding(self, tmp_path: Path) -> None:
         """The twin."""
         assert [line for line in checked(self.labelled(tmp_path, 0)) if "an outcome comes after" in line.rule] == []

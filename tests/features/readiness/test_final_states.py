@@ -20,13 +20,13 @@ class TestFinalStates:
             rows.append(deal | {"event_time": at("2024-03-01") if begun else at("2024-02-01"), "status": "Closed Won"})
         return rows
 
-    def test_over_from_the_first(self, tmp_path: Path) -> None:
+    def test_deals_that_are_won_in_their_first_version_are_found(self, tmp_path: Path) -> None:
         source = make_source(tmp_path, {"accounts": [account()], "opportunities": self.deals(begun=False)})
         (line,) = lines(source, "opportunities", "a version from before its end")
         assert (line.severity, line.rows, line.column) == ("weakens", 12, "status")
         assert "UNION ALL" in line.what_to_do
 
-    def test_followed(self, tmp_path: Path) -> None:
+    def test_the_advice_mends_it(self, tmp_path: Path) -> None:
         """The twin: the two SELECTs that the advice names."""
         source = make_source(tmp_path, {"accounts": [account()], "opportunities": self.deals(begun=False)})
         read = (tmp_path / "opportunities.sql").read_text()

@@ -151,9 +151,9 @@ CASES: dict[str, tuple[Model, Callable[[], Tables], str | None]] = {
     "no labels": (
         CHURN,
         lambda: {k: v for k, v in steady().items() if k != "subscriptions"},
-        "no table tells of churn",
+        "no table records churn",
     ),
-    "no deals": (FIT, lambda: leads(False, tell=False), "no table tells of conversion"),
+    "no deals": (FIT, lambda: leads(False, tell=False), "no table records conversion"),
     "labels denied by contracts": (CHURN, denied, "are denied by the source's own events"),
     "labels that are both": (CHURN, contradictory, "entities are both churned and not"),
     "labels of strangers": (
@@ -290,7 +290,7 @@ class TestHorizon:
         return int(found[1]) if found else None
 
     @pytest.mark.parametrize("days", [150, 175, 200])
-    def test_with_it_there_are_dates_enough(self, tmp_path: Path, days: int) -> None:
+    def test_the_advised_horizon_leaves_dates_enough(self, tmp_path: Path, days: int) -> None:
         source, question = make_source(tmp_path, random_company(1, days=days)), MODELS["lead-fit"]
         horizon = self.advised(source, question)
         if days == 150:  # a third of what is there after the warm-up is less than a step: no horizon works
@@ -301,7 +301,9 @@ class TestHorizon:
         dates = observation_dates(source, shorter, read_outcomes(source, question.outcome), None)
         assert is_split(np.array([to_us(date) for date in dates]), horizon * DAY_US)
 
-    def test_without_trying_it_is_refused_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_horizon_advised_without_trying_it_is_refused_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The sabotaged twin."""
         monkeypatch.setattr(labelled_rows, "_is_enough", lambda *_: True)
         source, question = make_source(tmp_path, random_company(1, days=150)), MODELS["lead-fit"]

@@ -15,7 +15,7 @@ class TestCredits:
         rows += [contract("2024-05-01", -5.0, "ended")]
         return make_source(tmp_path, {"accounts": [account()], "subscriptions": rows})
 
-    def test_check_counts_them(self, tmp_path: Path) -> None:
+    def test_negative_amounts_are_counted_and_the_advice_mends_them(self, tmp_path: Path) -> None:
         (line,) = lines(self.source(tmp_path), "subscriptions", "a credit is no recurring revenue")
         assert (line.severity, line.rows, line.column) == ("weakens", 2, "mrr")
         assert "the lowest -250.0" in line.found

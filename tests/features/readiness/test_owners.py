@@ -17,7 +17,9 @@ class TestOwners:
         ("written", "said"),
         [("123.0", "'.0'"), ("1.23e2", "exponent"), (" 123", "spaces"), ("00123", "leading zeros")],
     )
-    def test_the_same_id_in_another_writing(self, tmp_path: Path, written: str, said: str) -> None:
+    def test_the_same_id_in_another_spelling_is_found_and_the_advice_mends_it(
+        self, tmp_path: Path, written: str, said: str
+    ) -> None:
         used = [{"account_id": written, "event_time": at("2024-02-01")}]
         source = make_source(tmp_path, {"accounts": [account("123")], "usage": used})
         (line,) = lines(source, "usage", "it names a row of accounts")
@@ -28,14 +30,14 @@ class TestOwners:
             source = wrapped(tmp_path, table, query_of(line))
         assert lines(source, "usage", "it names a row of accounts") == []
 
-    def test_an_id_that_is_nowhere(self, tmp_path: Path) -> None:
+    def test_an_id_that_is_nowhere_gets_no_advice_about_spelling(self, tmp_path: Path) -> None:
         used = [{"account_id": "zzz", "event_time": at("2024-02-01")}]
         (line,) = lines(make_source(tmp_path, {"accounts": [account("123")], "usage": used}), "usage", "it names a row")
         assert "written alike" not in line.found
 
 
 class TestIdsThatWereNumbers:
-    def test_followed_they_join(self, tmp_path: Path) -> None:
+    def test_ids_that_a_file_made_numbers_join_when_the_advice_is_followed(self, tmp_path: Path) -> None:
         (tmp_path / "accounts.sql").write_text(
             "SELECT CAST(id AS DOUBLE) AS account_id, TIMESTAMP '2024-01-01' AS event_time FROM (VALUES (100057), (1000000000000000)) v(id)"
         )

@@ -26,20 +26,20 @@ class TestRepeatedRows:
         ]
         return one * times
 
-    def test_an_export_loaded_twice(self, tmp_path: Path) -> None:
+    def test_an_export_loaded_twice_is_found_and_the_advice_mends_it(self, tmp_path: Path) -> None:
         source = make_source(tmp_path, {"accounts": [account()], "usage": self.used(2)})
         (line,) = lines(source, "usage", "a row is there once")
         assert (line.severity, line.rows) == ("weakens", 80)
         assert "on 10 days from 2024-02-01 to 2024-02-10" in line.found
         assert lines(wrapped(tmp_path, "usage", query_of(line)), "usage", "a row is there once") == []
 
-    def test_one_day_loaded_twice(self, tmp_path: Path) -> None:
+    def test_one_day_that_was_loaded_twice_is_found(self, tmp_path: Path) -> None:
         rows = self.used()
         source = make_source(tmp_path, {"accounts": [account()], "usage": rows + rows[:8]})
         (line,) = lines(source, "usage", "a row is there once")
         assert (line.severity, line.rows) == ("weakens", 8)
 
-    def test_loaded_once(self, tmp_path: Path) -> None:
+    def test_rows_loaded_once_are_no_finding(self, tmp_path: Path) -> None:
         """The twin; and days without a time of day, on which two rows alike are two uses."""
         assert (
             lines(make_source(tmp_path / "one", {"accounts": [account()], "usage": self.used()}), "usage", "there once")
@@ -60,7 +60,7 @@ class TestRepeatedRows:
         assert line.severity == "weakens"
         assert line.found.startswith("about ")
 
-    def test_versions_that_contradict_each_other(self, tmp_path: Path) -> None:
+    def test_versions_that_contradict_each_other_are_found(self, tmp_path: Path) -> None:
         rows = [contract("2024-02-01", 50.0), contract("2024-02-01", 0.0, "ended"), contract("2024-03-01", 50.0)]
         source = make_source(tmp_path, {"accounts": [account()], "subscriptions": rows})
         (line,) = lines(source, "subscriptions", "one version of each moment")
@@ -70,7 +70,7 @@ class TestRepeatedRows:
         assert lines(source, "subscriptions", "one version of each moment") == []
         assert source.rows("subscriptions") == 2
 
-    def test_versions_that_agree(self, tmp_path: Path) -> None:
+    def test_versions_that_agree_are_no_finding(self, tmp_path: Path) -> None:
         """The twin: the same version twice, and two that became known one after the other."""
         rows = [
             contract("2024-02-01", 50.0),

@@ -36,7 +36,7 @@ class TestUsability:
         assert lines_of(found, "touches", "kind")[0].rows == 1
         assert "CAST" in wrong.what_to_do
 
-    def test_words_and_owners(self, tmp_path: Path) -> None:
+    def test_unknown_words_and_owners_are_counted(self, tmp_path: Path) -> None:
         contract = {"event_time": at("2024-02-01"), "mrr": 1.0, "status": "Aktiv"}
         tables = {
             "accounts": [{"account_id": "a", "event_time": at("2024-01-01")}],
@@ -58,7 +58,7 @@ class TestUsability:
         assert labels.found.startswith("rows with")
         assert verdict(found, MODELS["churn-risk"]).startswith("not yet: ")
 
-    def test_a_short_history(self, tmp_path: Path) -> None:
+    def test_a_short_history_blocks_with_the_days_that_are_needed(self, tmp_path: Path) -> None:
         found = checked(make_source(tmp_path, random_company(1, days=60)))
         history = next(line for line in found if line.model == "churn-risk" and line.found.startswith("its history: "))
         assert history.severity == "blocks"
@@ -91,7 +91,7 @@ class TestUsability:
             "what is of the source stops all"
         )
 
-    def test_a_gate_is_a_field(self) -> None:
+    def test_only_a_line_marked_as_gate_keeps_a_model_from_going_live(self) -> None:
         gated = Line(
             severity="weakens",
             table="accounts",
@@ -113,7 +113,7 @@ DAY = dt.timedelta(days=1)
 
 
 class TestEndOfTheData:
-    def test_no_new_company_is_no_end(self, tmp_path: Path) -> None:
+    def test_no_new_company_for_a_year_is_no_end_of_the_table(self, tmp_path: Path) -> None:
         """Companies of one spring, used daily for a year: no table has stopped."""
         accounts = [account(f"a{n}", event_time=at("2024-01-01") + n * DAY) for n in range(30)]
         used = [{"account_id": "a0", "event_time": at("2024-01-01") + n * DAY} for n in range(400)]
@@ -145,7 +145,9 @@ class TestRowsInTheFuture:
             ({"event_time": at("2024-02-01"), "known_time": at("2099-01-01")}, "a row is known by now"),
         ],
     )
-    def test_followed(self, tmp_path: Path, odd: dict[str, Any], rule: str) -> None:
+    def test_rows_in_the_future_are_counted_and_the_advice_leaves_them_out(
+        self, tmp_path: Path, odd: dict[str, Any], rule: str
+    ) -> None:
         used = [{"account_id": "a", "event_time": at("2024-01-01") + n * DAY} for n in range(100)]
         source = make_source(tmp_path, {"accounts": [account()], "usage": [*used, {"account_id": "b", **odd}]})
         (line,) = lines(source, "usage", rule)

@@ -9,7 +9,7 @@ from tests.kit.company import at, make_source
 
 
 class TestWords:
-    def test_what_is_understood_and_what_counts_for_nothing(self, tmp_path: Path) -> None:
+    def test_other_spellings_are_told_and_unknown_words_weaken(self, tmp_path: Path) -> None:
         rows = [
             {"account_id": "a", "event_time": at("2024-02-01"), "kind": word} for word in ("Call", "call", "fax", "fax")
         ]

@@ -21,7 +21,7 @@ class TestCatalog:
         assert len(templates) >= 80
 
     @pytest.mark.parametrize("signal", signals(), ids=lambda s: s.name)
-    def test_description_is_whole(self, signal: object) -> None:
+    def test_every_signal_is_described_in_full(self, signal: object) -> None:
         from features.signals.signal import Signal
 
         assert isinstance(signal, Signal)
