@@ -155,6 +155,6 @@ class TestEveryEngine:
             return found.with_columns(*[(nw.col(n) // 2) * 2 for n in bits]) if bits else found
 
         monkeypatch.setattr(PandasEngine, "roll_up", forgetful)
-        some = ["active_users_28d", "features_used_84d", "inbound_kinds_84d", "mrr"]
+        some = ["active_users_84d", "active_days_28d", "mrr"]
         found = build_panel(company, "account", AS_OFS, "pandas", only=some)
         assert [n for n in found.column_names if found[n].to_pylist() != expected["account"][n]] != []
