@@ -124,6 +124,7 @@ def fill(path: Path, parts: Iterable[pa.Table]) -> None:
 
 
 def rename(old: Path, new: Path) -> None:
+    """Rename a file or folder, replacing a file of the new name."""
     os.replace(old, new)
 
 
@@ -137,6 +138,7 @@ def sync(path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

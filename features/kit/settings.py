@@ -42,6 +42,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: dict[str, str] | None = None) -> Settings:
+        """The settings of an environment, by default that of the process. An empty variable counts as unset."""
         env = os.environ if environ is None else environ
         home = Path(env.get("ACCOUNTSCORE_HOME") or "var").resolve()
         data = env.get("ACCOUNTSCORE_DATA")

@@ -48,6 +48,7 @@ class World:
 
     @property
     def moved_us(self) -> int:
+        """`moved_days` in microseconds."""
         return self.moved_days * DAY_US
 
     @property
@@ -57,6 +58,7 @@ class World:
 
     @property
     def first_week(self) -> int:
+        """The week of `start_day`, counted from 1970."""
         return self.start_day // 7
 
     @property
@@ -71,6 +73,7 @@ class World:
 
     @property
     def end_us(self) -> int:
+        """The first moment after the window as it is drawn, in microseconds since 1970."""
         return self.end_day * DAY_US
 
     def as_of_weeks(self) -> list[int]:
@@ -84,6 +87,7 @@ class World:
         return (np.asarray(week, np.int64) + self.first_week) * (7 * DAY_US)
 
     def week_of(self, us: Array) -> Array:
+        """The week of each moment, counted from `first_week`; negative before it."""
         return np.asarray(us, np.int64) // (7 * DAY_US) - self.first_week
 
     def rng(self, stream: str, number: int = 0) -> np.random.Generator:
@@ -186,6 +190,7 @@ def join(parts: list[Part]) -> Part:
 
 
 def taken(part: Part, chosen: Array) -> Part:
+    """The chosen rows of a part: a mask, or positions in the order that is wanted."""
     return {name: values[chosen] for name, values in part.items()}
 
 
@@ -226,11 +231,13 @@ def arrow(world: World, table: str, part: Part, vocabularies: dict[str, pa.Array
 
 
 def by_time(part: Part, *then: str) -> Part:
+    """The rows in order of time, then of the columns `then`."""
     order = np.lexsort((*(part[name] for name in reversed(then)), part["event_time"]))
     return taken(part, order)
 
 
 def write(path: Path, table: pa.Table) -> None:
+    """Write a table as Parquet; the same table gives the same bytes."""
     pq.write_table(table, path, compression="zstd", compression_level=1, row_group_size=245_760)
 
 

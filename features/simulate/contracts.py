@@ -24,6 +24,7 @@ _TRIAL, _START, _SEATS, _RENEWAL, _NOTICE, _END = range(6)
 
 
 def plan_of(seats: Array) -> Array:
+    """The plan for each number of seats, as a code into PLANS."""
     return np.searchsorted(PLAN_FROM_SEATS, seats, side="right")
 
 

@@ -273,6 +273,7 @@ def returns(world: World, spells: Spells, past: Histories, stream: int) -> Spell
 
 
 def joined(parts: list[Spells]) -> Spells:
+    """The spells of several rounds as one."""
     return Spells(
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in Spells.__dataclass_fields__}
     )

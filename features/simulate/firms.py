@@ -21,6 +21,7 @@ FREE_MAIL = ("gmail.com", "outlook.com", "yahoo.com", "icloud.com")
 
 
 def words(text: str) -> tuple[str, ...]:
+    """The words of a text."""
     return tuple(text.split())
 
 
@@ -55,6 +56,7 @@ class Firms:
 
     @property
     def size(self) -> int:
+        """Number of companies."""
         return len(self.industry)
 
 
@@ -100,6 +102,7 @@ def found(world: World, count: int) -> Firms:
 
 
 def p_shares(shares: Array) -> Array:
+    """Shares scaled so that they sum to 1."""
     return shares / shares.sum()
 
 

@@ -15,6 +15,7 @@ LEAD_STATUSES = ("open", "working", "qualified", "converted", "disqualified")
 
 
 def account_rows(world: World, every: firms.Firms, accounts: Accounts) -> Part:
+    """Versions of accounts: when each entered, became a customer, grew, or objected to scoring."""
     dice = Dice(world, "account rows")
     count, firm = len(accounts.firm), accounts.firm
     everyone = np.arange(count)
@@ -85,6 +86,7 @@ def lead_rows(
     known_account: Array,
     account_of_deal: Array,
 ) -> Part:
+    """Versions of leads: new, working, qualified, and converted or disqualified with their deal."""
     rng = world.rng("lead rows")
     count, firm, channel = len(leads.deal), leads.firm, leads.channel
     everyone = np.arange(count)
@@ -141,6 +143,7 @@ def lead_rows(
 def lead_deals(
     world: World, every: firms.Firms, deals: buyers.Deals, account_of_deal: Array, lead_number: Array
 ) -> Part:
+    """Versions of the opportunities of leads. A deal that was never opened has only its winning version, or none."""
     rng = world.rng("lead deals")
     count = len(deals.firm)
     amount = (
@@ -213,6 +216,7 @@ def _person(number: int) -> str:
 
 
 def lead_mails(every: firms.Firms, leads: buyers.Leads, lead_number: Array) -> pa.Array:
+    """Mail address of each lead, in the order of `leads`: at its company, or at a free provider."""
     free = [firms.FREE_MAIL[n % len(firms.FREE_MAIL)] for n in range(len(leads.deal))]
     return pa.array(
         [

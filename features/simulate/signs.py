@@ -160,6 +160,7 @@ class People:
 
     @property
     def size(self) -> int:
+        """Number of people."""
         return len(self.account)
 
     def somebody(self, rng: np.random.Generator, account: Array, us: Array) -> Array:

@@ -79,6 +79,7 @@ class Levels:
         self.start_week = np.asarray(world.week_of(activities.start_us))
 
     def week(self, week: int) -> tuple[Array, Floats]:
+        """The entries that are in use in a week, and the expected events of each in a full week."""
         on = np.flatnonzero(self.of.health[:, week] >= 0)
         health = self.of.health[on, week]
         ramp = np.clip(0.5 + (week - self.start_week[on]) / 12.0, 0.5, 1.0)

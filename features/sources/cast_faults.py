@@ -336,9 +336,11 @@ def files_of(connection: duckdb.DuckDBPyConnection, run: str) -> list[Path]:
 
 
 def short(value: str) -> str:
+    """A value for a message, at most 80 characters."""
     shown = repr(value)
     return shown if len(shown) <= 80 else shown[:77] + "...'"
 
 
 def sql_text(text: str) -> str:
+    """A text for use between single quotes in SQL."""
     return text.replace("'", "''")

@@ -38,6 +38,7 @@ ADDED = (
 
 
 def quote(name: str) -> str:
+    """A name in double quotes, as SQL takes any name."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -47,10 +48,12 @@ def internal(name: str) -> str:
 
 
 def internal_of(column: Column) -> str:
+    """The quoted name of the column that holds a canonical column here."""
     return internal(column.name) if column.type == "time" else quote(column.name)
 
 
 def family_of(duckdb_type: str) -> str:
+    """A DuckDB type without its parameters: `DECIMAL(9,2)` is DECIMAL, `TIMESTAMP WITH TIME ZONE` is TIMESTAMP."""
     return duckdb_type.split("(", maxsplit=1)[0].split(" ", maxsplit=1)[0]
 
 

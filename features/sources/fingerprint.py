@@ -80,6 +80,7 @@ class Contents:
         return added([self._part(table, name).sums for name in self.parts(table)])
 
     def parts(self, table: str) -> list[str]:
+        """The files of a table that is summed file by file; else [""], the whole table."""
         return list(self._files.get(table, [""]))
 
     def is_as_before(self, table: str, name: str, when: list[int] | None) -> bool:

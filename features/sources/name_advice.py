@@ -174,6 +174,7 @@ def catalog_step(text: QueryText, told: Told, excerpt: Excerpt | None) -> str:
 
 
 def stem_of(name: str) -> str:
+    """The last part of a qualified name, in lower case and without quotes."""
     return name.rsplit(".", maxsplit=1)[-1].strip('"').lower()
 
 

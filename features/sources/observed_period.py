@@ -50,6 +50,7 @@ class Days:
         return len(self.day)
 
     def between(self, first_us: int, last_us: int) -> Days:
+        """The days that have a row between two moments, both included."""
         inside = (self.first_us <= last_us) & (self.last_us >= first_us)
         return Days(self.day[inside], self.first_us[inside], self.last_us[inside])
 

@@ -43,6 +43,7 @@ class Table:
     columns: tuple[Column, ...]
 
     def column(self, name: str) -> Column | None:
+        """The canonical column of a name; None when the table has none (`known_time` is in no table's list)."""
         return next((c for c in self.columns if c.name == name), None)
 
 

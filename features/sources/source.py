@@ -94,6 +94,7 @@ class Source:
         return tuple(name for name in TABLES if name in self.columns)
 
     def has(self, table: str, column: str | None = None) -> bool:
+        """Whether the source delivers a table, or one of its canonical columns."""
         return table in self.columns and (column is None or column in self.columns[table])
 
     def has_file(self, table: str) -> bool:
@@ -176,6 +177,7 @@ class Source:
         )
 
     def rows(self, table: str) -> int:
+        """Number of rows of a table."""
         return int(self.query(f"SELECT count(*) FROM {quote(table)}")[0][0])
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:

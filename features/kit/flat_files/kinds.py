@@ -65,6 +65,7 @@ def settle_table(table: pa.Table, delimiter: str = ",") -> dict[str, Settled]:
 
 
 def settle_columns(columns: Mapping[str, Any], default: DecimalMark) -> Iterable[tuple[str, Settled]]:
+    """Settle columns one by one, so that a caller can drop each before the next; see `settle_table`."""
     for name, column in columns.items():
         yield name, settle(column, default)
 
