@@ -105,7 +105,8 @@ def repeated_text(path: Path, length: int, rows: int) -> Path:
     return path
 
 
-def inflating(path: Path) -> Path:
+def inflating(path: Path, megabytes: int = 270) -> Path:
+    """A CSV of two columns that is a thousandth of its size when it is compressed."""
     rows = gzip.compress(b"0,0\n" * 2**21)
-    path.write_bytes(gzip.compress(b"a,b\n") + rows * 33)  # 270 MB in 270 kB
+    path.write_bytes(gzip.compress(b"a,b\n") + rows * (megabytes // 8))
     return path

@@ -61,13 +61,8 @@ class Settled:
 def settle_table(table: pa.Table, delimiter: str = ",") -> dict[str, Settled]:
     """Settle every column, by name. A column that does not show its decimal mark follows the others of the file, then its delimiter."""
     columns = {name: values.plain(table[name]) for name in table.column_names}
-    return dict(settle_columns(columns, file_mark(columns.values(), delimiter)))
-
-
-def settle_columns(columns: Mapping[str, Any], default: DecimalMark) -> Iterable[tuple[str, Settled]]:
-    """Settle columns one by one, so that a caller can drop each before the next; see `settle_table`."""
-    for name, column in columns.items():
-        yield name, settle(column, default)
+    default = file_mark(columns.values(), delimiter)
+    return {name: settle(column, default) for name, column in columns.items()}
 
 
 def file_mark(columns: Iterable[Any], delimiter: str) -> DecimalMark:

@@ -17,14 +17,10 @@ from tests.kit.simulated import connect, one
 SIZES: dict[str, Any] = {"accounts": 20, "leads": 30, "days": 140, "usage_events": 400}
 
 
-ENDS = [
-    dt.date.fromisoformat(day)
-    for day in (
-        "2024-02-29",  # whole steps before DEFAULT_END: the whole company
-        "2026-11-28",  # a Saturday: without the last five days
-        "2027-03-28",  # clocks change, 25 days are cut
-    )
-]
+WHOLE, CUT = dt.date(2024, 2, 29), dt.date(2027, 3, 28)
+"""Whole steps before DEFAULT_END; and a day on which clocks change, for which 25 days are cut."""
+ENDS = [WHOLE, CUT, pytest.param(dt.date(2026, 11, 28), marks=pytest.mark.slow)]
+"""The last is a Saturday, for which five days are cut."""
 
 
 def rows(folder: Path, name: str, end: dt.date, cut_days: int = 0) -> list[tuple[Any, ...]]:
@@ -42,16 +38,24 @@ def rows(folder: Path, name: str, end: dt.date, cut_days: int = 0) -> list[tuple
     return connection.sql(query).fetchall()
 
 
+class Companies(dict[dt.date, Path]):
+    """One company for each day on which it ends, without the season, which follows the calendar that people work by."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __missing__(self, end: dt.date) -> Path:
+        self[end] = self.folder / str(end)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(p, "YEAR_DIP_SUMMER", 0.0)
+            patch.setattr(p, "YEAR_DIP_WINTER", 0.0)
+            simulate(self[end], **SIZES, end=end)
+        return self[end]
+
+
 @pytest.fixture(scope="module")
-def companies(tmp_path_factory: pytest.TempPathFactory) -> dict[dt.date, Path]:
-    """One company a day of ENDS, without the season, which follows the calendar that people work by."""
-    made = {end: tmp_path_factory.mktemp("ends") for end in (DEFAULT_END, *ENDS)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(p, "YEAR_DIP_SUMMER", 0.0)
-        patch.setattr(p, "YEAR_DIP_WINTER", 0.0)
-        for end, folder in made.items():
-            simulate(folder, **SIZES, end=end)
-    return made
+def companies(tmp_path_factory: pytest.TempPathFactory) -> Companies:
+    return Companies(tmp_path_factory.mktemp("ends"))
 
 
 def differences(one_: Path, end: dt.date, other: Path) -> list[str]:
@@ -66,20 +70,20 @@ def differences(one_: Path, end: dt.date, other: Path) -> list[str]:
 
 class TestAnyEnd:
     @pytest.mark.parametrize("end", ENDS, ids=str)
-    def test_the_same_company_seen_from_its_end(self, companies: dict[dt.date, Path], end: dt.date) -> None:
+    def test_the_same_company_seen_from_its_end(self, companies: Companies, end: dt.date) -> None:
         assert differences(companies[end], end, companies[DEFAULT_END]) == []
 
     def test_a_company_drawn_in_the_months_before_its_own_end_is_another_one(
-        self, companies: dict[dt.date, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, companies: Companies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin: as it was before, when two renewals in a longer month shifted every later draw."""
-        monkeypatch.setattr(company, "DEFAULT_END", ENDS[0])
-        simulate(tmp_path, **SIZES, end=ENDS[0])
-        assert {"subscriptions", "usage"} <= set(differences(tmp_path, ENDS[0], companies[DEFAULT_END]))
+        monkeypatch.setattr(company, "DEFAULT_END", WHOLE)
+        simulate(tmp_path, **SIZES, end=WHOLE)
+        assert {"subscriptions", "usage"} <= set(differences(tmp_path, WHOLE, companies[DEFAULT_END]))
 
     @pytest.mark.parametrize("end", ENDS, ids=str)
     def test_everything_lies_before_the_end_and_the_truth_on_the_grid_of_as_of(
-        self, companies: dict[dt.date, Path], end: dt.date
+        self, companies: Companies, end: dt.date
     ) -> None:
         connection = connect(companies[end])
         for name in tables_written():

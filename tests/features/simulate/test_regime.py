@@ -26,12 +26,12 @@ class TestChangeOfRegime:
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two companies of one seed, with a change of regime on CHANGE and without."""
-    out = tmp_path_factory.mktemp("twins")
+    out, sizes = tmp_path_factory.mktemp("twins"), {**SMALL, "usage_events": 4_000}
     with pytest.MonkeyPatch.context() as patch:
         # The scale that makes the total of all usage looks at the whole history; here it is the same for both.
         patch.setattr(Levels, "expected", lambda self, week: 400.0)
-        simulate(out / "with", **SMALL, change=CHANGE)
-        simulate(out / "without", **SMALL, change=dt.date.max)
+        simulate(out / "with", **sizes, change=CHANGE)
+        simulate(out / "without", **sizes, change=dt.date.max)
     return out / "with", out / "without"
 
 

@@ -46,9 +46,7 @@ class TestRows:
 
         assert ids() == ["s1", "s2", "s3"]
         assert ids("--where", "mrr > 49 AND event_time >= '2025-02-01'") == ["s2"]
-        assert ids("--where", "mrr = 49.5 -- in currency units") == ["s1"]
         assert ids("--where", "auto_renew IS NULL OR status IN ('ended')", "--limit", "1") == ["s2"]
-        assert ids("--where", "false") == []
 
     def test_csv_output_can_be_read_back(self, source: Path) -> None:
         rows = list(csv.DictReader(io.StringIO(query(source, "subscriptions", "--csv").stdout)))

@@ -93,6 +93,19 @@ class TestCondition:
 
 
 class TestRows:
+    @pytest.mark.parametrize(
+        ("where", "ids"),
+        [
+            (None, ["s1", "s2", "s3"]),
+            ("mrr = 49.5 -- in currency units", ["s1"]),
+            ("auto_renew IS NULL", ["s2"]),
+            ("status IN ('ended')", ["s3"]),
+            ("false", []),
+        ],
+    )
+    def test_a_condition_chooses_rows(self, opened: Source, where: str | None, ids: list[str]) -> None:
+        assert table_rows(opened, "subscriptions", where).rows["subscription_id"].to_pylist() == ids
+
     def test_the_first_by_id_and_time_and_whether_there_are_more(self, opened: Source) -> None:
         found = table_rows(opened, "subscriptions", limit=2)
         assert (found.rows["subscription_id"].to_pylist(), found.more) == (["s1", "s2"], True)
