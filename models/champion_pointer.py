@@ -51,6 +51,7 @@ class Pointer:
 
 
 def folder(home: Path, model: str) -> Path:
+    """The folder of a model's pointer and of every scorer that was live; raises `UnknownModel`."""
     return home / "champions" / get_model(model).name
 
 

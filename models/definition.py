@@ -188,6 +188,7 @@ class Model:
 
     @property
     def entity(self) -> Entity:
+        """What a row is about: `account` or `lead`."""
         return self.outcome.entity
 
     @property

@@ -111,21 +111,27 @@ class where:
         self._signal = signal
 
     def is_in(self, *values: Value) -> Population:
+        """The value is one of these texts or numbers."""
         return self._is("in", values)
 
     def not_in(self, *values: Value) -> Population:
+        """The value is known, and none of these texts or numbers."""
         return self._is("not_in", values)
 
     def at_least(self, number: float) -> Population:
+        """The value is this number or larger."""
         return self._is("at_least", (number,))
 
     def at_most(self, number: float) -> Population:
+        """The value is this number or smaller."""
         return self._is("at_most", (number,))
 
     def is_true(self) -> Population:
+        """The flag is true."""
         return self._is("is_true")
 
     def is_false(self) -> Population:
+        """The flag is known, and false."""
         return self._is("is_false")
 
     def _is(self, op: Op, values: Sequence[Value] = ()) -> Population:

@@ -217,6 +217,7 @@ def _shown(settings: Settings) -> str:
 
 
 def by_alias(settings: Settings, model: str, alias: str) -> Version | None:
+    """The version that has an alias, None when no version has it."""
     return next((v for v in versions(settings, model) if alias in v.aliases), None)
 
 
@@ -234,16 +235,19 @@ def get_version(settings: Settings, model: str, number: int | None = None) -> Ve
 
 
 def set_alias(settings: Settings, model: str, alias: str, version: int) -> None:
+    """Give an alias to a version; it moves there from any other version."""
     with _mlflow(settings) as mlflow:
         mlflow.MlflowClient().set_registered_model_alias(model, alias, str(version))
 
 
 def drop_alias(settings: Settings, model: str, alias: str) -> None:
+    """Remove an alias; the version stays."""
     with _mlflow(settings) as mlflow:
         mlflow.MlflowClient().delete_registered_model_alias(model, alias)
 
 
 def tag_version(settings: Settings, model: str, version: int, key: str, value: str) -> None:
+    """Set a tag of a version, or replace its value."""
     with _mlflow(settings) as mlflow:
         mlflow.MlflowClient().set_model_version_tag(model, str(version), key, value)
 

@@ -71,6 +71,7 @@ class Entities:
 
     @property
     def count(self) -> int:
+        """Number of different entities; 0 without an entity column."""
         return 0 if self.code is None else int(self.code.max()) + 1
 
 

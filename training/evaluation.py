@@ -38,6 +38,7 @@ class Judgement:
 
     @property
     def passed(self) -> bool:
+        """Whether every gate held."""
         return self.verdict is Verdict.READY
 
 

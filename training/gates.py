@@ -33,6 +33,7 @@ class Gate:
     needed: str
 
     def as_dict(self) -> dict[str, object]:
+        """JSON-ready values by field."""
         return asdict(self)
 
 

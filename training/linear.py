@@ -64,6 +64,7 @@ class FittedLinear:
     bias: float
 
     def log_odds(self, x: np.ndarray) -> np.ndarray:
+        """(n,) log-odds of encoded rows (n, k)."""
         total = np.full(len(x), self.bias)
         for j, shape in enumerate(self.shapes):
             total += shape(x[:, j])

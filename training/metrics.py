@@ -30,6 +30,7 @@ class Estimate:
     high: float
 
     def as_dict(self) -> dict[str, float]:
+        """`value`, `low` and `high`, rounded to six digits."""
         return {name: round(number, 6) for name, number in asdict(self).items()}
 
 
@@ -97,6 +98,7 @@ class Ranking:
         return np.asarray((weights[:, self.order] @ (self.p - self.y) ** 2) / weights.sum(axis=1))
 
     def log_loss(self, weights: np.ndarray) -> np.ndarray:
+        """Mean negative log-likelihood, with probabilities held within [1e-15, 1 - 1e-15]."""
         p = np.clip(self.p, TINY, 1 - TINY)
         loss = -(self.y * np.log(p) + (1 - self.y) * np.log1p(-p))
         return np.asarray((weights[:, self.order] @ loss) / weights.sum(axis=1))

@@ -63,6 +63,7 @@ class Recipe:
 
     @property
     def kind(self) -> str:
+        """`logistic regression`, `trees` or `blend`."""
         return {0.0: "logistic regression", 1.0: "trees"}.get(self.tree_share, "blend")
 
 
@@ -113,6 +114,7 @@ class Held:
     """(n,) number of the fold or period that held the row back."""
 
     def blend(self, share: float) -> np.ndarray:
+        """(n,) log-odds with this share (0 to 1) of the trees."""
         return (1 - share) * self.linear + share * self.trees
 
     def join(self, later: Held) -> Held:
@@ -139,6 +141,7 @@ class Search:
     trials: tuple[Trial, ...]
 
     def recipe(self, tree_share: float) -> Recipe:
+        """The settings found, with this share (0 to 1) of the trees."""
         return Recipe(self.penalty, self.tree_settings, self.tree_count, tree_share, self.monotone, self.seed)
 
     def recount(self, rows: Rows, fitted: np.ndarray, held: np.ndarray) -> Search:
@@ -226,6 +229,7 @@ def search(
 
 
 def bag_seeds(seed: int) -> list[int]:
+    """The seeds of the boosters of a bag; different seeds share none."""
     return [seed * 100 + n for n in range(trees.SEEDS)]
 
 

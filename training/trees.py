@@ -62,6 +62,7 @@ def parameters(settings: TreeSettings, rows: Rows, monotone: Sequence[int], seed
 
 
 def threads(rows: int) -> int:
+    """Threads for so many rows, 1 or 2."""
     return 1 if rows < ROWS_PER_THREAD else 2
 
 

@@ -34,6 +34,7 @@ class ScorerRefused(UserMistake):
 
 
 def digest(data: bytes) -> str:
+    """The sha256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 

@@ -47,6 +47,8 @@ class Bins(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignalSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One signal as the scorer knows it: description, phrases, vocabulary, range and bins."""
+
     name: str
     theme: str
     unit: str
@@ -143,6 +145,8 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Checksum and size of a file."""
+
     sha256: str
     bytes: int
 

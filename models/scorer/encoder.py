@@ -224,6 +224,7 @@ def _usual(signal: SignalSpec) -> tuple[float, float]:
 
 
 def kind_of(value: Any) -> str:
+    """The kind of a JSON value as a message names it: text, number, list ..."""
     return {str: "text", bool: "true/false", int: "number", float: "number", list: "list", dict: "object"}.get(
         type(value), "value"
     )

@@ -326,6 +326,7 @@ class Scorer:
         return np.add.reduceat(effects.take(self._by_theme, axis=1), self._theme_starts, axis=1)
 
     def signal(self, name: str) -> SignalSpec:
+        """The description of a signal. Raises `KeyError` for a name that the scorer does not have."""
         return self.spec.signals[self._place[name]]
 
     @property

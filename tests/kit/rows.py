@@ -12,7 +12,7 @@ from training.dataset import Rows
 from training.learn import LearnSettings
 from training.splits import Split, split_in_time
 
-QUICK = LearnSettings(budget_s=None, trials=2)
+QUICK = LearnSettings(budget_s=None, trials=1)
 
 
 def make_rows(x: np.ndarray, y: np.ndarray, words: dict[int, tuple[str, ...]] | None = None) -> Rows:
@@ -28,7 +28,7 @@ def make_rows(x: np.ndarray, y: np.ndarray, words: dict[int, tuple[str, ...]] | 
     return Rows(signals, vocabularies, x, y, None, np.arange(n), np.full(n, np.nan), np.arange(n).astype(str))
 
 
-def dated_rows(n: int = 3000, seed: int = 0, signal: float = 1.0, shift: float = 0.0, words: bool = True) -> Rows:
+def dated_rows(n: int = 2000, seed: int = 0, signal: float = 1.0, shift: float = 0.0, words: bool = True) -> Rows:
     """Rows in time order with a bend, a word and an interaction; `shift` raises the log-odds of the newest fifth."""
     rng = np.random.default_rng(seed)
     x = np.column_stack(

@@ -18,16 +18,15 @@ from features.simulate import simulate
 from features.sources.loader import open_source
 from models import registry
 from models.catalog import get_model
-from models.scorer.writer import Origin
+from models.scorer.writer import LinearPart, Origin, Reference, write_scorer
 from tests.conftest import NewRegistry
 from tests.kit import commands
 from tests.kit.company import ACCOUNT_SIGNALS, all_but
-from training import export
+from training import linear
 from training.compare import beside, compare
 from training.errors import TrainingRefused
-from training.learn import LearnSettings, learn
 from training.promote import GATES, PASSED
-from training.training_set import labelled_panel
+from training.training_set import Panel, labelled_panel
 
 CHURN = get_model("churn-risk")
 
@@ -63,26 +62,37 @@ class TestBeside:
         assert set(metrics["version"]) == set(metrics["against"]) >= {"empb", "value_found_top_decile"}  # type: ignore[index]
 
 
+def write(folder: Path, panel: Panel, penalty: float, until: int) -> None:
+    """A scorer of the linear part alone, which says that it learnt from dates up to `until`."""
+    rows = panel.rows
+    fitted = linear.fit(rows.take(panel.split.before_test), penalty)
+    shapes = fitted.shapes
+    part = LinearPart([s.knots for s in shapes], [s.values for s in shapes], [s.missing for s in shapes], fitted.bias)
+    write_scorer(
+        folder,
+        definition=CHURN,
+        signals=rows.signals,
+        vocabularies=rows.vocabularies,
+        reference=Reference(rows.x, rows.y, rows.x[panel.population]),
+        linear=part,
+        origin=Origin("sample", "0" * 64, "2024-01-01", from_us(until).date().isoformat()),
+    )
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, new_registry: NewRegistry) -> tuple[Settings, Path]:
-    """Versions 1 and 2 learnt from the same dates with different seeds, version 3 from all there are."""
+    """Versions 1 and 2 learnt from the same dates with different penalties, version 3 from all dates there are."""
     folder = tmp_path_factory.mktemp("compare")
     settings = new_registry(folder / "home")
-    simulate(folder / "company", accounts=350, leads=100, days=730, end=dt.date(2026, 1, 1), usage_events=20_000)
+    simulate(folder / "company", accounts=250, leads=60, days=730, end=dt.date(2026, 1, 1), usage_events=10_000)
     source = open_source("sample", folder / "company")
     panel = labelled_panel(source, replace(CHURN, exclude=all_but(source, CHURN, *ACCOUNT_SIGNALS)))
     time = panel.rows.time
     assert time is not None
-    for seed, until in (
-        (0, time[panel.split.before_test].max()),
-        (1, time[panel.split.before_test].max()),
-        (0, time.max()),
-    ):
-        learnt = learn(panel.rows, panel.split, LearnSettings(None, 1, seed))
-        scorer = folder / f"scorer-{seed}-{until}"
-        origin = Origin("sample", "0" * 64, "2024-01-01", from_us(int(until)).date().isoformat())
-        export.write(scorer, CHURN, learnt, learnt.rows.x[panel.population], origin, {})
-        registry.log_version(settings, CHURN, scorer, parameters={}, metrics={}, tags={GATES: PASSED})
+    before, newest = int(time[panel.split.before_test].max()), int(time.max())
+    for number, (penalty, until) in enumerate(((0.1, before), (0.003, before), (0.1, newest)), 1):
+        write(folder / str(number), panel, penalty, until)
+        registry.log_version(settings, CHURN, folder / str(number), parameters={}, metrics={}, tags={GATES: PASSED})
     return settings, folder / "company"
 
 

@@ -27,6 +27,7 @@ class Check:
     limit: str
 
     def as_dict(self) -> dict[str, str]:
+        """JSON-ready values by field."""
         return asdict(self)
 
 

@@ -50,6 +50,7 @@ class SignalDrift:
     """New words that several entities have, the most frequent first."""
 
     def as_dict(self) -> dict[str, object]:
+        """JSON-ready values by field, numbers rounded to four digits."""
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 

@@ -131,6 +131,7 @@ def stretched(p: np.ndarray, spread: float) -> np.ndarray:
 
 
 def log_odds(p: np.ndarray) -> np.ndarray:
+    """(n,) log-odds of probabilities, finite at 0 and 1 too."""
     held = np.clip(p, TINY, 1 - TINY)
     return np.asarray(np.log(held) - np.log1p(-held))
 
