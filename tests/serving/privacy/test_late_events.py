@@ -12,14 +12,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pytest
 from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook
 
-from serving.store.tables import inbox, metadata, signals
+from features.outcomes.outcome import ELIGIBLE
+from features.panel.build import build_panel
+from features.signals.signal import Entity
+from features.sources.loader import open_source
+from serving.store.tables import inbox, metadata
 from serving.worker import loop
 from serving.worker.loop import Worker
+from tests.kit.company import at
 from tests.kit.inside import Inside, running_inside
 from tests.kit.running import Home, quick_home
 
@@ -47,7 +53,7 @@ columns = {{ company = "account_id", title = "title" }}
 
 @dataclass
 class Company:
-    """A running API, its worker, and the ids of a lead and an account that have scores."""
+    """A running API, its worker, and the ids of a lead and an account that can have scores."""
 
     home: Home
     inside: Inside
@@ -102,16 +108,14 @@ def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company
     (home.path / "connections").mkdir()
     (home.path / "connections" / "crm.toml").write_text(CONNECTION.format(data=home.company))
     monkeypatch.setenv("LATE_SECRET", SECRET)
+    source = open_source("sample", home.company)
+    subjects: dict[str, str] = {}
+    entities: tuple[Entity, ...] = ("account", "lead")
+    for entity in entities:
+        panel = build_panel(source, entity, [at("2026-01-01")], only=[])
+        eligible = panel.filter(pc.equal(panel["eligibility"], ELIGIBLE))
+        subjects[entity] = sorted(eligible["entity_id"].to_pylist())[0]
     with running_inside(home.path) as inside:
-        assert (
-            home.run(
-                "serving", "batch", *home.source, "--as-of", "2026-01-01", "--out", str(tmp_path / "first")
-            ).returncode
-            == 0
-        )
-        with inside.state.store.read() as connection:
-            eligible = select(signals.c.entity, signals.c.entity_id).where(signals.c.eligibility == "eligible")
-            subjects = {entity: name for entity, name in sorted(connection.execute(eligible).all(), reverse=True)}
         worker = Worker(inside.state.store, inside.state.connections, inside.state.champions, inside.state.clock)
         worker.check()
         yield Company(home, inside, worker, subjects)

@@ -22,6 +22,7 @@ from serving.store.deletions import source_key
 from serving.store.tables import removals
 from tests.conftest import NewHome
 from tests.kit.running import Home
+from tests.kit.stores import new_store
 from training.training_set import labelled_panel
 
 pytestmark = pytest.mark.both_databases
@@ -70,7 +71,9 @@ class TestWhatIsTold:
 
 @pytest.fixture(scope="module")
 def home(new_home: NewHome) -> Home:
-    return new_home(accounts=120, leads=400, models=("lead-fit",))
+    made = new_home(accounts=120, leads=400, models=("lead-fit",))
+    new_store(made.path).close()
+    return made
 
 
 class TestEveryReader:
