@@ -1,4 +1,4 @@
-"""API keys, overrides, objections, tombstones, idempotent answers, and what tells processes of their changes."""
+"""API keys, overrides, objections, tombstones, stored answers, and the counters of their changes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The indexes of decision records leave out the rows that are never looked up by them.
+"""The indexes of decision records leave out rows that no query looks up by them.
 
-Inputs and reasons are kept shorter from here on; older records stay as they are and are read too.
+New inputs and reasons are stored in a shorter form; older records stay as they are and can still be read.
 """
 
 from __future__ import annotations

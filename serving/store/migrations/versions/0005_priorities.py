@@ -1,4 +1,4 @@
-"""What a person waits for goes first: priorities in the outbox and among dirty entities; and entities that are set aside."""
+"""Priorities of write-backs and of entities to score, and entities that are set aside because scoring fails."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Decision records say what the rows that were known before an earlier score give at their own moment.
+"""Decision records have `old_rows`: the signals that the rows known before an earlier score give at the record's
+moment.
 
-Records that are older have none: why their score moved is then told without a split into data and time.
+Older records have none; their changes are not split into data and time.
 """
 
 from __future__ import annotations

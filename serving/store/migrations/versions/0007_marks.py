@@ -1,5 +1,5 @@
-"""Objections and deletions stand under hashes, as erasures do, and what was taken back says when: the home keeps a copy of them
-that names nobody, and tells a store that was lost."""
+"""Objections and deletions are stored under hashes, as erasures are, and keep the time at which they were taken back.
+So the home can keep a copy without ids, from which a new store recovers them."""
 
 from __future__ import annotations
 

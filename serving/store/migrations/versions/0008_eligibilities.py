@@ -1,7 +1,7 @@
-"""Who gets a score is kept per model, not per entity: models of one entity may ask other outcomes, or be for a part of it.
+"""Eligibility is stored per model instead of per entity: models of one entity may have other outcomes or populations.
 
-Nothing is filled in: what an older version stored holds for the models that ask the entity's usual outcome, and they read it there
-until the next batch or change.
+Nothing is filled in: the eligibility stored by an older version holds for models with the entity's usual outcome, which
+read it until the next batch or change.
 """
 
 from __future__ import annotations
