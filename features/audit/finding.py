@@ -103,6 +103,7 @@ Rule = Callable[[AuditedTable], list[Finding]]
 
 
 def is_date(column: pd.Series[Any]) -> bool:
+    """Whether a column holds times, or texts of which nine in ten are dates (of the first 200)."""
     if pd.api.types.is_datetime64_any_dtype(column):
         return True
     if pd.api.types.is_numeric_dtype(column) or len(column) == 0:
@@ -110,4 +111,24 @@ def is_date(column: pd.Series[Any]) -> bool:
     sample = column.astype(str).head(200)
     if not sample.str.match(r"^\d{4}-\d{2}-\d{2}|^\d{1,2}[/.]\d{1,2}[/.]\d{4}").mean() > 0.9:
         return False
-    return bool(pd.to_datetime(sample, errors="coerce").notna().mean() > 0.9)
+    return bool(as_dates(sample).notna().mean() > 0.9)
+
+
+_NUMBERS = r"^(\d{1,2})[/.](\d{1,2})[/.](\d{4})(.*)$"
+
+
+def as_dates(column: pd.Series[Any]) -> pd.Series[Any]:
+    """(n,) naive UTC times of a column of dates; NaT where a text is none.
+
+    Of dates such as 31.01.2024 or 1/31/2024 the day comes first with dots, or when some first number is above 12.
+
+    >>> as_dates(pd.Series(["01.02.2024", "31.01.2024"])).dt.strftime("%Y-%m-%d").tolist()
+    ['2024-02-01', '2024-01-31']
+    """
+    if not pd.api.types.is_datetime64_any_dtype(column):
+        parts = column.astype("str").str.extract(_NUMBERS)
+        if parts[0].notna().any():
+            dotted = column.astype("str").str.contains(".", regex=False)[parts[0].notna()].any()
+            day, month = (0, 1) if dotted or parts[0].astype(float).max() > 12 else (1, 0)
+            column = parts[2] + "-" + parts[month].str.zfill(2) + "-" + parts[day].str.zfill(2) + parts[3]
+    return pd.to_datetime(column, errors="coerce", utc=True).dt.tz_localize(None)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.audit.finding import MIN_ROWS, AuditedTable, Finding, is_date
+from features.audit.finding import MIN_ROWS, AuditedTable, Finding, as_dates, is_date
 
 FEWEST_LENGTHS = 20
 """Agreed terms come in a few lengths (30, 90, 365 days); what happens has many."""
@@ -40,11 +40,7 @@ class Begin:
 
 def parsed(table: AuditedTable) -> Dates:
     """The columns that hold dates, as naive UTC times."""
-    return {
-        name: pd.to_datetime(table.inputs[name], errors="coerce", utc=True).dt.tz_localize(None)
-        for name in table.names
-        if is_date(table.inputs[name].dropna())
-    }
+    return {name: as_dates(table.inputs[name]) for name in table.names if is_date(table.inputs[name].dropna())}
 
 
 def begin_of(table: AuditedTable, moments: Dates) -> Begin | None:

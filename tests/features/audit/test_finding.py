@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from features.audit.finding import AuditedTable, Finding, auc_of, codes, is_date, strength
+from features.audit.finding import AuditedTable, Finding, as_dates, auc_of, codes, is_date, strength
 
 
 class TestStrength:
@@ -54,6 +54,9 @@ class TestIsDate:
         [
             (["2024-01-31", "2024-02-01"], True),
             (["1/2/2024", "2/2/2024"], True),
+            (["01.02.2024", "31.01.2024"], True),
+            (["1/31/2024", "2/1/2024"], True),
+            (["31/1/2024", "1/31/2024"], False),  # of two orders: half of them is no date in either
             (["2024", "2025"], False),
             ([20240131, 20240201], False),
             ([], False),
@@ -64,6 +67,27 @@ class TestIsDate:
 
     def test_times_are_dates(self) -> None:
         assert is_date(pd.Series(pd.date_range("2024-01-01", periods=3)))
+
+
+class TestAsDates:
+    @pytest.mark.parametrize(
+        ("texts", "expected"),
+        [
+            (["01.02.2024", "31.01.2024"], ["2024-02-01", "2024-01-31"]),
+            (["1/2/2024", "1/31/2024"], ["2024-01-02", "2024-01-31"]),
+            (["1/2/2024", "31/1/2024"], ["2024-02-01", "2024-01-31"]),
+            (["2024-02-01", "soon"], ["2024-02-01", None]),
+        ],
+    )
+    def test_the_day_comes_first_with_dots_or_when_a_first_number_is_no_month(
+        self, texts: list[str], expected: list[str | None]
+    ) -> None:
+        found = as_dates(pd.Series(texts))
+        assert [None if pd.isna(each) else f"{each:%Y-%m-%d}" for each in found] == expected
+
+    def test_times_of_a_zone_are_taken_to_utc(self) -> None:
+        times = pd.Series(pd.to_datetime(["2024-02-01 00:30:00+01:00"]))
+        assert as_dates(times).tolist() == [pd.Timestamp("2024-01-31 23:30:00")]
 
 
 def test_a_proof_is_told_by_its_code() -> None:
