@@ -31,7 +31,9 @@ def settings(make_once: MakeOnce, new_registry: NewRegistry) -> Settings:
         registry.set_alias(made, "churn-risk", registry.CHAMPION, version.version)
         registry.attach(made, version.run_id, [home / "made" / "scorer.json"], "more")
 
-    return Settings.from_env({"ACCOUNTSCORE_HOME": str(make_once("registered", fill))})
+    settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(make_once("registered", fill))})
+    assert registry.by_alias(settings, "churn-risk", registry.CHAMPION) is not None  # the paths in it follow the copy
+    return settings
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,7 @@ class TestLoader:
 
         rows, x = frame(40)
         mlflow.set_tracking_uri(settings.tracking_uri)
+        mlflow.set_registry_uri(settings.tracking_uri)
         loaded = mlflow.pyfunc.load_model("models:/churn-risk@champion")
         assert np.array_equal(loaded.predict(rows)["probability"].to_numpy(), logged.probability(x))
         x[:, 1] = np.nan
@@ -66,6 +67,7 @@ class TestARefusedScorer:
         settings = new_registry(tmp_path / "home")
         version = refused_version(settings, tmp_path)
         mlflow.set_tracking_uri(settings.tracking_uri)
+        mlflow.set_registry_uri(settings.tracking_uri)
         loaded = mlflow.pyfunc.load_model(f"models:/{MODEL}/{version.version}")
         found = loaded.predict(pd.DataFrame({"number_0": [1.0, 2.0]}))
         assert found["verdict"].tolist() == ["no signal found"] * 2

@@ -26,7 +26,7 @@ SAID = {
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
-    simulate(folder / "sample", accounts=200, leads=1800, days=730, end=dt.date(2026, 1, 1), seed=7, usage_events=2_000)
+    simulate(folder / "sample", accounts=150, leads=1300, days=730, end=dt.date(2026, 1, 1), seed=7, usage_events=2_000)
     return folder
 
 
@@ -74,6 +74,11 @@ class TestNotebook:
             if cell.cell_type == "code":
                 kinds = {type(node) for node in ast.walk(ast.parse(cell.source))}
                 assert not kinds & {ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.If, ast.While, ast.Try}
+
+    def test_a_picture_is_labelled_with_the_verb_of_an_outcome(self, path: Path) -> None:
+        """The outcome itself is an object: a label printed its code."""
+        for cell in nbformat.read(path, as_version=4).cells:
+            assert "{model.outcome" not in cell.source
 
 
 @pytest.mark.usefixtures("small")

@@ -267,7 +267,11 @@ def _capacity_line(axes: Axes, report: Report) -> None:
 
 
 def _outcome(report: Report) -> str:
-    return _short(str(report.get("outcome") or "had the outcome"), 30)
+    """What happened, in the past tense. Raises `TypeError` for anything but a text: an object would be drawn as its code."""
+    verb = report.get("outcome") or "had the outcome"
+    if not isinstance(verb, str):
+        raise TypeError(f"the outcome of a picture is {verb!r}; a text is needed, such as the verb of the model")
+    return _short(verb, 30)
 
 
 def _short(text: str, most: int = MOST_CHARACTERS) -> str:

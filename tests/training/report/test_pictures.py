@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
+import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from models.catalog import get_model
 from models.scorer.scorer import Scorer
 from tests.kit.reports import make_report
 from training.report import pictures
@@ -21,6 +23,12 @@ class TestDraw:
             first = picture(report)
             assert first is not None
             assert picture(report) == first
+
+    def test_an_outcome_that_is_no_text_is_refused(self, scorer: Scorer) -> None:
+        report = make_report(scorer)
+        assert pictures.lift({**report, "outcome": "left"}) != pictures.lift({**report, "outcome": "expanded"})
+        with pytest.raises(TypeError, match="a text is needed, such as the verb"):
+            pictures.lift({**report, "outcome": get_model("churn-risk").outcome})
 
 
 class TestLegend:
