@@ -40,7 +40,9 @@ def mlflow_serve(tracking_uri: str, model: str) -> Iterator[str]:
     port = free_port()
     command = ["mlflow", "models", "serve", "-m", f"models:/{model}@champion", "--env-manager", "local"]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # as in an activated environment: it looks for uvicorn
-    environment = {"PATH": path, "MLFLOW_TRACKING_URI": tracking_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    # MLflow keeps the registry of whoever set one last in the environment of this process.
+    registry = {"MLFLOW_TRACKING_URI": tracking_uri, "MLFLOW_REGISTRY_URI": tracking_uri}
+    environment = {"PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true", **registry}
     process = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", str(port)],
         env={**os.environ, **environment},
