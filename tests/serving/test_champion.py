@@ -145,8 +145,11 @@ class TestSwap:
         assert counts.keys() == {"good"}
         assert counts["good"] >= swaps
 
-    def test_the_twins_that_mix_or_drop_models_are_seen(self, tmp_path: Path, made: Path) -> None:
+    def test_the_twins_that_mix_or_drop_models_are_seen(
+        self, tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The sabotaged twins: a champion put together of two, and one that is away while the next one loads."""
+        monkeypatch.setattr(champion, "WATCH_SECONDS", 3600.0)  # the app's own look would load it anew in between
         right = expected(made)
         with running_inside(tmp_path) as inside:
             put(tmp_path, made, 1)
