@@ -20,8 +20,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -72,24 +74,10 @@ def main() -> int:
         os.environ["ACCOUNTSCORE_NOW"] = f"{as_of + MORNING:%Y-%m-%dT%H:%M:%SZ}"
         serve += f" ACCOUNTSCORE_NOW={os.environ['ACCOUNTSCORE_NOW']}"
 
-    champions = []
-    for model in models:
-        step(f"Training {model}")
-        by_clock = given.budget is not None and given.trials is None
-        search = ["--budget", str(given.budget)] if by_clock else ["--trials", str(given.trials or TRIALS)]
-        fitted = door(
-            "training",
-            "fit",
-            model,
-            *where,
-            *search,
-            "--brief",
-            "--json",
-            quiet=True,
-            answers=(NOTHING_LIVE, NOT_USABLE),
-        )
-        if fitted and json.loads(fitted)["promoted"]:
-            champions.append(model)
+    step(f"Training {' and '.join(models)}, beside each other")
+    by_clock = given.budget is not None and given.trials is None
+    search = ["--budget", str(given.budget)] if by_clock else ["--trials", str(given.trials or TRIALS)]
+    champions = trained(models, [*where, *search])
     if not champions:
         console.print(
             "\n[bold]No model passed its gates, so nothing is put live and nothing is scored.[/] "
@@ -185,10 +173,8 @@ def done(began: float, home: Path) -> int:
     return 0
 
 
-def door(
-    package: str, *arguments: str, quiet: bool = False, answers: Sequence[int] = (), log: Path | None = None
-) -> str:
-    """Run `python -m PACKAGE ...`, show what it prints, and stop the demo when it fails; `answers` are no failures.
+def door(package: str, *arguments: str, quiet: bool = False, log: Path | None = None) -> None:
+    """Run `python -m PACKAGE ...`, show what it prints, and stop the demo when it fails.
 
     log : where its log lines go; they are shown when it fails
     """
@@ -196,14 +182,46 @@ def door(
     console.print(f"[dim]$ python -m {package} {' '.join(arguments)}[/]", highlight=False, soft_wrap=True)
     with contextlib.nullcontext() if log is None else log.open("a") as lines:
         finished = subprocess.run(command, stdout=subprocess.PIPE, stderr=lines, text=True, check=False)  # noqa: S603
-    if finished.returncode and finished.returncode not in answers:
+    if finished.returncode:
         sys.stdout.write(finished.stdout)
         sys.stderr.write(log.read_text() if log else "")
         raise SystemExit(finished.returncode)
     if not quiet:
         sys.stdout.write(finished.stdout)
         sys.stdout.flush()
-    return finished.stdout
+
+
+def trained(models: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """Run `training fit` for each model, as many at a time as there are processors; those that are champion now.
+
+    Their lines are shown as they come, each after the name of its model. Stops the demo when one fails.
+    """
+    cores = os.cpu_count() or 1
+    threads = str(max(1, cores // max(1, len(models))))  # those of two fits would wait for each other, spinning
+
+    def promoted(model: str) -> bool:
+        command = ["training", "fit", model, *arguments, "--brief", "--json"]
+        console.print(f"[dim]$ python -m {' '.join(command)}[/]", highlight=False, soft_wrap=True)
+        with tempfile.TemporaryFile("w+") as answer:
+            process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", *command],
+                stdout=answer,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={"OMP_NUM_THREADS": threads, **os.environ},
+            )
+            with process as fit:
+                for line in fit.stderr or ():
+                    said = line.rstrip().removeprefix(f"{model}: ")
+                    console.print(f"{model}: {said}", highlight=False, soft_wrap=True, markup=False)
+            if fit.returncode not in (0, NOTHING_LIVE, NOT_USABLE):
+                raise SystemExit(fit.returncode)
+            answer.seek(0)
+            report = answer.read()
+        return bool(report) and bool(json.loads(report)["promoted"])
+
+    with ThreadPoolExecutor(cores) as pool:
+        return [model for model, done in zip(models, pool.map(promoted, models), strict=True) if done]
 
 
 def asked_for(models: str | None) -> list[str]:

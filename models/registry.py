@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from features.kit.errors import AccountscoreError, UserMistake
+from features.kit.file_lock import file_lock
 from features.kit.settings import Settings
 from features.kit.writable import require_writable as require_folder
 from features.kit.writable import unwritable
@@ -43,6 +44,10 @@ class Version:
     run_id: str
     aliases: tuple[str, ...] = ()
     tags: Mapping[str, str] | None = None
+
+
+MAKE_SECONDS = 120.0
+"""To wait for another process that makes the registry's tables; it takes two to ten."""
 
 
 @contextlib.contextmanager
@@ -79,6 +84,7 @@ def _mlflow(settings: Settings) -> Iterator[Any]:
         mlflow.set_registry_uri(settings.tracking_uri)
         try:
             if file is not None:
+                _make(mlflow, file)
                 artifact_location.follow(file, settings.home, EXPERIMENT)
             yield mlflow
         except Exception as error:
@@ -94,6 +100,18 @@ def _mlflow(settings: Settings) -> Iterator[Any]:
                 f"the registry {_shown(settings)} is of another version of MLflow than {mlflow.__version__}: use the version that "
                 "wrote it; one that is older is brought up by mlflow db upgrade, after a backup"
             ) from None
+
+
+def _make(mlflow: Any, file: Path) -> None:
+    """Have MLflow make the tables of a new registry, one process at a time: of two that begin together one fails on the other's."""
+    away = AccountscoreError(
+        f"the registry {str(file)!r} is being made by another process: try again when that is done"
+    )
+    with file_lock(file.with_name(f".{file.name}.lock"), MAKE_SECONDS, away):
+        if not (file.exists() and file.stat().st_size):
+            client = mlflow.MlflowClient()
+            client.search_experiments(max_results=1)
+            client.search_registered_models(max_results=1)
 
 
 def require_writable(settings: Settings) -> None:
@@ -119,12 +137,16 @@ def file_of(settings: Settings) -> Path | None:
 
 
 def _experiment(mlflow: Any, settings: Settings) -> str:
+    folder = (settings.home / artifact_location.FOLDER).as_uri()
     found = mlflow.get_experiment_by_name(EXPERIMENT)
-    if found is not None:
-        return str(found.experiment_id)
-    return str(
-        mlflow.create_experiment(EXPERIMENT, artifact_location=(settings.home / artifact_location.FOLDER).as_uri())
-    )
+    if found is None:
+        try:
+            return str(mlflow.create_experiment(EXPERIMENT, artifact_location=folder))
+        except mlflow.exceptions.MlflowException:  # another fit, which began at the same time, has made it
+            found = mlflow.get_experiment_by_name(EXPERIMENT)
+            if found is None:
+                raise
+    return str(found.experiment_id)
 
 
 def log_version(

@@ -198,7 +198,7 @@ def starting(said: list[Said], start: str) -> Said:
 def check(walk: Walk, said: list[Said]) -> None:
     """Nothing failed, and what was asked of the API was answered."""
     assert not failed(said), "\n".join(failed(said))
-    (scored,) = starting(said, "curl -s --retry").json["results"]
+    (scored,) = starting(said, "curl -s --retry 30").json["results"]
     assert 0 < scored["probability"] < 1, scored
     assert len(scored["reasons"]) == 3
     change = next(s for s in said if "/change" in s.command).json

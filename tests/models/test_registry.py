@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from features.kit.errors import UserMistake
+from features.kit.errors import AccountscoreError, UserMistake
+from features.kit.file_lock import file_lock
 from features.kit.settings import Settings
 from models import registry
 from models.scorer.scorer import Scorer
@@ -48,3 +51,28 @@ class TestRun:
         assert {f.path for f in client.list_artifacts(version.run_id)} >= {"signals.json", "more"}
         found = client.get_model_version("churn-risk", str(version.version))
         assert found.tags["scorer_sha256"] == logged.sha256
+
+
+class TestNew:
+    """A registry that is not there yet is made by the first to ask; MLflow alone fails when two do."""
+
+    def test_two_processes_that_begin_together_both_have_it(self, tmp_path: Path) -> None:
+        asking = (
+            "import pathlib, sys; from features.kit.settings import Settings; from models import registry; "
+            "print(registry.versions(Settings.from_env({'ACCOUNTSCORE_HOME': sys.argv[1]}), 'churn-risk'))"
+        )
+        command = [sys.executable, "-W", "ignore", "-c", asking, str(tmp_path / "home")]
+        both = [subprocess.Popen(command, stdout=-1, stderr=-1, text=True) for _ in range(2)]
+        said = [process.communicate(timeout=120) for process in both]
+        assert [process.returncode for process in both] == [0, 0], said
+        assert [out.strip() for out, _ in said] == ["[]", "[]"]
+
+    def test_who_comes_second_waits_for_the_first(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path)})
+        monkeypatch.setattr(registry, "MAKE_SECONDS", 0.1)
+        with (
+            file_lock(tmp_path / ".mlflow.db.lock", 1.0, AccountscoreError("held")),
+            pytest.raises(AccountscoreError, match="is being made by another process"),
+        ):
+            registry.versions(settings, "churn-risk")
+        assert not (tmp_path / "mlflow.db").exists()
