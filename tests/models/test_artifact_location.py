@@ -64,7 +64,7 @@ def test_all_is_in_the_folder_that_was_named(old: Path, tmp_path: Path) -> None:
     settings = settings_of(old)
     assert Path(str(make_url(settings.store_url).database)) == old / "store.db"
     assert registry.file_of(settings) == old / "mlflow.db"
-    assert sorted(path.name for path in old.iterdir()) == ["mlflow.db", "mlruns"]
+    assert sorted(path.name for path in old.iterdir()) == [".mlflow.db.lock", "mlflow.db", "mlruns"]
     assert sorted(path.name for path in old.parent.iterdir()) == [old.name, "scorer"]
     assert (scorer_of(old, tmp_path) / "MANIFEST.json").is_file()
 

@@ -47,7 +47,11 @@ class TestWork:
 
     def test_an_unfinished_run_does_not_block_another_moment(self, tmp_path: Path) -> None:
         Work.open(tmp_path, self.plan())
+        begun = set((tmp_path / ".work").iterdir())
         Work.open(tmp_path, self.plan(as_of="2026-01-02T00:00:00Z", source_fingerprint="g"))
+        both = set((tmp_path / ".work").iterdir())
+        assert begun < both
+        assert len(both) == 2
 
     def test_two_at_once(self, home: Home, tmp_path: Path) -> None:
         with only_one(tmp_path):

@@ -257,6 +257,7 @@ class TestDeadlines:
                         await asyncio.sleep(0.01)
                     while connections.state.connections:
                         await asyncio.sleep(0.01)
+                assert not connections.state.connections  # within 20 s
                 writer.close()
 
         asyncio.run(run())
