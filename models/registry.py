@@ -46,7 +46,7 @@ class Version:
     tags: Mapping[str, str] | None = None
 
 
-MAKE_SECONDS = 120.0
+LOCK_SECONDS = 120.0
 """To wait for another process that makes the registry's tables; it takes two to ten."""
 
 
@@ -107,7 +107,7 @@ def _make(mlflow: Any, file: Path) -> None:
     away = AccountscoreError(
         f"the registry {str(file)!r} is being made by another process: try again when that is done"
     )
-    with file_lock(file.with_name(f".{file.name}.lock"), MAKE_SECONDS, away):
+    with file_lock(file.with_name(f".{file.name}.lock"), LOCK_SECONDS, away):
         if not (file.exists() and file.stat().st_size):
             client = mlflow.MlflowClient()
             client.search_experiments(max_results=1)

@@ -14,8 +14,9 @@ import pytest
 from features.kit import file_lock as module
 from features.kit.errors import AccountscoreError
 from features.kit.file_lock import file_lock
+from features.kit.settings import Settings
 from features.sources.suppression import FILE
-from models import champion_pointer
+from models import champion_pointer, registry
 from models.catalog import get_model
 from serving import manifest
 from serving.export.folder import Folder
@@ -37,12 +38,21 @@ def publishing(home: Path) -> Held:
     return contextlib.nullcontext()
 
 
+def making(home: Path) -> Held:
+    """Takes the lock of a registry that is not there yet."""
+    (home / "mlflow.db").unlink(missing_ok=True)
+    registry.versions(Settings.from_env({"ACCOUNTSCORE_HOME": str(home)}), "churn-risk")
+    (home / "mlflow.db").unlink()
+    return contextlib.nullcontext()
+
+
 LOCKS: dict[str, tuple[Callable[[Path], Held], str]] = {
     "a promotion": (lambda home: champion_pointer.locked(home, "churn-risk"), "champions/churn-risk/.lock"),
     "promotions of one outcome": (
         lambda home: overlap.one_at_a_time(home, get_model("churn-risk")),
         "champions/.churn.lock",
     ),
+    "a new registry": (making, ".mlflow.db.lock"),
     "who is gone": (publishing, ".removed.lock"),
     "the worker": (loop.only_one, "worker.lock"),
     "who delivers": (lambda home: loop.only_one(home, "deliver"), "deliver.lock"),
@@ -56,7 +66,7 @@ def test_it_is_waited_for_until_its_deadline_and_the_holder_is_named(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take, file = LOCKS[name]
-    for holder in (champion_pointer, suppression_export):
+    for holder in (champion_pointer, registry, suppression_export):
         monkeypatch.setattr(holder, "LOCK_SECONDS", 0.2)
     with take(tmp_path):
         pass  # free
@@ -83,4 +93,5 @@ def test_every_lock_of_the_product_is_in_the_table() -> None:
         "manifest",
         "folder",
         "overlap",
+        "registry",
     }

@@ -69,7 +69,7 @@ class TestNew:
 
     def test_who_comes_second_waits_for_the_first(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         settings = Settings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path)})
-        monkeypatch.setattr(registry, "MAKE_SECONDS", 0.1)
+        monkeypatch.setattr(registry, "LOCK_SECONDS", 0.1)
         with (
             file_lock(tmp_path / ".mlflow.db.lock", 1.0, AccountscoreError("held")),
             pytest.raises(AccountscoreError, match="is being made by another process"),

@@ -268,7 +268,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     for package in ("features", "models", "serving"):
         (made.root / "srv" / package).symlink_to(ROOT / package)
     command = made.root / "bin/accountscore"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROOT / "accountscore.py"}" "$@"\n')
+    # As where the wheel is installed: the packages are found from any folder.
+    command.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" "{ROOT / "accountscore.py"}" "$@"\n')
     command.chmod(0o755)
     for python in (made.root / "srv/.venv/bin/python", made.root / "bin/python"):
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
