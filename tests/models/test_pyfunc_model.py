@@ -99,6 +99,7 @@ def test_mlflow_models_serve_gives_the_scorers_bits(server: str, logged: Scorer)
     assert [p["probability"] for p in predictions] == logged.probability(x).tolist()
 
 
+@pytest.mark.slow  # Spark starts for it alone; the nightly batch is held to the same bits on Spark in every run
 @pytest.mark.spark
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs a Java runtime (java on the PATH)")
 def test_spark_udf_gives_the_scorers_bits(settings: Settings, logged: Scorer, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ class TestEveryEngine:
         assert set(expected_of_bare["account"]["days_since_usage"]) == {None}
 
     @on_spark
-    @pytest.mark.parametrize("entity", ["account", "lead"])
+    @pytest.mark.parametrize("entity", ["account", pytest.param("lead", marks=pytest.mark.slow)])
     def test_spark_gives_the_same_bits_for_every_kind_of_measure(
         self, company: Source, expected: Any, entity: Entity
     ) -> None:

@@ -191,6 +191,7 @@ def command(home: Home, out: Path) -> Process:
 
 
 class TestKilled:
+    @pytest.mark.slow  # every run kills it at a sample of its calls: test_kill_sweep.py
     def test_when_a_part_of_it_is_there_it_ends_with_the_same_bytes(
         self, home: Home, night: Path, tmp_path: Path
     ) -> None:
