@@ -42,9 +42,8 @@ endef
 demo: $(VENV)/.core ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR, ACCOUNTS, LEADS, TRIALS, MODELS=all)
 	$(RUN) demo.py --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--accounts,$(ACCOUNTS)) $(call option,--leads,$(LEADS)) $(call option,--usage-events,$(USAGE_EVENTS)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS)) $(call option,--models,$(MODELS))
 
-# One more than there are processors: many tests wait for a process that they started.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-test: setup ## All tests but the long sweeps: about 10 minutes on 2 cores, or those of AREA=serving/outbox alone
+WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
+test: setup ## All tests but the long sweeps: 13 minutes on 2 cores, or those of AREA=serving/outbox alone
 	$(RUN) -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(addprefix tests/,$(AREA))
 
 test-quick: setup ## Under a minute: the tests that start no server and no process, learn nothing and read no company

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 from pathlib import Path
@@ -58,7 +59,8 @@ def test_sigterm_lets_what_is_in_flight_end_and_refuses_what_comes(home: Home) -
                 answer += slow.recv(65536)
             assert answer.startswith(b"HTTP/1.1 200")
         assert process.wait(30) == 0
-    assert "api.draining in_flight=1" in (home.path / "api.log").read_text()
+    # At least the half request; one for /metrics may be ending as well.
+    assert re.search(r"api\.draining in_flight=[1-9]", (home.path / "api.log").read_text())
 
 
 def test_an_address_that_others_reach_needs_a_key_first(tmp_path: Path) -> None:
