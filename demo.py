@@ -74,7 +74,8 @@ def main() -> int:
         os.environ["ACCOUNTSCORE_NOW"] = f"{as_of + MORNING:%Y-%m-%dT%H:%M:%SZ}"
         serve += f" ACCOUNTSCORE_NOW={os.environ['ACCOUNTSCORE_NOW']}"
 
-    step(f"Training {' and '.join(models)}, beside each other")
+    if models:
+        step(f"Training {' and '.join(models)}")
     by_clock = given.budget is not None and given.trials is None
     search = ["--budget", str(given.budget)] if by_clock else ["--trials", str(given.trials or TRIALS)]
     champions = trained(models, [*where, *search])
@@ -104,14 +105,11 @@ def main() -> int:
             step("A webhook, signed as HubSpot signs it")
             webhook(url, secret, home, scores)
     step("Now go on")
-    asked = f"SOURCE={given.source}{f' DATA={data}' if data else ''} AS_OF={as_of:%Y-%m-%d}{in_home(home)}"
+    asked = f"MODEL={champions[0]} SOURCE={given.source}{f' DATA={data}' if data else ''}{in_home(home)}"
     for what, command in (
         ("serve it", serve),
-        ("is it still right?", f"make monitor MODEL={champions[0]} {asked}"),
-        (
-            "what would it have caught?",
-            f"make backtest MODEL={champions[0]} {asked.partition(' AS_OF')[0]}{in_home(home)}",
-        ),
+        ("is it still right?", f"make monitor AS_OF={as_of:%Y-%m-%d} {asked}"),
+        ("what would it have caught?", f"make backtest {asked}"),
         ("runs and versions", f"make mlflow{in_home(home)}"),
         ("reports", f"{home}/runs/*/v*/report.html"),
         ("scores", str(scores)),

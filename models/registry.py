@@ -71,7 +71,7 @@ def _mlflow(settings: Settings) -> Iterator[Any]:
         disable_logging()  # type: ignore[no-untyped-call]
         from mlflow.tracking._model_registry import fluent
 
-        fluent.eprint = lambda *_, **__: None  # it tells each version to stderr, whatever was switched off
+        fluent.eprint = lambda *_, **__: None  # type: ignore[attr-defined]  # it tells each version to stderr, whatever was switched off
         file = file_of(settings)
         if file is not None:
             _require_file(file)  # MLflow writes when it opens one, and tries for a minute and a half

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import functools
 import hashlib
 import itertools
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -102,12 +102,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @functools.cache
 def starts_something(path: Path) -> bool:
-    """Whether a test file imports what starts a process or a server, learns, or reads a company."""
-    names = "|".join(map(re.escape, NOT_QUICK))
-    return re.search(rf"^\s*(?:from|import) (?:{names})", path.read_text(), re.M) is not None
+    """Whether a test file imports what starts a process or a server, learns, or reads a company; `from tests.kit import commands` too."""
+    imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = [
+        f"{getattr(node, 'module', None) or ''}.{alias.name}".lstrip(".") for node in imports for alias in node.names
+    ]
+    return any(name.startswith(NOT_QUICK) for name in names)
 
 
 def is_quick(item: pytest.Item) -> bool:
+    """Whether `make test-quick` runs it."""
     marked = any(item.get_closest_marker(name) for name in ("slow", "spark", "both_databases"))
     return (
         not marked

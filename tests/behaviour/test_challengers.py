@@ -90,7 +90,7 @@ class TestChallengers:
 
     def test_a_poisoned_one_is_worse_than_the_champion(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         begins = dt.datetime.fromisoformat(world.honest["periods"]["test"]["from"]).replace(tzinfo=dt.UTC)
-        true_label = labelled_rows.label
+        true_label = labelled_rows.label  # type: ignore[attr-defined]
 
         def poisoned(outcomes: Any, ids: Any, as_of_us: np.ndarray, horizon_us: int) -> np.ndarray:
             """Outcomes before the test period change places: every answer a coin's, the rate as it was."""

@@ -271,6 +271,6 @@ class TestTheOtherDecimalMark:
     def test_the_twin_that_looks_at_no_other_column_is_silent(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        alone = flat_file.mark_evidence
+        alone = flat_file.mark_evidence  # type: ignore[attr-defined]
         monkeypatch.setattr(flat_file, "mark_evidence", lambda column: (0, 0, alone(column)[2]))
         assert self.done(tmp_path, {"revenue": ["1.234,50"], "seats": ["1.234"]}).either_way == {}

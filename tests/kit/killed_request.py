@@ -35,7 +35,7 @@ def die() -> None:
 
 async def main(entity_id: str, moment: str, *how: str) -> None:
     if "apart" in how:
-        endpoints.keep_of = lambda _scope: None
+        endpoints.keep_of = lambda _scope: None  # type: ignore[attr-defined]
     door, app = create_app(ServingSettings.from_env(), make_clock(NOW), open_on_loopback=True)
     commits = itertools.count(1)
 

@@ -71,7 +71,7 @@ def sabotage(kind: str) -> None:
 def nightly(job: dict[str, str]) -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
     sabotage(job["sabotage"])
-    running.panel_parts = from_file(Path(job["panels"]))
+    running.panel_parts = from_file(Path(job["panels"]))  # type: ignore[attr-defined]
     source = open_source("sample", Path(job["source"]))
     home = Path(job["home"])
     champions = Champions(home)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from simple_salesforce import Salesforce as SimpleSalesforce
+from simple_salesforce import Salesforce as SimpleSalesforce  # type: ignore[attr-defined]
 
 from tests.kit.fake_salesforce import FakeSalesforce
 

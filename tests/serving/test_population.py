@@ -31,7 +31,7 @@ from serving.scorer_cache import KeptScorers
 from serving.store.connect import open_store
 from serving.store.tables import decisions, eligibilities, signals, writebacks
 from serving.vendors.inbound import Event
-from serving.vendors.outbound import Target, WriteBack
+from serving.vendors.outbound import Target, WriteBack  # type: ignore[attr-defined]
 from serving.worker.loop import Worker
 from tests.kit.company import all_but
 from tests.kit.running import AS_OF, END, Home, running_api

@@ -70,7 +70,7 @@ def render(definition: Model, report: dict[str, Any], pictures: dict[str, bytes]
 
 def _words_alone(value: Any) -> Any:
     """What a page prints is a text or a number: an object is a mistake of its template, and no reader of the page can tell."""
-    if value is None or not isinstance(value, (str, int, float, Undefined)):
+    if not isinstance(value, (str, int, float, Undefined)):
         raise TypeError(f"the template of the report prints {type(value).__name__}, not a text or a number")
     return value
 

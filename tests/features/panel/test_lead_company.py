@@ -98,10 +98,10 @@ class TestEligibility:
 
     def test_without_the_guard_they_were_scored(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         source = company(tmp_path, opportunities=[deal("a")])
-        whole = build.customers
+        whole = build.customers  # type: ignore[attr-defined]
 
         def blind(engine: Any, source: Source, leads: Any, ids: Any, *_: Any) -> Any:
-            return whole(engine, source, leads, ids).with_columns(company_bought=build.nw.lit(0))
+            return whole(engine, source, leads, ids).with_columns(company_bought=build.nw.lit(0))  # type: ignore[attr-defined]
 
         monkeypatch.setattr(build, "customers", blind)
         assert bought_by(source, "2024-04-01") == []

@@ -244,17 +244,17 @@ class TestCheckAndFit:
         def twice_the_horizon(source: Source, question: Model) -> rules.Trainable:
             first, last = source.span
             if (last - first).days < 2 * question.horizon_days:
-                raise rules.TrainingRefused(
+                raise rules.TrainingRefused(  # type: ignore[attr-defined]
                     "",
                     [
-                        rules.Fault(
+                        rules.Fault(  # type: ignore[attr-defined]
                             where="history", found="too short", rule="twice the horizon", next_step="deliver more"
                         )
                     ],
                 )
             return real(sources("fine")[1], CHURN)
 
-        real = check.trainable
+        real = check.trainable  # type: ignore[attr-defined]
         monkeypatch.setattr(check, "trainable", twice_the_horizon)
         wrong = []
         for name in (

@@ -348,7 +348,7 @@ class TestBatch:
         self, batch: Batch, home: Path, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin: the old rows are those of today, so that all is time."""
-        parts: Any = running.panel_parts
+        parts: Any = running.panel_parts  # type: ignore[attr-defined]
         monkeypatch.setattr(running, "panel_parts", lambda *given: parts(*given[:6], None, *given[7:]))
         batch(company(), THEN)
         batch(LEARNT)

@@ -13,7 +13,7 @@ from serving import strict_json
 from serving.errors import Declined
 from serving.problems import Problem, problem_of
 from serving.scoring import request_parser as module
-from serving.scoring.request_parser import MOST_FAULTS, MOST_FAULTS_OF_ALL, WrongRecord, bounded, parse
+from serving.scoring.request_parser import MOST_FAULTS, MOST_FAULTS_OF_ALL, WrongRecord, bounded, parse  # type: ignore[attr-defined]
 from serving.scoring.schemas import Record
 
 

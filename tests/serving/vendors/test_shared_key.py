@@ -53,13 +53,13 @@ class TestKey:
 
     def test_a_lax_comparison_is_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The sabotaged twin."""
-        monkeypatch.setattr(shared_key.hmac, "compare_digest", lambda a, b: a[:1] == b[:1])
+        monkeypatch.setattr(shared_key.hmac, "compare_digest", lambda a, b: a[:1] == b[:1])  # type: ignore[attr-defined]
         assert accepted() > 0
 
     def test_keys_are_compared_in_constant_time_with_every_secret(self, monkeypatch: pytest.MonkeyPatch) -> None:
         seen: list[int] = []
-        compare = shared_key.hmac.compare_digest
-        monkeypatch.setattr(shared_key.hmac, "compare_digest", lambda a, b: seen.append(len(a)) or compare(a, b))
+        compare = shared_key.hmac.compare_digest  # type: ignore[attr-defined]
+        monkeypatch.setattr(shared_key.hmac, "compare_digest", lambda a, b: seen.append(len(a)) or compare(a, b))  # type: ignore[attr-defined]
         VENDOR.verify(Delivery("POST", f"{PUBLIC}?key=short", {}, b""), [SECRET, "another secret"], 0)
         assert seen == [32, 32]
 

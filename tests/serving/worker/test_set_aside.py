@@ -124,7 +124,7 @@ class TestSetAside:
     def broken(self, monkeypatch: pytest.MonkeyPatch) -> set[str]:
         """Ids whose panel fails."""
         bad: set[str] = set()
-        real = score_dirty.build_panel
+        real = score_dirty.build_panel  # type: ignore[attr-defined]
 
         def build(source: object, entity: str, as_ofs: object, **more: Any) -> object:
             asked = {*more.get("ids", ()), *more.get("known_before", ())}

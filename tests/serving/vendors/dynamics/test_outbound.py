@@ -141,7 +141,7 @@ class TestPace:
             assert delivery.once(threading.Event()) == Delivered(sent=2, again=1)
             row = rows(store, vendor)[2]
             assert (row["state"], row["error"]) == ("waiting", "HTTP 429 0x80072322")
-            assert 110 < (int(str(row["due_at"])) - deliver.system_us()) / 1e6 < 130
+            assert 110 < (int(str(row["due_at"])) - deliver.system_us()) / 1e6 < 130  # type: ignore[attr-defined]
             put(store, vendor, 4)
             assert delivery.round() == Delivered()
             assert guid(4) not in crm.values

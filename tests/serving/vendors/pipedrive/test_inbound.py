@@ -343,7 +343,7 @@ class TestWithoutTheGuard:
     """The sabotaged twins: the suite's hostile requests get in, and one event is two."""
 
     def test_without_the_comparison_anybody_is_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(basic_auth.hmac, "compare_digest", lambda *_: True)
+        monkeypatch.setattr(basic_auth.hmac, "compare_digest", lambda *_: True)  # type: ignore[attr-defined]
         assert verify(login(b"other:" + b"k" * 36))
 
     def test_with_the_attempt_in_it_one_event_is_two(self, monkeypatch: pytest.MonkeyPatch) -> None:
