@@ -9,15 +9,12 @@ from sqlalchemy import insert, select
 from features.kit.clock import make_clock, to_us
 from features.sources.schema import TABLES
 from features.sources.typed_values import Unreadable, coerce
-from serving.champion import Champions
-from serving.connections.config import ConnectionConfig, Mapped
-from serving.inbox import repository as letters
 from serving.store.connect import Store, insert_new
-from serving.store.tables import changes, decisions, dirty, inbox
-from serving.vendors.inbound import Event
+from serving.store.tables import changes, dirty, inbox
 from serving.worker import row_changes as stored_changes
 from serving.worker import score_dirty, set_aside
 from serving.worker.loop import Worker
+from tests.kit.hubspot_worker import deliver, hubspot_worker, scored, states
 from tests.kit.running import AS_OF, Home, quick_home
 
 LEADS, ACCOUNTS = TABLES["leads"], TABLES["accounts"]
@@ -73,48 +70,7 @@ pytestmark = pytest.mark.both_databases
 
 @pytest.fixture
 def worker(home: Home, store: Store) -> Worker:
-    columns = {name: name for name in BAD}
-    objects = {
-        "contact": Mapped("leads", "lead_{id}", columns, {}),
-        "company": Mapped("accounts", "acc_{id}", {"founded": "founded_time", "employees": "employees"}, {}),
-    }
-    config = ConnectionConfig(
-        "crm", "hubspot", "https://x.example", "sample", home.company, objects, settle_seconds=0.0
-    )
-    champions = Champions(home.path)
-    champions.refresh()
-    return Worker(store, {"crm": config}, champions, make_clock(AS_OF))
-
-
-def deliver(store: Store, worker: Worker, *found: tuple[str, str, str, str | None]) -> None:
-    """One delivery: (object, id, property, value) each; then the worker."""
-    events = [
-        Event(
-            (number, *one),
-            "x.propertyChange",
-            "change",
-            one[0],
-            one[1],
-            to_us(make_clock(AS_OF)()) - 10**9,
-            one[2],
-            one[3],
-        )
-        for number, one in enumerate(found)
-    ]
-    with store.write() as connection:
-        config = worker._connections["crm"]
-        letters.put(connection, letters.events_of(config, events, to_us(make_clock(AS_OF)())))
-    worker.once()
-
-
-def states(store: Store) -> dict[str, tuple[str, str | None]]:
-    with store.read() as connection:
-        return {row.object_id: (row.state, row.detail) for row in connection.execute(select(inbox))}
-
-
-def scored(store: Store) -> set[str]:
-    with store.read() as connection:
-        return set(connection.execute(select(decisions.c.entity_id)).scalars())
+    return hubspot_worker(store, home, BAD)
 
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in BAD.items() for v in values])

@@ -14,33 +14,14 @@ from simple_salesforce.exceptions import SalesforceMalformedRequest, SalesforceR
 
 from serving.vendors.calls import CallFailed, CallRefused
 from serving.vendors.destination import Target, WriteBack
-from serving.vendors.outbound import Write, WriteResult
+from serving.vendors.outbound import WriteResult
 from serving.vendors.salesforce import outbound as salesforce
 from serving.vendors.salesforce.outbound import Salesforce
 from tests.kit.certificates import certificate
 from tests.kit.fake_salesforce import FakeSalesforce, fake_salesforce
 from tests.kit.salesforce_client import local, stranger
+from tests.kit.salesforce_writes import PROPERTIES, write
 from tests.kit.soap import lead_id
-
-PROPERTIES = {
-    "score": "Fit__c",
-    "band": "Fit_Band__c",
-    "probability": "Fit_Probability__c",
-    "reasons": "Fit_Reasons__c",
-    "scored_at": "Fit_At__c",
-}
-
-
-def write(number: int, model: str = "lead-fit", **more: Any) -> Write:
-    content = {
-        "score": 82,
-        "band": "high",
-        "probability": 0.43,
-        "reasons": ["Because.", "Ünd so."],
-        "scored_at": "2026-01-02T06:00:00Z",
-        "version": 3,
-    }
-    return Write(f"{model}{number}", model, "Lead", lead_id(number), "lead", f"lead_{number}", {}, {**content, **more})
 
 
 @pytest.fixture
