@@ -8,54 +8,14 @@ from pathlib import Path
 import pytest
 
 from features.kit.errors import BadInput
-from serving.connections.config import Connections, load_connections, read_connections
+from serving.connections.config import Connections, read_connections
 from serving.vendors import registry
-
-GOOD = """
-vendor = "hubspot"
-public_url = "https://scores.example.com/"
-secret_envs = ["CRM_SECRET", "CRM_SECRET_OLD"]
-source = "sample"
-portal_ids = [62515]
-
-[objects.contact]
-table = "leads"
-key = "L{id}"
-columns = { industry = "industry", hs_lead_status = "status" }
-[objects.contact.values.status]
-UNQUALIFIED = "disqualified"
-"""
-
-
-ENV = {"CRM_SECRET": "s" * 36, "CRM_SECRET_OLD": "t" * 36}
-
-
-def load(folder: Path, text: str, name: str = "main", env: dict[str, str] = ENV, **more: bool):  # type: ignore[no-untyped-def]
-    (folder / f"{name}.toml").write_text(text)
-    return load_connections(folder, env, **more)
+from tests.kit.connection_files import DYNAMICS, ENV, GOOD, LOGIN, load
 
 
 def read(folder: Path, text: str) -> Connections:
     (folder / "main.toml").write_text(text)
     return read_connections(folder, ENV)
-
-
-LOGIN = """
-[writeback]
-mode = "on"
-token_env = "CRM_SECRET"
-url = "https://example.crm4.dynamics.com"
-client_id = "an application"
-token_url = "https://login.microsoftonline.com/tenant/oauth2/v2.0/token"
-[writeback.models.lead-fit]
-object = "contact"
-score = "new_fit"
-"""
-
-
-DYNAMICS = GOOD.replace('"hubspot"', '"dynamics"').replace(
-    "portal_ids = [62515]", 'organizations = ["6042BEB1-a93a-4f8e-8e4b-00224802c699"]'
-)
 
 
 class TestLogin:

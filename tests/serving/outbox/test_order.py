@@ -6,10 +6,9 @@ import threading
 
 import pytest
 
-from features.kit.clock import make_clock, to_us
+from features.kit.clock import make_clock
 from serving.champion import Champions
-from serving.connections.config import ConnectionConfig, Mapped
-from serving.inbox import repository as letters
+from serving.connections.config import ConnectionConfig
 from serving.inbox.truncated import read_truncated
 from serving.outbox import deliver
 from serving.outbox import repository as outbox
@@ -17,10 +16,9 @@ from serving.outbox.deliver import Delivered, Deliverer, Deliverers
 from serving.outbox.repository import BACKFILL, BATCH, WEBHOOK
 from serving.store.connect import Store
 from serving.store.tables import writebacks
-from serving.vendors.destination import Target, WriteBack
-from serving.vendors.inbound import Event
 from serving.worker.loop import Worker
-from tests.kit.fake_hubspot import FakeHubSpot, fake_hubspot
+from tests.kit.fake_hubspot import fake_hubspot
+from tests.kit.hubspot_leads import connected, tell
 from tests.kit.outbound_case import OutboundCase
 from tests.kit.running import AS_OF, Home, quick_home, wait_for
 from tests.kit.writebacks import VENDORS, config, connection_to, new
@@ -128,22 +126,6 @@ def champions(home: Home) -> Champions:
     made = Champions(home.path)
     made.refresh()
     return made
-
-
-def connected(home: Home, crm: FakeHubSpot | None = None, rate: float = 10.0) -> ConnectionConfig:
-    objects = {"contact": Mapped("leads", "lead_{id}", {"industry": "industry"}, {})}
-    url = crm.url if crm else ""
-    back = WriteBack("on", {"lead-fit": Target("contact", {"score": "fit"})}, 1, 0, rate, url, "t" * 20)
-    return ConnectionConfig(
-        "crm", "hubspot", "https://x.example", "sample", home.company, objects, settle_seconds=0.0, writeback=back
-    )
-
-
-def tell(store: Store, conf: ConnectionConfig, record: str, number: int = 1) -> None:
-    now = to_us(make_clock(AS_OF)())
-    event = Event((number,), "contact.propertyChange", "change", "contact", record, now - 10**9, "industry", "software")
-    with store.write() as connection:
-        letters.put(connection, letters.events_of(conf, [event], now))
 
 
 @pytest.mark.parametrize("guarded", [True, False])

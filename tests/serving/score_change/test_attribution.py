@@ -11,25 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from features.signals.signal import Phrase, Signal, Unit
 from models.scorer.scorer import Scorer
 from serving.decisions.earlier_rows import Old
 from serving.score_change.attribution import Attribution, split
-from tests.kit.scorers import WORDS, make_scorer, make_signals
-
-AGE, LAST, WINDOW = "age_days", "days_since_visit", "visits_28d"
-
-
-def signals() -> list[Signal]:
-    def number(name: str, unit: Unit, window: str) -> Signal:
-        return Signal(name, "usage", unit, window, "never", name, Phrase("It is {value}."), by_clock=True)
-
-    clocked = [
-        number(AGE, "days", "before as_of"),
-        number(LAST, "days", "before as_of"),
-        number(WINDOW, "count", "[as_of - 28 d, as_of)"),
-    ]
-    return [*clocked, *make_signals()[3:]]
+from tests.kit.attributed import AGE, LAST, WINDOW, inputs, rows, signals
+from tests.kit.scorers import make_scorer, make_signals
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +25,6 @@ def scorers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scorer, Scorer]:
         make_scorer(folder / "a", signals=signals(), n=800),
         make_scorer(folder / "b", signals=signals(), n=800, seed=7),
     )
-
-
-def inputs(**more: Any) -> dict[str, Any]:
-    plain = {AGE: 10.0, LAST: 3.0, WINDOW: 5.0, "number_3": 100.0, "number_4": None, "number_5": 0.0}
-    return {**plain, "word_0": "alpha", "word_1": None, **more}
 
 
 def sums(found: Attribution, old: Scorer, new: Scorer, before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -61,17 +42,6 @@ def sums(found: Attribution, old: Scorer, new: Scorer, before: dict[str, Any], a
 
 def log_odds(scorer: Scorer, row: dict[str, Any]) -> float:
     return float(scorer.log_odds(scorer.encode_records([row])[0])[0])
-
-
-number = st.none() | st.floats(-1e9, 1e9, allow_nan=False)
-
-
-rows = st.fixed_dictionaries(
-    {
-        **{name: number for name in (AGE, LAST, WINDOW, "number_3", "number_4", "number_5")},
-        **{name: st.none() | st.sampled_from([*WORDS, "unseen"]) for name in ("word_0", "word_1")},
-    }
-)
 
 
 class TestSums:
