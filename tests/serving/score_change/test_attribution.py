@@ -137,8 +137,8 @@ class TestParts:
         x[:, 3:] = np.random.default_rng(1).integers(0, 6, (600, 2))
         new = make_scorer(tmp_path / "c", signals=fewer, rows=(x, (x[:, 0] > 0.5).astype(float)))
         after = {name: value for name, value in inputs(number_3=7.0).items() if name in new.names}
-        for rows in (None, Old(), Old({"number_3": 8.0, AGE: 99.0}, {AGE: 98.0})):
-            found = split(scorers[0], new, inputs(), after, rows)
+        for old in (None, Old(), Old({"number_3": 8.0, AGE: 99.0}, {AGE: 98.0})):
+            found = split(scorers[0], new, inputs(), after, old)
             assert found.not_read == [AGE, LAST, WINDOW]
             assert not {share.signal for share in found.shares if share.before != share.after} & {AGE, LAST, WINDOW}
             sums(found, scorers[0], new, inputs(), after)
