@@ -8,6 +8,7 @@ WRITTEN := $(abspath $(or $(ACCOUNTSCORE_HOME),var))
 # --NAME VALUE when a make variable is given: $(call option,--budget,$(BUDGET))
 option = $(if $(2),$(1) '$(2)')
 export ACCOUNTSCORE_DATA ?= $(DATA)
+unexport PYTHONDONTWRITEBYTECODE # or every process compiles all that it imports, for seconds
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-quick test-full format check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-audit bench-batch bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
