@@ -11,7 +11,7 @@ from features.kit.errors import BadInput
 from features.outcomes.expansion import EXPANSION
 from models.catalog import MODELS, get_model
 from models.condition import Condition
-from models.definition import BadModel, Model
+from models.definition import RESERVED, BadModel, Model
 from models.population import Population
 
 
@@ -45,6 +45,14 @@ class TestModel:
         with pytest.raises(BadModel) as refused:
             Model(**wrong)
         assert [fault.where.rpartition(" ")[2] for fault in refused.value.faults] == list(wrong)
+
+    @pytest.mark.parametrize("name", RESERVED)
+    def test_a_word_of_the_apis_paths_is_no_name(self, name: str) -> None:
+        with pytest.raises(BadModel) as refused:
+            Model(name=name, title="Up", outcome=EXPANSION)
+        (fault,) = refused.value.faults
+        assert fault.where == f"models/{name}.py, field name"
+        assert f"/v1/{name} of the API is something else" in fault.rule
 
     def test_entity_words_sign_and_horizon_are_the_outcomes(self) -> None:
         model = Model(name="up-sell", title="Up", outcome=EXPANSION)
