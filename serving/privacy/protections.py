@@ -27,6 +27,7 @@ from serving.store.tables import (
     inbox,
     objections,
     overrides,
+    profiles,
     removals,
     signals,
     tombstones,
@@ -183,10 +184,11 @@ def lock(here: Connection, *tables: Table) -> None:
 def _named(here: Connection, connections: Iterable[ConnectionConfig]) -> Iterator[tuple[str, str]]:
     """Kind and id of every entity in the store's rows, each once, sorted."""
     seen: set[tuple[str, str]] = set()
-    for table in (signals, eligibilities, decisions, overrides, dirty, writebacks, inbox):
+    for table in (signals, profiles, eligibilities, decisions, overrides, dirty, writebacks, inbox):
         asked = select(table.c.entity, table.c.entity_id).where(table.c.entity_id.is_not(None)).distinct()
         seen.update((kind, name) for kind, name in here.execute(asked))
-    seen.update(("account", name) for name in here.execute(select(changes.c.account_id).distinct()).scalars() if name)
+    for column in (changes.c.account_id, profiles.c.parent_id):
+        seen.update(("account", name) for name in here.execute(select(column).distinct()).scalars() if name)
     seen.update(("lead", name) for name in here.execute(select(changes.c.lead_id).distinct()).scalars() if name)
     for table_name, key in here.execute(select(changes.c.table_name, changes.c.key).distinct()):
         if table_name in _KINDS:

@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, false, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, false, or_, select, update
 
 from serving.store.connect import upsert
-from serving.store.deletions import DELETED, PRESENT, deleted_among, ids_among, parts, stored_hash_of_id
+from serving.store.deletions import (
+    DELETED,
+    PRESENT,
+    deleted_among,
+    forget_parents,
+    ids_among,
+    parts,
+    stored_hash_of_id,
+)
 from serving.store.tables import (
     changes,
     decisions,
@@ -21,6 +29,7 @@ from serving.store.tables import (
     ledger,
     objections,
     overrides,
+    profiles,
     removals,
     signals,
     tombstones,
@@ -194,8 +203,10 @@ def erase(connection: Connection, kind: str, name: str, now_us: int, aliases: Se
         for where, what, which in {*aliases, *(tuple(row) for row in connection.execute(written))}
     ]
     done["ledger"] = _delete(connection, ledger, or_(false(), *ours))
-    for table in (signals, eligibilities, decisions, overrides, dirty, writebacks):
+    for table in (signals, profiles, eligibilities, decisions, overrides, dirty, writebacks):
         done[table.name] = _delete(connection, table, and_(table.c.entity == kind, table.c.entity_id == name))
+    if kind == "account":
+        forget_parents(connection, [name])
     # These rows have only hashes. They stay, as taken back: if they were deleted, the home's copy would bring them
     # back.
     done["objections"] = int(allow(connection, kind, name, now_us))
@@ -237,11 +248,14 @@ def forget_before(connection: Connection, moment_us: int) -> dict[str, int]:
     table.
 
     Signals and changes are the present state, not history: they stay until they are replaced or erased. Waiting events
-    stay too.
+    stay too. A profile goes with the last decision record of its entity, when nothing has renewed it since.
     """
     settled = inbox.c.state.in_(("scored", "kept", "echo", "failed", ERASED))
+    of_it = and_(decisions.c.entity == profiles.c.entity, decisions.c.entity_id == profiles.c.entity_id)
     return {
         "decisions": _delete(connection, decisions, decisions.c.recorded_at < moment_us),
+        # After the decision records: the batch of a source that ended long ago has an old as_of too.
+        "profiles": _delete(connection, profiles, and_(profiles.c.as_of < moment_us, ~exists().where(of_it))),
         "inbox": _delete(connection, inbox, and_(inbox.c.received_at < moment_us, settled)),
         "overrides": _delete(
             connection, overrides, or_(overrides.c.withdrawn_at < moment_us, overrides.c.until < moment_us)

@@ -15,7 +15,7 @@ from serving.decisions.repository import WHAT_IF, of_its_time
 from serving.privacy.repository import without_erased
 from serving.scoring.trend import EARLIEST_US, LATEST_US
 from serving.store.connect import Store, upsert
-from serving.store.tables import decisions, eligibilities, signals
+from serving.store.tables import decisions, eligibilities, profiles, signals
 
 _PART = 500
 """Most bound values per statement; older SQLite allows 999."""
@@ -144,8 +144,8 @@ def has_later(connection: Connection, entity: str, now_us: int) -> bool:
 
 
 def forget_later(connection: Connection, entity: str, now_us: int, ids: Sequence[str] | None = None) -> None:
-    """Deletes signals for a moment after the clock, of an entity kind or of some ids."""
-    for table in (signals, eligibilities):
+    """Deletes signals and profiles for a moment after the clock, of an entity kind or of some ids."""
+    for table in (signals, eligibilities, profiles):
         later = (table.c.entity == entity, table.c.as_of > now_us + SKEW_US)
         if ids is None:
             connection.execute(delete(table).where(*later))

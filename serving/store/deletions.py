@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, update
 
 from features.kit.clock import DAY_US
 from features.sources.suppression import hash_of_id
-from serving.store.tables import dirty, eligibilities, removals, signals, writebacks
+from serving.store.tables import dirty, eligibilities, profiles, removals, signals, writebacks
 from serving.store.text import kept
 
 PRESENT, DELETED, MERGED = "present", "deleted", "merged"
@@ -59,11 +59,19 @@ def merged_into(connection: Connection, entity: str, since: Mapping[str, int]) -
 
 
 def forget_scores(connection: Connection, entity: str, ids: Sequence[str]) -> None:
-    """Delete the signals, eligibilities, write-backs and pending work of entities that are gone. Their decision records
-    stay."""
+    """Delete the signals, profiles, eligibilities, write-backs and pending work of entities that are gone, and what names
+    them as the parent of another. Their decision records stay."""
     for part in parts(ids):
-        for table in (signals, eligibilities, writebacks, dirty):
+        for table in (signals, profiles, eligibilities, writebacks, dirty):
             connection.execute(delete(table).where(and_(table.c.entity == entity, table.c.entity_id.in_(part))))
+    if entity == "account":
+        forget_parents(connection, ids)
+
+
+def forget_parents(connection: Connection, accounts: Sequence[str]) -> None:
+    """Take accounts that are gone out of the profiles that name them as the parent."""
+    for part in parts(accounts):
+        connection.execute(update(profiles).where(profiles.c.parent_id.in_(part)).values(parent_id=None))
 
 
 def parts(items: Sequence[str], size: int = 400) -> Iterator[Sequence[str]]:

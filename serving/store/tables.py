@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from serving.store.text import StoredText
 
-REVISION = "0008"
+REVISION = "0009"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
@@ -65,6 +65,28 @@ eligibilities = Table(
     Column("code", StoredText, nullable=False, comment="'eligible' or the code of why the model gives no score"),
     PrimaryKeyConstraint("entity", "entity_id", "model"),
     comment="who gets a score, per model; written together with the signals, and true of those of the same moment alone",
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("entity", StoredText, nullable=False),
+    Column("entity_id", StoredText, nullable=False),
+    Column("as_of", BigInteger, nullable=False, comment="that of the signals with which it was written"),
+    Column("name", StoredText, comment="of the company, never of a person; null: not known, as in all columns below"),
+    Column("domain", StoredText, comment="of the company; null for a free mail provider's"),
+    Column("owner", StoredText, comment="who of us looks after it"),
+    Column("parent_id", StoredText, comment="account that the account belongs to"),
+    Column("target_tier", StoredText, comment="tier on the list of target accounts"),
+    Column(
+        "segments", LargeBinary, nullable=False, comment="JSON object, segment column to text; unknown ones left out"
+    ),
+    Column("arr", Float(53), comment="yearly recurring revenue, currency units"),
+    Column("renewal_at", BigInteger, comment="end of the agreed term of the paid contract that ends first"),
+    Column("plan", StoredText, comment="of the paid contracts"),
+    PrimaryKeyConstraint("entity", "entity_id"),
+    Index("profiles_of_parent", "parent_id", **_where("parent_id IS NOT NULL")),
+    comment="what people call an entity by; written together with its signals",
 )
 
 decisions = Table(

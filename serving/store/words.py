@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 RECORDS = {
     "signals": "stored signals",
+    "profiles": "profiles",
     "eligibilities": "eligibilities by model",
     "decisions": "decision records",
     "inbox": "events",
