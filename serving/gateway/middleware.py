@@ -14,6 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.kit.clock import system_us
+from serving.gateway.actor import OPEN, Actor, set_actor
 from serving.gateway.address import require_utf8
 from serving.gateway.body_memory import Held, Memory
 from serving.gateway.headers import from_here, of_answer, single
@@ -44,6 +45,7 @@ class Door:
         self._app, self._holder = app, state_holder
         self._open_on_loopback = open_on_loopback
         self._buckets = Buckets()
+        self._actors: dict[str, Actor] = {}
         self._memory = Memory()
         self._series: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         self._start, self._count = secrets.token_hex(6), itertools.count()
@@ -119,6 +121,7 @@ class Door:
             if method in _BODIES:
                 require_type(headers)
             caller = ANYBODY
+            set_actor(scope, OPEN)
         else:
             caller = self._caller(keys, headers)
             if not caller.may(needed):
@@ -127,6 +130,10 @@ class Door:
             wait = self._buckets.take(caller.id, limit, time.monotonic())
             if wait:
                 raise Problem(429, "too_many_requests", f"the key may ask {limit:,} times a minute", {}, wait)
+            actor = self._actors.get(caller.id)
+            if actor is None:
+                actor = self._actors[caller.id] = Actor("key", caller.id, caller.name)
+            set_actor(scope, actor)
         if method in _BODIES:
             _check_type(headers.get(b"content-type"))
         return caller

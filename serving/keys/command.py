@@ -24,7 +24,9 @@ def create(
     ],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="What it may do, may be repeated: score, read, override, privacy, metrics, admin."),
+        typer.Option(
+            help="What it may do, may be repeated: score, read, override, feedback, privacy, metrics, ui:read, ui:act, admin."
+        ),
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, max=3650, help="Days until it ends; without it, never.")] = None,
     per_minute: Annotated[

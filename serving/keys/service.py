@@ -24,6 +24,9 @@ SCOPES = {
     "override": "put a person's judgement beside a score",
     "privacy": "objections and erasure",
     "metrics": "read /metrics",
+    "ui:read": "sign in to the page and read it",
+    "ui:act": "change things on the page: overrides, notes",
+    "feedback": "tell what was done and what came of it: actions and outcomes",
     "admin": "everything else, now and later",
 }
 PREFIX = "as_"

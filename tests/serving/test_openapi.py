@@ -17,6 +17,7 @@ import pytest
 
 from features.kit.clock import make_clock
 from models import champion_pointer
+from serving.keys.service import SCOPES
 from serving.scoring import repository as stored
 from serving.store.connect import open_store
 from tests.kit.running import NOW, Home, running_api
@@ -45,9 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def key(home: Home) -> str:
-    scopes = [
-        word for scope in ("score", "read", "override", "privacy", "metrics", "admin") for word in ("--scope", scope)
-    ]
+    scopes = [word for scope in SCOPES for word in ("--scope", scope)]
     return home.run("serving", "keys", "create", "strangers", *scopes).stdout.strip()
 
 

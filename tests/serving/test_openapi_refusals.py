@@ -21,6 +21,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from serving.idempotency import repository as idempotency
+from serving.keys.service import SCOPES
 from serving.problems import MEDIA_TYPE
 from tests.kit.inside import Inside, now_us, running_inside
 
@@ -72,7 +73,6 @@ class Front:
 Case = Callable[[Front], httpx.Response]
 Key = tuple[str, str, int]
 """Method, path of the file, status."""
-SCOPES = ("score", "read", "override", "privacy", "metrics", "admin")
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,11 @@ class TestCreate:
     @pytest.mark.parametrize(
         ("name", "scopes", "said"),
         [
-            ("crm", ["score", "fly"], "scope 'fly' is none: some of score, read, override, privacy, metrics, admin"),
+            (
+                "crm",
+                ["score", "fly"],
+                "scope 'fly' is none: some of score, read, override, privacy, metrics, ui:read, ui:act, feedback, admin",
+            ),
             ("crm", [], "no scope is given"),
             ("", ["score"], "1 to 60 printable characters"),
             ("x" * 61, ["score"], "1 to 60 printable characters"),
