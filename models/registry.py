@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import re
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -205,6 +206,16 @@ def attach(settings: Settings, run_id: str, files: Sequence[Path], folder: str |
         client = mlflow.MlflowClient()
         for file in files:
             client.log_artifact(run_id, str(file), folder)
+
+
+def fetch(settings: Settings, run_id: str, names: Sequence[str]) -> dict[str, bytes]:
+    """The content of those of these files that were attached to a run, by name."""
+    with _mlflow(settings) as mlflow, tempfile.TemporaryDirectory() as scratch:
+        client = mlflow.MlflowClient()
+        there = {each.path for each in client.list_artifacts(run_id)}
+        return {
+            name: Path(client.download_artifacts(run_id, name, scratch)).read_bytes() for name in names if name in there
+        }
 
 
 def versions(settings: Settings, model: str) -> list[Version]:

@@ -4,17 +4,21 @@ MLflow, in a process that ends.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from pathlib import Path
 
-from models import champion_pointer, registry
-from models.catalog import MODELS
+from features.kit import atomic_files
+from models import card, card_file, champion_pointer, registry, standing
+from models.catalog import MODELS, get_model
 from models.scorer.scorer import Scorer
 from serving import registry_heartbeat
 from serving.errors import RegistryFailed
+from serving.log import place_of
 from serving.settings import ServingSettings
 
+log = logging.getLogger("serving.sync")
 WAIT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
 """Seconds before a slow registry is given up; MLflow itself would wait a quarter of an hour."""
 
@@ -81,10 +85,40 @@ def _sync(settings: ServingSettings, name: str) -> str:
                 "ACCOUNTSCORE_TRACKING_URI, or put a backup back"
             )
         if champion is None:
+            if found:
+                _show(settings, name, found)
             return f"{name}: no version has the alias champion; the pointer is left alone"
         if live is not None and live.version == champion.version and live.path.is_dir():
+            _show(settings, name, found, champion)
             return f"{name}: version {champion.version} is live"
         directory = registry.download(settings.base, champion, Path(scratch))
         Scorer.load(directory)
         champion_pointer.put_live(home, name, directory, champion.version)
+        before = live.version if live else None
+        _show(settings, name, found, champion, standing.event(standing.SYNCED, champion.version, before))
         return f"{name}: version {champion.version} put live" + (f" in place of {live.version}" if live else "")
+
+
+def _show(
+    settings: ServingSettings,
+    name: str,
+    found: list[registry.Version],
+    champion: registry.Version | None = None,
+    happened: standing.StandingEvent | None = None,
+) -> None:
+    """Writes down for the API how the versions stand, and fetches the champion's card when it was fitted elsewhere. A failure is
+    only logged: the champion is live all the same.
+    """
+    home = settings.base.home
+    try:
+        standing.note(home, name, found, happened)
+        if champion is not None and card.read_card(home, get_model(name), champion.version) is None:
+            fetched = registry.fetch(settings.base, champion.run_id, (card.NAME, card.REPORT))
+            if card.NAME in fetched:
+                atomic_files.write_bytes(card.place(home, name, champion.version) / card.NAME, fetched[card.NAME])
+            elif card.REPORT in fetched:
+                report = card_file.parsed(fetched[card.REPORT])
+                content = card.encoded({**report, "version": champion.version}, get_model(name))
+                atomic_files.write_bytes(card.place(home, name, champion.version) / card.NAME, content)
+    except Exception as error:  # MLflow and its store raise anything
+        log.warning("champion.not_shown model=%s version=%s %s", name, champion and champion.version, place_of(error))

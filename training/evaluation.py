@@ -143,6 +143,15 @@ def judge(
         ),
         "by_segment": curves.by_segment(y, p, group, masks, capacity, definition.gates.min_segment_rows, seed),
         "selection": selection,
+        "audit_findings": [
+            {
+                "columns": list(f.columns),
+                "evidence": f.evidence,
+                "advice": f.advice,
+                "accepted": gates.accepted_reason(definition.gates, f),
+            }
+            for f in found
+        ],
         "audit": [f"{', '.join(f.columns)}: {f.evidence}" for f in found if f.is_proof],
         "audit_advice": [f"{', '.join(f.columns)}: {f.evidence}; {f.advice}" for f in found if not f.is_proof],
         "value": profit.at_capacity(definition, y, p, group, value, capacity, seed),

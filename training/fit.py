@@ -17,12 +17,13 @@ import pyarrow.compute as pc
 
 from features.audit.source import grave_findings
 from features.kit import atomic_files
-from features.kit.clock import DAY_US, from_us
+from features.kit.clock import DAY_US, from_us, iso, system_now
 from features.kit.progress import Progress
 from features.kit.settings import Settings
 from features.sources.fingerprint import fingerprint
 from features.sources.loader import open_source
 from features.sources.source import Source
+from models import card
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
 from models.definition import Model
@@ -33,8 +34,8 @@ from training.capacity import share_of
 from training.dataset import Rows
 from training.errors import PromotionRefused
 from training.evaluation import Judgement, Rival, judge, worst_misses
-from training.learn import LearnSettings, Learnt, learn
-from training.report import page
+from training.learn import LearnSettings, Learnt, learn, probabilities
+from training.report import curves, page
 from training.report.signals import top_signals
 from training.report.speed import speed
 from training.splits import Split
@@ -180,6 +181,7 @@ def finish(
         "trials": len(learnt.found.trials),
         "calibration": {"slope": round(model.calibration.slope, 6), "level": round(model.calibration.level, 6)},
         **figures,
+        "by_band": _by_band(scorer, learnt, seed),
         "gates": [gate.as_dict() for gate in judgement.gates],
         "left_out": [
             {"signal": name, "why": "its values tell the date: it shares none, or few, with its own past"}
@@ -189,6 +191,12 @@ def finish(
         "top_signals": top_signals(scorer, learnt.rows.x[learnt.judged], learnt.rows.y[learnt.judged]),
     }
     return FitResult(report, scorer, judgement)
+
+
+def _by_band(scorer: Scorer, learnt: Learnt, seed: int) -> list[dict[str, object]]:
+    rows, p = learnt.rows.take(learnt.judged), probabilities(learnt)
+    names = [name for name, _ in scorer.spec.bands]
+    return curves.by_band(rows.y, p, rows.group, np.array(scorer.band(p)), names, seed)
 
 
 def _learnt_from(learnt: Learnt) -> int:
@@ -277,7 +285,7 @@ def _register(
 ) -> None:
     """One run, one version, the alias challenger; champion when the gates hold and `present` still is the champion."""
     from models import registry
-    from training.promote import GATES, PASSED, promote_version
+    from training.promote import GATES, PASSED, note_standing, promote_version
 
     report = result.report
     metrics: dict[str, float] = {}
@@ -301,7 +309,7 @@ def _register(
         metrics=metrics,
         tags={GATES: PASSED if result.judgement.passed else f"failed: {failed}", "verdict": str(report["verdict"])},
         trials=[{"kind": t.kind, "loss": t.loss, "seconds": t.seconds, **t.settings} for t in learnt.found.trials],
-        description=_card(definition, report),
+        description=_described(definition, report),
     )
     report["version"], report["run_id"] = version.version, version.run_id
     registry.set_alias(settings, definition.name, registry.CHALLENGER, version.version)
@@ -316,17 +324,19 @@ def _register(
                 "ready": False,
                 "why": [str(refused)],
             }
-    kept = settings.home / "runs" / definition.name / f"v{version.version}"
+    kept = card.place(settings.home, definition.name, version.version)
     report["files"], report["page"] = str(kept), str(kept / page.PAGE)
     with atomic_files.writing_folder(kept) as partial:
         shutil.copytree(scratch / "scorer", partial / "scorer")
-        (partial / "report.json").write_text(json.dumps(report, indent=2))
+        (partial / card.REPORT).write_text(json.dumps(report, indent=2))
+        (partial / card.NAME).write_bytes(card.encoded(report, definition, iso(system_now().replace(microsecond=0))))
         pages = [path.name for path in page.write(partial, definition, report)]
-    registry.attach(settings, version.run_id, [kept / name for name in ("report.json", *pages)])
+    registry.attach(settings, version.run_id, [kept / name for name in (card.REPORT, card.NAME, *pages)])
+    note_standing(settings, definition.name)
 
 
-def _card(definition: Model, report: dict[str, object]) -> str:
-    """The model card in the registry, in Markdown."""
+def _described(definition: Model, report: dict[str, object]) -> str:
+    """The version's description in the registry, in Markdown."""
     metrics: dict[str, dict[str, float]] = report["metrics"]  # type: ignore[assignment]
     lines = [f"{name}: {m['value']:.3f} ({m['low']:.3f} to {m['high']:.3f})" for name, m in metrics.items()]
     why: list[str] = report["why"]  # type: ignore[assignment]

@@ -108,10 +108,10 @@ def check(gates: Gates, seen: Judged) -> list[Gate]:
 def _audit(gates: Gates, seen: Judged) -> Gate:
     open_, accepted = [], []
     for finding in seen.findings:
-        reasons = [gates.accepted_findings.get(column) for column in finding.columns]
+        reason = accepted_reason(gates, finding)
         text = f"{', '.join(finding.columns)}: {finding.evidence}"
-        if all(reasons):
-            accepted.append(f"{text} (accepted: {'; '.join(str(r) for r in reasons)})")
+        if reason is not None:
+            accepted.append(f"{text} (accepted: {reason})")
         else:
             open_.append(text)
     return Gate(
@@ -120,6 +120,12 @@ def _audit(gates: Gates, seen: Judged) -> Gate:
         "; ".join([*open_, *accepted]) or "no finding of high severity",
         "no finding of high severity, unless the model's file (accepted_findings), or --known-before of fit-table, says that it is no leak",
     )
+
+
+def accepted_reason(gates: Gates, finding: Finding) -> str | None:
+    """Why a finding is no leak, as the model's file says of each of its columns; None for one that is open."""
+    reasons = [gates.accepted_findings.get(column) for column in finding.columns]
+    return "; ".join(str(reason) for reason in reasons) if all(reasons) else None
 
 
 def _selection(gates: Gates, seen: Judged) -> Gate:

@@ -6,13 +6,15 @@ no longer holds and the promotion is refused: of two at once, one wins.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.kit.errors import UserMistake
+from features.kit.errors import AccountscoreError, UserMistake
 from features.kit.settings import Settings
-from models import champion_pointer, registry
+from features.kit.writable import told
+from models import champion_pointer, registry, standing
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
 from models.scorer.verdict import require_not_refused
@@ -22,6 +24,7 @@ from training.errors import ChampionChanged, PromotionRefused, SharedPopulation
 if TYPE_CHECKING:
     from features.sources.source import Source
 
+log = logging.getLogger("training.promote")
 GATES, PASSED = "gates", "passed"
 """The tag of a version that says whether its gates held, and its value when they did."""
 
@@ -40,12 +43,12 @@ def promote(
     found = registry.get_version(settings, name, version)
     verdict = (found.tags or {}).get(GATES, "never judged")
     if verdict != PASSED:
-        registry.tag_version(settings, name, found.version, "promotion", f"refused: {verdict}")
+        _refused(settings, name, found.version, verdict, present)
         raise PromotionRefused(
             f"version {found.version} of {name} is not promoted, its gates say: {verdict}. "
             f"The numbers are in its run {found.run_id} and in report.json; train a better one, or mend what the gate names"
         )
-    _beats_its_rule(settings, name, found)
+    _beats_its_rule(settings, name, found, present)
     return promote_version(settings, name, found.version, present, _opened(source, data))
 
 
@@ -57,7 +60,7 @@ def _opened(source: str | None, data: Path | None) -> Source | None:
     return open_source(source, data, keep_going=True)
 
 
-def _beats_its_rule(settings: Settings, name: str, version: registry.Version) -> None:
+def _beats_its_rule(settings: Settings, name: str, version: registry.Version, present: int | None) -> None:
     """Raises `PromotionRefused` when the figures kept with a version do not show it better than one column beyond noise.
 
     Until 2026-11 a version passed that was merely better than a strong rule, so that its tag alone does not say.
@@ -70,7 +73,7 @@ def _beats_its_rule(settings: Settings, name: str, version: registry.Version) ->
     if not rule or rule["difference"]["low"] > 0:
         return
     d, said = rule["difference"], f"this rule does it: {rule.get('rule', rule['signal'])}"
-    registry.tag_version(settings, name, version.version, "promotion", f"refused: {said}")
+    _refused(settings, name, version.version, said, present)
     raise PromotionRefused(
         f"version {version.version} of {name} is not promoted, {said} (AUC {rule['auc']:.3f}); the version has {d['value']:+.3f} "
         f"({d['low']:+.3f} to {d['high']:+.3f}), and must be better beyond noise: rank by the rule, or train a better one"
@@ -84,7 +87,12 @@ def champion_version(settings: Settings, name: str) -> int | None:
 
 
 def promote_version(
-    settings: Settings, name: str, version: int, instead_of: int | None, source: Source | None = None
+    settings: Settings,
+    name: str,
+    version: int,
+    instead_of: int | None,
+    source: Source | None = None,
+    action: str = standing.PROMOTED,
 ) -> dict[str, object]:
     """Alias, export and pointer under the lock; the gates are the caller's business.
 
@@ -105,13 +113,12 @@ def promote_version(
         try:
             overlap.require_apart(settings, definition, scorer, source)
         except SharedPopulation as refused:
-            registry.tag_version(settings, name, version, "promotion", f"refused: {refused}")
+            _refused(settings, name, version, str(refused), instead_of)
             raise
         before = registry.by_alias(settings, name, registry.CHAMPION)
         if (None if before is None else before.version) not in (instead_of, version):
             assert before is not None
-            said = f"refused: version {before.version} became champion meanwhile"
-            registry.tag_version(settings, name, version, "promotion", said)
+            _refused(settings, name, version, f"version {before.version} became champion meanwhile", before.version)
             raise ChampionChanged(
                 f"version {version} of {name} is not promoted: it was compared with "
                 f"{'no champion' if instead_of is None else f'champion {instead_of}'}, and version {before.version} became champion "
@@ -125,10 +132,12 @@ def promote_version(
             registry.drop_alias(settings, name, registry.CHALLENGER)
         live = champion_pointer.put_live(settings.home, name, directory, version)
         registry.tag_version(settings, name, version, "promotion", f"champion since {live.promoted_at}")
+        previous = None if before is None or before.version == version else before.version
+        note_standing(settings, name, standing.event(action, version, previous))
     return {
         "model": name,
         "champion": version,
-        "previous": before.version if before is not None and before.version != version else None,
+        "previous": previous,
         "scorer": f"sha256:{live.sha256}",
         "pointer": str(champion_pointer.folder(settings.home, name) / champion_pointer.NAME),
     }
@@ -147,4 +156,18 @@ def rollback(settings: Settings, model: str, source: str | None = None, data: Pa
         raise UserMistake(
             f"{name} has no previous champion to go back to: promote a version with python -m training promote {name} --version N"
         )
-    return promote_version(settings, name, before.version, present, _opened(source, data))
+    return promote_version(settings, name, before.version, present, _opened(source, data), standing.ROLLED_BACK)
+
+
+def _refused(settings: Settings, name: str, version: int, why: str, instead_of: int | None) -> None:
+    registry.tag_version(settings, name, version, "promotion", f"refused: {why}")
+    note_standing(settings, name, standing.event(standing.REFUSED, version, instead_of, why))
+
+
+def note_standing(settings: Settings, name: str, happened: standing.StandingEvent | None = None) -> None:
+    """Write down for the API how the versions stand. What was done is done when this fails, so that a failure is only said."""
+    try:
+        standing.note(settings.home, name, registry.versions(settings, name), happened)
+    except (OSError, AccountscoreError) as error:
+        why = told(error) if isinstance(error, OSError) else error
+        log.warning("people are not shown how the versions of %s stand: %s; python -m serving sync mends it", name, why)

@@ -40,6 +40,18 @@ def file_lock(path: Path, seconds: float, otherwise: AccountscoreError) -> Itera
         yield
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock of a file now. A missing file, or one that cannot be opened, is held by none."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _held_by(file: TextIO) -> str:
     """Which process holds the lock, by what it wrote into the file; "" when it wrote no number."""
     file.seek(0)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from models import champion_pointer
+from features.kit.settings import Settings
+from models import card, champion_pointer, registry, standing
+from models.catalog import get_model
 from serving.errors import RegistryFailed
 from serving.registry_sync import sync
 from serving.settings import ServingSettings
-from tests.kit.scorers import copy_scorer
+from tests.conftest import NewRegistry
+from tests.kit.scorers import copy_scorer, make_scorer
 
 
 class TestTheRegistryIsLost:
@@ -39,3 +44,40 @@ class TestTheRegistryIsLost:
         with pytest.raises(RegistryFailed, match="version 3 is live and the registry does not know it"):
             sync(settings)
         assert (settings.base.home / "mlflow.db").stat().st_size
+
+
+class TestWhatPeopleAreShown:
+    REPORT: ClassVar = {"verdict": "ready", "verdict_code": "ready", "ready": True, "metrics": {"auc": {"value": 0.84}}}
+
+    def registered(self, settings: Settings, folder: Path, seed: int, attached: bytes | None) -> int:
+        """A version that another home fitted: its number."""
+        scorer, model = folder / f"made-{seed}", get_model("churn-risk")
+        make_scorer(scorer, seed=seed, n=300, boosters=[], tree_share=0.0)
+        tags = {"gates": "passed", "verdict": "ready"}
+        version = registry.log_version(settings, model, scorer, parameters={}, metrics={}, tags=tags)
+        if attached is not None:
+            (folder / "report.json").write_bytes(attached)
+            registry.attach(settings, version.run_id, [folder / "report.json"])
+        registry.set_alias(settings, "churn-risk", registry.CHAMPION, version.version)
+        return version.version
+
+    def test_the_card_of_a_champion_that_was_fitted_elsewhere_is_fetched(
+        self, tmp_path: Path, new_registry: NewRegistry, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings = new_registry(tmp_path / "home")
+        serving = ServingSettings.from_env({"ACCOUNTSCORE_HOME": str(tmp_path / "home")})
+        first = self.registered(settings, tmp_path, 1, json.dumps(self.REPORT).encode())
+        sync(serving)
+        found = card.read_card(settings.home, get_model("churn-risk"), first)
+        assert found is not None
+        assert (found.version, found.sentence, found.metrics["auc"].value) == (first, "Ready.", 0.84)
+        second = self.registered(settings, tmp_path, 2, b"[broken")
+        assert "put live in place of" in "".join(sync(serving)), "a broken report keeps no champion from going live"
+        assert "champion.not_shown" in caplog.text
+        stands = standing.read(settings.home, "churn-risk")
+        assert stands is not None
+        assert [(e.action, e.version, e.instead_of) for e in stands.events] == [
+            ("synced", second, first),
+            ("synced", first, None),
+        ]
+        assert {v.version: v.aliases for v in stands.versions}[second] == ["champion"]

@@ -114,6 +114,9 @@ class TestGates:
         assert [g.name for g in told.gates if not g.passed] == ["better than one column"]
         assert told.words.startswith("this rule does it: s0")
         assert "make sure" not in told.words
+        for judged, accepted in ((judgement, None), (told, "known before the outcome, as --known-before says")):
+            finding = judged.figures["audit_findings"][0]  # type: ignore[index]
+            assert (finding["columns"], finding["accepted"]) == (["s0"], accepted)
         proof = Finding("copy_of_outcome", "high", ("s0",), "the outcome in other words", "leave it out")
         assert judge(table_definition("y", "lead"), rows, learnt, grave=[proof]).verdict is Verdict.REFUSED
 

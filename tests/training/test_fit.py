@@ -13,7 +13,8 @@ from features.kit.settings import Settings
 from features.simulate import simulate
 from features.sources.loader import open_source
 from features.sources.source import Source
-from models import registry
+from models import registry, standing
+from models.card import NAME, read_card, sentence
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
 from models.scorer.scorer import Scorer
@@ -71,6 +72,21 @@ class TestFit:
         pointer = read_pointer(settings.home, "churn-risk")
         assert (pointer is not None) == report["promoted"]
         assert json.loads((Path(str(report["files"])) / "report.json").read_text())["scorer"] == report["scorer"]
+        card = read_card(settings.home, model, 1)
+        assert card is not None
+        assert (card.sentence, card.ready) == (sentence(model, report), report["ready"])
+        assert card.metrics["auc"].value == report["metrics"]["auc"]["value"]  # type: ignore[index]
+        assert card.by_band[0].band == "high"
+        assert sum(band.rows for band in card.by_band) == report["rows"]["judged by"]  # type: ignore[index]
+        assert card.trained_to is not None
+        stands = standing.read(settings.home, "churn-risk")
+        assert stands is not None
+        assert stands.versions[0].gates == (version.tags or {})["gates"]
+        assert (stands.put_live(1) is not None) == report["promoted"]
+        assert stands.versions[0].aliases == (["champion"] if report["promoted"] else ["challenger"])
+        assert not registry.fetch(settings, version.run_id, ["no.json"])
+        fetched = registry.fetch(settings, version.run_id, [NAME])[NAME]
+        assert fetched == (Path(str(report["files"])) / NAME).read_bytes()
         scorer = Scorer.load(Path(str(report["files"])) / "scorer")
         assert f"sha256:{scorer.sha256}" == report["scorer"]
         assert report["metrics"]["auc"]["low"] > 0.6  # type: ignore[index]

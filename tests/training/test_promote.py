@@ -9,7 +9,7 @@ import pytest
 
 from features.kit.errors import UserMistake
 from features.kit.settings import Settings
-from models import champion_pointer, registry
+from models import champion_pointer, registry, standing
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
 from models.scorer.artefact_schema import VerdictSpec
@@ -125,6 +125,42 @@ class TestPromotion:
         rollback(settings, MODEL)
         assert live(settings) == one
         assert (alias(settings, "champion"), alias(settings, "previous")) == (1, 2)
+
+    def test_who_did_what_is_written_down_for_the_api(self, made: tuple[Settings, list[tuple[int, str]]]) -> None:
+        settings, _ = made
+        standing.place(settings.home, MODEL).unlink(missing_ok=True)
+        promote(settings, MODEL, 2)
+        promote(settings, MODEL, 1)
+        rollback(settings, MODEL)
+        with pytest.raises(PromotionRefused):
+            promote(settings, MODEL, 3)
+        found = standing.read(settings.home, MODEL)
+        assert found is not None
+        said = [(e.action, e.version, e.instead_of, e.why) for e in found.events[:3]]
+        assert said == [("refused", 3, 2, "failed: signal"), ("rolled_back", 2, 1, None), ("promoted", 1, 2, None)]
+        assert found.events[0].by == standing.user()
+        assert {v.version: v.aliases for v in found.versions} == {1: ["previous"], 2: ["champion"], 3: []}
+        assert {v.version: v.gates for v in found.versions}[3] == "failed: signal"
+
+    def test_a_promotion_is_done_though_it_cannot_be_written_down(
+        self,
+        made: tuple[Settings, list[tuple[int, str]]],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        settings, versions = made
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device", "standing.json")
+
+        promote(settings, MODEL, 1)
+        with monkeypatch.context() as patched:
+            patched.setattr(standing, "note", full)
+            promote(settings, MODEL, 2)
+        assert live(settings) == versions[1]
+        assert (
+            "how the versions of churn-risk stand: 'standing.json' cannot be written (the disk is full)" in caplog.text
+        )
 
     def test_failed_gates_are_refused_and_recorded(self, made: tuple[Settings, list[tuple[int, str]]]) -> None:
         settings, versions = made

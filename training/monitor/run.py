@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import tempfile
 from pathlib import Path
 
-from features.kit import atomic_files
 from features.kit.errors import UserMistake
 from features.kit.progress import Progress
 from features.kit.settings import Settings
 from features.sources.loader import open_source
 from features.sources.source import Source
-from models import registry
+from models import card_file, registry
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
 from models.definition import Model
@@ -58,7 +56,7 @@ def monitor(
     report: dict[str, object] = {"model": definition.name, "version": number, "scorer": f"sha256:{scorer.sha256}"}
     report |= report_on(scorer, definition, opened, watched, as_of, share, held, seed)
     file = settings.home / "monitor" / definition.name / f"{as_of:%Y-%m-%d}.json"
-    atomic_files.write_text(file, json.dumps(report, indent=2))
+    card_file.write(file, report)
     return report | {"file": str(file)}
 
 

@@ -6,7 +6,7 @@ which intervals are resampled, `capacity` the share (0 to 1) that people can act
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -106,6 +106,37 @@ def distribution(y: np.ndarray, p: np.ndarray) -> Points:
     return [
         {"from": float(a), "to": float(b), "with": int(h), "without": int(m)}
         for a, b, h, m in zip(edges[:-1], edges[1:], hits, misses, strict=True)
+    ]
+
+
+def by_band(
+    y: np.ndarray, p: np.ndarray, group: np.ndarray, band: np.ndarray, names: Sequence[str], seed: int = 0
+) -> list[dict[str, object]]:
+    """How often the outcome came in each band: `band` (n,) text, `names` in the order to show; bands without rows are left out.
+
+    `band`, `rows`, `with_outcome`, `observed` {value, low, high}, `expected` (mean probability).
+    """
+    here = {name: band == name for name in names if (band == name).any()}
+
+    def rate(mask: np.ndarray) -> metrics.Metric:
+        inside, hits = mask.astype(float), mask * y
+
+        def metric(weights: np.ndarray) -> np.ndarray:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                return np.asarray((weights @ hits) / (weights @ inside))
+
+        return metric
+
+    draws = metrics.resample(group, seed, {name: rate(mask) for name, mask in here.items()}, RESAMPLES)
+    return [
+        {
+            "band": name,
+            "rows": int(mask.sum()),
+            "with_outcome": int(y[mask].sum()),
+            "observed": metrics.interval(float(y[mask].mean()), draws[name]).as_dict(),
+            "expected": float(p[mask].mean()),
+        }
+        for name, mask in here.items()
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from features.outcomes.catalog import OUTCOMES
 from features.sources.schema import ENTITIES
+from models import card
 from models.definition import Model
 from models.population import OUTSIDE
 from training.verdicts import Verdict
@@ -42,21 +43,9 @@ METRICS = {
 """Metric -> the name that people use, and what it means."""
 
 
-def headline(definition: Model, report: Report) -> str:
-    """The answer in one sentence."""
-    if report["verdict_code"] == Verdict.NO_SIGNAL:
-        return (
-            f"No signal found: these data do not tell who {definition.verb}. "
-            f"Ranked by this model, the list is not reliably better than a draw."
-        )
-    if report["verdict_code"] == Verdict.RULE_IS_ENOUGH:
-        return f"This rule does it: {report['one_column_rule']['rule']}. The model does not beat it beyond noise."
-    precision, base = report["metrics"]["precision_at_capacity"], report["base_rate"]
-    return (
-        f"Of the {_percent(report['capacity_share'])} of {definition.crowd} that it puts first, "
-        f"{_percent(precision['value'])} {definition.verb}{_within(definition)}: "
-        f"{report['metrics']['lift_at_capacity']['value']:.1f} times as many as in a random draw ({_percent(base)})."
-    )
+headline = card.headline
+"""The answer in one sentence."""
+_percent = card.percent
 
 
 def badge(report: Report) -> str:
@@ -162,14 +151,6 @@ def cautions(definition: Model, report: Report) -> list[str]:
 def left_out(report: Report) -> list[tuple[str, int, str]]:
     """Who was left out: name, rows, why."""
     return [(k.replace("_", " "), n, LEFT_OUT[k]) for k, n in report["rows"].items() if k in LEFT_OUT and n]
-
-
-def _within(definition: Model) -> str:
-    return f" within {definition.horizon_days} days" if definition.horizon_days else ""
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.1f} %"
 
 
 def _round(amount: float) -> str:

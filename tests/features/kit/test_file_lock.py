@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from features.kit.errors import UserMistake
-from features.kit.file_lock import file_lock
+from features.kit.file_lock import file_lock, is_held
 
 
 class Busy(UserMistake):
@@ -54,3 +54,13 @@ def test_a_longer_number_of_an_earlier_holder_is_written_over(tmp_path: Path) ->
     (tmp_path / "lock").write_text("123456789012")
     with file_lock(tmp_path / "lock", 0, Busy("in use")):
         assert (tmp_path / "lock").read_text() == str(os.getpid())
+
+
+def test_whether_a_lock_is_held_is_told_without_taking_it(tmp_path: Path) -> None:
+    path, busy = tmp_path / "lock", Busy("in use")
+    assert not is_held(path)
+    with file_lock(path, 0, busy):
+        assert is_held(path)
+    assert not is_held(path)
+    with file_lock(path, 0, busy):
+        pass

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from features.sources.loader import open_source
+from models import monitor_card
 from models.scorer.scorer import Scorer
 from tests.kit import commands
 from tests.kit.watched import LEADS, NOW, watched
@@ -138,7 +139,12 @@ class TestCommand:
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout.splitlines()[-1])
         assert (found["verdict"], found["version"]) == ("fine", 1)
-        assert json.loads(Path(found["file"]).read_text())["verdict"] == "fine"
+        assert json.loads(Path(found["file"]).read_text())["schema"] == 1
+        look = monitor_card.read(home, "lead-fit", "2025-12-18")
+        assert look is not None
+        assert (look.verdict, look.version, look.why) == ("fine", 1, [])
+        assert {each.band for each in look.ripe.bands} >= {"all", "high"}
+        assert "entity_id" not in Path(found["file"]).read_text()
         assert "Expected and observed outcomes" in done.stderr
 
     def test_look_is_4_and_says_why(self, home: Path) -> None:

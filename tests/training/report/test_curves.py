@@ -51,6 +51,20 @@ class TestCalibration:
         assert all(b["low"] <= b["observed"] <= b["high"] for b in found)
 
 
+class TestByBand:
+    def test_rates_are_those_of_the_rows_in_each_band(self) -> None:
+        y, p, group = scores()
+        band = np.where(p > np.quantile(p, 0.9), "high", "low")
+        high, low = curves.by_band(y, p, group, band, ["high", "medium", "low"])
+        assert (high["band"], low["band"]) == ("high", "low"), "a band that nobody is in is left out"
+        assert (high["rows"], high["with_outcome"]) == (200, int(y[band == "high"].sum()))
+        observed = high["observed"]
+        assert observed["value"] == pytest.approx(y[band == "high"].mean(), abs=1e-6)  # type: ignore[index]
+        assert observed["low"] < observed["value"] < observed["high"]  # type: ignore[index]
+        assert high["expected"] == pytest.approx(p[band == "high"].mean())
+        assert observed["low"] > low["observed"]["high"]  # type: ignore[index]
+
+
 class TestByPeriod:
     def test_one_line_per_observation_date(self) -> None:
         y, p, group = scores()
