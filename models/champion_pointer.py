@@ -16,6 +16,7 @@ from features.kit import atomic_files
 from features.kit.clock import system_now
 from features.kit.errors import UserMistake
 from features.kit.file_lock import file_lock
+from models import audit_spool
 from models.catalog import get_model
 from models.scorer import artefact
 from models.scorer.scorer import Scorer
@@ -100,8 +101,20 @@ def locked(home: Path, model: str) -> Iterator[None]:
         yield
 
 
-def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Pointer:
+def put_live(
+    home: Path,
+    model: str,
+    scorer: Path,
+    version: int | None,
+    *,
+    action: str = audit_spool.PROMOTION,
+    command: str = "training promote",
+) -> Pointer:
     """Copy a verified scorer beside the pointer and point to it; readers see the old one or the new one.
+
+    `action` and `command` are for the audit log (`models.audit_spool`). Its event is kept before the pointer is
+    replaced, so that no change is without one; what is killed between the two is completed by `serving sync`, which is
+    the same event. Putting live what is live is no event.
 
     Call it under `locked`. Raises `ScorerRefused` when the scorer does not verify, `NotForUse` when its own verdict is
     against it, and changes nothing then.
@@ -131,8 +144,20 @@ def put_live(home: Path, model: str, scorer: Path, version: int | None) -> Point
         model=loaded.spec.model, version=version, sha256=loaded.sha256, path=name, promoted_at=now, previous=previous
     )
     content = msgspec.json.format(msgspec.json.encode(entry))
-    for kept_as in (NAME, COPY):  # the copy second: it never names a scorer that was not put live
-        atomic_files.write_bytes(where / kept_as, content)
+    event = None
+    if present is None or (present.sha256, present.version) != (loaded.sha256, version):
+        before = None if present is None else {"version": present.version, "scorer": present.sha256}
+        after = {"version": version, "scorer": loaded.sha256}
+        # The pointer's own time: there and back again are events of their own, a step that was cut short is one.
+        step = (where / NAME).stat().st_mtime_ns if (where / NAME).exists() else 0
+        event = audit_spool.put(home, action, command, ("model", entry.model), before, after, step)
+    try:
+        atomic_files.write_bytes(where / NAME, content)
+    except BaseException:
+        if event is not None:  # the pointer is as it was
+            event.unlink(missing_ok=True)
+        raise
+    atomic_files.write_bytes(where / COPY, content)  # second: it never names a scorer that was not put live
     found = read_pointer(home, model)
     assert found is not None
     return found

@@ -18,6 +18,7 @@ import typer
 
 from features.kit.cli import run
 from features.kit.errors import BadInput, UserMistake
+from serving.audit_log.command import app as audit
 from serving.backup.command import backup, restore
 from serving.batch.command import batch
 from serving.bootstrap import set_up
@@ -307,7 +308,7 @@ def migrate() -> None:
 
 
 app.command()(deliver)
-for name, group in (("keys", keys), ("privacy", privacy), ("dead-letters", dead_letters)):
+for name, group in (("audit", audit), ("keys", keys), ("privacy", privacy), ("dead-letters", dead_letters)):
     app.add_typer(group, name=name)
 for command in (batch, connections, export, retention, replay, backup, restore):
     app.command()(command)

@@ -13,9 +13,11 @@ SECONDS = 300.0
 
 
 def set_up(settings: ServingSettings) -> None:
-    """Creates the tables of an empty store. A store that holds data at an older revision is left alone: people choose
+    """Creates the tables of an empty store, and takes what training did into the audit log of one that is set up. A store that holds data at an older revision is left alone: people choose
     when to run `serving migrate`.
     """
+    from serving.audit_log.service import settle_if_there
+    from serving.audit_log.spool import settle
     from serving.privacy.suppression_export import learn
     from serving.store.connect import open_store
     from serving.store.tables import REVISION
@@ -27,6 +29,7 @@ def set_up(settings: ServingSettings) -> None:
         store.require_writable()
         if found == REVISION:
             learn(store, settings.base.home)  # the store may be an older copy, put back after a loss
+            settle(store, settings.base.home)
     finally:
         store.close()
     if is_new:
@@ -46,3 +49,4 @@ def set_up(settings: ServingSettings) -> None:
             raise AccountscoreError(f"the store could not be set up: {done.stderr.strip().splitlines()[-1:]}")
         sys.stderr.write(done.stderr)  # that another store told this home who was erased, for one
         sys.stderr.flush()
+        settle_if_there(settings)

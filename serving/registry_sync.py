@@ -14,6 +14,7 @@ from models import card, card_file, champion_pointer, registry, standing
 from models.catalog import MODELS, get_model
 from models.scorer.scorer import Scorer
 from serving import registry_heartbeat
+from serving.audit_log.service import settle_if_there
 from serving.errors import RegistryFailed
 from serving.log import place_of
 from serving.settings import ServingSettings
@@ -34,6 +35,13 @@ def sync(settings: ServingSettings) -> list[str]:
     for name, value in WAIT.items():
         os.environ.setdefault(name, value)
     settings.base.require_home()
+    try:
+        return _sync_all(settings)
+    finally:
+        settle_if_there(settings)
+
+
+def _sync_all(settings: ServingSettings) -> list[str]:
     _require_registry(settings)
     lines, failed = [], []
     for name in MODELS:
@@ -93,7 +101,7 @@ def _sync(settings: ServingSettings, name: str) -> str:
             return f"{name}: version {champion.version} is live"
         directory = registry.download(settings.base, champion, Path(scratch))
         Scorer.load(directory)
-        champion_pointer.put_live(home, name, directory, champion.version)
+        champion_pointer.put_live(home, name, directory, champion.version, command="serving sync")
         before = live.version if live else None
         _show(settings, name, found, champion, standing.event(standing.SYNCED, champion.version, before))
         return f"{name}: version {champion.version} put live" + (f" in place of {live.version}" if live else "")

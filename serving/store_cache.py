@@ -11,6 +11,8 @@ from pathlib import Path
 from features.kit.clock import Clock, system_us, to_us
 from features.kit.errors import UserMistake
 from features.kit.writable import told
+from serving.audit_log import head
+from serving.audit_log import repository as audit_log
 from serving.errors import StoreAway
 from serving.keys import repository as keys
 from serving.keys.cache import LOST, keep, kept
@@ -35,6 +37,7 @@ class StoreCache:
     def __init__(self, store: Store, pepper: bytes, clock: Clock, home: Path) -> None:
         self._store, self._clock, self._home, self._pepper = store, clock, home, pepper
         self._seen: dict[str, int] | None = None
+        self._logged = -1
         self._lock = threading.Lock()
         self.away = False
         """Whether the last look failed."""
@@ -78,6 +81,17 @@ class StoreCache:
             if before is None or any(before.get(name) != found.get(name) for name in cache.GENERATIONS):
                 self.directives = Directives.load(connection, to_us(self._clock()))
             self._seen = found
+        self._keep_head(found.get(audit_log.GENERATION, 0))
+
+    def _keep_head(self, counted: int) -> None:
+        """Writes the newest row of the audit log into the home. What fails here is tried again with the next change."""
+        if counted == self._logged:
+            return
+        try:
+            head.keep(self._store, self._home)
+            self._logged = counted
+        except StoreAway as error:  # what was asked for is done all the same
+            log.warning("audit_log.head_not_kept why=%s", error)
 
     def _keep(self, ring: KeyRing) -> None:
         """Writes the keys into the home. A failure is only logged: the new keys apply at once, and only a start while

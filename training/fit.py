@@ -315,7 +315,7 @@ def _register(
     registry.set_alias(settings, definition.name, registry.CHALLENGER, version.version)
     if result.judgement.passed:
         try:
-            promote_version(settings, definition.name, version.version, present, source)
+            promote_version(settings, definition.name, version.version, present, source, command="training fit")
             report["promoted"] = True
         except PromotionRefused as refused:
             report |= {

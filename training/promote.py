@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from features.kit.errors import AccountscoreError, UserMistake
 from features.kit.settings import Settings
 from features.kit.writable import told
-from models import champion_pointer, registry, standing
+from models import audit_spool, champion_pointer, registry, standing
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
 from models.scorer.verdict import require_not_refused
@@ -93,6 +93,8 @@ def promote_version(
     instead_of: int | None,
     source: Source | None = None,
     action: str = standing.PROMOTED,
+    *,
+    command: str = "training promote",
 ) -> dict[str, object]:
     """Alias, export and pointer under the lock; the gates are the caller's business.
 
@@ -130,7 +132,8 @@ def promote_version(
         challenger = registry.by_alias(settings, name, registry.CHALLENGER)
         if challenger is not None and challenger.version == version:
             registry.drop_alias(settings, name, registry.CHALLENGER)
-        live = champion_pointer.put_live(settings.home, name, directory, version)
+        logged = audit_spool.ROLLBACK if action == standing.ROLLED_BACK else audit_spool.PROMOTION
+        live = champion_pointer.put_live(settings.home, name, directory, version, action=logged, command=command)
         registry.tag_version(settings, name, version, "promotion", f"champion since {live.promoted_at}")
         previous = None if before is None or before.version == version else before.version
         note_standing(settings, name, standing.event(action, version, previous))
@@ -156,7 +159,10 @@ def rollback(settings: Settings, model: str, source: str | None = None, data: Pa
         raise UserMistake(
             f"{name} has no previous champion to go back to: promote a version with python -m training promote {name} --version N"
         )
-    return promote_version(settings, name, before.version, present, _opened(source, data), standing.ROLLED_BACK)
+    opened = _opened(source, data)
+    return promote_version(
+        settings, name, before.version, present, opened, standing.ROLLED_BACK, command="training rollback"
+    )
 
 
 def _refused(settings: Settings, name: str, version: int, why: str, instead_of: int | None) -> None:

@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +20,9 @@ from features.kit import atomic_files
 from features.kit.errors import UserMistake
 from features.kit.settings import sqlite_url
 from features.kit.writable import require_writable, unwritable
+from serving.audit_log import repository as audit_log
+from serving.audit_log.chain import Head
+from serving.audit_log.entry import Entry, command
 from serving.connections.config import ConnectionConfig
 from serving.privacy import protections
 from serving.privacy.protections import KeptProtections, Protections
@@ -79,12 +82,14 @@ def restore(
     *,
     overwrite: bool = False,
     told: Protections | None = None,
+    known: Head | None = None,
 ) -> Restored:
     """Put a backup's rows into a migrated store, in one transaction. Protections that are newer stay.
 
     A backup of an older revision is migrated first. `connections` map events to entities (`protections.apply`). `told`
     are the home's protections (`serving.privacy.home_copy`), which stay too: they matter when the store is new because
-    the old one was lost. Raises `UserMistake` for a file that is no backup and, without `overwrite`, for a store with
+    the old one was lost. `known` is the home's head of the audit log. The log that the backup brings goes on with a row
+    of the restore, which names that head and the store's own as given up. Raises `UserMistake` for a file that is no backup and, without `overwrite`, for a store with
     rows.
     """
     if not file.is_file():
@@ -103,10 +108,24 @@ def restore(
                 protections.lock(here, *metadata.sorted_tables)
                 held = protections.read(here).joined(told or Protections())
                 taken_back = _taken_back(there, here) if overwrite else {}
+                before = audit_log.head(here)
                 rows = _replace(there, here, overwrite)
-                return Restored(rows, taken_back, protections.apply(here, held, now_us, connections))
+                kept = protections.apply(here, held, now_us, connections)
+                _log(here, {before, known or Head()}, rows, kept, now_us)
+                return Restored(rows, taken_back, kept)
         finally:
             source.close()
+
+
+def _log(here: Connection, heads: set[Head], rows: dict[str, int], kept: KeptProtections, now_us: int) -> None:
+    """Adds the row of the restore. Heads that the restored log has are not given up."""
+    given_up = [str(each) for each in sorted(heads, key=str) if each.seq and not audit_log.has(here, each)]
+    after = {
+        "given_up": given_up,
+        "rows": {name: count for name, count in rows.items() if count},
+        "kept": {name: count for name, count in asdict(kept).items() if count},
+    }
+    audit_log.append(here, Entry(command("restore"), "restore", "store", None, None, after), now_us)
 
 
 def _taken_back(there: Connection, here: Connection) -> dict[str, Difference]:

@@ -36,6 +36,7 @@ def restore(
     kept, even if the store was lost and only the home has them.
     """
 
+    from serving.audit_log import head
     from serving.backup.backup import restore as read
     from serving.connections.config import read_connections
     from serving.privacy import home_copy, service, suppression_export
@@ -49,7 +50,8 @@ def restore(
     store = open_store(settings.base.store_url)
     migrate(store)
     told = home_copy.load(settings.base.home)  # if the store is new, only the home has them
-    done = read(store, file, system_us(), configs, overwrite=overwrite, told=told)
+    known = head.load(settings.base.home)
+    done = read(store, file, system_us(), configs, overwrite=overwrite, told=told, known=known)
     left = service.settle(store, settings.base.home)
     store.close()
     typer.echo(f"restored: {counted(done.rows)}")

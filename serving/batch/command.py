@@ -130,11 +130,13 @@ def _run(
     from features.kit.errors import BadInput
     from features.outcomes.needed_tables import left_out_notes, tables_for
     from features.sources.loader import open_source
+    from serving.audit_log.entry import command
     from serving.batch.freshness import check_age, parse_age
     from serving.batch.run import Options, blocked_models, live_models, run
     from serving.bootstrap import set_up
     from serving.champion import Champions
     from serving.connections.config import read_connections, tell
+    from serving.export.audit import left_a_row
     from serving.log import configure
     from serving.privacy import suppression_export
     from serving.scorer_cache import KeptScorers
@@ -199,6 +201,7 @@ def _run(
     for model in done.without_champion:
         typer.echo(f"{model}: no champion, not scored; run python -m training fit {model} --source {source}", err=True)
     for to in export:
+        left_a_row(settings, command("batch"), to)
         _export(out, to, KeptScorers(settings.base.home), opened)
     report.left_out(blocked)
 

@@ -34,6 +34,8 @@ def export(
     """
     from features.outcomes.needed_tables import left_out_notes, tables_for
     from features.sources.loader import open_source
+    from serving.audit_log.entry import command
+    from serving.export.audit import left_a_row
     from serving.export.export import export as add
     from serving.scorer_cache import KeptScorers
 
@@ -44,5 +46,6 @@ def export(
         opened.require(read)
         for note in left_out_notes(opened, read):
             typer.echo(f"note: {note}", err=True)
+    left_a_row(settings, command("export"), to)
     for line in add(scores or settings.base.home / "scores", to, KeptScorers(settings.base.home), opened, csv).lines():
         typer.echo(line)

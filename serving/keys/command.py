@@ -37,6 +37,7 @@ def create(
     ] = None,
 ) -> None:
     """Make a key and show it, once. Without --scope it may score and read."""
+    from serving.audit_log import head
     from serving.keys import service
     from serving.settings import ServingSettings
     from serving.store.connect import open_store
@@ -52,6 +53,7 @@ def create(
         typer.echo(f"key {key.id} of {name} with {key.scopes}: it is shown this once", err=True)
         typer.echo(token)
         sys.stdout.flush()
+    head.keep(store, settings.base.home)
     store.close()
 
 
@@ -86,6 +88,7 @@ def list_keys() -> None:
 @app.command()
 def revoke(key_id: Annotated[str, typer.Argument(help="The id that `keys list` shows.")]) -> None:
     """End a key. Running servers refuse it within two seconds."""
+    from serving.audit_log import head
     from serving.keys import repository
     from serving.settings import ServingSettings
     from serving.store.connect import open_store
@@ -95,6 +98,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id that `keys list` s
     store.require_revision()
     with store.write() as connection:
         done = repository.revoke(connection, key_id, system_us())
+    head.keep(store, settings.base.home)
     try:
         with store.read() as connection:
             _keep(connection, settings.base.home)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
+from serving.audit_log import repository as audit_log
+from serving.audit_log.entry import Entry, Who, command
 from serving.store.tables import api_keys
 from serving.store.version_counters import bump
 
@@ -32,17 +34,30 @@ class StoredKey:
 _columns = [api_keys.c[name] for name in StoredKey.__dataclass_fields__]
 
 
-def put(connection: Connection, key: StoredKey) -> None:
+def put(connection: Connection, key: StoredKey, by: Who | None = None) -> None:
+    """Store a new key. `by` made it; by default the user of the command."""
     connection.execute(insert(api_keys), [key.__dict__])
     bump(connection, GENERATION)
+    who = by or command("keys create")
+    audit_log.append(connection, Entry(who, "key_created", "key", key.id, None, _told(key)), key.created_at)
 
 
-def revoke(connection: Connection, key_id: str, now_us: int) -> bool:
+def revoke(connection: Connection, key_id: str, now_us: int, by: Who | None = None) -> bool:
     """End a key. False when there is none of that id or it was revoked before."""
     where = (api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
-    done = connection.execute(update(api_keys).where(*where).values(revoked_at=now_us))
+    done = connection.execute(update(api_keys).where(*where).values(revoked_at=now_us).returning(*_columns)).first()
     bump(connection, GENERATION)
-    return bool(done.rowcount)
+    if done is not None:
+        told = _told(StoredKey(**done._mapping))
+        before, after = {**told, "revoked_at": None}, {**told, "revoked_at": now_us}
+        who = by or command("keys revoke")
+        audit_log.append(connection, Entry(who, "key_revoked", "key", key_id, before, after), now_us)
+    return done is not None
+
+
+def _told(key: StoredKey) -> dict[str, object]:
+    """What the audit log says of a key."""
+    return {name: getattr(key, name) for name in ("name", "scopes", "requests_per_minute", "expires_at")}
 
 
 def all_of(connection: Connection, name: str | None = None) -> list[StoredKey]:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from features.kit import atomic_files
 from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
+from serving.audit_log.entry import Who
 from serving.keys import repository
 from serving.keys.repository import StoredKey
 
@@ -56,6 +57,7 @@ def create(
     now_us: int,
     days: int | None = None,
     requests_per_minute: int | None = None,
+    by: Who | None = None,
 ) -> tuple[str, StoredKey]:
     """A new key as text, which must be shown now because it is not stored, and its row. Raises `UserMistake` for an
     unknown scope, a bad name, or a name with two live keys."""
@@ -75,7 +77,7 @@ def create(
     stored = StoredKey(
         key_id, name, hash_of(pepper, secret), " ".join(sorted(set(scopes))), requests_per_minute, now_us, expires, None
     )
-    repository.put(connection, stored)
+    repository.put(connection, stored, by)
     return f"{PREFIX}{key_id}_{secret}", stored
 
 

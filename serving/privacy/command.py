@@ -52,14 +52,17 @@ def erase(kind: Kind, name: Name) -> None:
 @app.command()
 def admit(kind: Kind, name: Name) -> None:
     """Undo the mark of an erasure: it may come back with the next batch or event."""
+    from serving.audit_log import head
     from serving.privacy import repository, suppression_export
     from serving.settings import ServingSettings
 
     _one_of(kind, repository.KINDS)
-    suppression_export.require_writable(ServingSettings.from_env().base.home)
+    settings = ServingSettings.from_env()
+    suppression_export.require_writable(settings.base.home)
     store, now_us = _open(), _now_us()
     with store.write() as connection:
         had = repository.admit(connection, kind, name, now_us)
+    head.keep(store, settings.base.home)
     store.close()
     typer.echo("done" if had else "nothing to do: it was not erased")
     publish()
@@ -99,17 +102,24 @@ def allow(kind: Kind, name: Name) -> None:
 def retention(
     days: Annotated[int, typer.Option(min=1, max=36_500, help="Older records are deleted.")],
 ) -> None:
-    """Delete older decision records, settled events, ended overrides and stored answers."""
+    """Delete older decision records, settled events, ended overrides and stored answers. Older rows of the audit log stay,
+    without names, ids and contents.
+    """
+    from serving.audit_log import head
     from serving.privacy import repository
+    from serving.settings import ServingSettings
     from serving.store.wipe import wipe
 
-    store = _open()
-    moment = _now_us() - days * DAY_US
+    store, now_us = _open(), _now_us()
     with store.write() as connection:
-        done = repository.forget_before(connection, moment)
+        done = repository.forget_before(connection, now_us - days * DAY_US, now_us)
+    head.keep(store, ServingSettings.from_env().base.home)
     left = wipe(store)
     store.close()
+    redacted = done.pop("audit_log")
     typer.echo(f"deleted: {counted(done)}")
+    if redacted:
+        typer.echo(f"names and contents were taken out of {redacted:,} rows of the audit log")
     _tell(left)
 
 

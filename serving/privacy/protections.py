@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, select, text, update
 
+from serving.audit_log.entry import Who, command
 from serving.connections.config import ConnectionConfig
 from serving.privacy import repository as privacy
 from serving.privacy.aliases import aliases
@@ -136,7 +137,7 @@ def apply(
     `connections` map waiting events to entities; without them the worker does so when it applies the events.
     """
     newer = held.newer_than(read(here))
-    again = put_back(here, newer, connections)
+    again = put_back(here, newer, connections, command("restore"))
     there = {row.id: row.revoked_at for row in here.execute(select(api_keys.c.id, api_keys.c.revoked_at))}
     ended = [row for row in held.keys if row["id"] not in there and row["revoked_at"] is None]
     revoked = [row for row in held.keys if row["revoked_at"] is not None and there.get(row["id"]) is None]
@@ -151,12 +152,15 @@ def apply(
     )
 
 
-def put_back(here: Connection, newer: Protections, connections: Iterable[ConnectionConfig] = ()) -> int:
+def put_back(
+    here: Connection, newer: Protections, connections: Iterable[ConnectionConfig] = (), by: Who | None = None
+) -> int:
     """Store the protections that a store does not know (`Protections.newer_than`), in the caller's transaction, and
-    delete the rows of erased and deleted entities. Returns how many of the erased had rows."""
+    delete the rows of erased and deleted entities. Returns how many of the erased had rows. `by` is who erases them
+    again; by default a process that started on an older copy of the store."""
     if not newer:
         return 0
-    connections, again = list(connections), 0
+    connections, again, by = list(connections), 0, by or command("privacy publish")
     erased = {(row["kind"], row["id_hash"]): row["erased_at"] for row in newer.tombstones}
     gone = {(row["entity"], row["id_hash"]) for row in newer.removals if _holds(row)}
     for name, table in _TABLES.items():
@@ -165,7 +169,7 @@ def put_back(here: Connection, newer: Protections, connections: Iterable[Connect
         for kind, name in _named(here, connections):
             hashed = stored_hash_of_id(kind, name)
             if (kind, hashed) in erased:
-                privacy.erase(here, kind, name, erased[kind, hashed], aliases(connections, kind, name))
+                privacy.erase(here, kind, name, erased[kind, hashed], aliases(connections, kind, name), by)
                 again += 1
             elif (kind, hashed) in gone:
                 forget_scores(here, kind, [name])

@@ -9,6 +9,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, false, or_, select, update
 
+from serving.audit_log import repository as audit_log
+from serving.audit_log.chain import Ranges
+from serving.audit_log.entry import Entry, Who, command
 from serving.store.connect import upsert
 from serving.store.deletions import (
     DELETED,
@@ -57,14 +60,26 @@ _EMPTY = {
 # Objections
 
 
-def object_to(connection: Connection, entity: str, entity_id: str, now_us: int) -> bool:
-    """Record an objection: the entity is not scored any more. False when there was one."""
-    return _set(connection, objections, entity, entity_id, now_us)
+def object_to(connection: Connection, entity: str, entity_id: str, now_us: int, by: Who | None = None) -> bool:
+    """Record an objection: the entity is not scored any more. False when there was one. `by` records it; by default the
+    user of the command."""
+    if not _set(connection, objections, entity, entity_id, now_us):
+        return False
+    who = by or command("privacy object")
+    audit_log.append(connection, Entry(who, "objection", entity, entity_id, *_SWITCHED), now_us)
+    return True
 
 
-def allow(connection: Connection, entity: str, entity_id: str, now_us: int) -> bool:
+def allow(connection: Connection, entity: str, entity_id: str, now_us: int, by: Who | None = None) -> bool:
     """Take an objection back; False when there was none."""
-    return _take_back(connection, objections, entity, entity_id, now_us)
+    if not _take_back(connection, objections, entity, entity_id, now_us):
+        return False
+    who = by or command("privacy allow")
+    audit_log.append(connection, Entry(who, "objection_taken_back", entity, entity_id, *reversed(_SWITCHED)), now_us)
+    return True
+
+
+_SWITCHED = ({"holds": False}, {"holds": True})
 
 
 def objecting(connection: Connection, entity: str | None = None) -> dict[tuple[str, str], int]:
@@ -164,9 +179,13 @@ def without_erased(connection: Connection, rows: Sequence[Mapping[str, Any]]) ->
     return kept
 
 
-def admit(connection: Connection, kind: str, name: str, now_us: int) -> bool:
+def admit(connection: Connection, kind: str, name: str, now_us: int, by: Who | None = None) -> bool:
     """Take a tombstone back: the entity returns with the next batch or event. False when there was none."""
-    return _take_back(connection, tombstones, kind, name, now_us)
+    if not _take_back(connection, tombstones, kind, name, now_us):
+        return False
+    who = by or command("privacy admit")
+    audit_log.append(connection, Entry(who, "erasure_taken_back", kind, name, *reversed(_SWITCHED)), now_us)
+    return True
 
 
 # Erasure
@@ -176,9 +195,17 @@ Alias = tuple[str, str, str]
 """Connection, object type and object id: how a CRM names the entity."""
 
 
-def erase(connection: Connection, kind: str, name: str, now_us: int, aliases: Sequence[Alias] = ()) -> dict[str, int]:
+def erase(
+    connection: Connection,
+    kind: str,
+    name: str,
+    now_us: int,
+    aliases: Sequence[Alias] = (),
+    by: Who | None = None,
+) -> dict[str, int]:
     """Delete the store's rows of an entity and set a tombstone, in the caller's transaction. Returns the deleted rows
-    by table.
+    by table. `by` erases; by default the user of the command. Its row in the audit log names the entity by its hash,
+    as the tombstone does.
 
     `aliases` find events that were not applied. Events lose their content but not their row, so that a repetition is
     recognised.
@@ -209,7 +236,7 @@ def erase(connection: Connection, kind: str, name: str, now_us: int, aliases: Se
         forget_parents(connection, [name])
     # These rows have only hashes. They stay, as taken back: if they were deleted, the home's copy would bring them
     # back.
-    done["objections"] = int(allow(connection, kind, name, now_us))
+    done["objections"] = int(_take_back(connection, objections, kind, name, now_us))
     of_it = and_(
         removals.c.entity == kind, removals.c.id_hash == stored_hash_of_id(kind, name), removals.c.state != PRESENT
     )
@@ -220,6 +247,10 @@ def erase(connection: Connection, kind: str, name: str, now_us: int, aliases: Se
     done["idempotency"] = _forget_answers(connection, name)
     _set(connection, tombstones, kind, name, now_us)
     bump(connection, "overrides")
+    redacted = audit_log.redact_subject(connection, kind, name)
+    deleted = {table: count for table, count in done.items() if count}
+    after = {"id_hash": stored_hash_of_id(kind, name), "deleted": deleted, "redacted": redacted}
+    audit_log.append(connection, Entry(by or command("privacy erase"), "erasure", kind, None, None, after), now_us)
     return done
 
 
@@ -243,16 +274,18 @@ def _forget_answers(connection: Connection, name: str) -> int:
 # Retention
 
 
-def forget_before(connection: Connection, moment_us: int) -> dict[str, int]:
-    """Delete older decision records, settled events, ended overrides and stored answers. Returns the deleted rows by
-    table.
+def forget_before(
+    connection: Connection, moment_us: int, now_us: int | None = None, by: Who | None = None
+) -> dict[str, int]:
+    """Delete older decision records, settled events, ended overrides and stored answers, and take names and contents out
+    of older rows of the audit log. Returns the rows by table.
 
     Signals and changes are the present state, not history: they stay until they are replaced or erased. Waiting events
     stay too. A profile goes with the last decision record of its entity, when nothing has renewed it since.
     """
     settled = inbox.c.state.in_(("scored", "kept", "echo", "failed", ERASED))
     of_it = and_(decisions.c.entity == profiles.c.entity, decisions.c.entity_id == profiles.c.entity_id)
-    return {
+    done = {
         "decisions": _delete(connection, decisions, decisions.c.recorded_at < moment_us),
         # After the decision records: the batch of a source that ended long ago has an old as_of too.
         "profiles": _delete(connection, profiles, and_(profiles.c.as_of < moment_us, ~exists().where(of_it))),
@@ -262,6 +295,12 @@ def forget_before(connection: Connection, moment_us: int) -> dict[str, int]:
         ),
         "idempotency": _delete(connection, idempotency, idempotency.c.begun_at < moment_us),
     }
+    redacted = audit_log.redact_before(connection, moment_us)
+    after = {"before": moment_us, "deleted": {name: n for name, n in done.items() if n}, "redacted": redacted}
+    who = by or command("retention")
+    audit_log.append(connection, Entry(who, "retention", "store", None, None, after), now_us or moment_us)
+    done["audit_log"] = len(Ranges([*redacted["actor"], *redacted["details"]]))
+    return done
 
 
 def _delete(connection: Connection, table: Table, where: ColumnElement[bool]) -> int:

@@ -11,7 +11,9 @@ from serving.errors import ServingError
 
 def replay(record_id: Annotated[int, typer.Argument(help="The id of a decision record.", metavar="ID")]) -> None:
     """Score a decision record again and compare to the bit; exit code 1 when anything differs."""
-    from features.kit.clock import from_us, iso
+    from features.kit.clock import from_us, iso, system_us
+    from serving.audit_log.entry import Entry, command
+    from serving.audit_log.service import append_reading
     from serving.replay import service
     from serving.scorer_cache import KeptScorers
     from serving.settings import ServingSettings
@@ -21,8 +23,13 @@ def replay(record_id: Annotated[int, typer.Argument(help="The id of a decision r
     store = open_store(settings.base.store_url)
     store.require_revision()
     done = service.replay(store, KeptScorers(settings.base.home), record_id)
-    store.close()
     record = done.record
+    after = {"decision": record_id, "same": done.same, "recorded_at": record["recorded_at"]}
+    entry = Entry(command("replay"), "replay", record["entity"], record["entity_id"], None, after)
+    why = append_reading(store, settings.base.home, entry, system_us())
+    store.close()
+    if why is not None:
+        typer.echo(f"this replay is not in the audit log: {why}", err=True)
     typer.echo(
         f"{record['model']} version {record['version']} scorer {record['scorer'][:16]} as of {iso(from_us(record['as_of']))}"
     )

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from serving.store.text import StoredText
 
-REVISION = "0009"
+REVISION = "0010"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
@@ -328,4 +328,25 @@ removals = Table(
     PrimaryKeyConstraint("source", "entity", "id_hash"),
     Index("removals_of_entity", "entity", "id_hash"),
     comment="entities that a CRM deleted, merged away or brought back",
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("seq", Counted, primary_key=True, autoincrement=False, comment="1, 2, 3 and so on, without a gap"),
+    Column("at", BigInteger, nullable=False),
+    Column("actor_kind", StoredText, nullable=False, comment="key, person, open or system"),
+    Column("action", StoredText, nullable=False, comment="a word of serving.audit_log.entry.ACTIONS"),
+    Column("object_kind", StoredText, nullable=False),
+    Column("event", StoredText, comment="of what happened where there is no store: the id of its file in the home"),
+    Column("actor", LargeBinary, comment="JSON object: id, name, salt; null once a retention run took it out"),
+    Column("actor_sha256", StoredText, nullable=False),
+    Column("details", LargeBinary, comment="JSON object: object, before, after, salt; null once they were taken out"),
+    Column("details_sha256", StoredText, nullable=False),
+    Column("subject", StoredText, comment="of an account, lead or contact: SHA-256 of kind and id; goes with details"),
+    Column("hash", StoredText, nullable=False, comment="SHA-256 over the hash before it and what stays of this row"),
+    UniqueConstraint("event", name="audit_log_once"),
+    Index("audit_log_of_subject", "subject", **_where("subject IS NOT NULL")),
+    Index("audit_log_by_action", "action", "seq"),
+    comment="who did what, on what, when: a chain in which a changed, moved or missing row is found",
 )

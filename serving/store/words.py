@@ -20,6 +20,7 @@ RECORDS = {
     "writebacks": "scores for CRMs",
     "ledger": "values written into CRMs",
     "removals": "deletions and merges",
+    "audit_log": "rows of the audit log",
 }
 """By table. `generations` has none: its rows are about nobody."""
 

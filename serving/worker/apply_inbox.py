@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from features.kit.clock import Clock, to_us
 from features.sources.source import Source
+from serving.audit_log.entry import command
 from serving.connections.config import ConnectionConfig
 from serving.errors import StoreAway
 from serving.inbox import repository as inbox
@@ -138,7 +139,8 @@ def _apply_some(
             config = connections[event.connection]
             subject = _subject_of(event, config)
             assert subject is not None
-            privacy.erase(connection, *subject, now, aliases(connections.values(), *subject))
+            who = command(f"webhook {event.connection}")
+            privacy.erase(connection, *subject, now, aliases(connections.values(), *subject), who)
         privacy.empty_events(connection, work.late)
         for event_id, (state, why) in work.settled.items():
             inbox.mark(connection, event_id, state, why)

@@ -15,6 +15,7 @@ from tenacity.nap import sleep_using_event
 from features.kit.clock import Clock, to_us
 from features.kit.errors import BadInput, UserMistake
 from features.kit.file_lock import file_lock
+from serving.audit_log import head
 from serving.champion import Champions
 from serving.connections.config import ConnectionConfig, tell
 from serving.errors import StoreAway
@@ -103,6 +104,7 @@ class Worker:
                 log.warning("erasure.left %s", left)
         elif applied.removals:
             suppression_export.publish(self._store, self._home)
+        head.keep(self._store, self._home)
         self._wipe(applied)
         scored = RoundResult()
         due = next_due(self._store)
