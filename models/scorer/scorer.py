@@ -31,10 +31,11 @@ from models.scorer.linear import Linear
 from models.scorer.linear import cuts_of as knots_of
 from models.scorer.reason_texts import Reason, Speaker, Value
 from models.scorer.reasons import Told, say_all, tell
+from models.scorer.sigmoid import sigmoid
 from models.scorer.topics import Topics
 from models.scorer.trees import NODES, OUTCOMES, Tables, TreeReasons, cuts_of, parse
 
-__all__ = ["Reason", "Scorer", "ScorerRefused", "sigmoid"]
+__all__ = ["Reason", "Scorer", "ScorerRefused"]
 
 GOLDEN_TOLERANCE = 1e-9
 """Allowed difference of a golden effect; scores must agree to the bit."""
@@ -54,11 +55,6 @@ UNREADABLE = (
     RuntimeError,
 )
 """What the file readers raise on files that match their manifest and are still not those of a scorer."""
-
-
-def sigmoid(z: np.ndarray) -> np.ndarray:
-    """Probability of log-odds: the one function for every path, because two differ in the last bit."""
-    return 1.0 / (1.0 + np.exp(-np.ascontiguousarray(z, dtype=np.float64)))
 
 
 class Scorer:

@@ -26,7 +26,8 @@ from models.scorer.artefact_schema import (
     Words,
 )
 from models.scorer.linear import Linear
-from models.scorer.scorer import Scorer, sigmoid
+from models.scorer.scorer import Scorer
+from models.scorer.sigmoid import sigmoid
 from models.scorer.trees import merge, parse, tabulate
 
 GOLDEN_ROWS = 64

@@ -21,7 +21,8 @@ from features.kit.flat_files.reading import is_parquet
 from features.kit.flat_files.values import as_numbers, as_words, holds_no_value, is_text, mark_evidence, plain, present
 from features.kit.writable import require_place
 from models.population import OUTSIDE
-from models.scorer.scorer import Scorer, sigmoid
+from models.scorer.scorer import Scorer
+from models.scorer.sigmoid import sigmoid
 from models.scorer.verdict import MARK, NEVER_JUDGED, mark, require_not_refused
 from serving.batch import csv_lines
 from serving.scoring.arrow import MEMBERS, chosen, in_order, lists, members, plain_leaves, ranks, signal_and_theme

@@ -1,4 +1,7 @@
-"""Scores a decision record again: the same scorer and inputs give the same number, to the bit."""
+"""Scores a decision record again: the same scorer and inputs give the same number, to the bit, on any processor.
+
+A record of a version before 0.3 replays to its bits on a processor of the same kind as its own.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import msgspec
 import numpy as np
 
 from features.kit.errors import UserMistake
+from models.scorer.sigmoid import sigmoid, sigmoid_by_numpy
 from serving.decisions import repository
 from serving.scorer_cache import KeptScorers
 from serving.store.connect import Store
@@ -49,7 +53,9 @@ def replay(store: Store, scorers: KeptScorers, record_id: int) -> Replayed:
         return Replayed(record, None, None, None, unchanged)
     if faults[0]:
         return Replayed(record, None, None, None, unchanged)
-    probability = scorer.probability(x)
+    log_odds, was = scorer.log_odds(x), _bits(record["probability"])
+    ours, before = sigmoid(log_odds), sigmoid_by_numpy(log_odds)
+    probability = before if _bits(before[0]) == was else ours
     return Replayed(
         record, float(probability[0]), int(scorer.percentile(probability)[0]), scorer.band(probability)[0], unchanged
     )

@@ -148,7 +148,7 @@ def _shares(scorer: Scorer, part: str, ends: tuple[Inputs, Inputs], effects: np.
 def _on_the_way(
     old: Scorer, new: Scorer, z: np.ndarray, rows: Old | None
 ) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    from models.scorer.scorer import sigmoid
+    from models.scorer.sigmoid import sigmoid
 
     p = sigmoid(z)
     by_old, by_new = old.percentile(p), new.percentile(p[4:])

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.scorer.reason_texts import Value
-from models.scorer.scorer import Scorer, sigmoid
+from models.scorer.scorer import Scorer
+from models.scorer.sigmoid import sigmoid
 from models.scorer.topics import strongest
 from serving.score_change.attribution import moved_by, parts_of, points_of, shares_of
 

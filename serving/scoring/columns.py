@@ -21,7 +21,8 @@ from features.outcomes.outcome import Outcome
 from features.signals.signal import is_signal_column
 from features.sources.schema import ENTITIES
 from models.scorer.reasons import Told
-from models.scorer.scorer import Reason, Scorer, sigmoid
+from models.scorer.scorer import Reason, Scorer
+from models.scorer.sigmoid import sigmoid
 from serving import eligibility
 from serving.champion import Champion
 from serving.scoring import repository as stored

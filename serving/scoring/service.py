@@ -15,7 +15,8 @@ from features.signals.signal import FIT_THEMES
 from models.population import OUTSIDE
 from models.scorer.encoder import kind_of
 from models.scorer.reason_texts import Reason
-from models.scorer.scorer import Scorer, sigmoid
+from models.scorer.scorer import Scorer
+from models.scorer.sigmoid import sigmoid
 from serving import eligibility
 from serving.champion import Champion
 from serving.decisions import repository as history

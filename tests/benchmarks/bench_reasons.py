@@ -17,7 +17,8 @@ from pathlib import Path
 import lightgbm as lgb
 import numpy as np
 
-from models.scorer.scorer import Scorer, sigmoid
+from models.scorer.scorer import Scorer
+from models.scorer.sigmoid import sigmoid
 from tests.kit.scorers import make_scorer, make_signals, random_rows, random_shapes, train_booster
 
 

@@ -14,7 +14,7 @@ from features.signals.signal import FIXED
 from models import champion_pointer
 from models.catalog import get_model
 from models.champion_pointer import Pointer
-from models.scorer.scorer import sigmoid
+from models.scorer.sigmoid import sigmoid
 from serving.champion import Champion
 from serving.eligibility import ELIGIBLE, OPTED_OUT
 from serving.scoring.rows import ScoredRow, signal_rows

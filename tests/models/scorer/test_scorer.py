@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from models.scorer.bins import FEW
-from models.scorer.scorer import Scorer, sigmoid
+from models.scorer.scorer import Scorer
+from models.scorer.sigmoid import sigmoid
 from models.scorer.trees import TreeReasons
 from tests.kit.scorers import (
     make_scorer,
