@@ -92,13 +92,15 @@ def main() -> int:
         step(f"The nightly batch, as of {day:%Y-%m-%d}")
         door("serving", "batch", *where, "--as-of", f"{day:%Y-%m-%d}", "--out", str(scores), log=home / "batch.log")
 
-    step("Whom to call today")
-    for model in champions:
-        door("serving", "top", "--model", model, "--scores", str(scores), "--count", str(LISTED))
     url = f"http://127.0.0.1:{free_port()}"
     leads = "lead-fit" in champions
     secret = connection(home, given.source, data) if leads else ""
+    step(f"The API{' and the worker start' if leads else ' starts'}")
     with running(url, home, worker=leads):
+        step("Whom to call today")  # while they start
+        for model in champions:
+            door("serving", "top", "--model", model, "--scores", str(scores), "--count", str(LISTED))
+        wait_until(lambda: answers(f"{url}/readyz"), f"the API, see {home / 'api.log'}")
         step("One record over HTTP")
         over_http(url, champions[0], scores)
         if leads:
@@ -278,7 +280,10 @@ def connection(home: Path, source: str, data: Path | None) -> str:
 
 @contextlib.contextmanager
 def running(url: str, home: Path, worker: bool) -> Iterator[None]:
-    """The API, and the worker when there is a webhook to work on; both are stopped by their own process id."""
+    """Start the API, and the worker when there is a webhook to work on; stop both by their own process id.
+
+    They may not be ready yet when the block begins.
+    """
     port = url.rsplit(":", 1)[1]
     commands = [["api", "--port", port], *([["worker"]] if worker else [])]
     processes = []
@@ -287,7 +292,6 @@ def running(url: str, home: Path, worker: bool) -> Iterator[None]:
             console.print(f"[dim]$ python -m serving {' '.join(command)}[/]", highlight=False)
             with (home / f"{command[0]}.log").open("w") as log:
                 processes.append(subprocess.Popen([sys.executable, "-m", "serving", *command], stdout=log, stderr=log))  # noqa: S603
-        wait_until(lambda: answers(f"{url}/readyz"), f"the API, see {home / 'api.log'}")
         yield
     finally:
         for process in processes:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from features.audit import AuditedTable, Finding, presence, strong_columns
+from features.audit.finding import AuditedTable, Finding
+from features.audit.leaks import presence, strong_columns
 from features.audit.source import known_by_the_clock
 from features.audit.table import findings_about, findings_of
 from models.definition import Model

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.audit import outcome_of, without_open
+from features.audit.table import outcome_of, without_open
 from features.kit.errors import Fault
 from features.kit.flat_files.kinds import Settled, settle_table
 from features.kit.flat_files.values import as_words, is_binary, plain

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from features.audit import Finding
+from features.audit.finding import Finding
 from models.definition import Gates
 from training import metrics
 from training.metrics import Estimate

@@ -12,20 +12,3 @@ covers the signals and the files behind them (`raw`), with columns that the SELE
 The strength of one column alone is its ROC AUC when its values are replaced by the mean outcome of the same value
 (quantile bins for numbers, missing as a value of its own), computed out of fold, so that an identifier scores 0.5.
 """
-
-from features.audit.finding import PROOFS, AuditedTable, Finding
-from features.audit.leaks import presence, strong_columns
-from features.audit.table import as_outcome, audit_table, outcome_of, read_flat, without_open
-
-__all__ = [
-    "PROOFS",
-    "AuditedTable",
-    "Finding",
-    "as_outcome",
-    "audit_table",
-    "outcome_of",
-    "presence",
-    "read_flat",
-    "strong_columns",
-    "without_open",
-]

@@ -19,7 +19,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from features.audit import Finding, audit_table
+from features.audit.finding import Finding
+from features.audit.table import audit_table
 from features.kit.settings import Settings
 from tests.kit.audited_plans import TABLES
 from tests.kit.audited_tables import AuditedTable

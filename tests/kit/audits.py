@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from features.audit import Finding
+from features.audit.finding import Finding
 
 
 def codes_of(findings: list[Finding], column: str) -> set[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from features.audit import Finding
+from features.audit.finding import Finding
 from models.definition import Gates
 from tests.kit.rows import QUICK, dated_rows, in_time, make_rows
 from training.calibrate import sigmoid

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from features.audit import audit_table
+from features.audit.table import audit_table
 from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
 from features.kit.flat_files.kinds import settle

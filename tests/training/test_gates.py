@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from features.audit import Finding
+from features.audit.finding import Finding
 from models.definition import Gates
 from training import gates, metrics
 from training.gates import Judged, check, perfect_band, selection_rates

@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from features.audit import Finding
 from features.audit.exclude_advice import LEFT_OUT, with_exclude
+from features.audit.finding import Finding
 
 
 class TestExclude:

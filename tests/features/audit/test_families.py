@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.audit import Finding, audit_table, families
+from features.audit import families
+from features.audit.finding import Finding
+from features.audit.table import audit_table
 from tests.kit.audits import base, columns_at
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from features.audit import audit_table
+from features.audit.table import audit_table
 from tests.kit.audits import clean, codes_of
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.audit import audit_table
+from features.audit.table import audit_table
 from tests.kit.audits import clean, codes_of, tickets
 
 

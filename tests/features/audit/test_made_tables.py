@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from features.audit import audit_table
+from features.audit.table import audit_table
 from tests.benchmarks.bench_audit import Counted, count
 from tests.kit.audited_plans import HELD_OUT, SEEN
 from tests.kit.audited_tables import draw

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.audit import audit_table, named
+from features.audit import named
+from features.audit.table import audit_table
 from tests.kit.audits import base, columns_at
 
 

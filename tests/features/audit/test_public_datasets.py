@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from features.audit import audit_table
+from features.audit.table import audit_table
 from tests.kit.audits import codes_of
 
 

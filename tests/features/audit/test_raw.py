@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.audit import Finding
+from features.audit.finding import Finding
 from features.audit.raw import raw_files
 from features.audit.source import audit_source
 from features.sources.loader import open_source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from features.audit import Finding
+from features.audit.finding import Finding
 from features.audit.report import WIDTH, report
 
 FOUND = [

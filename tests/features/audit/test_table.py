@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.audit import audit_table
 from features.audit import table as audit_tables
-from features.audit.table import read_flat
+from features.audit.table import audit_table, read_flat
 from features.kit.errors import UserMistake
 from tests.kit.audits import base, clean, codes_of, columns_at
 

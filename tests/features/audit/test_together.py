@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.audit import audit_table, families, together
+from features.audit import families, together
+from features.audit.table import audit_table
 from tests.kit.audited_tables import Plan, draw, fair, length, money, part, ratio, words
 from tests.kit.audits import base, columns_at
 
