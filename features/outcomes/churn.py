@@ -72,4 +72,5 @@ CHURN = Outcome(
     not_eligible=PAYING_ACCOUNTS,
     read=read,
     stake=Stake("accounts most at risk", "revenue at risk", yearly_revenue, is_loss=True),
+    told_as={"churned": True},
 )

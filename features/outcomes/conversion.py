@@ -124,4 +124,5 @@ CONVERSION = Outcome(
     not_eligible=OPEN_LEADS,
     read=read,
     stake=Stake("best leads", "expected value", open_deals),
+    told_as={"won": True, "lost": False},
 )

@@ -50,6 +50,10 @@ class Outcomes:
     """Remarks for reports."""
     once: bool = False
     """Whether it comes once at most: an entity that had it before `as_of`, without our knowing, has no label."""
+    told: pd.DataFrame | None = None
+    """entity_id, time_us and known_us of what notes added to `events`; None when there are none."""
+    untold: Outcomes | None = None
+    """The same without notes, where notes added something."""
 
     def happened(self, ids: pd.Series, as_of_us: np.ndarray, horizon_us: int) -> np.ndarray:
         """(n,) 1.0 or 0.0 by all that is recorded, whether or not the window is over; NaN where it could not happen."""
@@ -62,8 +66,19 @@ class Outcomes:
         """(n,) int64 microseconds: each entity's first outcome at or after `as_of`; `NEVER_US` when there is none."""
         return first_at_or_after(self.events, ids, as_of_us)
 
+    def with_told(self, told: pd.DataFrame) -> Outcomes:
+        """With the outcomes of notes (entity_id, time_us, known_us) beside those of the source, which stay as they are."""
+        if told.empty:
+            return self
+        events = pd.concat([self.events, told[["entity_id", "time_us"]]]).drop_duplicates()
+        events = events.sort_values(["entity_id", "time_us"]).reset_index(drop=True)
+        return replace(self, events=events, told=told, untold=self)
+
     def until(self, now_us: int) -> Outcomes:
-        """The same as it was recorded before a moment."""
+        """The same as it was recorded before a moment. A note counts from the moment at which it was told."""
+        if self.untold is not None and self.told is not None:
+            known = self.told[(self.told["time_us"] < now_us) & (self.told["known_us"] < now_us)]
+            return self.untold.until(now_us).with_told(known)
         events = self.events[self.events["time_us"] < now_us]
         return replace(self, events=events, known_until_us=min(now_us, self.known_until_us))
 

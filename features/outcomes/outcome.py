@@ -7,8 +7,8 @@ reads rows is imported when it is called.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from features.signals.signal import Entity
@@ -81,6 +81,9 @@ class Outcome:
     """The table of ready outcomes, whose column is `flag`; None when there is none."""
     crowd: str = ""
     """What the entities are called; the name of their table where it is not given."""
+    told_as: Mapping[str, bool] = field(default_factory=dict, hash=False)
+    """The words by which people and CRMs tell it of one entity, and whether it happened then; empty when it cannot be
+    told."""
 
     def __post_init__(self) -> None:
         if not self.crowd:

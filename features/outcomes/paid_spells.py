@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,20 @@ class Departures(Outcomes):
         start = first_at_or_after(self.spells.rename(columns={"start_us": "time_us"}), ids, as_of_us)
         y[(end == NEVER_US) | (start <= end)] = np.nan
         return y
+
+    def with_told(self, told: pd.DataFrame) -> Departures:
+        """A spell that goes on by the source ends at the first departure told in it: what came after is not known."""
+        found = super().with_told(told)
+        assert isinstance(found, Departures)
+        assert self.spells is not None
+        going_on = self.spells[self.spells["end_us"] == FOREVER_US].reset_index()
+        both = going_on.merge(told[["entity_id", "time_us"]], on="entity_id")
+        first = both[both["time_us"] > both["start_us"]].groupby("index")["time_us"].min()
+        if first.empty:
+            return found
+        spells = self.spells.copy()
+        spells.loc[first.index, "end_us"] = first
+        return replace(found, spells=spells)
 
 
 def contracts(source: Source) -> pa.Table:

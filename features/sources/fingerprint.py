@@ -155,7 +155,7 @@ def contents_of(source: Source) -> Contents:
 
 
 def fingerprint(source: Source) -> str:
-    """sha256 over the rows of all tables, independent of their order; computed once for a source."""
+    """sha256 over the rows of all tables and of notes, independent of their order; computed once for a source."""
     if "fingerprint" not in source.noted:
         source.noted["fingerprint"] = _fingerprint(source)
     found: str = source.noted["fingerprint"]
@@ -170,6 +170,8 @@ def _fingerprint(source: Source) -> str:
         if source.stays(table):
             # Its files are summed as they are, before suppression and casts: so these are part of the fingerprint.
             digest.update((source.scans[table].select + source.suppression.digest).encode())
+    if source.told_outcomes:
+        digest.update(repr(_sums(source.query(f"SELECT {_SUMS} FROM told_outcomes t")[0])).encode())
     return digest.hexdigest()
 
 

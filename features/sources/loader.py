@@ -29,6 +29,7 @@ from features.sources.credits import without_credits
 from features.sources.empty_tables import empty_rows, typed, why_no_row
 from features.sources.full_sample import reads_text_files, with_full_sample
 from features.sources.held_text import bounded
+from features.sources.notes import add_notes
 from features.sources.query_faults import select_fault, text_fault
 from features.sources.query_files import files_read
 from features.sources.query_text import DATA, QueryText, UnreadableText
@@ -63,8 +64,8 @@ def open_source(
 
     `data` stands for `${data}`: the folder itself, or the one folder in it whose name starts with the source's name.
     Without it, `ACCOUNTSCORE_DATA`; where that has no sample company, `sample` reads `ACCOUNTSCORE_HOME/sample`. Entities that
-    `removed.json` of `home` (default `ACCOUNTSCORE_HOME`) lists are left out of every table (`features.sources.suppression`). Above
-    `memory_mb` megabytes, by default `MEMORY_SHARE` of the machine's memory, DuckDB spills into a folder in TMPDIR.
+    `removed.json` of `home` (default `ACCOUNTSCORE_HOME`) lists are left out of every table (`features.sources.suppression`), and what
+    notes of `home` tell is added (`features.sources.notes`). Above `memory_mb` megabytes, by default `MEMORY_SHARE` of the machine's memory, DuckDB spills into a folder in TMPDIR.
 
     Raises `BadInput` with all faults of all files at once. With `keep_going` it loads the tables without a fault, and
     `Source.faults` has the faults of the others. Raises `UserMistake` when there is no such source or no data, and
@@ -77,9 +78,11 @@ def open_source(
             f"no source {name_or_dir!r}: give a folder with one <table>.sql per table, or one of {shipped}"
         )
     name = folder.resolve().name
-    suppressed = Suppressed.load(home or Settings.from_env().home).of(name)
+    home = home or Settings.from_env().home
+    suppressed = Suppressed.load(home).of(name)
     source = Source(name, folder, _data_folder(name, folder, data), suppressed, memory_mb)
     load(source, keep_going)
+    add_notes(source, home)
     return source
 
 

@@ -85,6 +85,8 @@ class Source:
         """Per table that has a file but could not be loaded: its faults. Such a table does not count as absent."""
         self.empty: dict[str, str] = {}
         """Per table without a row: why it has none."""
+        self.told_outcomes = 0
+        """Rows of the DuckDB table `told_outcomes` (`features.sources.notes`); with 0 there is no such table."""
         self.noted: dict[str, Any] = {}
         """Results that other modules cache with the source; an overlay starts with none."""
 
