@@ -131,6 +131,7 @@ def backfill(
     from serving.champion import Champions
     from serving.connections.config import one_of, read_connections
     from serving.log import configure
+    from serving.notes import export as notes
     from serving.privacy import suppression_export
     from serving.store.connect import open_store
     from serving.worker.backfill import backfill as fill
@@ -145,6 +146,7 @@ def backfill(
     store = open_store(settings.base.store_url)
     store.require_revision()
     suppression_export.publish(store, settings.base.home)
+    notes.publish(store, settings.base.home)
     sources, champions = Sources(settings.base.home), Champions(settings.base.home)
     champions.refresh()
     clock, opened = make_clock(), sources.get(config)

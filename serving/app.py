@@ -26,6 +26,7 @@ from serving.inbox.endpoints import router as webhooks
 from serving.inbox.sealed import Seal
 from serving.keys.service import read_pepper
 from serving.metrics import Metrics
+from serving.notes.endpoints import router as notes
 from serving.openapi import openapi_of
 from serving.overrides.endpoints import router as overrides
 from serving.privacy.endpoints import router as privacy
@@ -47,7 +48,7 @@ from serving.store.write_ahead_log import ANSWER_TIMEOUT_MS
 from serving.store_cache import StoreCache
 
 log = logging.getLogger("serving")
-ROUTERS = (health, api_docs, scoring, scores_of_entity, change, overrides, privacy, webhooks)
+ROUTERS = (health, api_docs, scoring, scores_of_entity, change, overrides, notes, privacy, webhooks)
 CHANGES_AT_ONCE = 3
 """How many overrides, objections and erasures are written at the same time. Each takes a thread of the pool that also
 reads the store and parses large bodies.

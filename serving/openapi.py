@@ -12,8 +12,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from serving.decisions.schemas import ScoresAnswer
-from serving.gateway.scopes import scope_of
+from serving.gateway.scopes import is_repeatable, scope_of
 from serving.keys.service import SCOPES
+from serving.notes.schemas import ActionRequest, ActionsRequest, NotesAnswer, OutcomeRequest, OutcomesRequest
 from serving.overrides.schemas import OverrideAnswer, OverrideRequest
 from serving.privacy.schemas import ErasureAnswer, ObjectionAnswer
 from serving.problems import SCHEMA, documented
@@ -28,6 +29,11 @@ ANSWERS = (
     ChangeAnswer,
     OverrideRequest,
     OverrideAnswer,
+    OutcomeRequest,
+    ActionRequest,
+    OutcomesRequest,
+    ActionsRequest,
+    NotesAnswer,
     ObjectionAnswer,
     ErasureAnswer,
 )
@@ -100,7 +106,7 @@ def _describe_door(method: str, path: str, operation: dict[str, Any]) -> None:
     statuses = [401, 403, 429, 503]
     if method in ("POST", "PUT", "PATCH"):
         statuses += [400, 413, 415]
-    if path.endswith("/score"):
+    if method == "POST" and is_repeatable(path):
         statuses += [409]
         operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
     for status, described in documented(*statuses).items():

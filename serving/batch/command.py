@@ -138,6 +138,7 @@ def _run(
     from serving.connections.config import read_connections, tell
     from serving.export.audit import left_a_row
     from serving.log import configure
+    from serving.notes import export as notes
     from serving.privacy import suppression_export
     from serving.scorer_cache import KeptScorers
     from serving.store.connect import open_store
@@ -159,7 +160,9 @@ def _run(
     store = open_store(settings.base.store_url)
     try:
         store.require_revision()
-        suppression_export.publish(store, settings.base.home)  # before the source is read, which heeds it
+        # Before the source is read, which heeds both.
+        suppression_export.publish(store, settings.base.home)
+        notes.publish(store, settings.base.home)
         opened = open_source(source, data, keep_going=True, memory_mb=memory)
         live, _ = live_models(opened, champions)
         blocked = blocked_models(opened, champions)

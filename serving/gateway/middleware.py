@@ -19,7 +19,7 @@ from serving.gateway.address import require_utf8
 from serving.gateway.body_memory import Held, Memory
 from serving.gateway.headers import from_here, of_answer, single
 from serving.gateway.rate_limit import Buckets
-from serving.gateway.scopes import scope_of
+from serving.gateway.scopes import is_repeatable, scope_of
 from serving.gzip_body import inflated, once
 from serving.http import ClientGone
 from serving.idempotency.middleware import repeatable
@@ -169,7 +169,7 @@ class Door:
                 held.more(len(body))
                 receive = once(body)
             key = headers.get(b"idempotency-key")
-            if key is not None and scope["path"].endswith("/score"):
+            if key is not None and scope["method"] == "POST" and is_repeatable(scope["path"]):
                 await repeatable(self._app, state, caller.id, key, scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 OPEN = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs"})
 """Paths that hold nothing about accounts or leads."""
-_BY_END = {"override": "override", "objection": "privacy", "erasure": "privacy"}
+_BY_END = {
+    "override": "override",
+    "objection": "privacy",
+    "erasure": "privacy",
+    "outcome": "feedback",
+    "outcomes": "feedback",
+    "action": "feedback",
+    "actions": "feedback",
+}
+_REPEATABLE = frozenset({"score", "outcome", "outcomes", "action", "actions"})
 
 
 def scope_of(method: str, path: str) -> str | None:
@@ -28,3 +37,12 @@ def scope_of(method: str, path: str) -> str | None:
         if method in ("GET", "HEAD"):
             return "read"
     return "admin"
+
+
+def is_repeatable(path: str) -> bool:
+    """Whether a POST to the path takes an Idempotency-Key.
+
+    >>> is_repeatable("/v1/churn-risk/score"), is_repeatable("/v1/account/outcomes"), is_repeatable("/v1/account/a/erasure")
+    (True, True, False)
+    """
+    return path.rpartition("/")[2] in _REPEATABLE

@@ -71,7 +71,7 @@ def admit(kind: Kind, name: Name) -> None:
 @app.command()
 def publish() -> None:
     """Rewrite ACCOUNTSCORE_HOME/removed.json, the erased, deleted and merged records that all readers of a source leave
-    out, and the copy of objections beside it; remove erased records from the other files of the home.
+    out, the copy of objections beside it, and the notes; remove erased records from the other files of the home.
 
     The API, the worker and the batch do this by themselves. On a machine that only trains, run it before training.
     """
@@ -102,8 +102,8 @@ def allow(kind: Kind, name: Name) -> None:
 def retention(
     days: Annotated[int, typer.Option(min=1, max=36_500, help="Older records are deleted.")],
 ) -> None:
-    """Delete older decision records, settled events, ended overrides and stored answers. Older rows of the audit log stay,
-    without names, ids and contents.
+    """Delete older decision records, settled events, ended overrides, stored answers and the free text of notes. Older rows
+    of the audit log stay, without names, ids and contents.
     """
     from serving.audit_log import head
     from serving.privacy import repository
@@ -116,8 +116,8 @@ def retention(
     head.keep(store, ServingSettings.from_env().base.home)
     left = wipe(store)
     store.close()
-    redacted = done.pop("audit_log")
-    typer.echo(f"deleted: {counted(done)}")
+    redacted, texts = done.pop("audit_log"), done.pop("notes")
+    typer.echo(f"deleted: {counted(done)}" + (f"; the free text of {texts:,} notes" if texts else ""))
     if redacted:
         typer.echo(f"names and contents were taken out of {redacted:,} rows of the audit log")
     _tell(left)

@@ -26,6 +26,7 @@ from serving.store.tables import (
     eligibilities,
     idempotency,
     inbox,
+    notes,
     objections,
     overrides,
     profiles,
@@ -188,7 +189,7 @@ def lock(here: Connection, *tables: Table) -> None:
 def _named(here: Connection, connections: Iterable[ConnectionConfig]) -> Iterator[tuple[str, str]]:
     """Kind and id of every entity in the store's rows, each once, sorted."""
     seen: set[tuple[str, str]] = set()
-    for table in (signals, profiles, eligibilities, decisions, overrides, dirty, writebacks, inbox):
+    for table in (signals, profiles, eligibilities, decisions, overrides, notes, dirty, writebacks, inbox):
         asked = select(table.c.entity, table.c.entity_id).where(table.c.entity_id.is_not(None)).distinct()
         seen.update((kind, name) for kind, name in here.execute(asked))
     for column in (changes.c.account_id, profiles.c.parent_id):

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, f
 from serving.audit_log import repository as audit_log
 from serving.audit_log.chain import Ranges
 from serving.audit_log.entry import Entry, Who, command
+from serving.notes import repository as notes
 from serving.store.connect import upsert
 from serving.store.deletions import (
     DELETED,
@@ -44,6 +45,8 @@ GENERATION = "privacy"
 KINDS = ("account", "lead", "contact")
 TABLES = {"account": "accounts", "lead": "leads", "contact": "contacts"}
 """The canonical table with the kind's rows."""
+OWNED = ("account", "lead")
+"""The kinds of which notes are told."""
 ERASED = "erased"
 """State of an event whose subject was erased. It is kept without content, so that a repetition is recognised."""
 _EMPTY = {
@@ -234,6 +237,8 @@ def erase(
         done[table.name] = _delete(connection, table, and_(table.c.entity == kind, table.c.entity_id == name))
     if kind == "account":
         forget_parents(connection, [name])
+    if kind in OWNED:
+        done["notes"] = notes.erase(connection, kind, name, now_us)
     # These rows have only hashes. They stay, as taken back: if they were deleted, the home's copy would bring them
     # back.
     done["objections"] = int(_take_back(connection, objections, kind, name, now_us))
@@ -277,8 +282,8 @@ def _forget_answers(connection: Connection, name: str) -> int:
 def forget_before(
     connection: Connection, moment_us: int, now_us: int | None = None, by: Who | None = None
 ) -> dict[str, int]:
-    """Delete older decision records, settled events, ended overrides and stored answers, and take names and contents out
-    of older rows of the audit log. Returns the rows by table.
+    """Delete older decision records, settled events, ended overrides, stored answers and the free text of older notes, and
+    take names and contents out of older rows of the audit log. Returns the rows by table.
 
     Signals and changes are the present state, not history: they stay until they are replaced or erased. Waiting events
     stay too. A profile goes with the last decision record of its entity, when nothing has renewed it since.
@@ -293,6 +298,7 @@ def forget_before(
         "overrides": _delete(
             connection, overrides, or_(overrides.c.withdrawn_at < moment_us, overrides.c.until < moment_us)
         ),
+        "notes": notes.forget_text_before(connection, moment_us),
         "idempotency": _delete(connection, idempotency, idempotency.c.begun_at < moment_us),
     }
     redacted = audit_log.redact_before(connection, moment_us)

@@ -11,6 +11,7 @@ from features.kit.writable import told
 from serving.audit_log import head
 from serving.audit_log.entry import Who
 from serving.connections.config import ConnectionConfig
+from serving.notes import export as notes
 from serving.privacy import files, repository, suppression_export
 from serving.privacy.aliases import aliases
 from serving.store.connect import Store
@@ -85,13 +86,20 @@ def _told(store: Store, home: Path) -> list[str]:
 
 
 def settle(store: Store, home: Path) -> list[str]:
-    """The steps after an erasure: publish the suppression list, keep the head of the audit log, rewrite the home's
-    files, wipe deleted bytes.
+    """The steps after an erasure: publish the suppression list and the notes, keep the head of the audit log, rewrite the
+    home's files, wipe deleted bytes.
 
     Repeating it changes nothing. Returns what could not be done, with the next step. Raises `StoreAway`.
     """
     suppression_export.publish(store, home)
     head.keep(store, home)
+    try:
+        notes.publish(store, home, whole=True)
+        left = []
+    except OSError as error:
+        left = [
+            f"notes are not published ({told(error)}): run python -m serving privacy publish when they can be written"
+        ]
     with store.read() as connection:
         erased = repository.Erased.load(connection)
-    return files.remove_erased(home, erased) + wipe(store)
+    return left + files.remove_erased(home, erased) + wipe(store)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from serving.store.text import StoredText
 
-REVISION = "0010"
+REVISION = "0011"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
@@ -248,6 +248,23 @@ tombstones = Table(
     Column("taken_back_at", BigInteger, comment="null: it holds"),
     PrimaryKeyConstraint("kind", "id_hash"),
     comment="what was erased and must not come back by a late event or by the next batch",
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("id", StoredText, primary_key=True, comment="SHA-256 of what makes it the same note"),
+    Column("kind", StoredText, nullable=False, comment="outcome or action"),
+    Column("entity", StoredText, nullable=False),
+    Column("entity_id", StoredText, nullable=False),
+    Column("word", StoredText, nullable=False, comment="won, lost or churned; or the kind of action"),
+    Column("event_at", BigInteger, nullable=False, comment="when it happened"),
+    Column("known_at", BigInteger, nullable=False, comment="when it was told: nobody knew it before"),
+    Column("source", StoredText, nullable=False, comment="who or what told it: a system, a team, crm:CONNECTION"),
+    Column("note", StoredText, comment="free text; null when there is none, or after retention"),
+    Index("notes_of_entity", "entity", "entity_id", "event_at"),
+    Index("notes_by_month", "known_at"),
+    comment="outcomes and actions that people and CRMs told; published to the readers of sources (serving/notes)",
 )
 
 idempotency = Table(

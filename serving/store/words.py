@@ -14,6 +14,7 @@ RECORDS = {
     "dirty": "records that wait for a score",
     "api_keys": "API keys",
     "overrides": "overrides",
+    "notes": "notes",
     "objections": "objections",
     "tombstones": "marks of erasure",
     "idempotency": "kept answers",

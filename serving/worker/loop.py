@@ -21,6 +21,7 @@ from serving.connections.config import ConnectionConfig, tell
 from serving.errors import StoreAway
 from serving.inbox import repository as inbox
 from serving.log import place_of
+from serving.notes import export as notes
 from serving.privacy import suppression_export
 from serving.privacy.service import settle
 from serving.scoring.columns import require_populations
@@ -67,7 +68,9 @@ class Worker:
         """Opens the sources. A connection whose source has a fault is off until it is mended. Raises `BadInput` when
         all are off, or when a source lacks what the population of a live model reads.
         """
-        suppression_export.publish(self._store, self._home)  # a kill after a removal may have left it untold
+        # A kill after a removal or a note may have left it untold.
+        suppression_export.publish(self._store, self._home)
+        notes.publish(self._store, self._home, whole=True)
         available = self._available()
         if not available:
             raise BadInput(

@@ -40,6 +40,7 @@ LONG = "x" * 300
 SCORE, OVERRIDE = "/v1/{model}/score", "/v1/{entity}/{entity_id}/override"
 OBJECTION, ERASURE = "/v1/{entity}/{entity_id}/objection", "/v1/{kind}/{entity_id}/erasure"
 SCORES, CHANGE = "/v1/{entity}/{entity_id}/scores", "/v1/{entity}/{entity_id}/change"
+NOTES = [(kind, f"/v1/{{entity}}/{{entity_id}}/{kind}", f"/v1/{{entity}}/{kind}s") for kind in ("outcome", "action")]
 WEBHOOK, MODEL = "/webhooks/{connection}", "/v1/{model}"
 GIVEN = {"model": "churn-risk", "band": "low", "reason": "They signed.", "author": "j.doe"}
 BODY = {"records": [{"signals": {"number_0": 1.0}}]}
@@ -105,20 +106,24 @@ def documented(file: dict[str, Any]) -> set[Key]:
     }
 
 
-def at_work(front: Front) -> httpx.Response:
+def at_work(path: str) -> Case:
     """A first request with this key is at work."""
-    key_id = front.all_scopes["authorization"].split("_")[1]
-    name = hashlib.sha256(f"{key_id}\nbusy".encode()).hexdigest()
-    body = b'{"records": [{}]}'
-    print_of = hashlib.sha256(b"POST /v1/churn-risk/score\n" + body).hexdigest()
-    with front.inside.writing() as connection:
-        assert idempotency.begin(connection, name, print_of, now_us()) is None
-    return front.ask("POST", "/v1/churn-risk/score", content=body, headers={"idempotency-key": "busy"})
+
+    def ask(front: Front) -> httpx.Response:
+        key_id = front.all_scopes["authorization"].split("_")[1]
+        name = hashlib.sha256(f"{key_id}\nbusy {path}".replace(" ", "-").encode()).hexdigest()
+        body = b'{"records": [{}]}'
+        print_of = hashlib.sha256(f"POST {path}\n".encode() + body).hexdigest()
+        with front.inside.writing() as connection:
+            assert idempotency.begin(connection, name, print_of, now_us()) is None
+        return front.ask("POST", path, content=body, headers={"idempotency-key": f"busy {path}".replace(" ", "-")})
+
+    return ask
 
 
 CASES: dict[Key, Case] = {
     ("POST", SCORE, 404): lambda f: f.ask("POST", "/v1/no-such/score", json=BODY),
-    ("POST", SCORE, 409): at_work,
+    ("POST", SCORE, 409): at_work("/v1/churn-risk/score"),
     ("POST", SCORE, 422): lambda f: f.ask("POST", "/v1/churn-risk/score", json={"records": []}),
     ("GET", MODEL, 404): lambda f: f.ask("GET", "/v1/no-such"),
     ("GET", MODEL, 422): lambda f: f.ask("GET", f"/v1/{LONG}"),
@@ -139,6 +144,23 @@ CASES: dict[Key, Case] = {
         (method, OBJECTION, status): lambda f, method=method, path=path: f.ask(method, path)  # type: ignore[misc]
         for method in ("GET", "PUT", "DELETE")
         for status, path in ((404, "/v1/person/acme/objection"), (422, f"/v1/account/{LONG}/objection"))
+    },
+    **{
+        (method, path, status): lambda f, method=method, where=where: f.ask(method, where, json={})  # type: ignore[misc]
+        for kind, one, many in NOTES
+        for method, path, status, where in (
+            ("POST", one, 404, f"/v1/person/acme/{kind}"),
+            ("POST", one, 422, f"/v1/account/acme/{kind}"),
+            ("DELETE", one, 404, f"/v1/person/acme/{kind}?id=x"),
+            ("DELETE", one, 422, f"/v1/account/acme/{kind}"),
+            ("POST", many, 404, f"/v1/person/{kind}s"),
+            ("POST", many, 422, f"/v1/account/{kind}s"),
+        )
+    },
+    **{
+        ("POST", path, 409): at_work(path.replace("{entity}", "account").replace("{entity_id}", "acme"))
+        for _, *paths in NOTES
+        for path in paths
     },
     ("POST", ERASURE, 404): lambda f: f.ask("POST", "/v1/invoice/acme/erasure"),
     ("POST", ERASURE, 422): lambda f: f.ask("POST", f"/v1/account/{LONG}/erasure"),
@@ -235,6 +257,8 @@ def test_no_refusal_repeats_what_was_sent(front: Front, file: dict[str, Any]) ->
         front.ask("GET", f"/v1/account/acme/scores?limit={canary}&model={canary}"),
         front.ask("GET", f"/v1/account/acme/scores?what_if={canary}"),
         front.ask("POST", f"/v1/{canary}/acme/erasure"),
+        front.ask("POST", "/v1/account/acme/outcome", json=dict.fromkeys(("outcome", "when", "color"), canary)),
+        front.ask("POST", f"/v1/account/{canary}/action", json={"action": "x", "when": "2026-01-01", "source": "x"}),
         front.ask("GET", f"/v1/{canary}/scores"),
         front.hook(f'{{"{canary}": "{canary}"'),
         front.ask("POST", "/v1/churn-risk/score", json=BODY, headers={"idempotency-key": f"{canary} {canary}"}),

@@ -1,0 +1,83 @@
+"""Stores notes, withdraws them, and publishes what changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection
+
+from serving.errors import NotFound
+from serving.notes import repository
+from serving.notes.export import publish_or_tell
+from serving.notes.repository import Note
+from serving.notes.request import Asked, Read
+from serving.notes.schemas import NoteError, NoteFault, NotesAnswer, NoteStored
+from serving.store.connect import Store
+
+log = logging.getLogger("serving.notes")
+Keep = Callable[[Connection, int, str, bytes], None]
+"""Keeps status, content type and body for a repetition, in the transaction of the notes (`serving.idempotency.answer`)."""
+encoded = msgspec.json.Encoder().encode
+
+
+def tell(store: Store, home: Path, asked: Asked, read: Read, keep: Keep | None = None) -> NotesAnswer:
+    """Store the notes that have no fault, in one transaction, and publish them. A note about an entity that the store does
+    not know becomes an error; the others are stored. Raises `StoreAway`; nothing was stored then."""
+    with store.write() as connection:
+        answer = _put(connection, asked, read)
+        if keep is not None and answer.results:
+            keep(connection, status_of(answer), "application/json", encoded(answer))
+    publish_or_tell(store, home)
+    log.info("notes.told kind=%s stored=%d refused=%d", asked.kind, len(answer.results), len(answer.errors))
+    return answer
+
+
+def tell_one(store: Store, home: Path, asked: Asked, note: Note, keep: Keep | None = None) -> NotesAnswer:
+    """As `tell`, for one note; raises `NotFound` when the store does not know its entity."""
+    answer = tell(store, home, asked, [note], keep)
+    for error in answer.errors:
+        fault = error.faults[0]
+        text = f"{fault.where}: {fault.found}. Rule: {fault.rule}. Next: {fault.next_step}."
+        raise NotFound(error.code, text)
+    return answer
+
+
+def withdraw(store: Store, home: Path, kind: str, entity: str, entity_id: str, id: str) -> bool:
+    """Withdraw a note; False when there is none. Raises `StoreAway`."""
+    with store.write() as connection:
+        gone = repository.withdraw(connection, kind, entity, entity_id, id)
+    publish_or_tell(store, home)
+    return gone is not None
+
+
+def status_of(answer: NotesAnswer) -> int:
+    return 207 if answer.errors else 200
+
+
+def _put(connection: Connection, asked: Asked, read: Read) -> NotesAnswer:
+    good = [note for note in read if isinstance(note, Note)]
+    known = repository.known_among(connection, asked.entity, (note.entity_id for note in good))
+    states = repository.put(connection, [note for note in good if note.entity_id in known])
+    answer = NotesAnswer(asked.entity, [], [])
+    for index, each in enumerate(read):
+        if isinstance(each, NoteError):
+            answer.errors.append(each)
+        elif states.get(each.id, "erased") == "erased":
+            answer.errors.append(_unknown(asked.entity, index, each.entity_id))
+        else:
+            answer.results.append(NoteStored(index, each.entity_id, each.id, states[each.id]))
+    return answer
+
+
+def _unknown(entity: str, index: int, entity_id: str) -> NoteError:
+    rule = f"{'an' if entity == 'account' else 'a'} {entity} that was scored or has signals"
+    step = "check the id against the source, or tell it after the next batch"
+    return NoteError(
+        index,
+        entity_id,
+        "unknown_entity",
+        [NoteFault(f"note {index}, entity_id", "nothing is stored of it", rule, step)],
+    )
