@@ -29,7 +29,7 @@ from features.sources.credits import without_credits
 from features.sources.empty_tables import empty_rows, typed, why_no_row
 from features.sources.full_sample import reads_text_files, with_full_sample
 from features.sources.held_text import bounded
-from features.sources.notes import add_notes
+from features.sources.notes_reader import add_notes
 from features.sources.query_faults import select_fault, text_fault
 from features.sources.query_files import files_read
 from features.sources.query_text import DATA, QueryText, UnreadableText
