@@ -38,6 +38,8 @@ NEVER_REDACTED = frozenset({"erasure", "retention", "restore", "loss_accepted"})
 """Their details hold nothing of a person, and say what is missing from the log and why: they are kept for good."""
 PEOPLE = ("account", "lead", "contact")
 """Kinds of objects that can be erased: their rows are found again by the hash of the id."""
+SIGNED_IN = frozenset({"key", "person"})
+"""Kinds of actors whose name was proven."""
 SECRETS = frozenset({"hash", "secret", "token", "password", "pepper", "cookie"})
 """Names that no part of the details may have."""
 

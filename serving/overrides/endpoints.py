@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from features.kit.clock import to_us
+from serving.gateway.actor import actor_of
 from serving.http import body_of, json_answer, read_json
 from serving.overrides import service
 from serving.overrides.schemas import OverrideAnswer, OverrideRequest, shown_override
@@ -31,13 +32,17 @@ SHOWN: dict[int | str, dict[str, Any]] = {
     openapi_extra={"requestBody": {"required": True, "content": body_of("OverrideRequest")}},
 )
 async def put_override(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
-    """It is shown in every answer until it ends. The model's score and its reasons stay beside it."""
+    """It is shown in every answer until it ends. The model's score and its reasons stay beside it.
+
+    The author is who signed in: the person, or the holder of the key.
+    """
     state, entity = state_of(request), check_entity(entity)
     given = await read_json(request, OverrideRequest)
-    override = await change(
-        state, service.put, state.store, state.champions, entity, entity_id, given, to_us(state.clock())
+    now_us, who = to_us(state.clock()), actor_of(request)
+    override, warnings = await change(
+        state, service.put, state.store, state.champions, entity, entity_id, given, now_us, who
     )
-    return json_answer(OverrideAnswer(override.model, entity, entity_id, shown_override(override)))
+    return json_answer(OverrideAnswer(override.model, entity, entity_id, shown_override(override), warnings))
 
 
 @router.get(PATH, summary="The override that holds", responses={**SHOWN, **documented(404, 422)})
@@ -58,5 +63,5 @@ async def withdraw_override(request: Request, entity: EntityName, entity_id: Ent
     """Repeating it changes nothing."""
     state, entity = state_of(request), check_entity(entity)
     name = state.champions.definition(model).name
-    await change(state, service.withdraw, state.store, name, entity, entity_id, to_us(state.clock()))
+    await change(state, service.withdraw, state.store, name, entity, entity_id, to_us(state.clock()), actor_of(request))
     return Response(status_code=204)

@@ -40,8 +40,23 @@ class OverrideRequest(msgspec.Struct, forbid_unknown_fields=True):
         ),
     ]
     author: Annotated[
-        str, Meta(min_length=1, max_length=100, pattern=TEXT, description="who says so", examples=["j.doe"])
-    ]
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=100,
+                pattern=TEXT,
+                description="who says so, taken only while nobody must sign in (loopback, no key was made)",
+                examples=["j.doe"],
+            ),
+        ]
+        | None,
+        Meta(
+            description="who says so, taken only while nobody must sign in (loopback, no key was made); else the author is "
+            "who signed in, and another name that is sent is not taken: leave it out",
+            examples=["j.doe"],
+        ),
+    ] = None
     until: Annotated[
         Annotated[
             str,
@@ -65,7 +80,9 @@ class OverrideShown(msgspec.Struct):
 
     band: Annotated[str, Meta(description="the band that the person gives", examples=["low"])]
     reason: Annotated[str, Meta(description="in the person's words", examples=["The renewal is signed."])]
-    author: Annotated[str, Meta(description="who says so", examples=["j.doe"])]
+    author: Annotated[
+        str, Meta(description="who says so: the person who signed in, or the holder of the key", examples=["j.doe"])
+    ]
     set_at: Annotated[str, Meta(description="when it was put, UTC", examples=["2026-11-23T06:00:00Z"])]
     until: Annotated[str | None, Meta(description="null: until it is withdrawn", examples=["2026-12-31T00:00:00Z"])]
 
@@ -94,6 +111,14 @@ class OverrideAnswer(msgspec.Struct):
             ],
         ),
     ]
+
+    warnings: Annotated[
+        list[str],
+        Meta(
+            description="what was sent and not taken",
+            examples=[["author: who signed in is the author, and the name that was sent was not taken: leave it out"]],
+        ),
+    ] = []
 
 
 def shown_override(override: Override) -> OverrideShown:

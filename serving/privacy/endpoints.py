@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 
 from features.kit.clock import from_us, iso, to_us
+from serving.audit_log.entry import Who
 from serving.errors import no_such
+from serving.gateway.actor import actor_of
 from serving.http import body_of, json_answer
 from serving.path_params import EntityId, EntityName, check_entity
 from serving.privacy import repository, service
@@ -28,7 +30,7 @@ SHOWN: dict[int | str, dict[str, Any]] = {
 async def put_objection(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
     """From now on it gets no score, over HTTP, by webhooks or in the nightly batch. Repeating it changes nothing."""
     state, entity = state_of(request), check_entity(entity)
-    await change(state, _set, state, entity, entity_id, True)
+    await change(state, _set, state, entity, entity_id, True, actor_of(request))
     return _shown(state, entity, entity_id)
 
 
@@ -42,7 +44,7 @@ async def put_objection(request: Request, entity: EntityName, entity_id: EntityI
 async def withdraw_objection(request: Request, entity: EntityName, entity_id: EntityId) -> Response:
     """Repeating it changes nothing."""
     state, entity = state_of(request), check_entity(entity)
-    await change(state, _set, state, entity, entity_id, False)
+    await change(state, _set, state, entity, entity_id, False, actor_of(request))
     return Response(status_code=204)
 
 
@@ -87,12 +89,13 @@ async def erase(
         entity_id,
         to_us(state.clock()),
         state.settings.base.home,
+        actor_of(request),
     )
     return json_answer(ErasureAnswer(kind, done.found, done.deleted, done.left))
 
 
-def _set(state: AppState, entity: str, entity_id: str, objects: bool) -> None:
+def _set(state: AppState, entity: str, entity_id: str, objects: bool, by: Who) -> None:
     set_or_end = service.object_to if objects else service.allow
-    _, left = set_or_end(state.store, entity, entity_id, to_us(state.clock()), state.settings.base.home)
+    _, left = set_or_end(state.store, entity, entity_id, to_us(state.clock()), state.settings.base.home, by)
     for each in left:
         log.warning("objection.left %s", each)

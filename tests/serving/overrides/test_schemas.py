@@ -20,6 +20,7 @@ def read(**changed: Any) -> OverrideRequest:
 
 def test_without_an_end_it_holds_until_it_is_withdrawn() -> None:
     assert read() == OverrideRequest("churn-risk", "low", "They signed.", "j.doe", None)
+    assert read(author=None).author is None
     assert read(until="2026-12-31").until == "2026-12-31"
 
 
