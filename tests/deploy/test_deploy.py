@@ -106,24 +106,59 @@ def pods() -> list[dict[str, Any]]:
     return found
 
 
-def test_pods_name_volumes_and_secrets_that_there_are() -> None:
+def paths(words: list[str]) -> set[str]:
+    """Absolute paths in a command's words, also within a line for a shell; not of programs."""
+    return {path for word in words for path in re.findall(r"(?:^|\s)(/\S+)", word) if "/bin/" not in path}
+
+
+def unmounted(words: list[str], mounts: set[str]) -> set[str]:
+    """Paths of a command that a container with a read-only root does not have."""
+    return {path for path in paths(words) if not any(f"{path}/".startswith(f"{mount}/") for mount in mounts)}
+
+
+def test_pods_name_volumes_secrets_and_paths_that_there_are() -> None:
     secret = next(each for each in documents() if each["kind"] == "Secret")
     claims = {each["metadata"]["name"] for each in documents() if each["kind"] == "PersistentVolumeClaim"}
-    assert len(pods()) == 4
+    page = (ROOT / PAGE).read_text()
+    assert len(pods()) == 5
     for pod in pods():
         volumes = {each["name"]: each for each in pod["volumes"]}
-        own = {
-            each["persistentVolumeClaim"]["claimName"] for each in volumes.values() if "persistentVolumeClaim" in each
-        }
-        assert own - {"accountscore-data"} <= claims  # the company's own files
+        for each in volumes.values():
+            assert each.get("persistentVolumeClaim", {}).get("claimName") in {None, *claims}
+            if "configMap" in each:
+                assert f"kubectl create configmap {each['configMap']['name']} " in page
         for container in pod["containers"]:
             assert {each["name"] for each in container["volumeMounts"]} <= set(volumes)
+            mounts = {each["mountPath"] for each in container["volumeMounts"]}
+            assert unmounted([*container.get("command", ()), *container.get("args", ())], mounts) == set()
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
             asked = [each["valueFrom"]["secretKeyRef"] for each in container["env"] if "valueFrom" in each]
             assert {(each["name"], each["key"]) for each in asked} <= {
                 (secret["metadata"]["name"], key) for key in secret["stringData"]
             }
+            given = {each["name"]: each.get("value") for each in container["env"]}
+            assert given.get("ACCOUNTSCORE_DATA") in {None, *mounts}
         assert pod["securityContext"]["runAsNonRoot"] is True
+
+
+def test_what_reads_a_source_has_it_and_its_files_in_each_pod() -> None:
+    """The worker names none in its command: its connections do."""
+    for pod in pods():
+        for container in pod["containers"]:
+            words = [*container.get("command", ()), *container.get("args", ())]
+            mounts = {each["mountPath"] for each in container["volumeMounts"]}
+            reads = any(name in " ".join(words) for name in ("serving worker", "serving batch", "training fit"))
+            assert ({"/sources/my_company", "/data"} <= mounts) == reads, words
+
+
+def test_containers_of_compose_name_paths_that_are_mounted() -> None:
+    for name, service in yaml.safe_load((ROOT / COMPOSE).read_text())["services"].items():
+        if service["image"] != "accountscore":
+            continue
+        mounts = {each.split(":")[1 if ":" in each else 0] for each in service["volumes"]}
+        assert unmounted(service["command"], mounts) == set(), name
+        assert {service["environment"]["ACCOUNTSCORE_DATA"], service["environment"]["TMPDIR"]} <= mounts, name
+        assert service["environment"]["TMPDIR"] not in service["tmpfs"], "spilling into memory frees none"
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
@@ -170,3 +205,6 @@ def test_what_is_wrong_is_noticed() -> None:
         ["serving", "batch", "--as-of", "2026-01-01", "--out", "x"]
     ]
     assert not settings("ACCOUNTSCORE_STORE_URI") <= known_settings()
+    line = ["sh", "-c", "exec /opt/bin/accountscore serving batch --source /sources/my_company --out /srv/scores"]
+    assert unmounted(line, {"/sources/my_company", "/data"}) == {"/srv/scores"}
+    assert unmounted(line, {"/sources/my", "/srv"}) == {"/sources/my_company"}
