@@ -43,7 +43,8 @@ endef
 demo: $(VENV)/.core ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR, ACCOUNTS, LEADS, TRIALS, MODELS=all)
 	$(RUN) demo.py --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--accounts,$(ACCOUNTS)) $(call option,--leads,$(LEADS)) $(call option,--usage-events,$(USAGE_EVENTS)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS)) $(call option,--models,$(MODELS))
 
-WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
+# Half as many again as processors: a third of the time tests wait for servers, deadlines and restarts.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
 test: setup ## All tests but the long sweeps: 12 minutes on 2 cores, or those of AREA=serving/outbox alone; in an order of its own, or that of SEED=N again
 	$(RUN) -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(SEED),--randomly-seed=$(SEED)) $(addprefix tests/,$(AREA))
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 import fcntl
 import functools
-import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +87,7 @@ MakeOnce = Callable[[str, Callable[[Path], None]], Path]
 NewRegistry = Callable[[Path], "Settings"]
 """Takes a home."""
 NewHome = Callable[..., "Home"]
-"""Takes what `make_home` takes."""
+"""Takes the models that are to be live: both where none are named."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -128,10 +127,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("store", DATABASES, indirect=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if is_quick(item):
-            item.add_marker(pytest.mark.quick)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "quick" in config.option.markexpr:  # it takes seconds to tell
+        for item in items:
+            if is_quick(item):
+                item.add_marker(pytest.mark.quick)
     places = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
@@ -187,13 +187,20 @@ def new_registry(make_once: MakeOnce) -> NewRegistry:
 
 @pytest.fixture(scope="session")
 def new_home(make_once: MakeOnce) -> NewHome:
-    """A home of one's own with every call: a copy of the one that the first to ask for its like has made."""
+    """A home of one's own with every call: a copy of the one that the first of all workers to ask has made. Of its two models, those that
+    are asked for are live."""
+    from models.champion_pointer import folder
     from tests.kit.running import Home, make_home
 
-    def new(**more: object) -> Home:
-        like = hashlib.sha256(repr(sorted(more.items())).encode()).hexdigest()[:12]
-        folder = make_once(f"home-{like}", lambda made: make_home(made, **more) and None)  # type: ignore[arg-type]
-        return Home(folder / "home", folder / "company")
+    def fill(made: Path) -> None:
+        make_home(made)
+
+    def new(models: Sequence[str] | None = None) -> Home:
+        made = make_once("home", fill)
+        home = Home(made / "home", made / "company")
+        for other in {"churn-risk", "lead-fit"} - set(models or ("churn-risk", "lead-fit")):
+            shutil.rmtree(folder(home.path, other))
+        return home
 
     return new
 

@@ -26,8 +26,9 @@ from models.catalog import get_model
 from models.champion_pointer import read_pointer
 from models.scorer.scorer import Scorer
 from serving.manifest import read_manifest, read_scores
+from tests.conftest import NewHome
 from tests.kit.mlflow_doors import mlflow_serve, score_on_spark
-from tests.kit.running import END, Home, make_home, running_api
+from tests.kit.running import END, Home, running_api
 
 ROWS = [500, pytest.param(10_000, marks=pytest.mark.slow)]
 AT_A_TIME = 200
@@ -53,9 +54,9 @@ class Scored:
 
 
 @pytest.fixture(scope="module", params=ROWS)
-def scored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Scored:
-    folder = tmp_path_factory.mktemp("same")
-    small = make_home(folder, models=("churn-risk",))
+def scored(request: pytest.FixtureRequest, new_home: NewHome) -> Scored:
+    small = new_home(models=("churn-risk",))
+    folder = small.path.parent
     home = Home(small.path, folder / "large")
     simulate(
         home.company, accounts=request.param * 12 // 5, leads=100, days=560, end=END, usage_events=15 * request.param

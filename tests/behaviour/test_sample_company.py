@@ -23,7 +23,7 @@ RESAMPLES = 200
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sample")
-    simulate(folder)
+    simulate(folder, accounts=1_200, leads=5_000, usage_events=200_000)
     return folder
 
 

@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--deliveries", type=int, default=2_000, help="of one event; a tenth of them of 100 events")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        home = make_home(Path(folder), accounts=120, leads=400, models=("lead-fit",))
+        home = make_home(Path(folder), models=("lead-fit",))
         results = {
             name: measure(home, Path(folder) / name, name, arguments.deliveries) for name in ("sqlite", "postgres")
         }

@@ -317,7 +317,7 @@ def main() -> None:
     minutes = parser.parse_args().minutes
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        home = make_home(folder / "made", accounts=120, leads=400, models=("lead-fit",))
+        home = make_home(folder / "made", models=("lead-fit",))
         with fake_hubspot() as crm:
             crm.misbehave = misbehave
             connect(home, crm)

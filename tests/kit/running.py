@@ -65,7 +65,7 @@ class Home:
         assert done.returncode == 0, done.stderr
 
 
-def make_home(folder: Path, accounts: int = 350, leads: int = 1_200, models: tuple[str, ...] = DEMO) -> Home:
+def make_home(folder: Path, accounts: int = 120, leads: int = 400, models: tuple[str, ...] = DEMO) -> Home:
     """Simulate a small company, learn the models from it (two trials, no registry) and put them live."""
     home = Home(folder / "home", folder / "company")
     simulate(home.company, accounts=accounts, leads=leads, days=560, end=END, usage_events=60_000)

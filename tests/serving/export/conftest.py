@@ -29,7 +29,7 @@ def made(make_once: MakeOnce, new_home: NewHome) -> Path:
     """A folder with a home in which four runs were published, and with OUT as it was after each."""
 
     def fill(folder: Path) -> None:
-        shutil.copytree(new_home(accounts=120, leads=400).path.parent, folder)
+        shutil.copytree(new_home().path.parent, folder)
         home = Home(folder / "home", folder / "company")
         assert home.run("serving", "migrate").returncode == 0
         for name, as_of, more in RUNS:

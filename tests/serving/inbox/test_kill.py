@@ -22,7 +22,7 @@ from tests.kit.running import Home, wait_for
 
 @pytest.fixture(scope="module")
 def home(new_home: NewHome) -> Home:
-    return new_home(accounts=120, leads=400, models=("lead-fit",))
+    return new_home(models=("lead-fit",))
 
 
 NEW = range(5_000_000, 5_000_100)

@@ -89,7 +89,7 @@ class Cycles:
 @pytest.fixture(scope="module")
 def cycles(tmp_path_factory: pytest.TempPathFactory, new_home: NewHome) -> Iterator[Cycles]:
     folder = tmp_path_factory.mktemp("cycles")
-    home = new_home(accounts=120, leads=400, models=("lead-fit",))
+    home = new_home(models=("lead-fit",))
     with fake_hubspot() as crm:
         connect(home, crm, settle=0.0)
         env = environment(home, folder)

@@ -52,7 +52,7 @@ NIGHT = 600
 
 @pytest.fixture(scope="module")
 def home(new_home: NewHome) -> Home:
-    return new_home(accounts=120, leads=400, models=("lead-fit",))
+    return new_home(models=("lead-fit",))
 
 
 def troubled(call: int) -> Answer | str | None:

@@ -25,7 +25,7 @@ NEW = range(5_000_000, 5_000_040)
 
 @pytest.fixture(scope="module")
 def home(new_home: NewHome) -> Home:
-    return new_home(accounts=120, leads=400, models=("lead-fit",))
+    return new_home(models=("lead-fit",))
 
 
 class TestTheCRM:

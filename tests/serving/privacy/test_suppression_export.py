@@ -71,7 +71,7 @@ class TestWhatIsTold:
 
 @pytest.fixture(scope="module")
 def home(new_home: NewHome) -> Home:
-    made = new_home(accounts=120, leads=400, models=("lead-fit",))
+    made = new_home(models=("lead-fit",))
     new_store(made.path).close()
     return made
 

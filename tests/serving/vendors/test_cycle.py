@@ -66,7 +66,7 @@ NEW = 500_000
 
 @pytest.fixture(scope="module")
 def home(new_home: NewHome) -> Home:
-    return new_home(accounts=120, leads=400, models=("lead-fit",))
+    return new_home(models=("lead-fit",))
 
 
 @dataclass
