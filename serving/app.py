@@ -25,6 +25,9 @@ from serving.http import ClientGone
 from serving.inbox.endpoints import router as webhooks
 from serving.inbox.sealed import Seal
 from serving.keys.service import read_pepper
+from serving.lists.cursor import Signer
+from serving.lists.endpoints import pages as entity_pages
+from serving.lists.endpoints import router as lists
 from serving.metrics import Metrics
 from serving.notes.endpoints import router as notes
 from serving.openapi import openapi_of
@@ -48,7 +51,20 @@ from serving.store.write_ahead_log import ANSWER_TIMEOUT_MS
 from serving.store_cache import StoreCache
 
 log = logging.getLogger("serving")
-ROUTERS = (health, api_docs, scoring, scores_of_entity, change, overrides, notes, privacy, webhooks)
+ROUTERS = (
+    health,
+    api_docs,
+    scores_of_entity,
+    change,
+    overrides,
+    notes,
+    privacy,
+    entity_pages,
+    lists,
+    scoring,
+    webhooks,
+)
+"""In the order in which paths are looked up: one about a single entity before that of its page, and that before a model's."""
 CHANGES_AT_ONCE = 3
 """How many overrides, objections and erasures are written at the same time. Each takes a thread of the pool that also
 reads the store and parses large bodies.
@@ -111,7 +127,7 @@ def create_app(
             frozenset(off),
             asyncio.Semaphore(LARGE_AT_ONCE),
             asyncio.Semaphore(CHANGES_AT_ONCE),
-            {Scoring: Scoring(recorder, terms, together), Seal: Seal(pepper)},
+            {Scoring: Scoring(recorder, terms, together), Seal: Seal(pepper), Signer: Signer.of(pepper)},
         )
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
         for name in {*connections.mapped, *off}:

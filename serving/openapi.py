@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from serving.decisions.schemas import ScoresAnswer
 from serving.gateway.scopes import is_repeatable, scope_of
 from serving.keys.service import SCOPES
+from serving.lists.schemas import EntityAnswer, ListAnswer
 from serving.notes.schemas import ActionRequest, ActionsRequest, NotesAnswer, OutcomeRequest, OutcomesRequest
 from serving.overrides.schemas import OverrideAnswer, OverrideRequest
 from serving.privacy.schemas import ErasureAnswer, ObjectionAnswer
@@ -26,6 +27,8 @@ ANSWERS = (
     ScoreAnswer,
     ModelAnswer,
     ScoresAnswer,
+    ListAnswer,
+    EntityAnswer,
     ChangeAnswer,
     OverrideRequest,
     OverrideAnswer,

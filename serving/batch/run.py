@@ -34,6 +34,7 @@ from serving.champion import Champion, Champions
 from serving.connections.config import ConnectionConfig
 from serving.decisions import repository as history
 from serving.decisions.earlier_rows import Old
+from serving.lists import latest
 from serving.manifest import delete_runs_with, is_whole, only_one, parts_of, publish, published, read_manifest, run_of
 from serving.outbox import repository as outbox
 from serving.privacy import repository as privacy
@@ -366,6 +367,7 @@ def _keep(
                 for i, r in enumerate(scored.rows(champion, values))
             ]
             history.put(connection, records)
+            latest.put(connection, records, now_us)
 
 
 def _feed(out: Path, live: Sequence[Champion], store: Store, options: Options, clock_us: int) -> int:

@@ -18,6 +18,7 @@ from serving.privacy import repository as privacy
 from serving.privacy.aliases import aliases
 from serving.store.connect import upsert
 from serving.store.deletions import PRESENT, forget_scores, stored_hash_of_id
+from serving.store.listed import forget_listed
 from serving.store.tables import (
     api_keys,
     changes,
@@ -166,7 +167,8 @@ def put_back(
     gone = {(row["entity"], row["id_hash"]) for row in newer.removals if _holds(row)}
     for name, table in _TABLES.items():
         upsert(here, table, getattr(newer, name), unique=[column.name for column in table.primary_key])
-    if erased or gone:
+    objecting = {(row["entity"], row["id_hash"]) for row in newer.objections if _holds(row)}
+    if erased or gone or objecting:
         for kind, name in _named(here, connections):
             hashed = stored_hash_of_id(kind, name)
             if (kind, hashed) in erased:
@@ -174,6 +176,8 @@ def put_back(
                 again += 1
             elif (kind, hashed) in gone:
                 forget_scores(here, kind, [name])
+            elif (kind, hashed) in objecting:
+                forget_listed(here, kind, [name])
     if erased:
         here.execute(delete(idempotency))  # a stored answer may name them; a repeated request is scored again
     bump(here, privacy.GENERATION)

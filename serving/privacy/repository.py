@@ -13,6 +13,7 @@ from serving.audit_log import repository as audit_log
 from serving.audit_log.chain import Ranges
 from serving.audit_log.entry import Entry, Who, command
 from serving.notes import repository as notes
+from serving.store import search_terms
 from serving.store.connect import upsert
 from serving.store.deletions import (
     DELETED,
@@ -23,6 +24,7 @@ from serving.store.deletions import (
     parts,
     stored_hash_of_id,
 )
+from serving.store.listed import forget_listed
 from serving.store.tables import (
     changes,
     decisions,
@@ -30,9 +32,11 @@ from serving.store.tables import (
     eligibilities,
     idempotency,
     inbox,
+    latest_scores,
     ledger,
     objections,
     overrides,
+    profile_terms,
     profiles,
     removals,
     signals,
@@ -64,8 +68,9 @@ _EMPTY = {
 
 
 def object_to(connection: Connection, entity: str, entity_id: str, now_us: int, by: Who | None = None) -> bool:
-    """Record an objection: the entity is not scored any more. False when there was one. `by` records it; by default the
-    user of the command."""
+    """Record an objection: the entity is not scored any more, and is on no list. False when there was one. `by` records
+    it; by default the user of the command."""
+    forget_listed(connection, entity, [entity_id])
     if not _set(connection, objections, entity, entity_id, now_us):
         return False
     who = by or command("privacy object")
@@ -233,6 +238,8 @@ def erase(
         for where, what, which in {*aliases, *(tuple(row) for row in connection.execute(written))}
     ]
     done["ledger"] = _delete(connection, ledger, or_(false(), *ours))
+    done[profile_terms.name] = search_terms.forget(connection, kind, [name])  # before the profile: it names them
+    done[latest_scores.name] = forget_listed(connection, kind, [name])
     for table in (signals, profiles, eligibilities, decisions, overrides, dirty, writebacks):
         done[table.name] = _delete(connection, table, and_(table.c.entity == kind, table.c.entity_id == name))
     if kind == "account":
@@ -286,14 +293,25 @@ def forget_before(
     take names and contents out of older rows of the audit log. Returns the rows by table.
 
     Signals and changes are the present state, not history: they stay until they are replaced or erased. Waiting events
-    stay too. A profile goes with the last decision record of its entity, when nothing has renewed it since.
+    stay too. A profile goes with the last decision record of its entity, when nothing has renewed it since. List rows are
+    history, as the decision records that they show.
     """
     settled = inbox.c.state.in_(("scored", "kept", "echo", "failed", ERASED))
     of_it = and_(decisions.c.entity == profiles.c.entity, decisions.c.entity_id == profiles.c.entity_id)
     done = {
         "decisions": _delete(connection, decisions, decisions.c.recorded_at < moment_us),
-        # After the decision records: the batch of a source that ended long ago has an old as_of too.
-        "profiles": _delete(connection, profiles, and_(profiles.c.as_of < moment_us, ~exists().where(of_it))),
+        "latest_scores": _delete(connection, latest_scores, latest_scores.c.recorded_at < moment_us),
+    }
+    # After the decision records: the batch of a source that ended long ago has an old as_of too.
+    ended = and_(profiles.c.as_of < moment_us, ~exists().where(of_it))
+    old = connection.execute(select(profiles.c.entity, profiles.c.entity_id).where(ended)).all()
+    done["profile_terms"] = sum(
+        search_terms.forget(connection, kind, part)
+        for kind in sorted({row.entity for row in old})
+        for part in parts([row.entity_id for row in old if row.entity == kind])
+    )
+    done |= {
+        "profiles": _delete(connection, profiles, ended),
         "inbox": _delete(connection, inbox, and_(inbox.c.received_at < moment_us, settled)),
         "overrides": _delete(
             connection, overrides, or_(overrides.c.withdrawn_at < moment_us, overrides.c.until < moment_us)

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from serving.privacy.repository import erased_among, without_erased
+from serving.store import profile_copies
 from serving.store.connect import upsert
 from serving.store.deletions import deleted_among, parts
 from serving.store.tables import profiles
@@ -62,6 +63,8 @@ def put(connection: Connection, rows: Sequence[Profile]) -> None:
     gone = erased_among(connection, "account", parents) | deleted_among(connection, "account", parents)
     named = [each.row | ({"parent_id": None} if each.parent_id in gone else {}) for each in rows]
     kept = without_erased(connection, named)
+    for entity in sorted({row["entity"] for row in kept}):
+        profile_copies.renew(connection, entity, [row for row in kept if row["entity"] == entity])
     upsert(connection, profiles, kept, unique=("entity", "entity_id"), newest="as_of")
 
 

@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, u
 
 from features.kit.clock import DAY_US
 from features.sources.suppression import hash_of_id
+from serving.store import search_terms
+from serving.store.listed import forget_listed
 from serving.store.tables import dirty, eligibilities, profiles, removals, signals, writebacks
 from serving.store.text import kept
 
@@ -59,9 +61,11 @@ def merged_into(connection: Connection, entity: str, since: Mapping[str, int]) -
 
 
 def forget_scores(connection: Connection, entity: str, ids: Sequence[str]) -> None:
-    """Delete the signals, profiles, eligibilities, write-backs and pending work of entities that are gone, and what names
-    them as the parent of another. Their decision records stay."""
+    """Delete the signals, profiles, eligibilities, list rows, write-backs and pending work of entities that are gone, and
+    what names them as the parent of another. Their decision records stay."""
     for part in parts(ids):
+        search_terms.forget(connection, entity, part)
+        forget_listed(connection, entity, part)
         for table in (signals, profiles, eligibilities, writebacks, dirty):
             connection.execute(delete(table).where(and_(table.c.entity == entity, table.c.entity_id.in_(part))))
     if entity == "account":

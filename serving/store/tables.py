@@ -21,9 +21,9 @@ from sqlalchemy import (
     text,
 )
 
-from serving.store.text import StoredText
+from serving.store.text import SortedText, StoredText
 
-REVISION = "0011"
+REVISION = "0012"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
@@ -124,6 +124,57 @@ decisions = Table(
     Index("decisions_of_entity", "entity", "entity_id", "as_of", "id", **_where("entity_id IS NOT NULL")),
     Index("decisions_of_run", "run_id", **_where("run_id IS NOT NULL")),
     comment="what was scored, when, by which version, with what inputs and reasons",
+)
+
+latest_scores = Table(
+    "latest_scores",
+    metadata,
+    # What lists filter and sort by comes first: SQLite reads a row from its beginning.
+    Column("model", SortedText, nullable=False),
+    Column("entity_id", SortedText, nullable=False),
+    Column("band", SortedText),
+    Column("probability", Float(53)),
+    Column("score", Integer),
+    Column("change", Integer, comment="score minus that of the nightly run before; null: one of them is not known"),
+    Column("value", Float(53), comment="yearly recurring revenue or expected deal size, currency units"),
+    Column("at_stake", Float(53), comment="probability x value, currency units"),
+    Column("no_score", SortedText, comment="code, where there is no score"),
+    Column("first_theme", SortedText, comment="of the strongest reason"),
+    Column("renewal_at", BigInteger, comment="copy of the profile's, as all columns to search_text"),
+    Column("owner", SortedText),
+    Column("name_key", SortedText, comment="the name without case"),
+    Column("search_text", StoredText, nullable=False, comment="words of name and domain (serving.store.search_terms)"),
+    Column("entity", StoredText, nullable=False),
+    Column("as_of", BigInteger, nullable=False, comment="that of the decision record"),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("version", Integer),
+    Column("run_as_of", BigInteger, comment="of the newest nightly run that scored it; null: none did"),
+    Column("run_score", Integer, comment="the score of that run, for the change of the next"),
+    Column("first_signal", StoredText, comment="of the strongest reason"),
+    Column("first_text", StoredText, comment="the strongest reason as a sentence"),
+    PrimaryKeyConstraint("model", "entity_id"),
+    # One index a sort; each also finds the rows of a rare filter. That of bands sorts by score, probability and band.
+    Index("latest_by_band", "model", "band", "probability", "entity_id"),
+    Index("latest_by_change", "model", "change", "entity_id"),
+    Index("latest_by_value", "model", "value", "entity_id"),
+    Index("latest_by_at_stake", "model", "at_stake", "entity_id"),
+    Index("latest_by_theme", "model", "first_theme", "entity_id"),
+    Index("latest_by_no_score", "model", "no_score", "entity_id"),
+    Index("latest_by_renewal", "model", "renewal_at", "entity_id"),
+    Index("latest_by_owner", "model", "owner", "entity_id"),
+    Index("latest_by_name", "model", "name_key", "entity_id"),
+    comment="the newest score of each entity by each model, as lists show it; written together with the decision record",
+)
+
+profile_terms = Table(
+    "profile_terms",
+    metadata,
+    Column("entity", SortedText, nullable=False),
+    Column("term", SortedText, nullable=False, comment="a word of name or domain, or a segment column with its value"),
+    Column("entity_id", SortedText, nullable=False),
+    PrimaryKeyConstraint("entity", "term", "entity_id"),
+    sqlite_with_rowid=False,
+    comment="where lists look up rare words and segments; written together with the profile",
 )
 
 inbox = Table(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from sqlalchemy import Dialect, Text
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 _NOT_KEPT = re.compile("[\x00\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
@@ -41,3 +41,12 @@ class StoredText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else kept(value)
+
+
+class SortedText(StoredText):
+    """Text that lists sort by. Both databases compare it by code point, so that a page is the same on either."""
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        return Text(collation="C") if dialect.name == "postgresql" else Text()

@@ -9,6 +9,8 @@ RECORDS = {
     "profiles": "profiles",
     "eligibilities": "eligibilities by model",
     "decisions": "decision records",
+    "latest_scores": "scores on lists",
+    "profile_terms": "search terms",
     "inbox": "events",
     "changes": "changes from CRMs",
     "dirty": "records that wait for a score",

@@ -26,6 +26,7 @@ from serving.decisions.earlier_rows import Old
 from serving.errors import StoreAway
 from serving.inbox import repository as events
 from serving.inbox.sealed import Seal
+from serving.lists import latest
 from serving.log import place_of
 from serving.outbox import repository as outbox
 from serving.outbox.repository import WEBHOOK, NewScore
@@ -240,6 +241,7 @@ def _score_some(
     with store.write() as connection:
         stored.put(connection, kept, to_us(as_of), codes)
         history.put(connection, decided)
+        latest.put(connection, decided, to_us(as_of))
         outbox.enqueue(connection, connections, to_write, system_us(), found.priority, to_us(as_of))
         for (entity, entity_id), generation in found.generations.items():
             # Only when no change came meanwhile; otherwise it is scored in the next round.

@@ -42,6 +42,7 @@ OBJECTION, ERASURE = "/v1/{entity}/{entity_id}/objection", "/v1/{kind}/{entity_i
 SCORES, CHANGE = "/v1/{entity}/{entity_id}/scores", "/v1/{entity}/{entity_id}/change"
 NOTES = [(kind, f"/v1/{{entity}}/{{entity_id}}/{kind}", f"/v1/{{entity}}/{kind}s") for kind in ("outcome", "action")]
 WEBHOOK, MODEL = "/webhooks/{connection}", "/v1/{model}"
+LIST, PAGES = "/v1/{model}/scores", ("/v1/account/{entity_id}", "/v1/lead/{entity_id}")
 GIVEN = {"model": "churn-risk", "band": "low", "reason": "They signed.", "author": "j.doe"}
 BODY = {"records": [{"signals": {"number_0": 1.0}}]}
 
@@ -129,6 +130,13 @@ CASES: dict[Key, Case] = {
     ("GET", MODEL, 422): lambda f: f.ask("GET", f"/v1/{LONG}"),
     ("GET", SCORES, 404): lambda f: f.ask("GET", "/v1/person/acme/scores"),
     ("GET", SCORES, 422): lambda f: f.ask("GET", "/v1/account/acme/scores?limit=0"),
+    ("GET", LIST, 404): lambda f: f.ask("GET", "/v1/no-such/scores"),
+    ("GET", LIST, 422): lambda f: f.ask("GET", "/v1/churn-risk/scores?sort=shoe"),
+    **{
+        ("GET", page, status): lambda f, path=path: f.ask("GET", path)  # type: ignore[misc]
+        for page in PAGES
+        for status, path in ((404, page.replace("{entity_id}", "no/such")), (422, page.replace("{entity_id}", LONG)))
+    },
     ("GET", CHANGE, 404): lambda f: f.ask("GET", "/v1/account/acme/change"),
     ("GET", CHANGE, 422): lambda f: f.ask("GET", "/v1/account/acme/change?from=soon"),
     ("PUT", OVERRIDE, 400): lambda f: f.ask("PUT", "/v1/account/acme/override", content=b"{"),

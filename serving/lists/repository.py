@@ -1,0 +1,172 @@
+"""Reads pages of lists: chooses how, executes it, and says where the page ended."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+
+from models.catalog import get_model
+from serving.lists.cursor import Position
+from serving.lists.filters import ListQuery
+from serving.lists.query import (
+    LAST,
+    SORTED_BY,
+    Filter,
+    Piece,
+    collect,
+    filters_of,
+    keyset,
+    matching,
+    pieces_of,
+    walk,
+)
+from serving.store.search_terms import BETWEEN, segment_term
+from serving.store.tables import latest_scores, profile_terms, profiles
+
+t = latest_scores.c
+FEW = 2_000
+"""A filter with at most as many rows is collected at once: about 10 ms."""
+MANY = 20_000
+"""Rows that are counted of a filter at most, and rows that are walked before a page is collected instead: 20 to 80 ms."""
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows of `latest_scores` in the order of the list, and where the next page begins; None: there is none."""
+
+    rows: list[Row]
+    next: Position | None
+
+
+def page(connection: Connection, query: ListQuery, after: Position | None, limit: int, now_us: int) -> Page:
+    """The next `limit` rows of a list after a position. `now_us`: the clock, for a first page."""
+    now_us = now_us if after is None else after.now_us
+    filters = filters_of(query, now_us)
+    rarest = _rarest(connection, filters)
+    found: list[tuple[Piece, Row]] = []
+    for piece in pieces_of(query, bands_of(connection, query.model), now_us):
+        if after is not None and piece.number < after.piece:
+            continue
+        begin = after if after is not None and piece.number == after.piece else None
+        rows = _rows(connection, query, piece, filters, rarest, begin, limit + 1 - len(found))
+        found += [(piece, row) for row in rows]
+        if len(found) > limit:
+            break
+    more, found = len(found) > limit, found[:limit]
+    position = None
+    if more:
+        piece, last = found[-1]
+        key = last[SORTED_BY[query.sort].column.name] if piece.by_key else None
+        position = Position(query.canonical(), now_us, piece.number, key, last["entity_id"])
+    return Page([row for _, row in found], position)
+
+
+def bands_of(connection: Connection, model: str) -> list[str]:
+    """All bands of a model's rows: those of its definition, and others that an earlier version gave."""
+    found = [band for band, _ in get_model(model).bands]
+    before = ""
+    while True:  # one look into the index for each
+        query = select(func.min(t.band)).where(t.model == model, t.band > before)
+        band = connection.execute(query).scalar()
+        if band is None:
+            return found
+        if band not in found:
+            found.append(band)
+        before = band
+
+
+def segment_columns(connection: Connection, entity: str) -> list[str]:
+    """The segment columns that profiles of an entity kind have."""
+    found: list[str] = []
+    after = start = segment_term("", "").removesuffix(BETWEEN)
+    while True:
+        query = select(func.min(profile_terms.c.term)).where(
+            profile_terms.c.entity == entity, profile_terms.c.term > after, profile_terms.c.term < start + LAST
+        )
+        term = connection.execute(query).scalar()
+        if term is None:
+            return found
+        column = term.removeprefix(start).partition(BETWEEN)[0]
+        found.append(column)
+        after = segment_term(column, "") + LAST
+
+
+def _rarest(connection: Connection, filters: Sequence[Filter]) -> tuple[Filter, int] | None:
+    """The filter with the fewest rows, and how many, counted up to `MANY`."""
+    counted = [(_count(connection, each.ids, MANY), each) for each in filters]
+    if not counted:
+        return None
+    count, found = min(counted, key=lambda pair: pair[0])
+    return found, count
+
+
+def _count(connection: Connection, ids: Select[Any], most: int) -> int:
+    some = ids.limit(most).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def _rows(
+    connection: Connection,
+    query: ListQuery,
+    piece: Piece,
+    filters: Sequence[Filter],
+    rarest: tuple[Filter, int] | None,
+    begin: Position | None,
+    rows: int,
+) -> list[Row]:
+    after = None if begin is None else keyset(query, piece, begin.key, begin.entity_id)
+
+    def collected(from_: Filter) -> list[Row]:
+        return _read(connection, collect(query, piece, filters, from_, after, rows))
+
+    if rarest is not None and rarest[1] <= FEW:
+        return collected(rarest[0]) if rarest[1] else []
+    found: list[list[Row]] = []
+    for stream in piece.streams:
+        if rarest is None:
+            found.append(_read(connection, walk(query, piece, stream, after, rows)))
+            continue
+        walked = walk(query, piece, stream, after, MANY)
+        part = _read(
+            connection,
+            matching(query, piece, walked, filters, rows, keeps_order=connection.dialect.name == "sqlite"),
+        )
+        if len(part) < rows and _count(connection, walked.with_only_columns(t.entity_id), MANY) == MANY:
+            return collected(rarest[0])  # few rows meet all filters, or none does at this end of the order
+        found.append(part)
+    return list(_merged(query, piece, found))[:rows]
+
+
+def _read(connection: Connection, statement: Select[Any]) -> list[Row]:
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def _merged(query: ListQuery, piece: Piece, found: Sequence[list[Row]]) -> Iterable[Row]:
+    column = SORTED_BY[query.sort].column.name
+
+    def order(row: Row) -> tuple[Any, ...]:
+        return (row[column], row["entity_id"]) if piece.by_key else (row["entity_id"],)
+
+    return heapq.merge(*found, key=order, reverse=query.descending)
+
+
+def changes_of(connection: Connection, models: Sequence[str], entity_id: str) -> dict[str, int | None]:
+    """The change of an entity's newest score, by model."""
+    asked = select(t.model, t.change).where(t.model.in_(models), t.entity_id == entity_id)
+    return {model: change for model, change in connection.execute(asked)}
+
+
+def children_of(connection: Connection, account: str, most: int) -> list[tuple[str, str | None]]:
+    """Id and name of the accounts that belong to an account, by id."""
+    asked = (
+        select(profiles.c.entity_id, profiles.c.name)
+        .where(profiles.c.parent_id == account, profiles.c.entity == "account")
+        .order_by(profiles.c.entity_id)
+        .limit(most)
+    )
+    return [(entity_id, name) for entity_id, name in connection.execute(asked)]
