@@ -20,6 +20,13 @@
     OPEN = "open"
     UNQUALIFIED = "disqualified"
 
+    [objects.contact.outcomes.lifecyclestage]     # a property's value that tells an outcome = won, lost or churned (optional)
+    customer = "won"
+
+An outcome is told as a note (`serving/notes`) of the record's lead (won, lost) or account (churned), at the time of the change;
+a deal tells of the lead or account that it belongs to. Each change to such a value is a note of its own; one that was set by
+mistake is withdrawn by `DELETE /v1/{entity}/{id}/outcome`. The property need not be in `columns`.
+
 A property that is not in `columns` is stored sealed under its own name, and used where the source has a custom column
 of that name. `[writeback]` says where scores are written: see `serving/connections/writeback.py`.
 
@@ -60,6 +67,8 @@ class Mapped:
     """Property to canonical column."""
     values: Mapping[str, Mapping[str, str]]
     """Canonical column to (the CRM's word to ours)."""
+    outcomes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Property to (its value to won, lost or churned)."""
 
     def key_of(self, object_id: str) -> str:
         return self.key.replace("{id}", object_id)
@@ -276,7 +285,7 @@ def _secrets(path: Path, content: Mapping[str, Any], env: Mapping[str, str]) -> 
 def _connection(name: str, read: ConnectionFile, secrets: tuple[str, ...], token: str) -> ConnectionConfig:
     outbound = VENDORS[read.vendor].outbound
     written = read.writeback.write_back(outbound, token) if read.writeback and outbound else WriteBack()
-    objects = {each: Mapped(o.table, o.key, o.columns, o.values) for each, o in read.objects.items()}
+    objects = {each: Mapped(o.table, o.key, o.columns, o.values, o.outcomes) for each, o in read.objects.items()}
     return ConnectionConfig(
         name,
         read.vendor,

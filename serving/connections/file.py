@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from features.kit.errors import Fault
+from features.outcomes.catalog import OUTCOMES
 from features.sources.schema import TABLES
 from serving.connections.faults import TomlTable, fail, faults_of, place_of, says
 from serving.connections.writeback import FIELDS, ModelTable, WriteBackTable, faults_across, senders, split_url
@@ -113,6 +114,17 @@ def _column(value: Any, info: ValidationInfo) -> str:
     return str(value)
 
 
+def _outcome(value: Any, info: ValidationInfo) -> str:
+    table = TABLES.get(info.data.get("table", ""))
+    if table is None:  # its own fault says so
+        return ""
+    words = [word for outcome in OUTCOMES.values() if table.column(f"{outcome.entity}_id") for word in outcome.told_as]
+    if value not in words:
+        rule = f"an outcome that a row of {table.name} tells: {', '.join(words) or 'none'}"
+        fail(repr(value), rule, "write one of them" if words else "remove it")
+    return str(value)
+
+
 PropertyName = Annotated[str, PlainValidator(_column)]
 
 
@@ -125,6 +137,7 @@ class ObjectTable(TomlTable):
     values: dict[PropertyName, Annotated[dict[str, str], says("a table of theirs = ours, both text", "mend it")]] = (
         Field(default_factory=dict)
     )
+    outcomes: dict[str, dict[str, Annotated[str, PlainValidator(_outcome)]]] = Field(default_factory=dict)
 
 
 class ConnectionFile(TomlTable):

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from features.kit.clock import to_us
+from serving.gateway.actor import actor_of
 from serving.http import LARGEST_JSON, body_of, read_body
 from serving.idempotency.answer import keep_of
 from serving.notes import service
@@ -142,13 +143,14 @@ async def _stored(
     request: Request, state: AppState, tell: Callable[..., NotesAnswer], asked: Asked, told: Read | Note
 ) -> Response:
     home, keep = state.settings.base.home, keep_of(request.scope)
-    answer = await change(state, tell, state.store, home, asked, told, keep)
+    answer = await change(state, tell, state.store, home, actor_of(request), asked, told, keep)
     return Response(service.encoded(answer), service.status_of(answer), media_type="application/json")
 
 
 async def _withdraw(request: Request, kind: str, entity: str, entity_id: str, note: str) -> Response:
-    state, entity = state_of(request), check_entity(entity)
-    await change(state, service.withdraw, state.store, state.settings.base.home, kind, entity, entity_id, note)
+    state = state_of(request)
+    asked, home = _asked(state, kind, entity), state.settings.base.home
+    await change(state, service.withdraw, state.store, home, actor_of(request), asked, entity_id, note)
     return Response(status_code=204)
 
 

@@ -49,6 +49,17 @@ class Note:
         return (self.word, self.event_at) == (other.word, other.event_at)
 
 
+@dataclass(frozen=True)
+class Told:
+    """What became of a note."""
+
+    state: State
+    note: Note
+    """As it stands in the store; of an erased entity as it was given."""
+    before: Note | None = None
+    """What it took the place of."""
+
+
 _columns = [notes.c[name] for name in Note.__dataclass_fields__]
 
 
@@ -66,30 +77,31 @@ def month_of(known_at: int) -> str:
     return f"{from_us(known_at):%Y-%m}"
 
 
-def put(connection: Connection, told: Sequence[Note]) -> dict[str, State]:
+def put(connection: Connection, told: Sequence[Note]) -> dict[str, Told]:
     """Store notes in the caller's transaction; returns what became of each, by id. Of several with one id the last counts.
 
     A correction is known from its own `known_at` on; one of the free text alone leaves that as it was."""
     by_id = {note.id: note for note in told}
     held = of_ids(connection, by_id)
     if all(id in held and _same(note, held[id]) for id, note in by_id.items()):
-        return dict.fromkeys(by_id, "known")
+        return {id: Told("known", held[id]) for id in by_id}
     _count(connection, [*by_id.values(), *held.values()])
     held = of_ids(connection, by_id)  # as others left it before the counter was ours
     gone = _erased(connection, by_id.values())
-    done: dict[str, State] = {}
-    changed = []
+    done: dict[str, Told] = {}
     for id, note in by_id.items():
         before = held.get(id)
         if (note.entity, note.entity_id) in gone:
-            done[id] = "erased"
-        elif before is not None and _same(note, before):
-            done[id] = "known"
+            done[id] = Told("erased", note)
+        elif before is None:
+            done[id] = Told("new", note)
+        elif _same(note, before):
+            done[id] = Told("known", before)
         else:
-            done[id] = "new" if before is None else "corrected"
-            stays = before is not None and note.tells_as(before)
-            changed.append(replace(note, known_at=before.known_at) if before is not None and stays else note)
-    upsert(connection, notes, [vars(note) for note in changed], unique=("id",))
+            known_at = before.known_at if note.tells_as(before) else note.known_at
+            done[id] = Told("corrected", replace(note, known_at=known_at), before)
+    changed = [vars(each.note) for each in done.values() if each.state in ("new", "corrected")]
+    upsert(connection, notes, changed, unique=("id",))
     return done
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import Connection
 
+from serving.audit_log import head
+from serving.audit_log.entry import Who
 from serving.errors import NotFound
 from serving.notes import repository
+from serving.notes.audit import append_told, append_withdrawn
 from serving.notes.export import publish_or_tell
-from serving.notes.repository import Note
+from serving.notes.repository import Note, Told
 from serving.notes.request import Asked, Read
 from serving.notes.schemas import NoteError, NoteFault, NotesAnswer, NoteStored
 from serving.store.connect import Store
@@ -23,21 +26,23 @@ Keep = Callable[[Connection, int, str, bytes], None]
 encoded = msgspec.json.Encoder().encode
 
 
-def tell(store: Store, home: Path, asked: Asked, read: Read, keep: Keep | None = None) -> NotesAnswer:
+def tell(store: Store, home: Path, who: Who, asked: Asked, read: Read, keep: Keep | None = None) -> NotesAnswer:
     """Store the notes that have no fault, in one transaction, and publish them. A note about an entity that the store does
     not know becomes an error; the others are stored. Raises `StoreAway`; nothing was stored then."""
     with store.write() as connection:
-        answer = _put(connection, asked, read)
+        answer, told = _put(connection, asked, read)
         if keep is not None and answer.results:
             keep(connection, status_of(answer), "application/json", encoded(answer))
+        append_told(connection, who, told, asked.now_us)
     publish_or_tell(store, home)
+    head.keep(store, home)
     log.info("notes.told kind=%s stored=%d refused=%d", asked.kind, len(answer.results), len(answer.errors))
     return answer
 
 
-def tell_one(store: Store, home: Path, asked: Asked, note: Note, keep: Keep | None = None) -> NotesAnswer:
+def tell_one(store: Store, home: Path, who: Who, asked: Asked, note: Note, keep: Keep | None = None) -> NotesAnswer:
     """As `tell`, for one note; raises `NotFound` when the store does not know its entity."""
-    answer = tell(store, home, asked, [note], keep)
+    answer = tell(store, home, who, asked, [note], keep)
     for error in answer.errors:
         fault = error.faults[0]
         text = f"{fault.where}: {fault.found}. Rule: {fault.rule}. Next: {fault.next_step}."
@@ -45,11 +50,14 @@ def tell_one(store: Store, home: Path, asked: Asked, note: Note, keep: Keep | No
     return answer
 
 
-def withdraw(store: Store, home: Path, kind: str, entity: str, entity_id: str, id: str) -> bool:
+def withdraw(store: Store, home: Path, who: Who, asked: Asked, entity_id: str, id: str) -> bool:
     """Withdraw a note; False when there is none. Raises `StoreAway`."""
     with store.write() as connection:
-        gone = repository.withdraw(connection, kind, entity, entity_id, id)
+        gone = repository.withdraw(connection, asked.kind, asked.entity, entity_id, id)
+        if gone is not None:
+            append_withdrawn(connection, who, gone, asked.now_us)
     publish_or_tell(store, home)
+    head.keep(store, home)
     return gone is not None
 
 
@@ -57,19 +65,19 @@ def status_of(answer: NotesAnswer) -> int:
     return 207 if answer.errors else 200
 
 
-def _put(connection: Connection, asked: Asked, read: Read) -> NotesAnswer:
+def _put(connection: Connection, asked: Asked, read: Read) -> tuple[NotesAnswer, list[Told]]:
     good = [note for note in read if isinstance(note, Note)]
     known = repository.known_among(connection, asked.entity, (note.entity_id for note in good))
-    states = repository.put(connection, [note for note in good if note.entity_id in known])
+    told = repository.put(connection, [note for note in good if note.entity_id in known])
     answer = NotesAnswer(asked.entity, [], [])
     for index, each in enumerate(read):
         if isinstance(each, NoteError):
             answer.errors.append(each)
-        elif states.get(each.id, "erased") == "erased":
+        elif each.id not in told or told[each.id].state == "erased":
             answer.errors.append(_unknown(asked.entity, index, each.entity_id))
         else:
-            answer.results.append(NoteStored(index, each.entity_id, each.id, states[each.id]))
-    return answer
+            answer.results.append(NoteStored(index, each.entity_id, each.id, told[each.id].state))
+    return answer, list(told.values())
 
 
 def _unknown(entity: str, index: int, entity_id: str) -> NoteError:

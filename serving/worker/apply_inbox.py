@@ -19,6 +19,8 @@ from serving.errors import StoreAway
 from serving.inbox import repository as inbox
 from serving.inbox.sealed import Seal
 from serving.log import place_of
+from serving.notes import repository as notes
+from serving.notes.audit import append_told
 from serving.outbox import echo_ledger
 from serving.outbox.repository import WEBHOOK
 from serving.privacy import repository as privacy
@@ -27,6 +29,7 @@ from serving.store.connect import Store, upsert
 from serving.store.tables import dirty
 from serving.worker import row_changes as rows
 from serving.worker.crm_deletions import ENTITY_OF, CrmDeletion, deletion_of, moved_children, take_away
+from serving.worker.crm_outcomes import told_by
 from serving.worker.row_changes import CannotApply, Change, Entity, Links, change_of, check_custom, is_signal
 from serving.worker.source_cache import Sources
 
@@ -47,6 +50,8 @@ class Applied:
     erased: int = 0
     late: int = 0
     """Events about erased entities; their contents were removed."""
+    notes: int = 0
+    """Outcomes that stages of CRMs told."""
 
     def __add__(self, other: Applied) -> Applied:
         return Applied(
@@ -56,6 +61,7 @@ class Applied:
             self.removals + other.removals,
             self.erased + other.erased,
             self.late + other.late,
+            self.notes + other.notes,
         )
 
 
@@ -132,9 +138,13 @@ def _apply_some(
         else:
             work.take(event, config)
     now = to_us(clock())
+    told: list[notes.Told] = []
     with store.write() as connection:
         for source_name, config in work.by_source.items():
-            _apply(connection, sources.get(config), source_name, work, erased, now, sources.seal)
+            told += _apply(connection, sources.get(config), source_name, work, erased, now, sources.seal)
+        for crm in sorted({each.note.source for each in told}):  # before the erasures, which take it out again
+            who = command(f"webhook {crm.removeprefix('crm:')}")
+            append_told(connection, who, [each for each in told if each.note.source == crm], now)
         for event in work.to_forget:
             config = connections[event.connection]
             subject = _subject_of(event, config)
@@ -148,7 +158,7 @@ def _apply_some(
     if failed:
         log.warning("letters.failed count=%d first=%s", len(failed), failed[0])
     removals = sum(map(len, work.removals.values())) + len(work.to_forget)
-    return Applied(len(events), len(failed), len(ours), removals, len(work.to_forget), len(work.late))
+    return Applied(len(events), len(failed), len(ours), removals, len(work.to_forget), len(work.late), len(told))
 
 
 @dataclass
@@ -163,6 +173,10 @@ class _Work:
     """Events that need no scoring: final state and reason."""
     late: list[int] = field(default_factory=list)
     to_forget: list[inbox.InboxEvent] = field(default_factory=list)
+    stages: dict[int, inbox.InboxEvent] = field(default_factory=dict)
+    """Changes of a property whose values may tell an outcome."""
+    outcomes: dict[int, Mapping[str, str]] = field(default_factory=dict)
+    """Of these: the CRM's word to won, lost or churned."""
 
     def take(self, event: inbox.InboxEvent, config: ConnectionConfig) -> None:
         mapped = config.objects.get(event.object_type)
@@ -188,6 +202,9 @@ class _Work:
         except CannotApply as error:
             self.settled[event.id] = (inbox.FAILED, str(error))
             return
+        words = mapped.outcomes.get(event.property or "")
+        if words:
+            self.stages[event.id], self.outcomes[event.id] = event, words
         self.changes[config.source].append(change)
         self.by_source[config.source] = config
         self.settle_seconds[event.id] = config.settle_seconds
@@ -201,7 +218,8 @@ def _apply(
     erased: privacy.Erased,
     now_us: int,
     seal: Seal,
-) -> None:
+) -> list[notes.Told]:
+    """Returns what became of the outcomes that were told."""
     removals = work.removals.get(source_name, [])
     found = []
     for change in work.changes.get(source_name, ()):
@@ -217,12 +235,16 @@ def _apply(
         links.prepare(table, sorted({change.key for change in found if change.table == table}))
     touched: dict[Entity, float] = {}
     linked = []
+    told: list[notes.Note] = []
     for change in found:
         account, lead, entities = links.follow(change)
         if erased.any([("account", account), ("lead", lead)]):
             work.late.append(change.event_id)
             continue
         linked.append((change, account, lead))
+        if change.event_id in work.stages:
+            event, words = work.stages[change.event_id], work.outcomes[change.event_id]
+            told += told_by(event, change.event_us, words, seal, {"account": account, "lead": lead})
         if not is_signal(source, change):
             # Kept in case the source gets a column of that name; no present signal changes.
             work.settled[change.event_id] = (inbox.KEPT, None)
@@ -241,6 +263,7 @@ def _apply(
     rows.save(connection, source_name, linked)
     mark_dirty(connection, source_name, touched, now_us)
     take_away(connection, source_name, removals)
+    return list(notes.put(connection, told).values())
 
 
 def _echoes(connection: Connection, events: Sequence[inbox.InboxEvent]) -> set[int]:

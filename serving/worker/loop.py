@@ -107,6 +107,8 @@ class Worker:
                 log.warning("erasure.left %s", left)
         elif applied.removals:
             suppression_export.publish(self._store, self._home)
+        if applied.notes:
+            notes.publish_or_tell(self._store, self._home)
         head.keep(self._store, self._home)
         self._wipe(applied)
         scored = RoundResult()

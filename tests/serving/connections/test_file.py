@@ -77,3 +77,23 @@ class TestReadFile:
     def test_one_name_of_a_secret_at_least(self) -> None:
         _, faults = read(GOOD.replace('secret_env = "CRM_SECRET"\n', ""))
         assert faults["key secret_envs"].startswith("NoneType / names of the environment variables")
+
+
+class TestOutcomes:
+    def test_values_of_properties_tell_outcomes(self) -> None:
+        found, faults = read(GOOD + "[objects.contact.outcomes.lifecyclestage]\ncustomer = 'won'\n")
+        assert faults == {}
+        assert found is not None
+        assert found.objects["contact"].outcomes == {"lifecyclestage": {"customer": "won"}}
+
+    def test_a_word_that_no_row_of_the_table_tells(self) -> None:
+        company = GOOD.replace("contact", "company").replace('"leads"', '"accounts"')
+        _, faults = read(company + "[objects.company.outcomes.state]\ncustomer = 'won'\ngone = 5\n")
+        assert list(faults.values()) == [
+            "'won' / an outcome that a row of accounts tells: churned",
+            "5 / an outcome that a row of accounts tells: churned",
+        ]
+
+    def test_it_is_a_table_of_tables(self) -> None:
+        _, faults = read(GOOD + "[objects.contact.outcomes]\nlifecyclestage = 'won'\n")
+        assert len(faults) == 1

@@ -26,7 +26,7 @@ CHURNED = note(event_at=NOVEMBER - DAY_US, known_at=NOVEMBER, text="They said so
 
 def put(store: Store, *notes: repository.Note) -> dict[str, repository.State]:
     with store.write() as connection:
-        return repository.put(connection, notes)
+        return {id: told.state for id, told in repository.put(connection, notes).items()}
 
 
 def held(store: Store) -> list[repository.Note]:

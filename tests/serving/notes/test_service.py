@@ -9,6 +9,7 @@ from sqlalchemy import insert, select
 
 from features.sources.notes import files_of
 from serving.errors import NotFound
+from serving.gateway.actor import OPEN
 from serving.notes import service
 from serving.notes.request import Asked
 from serving.notes.schemas import NoteError, NoteFault
@@ -34,19 +35,19 @@ def stored(store: Store) -> list[str]:
 
 def test_each_is_answered_at_its_place(store: Store, tmp_path: Path) -> None:
     bad = NoteError(0, None, "bad_note", [NoteFault("note 0", "a text", "an object", "mend it")])
-    answer = service.tell(store, tmp_path, ASKED, [bad, note(), note("stranger"), note()])
+    answer = service.tell(store, tmp_path, OPEN, ASKED, [bad, note(), note("stranger"), note()])
     assert [(r.index, r.entity_id, r.state) for r in answer.results] == [(1, "acme", "new"), (3, "acme", "new")]
     assert [(e.index, e.entity_id, e.code) for e in answer.errors] == [
         (0, None, "bad_note"),
         (2, "stranger", "unknown_entity"),
     ]
     assert (service.status_of(answer), stored(store), len(files_of(tmp_path))) == (207, ["acme"], 1)
-    assert service.status_of(service.tell(store, tmp_path, ASKED, [note()])) == 200
+    assert service.status_of(service.tell(store, tmp_path, OPEN, ASKED, [note()])) == 200
 
 
 def test_one_about_an_unknown_entity_is_refused(store: Store, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"nothing is stored of it.*an account that was scored.*after the next batch"):
-        service.tell_one(store, tmp_path, ASKED, note("stranger"))
+        service.tell_one(store, tmp_path, OPEN, ASKED, note("stranger"))
     assert stored(store) == []
 
 
@@ -55,12 +56,12 @@ def test_the_answer_is_kept_in_the_transaction_of_the_notes(store: Store, tmp_pa
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        service.tell(store, tmp_path, ASKED, [note()], failing)
+        service.tell(store, tmp_path, OPEN, ASKED, [note()], failing)
     assert stored(store) == []
 
 
 def test_a_withdrawal_is_published(store: Store, tmp_path: Path) -> None:
-    service.tell(store, tmp_path, ASKED, [note()])
-    assert service.withdraw(store, tmp_path, "outcome", "account", "acme", note().id)
-    assert not service.withdraw(store, tmp_path, "outcome", "account", "acme", note().id)
+    service.tell(store, tmp_path, OPEN, ASKED, [note()])
+    assert service.withdraw(store, tmp_path, OPEN, ASKED, "acme", note().id)
+    assert not service.withdraw(store, tmp_path, OPEN, ASKED, "acme", note().id)
     assert [len(file.read_text().splitlines()) for file in files_of(tmp_path)] == [1]
