@@ -4,7 +4,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCE ?= sample
 MODEL ?= churn-risk
-WRITTEN := $(abspath $(or $(ACCOUNTSCORE_HOME),var))
+# The absolute path of the home. Functions of make take a space for the end of a path.
+space := $(subst ,, )
+WRITTEN := $(subst ?,$(space),$(abspath $(subst $(space),?,$(or $(ACCOUNTSCORE_HOME),var))))
 # --NAME VALUE when a make variable is given: $(call option,--budget,$(BUDGET))
 option = $(if $(2),$(1) '$(2)')
 export ACCOUNTSCORE_DATA ?= $(DATA)
@@ -14,12 +16,13 @@ unexport PYTHONDONTWRITEBYTECODE # or every process compiles all that it imports
 .PHONY: help setup demo test test-quick test-full format check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-audit bench-batch bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
 
 help: ## Show these targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.installed ## Make .venv with everything: the product, its extras, what tests need
 
 # What the product itself uses is enough for all that is not a test.
-# INSTALLER=pip does without uv, which is otherwise taken from PATH, or from PyPI into .venv.
+# INSTALLER=pip does without uv, which is otherwise taken from PATH, or from PyPI into .venv. An environment whose making was
+# interrupted (no interpreter that starts, or no pip where it is needed) is made again.
 $(VENV)/.core: requirements-core.lock
 	$(call install,$<)
 	@touch $@
@@ -31,7 +34,9 @@ $(VENV)/.installed: requirements.lock
 INSTALLER ?= uv
 define install
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "accountscore needs Python 3.11 or newer, this is " + sys.version.split()[0])'
-@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+@uv=$$(test $(INSTALLER) = pip || command -v uv); \
+$(RUN) -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV) && \
+{ test -n "$$uv" || $(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV); }
 @began=$$(date +%s) && set -e && \
 if [ $(INSTALLER) = pip ]; then $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); else \
   uv=$$(command -v uv || true); \
@@ -41,7 +46,7 @@ fi && echo "Installed $(1) into $(VENV) in $$(( $$(date +%s) - began )) s"
 endef
 
 demo: $(VENV)/.core ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR, ACCOUNTS, LEADS, TRIALS, MODELS=all)
-	$(RUN) demo.py --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--accounts,$(ACCOUNTS)) $(call option,--leads,$(LEADS)) $(call option,--usage-events,$(USAGE_EVENTS)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS)) $(call option,--models,$(MODELS))
+	$(RUN) demo.py --source '$(SOURCE)' $(call option,--data,$(DATA)) $(call option,--accounts,$(ACCOUNTS)) $(call option,--leads,$(LEADS)) $(call option,--usage-events,$(USAGE_EVENTS)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS)) $(call option,--models,$(MODELS))
 
 # Half as many again as processors: a third of the time tests wait for servers, deadlines and restarts.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
@@ -66,39 +71,39 @@ check: setup ## Lint, types, import rules, bandit
 	$(RUN) -m bandit -q -c pyproject.toml -r features models training serving
 
 train: $(VENV)/.core ## Train, judge and register MODEL on SOURCE (BUDGET=seconds, or TRIALS=N; CAPACITY='40 per day'); fails when nothing goes live
-	$(RUN) -m training fit $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS)) $(call option,--capacity,$(CAPACITY))
+	$(RUN) -m training fit $(MODEL) --source '$(SOURCE)' $(call option,--data,$(DATA)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS)) $(call option,--capacity,$(CAPACITY))
 
 tune: $(VENV)/.core ## As train, but search on to the end of BUDGET (900 seconds)
-	$(RUN) -m training tune $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--budget,$(BUDGET))
+	$(RUN) -m training tune $(MODEL) --source '$(SOURCE)' $(call option,--data,$(DATA)) $(call option,--budget,$(BUDGET))
 
 compare: $(VENV)/.core ## The challenger of MODEL beside its champion on rows of SOURCE that neither learnt from (VERSION, AGAINST)
-	$(RUN) -m training compare $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--version,$(VERSION)) $(call option,--against,$(AGAINST))
+	$(RUN) -m training compare $(MODEL) --source '$(SOURCE)' $(call option,--data,$(DATA)) $(call option,--version,$(VERSION)) $(call option,--against,$(AGAINST))
 
 backtest: $(VENV)/.core ## What would MODEL's list have caught at each of the last six months of SOURCE? (MONTHS, TRIALS)
-	$(RUN) -m training backtest $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) $(call option,--months,$(MONTHS)) $(call option,--trials,$(TRIALS))
+	$(RUN) -m training backtest $(MODEL) --source '$(SOURCE)' $(call option,--data,$(DATA)) $(call option,--months,$(MONTHS)) $(call option,--trials,$(TRIALS))
 
 promote: $(VENV)/.core ## Make the newest version of MODEL (or VERSION=N) champion, through its gates
 	$(RUN) -m training promote $(MODEL) $(call option,--version,$(VERSION))
 
 monitor: $(VENV)/.core ## Is MODEL still right? AS_OF=DATE, SOURCE, DATA; fails when someone should look (the command itself with 4; make always with 2)
-	$(RUN) -m training monitor $(MODEL) --source $(SOURCE) $(call option,--data,$(DATA)) --as-of $(AS_OF)
+	$(RUN) -m training monitor $(MODEL) --source '$(SOURCE)' $(call option,--data,$(DATA)) $(call option,--as-of,$(AS_OF))
 
 rollback: $(VENV)/.core ## Put the previous champion of MODEL back
 	$(RUN) -m training rollback $(MODEL)
 
 notebooks: setup ## Run the three notebooks (MODEL, SOURCE); the results are in notebooks/ of the home
-	mkdir -p $(WRITTEN)/notebooks
-	PYTHONPATH=$(CURDIR) ACCOUNTSCORE_HOME=$(WRITTEN) MODEL=$(MODEL) SOURCE=$(SOURCE) $(VENV)/bin/jupyter execute notebooks/*.ipynb --output "$(WRITTEN)/notebooks/{notebook_name}"
+	mkdir -p '$(WRITTEN)/notebooks'
+	PYTHONPATH='$(CURDIR)' ACCOUNTSCORE_HOME='$(WRITTEN)' MODEL=$(MODEL) SOURCE='$(SOURCE)' $(VENV)/bin/jupyter execute notebooks/*.ipynb --output '$(WRITTEN)/notebooks/{notebook_name}'
 
 mlflow: $(VENV)/.core ## The MLflow page, on loopback (MLFLOW_PORT=5000)
-	$(VENV)/bin/mlflow ui --host 127.0.0.1 --port $(or $(MLFLOW_PORT),5000) --backend-store-uri $(or $(ACCOUNTSCORE_TRACKING_URI),sqlite:///$(WRITTEN)/mlflow.db)
+	$(VENV)/bin/mlflow ui --host 127.0.0.1 --port $(or $(MLFLOW_PORT),5000) --backend-store-uri '$(or $(ACCOUNTSCORE_TRACKING_URI),sqlite:///$(WRITTEN)/mlflow.db)'
 
 serve: $(VENV)/.core ## Start the API on loopback (PORT=8000)
 	$(RUN) -m serving migrate
 	$(RUN) -m serving api $(call option,--port,$(PORT))
 
 score: $(VENV)/.core ## The nightly batch: AS_OF=DATE, OUT=DIR, SOURCE, DATA
-	$(RUN) -m serving batch --source $(SOURCE) $(call option,--data,$(DATA)) --as-of $(AS_OF) --out $(or $(OUT),$(WRITTEN)/scores)
+	$(RUN) -m serving batch --source '$(SOURCE)' $(call option,--data,$(DATA)) $(call option,--as-of,$(AS_OF)) --out '$(or $(OUT),$(WRITTEN)/scores)'
 
 bench-quality: setup ## Our fit-table beside plain LightGBM, plain logit and AutoML on the public datasets (ARGS='telco bank')
 	$(RUN) -m tests.benchmarks.bench_quality $(ARGS)

@@ -16,6 +16,7 @@ import hmac
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -107,7 +108,8 @@ def main() -> int:
             step("A webhook, signed as HubSpot signs it")
             webhook(url, secret, home, scores)
     step("Now go on")
-    asked = f"MODEL={champions[0]} SOURCE={given.source}{f' DATA={data}' if data else ''}{in_home(home)}"
+    files = f" DATA={shlex.quote(str(data))}" if data else ""
+    asked = f"MODEL={champions[0]} SOURCE={shlex.quote(given.source)}{files}{in_home(home)}"
     for what, command in (
         ("serve it", serve),
         ("is it still right?", f"make monitor AS_OF={as_of:%Y-%m-%d} {asked}"),
@@ -122,7 +124,7 @@ def main() -> int:
 
 def in_home(home: Path) -> str:
     """What a make target needs to know of a home that is not the default one."""
-    return "" if home == Path("var").resolve() else f" ACCOUNTSCORE_HOME={home}"
+    return "" if home == Path("var").resolve() else f" ACCOUNTSCORE_HOME={shlex.quote(str(home))}"
 
 
 def arguments() -> argparse.Namespace:

@@ -25,16 +25,21 @@ def progress(stream: TextIO | None = None, every_seconds: float = EVERY_SECONDS)
         yield told
 
 
-def left(seconds: float, share: float) -> str:
+def left(seconds: float, share: float, still: float = 0.0) -> str:
     """The share that is done, and the remaining time at the pace so far; "" when it is too early to estimate.
+
+    still : seconds since the share last grew. They are taken off the estimate of that moment, which would otherwise rise
+        all through a long step; when none of it is left, no time is named.
 
     >>> left(30, 0.25), left(600, 0.5), left(5, 0.0)
     ('25 %, about 90 s left', '50 %, about 10 min left', '')
+    >>> left(40, 0.25, still=10), left(130, 0.25, still=100)
+    ('25 %, about 80 s left', '25 %')
     """
     if share < TOLD_FROM:
         return ""
-    rest = seconds * (1 - share) / share
-    return f"{share:.0%}, about {_span(rest)} left".replace("%", " %", 1)
+    rest = (seconds - still) * (1 - share) / share - still
+    return (f"{share:.0%}, about {_span(rest)} left" if rest >= 1 or not still else f"{share:.0%}").replace("%", " %", 1)
 
 
 def _span(seconds: float) -> str:
@@ -45,16 +50,18 @@ def _span(seconds: float) -> str:
 def _lines(out: TextIO, every_seconds: float) -> Iterator[Progress]:
     """Writes the lines from a thread, because a long step does not call back while it runs."""
     began, over = time.monotonic(), threading.Event()
-    last = ("starting", 0.0)
+    last = ("starting", 0.0, began)
 
     def told(text: str, share: float) -> None:
         nonlocal last
-        last = (text, min(max(share, 0.0), 1.0))
+        share = min(max(share, 0.0), 1.0)
+        last = (text, share, last[2] if share == last[1] else time.monotonic())
 
     def run() -> None:
         while not over.wait(every_seconds):
-            seconds, (text, share) = time.monotonic() - began, last
-            rest = left(seconds, share)
+            (text, share, grew), clock = last, time.monotonic()
+            seconds = clock - began
+            rest = left(seconds, share, max(0.0, clock - grew))
             print(", ".join([text, *([rest] if rest else []), f"{_span(seconds)} so far"]), file=out, flush=True)
 
     thread = threading.Thread(target=run, name="progress", daemon=True)
@@ -73,9 +80,14 @@ def _bar(out: TextIO) -> Iterator[Progress]:
     from rich.progress import Progress as Bar
     from rich.text import Text
 
+    last = (0.0, 0.0)  # a share, and the seconds when it was first shown
+
     class Left(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(left(task.elapsed or 0.0, task.percentage / 100))
+            nonlocal last
+            seconds, share = task.elapsed or 0.0, task.percentage / 100
+            last = last if share == last[0] else (share, seconds)
+            return Text(left(seconds, share, seconds - last[1]))
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), TimeElapsedColumn(), Left())
     with Bar(*columns, console=Console(file=out), transient=True) as bar:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
+import time
 
 from features.kit.progress import progress
 
@@ -33,8 +35,21 @@ class TestPipe:
             tell("trees", 0.5)
             assert out.enough.wait(30)
         last = out.getvalue().splitlines()[-1]
-        assert last.startswith("trees, 50 %, about ")
+        assert last.startswith("trees, 50 %, ")
         assert last.endswith(" s so far")
+
+    def test_the_time_that_is_left_does_not_rise_while_a_step_goes_on(self) -> None:
+        out = Pipe(4)
+        with progress(out, every_seconds=0.3) as tell:
+            time.sleep(2)  # so that whole seconds are named
+            tell("trees", 0.2)
+            assert out.enough.wait(30)
+            tell("judging", 0.2)  # nothing grew
+            time.sleep(2)
+        said = [re.search(r"about (\d+) s left", line) for line in out.getvalue().splitlines()]
+        named = [int(found[1]) for found in said if found]
+        assert named == sorted(named, reverse=True)
+        assert named[-1] < named[0]
 
     def test_short_work_says_nothing(self) -> None:
         out = Pipe(1)
