@@ -16,11 +16,11 @@ from training.errors import LOOK, NOTHING_LIVE
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-ModelArgument = Annotated[str, typer.Argument(help="lead-fit or churn-risk")]
+ModelArgument = Annotated[str, typer.Argument(help="A model's name, such as churn-risk, lead-fit or expansion.")]
 SourceOption = Annotated[
     str, typer.Option(help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
 ]
-DataOption = Annotated[Path | None, typer.Option(help="The directory that ${data} stands for.")]
+DataOption = Annotated[Path | None, typer.Option(help="The folder of the source's files; ${data} in its SELECTs is this path.")]
 CountedOption = Annotated[
     str | None,
     typer.Option(

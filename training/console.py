@@ -113,8 +113,8 @@ def learnt_in_brief(report: Report) -> None:
     say(
         out,
         f"ROC AUC {figure(auc['value'])} ({spread(auc)}), best rule with one column "
-        f"{figure(beside.get('auc', {}).get('value'))}; of 100 on its list {100 * precision['value']:.0f} had the "
-        f"outcome, of 100 of all {100 * report['base_rate']:.0f}.",
+        f"{figure(beside.get('auc', {}).get('value'))}; of 100 on its list, {100 * precision['value']:.0f} had the "
+        f"outcome; of 100 picked at random, {100 * report['base_rate']:.0f}.",
     )
     say(out, f"Report: {report['page']}")
 

@@ -60,7 +60,7 @@ class TestLearnt:
         console.learnt_in_brief(report(metrics=figures, base_rate=0.09))
         assert capsys.readouterr().err.splitlines() == [
             "churn-risk: no signal found; version 3 is not put live (failed: signal).",
-            "ROC AUC 0.800 (0.750 to 0.850), best rule with one column 0.550; of 100 on its list 42 had the outcome, of 100 of all 9.",
+            "ROC AUC 0.800 (0.750 to 0.850), best rule with one column 0.550; of 100 on its list, 42 had the outcome; of 100 picked at random, 9.",
             "Report: /home/report.html",
         ]
 
