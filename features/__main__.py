@@ -27,7 +27,9 @@ app.command("query")(query_command)
 SourceOption = Annotated[
     str, typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
 ]
-DataOption = Annotated[Path | None, typer.Option("--data", help="The folder of the source's files; ${data} in its SELECTs is this path.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="The folder of the source's files; ${data} in its SELECTs is this path.")
+]
 
 
 @app.command()

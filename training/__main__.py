@@ -20,7 +20,9 @@ ModelArgument = Annotated[str, typer.Argument(help="A model's name, such as chur
 SourceOption = Annotated[
     str, typer.Option(help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
 ]
-DataOption = Annotated[Path | None, typer.Option(help="The folder of the source's files; ${data} in its SELECTs is this path.")]
+DataOption = Annotated[
+    Path | None, typer.Option(help="The folder of the source's files; ${data} in its SELECTs is this path.")
+]
 CountedOption = Annotated[
     str | None,
     typer.Option(

@@ -19,7 +19,9 @@ def audit_command(
         str | None,
         typer.Option(help="Whose outcome is asked for: a model, or an outcome by its name.", show_default=False),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="The folder of the source's files; ${data} in its SELECTs is this path.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The folder of the source's files; ${data} in its SELECTs is this path.")
+    ] = None,
     table: Annotated[
         Path | None, typer.Option(help="Instead: one flat CSV or Parquet file; with --label.", show_default=False)
     ] = None,

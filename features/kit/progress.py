@@ -39,7 +39,9 @@ def left(seconds: float, share: float, still: float = 0.0) -> str:
     if share < TOLD_FROM:
         return ""
     rest = (seconds - still) * (1 - share) / share - still
-    return (f"{share:.0%}, about {_span(rest)} left" if rest >= 1 or not still else f"{share:.0%}").replace("%", " %", 1)
+    return (f"{share:.0%}, about {_span(rest)} left" if rest >= 1 or not still else f"{share:.0%}").replace(
+        "%", " %", 1
+    )
 
 
 def _span(seconds: float) -> str:

@@ -16,7 +16,10 @@ def check_command(
         str,
         typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql."),
     ],
-    data: Annotated[Path | None, typer.Option("--data", help="The folder of the source's files; ${data} in its SELECTs is this path.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="The folder of the source's files; ${data} in its SELECTs is this path."),
+    ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(

@@ -23,7 +23,10 @@ def query_command(
         str | None, typer.Option(help="A condition over the columns, such as \"status = 'ended'\".", show_default=False)
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows at most.")] = 20,
-    data: Annotated[Path | None, typer.Option("--data", help="The folder of the source's files; ${data} in its SELECTs is this path.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="The folder of the source's files; ${data} in its SELECTs is this path."),
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV for machines.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for machines.")] = False,
 ) -> None:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:  # it brings pyarrow, which `--help` does not need
 SourceOption = Annotated[
     str, typer.Option("--source", help="A shipped source (sample, ravenstack, x_education) or a folder of <table>.sql.")
 ]
-DataOption = Annotated[Path | None, typer.Option("--data", help="The folder of the source's files; ${data} in its SELECTs is this path.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="The folder of the source's files; ${data} in its SELECTs is this path.")
+]
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -24,7 +24,10 @@ def export(
     source: Annotated[
         str | None, typer.Option("--source", help="The source that was scored: for names, and outcomes as they ripen.")
     ] = None,
-    data: Annotated[Path | None, typer.Option("--data", help="The folder of the source's files; ${data} in its SELECTs is this path.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="The folder of the source's files; ${data} in its SELECTs is this path."),
+    ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Keep TO/csv as well, safe to open in a spreadsheet.")] = False,
 ) -> None:
     """Add the published run to a star that BI tools and warehouses read: facts, dimensions, ARR at risk.
