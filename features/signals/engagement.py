@@ -89,9 +89,9 @@ def _shape(entity: Entity, key: str) -> list[Definition]:
             good=1,
             missing=_NEVER,
             topic="high_intent",
-            like="whose steps towards buying count like {value} made today",
+            like="whose recent steps towards buying add up to {value}",
             label="steps towards buying, each worth half after 14 days",
-            some="Their steps towards buying (demo, pricing, form, meeting) count like {value} made today: one counts half after 14 days.",
+            some="Their recent steps towards buying (demo, pricing, form, meeting) add up to {value}; one made 14 days ago counts half.",
             zero="There was no step towards buying (demo, pricing, form, meeting) in the last 84 days.",
         ),
         define(

@@ -134,6 +134,7 @@ def _run(
     from features.sources.loader import open_source
     from serving.audit_log.entry import command
     from serving.batch.freshness import check_age, parse_age
+    from serving.batch.report import counted
     from serving.batch.run import Options, blocked_models, live_models, run
     from serving.bootstrap import set_up
     from serving.champion import Champions
@@ -190,11 +191,9 @@ def _run(
     finally:
         store.close()
     report.finished(done)
-    for model, rows in done.rows.items():
-        said = f"{model}: {done.scored[model]:,} scored, {rows - done.scored[model]:,} without a score"
-        if model in done.outside:
-            said += f", {done.outside[model]:,} of them outside its population ({champions.get(model).population})"
-        typer.echo(said)
+    for model in done.rows:
+        population = champions.get(model).population if model in done.outside else None
+        typer.echo(counted(model, done, population))
     for model, rows in done.rows.items():
         if not rows:
             first, last = opened.span

@@ -10,6 +10,7 @@ from typing import Any
 
 from features.kit import atomic_files
 from features.kit.errors import AccountscoreError, UserMistake
+from models.population import OUTSIDE
 from serving.batch.run import FinishedRun
 
 
@@ -82,3 +83,13 @@ class Report:
         if found["exit_code"] == 0:
             gauge("queued_write_backs", "Write-backs that the newest run queued", found["queued_write_backs"])
         atomic_files.write_bytes(path, generate_latest(registry))
+
+
+def counted(model: str, done: FinishedRun, population: object = None) -> str:
+    """How many of a model's entities have a score, and why the others have none."""
+    without, codes = done.rows[model] - done.scored[model], done.not_scored.get(model, {})
+    whys = [f"{n:,} {code.replace('_', ' ')}" for code, n in codes.items() if code != OUTSIDE]
+    if model in done.outside:
+        whys.append(f"{done.outside[model]:,} of them outside its population ({population})")
+    told = f": {', '.join(whys)}" if whys else ""
+    return f"{model}: {done.scored[model]:,} scored, {without:,} without a score{told}"

@@ -75,6 +75,8 @@ class FinishedRun:
     """Write-backs that were queued for CRMs."""
     resumed_chunks: int
     """Chunks that an interrupted run had finished."""
+    not_scored: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """For each model the entities without a score by the reason's code, the most frequent first."""
 
 
 @dataclass
@@ -145,7 +147,8 @@ def run(
     scored = {name: found[None] for name, found in codes.items()}
     outside = {c.name: codes[c.name][OUTSIDE] for c in live if c.population}
     log.info("batch.published run=%s models=%d rows=%d", plan.run_id, len(live), sum(rows.values()))
-    return FinishedRun(plan.run_id, manifest, rows, scored, outside, tuple(lacking), queued, resumed)
+    without = {name: {code: n for code, n in found.most_common() if code is not None} for name, found in codes.items()}
+    return FinishedRun(plan.run_id, manifest, rows, scored, outside, tuple(lacking), queued, resumed, without)
 
 
 def live_models(source: Source, champions: Champions) -> tuple[list[Champion], list[str]]:

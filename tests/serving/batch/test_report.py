@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from features.kit.errors import UserMistake
-from serving.batch.report import Report
+from models.population import OUTSIDE
+from serving.batch.report import Report, counted
 from serving.batch.run import FinishedRun
 from serving.errors import StaleInput
 
@@ -73,3 +75,13 @@ def test_metrics_of_a_run_count_rows_by_model(report: Report, tmp_path: Path) ->
     assert 'accountscore_batch_rows{model="churn-risk"} 10.0' in lines
     assert 'accountscore_batch_scored_rows{model="churn-risk"} 7.0' in lines
     assert "accountscore_batch_queued_write_backs 3.0" in lines
+
+
+def test_who_has_no_score_is_counted_by_the_reason() -> None:
+    codes = {"churn-risk": {"not_customer": 1_200, OUTSIDE: 2}}
+    done = replace(DONE, rows={"churn-risk": 1_209}, not_scored=codes)
+    said = counted("churn-risk", done, "plan is enterprise")
+    assert said == (
+        "churn-risk: 7 scored, 1,202 without a score: 1,200 not customer, 2 of them outside its population (plan is enterprise)"
+    )
+    assert counted("churn-risk", replace(DONE, outside={})) == "churn-risk: 7 scored, 3 without a score"
