@@ -140,7 +140,7 @@ class CardFinding(Struct, frozen=True, kw_only=True):
     advice: Annotated[str, Meta(description="the next step", examples=["leave it out"])] = ""
     accepted: Annotated[
         str | None,
-        Meta(description="why it is no leak, as the model's file says; null: open", examples=["set at creation"]),
+        Meta(description="why it is not a leak, as the model's file says; null: open", examples=["set at creation"]),
     ] = None
 
 

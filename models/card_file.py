@@ -60,7 +60,7 @@ def read_plain(path: Path, mend: str, schema: int = SCHEMA) -> dict[str, Any] | 
     try:
         if not path.is_file():  # reading a pipe would wait for ever
             if path.exists() or path.is_symlink():
-                raise Unreadable(f"{name} is no file: {mend}")
+                raise Unreadable(f"{name} is not a file: {mend}")
             return None
         if path.stat().st_size > MOST_BYTES:
             raise Unreadable(f"{name} is larger than {MOST_BYTES:,} bytes, which no card is: {mend}")
@@ -70,9 +70,9 @@ def read_plain(path: Path, mend: str, schema: int = SCHEMA) -> dict[str, Any] | 
     except OSError as error:
         raise Unreadable(f"{name} cannot be read ({error.strerror}): let this process read it") from None
     except (ValueError, RecursionError, OverflowError):  # its message would repeat what stands in the file
-        raise Unreadable(f"{name} is no whole JSON: {mend}") from None
+        raise Unreadable(f"{name} is not complete JSON: {mend}") from None
     if not isinstance(found, dict):
-        raise Unreadable(f"{name} is no JSON object: {mend}")
+        raise Unreadable(f"{name} is not a JSON object: {mend}")
     of_file = found.get("schema", 0)
     if type(of_file) is not int or of_file < 0:
         raise Unreadable(f"{name} has no number as its schema: {mend}")

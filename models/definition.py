@@ -44,7 +44,7 @@ class Gates:
     selection_reasons: Mapping[str, str] = field(default_factory=dict)
     """Segment, or group as "plan = free" -> why its groups may be selected at different rates; for people to read."""
     accepted_findings: Mapping[str, str] = field(default_factory=dict)
-    """Signal with an audit finding of high severity -> why it is no leak. Such a finding is no longer open."""
+    """Signal with an audit finding of high severity -> why it is not a leak. Such a finding is no longer open."""
 
 
 @dataclass(frozen=True)

@@ -243,7 +243,7 @@ def score_table(
     done = score(directory, source, out, reasons, prefix=prefix, encoding=encoding, anyway=anyway)
     typer.echo(f"{source.name}: {done.read}", err=True)
     for name, count in done.no_numbers.items():
-        said = f"{count:,} values are no number and count" if count > 1 else "1 value is no number and counts"
+        said = f"{count:,} values are not numbers and count" if count > 1 else "1 value is not a number and counts"
         typer.echo(f"{name}: {said} as missing", err=True)
     for name, example in done.either_way.items():
         typer.echo(

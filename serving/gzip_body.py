@@ -14,7 +14,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 def inflate(data: bytes, limit: int) -> bytes:
-    """The content of a gzip body. Raises `Problem` 413 when it has more than `limit` bytes, 400 when it is no gzip.
+    """The content of a gzip body. Raises `Problem` 413 when it has more than `limit` bytes, 400 when it is not gzip.
 
     Never holds more than `limit` and a byte of it.
     """

@@ -66,7 +66,7 @@ async def read_json(request: Request, wanted: type[T]) -> T:
     try:
         return msgspec.convert(loads(body), wanted)
     except NotStrict as error:
-        raise Problem(400, "not_strict_json", f"the body is no strict JSON: {error}") from None
+        raise Problem(400, "not_strict_json", f"the body is not strict JSON: {error}") from None
     except msgspec.ValidationError as error:
         # msgspec names the place and the types, and of what was sent an unknown key alone.
         raise Problem(422, "wrong_shape", f"{str(error)[:300]}: see {wanted.__name__} in /openapi.json") from None

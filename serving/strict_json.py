@@ -8,7 +8,7 @@ from typing import Any
 
 
 class NotStrict(ValueError):
-    """Raised for a text that is no strict JSON; says what, and repeats no value of it."""
+    """Raised for a text that is not strict JSON; says what, and repeats no value of it."""
 
 
 class DuplicateKey(NotStrict):
@@ -32,7 +32,7 @@ def loads(body: bytes, *, tolerant: bool = False) -> Any:
     serving.strict_json.DuplicateKey: the key 'a' is there twice in one object
     >>> loads(b'[NaN]')
     Traceback (most recent call last):
-    serving.strict_json.NotStrict: NaN is no JSON number
+    serving.strict_json.NotStrict: NaN is not a JSON number
     """
     if not body.strip():
         raise NotStrict("it is empty")
@@ -54,7 +54,7 @@ def loads(body: bytes, *, tolerant: bool = False) -> Any:
     except json.JSONDecodeError as error:
         raise NotStrict(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except UnicodeEncodeError:
-        raise NotStrict("half a surrogate pair is no character") from None
+        raise NotStrict("half a surrogate pair is not a character") from None
     except RecursionError:
         raise NotStrict("the text is nested too deeply") from None
     except ValueError:
@@ -71,7 +71,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> float:
-    raise NotStrict(f"{name} is no JSON number")
+    raise NotStrict(f"{name} is not a JSON number")
 
 
 def _finite(text: str) -> float:

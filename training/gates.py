@@ -118,12 +118,12 @@ def _audit(gates: Gates, seen: Judged) -> Gate:
         "audit",
         not open_,
         "; ".join([*open_, *accepted]) or "no finding of high severity",
-        "no finding of high severity, unless the model's file (accepted_findings), or --known-before of fit-table, says that it is no leak",
+        "no finding of high severity, unless the model's file (accepted_findings), or --known-before of fit-table, says that it is not a leak",
     )
 
 
 def accepted_reason(gates: Gates, finding: Finding) -> str | None:
-    """Why a finding is no leak, as the model's file says of each of its columns; None for one that is open."""
+    """Why a finding is not a leak, as the model's file says of each of its columns; None for one that is open."""
     reasons = [gates.accepted_findings.get(column) for column in finding.columns]
     return "; ".join(str(reason) for reason in reasons) if all(reasons) else None
 

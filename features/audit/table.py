@@ -205,7 +205,7 @@ def outcome_of(column: pd.Series[Any], chosen: str | None = None) -> tuple[Any, 
         meant = [v for v in values if _written(v) == _written(chosen)]
         if len(meant) != 1:
             raise UserMistake(
-                f"--outcome {chosen} is no value of {column.name!r}: choose {' or '.join(str(v) for v in sorted(values, key=str))}"
+                f"--outcome {chosen} is not a value of {column.name!r}: choose {' or '.join(str(v) for v in sorted(values, key=str))}"
             )
         return meant[0], next(v for v in values if v is not meant[0])
     yes = [v for v in values if str(v).strip().lower() in POSITIVE]

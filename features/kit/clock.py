@@ -67,7 +67,7 @@ def system_us() -> int:
 
 
 def now() -> datetime:
-    """The moment of the clock, UTC; raises `UserMistake` when `ACCOUNTSCORE_NOW` is no moment."""
+    """The moment of the clock, UTC; raises `UserMistake` when `ACCOUNTSCORE_NOW` is not a moment."""
     start = os.environ.get(NOW)
     return _parse(start) if start else system_now()
 
@@ -76,7 +76,7 @@ def make_clock(start: str | None = None) -> Clock:
     """The system's clock, or one set to `start` (default `ACCOUNTSCORE_NOW`) that runs on from there.
 
     For data that ended years ago: signals as of today would all be empty. Signatures are always judged by the system's
-    clock. Raises `UserMistake` when the start is no moment.
+    clock. Raises `UserMistake` when the start is not a moment.
     """
     start = start or os.environ.get(NOW)
     if not start:
@@ -92,13 +92,13 @@ def parse_as_of(text: str) -> datetime:
     '2026-03-01T00:00:00+00:00'
     >>> parse_as_of("2026-02-30")
     Traceback (most recent call last):
-    features.kit.errors.UserMistake: '2026-02-30' is no date: write YYYY-MM-DD or an ISO 8601 time such as 2026-03-01T06:00:00Z
+    features.kit.errors.UserMistake: '2026-02-30' is not a date: write YYYY-MM-DD or an ISO 8601 time such as 2026-03-01T06:00:00Z
     """
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise UserMistake(
-            f"{text!r} is no date: write YYYY-MM-DD or an ISO 8601 time such as 2026-03-01T06:00:00Z"
+            f"{text!r} is not a date: write YYYY-MM-DD or an ISO 8601 time such as 2026-03-01T06:00:00Z"
         ) from None
     return as_utc(moment)
 

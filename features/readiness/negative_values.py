@@ -1,4 +1,4 @@
-"""Finds negative numbers in columns that cannot be negative: a credit is no recurring revenue."""
+"""Finds negative numbers in columns that cannot be negative: a credit is not recurring revenue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from features.sources.source import Source
 
 AMOUNTS = {
     ("subscriptions", "mrr"): (
-        "a credit is no recurring revenue; such a version is read as paying what the one before it paid",
+        "a credit is not recurring revenue; such a version is read as paying what the one before it paid",
         "leave credits out: SELECT * FROM (THIS SELECT) WHERE mrr >= 0; they belong to invoices",
     ),
     ("invoices", "amount"): (

@@ -29,7 +29,7 @@ class Told:
 
     @classmethod
     def of(cls, error: Exception) -> Told:
-        """Parse an error; one that is no JSON has neither a position nor names."""
+        """Parse an error; one that is not JSON has neither a position nor names."""
         text = str(error)
         try:
             told = json.loads(text[text.index("{") :])

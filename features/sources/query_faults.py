@@ -147,7 +147,7 @@ def _judged(
         file = ragged(connection, text.run, told.name)
         if file is not None:
             return (
-                f"{file.name}: some of its lines have other fields than its header, so that {told.name} is no column",
+                f"{file.name}: some of its lines have other fields than its header, so that {told.name} is not a column",
                 FIELDS,
                 RAGGED,
                 excerpt,

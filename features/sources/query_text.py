@@ -38,7 +38,7 @@ class QueryText:
         except UnicodeDecodeError as error:
             raise UnreadableText(f"byte {error.start:,} is no UTF-8") from None
         if "\x00" in text:
-            raise UnreadableText(f"byte {held.index(0):,} is NUL: it is no text, or UTF-16")
+            raise UnreadableText(f"byte {held.index(0):,} is NUL: it is not text, or it is UTF-16")
         return cls(path, re.sub(r"\r\n?", "\n", text), data)
 
     @property

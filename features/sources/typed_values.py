@@ -38,7 +38,7 @@ def coerce(column: Column, value: Any) -> Any:
     250
     >>> coerce(Column("employees", "integer", ""), "99999999999999999999")
     Traceback (most recent call last):
-    features.sources.typed_values.Unreadable: '99999999999999999999' is no integer between -2^63 and 2^63 - 1
+    features.sources.typed_values.Unreadable: '99999999999999999999' is not an integer between -2^63 and 2^63 - 1
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
@@ -49,16 +49,16 @@ def coerce(column: Column, value: Any) -> Any:
         case "integer":
             return _integer(given)
         case "number":
-            return _number(given, "number")
+            return _number(given, "a number")
         case "money":
-            cents = round(_number(given, "money") * 100.0) if _fits(given) else None
+            cents = round(_number(given, "an amount") * 100.0) if _fits(given) else None
             if cents is None or cents not in _INT64:
-                raise Unreadable(value, "no money whose cents lie between -2^63 and 2^63 - 1")
+                raise Unreadable(value, "not an amount whose cents lie between -2^63 and 2^63 - 1")
             return cents
         case "boolean":
             found = given if isinstance(given, bool) else _BOOLEANS.get(str(given).lower())
             if found is None:
-                raise Unreadable(value, f"no boolean: one of {', '.join(_BOOLEANS)}")
+                raise Unreadable(value, f"not a boolean: one of {', '.join(_BOOLEANS)}")
             return found
         case "time":
             return time_us(given)
@@ -75,9 +75,9 @@ def _text(column: Column, given: Any) -> str:
     text = str(given)
     most = MOST_ID_CHARACTERS if column.name.endswith("_id") else MOST_CHARACTERS
     if len(text) > most:
-        raise Unreadable(text, f"no text of at most {most:,} characters")
+        raise Unreadable(text, f"not text of at most {most:,} characters")
     if _NO_TEXT.search(text):
-        raise Unreadable(text, "no text that every database keeps: it has a NUL or half a surrogate pair")
+        raise Unreadable(text, "not text that every database keeps: it has a NUL or half a surrogate pair")
     return text
 
 
@@ -87,36 +87,36 @@ def _integer(given: Any) -> int:
     elif type(given) is int:
         number = given
     else:
-        read = _number(given, "integer")
+        read = _number(given, "an integer")
         if not read.is_integer():
-            raise Unreadable(given, "no integer")
+            raise Unreadable(given, "not an integer")
         number = int(read)
     if number not in _INT64:
-        raise Unreadable(given, "no integer between -2^63 and 2^63 - 1")
+        raise Unreadable(given, "not an integer between -2^63 and 2^63 - 1")
     return number
 
 
 def _number(given: Any, what: str) -> float:
     if isinstance(given, bool) or (isinstance(given, str) and not _DECIMAL.fullmatch(given)):
-        raise Unreadable(given, f"no {what}")
+        raise Unreadable(given, f"not {what}")
     try:
         number = float(given)
     except (ValueError, TypeError, OverflowError):
-        raise Unreadable(given, f"no {what}") from None
+        raise Unreadable(given, f"not {what}") from None
     if not math.isfinite(number):
-        raise Unreadable(given, f"no finite {what}")
+        raise Unreadable(given, "not a finite number")
     return number
 
 
 def _fits(given: Any) -> bool:
     """Whether a hundred times the amount is still a float."""
-    return abs(_number(given, "money")) < 1e300
+    return abs(_number(given, "an amount")) < 1e300
 
 
 def time_us(value: Any) -> int:
     """Microseconds since 1970 of an ISO 8601 text (UTC where it names no zone), a datetime, or milliseconds since 1970.
 
-    Raises `Unreadable` for anything that is no time of the years 1 to 9999.
+    Raises `Unreadable` for anything that is not a time of the years 1 to 9999.
     """
     try:
         if isinstance(value, bool):
@@ -129,4 +129,4 @@ def time_us(value: Any) -> int:
             moment = dt.datetime.fromisoformat(str(value))
         return to_us(as_utc(moment))
     except (ValueError, OverflowError):
-        raise Unreadable(value, "no time of the years 1 to 9999: ISO 8601, or milliseconds since 1970") from None
+        raise Unreadable(value, "not a time of the years 1 to 9999: ISO 8601, or milliseconds since 1970") from None

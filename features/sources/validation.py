@@ -40,7 +40,7 @@ SHOWN_NAMES = 20
 
 
 def name_fault(path: Path) -> Fault:
-    """The fault of a file whose name is no table."""
+    """The fault of a file whose name is not a table."""
     near = difflib.get_close_matches(path.stem.lower(), TABLES, 1, 0.8)
     step = f"rename it to {f'{near[0]}{path.suffix}' if near else 'one of them'}, or to _{path.name}, which is not read"
     return source_fault(

@@ -67,7 +67,7 @@ def read_files(directory: Path) -> tuple[dict[str, bytes], str]:
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
     except msgspec.MsgspecError as error:
-        raise ScorerRefused(directory, f"{MANIFEST} is no manifest: {error}") from None
+        raise ScorerRefused(directory, f"{MANIFEST} is not a manifest: {error}") from None
     if manifest.format not in READABLE:
         raise ScorerRefused(
             directory,

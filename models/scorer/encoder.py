@@ -87,7 +87,7 @@ class Encoder:
     def unpack(self, packed: Sequence[Any]) -> dict[str, Any]:
         """The record, its signals in the scorer's order. Raises `ValueError` for what `pack` of this scorer did not make."""
         if not (packed and isinstance(packed[0], str)):
-            raise ValueError("it is no packed record")
+            raise ValueError("it is not a packed record")
         held = int(packed[0], 16)
         if held >> len(self._names):
             raise ValueError("it has signals that the scorer does not know")

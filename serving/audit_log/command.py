@@ -132,7 +132,7 @@ def _read(text: str) -> Head:
 
     seq, _, hashed = text.strip().partition(":")
     if not (seq.isascii() and seq.isdigit() and len(seq) < 19 and len(hashed) == 64):
-        raise UserMistake(f"--head {text!r} is no head: write SEQ:HASH as python -m serving audit export printed it")
+        raise UserMistake(f"--head {text!r} is not a head: write SEQ:HASH as python -m serving audit export printed it")
     return Head(int(seq), hashed.lower())
 
 

@@ -93,7 +93,7 @@ class Entry:
 
     def __post_init__(self) -> None:
         if self.action not in ACTIONS:
-            raise ValueError(f"{self.action!r} is no action of the audit log: one of {', '.join(ACTIONS)}")
+            raise ValueError(f"{self.action!r} is not an action of the audit log: one of {', '.join(ACTIONS)}")
         told = SECRETS & {*(self.before or ()), *(self.after or ())}
         if told:
             raise ValueError(f"the audit log takes no {', '.join(sorted(told))}")

@@ -33,7 +33,7 @@ from serving.store.tables import generations, metadata
 from serving.store.version_counters import read as read_generations
 
 ROWS_AT_A_TIME = 1000
-_CHECKED = "the file is no backup, or it is damaged"
+_CHECKED = "the file is not a backup, or it is damaged"
 
 
 def backup(store: Store, file: Path) -> int:
@@ -89,7 +89,7 @@ def restore(
     A backup of an older revision is migrated first. `connections` map events to entities (`protections.apply`). `told`
     are the home's protections (`serving.privacy.home_copy`), which stay too: they matter when the store is new because
     the old one was lost. `known` is the home's head of the audit log. The log that the backup brings goes on with a row
-    of the restore, which names that head and the store's own as given up. Raises `UserMistake` for a file that is no backup and, without `overwrite`, for a store with
+    of the restore, which names that head and the store's own as given up. Raises `UserMistake` for a file that is not a backup and, without `overwrite`, for a store with
     rows.
     """
     if not file.is_file():

@@ -24,11 +24,11 @@ def parse_age(text: str) -> timedelta:
     datetime.timedelta(days=1, seconds=43200)
     >>> parse_age("soon")
     Traceback (most recent call last):
-    features.kit.errors.UserMistake: --max-age 'soon' is no age: write 90m, 36h, 2d or 1w
+    features.kit.errors.UserMistake: --max-age 'soon' is not an age: write 90m, 36h, 2d or 1w
     """
     found = _FORM.fullmatch(text.strip())
     if found is None:
-        raise UserMistake(f"--max-age {text!r} is no age: write 90m, 36h, 2d or 1w")
+        raise UserMistake(f"--max-age {text!r} is not an age: write 90m, 36h, 2d or 1w")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 

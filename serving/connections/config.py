@@ -194,7 +194,7 @@ def read_connections(folder: Path, environ: Mapping[str, str] | None = None) -> 
             if path.exists() and not (
                 path.is_file() or path.is_dir()
             ):  # reading a pipe would block, and a device has no end
-                raise OSError(errno.EINVAL, "it is no file")
+                raise OSError(errno.EINVAL, "it is not a file")
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             unread[path.stem] = [

@@ -37,7 +37,7 @@ def from_files(names: Sequence[str], form: Form, file: Path) -> Found:
             open_to = path.stat().st_mode & 0o007
             secret = path.read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:  # ValueError: no text, or a NUL in the name
-            said = error.strerror if isinstance(error, OSError) else "is no text"
+            said = error.strerror if isinstance(error, OSError) else "is not text"
             yield Fault(
                 where=where, found=str(said), rule="a file with the CRM app's client secret", next_step="write it there"
             )

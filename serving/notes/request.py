@@ -43,8 +43,8 @@ class Asked:
 
 
 def read_many(asked: Asked, body: bytes) -> Read:
-    """The notes of a request for many, in order, each by itself. Raises `Malformed` when the body is no strict JSON, and
-    `Invalid` when it is no list of 1 to `MAX_NOTES` notes."""
+    """The notes of a request for many, in order, each by itself. Raises `Malformed` when the body is not strict JSON, and
+    `Invalid` when it is not a list of 1 to `MAX_NOTES` notes."""
     content = _object(body)
     unknown = sorted(content.keys() - {"notes"})
     if unknown:
@@ -78,7 +78,7 @@ def _object(body: bytes) -> dict[str, Any]:
     try:
         content = loads(body)
     except NotStrict as error:
-        raise Malformed("not_strict_json", f"the body is no strict JSON: {error}") from None
+        raise Malformed("not_strict_json", f"the body is not strict JSON: {error}") from None
     if not isinstance(content, dict):
         raise _shape("the body", _kind(content), "an object", "see /openapi.json")
     return content

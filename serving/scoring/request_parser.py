@@ -53,7 +53,7 @@ def parse(body: bytes) -> tuple[Parsed, int]:
     """Returns the records in order, each valid or with its faults, and how many reasons are wanted. Raises for the
     whole body: `Malformed` when it is not strict JSON, `Invalid` when its shape is wrong.
 
-    Raises when the body as a whole is none: `Malformed` for what is no strict JSON, `Invalid` for a wrong shape.
+    Raises when the body as a whole is none: `Malformed` for what is not strict JSON, `Invalid` for a wrong shape.
     """
     if len(body) > LARGEST_RECORD:
         return _one_by_one(body)
@@ -91,7 +91,7 @@ def _one_by_one(body: bytes) -> tuple[Parsed, int]:
     if outline.reasons is not UNSET:
         within += 1 + bytes(outline.reasons).count(b":")
     if body.count(b":") != 1 + within:
-        raise _not_json(NotStrict("a key is there twice in it"))
+        raise _not_json(NotStrict("a key occurs twice in it"))
     return [_read(index, text) for index, text in enumerate(texts)], reasons
 
 
@@ -221,7 +221,7 @@ def _kind(value: Any) -> str:
 
 
 def _not_json(error: NotStrict, where: str = "") -> Malformed:
-    return Malformed("not_strict_json", f"the body is no strict JSON{where}: {error}")
+    return Malformed("not_strict_json", f"the body is not strict JSON{where}: {error}")
 
 
 def _shape(where: str, found: str, rule: str, next_step: str) -> Invalid:

@@ -173,7 +173,7 @@ def open_store(url: str, named: str = "ACCOUNTSCORE_STORE_URL", busy_ms: int | N
     except ArgumentError:
         # The URL may hold a password: it is not repeated.
         raise UserMistake(
-            f"{named} is no SQLAlchemy URL: write sqlite:////path/store.db or postgresql://user@host/name"
+            f"{named} is not a SQLAlchemy URL: write sqlite:////path/store.db or postgresql://user@host/name"
         ) from None
     busy_ms = BUSY_TIMEOUT_MS if busy_ms is None else busy_ms
     backend = parsed.get_backend_name()

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from features import __path__ as features_path
 
 ROOT = Path(features_path[0]).parent
 DOCKERFILE, COMPOSE, PAGE = "Dockerfile", "compose.yaml", "deploy/README.md"
+FORGE = ".github/workflows/check.yaml"
 KUBERNETES = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "deploy/kubernetes").glob("*.yaml"))
 UNITS = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "deploy/systemd").iterdir())
 FILES = (DOCKERFILE, COMPOSE, PAGE, *KUBERNETES, *UNITS)
@@ -159,6 +161,21 @@ def test_containers_of_compose_name_paths_that_are_mounted() -> None:
         assert unmounted(service["command"], mounts) == set(), name
         assert {service["environment"]["ACCOUNTSCORE_DATA"], service["environment"]["TMPDIR"]} <= mounts, name
         assert service["environment"]["TMPDIR"] not in service["tmpfs"], "spilling into memory frees none"
+
+
+def test_the_forge_runs_targets_and_commands_that_there_are() -> None:
+    jobs = yaml.safe_load((ROOT / FORGE).read_text())["jobs"]
+    lines = "\n".join(step["run"] for job in jobs.values() for step in job["steps"] if "run" in step).replace(
+        "&&", "\n"
+    )
+    targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    asked = set(re.findall(r"\bmake ([a-z][\w-]*)", lines))
+    assert {"setup", "check", "test", "demo"} <= asked <= targets
+    assert len(commands(lines)) == 3
+    assert [faults(words) for words in commands(lines)] == [[], [], []]
+    assert all((ROOT / name).exists() for name in re.findall(r"-r (\S+)", lines))
+    oldest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    assert jobs["gate"]["strategy"]["matrix"]["python"][0] == oldest
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")

@@ -47,7 +47,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda d: (d / "booster.txt").write_bytes((d / "booster.txt").read_bytes()[:-100]),
         "bytes, the manifest says",
     ),
-    "manifest is no JSON": (lambda d: (d / "MANIFEST.json").write_text("{"), "no manifest"),
+    "manifest is not JSON": (lambda d: (d / "MANIFEST.json").write_text("{"), "not a manifest"),
     "manifest gone": (lambda d: (d / "MANIFEST.json").unlink(), "missing or not a plain file"),
     "file gone": (lambda d: (d / "golden.json").unlink(), "missing or not a plain file"),
     "extra file": (lambda d: (d / "helper.py").write_text("raise SystemExit"), "does not belong"),

@@ -58,12 +58,12 @@ class TestRead:
     @pytest.mark.parametrize(
         ("content", "said"),
         [
-            (b"", "no whole JSON"),
-            (b'{"schema": 1, "auc": 0.8, "no', "no whole JSON"),
-            (b"\xff\xfe\x00", "no whole JSON"),
-            (b'{"auc": "\\ud800"}', "no whole JSON"),
-            (b"[" * 100_000, "no whole JSON"),
-            (b"[1]", "no JSON object"),
+            (b"", "not complete JSON"),
+            (b'{"schema": 1, "auc": 0.8, "no', "not complete JSON"),
+            (b"\xff\xfe\x00", "not complete JSON"),
+            (b'{"auc": "\\ud800"}', "not complete JSON"),
+            (b"[" * 100_000, "not complete JSON"),
+            (b"[1]", "not a JSON object"),
             (b'{"schema": "one"}', "no number as its schema"),
             (b'{"schema": true}', "no number as its schema"),
             (b'{"schema": 1, "auc": "high-4711"}', "not as this version writes it"),
@@ -81,10 +81,10 @@ class TestRead:
 
     def test_what_is_no_file_is_not_waited_for(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "card.json")
-        with pytest.raises(Unreadable, match="is no file"):
+        with pytest.raises(Unreadable, match="is not a file"):
             read(tmp_path / "card.json")
         (tmp_path / "folder.json").mkdir()
-        with pytest.raises(Unreadable, match="is no file"):
+        with pytest.raises(Unreadable, match="is not a file"):
             read(tmp_path / "folder.json")
 
     def test_a_file_of_gigabytes_is_not_read(self, tmp_path: Path) -> None:

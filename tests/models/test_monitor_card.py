@@ -79,5 +79,5 @@ def test_one_of_version_0_2_is_read(tmp_path: Path) -> None:
 
 def test_a_broken_one_names_the_next_step(tmp_path: Path) -> None:
     put(tmp_path, "2026-11-23.json", '{"as_of": "2026-')
-    with pytest.raises(Unreadable, match=r"2026-11-23\.json is no whole JSON: python -m training monitor"):
+    with pytest.raises(Unreadable, match=r"2026-11-23\.json is not complete JSON: python -m training monitor"):
         monitor_card.read(tmp_path, "churn-risk", "2026-11-23")

@@ -11,8 +11,8 @@ from serving.strict_json import MOST_DIGITS, DuplicateKey, NotStrict, loads
     ("body", "said"),
     [
         (b"", "it is empty"),
-        (b"[NaN]", "NaN is no JSON number"),
-        (b"[-Infinity]", "-Infinity is no JSON number"),
+        (b"[NaN]", "NaN is not a JSON number"),
+        (b"[-Infinity]", "-Infinity is not a JSON number"),
         (b"[1e999]", "beyond the range of float64"),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "the key 'c' is there twice"),
         (b"[\xff]", "not UTF-8"),

@@ -150,7 +150,7 @@ class TestOutcome:
             flat_rows(pa.Table.from_pandas(frame), Ask("won"))
 
     def test_an_outcome_value_that_no_row_has_is_refused(self) -> None:
-        with pytest.raises(UserMistake, match="--outcome maybe is no value of 'won': choose No or Yes"):
+        with pytest.raises(UserMistake, match="--outcome maybe is not a value of 'won': choose No or Yes"):
             flat_rows(pa.Table.from_pandas(leads()), Ask("won", "maybe"))
 
 

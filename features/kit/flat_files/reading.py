@@ -271,7 +271,7 @@ def _examine(path: Path, encoding: str | None) -> tuple[Dialect, list[str], int]
             f"{str(path)!r} is not written in {found} (byte 0x{error.object[error.start]:02x} at {error.start:,}): name its encoding with --encoding, or save it as UTF-8"
         ) from None
     if "\0" in text:
-        raise UserMistake(f"{str(path)!r} holds NUL characters: it is no text file; save the table as CSV UTF-8")
+        raise UserMistake(f"{str(path)!r} holds NUL characters: it is not a text file; save the table as CSV UTF-8")
     if not text.strip():
         raise UserMistake(f"{str(path)!r} is an empty file: its first line has the column names, the rows follow")
     skip, given = 0, None
@@ -297,7 +297,7 @@ def _known(encoding: str) -> str:
         return codecs.lookup(encoding).name
     except LookupError:
         raise UserMistake(
-            f"--encoding {encoding!r} is no encoding that is known: one such as utf-8, cp1252, utf-16"
+            f"--encoding {encoding!r} is not a known encoding: take one such as utf-8, cp1252, utf-16"
         ) from None
 
 

@@ -135,7 +135,7 @@ def _flag_word(vocabulary: Mapping[str, Any], meant: frozenset[str], default: st
 
 
 def numbers(texts: Any, decimal: DecimalMark = ".") -> Any:
-    """Texts as float64; null for what is missing and for what is no number.
+    """Texts as float64; null for what is missing and for what is not a number.
 
     It reads `612,37` and `612.37` by their own shape, thousands (`6,123.40`, `6.123,40`, `6 123`, `6'123`), a currency before
     or after, a percent sign (12.5 % is 12.5), a trailing minus, and accountants' brackets `(5)`. `decimal` decides what could

@@ -58,7 +58,7 @@ class Dynamics(Inbound):
         if not isinstance(content, dict) or not isinstance(content.get("MessageName"), str):
             raise ValueError("the body is no RemoteExecutionContext")
         if _guid(content.get("OrganizationId")) is None:
-            raise ValueError("OrganizationId is no id")
+            raise ValueError("OrganizationId is not an id")
         return list(_events(content, delivery)) or [None]
 
 

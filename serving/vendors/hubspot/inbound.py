@@ -82,7 +82,7 @@ class HubSpot(Inbound):
         except NotStrict as error:
             raise ValueError(str(error)) from None
         if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
-            raise ValueError("the body is no list of events")
+            raise ValueError("the body is not a list of events")
         return [event for item in content for event in _events(item)]
 
 

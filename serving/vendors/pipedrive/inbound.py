@@ -64,12 +64,12 @@ class Pipedrive(Inbound):
             raise ValueError(str(error)) from None
         meta = content.get("meta") if isinstance(content, dict) else None
         if not isinstance(meta, dict):
-            raise ValueError("the body is no webhook: it has no meta")
+            raise ValueError("the body is not a webhook: it has no meta")
         if not str(meta.get("version")).startswith("2."):
-            raise ValueError("it is no webhook of version 2.0: make it anew with that version")
+            raise ValueError("it is not a webhook of version 2.0: create it again with that version")
         company = _id(meta.get("company_id"))
         if company is None or not _COMPANY.fullmatch(company):
-            raise ValueError("company_id is no id")
+            raise ValueError("company_id is not an id")
         return list(_events(company, meta, content, delivery.body)) or [None]
 
 

@@ -55,7 +55,7 @@ class Salesforce(Inbound):
         notifications = _child(_child(_root(delivery.body), SOAP + "Body"), OUTBOUND + "notifications")
         organization = _text(_child(notifications, OUTBOUND + "OrganizationId"))
         if organization is None or not ID.fullmatch(organization):
-            raise ValueError("OrganizationId is no id")
+            raise ValueError("OrganizationId is not an id")
         found = notifications.findall(OUTBOUND + "Notification")
         if not 1 <= len(found) <= MOST_NOTIFICATIONS:
             raise ValueError(f"a message has 1 to {MOST_NOTIFICATIONS} notifications")

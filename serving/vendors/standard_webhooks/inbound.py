@@ -98,7 +98,7 @@ class StandardWebhooks(Inbound):
         except NotStrict as error:
             raise ValueError(str(error)) from None
         if not isinstance(content, dict):
-            raise ValueError("the body is no object with type, timestamp and data")
+            raise ValueError("the body is not an object with type, timestamp and data")
         message_id = delivery.headers.get("webhook-id") or delivery.headers.get("svix-id") or ""
         return _events(message_id, content)
 

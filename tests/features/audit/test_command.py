@@ -40,7 +40,7 @@ class TestOutcome:
         assert next(f for f in told["findings"] if f["columns"] == ["refund"])["severity"] == "high"
 
     def test_an_unknown_outcome_is_refused_with_those_there_are(self, table: Path) -> None:
-        with pytest.raises(UserMistake, match=r"--outcome left is no value of 'end': choose Bought or Went away"):
+        with pytest.raises(UserMistake, match=r"--outcome left is not a value of 'end': choose Bought or Went away"):
             self.said(table, "--outcome", "left")
 
     @pytest.mark.parametrize(("bad", "told"), [("soon", "such as 'soon'"), ("", "empty there")])

@@ -56,7 +56,7 @@ class TestIsDate:
             (["1/2/2024", "2/2/2024"], True),
             (["01.02.2024", "31.01.2024"], True),
             (["1/31/2024", "2/1/2024"], True),
-            (["31/1/2024", "1/31/2024"], False),  # of two orders: half of them is no date in either
+            (["31/1/2024", "1/31/2024"], False),  # of two orders: half of them is not a date in either
             (["2024", "2025"], False),
             ([20240131, 20240201], False),
             ([], False),

@@ -81,7 +81,7 @@ class TestClock:
     def test_a_setting_that_is_no_date_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ACCOUNTSCORE_NOW", "soon")
         for read in (now, make_clock):
-            with pytest.raises(UserMistake, match="ACCOUNTSCORE_NOW: 'soon' is no date"):
+            with pytest.raises(UserMistake, match="ACCOUNTSCORE_NOW: 'soon' is not a date"):
                 read()
 
 

@@ -16,7 +16,7 @@ class TestCredits:
         return make_source(tmp_path, {"accounts": [account()], "subscriptions": rows})
 
     def test_negative_amounts_are_counted_and_the_advice_mends_them(self, tmp_path: Path) -> None:
-        (line,) = lines(self.source(tmp_path), "subscriptions", "a credit is no recurring revenue")
+        (line,) = lines(self.source(tmp_path), "subscriptions", "a credit is not recurring revenue")
         assert (line.severity, line.rows, line.column) == ("weakens", 2, "mrr")
         assert "the lowest -250.0" in line.found
         assert lines(wrapped(tmp_path, "subscriptions", query_of(line)), "subscriptions", "a credit") == []

@@ -263,7 +263,7 @@ class TestTheClock:
 
     def test_a_clock_that_is_none_names_its_setting(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ACCOUNTSCORE_NOW", "yesterday")
-        with pytest.raises(UserMistake, match="ACCOUNTSCORE_NOW: 'yesterday' is no date"):
+        with pytest.raises(UserMistake, match="ACCOUNTSCORE_NOW: 'yesterday' is not a date"):
             make_source(tmp_path / "source", {"accounts": []})
 
 

@@ -40,19 +40,19 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("kind", "value", "rule"),
         [
-            ("integer", "12.5", "no integer"),
-            ("integer", True, "no integer"),
-            ("integer", 2**63, "no integer between -2^63 and 2^63 - 1"),
-            ("number", "1e999", "no finite number"),
-            ("number", "nan", "no number"),
-            ("money", "1e300", "no money whose cents lie between -2^63 and 2^63 - 1"),
-            ("money", "$12", "no money"),
-            ("boolean", "maybe", "no boolean: one of true, false, yes, no, 1, 0"),
-            ("time", "31.12.2024", "no time of the years 1 to 9999: ISO 8601, or milliseconds since 1970"),
-            ("time", "9" * 30, "no time of the years 1 to 9999: ISO 8601, or milliseconds since 1970"),
-            ("time", True, "no time of the years 1 to 9999: ISO 8601, or milliseconds since 1970"),
-            ("text", "x" * 10_001, "no text of at most 10,000 characters"),
-            ("text", "a\x00b", "no text that every database keeps: it has a NUL or half a surrogate pair"),
+            ("integer", "12.5", "not an integer"),
+            ("integer", True, "not an integer"),
+            ("integer", 2**63, "not an integer between -2^63 and 2^63 - 1"),
+            ("number", "1e999", "not a finite number"),
+            ("number", "nan", "not a number"),
+            ("money", "1e300", "not an amount whose cents lie between -2^63 and 2^63 - 1"),
+            ("money", "$12", "not an amount"),
+            ("boolean", "maybe", "not a boolean: one of true, false, yes, no, 1, 0"),
+            ("time", "31.12.2024", "not a time of the years 1 to 9999: ISO 8601, or milliseconds since 1970"),
+            ("time", "9" * 30, "not a time of the years 1 to 9999: ISO 8601, or milliseconds since 1970"),
+            ("time", True, "not a time of the years 1 to 9999: ISO 8601, or milliseconds since 1970"),
+            ("text", "x" * 10_001, "not text of at most 10,000 characters"),
+            ("text", "a\x00b", "not text that every database keeps: it has a NUL or half a surrogate pair"),
         ],
     )
     def test_a_value_that_does_not_fit_is_refused_and_the_rule_does_not_repeat_it(
@@ -64,7 +64,7 @@ class TestRefused:
 
     def test_an_id_is_shorter_than_a_text(self) -> None:
         assert coerce(Column("name", "text", ""), "x" * 257) == "x" * 257
-        with pytest.raises(Unreadable, match="no text of at most 256 characters"):
+        with pytest.raises(Unreadable, match="not text of at most 256 characters"):
             coerce(Column("account_id", "text", ""), "x" * 257)
 
     def test_whole_numbers_keep_every_digit(self) -> None:

@@ -121,7 +121,7 @@ class TestMany:
     def test_every_value_reads_as_it_does_alone(self, scorer: Scorer, unit: str) -> None:
         values = odd_values()
         if unit in PERCENT:
-            values = values[~(np.abs(values) > 1e300)]  # 100 times more is no number
+            values = values[~(np.abs(values) > 1e300)]  # 100 times more is not a number
         many = speaker(scorer.spec, unit)
         for _ in range(2):  # the second time sentences are remembered
             places, texts = many.many(values)

@@ -67,7 +67,7 @@ class TestVerify:
         assert "the log ends at row 4 and --head knows of row 6" in done.stdout
         bad = home.run("serving", "audit", "verify", "--head", "6")
         assert bad.returncode == 2
-        assert "'6' is no head: write SEQ:HASH" in bad.stderr
+        assert "'6' is not a head: write SEQ:HASH" in bad.stderr
 
     def test_a_lost_end_is_found_until_somebody_accepts_it_and_is_said_ever_after(
         self, home: Home, store: Store

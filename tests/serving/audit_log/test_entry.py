@@ -14,7 +14,7 @@ def test_a_command_acts_as_the_system_in_the_name_of_its_user() -> None:
 
 
 def test_an_action_without_a_word_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"'sign_inn' is no action of the audit log: one of sign_in,"):
+    with pytest.raises(ValueError, match=r"'sign_inn' is not an action of the audit log: one of sign_in,"):
         Entry(command("x"), "sign_inn", "key", None)
 
 

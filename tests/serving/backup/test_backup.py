@@ -126,7 +126,7 @@ def test_a_file_that_is_no_backup_is_refused(store: Store, tmp_path: Path) -> No
     (tmp_path / "text").write_text("no database" * 1000)
     sqlite3.connect(tmp_path / "empty.db").close()
     for name in ("text", "empty.db"):
-        with pytest.raises(UserMistake, match="no backup"):
+        with pytest.raises(UserMistake, match="not a backup"):
             restore(store, tmp_path / name, 9)
     with pytest.raises(UserMistake, match="no file"):
         restore(store, tmp_path / "absent", 9)

@@ -205,12 +205,12 @@ def test_a_pipe_a_device_and_deep_nesting_are_faults(tmp_path: Path, monkeypatch
     (tmp_path / "deep.toml").write_text("a = " + "[" * 5_000 + "]" * 5_000)
     off = read_connections(tmp_path, {}).off()
     assert {name: str(faults[0]).split(": ")[1].split(". Rule")[0] for name, faults in off.items()} == {
-        "pipe": "it cannot be read (it is no file)",
-        "device": "it cannot be read (it is no file)",
+        "pipe": "it cannot be read (it is not a file)",
+        "device": "it cannot be read (it is not a file)",
         "deep": "its lists or tables are nested too deeply",
     }
     (tmp_path / "pipe.toml").unlink()  # the sabotaged twin would wait for it
     with pytest.raises(RecursionError):
         tomllib.loads((tmp_path / "deep.toml").read_text())
     monkeypatch.setattr(Path, "is_file", lambda self: True)
-    assert "is no file" not in str(read_connections(tmp_path, {}).off()["device"])
+    assert "is not a file" not in str(read_connections(tmp_path, {}).off()["device"])

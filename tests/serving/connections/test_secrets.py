@@ -54,7 +54,7 @@ class TestFromFiles:
         faults = list(from_files(["hunter2", "hunter2\0"], FORM, file.parent / "crm.toml"))
         assert [said(fault).partition(". Rule")[0].rpartition(", ")[2] for fault in faults] == [
             "file 1: No such file or directory",
-            "file 2: is no text",
+            "file 2: is not text",
         ]
         assert not any("hunter2" in said(fault) for fault in faults)
 

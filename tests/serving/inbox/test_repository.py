@@ -107,8 +107,8 @@ class TestQueue:
     def test_failed_events_are_listed_and_put_back(self, store: Store) -> None:
         put(store, 1, 2)
         with store.write() as connection:
-            letters.mark(connection, 1, letters.FAILED, "industry: is no text")
-            assert [row["detail"] for row in letters.failed(connection)] == ["industry: is no text"]
+            letters.mark(connection, 1, letters.FAILED, "industry: is not text")
+            assert [row["detail"] for row in letters.failed(connection)] == ["industry: is not text"]
             assert letters.failed(connection, "other") == []
             assert (letters.retry(connection, "other"), letters.retry(connection, "crm")) == (0, 1)
         assert states(store) == ["waiting", "waiting"]

@@ -102,7 +102,7 @@ class TestHalving:
             assert [w.properties["fit"] for w in crm.writes if w.object_id == "63"] == ["95"]
 
     def test_a_value_that_cannot_be_sent_is_given_up_alone(self, store: Store) -> None:
-        """What is stored of one cannot be read, another is no JSON: neither holds up the others."""
+        """What is stored of one cannot be read, another is not JSON: neither holds up the others."""
         with fake_hubspot() as crm:
             conf = connection_to(VENDORS[0], crm)
             put(store, BATCH, *range(8), conf=conf)

@@ -135,7 +135,7 @@ class TestParse:
         except UnicodeDecodeError:
             return
         if escaped and "\\ud" in body.decode():
-            return  # half a surrogate pair is no text; msgspec refuses it
+            return  # half a surrogate pair is not text; msgspec refuses it
         found, reasons = parse(body)
         assert reasons == 2
         assert [msgspec.to_builtins(record) for record in found] == records

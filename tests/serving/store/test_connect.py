@@ -45,7 +45,11 @@ class TestDeadlines:
 class TestOpenStore:
     @pytest.mark.parametrize(
         ("url", "said"),
-        [("mysql://h/x", "sqlite or postgresql"), ("not a url", "no SQLAlchemy URL"), ("sqlite://", "names no file")],
+        [
+            ("mysql://h/x", "sqlite or postgresql"),
+            ("not a url", "not a SQLAlchemy URL"),
+            ("sqlite://", "names no file"),
+        ],
     )
     def test_an_invalid_url_is_refused(self, url: str, said: str) -> None:
         with pytest.raises(UserMistake, match=said):

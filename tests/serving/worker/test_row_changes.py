@@ -194,7 +194,7 @@ def test_a_home_with_rows_that_0_1_stored_recovers(store: Store, worker: Worker)
         found = {(row.object_id, row.property): (row.state, row.detail) for row in connection.execute(select(inbox))}
     by_id = {key: state for (key, _), (state, _) in found.items() if key in poisoned}
     assert set(by_id.values()) == {"failed"}
-    assert "no integer between" in str(found["lead_100", "employees"][1])
+    assert "not an integer between" in str(found["lead_100", "employees"][1])
     assert found["lead_77", "employees"][0] == "failed"
     assert found["lead_77", "industry"][0] == found["acc_7", "employees"][0] == "scored"
     with store.read() as connection:

@@ -136,13 +136,13 @@ def test_what_was_set_aside_is_listed_and_put_back_by_command(
     monkeypatch.setenv("ACCOUNTSCORE_STORE_URL", str(store.engine.url))
     letter = store_as_0_1(store, "leads", "lead", "lead_100", "employees", "99999999999999999999")
     with store.write() as connection:
-        letters.mark(connection, letter, letters.FAILED, "leads.employees: the value is no integer")
+        letters.mark(connection, letter, letters.FAILED, "leads.employees: the value is not an integer")
     set_aside.put(store, "sample", "lead", "lead_100", 1, ZeroDivisionError(), 1)
     runner = CliRunner()
     listed = runner.invoke(app, ["dead-letters", "list"])
     assert listed.exit_code == 0, listed.output
     assert [line.split("\t") for line in listed.stdout.splitlines()] == [
-        ["crm", "event", "employees", "contact/lead_100", "1", "leads.employees: the value is no integer"],
+        ["crm", "event", "employees", "contact/lead_100", "1", "leads.employees: the value is not an integer"],
         ["sample", "score", "lead_100", "lead", "1", "it cannot be scored: ZeroDivisionError"],
     ]
     back = runner.invoke(app, ["dead-letters", "replay", "crm"])

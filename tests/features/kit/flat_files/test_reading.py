@@ -43,7 +43,7 @@ class TestEncodings:
     def test_a_wrong_or_unknown_encoding_is_refused_with_the_next_step(self, tmp_path: Path) -> None:
         with pytest.raises(UserMistake, match="byte 0xff in line 2, nor cp1252: name its encoding with --encoding"):
             read(tmp_path, b"a,b\n\xff\x81,2\n")
-        with pytest.raises(UserMistake, match="no encoding that is known"):
+        with pytest.raises(UserMistake, match="not a known encoding"):
             read(tmp_path, b"a,b\n1,2\n", encoding="klingon")
         with pytest.raises(UserMistake, match="not written in utf-8"):
             read(tmp_path, TEXT.encode("cp1252"), encoding="utf-8")
