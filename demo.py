@@ -398,4 +398,8 @@ def best(scores: Path, model: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        print("\nstopped. Nothing half made is left: make demo begins again.", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None

@@ -258,6 +258,27 @@ class TestTheDemosHome:
         with pytest.raises(SystemExit, match=r"learnt from 'test'.*make demo ACCOUNTSCORE_HOME=var/demo"):
             demo.strangers(tmp_path, "sample")
 
+    def test_ctrl_c_ends_it_in_one_line(self, tmp_path: Path) -> None:
+        """The terminal interrupts the command that it runs as well."""
+        process = subprocess.Popen(
+            [sys.executable, "demo.py", "--accounts", "60", "--leads", "200"],
+            cwd=ROOT,
+            env={**os.environ, "ACCOUNTSCORE_HOME": str(tmp_path), "ACCOUNTSCORE_DATA": "", "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        while "features simulate" not in process.stdout.readline():
+            pass
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 128 + signal.SIGINT
+        assert said.splitlines()[-1] == "stopped. Nothing half made is left: make demo begins again."
+        assert "demo.py" not in said, "no stack trace of it"
+        assert not (tmp_path / "sample/accounts.parquet").exists()
+
     def test_its_connections_secret_is_made_once_and_nobody_else_may_read_it(self, tmp_path: Path) -> None:
         secret = demo.connection(tmp_path, "sample", None)
         assert demo.connection(tmp_path, "sample", None) == secret
