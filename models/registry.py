@@ -47,6 +47,8 @@ class Version:
     tags: Mapping[str, str] | None = None
 
 
+ATTEMPTS = 3
+"""How often MLflow is asked to note the data of a run."""
 LOCK_SECONDS = 120.0
 """To wait for another process that makes the registry's tables; it takes two to ten."""
 
@@ -312,7 +314,11 @@ def _described(signal: SignalSpec) -> dict[str, object]:
 
 
 def _log_dataset(mlflow: Any, scorer: Scorer) -> None:
-    """The data by name and content fingerprint; their rows stay where they are."""
+    """The data by name and content fingerprint; their rows stay where they are.
+
+    MLflow looks whether it has the data and adds them if not. When two fits on the same data end at once, the second one's row
+    breaks a constraint; asked again, MLflow finds the first one's.
+    """
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
 
@@ -321,7 +327,13 @@ def _log_dataset(mlflow: Any, scorer: Scorer) -> None:
     source = CodeDatasetSource(tags={"accountscore.source": spec.source or "", **period})
     digest = (spec.data_fingerprint or "unknown")[:36]  # MLflow keeps no longer one
     data = MetaDataset(source, name=spec.source or "data", digest=digest)  # type: ignore[abstract]  # a slip in its types
-    mlflow.log_input(data, context="training")
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            mlflow.log_input(data, context="training")
+            return
+        except mlflow.exceptions.MlflowException:
+            if attempt == ATTEMPTS:
+                raise
 
 
 def _log_trial(mlflow: Any, settings: Settings, number: int, trial: Mapping[str, object]) -> None:

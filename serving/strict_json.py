@@ -29,7 +29,7 @@ def loads(body: bytes, *, tolerant: bool = False) -> Any:
 
     >>> loads(b'{"a": 1, "a": 2}')
     Traceback (most recent call last):
-    serving.strict_json.DuplicateKey: the key 'a' is there twice in one object
+    serving.strict_json.DuplicateKey: the key 'a' occurs twice in one object
     >>> loads(b'[NaN]')
     Traceback (most recent call last):
     serving.strict_json.NotStrict: NaN is not a JSON number
@@ -66,7 +66,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise DuplicateKey(f"the key {twice[:60]!r} is there twice in one object")
+        raise DuplicateKey(f"the key {twice[:60]!r} occurs twice in one object")
     return found
 
 

@@ -55,7 +55,7 @@ def single(found: Iterable[tuple[bytes, bytes]], headers: Headers) -> None:
         if name in left:
             left.remove(name)
         elif name in SINGLE:
-            raise Problem(400, "repeated_header", f"the header {name.decode()} is there twice: send it once")
+            raise Problem(400, "repeated_header", f"the header {name.decode()} occurs twice: send it once")
 
 
 def from_here(method: str, headers: Headers) -> None:

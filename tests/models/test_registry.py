@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from features.kit.errors import AccountscoreError, UserMistake
 from features.kit.file_lock import file_lock
@@ -51,6 +59,50 @@ class TestRun:
         assert {f.path for f in client.list_artifacts(version.run_id)} >= {"signals.json", "more"}
         found = client.get_model_version("churn-risk", str(version.version))
         assert found.tags["scorer_sha256"] == logged.sha256
+
+
+@contextmanager
+def another_fit_first(settings: Settings) -> Iterator[None]:
+    """Just before MLflow inserts a row for data, another connection inserts one for the same data."""
+    file = registry.file_of(settings)
+    assert file is not None
+    late = []
+
+    def insert(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if "INSERT INTO datasets" in statement and not late:
+            late.append(values)
+            with closing(sqlite3.connect(file)) as other, other:
+                other.execute(statement, (uuid.uuid4().hex, *values[1:]))
+
+    event.listen(Engine, "before_cursor_execute", insert)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", insert)
+    assert late
+
+
+class TestTwoFitsOnTheSameData:
+    """As the demo trains two models at once."""
+
+    def note_data(self, settings: Settings, fingerprint: str) -> Any:
+        spec = SimpleNamespace(source="sample", data_fingerprint=fingerprint, trained_from=None, trained_to=None)
+        with registry._mlflow(settings) as mlflow:
+            with (
+                mlflow.start_run(experiment_id=registry._experiment(mlflow, settings)) as run,
+                another_fit_first(settings),
+            ):
+                registry._log_dataset(mlflow, cast(Scorer, SimpleNamespace(spec=spec)))
+            return mlflow.MlflowClient().get_run(run.info.run_id).inputs.dataset_inputs
+
+    def test_who_comes_second_shares_the_row_of_the_first(self, settings: Settings, logged: Scorer) -> None:
+        (found,) = self.note_data(settings, "a" * 64)
+        assert (found.dataset.name, found.dataset.digest) == ("sample", "a" * 36)
+
+    def test_asked_once_mlflow_fails(self, settings: Settings, logged: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(registry, "ATTEMPTS", 1)
+        with pytest.raises(Exception, match="UNIQUE constraint failed: datasets"):
+            self.note_data(settings, "b" * 64)
 
 
 class TestNew:

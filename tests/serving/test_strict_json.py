@@ -14,7 +14,7 @@ from serving.strict_json import MOST_DIGITS, DuplicateKey, NotStrict, loads
         (b"[NaN]", "NaN is not a JSON number"),
         (b"[-Infinity]", "-Infinity is not a JSON number"),
         (b"[1e999]", "beyond the range of float64"),
-        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "the key 'c' is there twice"),
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "the key 'c' occurs twice"),
         (b"[\xff]", "not UTF-8"),
         (b'["\\ud800"]', "half a surrogate pair"),
         (b"[1,]", "at line 1, column"),

@@ -58,7 +58,7 @@ class TestParse:
         ],
     )
     def test_a_repeated_json_key_is_400(self, body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert "there twice" in refused(body).detail
+        assert "occurs twice" in refused(body).detail
         # The sabotaged twin: without the count of colons, one of the two values would silently win.
         monkeypatch.setattr(module, "_keys", lambda _request: body.count(b":"))
         parse(body)
@@ -198,7 +198,7 @@ class TestBounds:
 
     def test_a_repeated_key_at_the_end_of_many_is_found_at_once(self) -> None:
         body = b'{"records": [{"signals": {' + b",".join(b'"s%d":1' % i for i in range(20_000)) + b', "s19999": 2}}]}'
-        assert "'s19999' is there twice" in refused(body).detail
+        assert "'s19999' occurs twice" in refused(body).detail
 
 
 LARGE = {
