@@ -33,7 +33,7 @@ from serving.notes.endpoints import router as notes
 from serving.openapi import openapi_of
 from serving.overrides.endpoints import router as overrides
 from serving.privacy.endpoints import router as privacy
-from serving.problems import Problem, fault, handle_declined, handle_problem, render
+from serving.problems import Problem, fault, problem_of, render
 from serving.score_change.endpoints import router as change
 from serving.scorer_cache import KeptScorers
 from serving.scoring.endpoints import HotPath
@@ -43,6 +43,10 @@ from serving.scoring.micro_batch import Together
 from serving.scoring.recorder import Recorder
 from serving.scoring.service import Terms, score_together
 from serving.settings import ServingSettings
+from serving.sign_in.endpoints import router as sign_in
+from serving.sign_in.next_path import is_page
+from serving.sign_in.pages import refusal
+from serving.sign_in.service import SignIn
 from serving.state import AppState
 from serving.store.connect import open_store
 from serving.store.group_commit import GroupWriter
@@ -63,6 +67,7 @@ ROUTERS = (
     lists,
     scoring,
     webhooks,
+    sign_in,
 )
 """In the order in which paths are looked up: one about a single entity before that of its page, and that before a model's."""
 CHANGES_AT_ONCE = 3
@@ -127,7 +132,12 @@ def create_app(
             frozenset(off),
             asyncio.Semaphore(LARGE_AT_ONCE),
             asyncio.Semaphore(CHANGES_AT_ONCE),
-            {Scoring: Scoring(recorder, terms, together), Seal: Seal(pepper), Signer: Signer.of(pepper)},
+            {
+                Scoring: Scoring(recorder, terms, together),
+                Seal: Seal(pepper),
+                Signer: Signer.of(pepper),
+                SignIn: SignIn(pepper),
+            },
         )
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]
         for name in {*connections.mapped, *off}:
@@ -154,8 +164,8 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # a redirect would lose a body or a key with some clients, and repeat the Host that was sent
     )
-    app.add_exception_handler(Problem, handle_problem)
-    app.add_exception_handler(Declined, handle_declined)
+    app.add_exception_handler(Problem, _handle_problem)
+    app.add_exception_handler(Declined, _handle_declined)
     app.add_exception_handler(HTTPException, _handle_http)
     app.add_exception_handler(RequestValidationError, _handle_invalid)
     app.add_exception_handler(ClientGone, _handle_gone)
@@ -163,7 +173,22 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     app.openapi = openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way
-    return Door(HotPath(app, app), app, open_on_loopback=open_on_loopback), app
+    return Door(HotPath(app, app), app, open_on_loopback=open_on_loopback, sign_in=settings.sign_in), app
+
+
+def _told(request: Request, problem: Problem) -> Response:
+    """For people a page, for programs problem+json."""
+    return refusal(problem) if is_page(request.scope["path"]) else render(problem)
+
+
+async def _handle_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return _told(request, error)
+
+
+async def _handle_declined(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Declined)
+    return _told(request, problem_of(error))
 
 
 async def _handle_http(request: Request, error: Exception) -> Response:
@@ -173,7 +198,7 @@ async def _handle_http(request: Request, error: Exception) -> Response:
         405: ("no_such_method", "the path does not take this method: see allow, and /docs"),
     }
     code, detail = known.get(error.status_code, ("http", "the request cannot be answered"))
-    response = render(Problem(error.status_code, code, detail))
+    response = _told(request, Problem(error.status_code, code, detail))
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
     if error.status_code == 405:  # Starlette names the methods of the first route of a path alone
@@ -185,19 +210,19 @@ async def _handle_http(request: Request, error: Exception) -> Response:
     return response
 
 
-async def _handle_invalid(_request: Request, error: Exception) -> Response:
+async def _handle_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [
         {"where": ".".join(map(str, item["loc"])), "found": "not allowed", "rule": item["msg"], "next_step": "mend it"}
         for item in error.errors()
     ]
     detail = "; ".join(f"{fault['where']}: {fault['rule']}" for fault in faults)
-    return render(Problem(422, "bad_parameters", detail, {"faults": faults}))
+    return _told(request, Problem(422, "bad_parameters", detail, {"faults": faults}))
 
 
 async def _handle_gone(_request: Request, _error: Exception) -> Response:
     return Response(status_code=400)  # nobody reads it
 
 
-async def _handle_fault(_request: Request, error: Exception) -> Response:
-    return render(fault(error))
+async def _handle_fault(request: Request, error: Exception) -> Response:
+    return _told(request, fault(error))

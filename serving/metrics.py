@@ -77,6 +77,12 @@ class Metrics:
             ["connection", "outcome"],
             registry=self.registry,
         )
+        self.sign_ins = Counter(
+            "accountscore_sign_ins_total",
+            "Sign-ins of people by their way, and what became of them",
+            ["how", "outcome"],
+            registry=self.registry,
+        )
         self.swaps = Counter(
             "accountscore_champion_swaps_total",
             "Champions taken or refused",

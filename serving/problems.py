@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.errors import Conflict, Declined, Invalid, Malformed, NotFound, NotLive, StoreAway
@@ -89,16 +88,6 @@ def fault(error: Exception) -> Problem:
 
 def render(problem: Problem) -> Response:
     return Response(problem.body(), problem.status, headers=problem.headers(), media_type=MEDIA_TYPE)
-
-
-async def handle_declined(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Declined)
-    return render(problem_of(error))
-
-
-async def handle_problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return render(error)
 
 
 SCHEMA: dict[str, Any] = {

@@ -48,7 +48,7 @@ async def _serve(settings: ServingSettings, host: str, port: int, stopping: thre
             raise UserMistake(
                 f"{host} can be reached from elsewhere and no API key exists: run python -m serving keys create NAME first"
             )
-        if not needed:
+        if not needed and not settings.sign_in.by_others:
             log.warning("api.open reason=loopback_and_no_key_yet next=python -m serving keys create NAME")
         await listen(front, host, port, stopping, settings.limits, settings.drain_seconds)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from features.kit.clock import DAY_US
 from features.kit.errors import BadInput, Fault
 from features.kit.settings import Settings
 from serving.log import FORMATS
+from serving.sign_in_settings import SignInSettings, read_sign_in
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class ServingSettings:
     max_source_age_days: int | None
     """`ACCOUNTSCORE_MAX_SOURCE_AGE_DAYS`: a nightly run refuses a source that ended longer before its moment; default the
     shortest horizon of the live models."""
+    sign_in: SignInSettings = field(default_factory=SignInSettings)
+    """How people sign in to the page."""
 
     @property
     def stale_after_us(self) -> int | None:
@@ -165,6 +168,7 @@ class ServingSettings:
         connections = number("ACCOUNTSCORE_MAX_CONNECTIONS", "10000", 10, 1_000_000)
         client = number("ACCOUNTSCORE_CLIENT_SECONDS", "20", 1, 3600)
         drain = number("ACCOUNTSCORE_DRAIN_SECONDS", "20", 0, 3600)
+        sign_in = read_sign_in(env, faults)
         if faults:
             raise BadInput("settings", faults)
         return cls(
@@ -179,4 +183,5 @@ class ServingSettings:
             requests == "yes",
             form,
             int(age) if age else None,
+            sign_in,
         )

@@ -29,7 +29,7 @@ from serving.privacy.protections import KeptProtections, Protections
 from serving.privacy.repository import holds
 from serving.store.connect import Store, open_store
 from serving.store.migrate import migrate
-from serving.store.tables import generations, metadata
+from serving.store.tables import generations, metadata, sessions
 from serving.store.version_counters import read as read_generations
 
 ROWS_AT_A_TIME = 1000
@@ -131,7 +131,7 @@ def _log(here: Connection, heads: set[Head], rows: dict[str, int], kept: KeptPro
 def _taken_back(there: Connection, here: Connection) -> dict[str, Difference]:
     found = {}
     for table in metadata.sorted_tables:
-        if table is generations:
+        if table is generations or table is sessions:
             continue
         lost = matched = 0
         # A protection that was taken back counts as deleted.
@@ -203,6 +203,8 @@ def _replace(there: Connection, here: Connection, overwrite: bool) -> dict[str, 
             raise UserMistake(f"the store has rows in {table.name}: --overwrite puts the backup in their place")
         here.execute(delete(table))
         counted[table.name] = 0
+        if table is sessions:  # who signed out since the backup stays out: everybody signs in again
+            continue
         rows = there.execution_options(yield_per=ROWS_AT_A_TIME).execute(select(table)).mappings()
         for part in rows.partitions():
             here.execute(insert(table), [dict(row) for row in part])

@@ -11,10 +11,12 @@ import secrets
 import time
 from typing import Any
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.kit.clock import system_us
-from serving.gateway.actor import OPEN, Actor, set_actor
+from serving.gateway import people
+from serving.gateway.actor import OPEN, Actor, actor_of, set_actor
 from serving.gateway.address import require_utf8
 from serving.gateway.body_memory import Held, Memory
 from serving.gateway.headers import from_here, of_answer, single
@@ -26,6 +28,9 @@ from serving.idempotency.middleware import repeatable
 from serving.keys.service import SCOPES, Caller, KeyRing
 from serving.log import request_id
 from serving.problems import MEDIA_TYPE, Problem, fault, store_away
+from serving.sign_in.next_path import is_page
+from serving.sign_in.pages import refusal
+from serving.sign_in_settings import SignInSettings
 from serving.state import AppState
 
 log = logging.getLogger("serving.gateway")
@@ -41,9 +46,13 @@ class Door:
     machine reaches.
     """
 
-    def __init__(self, app: ASGIApp, state_holder: Any, *, open_on_loopback: bool = False) -> None:
+    def __init__(
+        self, app: ASGIApp, state_holder: Any, *, open_on_loopback: bool = False, sign_in: SignInSettings | None = None
+    ) -> None:
         self._app, self._holder = app, state_holder
-        self._open_on_loopback = open_on_loopback
+        sign_in = sign_in or SignInSettings()
+        self._open_on_loopback = open_on_loopback and not sign_in.by_others
+        self._sign_in_header = sign_in.header.encode() if sign_in.header else None
         self._buckets = Buckets()
         self._actors: dict[str, Actor] = {}
         self._memory = Memory()
@@ -88,10 +97,16 @@ class Door:
             if len(headers) != len(scope["headers"]):
                 single(scope["headers"], headers)
             require_utf8(scope)
-            caller = self._let_in(state, scope, headers)
-            await self._pass(state, caller, headers, scope, held.counting(receive), answer, held)
+            named = None
+            if self._sign_in_header is not None and self._sign_in_header in headers:
+                scope, named = self._without_name(scope, headers)
+            if is_page(scope["path"]):
+                await self._page(state, scope, headers, named, held.counting(receive), answer)
+            else:
+                caller = self._let_in(state, scope, headers)
+                await self._pass(state, caller, headers, scope, held.counting(receive), answer, held)
         except Problem as problem:
-            await _refuse(problem, answer)
+            await _refuse(problem, scope, receive, answer)
         except ClientGone:
             status = 499
         except Exception as error:  # an unexpected error becomes problem+json 500, logged without contents
@@ -99,17 +114,62 @@ class Door:
                 fault(error)
                 raise
             if not status:  # Starlette answers 500 itself and raises all the same
-                await _refuse(fault(error), answer)
+                await _refuse(fault(error), scope, receive, answer)
         finally:
             self.in_flight -= 1
             held.release()
             self._note(state, scope, method, caller, status, time.perf_counter() - began)
 
+    async def _page(
+        self,
+        state: AppState,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        named: bytes | None,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """A page for people: sessions instead of keys, pages instead of problem+json."""
+        self._require_up()
+        keys = state.watched.keys
+        if keys is None or not state.watched.seen:
+            raise store_away()
+        found = await people.let_in(
+            state, scope, headers, receive, named, open_here=self._open_on_loopback and not keys.needed
+        )
+        if isinstance(found, Response):
+            await found(scope, receive, send)
+            return
+        actor = actor_of(scope)
+        if actor.kind == "person":
+            self._take(actor.id, state.settings.requests_per_minute, "a person")
+        await self._app(scope, found, send)
+
+    def _without_name(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[Scope, bytes]:
+        """The scope without the header that names a person, so that nothing behind believes it, and its value. One that
+        is there twice is worth nothing.
+        """
+        name = self._sign_in_header
+        assert name is not None
+        values = [value for key, value in scope["headers"] if key == name]
+        del headers[name]
+        kept = [pair for pair in scope["headers"] if pair[0] != name]
+        return {**scope, "headers": kept}, values[0] if len(values) == 1 else b""
+
+    def _require_up(self) -> None:
+        if self.draining:
+            raise Problem(503, "draining", "this process is shutting down: ask again, another one answers", {}, 1)
+
+    def _take(self, who: str, limit: int, named: str) -> None:
+        wait = self._buckets.take(who, limit, time.monotonic())
+        if wait:
+            raise Problem(429, "too_many_requests", f"{named} may ask {limit:,} times a minute", {}, wait)
+
     def _let_in(self, state: AppState, scope: Scope, headers: dict[bytes, bytes]) -> Caller | None:
         method, path = scope["method"], scope["path"]
         needed = scope_of(method, path)
-        if self.draining and path != "/healthz":
-            raise Problem(503, "draining", "this process is shutting down: ask again, another one answers", {}, 1)
+        if path != "/healthz":
+            self._require_up()
         if needed is None:
             return None
         keys = state.watched.keys
@@ -126,10 +186,7 @@ class Door:
             caller = self._caller(keys, headers)
             if not caller.may(needed):
                 raise Problem(403, "scope_missing", f"the key lacks the scope {needed!r}: make one that has it")
-            limit = caller.requests_per_minute or state.settings.requests_per_minute
-            wait = self._buckets.take(caller.id, limit, time.monotonic())
-            if wait:
-                raise Problem(429, "too_many_requests", f"the key may ask {limit:,} times a minute", {}, wait)
+            self._take(caller.id, caller.requests_per_minute or state.settings.requests_per_minute, "the key")
             actor = self._actors.get(caller.id)
             if actor is None:
                 actor = self._actors[caller.id] = Actor("key", caller.id, caller.name)
@@ -223,7 +280,10 @@ def _not_json() -> Problem:
     return Problem(415, "not_json", "send JSON in UTF-8, and say so: Content-Type: application/json")
 
 
-async def _refuse(problem: Problem, send: Send) -> None:
+async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    if is_page(scope["path"]):
+        await refusal(problem)(scope, receive, send)
+        return
     body = problem.body()
     headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
     headers += [(k.encode(), v.encode()) for k, v in problem.headers().items()]

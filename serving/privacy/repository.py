@@ -39,6 +39,7 @@ from serving.store.tables import (
     profile_terms,
     profiles,
     removals,
+    sessions,
     signals,
     tombstones,
     writebacks,
@@ -289,7 +290,7 @@ def _forget_answers(connection: Connection, name: str) -> int:
 def forget_before(
     connection: Connection, moment_us: int, now_us: int | None = None, by: Who | None = None
 ) -> dict[str, int]:
-    """Delete older decision records, settled events, ended overrides, stored answers and the free text of older notes, and
+    """Delete older decision records, settled events, ended overrides, stored answers, unused sessions and the free text of older notes, and
     take names and contents out of older rows of the audit log. Returns the rows by table.
 
     Signals and changes are the present state, not history: they stay until they are replaced or erased. Waiting events
@@ -318,6 +319,7 @@ def forget_before(
         ),
         "notes": notes.forget_text_before(connection, moment_us),
         "idempotency": _delete(connection, idempotency, idempotency.c.begun_at < moment_us),
+        "sessions": _delete(connection, sessions, sessions.c.seen_at < moment_us),
     }
     redacted = audit_log.redact_before(connection, moment_us)
     after = {"before": moment_us, "deleted": {name: n for name, n in done.items() if n}, "redacted": redacted}

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from serving.store.text import SortedText, StoredText
 
-REVISION = "0012"
+REVISION = "0013"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
@@ -260,6 +260,21 @@ api_keys = Table(
     Column("revoked_at", BigInteger, comment="null: live"),
     Index("api_keys_of_name", "name"),
     comment="who may ask; the keys themselves are nowhere",
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id_hash", StoredText, primary_key=True, comment="HMAC-SHA-256 of the session's id under the home's pepper"),
+    Column("how", StoredText, nullable=False, comment="key or oidc"),
+    Column("key_id", StoredText, comment="the API key that it ends with; null: of an identity provider"),
+    Column("person", StoredText, nullable=False, comment="how and as whom, such as key:3f2a9c"),
+    Column("name", StoredText, nullable=False, comment="for people to read"),
+    Column("scopes", StoredText, nullable=False, comment="words separated by spaces"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False, comment="last use, to the minute: 60 minutes later it is over"),
+    Column("ends_at", BigInteger, nullable=False, comment="over in any case"),
+    comment="who is signed in to the page; the ids themselves are in browsers alone",
 )
 
 overrides = Table(

@@ -15,6 +15,7 @@ RECORDS = {
     "changes": "changes from CRMs",
     "dirty": "records that wait for a score",
     "api_keys": "API keys",
+    "sessions": "sessions of people",
     "overrides": "overrides",
     "notes": "notes",
     "objections": "objections",

@@ -24,6 +24,13 @@ from serving.gateway.scopes import scope_of
         ("GET", "/healthz", None),
         ("POST", "/webhooks/crm", None),
         ("GET", "/docs/start.js", None),
+        ("GET", "/ui/churn-risk", "ui:read"),
+        ("HEAD", "/ui", "ui:read"),
+        ("POST", "/ui/churn-risk", "ui:act"),
+        ("GET", "/ui/sign-in", None),
+        ("GET", "/ui/static/page.css", None),
+        ("GET", "/ui/static/../churn-risk", "ui:read"),
+        ("GET", "/ui/sign-in/acme", "ui:read"),
     ],
 )
 def test_each_kind_of_request_has_its_own(method: str, path: str, scope: str | None) -> None:
