@@ -205,6 +205,8 @@ async def _handle_http(request: Request, error: Exception) -> Response:
         found = [
             route for router in ROUTERS for route in router.routes if route.matches(request.scope)[0] != Match.NONE
         ]
+        # What takes every id is meant by a path that no other route has.
+        found = [route for route in found if not getattr(route, "path", "").endswith(":path}")] or found
         allowed = {method for route in found for method in getattr(route, "methods", None) or ()}
         response.headers["allow"] = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
     return response

@@ -140,6 +140,9 @@ def _describe_records(schemas: dict[str, Any]) -> None:
     records = schemas["ScoreRequest"]["properties"]["records"]
     records["items"] = {"anyOf": [{"$ref": _REF.format(name="Record")}, {}]}
     records["description"] += "; one that is no Record is answered in errors, and does not spoil the others"
+    for request, record in (("OutcomesRequest", "OutcomeRecord"), ("ActionsRequest", "ActionRecord")):
+        notes = schemas[request]["properties"]["notes"]
+        notes["items"] = {"anyOf": [{"$ref": _REF.format(name=record)}, {}]}
 
 
 def _signal(signal: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from features.kit.clock import SKEW_US, as_utc, from_us, iso, to_us
 from features.outcomes.catalog import OUTCOMES
-from serving.errors import Invalid, Malformed, invalid
+from serving.errors import Conflict, Declined, Invalid, Malformed, NotFound, invalid
 from serving.notes.repository import OUTCOME, Note, id_of
 from serving.notes.schemas import (
     LONGEST_ID,
@@ -18,6 +18,7 @@ from serving.notes.schemas import (
     LONGEST_SOURCE,
     LONGEST_WORD,
     MAX_NOTES,
+    WORDS,
     NoteError,
     NoteFault,
 )
@@ -25,6 +26,10 @@ from serving.store.text import is_kept
 from serving.strict_json import NotStrict, loads
 
 Read = list[Note | NoteError]
+BAD, IN_FUTURE, NO_SUCH_OUTCOME = "bad_note", "in_the_future", "no_such_outcome"
+"""Codes of what is wrong with a note: the second and third would be right at another time, or of another entity."""
+_Fault = tuple[str, NoteFault]
+"""With its code."""
 SKEW = f"{SKEW_US // 60_000_000} minutes"
 
 
@@ -67,11 +72,12 @@ def read_one(asked: Asked, entity_id: str, body: bytes) -> Note:
     return found
 
 
-def refusal(error: NoteError) -> Invalid:
+def refusal(error: NoteError) -> Declined:
     """The error of a single note as the refusal of its request."""
     faults = [{name: getattr(fault, name) for name in fault.__struct_fields__} for fault in error.faults]
     text = "; ".join(f"{f.where}: {f.found}. Rule: {f.rule}. Next: {f.next_step}" for f in error.faults)
-    return Invalid(error.code, f"{text}.", {"faults": faults})
+    kind = {IN_FUTURE: Conflict, NO_SUCH_OUTCOME: NotFound}.get(error.code, Invalid)
+    return kind(error.code, f"{text}.", {"faults": faults})
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -89,12 +95,14 @@ def _read(asked: Asked, index: int, item: Any, entity_id: str | None) -> Note | 
     many = entity_id is None
     place = f"note {index}" if many else "the note"
     if not isinstance(item, dict):
-        return NoteError(index, None, "bad_note", [NoteFault(place, _kind(item), "an object", "see /openapi.json")])
+        return NoteError(index, None, BAD, [NoteFault(place, _kind(item), "an object", "see /openapi.json")])
     whose = item.get("entity_id") if many else entity_id
     faults = list(_faults(asked, place, item, many))
     if faults:
         readable = isinstance(whose, str) and 0 < len(whose) <= LONGEST_ID
-        return NoteError(index, whose if readable else None, "bad_note", faults)
+        codes = {code for code, _ in faults}
+        code = next(code for code in (BAD, NO_SUCH_OUTCOME, IN_FUTURE) if code in codes)
+        return NoteError(index, whose if readable else None, code, [fault for _, fault in faults])
     assert isinstance(whose, str)
     # The sender's clock may be ahead: what is told cannot come after it was told.
     event_at = min(_moment(item["when"]) or 0, asked.now_us)
@@ -103,17 +111,18 @@ def _read(asked: Asked, index: int, item: Any, entity_id: str | None) -> Note | 
     return Note(id, asked.kind, asked.entity, whose, word, event_at, asked.now_us, source, item.get("note"))
 
 
-def _faults(asked: Asked, place: str, item: dict[str, Any], many: bool) -> Iterator[NoteFault]:
+def _faults(asked: Asked, place: str, item: dict[str, Any], many: bool) -> Iterator[_Fault]:
     keys = [*(["entity_id"] if many else []), asked.kind, "when", "source", "note", "key"]
     for key in sorted(item.keys() - set(keys)):
-        yield NoteFault(f"{place}, key {key[:60]!r}", "no such key", f"one of {', '.join(keys)}", "remove it")
+        yield BAD, NoteFault(f"{place}, key {key[:60]!r}", "no such key", f"one of {', '.join(keys)}", "remove it")
     if many:
         yield from _text(f"{place}, entity_id", item, "entity_id", LONGEST_ID)
     word = item.get(asked.kind)
     if asked.kind == OUTCOME:
         if not isinstance(word, str) or word not in asked.words:
             rule = f"one of {', '.join(asked.words)}: what can be told of {asked.entity}s"
-            yield NoteFault(f"{place}, outcome", _kind(word), rule, "write one of them")
+            code = NO_SUCH_OUTCOME if isinstance(word, str) and word in WORDS else BAD
+            yield code, NoteFault(f"{place}, outcome", _kind(word), rule, "write one of them")
     else:
         yield from _text(f"{place}, action", item, "action", LONGEST_WORD)
     yield from _when(f"{place}, when", item.get("when"), asked.now_us)
@@ -123,30 +132,25 @@ def _faults(asked: Asked, place: str, item: dict[str, Any], many: bool) -> Itera
             yield from _text(f"{place}, {key}", item, key, longest, shortest=int(key == "key"))
 
 
-def _text(where: str, item: dict[str, Any], key: str, longest: int, shortest: int = 1) -> Iterator[NoteFault]:
+def _text(where: str, item: dict[str, Any], key: str, longest: int, shortest: int = 1) -> Iterator[_Fault]:
     given = item.get(key)
     rule = f"a text of {shortest} to {longest:,} characters, without NUL"
     if not isinstance(given, str):
-        yield NoteFault(where, _kind(given), rule, "write it in quotes")
-    elif not shortest <= len(given) <= longest or (shortest and not given.strip()):
-        yield NoteFault(where, f"{len(given):,} characters", rule, "shorten it" if given.strip() else "write something")
+        yield BAD, NoteFault(where, _kind(given), rule, "write it in quotes")
+    elif not shortest <= len(given) <= longest:
+        yield BAD, NoteFault(where, f"{len(given):,} characters", rule, "shorten it" if given else "write something")
     elif not is_kept(given):
-        yield NoteFault(where, "a character that no store keeps", rule, "remove it")
+        yield BAD, NoteFault(where, "a character that no store keeps", rule, "remove it")
 
 
-def _when(where: str, given: Any, now_us: int) -> Iterator[NoteFault]:
-    rule = "a UTC date or time, ISO 8601"
-    if not isinstance(given, str) or len(given) > 40:
-        yield NoteFault(where, _kind(given), rule, "write 2026-02-27 or 2026-02-27T18:00:00Z")
-        return
-    moment = _moment(given)
+def _when(where: str, given: Any, now_us: int) -> Iterator[_Fault]:
+    rule, step = "a UTC date or time, ISO 8601", "write 2026-02-27 or 2026-02-27T18:00:00Z"
+    moment = _moment(given) if isinstance(given, str) and len(given) <= 40 else None
     if moment is None:
-        yield NoteFault(where, "something else", rule, "write 2026-02-27 or 2026-02-27T18:00:00Z")
+        yield BAD, NoteFault(where, "something else" if isinstance(given, str) else _kind(given), rule, step)
     elif moment > now_us + SKEW_US:
         rule = f"at most {SKEW} after the clock, which is at {iso(from_us(now_us))}"
-        yield NoteFault(where, iso(from_us(moment)), rule, "tell it when it has happened")
-    elif moment < 0:
-        yield NoteFault(where, iso(from_us(moment)), "not before 1970", "write when it happened")
+        yield IN_FUTURE, NoteFault(where, iso(from_us(moment)), rule, "tell it when it has happened")
 
 
 def _moment(text: str) -> int | None:

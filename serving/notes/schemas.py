@@ -14,10 +14,12 @@ MAX_NOTES = 1000
 """Most notes in one request."""
 LONGEST_WORD, LONGEST_SOURCE, LONGEST_KEY, LONGEST_NOTE = 60, 100, 200, 1000
 LONGEST_ID = 256
+TEXT = r"^[^\x00]*$"
+"""Postgres keeps no NUL in a text."""
 WORDS = tuple(dict.fromkeys(word for outcome in OUTCOMES.values() for word in outcome.told_as))
 
 _EntityId = Annotated[
-    str, Meta(min_length=1, max_length=LONGEST_ID, description="its id in the source", examples=["acme"])
+    str, Meta(min_length=1, max_length=LONGEST_ID, pattern=TEXT, description="its id in the source", examples=["acme"])
 ]
 _Outcome = Annotated[
     str,
@@ -32,6 +34,7 @@ _Action = Annotated[
     Meta(
         min_length=1,
         max_length=LONGEST_WORD,
+        pattern=TEXT,
         description="what somebody did: call, offer, visit, campaign or a word of yours",
         examples=["call"],
     ),
@@ -41,7 +44,7 @@ _When = Annotated[
     Meta(
         max_length=40,
         description="when it happened: UTC date or time, ISO 8601, not in the future",
-        examples=["2026-02-27"],
+        examples=["2025-11-20"],
         extra_json_schema={"anyOf": [{"format": "date"}, {"format": "date-time"}]},
     ),
 ]
@@ -50,19 +53,20 @@ _Source = Annotated[
     Meta(
         min_length=1,
         max_length=LONGEST_SOURCE,
+        pattern=TEXT,
         description="who or what tells it: a system or a team, no person's name",
         examples=["customer-success"],
     ),
 ]
 _Note = Annotated[
-    Annotated[str, Meta(max_length=LONGEST_NOTE)] | None,
+    Annotated[str, Meta(max_length=LONGEST_NOTE, pattern=TEXT)] | None,
     Meta(
         description="free text for colleagues: never logged, erased with the entity, removed by retention",
         examples=["They move to another vendor."],
     ),
 ]
 _Key = Annotated[
-    Annotated[str, Meta(min_length=1, max_length=LONGEST_KEY)] | None,
+    Annotated[str, Meta(min_length=1, max_length=LONGEST_KEY, pattern=TEXT)] | None,
     Meta(
         description="your name of this note: another one of the same key corrects it. Without a key the same note is one that "
         "tells the same word and when from the same source",
@@ -153,7 +157,13 @@ class NoteError(msgspec.Struct):
 
     index: Annotated[int, Meta(description="position of the note in the request, from 0", examples=[3])]
     entity_id: Annotated[str | None, Meta(description="whom it is about, where that can be read", examples=["acme"])]
-    code: Annotated[str, Meta(description="stable name for programs", examples=["bad_note", "unknown_entity"])]
+    code: Annotated[
+        str,
+        Meta(
+            description="stable name for programs",
+            examples=["bad_note", "in_the_future", "no_such_outcome", "unknown_entity"],
+        ),
+    ]
     faults: Annotated[
         list[NoteFault],
         Meta(

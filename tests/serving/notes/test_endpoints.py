@@ -80,8 +80,8 @@ class TestOne:
     @pytest.mark.parametrize(
         ("path", "body", "status", "code"),
         [
-            ("/v1/account/o1/outcome", {**OUTCOME, "outcome": "won"}, 422, "bad_note"),
-            ("/v1/account/o1/outcome", {**OUTCOME, "when": "2026-03-02"}, 422, "bad_note"),
+            ("/v1/account/o1/outcome", {**OUTCOME, "outcome": "won"}, 404, "no_such_outcome"),
+            ("/v1/account/o1/outcome", {**OUTCOME, "when": "2026-03-02"}, 409, "in_the_future"),
             ("/v1/account/o1/action", {**ACTION, "action": ""}, 422, "bad_note"),
             ("/v1/account/o1/action", OUTCOME, 422, "bad_note"),
             ("/v1/account/o1/action", [], 422, "wrong_shape"),

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from features.kit import atomic_files
 from features.kit.clock import to_us
 from features.sources.notes import FOLDER, files_of
 from serving.notes import export, repository
 from serving.notes.export import publish
 from serving.privacy import service as privacy
-from serving.store.connect import Store
+from serving.store.connect import Store, open_store
 from tests.kit.company import at
 from tests.kit.notes import note
 
@@ -124,3 +128,35 @@ class TestErasure:
         everything = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".db"]
         assert everything
         assert not [content for content in everything if b"acme" in content]
+
+
+STEPS = [(export, "publish"), (export, "_write"), (export, "_line"), (atomic_files, "sync"), (atomic_files, "rename")]
+
+
+class TestKilled:
+    @pytest.mark.parametrize("step", STEPS, ids=lambda step: step[1])
+    def test_at_any_step_the_next_call_makes_it_right(
+        self, store: Store, tmp_path: Path, step: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Real SIGKILL, after the notes are committed: before anything is written, in a file, before and after its rename."""
+        put(store, OLD)
+        publish(store, tmp_path)
+        child = os.fork()
+        if child == 0:  # the sabotaged process: it dies at the step
+            try:
+                monkeypatch.setattr(*step, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+                own = open_store(store.engine.url.render_as_string(hide_password=False))
+                put(own, NEW, note("gamma", known_at=NOVEMBER))
+                export.publish(own, tmp_path)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        before = told(tmp_path)
+        assert before["2026-11"] in (["acme"], ["acme", "gamma"], ["gamma", "acme"]), "a whole file, old or new"
+        put(store, NEW)  # who told it got no answer, and tells it again
+        publish(store, tmp_path)
+        assert {month: sorted(names) for month, names in told(tmp_path).items()} == {
+            "2026-11": ["acme", "gamma"],
+            "2026-12": ["beta"],
+        }

@@ -13,7 +13,8 @@ from features.kit.errors import BadInput, UserMistake
 from features.sources.loader import SHIPPED, open_source
 from models.catalog import get_model
 from models.scorer.scorer import Scorer
-from tests.kit.company import at, make_source
+from tests.kit.company import Rows, at, make_source
+from tests.kit.notes import line, write_notes
 from tests.kit.watched import LEADS, NOW, watched
 from training.monitor.live_rows import acted_upon, observe
 
@@ -69,3 +70,17 @@ class TestActions:
         assert meant("churn-risk", "a b c") == [True, False, True], "the offer to the lead of b names the account c"
         assert meant("lead-fit", "la lb lc") == [True, True, False], "c's own call was not known by now"
         assert meant("lead-fit", "la lb lc", now + 365 * 86_400_000_000) == [True, True, True]
+
+    def test_notes_add_to_the_actions_of_a_source_once_they_were_told(self, tmp_path: Path) -> None:
+        rows: Rows = {"accounts": [{"account_id": a, "event_time": at("2024-01-01")} for a in ("a", "b")]}
+        own: Rows = {"actions": [{"account_id": "b", "event_time": at("2025-03-10"), "kind": "call"}]}
+        write_notes(tmp_path, line("a", "call", "2025-03-12", "2025-07-01", kind="action"))
+        times = np.full(2, int(at("2025-03-01").timestamp() * 1e6))
+        for tables, before in (({**rows, **own}, [False, True]), (rows, [False, False])):
+            folder = make_source(tmp_path / f"s{len(tables)}", tables).folder
+            source = open_source(str(folder), folder, home=tmp_path)
+            for now, expected in (("2025-06-01", before), ("2025-08-01", [True, before[1]])):
+                moment = int(at(now).timestamp() * 1e6)
+                found = acted_upon(source, get_model("churn-risk"), np.array(["a", "b"]), times, moment)
+                assert found is not None
+                assert found.tolist() == expected, now
