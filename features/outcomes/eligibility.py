@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 COMPANY_BOUGHT = "company_bought"
 """A column that the panel adds for every lead: above 0 when its company is known to have bought before `as_of`."""
 
+OUTCOME_TOLD = "outcome_told"
+"""A column that the panel adds where notes tell outcomes: above 0 when one of the entity was told before `as_of`."""
+
 
 def _state(name: str, table: str, column: str, values: list[Any] | None = None) -> State:
     """1 where a column of the entity's own table is true, or one of `values`."""
@@ -54,6 +57,20 @@ def _company_bought(get: Wanted) -> nw.Expr:
     return nw.col(COMPANY_BOUGHT) > 0
 
 
+def _outcome_told(get: Wanted) -> nw.Expr:
+    import narwhals as nw
+
+    return nw.col(OUTCOME_TOLD).fill_null(0) > 0
+
+
+_TOLD = NotEligible(
+    "outcome_told",
+    "of whom people or the CRM had told the outcome before",
+    "People or the CRM told before this moment what became of it: the outcome is known.",
+    _outcome_told,
+    of_notes=True,
+)
+
 PAYING_ACCOUNTS = (
     _opted_out("accounts"),
     NotEligible(
@@ -76,6 +93,7 @@ PAYING_ACCOUNTS = (
         _gave_notice,
         "subscriptions",
     ),
+    _TOLD,
 )
 """Leaves accounts that pay, without notice of leaving, that are nobody's own and did not object."""
 
@@ -93,5 +111,6 @@ OPEN_LEADS = (
         "The lead's company has a won deal or a paid contract already: there is nothing left to win.",
         _company_bought,
     ),
+    _TOLD,
 )
 """Leaves leads that are open, whose company has not bought yet and who did not object."""

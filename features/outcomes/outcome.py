@@ -39,6 +39,8 @@ class NotEligible:
     """The condition, out of measures as they were known at `as_of`; true leaves the entity out."""
     table: str | None = None
     """Asked only where the source has this table; None: always."""
+    of_notes: bool = False
+    """Asked only where notes tell outcomes (`features.sources.notes`)."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,11 @@ class Outcome:
         """The panel's column: `ELIGIBLE`, or the code of the first reason that holds."""
         import narwhals as nw
 
-        rules = [(n.code, n.holds(get)) for n in self.not_eligible if n.table is None or source.has(n.table)]
+        rules = [
+            (n.code, n.holds(get))
+            for n in self.not_eligible
+            if (n.table is None or source.has(n.table)) and (source.told_outcomes or not n.of_notes)
+        ]
         status: nw.Expr = nw.lit(ELIGIBLE)
         for code, holds in reversed(rules):
             status = nw.when(holds).then(nw.lit(code)).otherwise(status)

@@ -28,6 +28,7 @@ from features.panel.incremental import Carried
 from features.panel.lead_company import companies_of, customers, possible_companies, want_company
 from features.panel.outcome_columns import asked_outcomes, described_outcomes, eligibility_columns
 from features.panel.point_in_time import moments_of, state_frames
+from features.panel.told_outcomes import told_before
 from features.panel.visibility import KEY, KnownBefore
 from features.panel.week_grid import KEYS, Lattice, Memory, lattices
 from features.signals.aggregations import (
@@ -288,6 +289,8 @@ def _panel(
     assert spine is not None
     if entity == "lead":
         frames.append(engine.keep(customers(engine, source, spine, ids, known)))
+    if source.told_outcomes:
+        frames.append(engine.keep(told_before(engine, source, entity, spine, ids, known)))
     wide = engine.beside(spine, frames, KEYS)
     if companies:
         account = base_column(State("account", own))

@@ -19,20 +19,34 @@ _COLUMNS = {name: "BIGINT" if name.endswith("_us") else "VARCHAR" for name in No
 def add_notes(source: Source, home: Path) -> None:
     """Add the notes of a home to a source that was loaded. Raises `UserMistake` for a damaged file: an action or outcome
     that is missing in silence would make a wrong report."""
+    if _read_all(source, home):
+        _add_outcomes(source)
+        _add_actions(source)
+
+
+def read_outcomes_again(source: Source, home: Path) -> None:
+    """Bring the outcomes that notes tell up to date in an open source; its actions stay as they were. Raises `UserMistake`
+    as `add_notes`."""
+    there = _read_all(source, home)
+    source.connection.execute(f"DROP TABLE IF EXISTS {TOLD}")
+    source.told_outcomes = 0
+    if there:
+        _add_outcomes(source)
+
+
+def _read_all(source: Source, home: Path) -> bool:
+    """The notes of a home as the temporary table `read_notes`; False when the home has no file of them."""
     files = files_of(home)
-    if not files:
-        return
     for file in files:
         _check(file)
     try:
-        _read(source, files)
+        if files:
+            _read(source, files)
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
         raise _unreadable(home / FOLDER, type(error).__name__) from None
-    _add_outcomes(source)
-    _add_actions(source)
-    source.connection.execute("DROP TABLE read_notes")
+    return bool(files)
 
 
 def _check(file: Path) -> None:
@@ -68,7 +82,7 @@ def _read(source: Source, files: list[Path]) -> None:
         f"SELECT '{entity}', {entity}_id FROM {quote(table)}" for entity, table in ENTITIES.items() if source.has(table)
     )
     source.connection.execute(
-        f"CREATE OR REPLACE TABLE read_notes AS WITH line AS ("
+        f"CREATE OR REPLACE TEMP TABLE read_notes AS WITH line AS ("
         f"SELECT * FROM read_json([{named}], format = 'newline_delimited', columns = {{{columns}}}) WHERE id IS NOT NULL"
         f"), newest AS (SELECT * FROM line QUALIFY row_number() OVER (PARTITION BY id ORDER BY known_us DESC, event_us) = 1"
         f"), of_whom AS (SELECT n.kind, n.entity, {whose} AS entity_id, n.word, n.event_us, n.known_us FROM newest n {merged}"

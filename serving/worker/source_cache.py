@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -12,6 +12,8 @@ from features.kit.errors import BadInput, Fault, UserMistake
 from features.outcomes.needed_tables import tables_for
 from features.signals.signal import Entity
 from features.sources.loader import open_source
+from features.sources.notes import files_of
+from features.sources.notes_reader import read_outcomes_again
 from features.sources.overlay import overlay
 from features.sources.schema import ENTITIES, TABLES
 from features.sources.source import Source
@@ -32,14 +34,20 @@ class Sources:
         self.seal = Seal.of(home)
         self._read: tuple[tuple[int, int, int] | None, Suppressed] | None = None
         self._open: dict[tuple[str, Path | None], tuple[Source, Stamp]] = {}
+        self._told: dict[tuple[str, Path | None], Stamp] = {}
+        """The files of notes that each source has."""
 
     def get(self, connection: ConnectionConfig) -> Source:
-        """The source of a connection with its present files, merged rows at their present owner."""
-        key = (connection.source, connection.data)
+        """The source of a connection with its present files, merged rows at their present owner, and the outcomes that notes
+        tell now."""
+        key, told = (connection.source, connection.data), _stamps(map(str, files_of(self._home)))
         held = self._open.get(key)
         if held is None or stamp(held[0]) != held[1] or self._was_merged(held[0]):
             source = open_source(*key, keep_going=True, home=self._home)
             self._open[key] = (source, stamp(source))
+        elif self._told[key] != told:
+            read_outcomes_again(held[0], self._home)
+        self._told[key] = told
         return self._open[key][0]
 
     def _was_merged(self, source: Source) -> bool:
@@ -119,15 +127,19 @@ def _read_by(source: Source, connection: ConnectionConfig) -> set[str]:
 def stamp(source: Source) -> Stamp:
     """Names, sizes and times of a source's files; equal as long as no file was touched."""
     folders = [source.folder, *([source.data] if source.data else [])]
+    return _stamps(
+        os.path.join(place, name) for folder in folders for place, _, names in os.walk(folder) for name in names
+    )
+
+
+def _stamps(files: Iterable[str]) -> Stamp:
     found = []
-    for folder in folders:
-        for place, _, names in os.walk(folder):
-            for name in names:
-                try:
-                    status = os.stat(os.path.join(place, name))
-                except FileNotFoundError:
-                    continue
-                found.append((os.path.join(place, name), status.st_size, status.st_mtime_ns))
+    for file in files:
+        try:
+            status = os.stat(file)
+        except FileNotFoundError:
+            continue
+        found.append((file, status.st_size, status.st_mtime_ns))
     return tuple(sorted(found))
 
 

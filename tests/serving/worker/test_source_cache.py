@@ -9,8 +9,11 @@ import pytest
 
 from features.kit.errors import BadInput
 from features.sources.loader import SHIPPED, open_source
+from features.sources.notes import TOLD
 from serving.connections.config import ConnectionConfig, tell
 from serving.worker.source_cache import Sources
+from tests.kit.company import at, make_source
+from tests.kit.notes import line, write_notes
 from tests.kit.running import NOW, Home, quick_home
 
 
@@ -57,3 +60,16 @@ class TestWorker:
         self, home: Home, company: Path, table: str
     ) -> None:
         assert self.faults(home, company, table) == []
+
+    def test_notes_are_seen_without_reading_the_source_again(self, tmp_path: Path) -> None:
+        rows = {"accounts": [{"account_id": "acme", "event_time": at("2024-01-01")}]}
+        folder = make_source(tmp_path / "crm", rows).folder
+        connection = ConnectionConfig("crm", "hubspot", "https://crm.example", str(folder), folder, {})
+        sources = Sources(tmp_path)
+        source = sources.get(connection)
+        told = []
+        for notes in ([line("acme", "churned", "2024-06-01")], [], [line("acme", "churned", "2024-07-01")]):
+            write_notes(tmp_path, *notes)
+            assert sources.get(connection) is source
+            told.append(source.query(f"SELECT entity_id FROM {TOLD}") if source.told_outcomes else [])
+        assert told == [[("acme",)], [], [("acme",)]]
