@@ -13,7 +13,7 @@ export ACCOUNTSCORE_DATA ?= $(DATA)
 unexport PYTHONDONTWRITEBYTECODE # or every process compiles all that it imports, for seconds
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-quick test-full format check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-audit bench-batch bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
+.PHONY: help setup demo test test-quick test-full format check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-audit bench-batch bench-lists bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -119,6 +119,9 @@ bench-serving: setup ## A score over HTTP beside echoes and mlflow models serve 
 
 bench-batch: setup ## 5 million rows x 60 signals, Parquet to Parquet, beside Booster.predict, pred_contrib and pandas (ARGS='--rows 50000000')
 	$(RUN) -m tests.benchmarks.bench_batch $(ARGS)
+
+bench-lists: setup ## p50 and p99 of lists over 200,000 accounts and 1,000,000 leads, on SQLite and Postgres (ARGS='--accounts 20000 --leads 100000')
+	$(RUN) -W ignore -m tests.benchmarks.bench_lists $(ARGS)
 
 bench-signals: setup ## Signals on 50 million events against plain DuckDB and pandas (ARGS='--events 500000000')
 	$(RUN) -m tests.benchmarks.bench_signals $(ARGS)

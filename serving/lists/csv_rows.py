@@ -28,6 +28,7 @@ _PLAIN = (
     "change",
     "value",
     "value_at_risk",
+    "acted_at",
 )
 _MADE = ("no_score", "reason_theme", "reason_signal", "reason", "override_band", "override_reason", "override_author")
 

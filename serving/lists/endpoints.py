@@ -119,6 +119,7 @@ PARAMETERS = [
         example="acme",
     ),
     _parameter("no_score", "code of why there is no score", type="string", enum=NO_SCORES, example="already_leaving"),
+    _parameter("acted", "whether anybody told of an action", type="string", enum=["yes", "no"], example="no"),
     _parameter(
         "sort",
         "column; rows without a value in it come last. Usual: value_at_risk of accounts, probability of leads",
@@ -216,14 +217,14 @@ _PAGE: dict[int | str, dict[str, Any]] = {
 
 @pages.get("/v1/account/{entity_id:path}", summary="All about one account", responses=_PAGE)
 async def read_account(request: Request, entity_id: EntityId) -> Response:
-    """Profile, the newest score of each model with reasons and change, overrides, parent and children. Who objected is
+    """Profile, the newest score of each model with reasons and change, overrides, notes, parent and children. Who objected is
     shown with the scores of before; who was erased is not there."""
     return await _entity(request, "account", entity_id)
 
 
 @pages.get("/v1/lead/{entity_id:path}", summary="All about one lead", responses=_PAGE)
 async def read_lead(request: Request, entity_id: EntityId) -> Response:
-    """Profile, the newest score of each model with reasons and change, and overrides."""
+    """Profile, the newest score of each model with reasons and change, overrides and notes."""
     return await _entity(request, "lead", entity_id)
 
 

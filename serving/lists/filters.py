@@ -64,6 +64,7 @@ class ListQuery:
     text: str | None = None
     no_score: str | None = None
     acted: bool | None = None
+    """Whether anybody told of an action."""
     sort: str = "value_at_risk"
     descending: bool = True
 
@@ -114,9 +115,7 @@ class _Faults:
         self.found.append({"where": where, "found": found, "rule": rule, "next_step": next_step})
 
 
-def read(
-    model: Model, params: Iterable[tuple[str, str]], segment_columns: Sequence[str] = (), *, acted_known: bool = True
-) -> Asked:
+def read(model: Model, params: Iterable[tuple[str, str]], segment_columns: Sequence[str] = ()) -> Asked:
     """The list that query parameters ask for. Raises `Invalid` with every fault.
 
     `segment_columns`: those that profiles of the model's entities have.
@@ -125,7 +124,7 @@ def read(
     given: dict[str, list[str]] = {}
     for name, value in params:
         given.setdefault(name, []).append(value)
-    known = [*(n for n in _READERS if acted_known or n != "acted"), *(SEGMENT + column for column in segment_columns)]
+    known = [*_READERS, *(SEGMENT + column for column in segment_columns)]
     others = ("sort", "order", "limit", "cursor", "format")
     for name, found in given.items():
         if name not in known and name not in others:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, and_, exists, or_, select, true, tuple_, union
+from sqlalchemy import Column, ColumnElement, Select, and_, exists, intersect, or_, select, true, tuple_, union
 
 from features.kit.clock import DAY_US
 from serving.lists.filters import ListQuery
+from serving.notes.repository import ACTION
 from serving.store.search_terms import segment_term, word_term
-from serving.store.tables import latest_scores, profile_terms
+from serving.store.tables import latest_scores, notes, profile_terms
 from serving.store.text import kept
 
 LAST = "\U0010ffff"
@@ -58,7 +59,9 @@ class Filter:
     condition: Callable[[Any], ColumnElement[bool]]
     """Takes the columns of `latest_scores`, or those of a part of it."""
     ids: Select[Any]
-    """The ids that meet it, from an index; a superset of them for a text of several words."""
+    """The ids that meet it, from an index; a superset of them for a text of several words, and of who was not acted upon."""
+    narrows: bool = True
+    """False where the ids are all there are."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,20 @@ def filters_of(query: ListQuery, now_us: int) -> list[Filter]:
     """The filters of a list. `now_us`: the clock of its first page."""
     found = [_of_columns(query, name, condition) for name, condition in _conditions(query, now_us).items()]
     found += [_of_term(query, f"segment.{column}", segment_term(column, value)) for column, value in query.segments]
+    found += [] if query.acted is None else [_of_actions(query)]
     return found if query.text is None else [*found, _of_text(query)]
+
+
+def _of_actions(query: ListQuery) -> Filter:
+    """Whether anybody told of an action (`serving.notes`)."""
+    told = (notes.c.entity == query.entity, notes.c.kind == ACTION)
+
+    def acted(c: Any) -> ColumnElement[bool]:
+        return exists().where(*told, notes.c.entity_id == c.entity_id)
+
+    if query.acted:
+        return Filter("acted", acted, select(notes.c.entity_id).where(*told))
+    return Filter("acted", lambda c: ~acted(c), select(t.entity_id).where(t.model == query.model), False)
 
 
 def _conditions(query: ListQuery, now_us: int) -> dict[str, Callable[[Any], ColumnElement[bool]]]:
@@ -203,12 +219,12 @@ def collect(
     query: ListQuery,
     piece: Piece,
     filters: Sequence[Filter],
-    rarest: Filter,
+    found_by: Sequence[Filter],
     after: ColumnElement[bool] | None,
     rows: int,
 ) -> Select[Any]:
-    """The first rows of a piece among the ids of the rarest filter."""
-    ids = rarest.ids.subquery("ids")
+    """The first rows of a piece among the ids that are of every filter in `found_by`."""
+    ids = (found_by[0].ids if len(found_by) == 1 else intersect(*(each.ids for each in found_by))).subquery("ids")
     found = select(latest_scores).where(
         t.model == query.model,
         t.entity_id.in_(select(ids.c.entity_id)),

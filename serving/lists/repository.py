@@ -24,14 +24,18 @@ from serving.lists.query import (
     pieces_of,
     walk,
 )
+from serving.notes.repository import ACTION
+from serving.store.deletions import parts
 from serving.store.search_terms import BETWEEN, segment_term
-from serving.store.tables import latest_scores, profile_terms, profiles
+from serving.store.tables import latest_scores, notes, profile_terms, profiles
 
 t = latest_scores.c
-FEW = 2_000
-"""A filter with at most as many rows is collected at once: about 10 ms."""
+FEW = 5_000
+"""A filter with at most as many rows is collected at once: 20 to 30 ms."""
 MANY = 20_000
-"""Rows that are counted of a filter at most, and rows that are walked before a page is collected instead: 20 to 80 ms."""
+"""Rows that are counted of a filter at most: 2 to 4 ms."""
+WALK = 10_000
+"""Rows that are walked before a page is collected instead: 30 to 40 ms."""
 Row = Mapping[str, Any]
 
 
@@ -121,23 +125,26 @@ def _rows(
 ) -> list[Row]:
     after = None if begin is None else keyset(query, piece, begin.key, begin.entity_id)
 
-    def collected(from_: Filter) -> list[Row]:
+    def collected(from_: Sequence[Filter]) -> list[Row]:
         return _read(connection, collect(query, piece, filters, from_, after, rows))
 
     if rarest is not None and rarest[1] <= FEW:
-        return collected(rarest[0]) if rarest[1] else []
+        return collected([rarest[0]]) if rarest[1] else []
     found: list[list[Row]] = []
     for stream in piece.streams:
         if rarest is None:
             found.append(_read(connection, walk(query, piece, stream, after, rows)))
             continue
-        walked = walk(query, piece, stream, after, MANY)
+        walked = walk(query, piece, stream, after, WALK)
         part = _read(
             connection,
             matching(query, piece, walked, filters, rows, keeps_order=connection.dialect.name == "sqlite"),
         )
-        if len(part) < rows and _count(connection, walked.with_only_columns(t.entity_id), MANY) == MANY:
-            return collected(rarest[0])  # few rows meet all filters, or none does at this end of the order
+        if len(part) < rows and _count(connection, walked.with_only_columns(t.entity_id), WALK) == WALK:
+            # Few rows meet all filters, or none does at this end of the order. Where no filter is rare, all of them
+            # together are: their ids are read from the indexes alone, and met, before any row is read.
+            together = [each for each in filters if each.narrows] if rarest[1] >= MANY else []
+            return collected(together or [rarest[0]])
         found.append(part)
     return list(_merged(query, piece, found))[:rows]
 
@@ -159,6 +166,19 @@ def changes_of(connection: Connection, models: Sequence[str], entity_id: str) ->
     """The change of an entity's newest score, by model."""
     asked = select(t.model, t.change).where(t.model.in_(models), t.entity_id == entity_id)
     return {model: change for model, change in connection.execute(asked)}
+
+
+def acted_at(connection: Connection, entity: str, ids: Sequence[str]) -> dict[str, int]:
+    """When each was last acted upon, microseconds, as told (`serving.notes`); ids without an action are left out."""
+    found: dict[str, int] = {}
+    for part in parts(ids):
+        asked = (
+            select(notes.c.entity_id, func.max(notes.c.event_at))
+            .where(notes.c.entity == entity, notes.c.entity_id.in_(part), notes.c.kind == ACTION)
+            .group_by(notes.c.entity_id)
+        )
+        found |= {entity_id: us for entity_id, us in connection.execute(asked)}
+    return found
 
 
 def children_of(connection: Connection, account: str, most: int) -> list[tuple[str, str | None]]:

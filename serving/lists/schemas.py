@@ -97,6 +97,13 @@ class ListRow(msgspec.Struct):
             ],
         ),
     ]
+    acted_at: Annotated[
+        str | None,
+        Meta(
+            description="when somebody last acted, as told, UTC; null when nobody did",
+            examples=["2026-11-20T09:00:00Z"],
+        ),
+    ]
     override: Annotated[
         OverrideShown | None,
         Meta(
@@ -125,6 +132,18 @@ class ListAnswer(msgspec.Struct):
     next_cursor: Annotated[
         str | None, Meta(description="gives the next page, as cursor=; null on the last one", examples=["mI7tq3lX..."])
     ]
+
+
+class NoteShown(msgspec.Struct):
+    """An outcome or an action that somebody told."""
+
+    id: Annotated[str, Meta(description="to withdraw it", examples=["0b2f6c1d9a8e4f7733c5a1e2d4b6f809"])]
+    kind: Annotated[str, Meta(description="outcome or action", examples=["action"])]
+    what: Annotated[str, Meta(description="won, lost or churned; or the kind of action", examples=["call"])]
+    when: Annotated[str, Meta(description="when it happened, UTC", examples=["2026-11-20T09:00:00Z"])]
+    told_at: Annotated[str, Meta(description="when it was told, UTC", examples=["2026-11-20T10:00:00Z"])]
+    source: Annotated[str, Meta(description="who or what told it", examples=["customer success"])]
+    note: Annotated[str | None, Meta(description="free text; null without", examples=["They will renew."])]
 
 
 class ModelView(msgspec.Struct):
@@ -170,5 +189,6 @@ class EntityAnswer(msgspec.Struct):
         str | None, Meta(description="the moment the profile is for, UTC", examples=["2026-11-23T06:00:00Z"])
     ]
     models: Annotated[list[ModelView], Meta(description="each model of such entities")]
+    notes: Annotated[list[NoteShown], Meta(description="outcomes and actions told of it, newest first, 100 at most")]
     parent: Annotated[Relative | None, Meta(description="account that it belongs to")]
     children: Annotated[list[Relative], Meta(description="accounts that belong to it, by id, 100 at most")]

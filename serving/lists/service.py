@@ -16,7 +16,8 @@ from serving.errors import NotFound
 from serving.lists import cursor, filters, repository
 from serving.lists.cursor import Position, Signer
 from serving.lists.filters import Asked, ListQuery
-from serving.lists.schemas import EntityAnswer, FirstReason, ListAnswer, ListRow, ModelView, Relative
+from serving.lists.schemas import EntityAnswer, FirstReason, ListAnswer, ListRow, ModelView, NoteShown, Relative
+from serving.notes import repository as notes
 from serving.overrides.schemas import shown_override
 from serving.privacy.cache import Directives
 from serving.profiles import repository as profiles
@@ -26,7 +27,7 @@ from serving.store.connect import Store
 Params = Sequence[tuple[str, str]]
 CSV_PAGE = 1_000
 """Rows that a CSV holds in memory; each page is a transaction of its own, so that no slow reader holds one open."""
-MOST_CHILDREN = 100
+MOST_CHILDREN = MOST_NOTES = 100
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,12 @@ def _page(
 ) -> tuple[list[ListRow], Position | None]:
     with store.read() as connection:
         found = repository.page(connection, query, position, limit, around.now_us)
-        told = profiles.fetch(connection, query.entity, [row["entity_id"] for row in found.rows])
+        ids = [row["entity_id"] for row in found.rows]
+        told = profiles.fetch(connection, query.entity, ids)
+        acted = repository.acted_at(connection, query.entity, ids)
     directives = around.directives
     shown = [
-        _shown(row, told.get(row["entity_id"]), query.model, around)
+        _shown(row, told.get(row["entity_id"]), acted.get(row["entity_id"]), query.model, around)
         for row in found.rows
         # Erasures and objections delete the row; a row that a run is writing at this moment is left out here.
         if not directives.may_not_score(query.entity, row["entity_id"])
@@ -100,7 +103,7 @@ def _page(
     return shown, found.next
 
 
-def _shown(row: repository.Row, profile: Profile | None, model: str, around: Around) -> ListRow:
+def _shown(row: repository.Row, profile: Profile | None, acted_us: int | None, model: str, around: Around) -> ListRow:
     override = around.directives.override(model, row["entity_id"], around.now_us)
     no_score = row["no_score"]
     p = profile or Profile("", row["entity_id"], 0)
@@ -125,6 +128,7 @@ def _shown(row: repository.Row, profile: Profile | None, model: str, around: Aro
         row["at_stake"],
         None if no_score is None else NoScore(no_score, detail(no_score)),
         None if row["first_text"] is None else FirstReason(row["first_signal"], row["first_theme"], row["first_text"]),
+        _time(acted_us),
         None if override is None else shown_override(override),
     )
 
@@ -135,6 +139,7 @@ def entity(store: Store, definitions: Iterable[Model], kind: str, entity_id: str
     with store.read() as connection:
         told = profiles.fetch(connection, kind, [entity_id]).get(entity_id)
         changes = repository.changes_of(connection, [each.name for each in own], entity_id)
+        of_it = notes.of_entity(connection, kind, entity_id, MOST_NOTES)
         parent, children = None, []
         if told is not None and kind == "account":
             if told.parent_id is not None:
@@ -157,7 +162,7 @@ def entity(store: Store, definitions: Iterable[Model], kind: str, entity_id: str
                 None if override is None else shown_override(override),
             )
         )
-    if told is None and not any(view.score or view.override for view in views):
+    if told is None and not of_it and not any(view.score or view.override for view in views):
         raise _unknown(kind)
     p = told or Profile(kind, entity_id, 0)
     return EntityAnswer(
@@ -173,6 +178,10 @@ def entity(store: Store, definitions: Iterable[Model], kind: str, entity_id: str
         p.plan,
         None if told is None else iso(from_us(told.as_of)),
         views,
+        [
+            NoteShown(n.id, n.kind, n.word, iso(from_us(n.event_at)), iso(from_us(n.known_at)), n.source, n.note)
+            for n in of_it
+        ],
         parent,
         children,
     )

@@ -1,4 +1,5 @@
-"""The API with three more paths, each of which parses the body of a score request and sends it back.
+"""The API with three more paths, each of which parses the body of a score request and sends it back, and `GET /bare`, which
+answers nothing at all.
 
 `POST /echo` is an ordinary route of the FastAPI app, as quick as one can be: raw body, msgspec, no models. `POST /pydantic` is the
 route that one would write first, with pydantic's models. `POST /floor` stands where scoring stands, on plain ASGI in front of
@@ -64,6 +65,11 @@ async def echo(request: Request) -> Response:
 @router.post("/pydantic")
 async def pydantic_echo(request: EchoRequest) -> EchoRequest:
     return request
+
+
+@router.get("/bare")
+async def bare() -> Response:
+    return Response(b"{}", media_type="application/json")
 
 
 async def main(port: int) -> None:

@@ -191,6 +191,16 @@ class TestPage:
         kind = path.split("/")[2]
         assert is_problem(inside.client.get(path), 404, f"no_such_{kind}")
 
+    def test_what_was_told_of_it_is_shown_and_listed(self, inside: Inside) -> None:
+        put(inside.state.store, [{"entity_id": "told", "name": "Told"}])
+        given = {"action": "call", "when": "2026-02-28T10:00:00Z", "source": "us"}
+        assert inside.client.post("/v1/account/told/action", json=given).status_code in (200, 201)
+        (note,) = inside.client.get("/v1/account/told").json()["notes"]
+        assert (note["kind"], note["what"], note["when"], note["source"]) == ("action", "call", given["when"], "us")
+        (row,) = rows(inside, "acted=yes&q=told")
+        assert row["acted_at"] == given["when"]
+        assert rows(inside, "acted=no&q=told") == []
+
     def test_one_that_was_erased_is_not_found(self, inside: Inside) -> None:
         put(inside.state.store, [{"entity_id": "soon-erased"}])
         assert inside.client.get("/v1/account/soon-erased").status_code == 200

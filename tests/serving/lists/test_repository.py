@@ -14,6 +14,8 @@ from models.catalog import get_model
 from serving.lists import repository
 from serving.lists.cursor import Position
 from serving.lists.filters import SORTS, ListQuery, read
+from serving.notes import repository as notes
+from serving.notes.repository import Note
 from serving.store.connect import Store
 from serving.store.search_terms import search_text
 from serving.store.tables import latest_scores, profiles
@@ -66,13 +68,22 @@ def filled(store: Store) -> Store:
     ]
     put(store, before)
     put(store, rows)
+    told = [
+        Note(f"{n}", "action" if n % 2 else "outcome", "account", row["entity_id"], "call", n, n, "us", None)
+        for n, row in enumerate(rows[:80])
+    ]
+    with store.write() as connection:
+        notes.put(connection, told)
     return store
 
 
 def everything(store: Store) -> list[dict[str, Any]]:
     query = select(latest_scores, profiles.c.segments).join(profiles, profiles.c.entity_id == latest_scores.c.entity_id)
     with store.read() as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
+        found = [dict(row) for row in connection.execute(query).mappings()]
+        acted = repository.acted_at(connection, "account", [row["entity_id"] for row in found])
+    assert len(acted) == 40
+    return [{**row, "acted": row["entity_id"] in acted} for row in found]
 
 
 def plain(rows: list[dict[str, Any]], query: ListQuery) -> list[str]:
@@ -92,6 +103,7 @@ def plain(rows: list[dict[str, Any]], query: ListQuery) -> list[str]:
                 query.renewal_within_days is None
                 or (row["renewal_at"] is not None and NOW_US <= row["renewal_at"] <= until),
                 all(f'"{column}":"{value}"'.encode() in row["segments"] for column, value in query.segments),
+                query.acted is None or row["acted"] == query.acted,
                 query.text is None
                 or all(f" {word}" in row["search_text"] for word in words)
                 or row["entity_id"].startswith(query.text),
@@ -145,6 +157,8 @@ FILTERS: list[list[tuple[str, str]]] = [
     [("q", "zeta.ex")],
     [("no_score", "already_leaving")],
     [("no_score", "already_leaving"), ("value_min", "1")],
+    [("acted", "yes")],
+    [("acted", "no"), ("owner", "j.doe")],
     [("band", "low"), ("changed_by", "5"), ("q", "acme"), ("value_min", "10")],
 ]
 
@@ -156,6 +170,7 @@ def test_every_filter_in_every_order_gives_the_rows_of_a_plain_sort(
     """All collected; all walked; walked, and collected after seven rows; and both by turns."""
     monkeypatch.setattr(repository, "FEW", few)
     monkeypatch.setattr(repository, "MANY", many)
+    monkeypatch.setattr(repository, "WALK", many)
     rows = everything(filled)
     assert len(rows) == 300
     rng = random.Random(few + many)
