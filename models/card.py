@@ -386,7 +386,7 @@ def headline(definition: Model, report: Mapping[str, Any]) -> str:
             f"Ranked by this model, the list is not reliably better than a draw."
         )
     if code == "rule_is_enough":
-        return f"This rule does it: {report['one_column_rule']['rule']}. The model does not beat it beyond noise."
+        return f"A single rule is enough: {report['one_column_rule']['rule']}. The model does not beat it beyond noise."
     measured = report.get("metrics") or {}
     precision, lift = (measured.get(f"{name}_at_capacity", {}).get("value") for name in ("precision", "lift"))
     share, base = report.get("capacity_share"), report.get("base_rate")

@@ -179,7 +179,7 @@ def _enough(rule: dict[str, Any]) -> list[str]:
     if not level:
         return []
     return [
-        f"This rule does it: {rule['rule']} (AUC {rule['auc']:.3f}). Not better beyond noise: {' and '.join(who[n] for n in level)}."
+        f"A single rule is enough: {rule['rule']} (AUC {rule['auc']:.3f}). Not better beyond noise: {' and '.join(who[n] for n in level)}."
     ]
 
 

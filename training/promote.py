@@ -72,7 +72,7 @@ def _beats_its_rule(settings: Settings, name: str, version: registry.Version, pr
     rule = metrics.get("one_column_rule")
     if not rule or rule["difference"]["low"] > 0:
         return
-    d, said = rule["difference"], f"this rule does it: {rule.get('rule', rule['signal'])}"
+    d, said = rule["difference"], f"a single rule is enough: {rule.get('rule', rule['signal'])}"
     _refused(settings, name, version.version, said, present)
     raise PromotionRefused(
         f"version {version.version} of {name} is not promoted, {said} (AUC {rule['auc']:.3f}); the version has {d['value']:+.3f} "

@@ -1,7 +1,7 @@
 """The best rule with one column: what a person could do without a model, and what a model must beat beyond noise.
 
 Three kinds are tried for each column: a number as it is, highest or lowest first (missing values stand where their rate
-belongs); a number by the rate of its tenth; a word by the rate of the word. Which column, which kind and which direction is
+belongs); a number by the rate of its decile; a word by the rate of the word. Which column, which kind and which direction is
 learnt from the rows that the model learnt from, cross-validated over three parts of their groups, so that a column of many words
 does not win by overfitting. The number itself is tried beside its tenths: against tenths alone a model would gain by ranking within
 a tenth.
@@ -25,7 +25,7 @@ FOLDS = 3
 LEAST_SLOPE = 0.01
 """Least slope of `probabilities`: a reversed rule has a negative one where it was learnt, and its order is kept all the same."""
 
-Kind = Literal["highest first", "lowest first", "by the rate of its tenth", "by the rate of its word"]
+Kind = Literal["highest first", "lowest first", "by the rate of its decile", "by the rate of its word"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def best_rule(x: np.ndarray, categories: list[int], y: np.ndarray, group: np.nda
         if j not in categories:
             up = auc(y[fitted], ranked(x[:, j], Rule(j, "highest first"), y, fitted)[fitted])
             way: Kind = "highest first" if up >= 0.5 else "lowest first"
-            kinds = (way, "by the rate of its tenth")
+            kinds = (way, "by the rate of its decile")
         for kind in kinds:
             rule, out = Rule(j, kind), np.full(len(y), base)
             for learnt_from, held in parts or [(fitted, fitted)]:

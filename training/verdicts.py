@@ -48,13 +48,13 @@ def words_of(verdict: Verdict, rule: str, doubt: str | None = None) -> str:
     """The verdict as people read it; `rule` is the best one-column rule in words, `doubt` its column where the audit doubts it.
 
     >>> words_of(Verdict.RULE_IS_ENOUGH, "tenure, lowest first", "tenure")
-    'this rule does it: tenure, lowest first; but first make sure that tenure is known before the outcome: it is as good as a leak'
+    'a single rule is enough: tenure, lowest first; but first make sure that tenure is known before the outcome: it is as good as a leak'
     """
     but = f"; but first make sure that {doubt} is known before the outcome: it is as good as a leak" if doubt else ""
     return {
         Verdict.READY: "ready",
         Verdict.READY_IF_NO_OVERLAP: "ready, if no two rows overlap",
-        Verdict.RULE_IS_ENOUGH: f"this rule does it: {rule}{but}",
+        Verdict.RULE_IS_ENOUGH: f"a single rule is enough: {rule}{but}",
         Verdict.NO_SIGNAL: "no signal found",
         Verdict.REFUSED: "refused by its gates",
     }[verdict]

@@ -50,7 +50,7 @@ def create(
     with store.write() as connection:
         token, key = service.create(connection, pepper, name, scope or ["score", "read"], system_us(), days, per_minute)
         _keep(connection, settings.base.home)
-        typer.echo(f"key {key.id} of {name} with {key.scopes}: it is shown this once", err=True)
+        typer.echo(f"key {key.id} of {name} with {key.scopes}: it will not be shown again", err=True)
         typer.echo(token)
         sys.stdout.flush()
     head.keep(store, settings.base.home)

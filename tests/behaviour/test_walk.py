@@ -117,7 +117,7 @@ class Walk:
             rng.lognormal(4, 1, 900).round(),
             rng.choice(["north", "south"], 900),
         )
-        # Two columns tell of it: of one the verdict is that a rule does it.
+        # Two columns tell of it: of one the verdict is that a single rule is enough.
         converted = rng.random(900) < 1 / (1 + np.exp(-1.2 * ((visits - 6) / 3 + np.log(staff) - 4)))
         created = pd.date_range("2024-01-01", periods=900, freq="18h")
         leads = pd.DataFrame(

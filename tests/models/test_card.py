@@ -172,4 +172,4 @@ class TestSentence:
     def test_of_one_without_a_signal_and_of_a_rule(self) -> None:
         assert card.sentence(CHURN, self.report(verdict_code="no_signal")).startswith("No signal found: these data")
         rule = self.report(verdict_code="rule_is_enough", one_column_rule={"rule": "age, lowest first"})
-        assert card.sentence(CHURN, rule).startswith("This rule does it: age, lowest first.")
+        assert card.sentence(CHURN, rule).startswith("A single rule is enough: age, lowest first.")

@@ -47,7 +47,7 @@ class TestOneColumn:
         judgement = judge(table_definition("y", "lead"), rows, learnt)
         name = rows.signals[1].name
         assert judgement.verdict is Verdict.RULE_IS_ENOUGH
-        assert judgement.words == f"this rule does it: {name}, lowest first"
+        assert judgement.words == f"a single rule is enough: {name}, lowest first"
         rule = judgement.figures["one_column_rule"]
         assert rule["auc"] > 0.75  # type: ignore[index]  # strong rules were let pass when the model was merely better
         assert judgement.figures["beside"]["rule"]["auc"]["value"] == pytest.approx(rule["auc"], abs=1e-6)  # type: ignore[index]
@@ -112,7 +112,7 @@ class TestGates:
         known = table_definition("y", "lead", columns=("s0", "s1", "s2"), known_before=("s0",))
         told = judge(known, rows, learnt)
         assert [g.name for g in told.gates if not g.passed] == ["better than one column"]
-        assert told.words.startswith("this rule does it: s0")
+        assert told.words.startswith("a single rule is enough: s0")
         assert "make sure" not in told.words
         for judged, accepted in ((judgement, None), (told, "known before the outcome, as --known-before says")):
             finding = judged.figures["audit_findings"][0]  # type: ignore[index]

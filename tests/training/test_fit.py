@@ -115,7 +115,7 @@ def test_the_verdict_is_the_rule(tmp_path: Path) -> None:
     assert rule["auc"] > 0.75, "a strong rule: once a model had only to be merely better"  # type: ignore[index]
     assert rule["rule"] == "lead_age_days, lowest first"  # type: ignore[index]
     assert report["verdict_code"] == "rule_is_enough"
-    assert report["verdict"] == "this rule does it: lead_age_days, lowest first"
+    assert report["verdict"] == "a single rule is enough: lead_age_days, lowest first"
     # Wins by their close date are no last states: the audit lets them pass.
     assert next(gate for gate in report["gates"] if gate["name"] == "audit")["passed"]  # type: ignore[attr-defined, index, union-attr]
     assert report["rows"]["already_customer"] > 600  # type: ignore[index]

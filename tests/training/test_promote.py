@@ -82,7 +82,7 @@ class TestTheRuleAtPromotion:
             }
             make_scorer(folder, seed=1, n=300, boosters=[], tree_share=0.0, metrics={"one_column_rule": rule})
             registry.log_version(settings, get_model(MODEL), folder, parameters={}, metrics={}, tags={GATES: PASSED})
-        with pytest.raises(PromotionRefused, match=r"this rule does it: age, lowest first \(AUC 0\.827\)"):
+        with pytest.raises(PromotionRefused, match=r"a single rule is enough: age, lowest first \(AUC 0\.827\)"):
             promote(settings, MODEL, 1)
         assert read_pointer(settings.home, MODEL) is None
         assert promote(settings, MODEL, 2)["champion"] == 2
@@ -212,7 +212,7 @@ class TestPromotion:
         settings, versions = made
         promote(settings, MODEL, 1)
 
-        def broken(*_: object) -> None:
+        def broken(*_: object, **__: object) -> None:
             raise OSError("disk full")
 
         with monkeypatch.context() as patched:

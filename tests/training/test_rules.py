@@ -32,7 +32,7 @@ class TestBestRule:
     def test_a_bend_goes_by_tenths(self) -> None:
         x = columns()
         y = drawn(3 * np.abs(x[:, 1]) - 3)
-        assert best_rule(x, [], y, np.arange(N), EARLIER) == Rule(1, "by the rate of its tenth")
+        assert best_rule(x, [], y, np.arange(N), EARLIER) == Rule(1, "by the rate of its decile")
 
     def test_a_number_as_it_is_beats_its_tenths(self) -> None:
         """Within a tenth the number still ranks; a model that ranks there has learnt nothing beyond the column."""

@@ -28,7 +28,7 @@ class TestVerdictOf:
 
 class TestWordsOf:
     def test_the_rule_is_named_and_its_doubt(self) -> None:
-        assert words_of(Verdict.RULE_IS_ENOUGH, "age, lowest first") == "this rule does it: age, lowest first"
+        assert words_of(Verdict.RULE_IS_ENOUGH, "age, lowest first") == "a single rule is enough: age, lowest first"
         assert "make sure that age is known before the outcome" in words_of(Verdict.RULE_IS_ENOUGH, "age", "age")
 
     def test_every_verdict_reads_differently(self) -> None:

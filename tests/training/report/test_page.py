@@ -97,7 +97,7 @@ class TestPage:
         report = make_report(scorer, verdict_code="rule_is_enough", promoted=False)
         report["one_column_rule"]["rule"] = "days_to_renewal, lowest first"
         html = page.render(definition, report, {})
-        assert "This rule does it: days_to_renewal, lowest first." in html
+        assert "A single rule is enough: days_to_renewal, lowest first." in html
 
     @pytest.mark.parametrize(
         ("low", "high", "said"),
