@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.kit.clock import parse_seen
+from features.kit.clock import parse_seen, system_now
 from features.kit.errors import AccountscoreError, UserMistake
 from features.kit.writable import NotWritable
 from serving.errors import DiskTrouble
@@ -79,39 +80,73 @@ def batch(
     from serving.batch.report import Report
 
     report = Report(source, as_of, time.time())
-    try:
-        _run(report, source, as_of, out, data, reasons, history, restart, max_age, engine, memory, export or [])
-    except OSError as error:
-        full = error.errno in FULL
-        where = "" if error.filename is None else f"{str(error.filename)!r}: "
-        trouble = DiskTrouble(
-            f"{where}{'the disk is full' if full else 'the disk failed'} ({error.strerror or error}), nothing was published: "
-            f"{'make room' if full else 'mend it'}, then repeat the command; it goes on where it was stopped"
-        )
-        report.failed(trouble)
+    with _shown(report):
+        try:
+            _run(report, source, as_of, out, data, reasons, history, restart, max_age, engine, memory, export or [])
+        except OSError as error:
+            full = error.errno in FULL
+            where = "" if error.filename is None else f"{str(error.filename)!r}: "
+            trouble = DiskTrouble(
+                f"{where}{'the disk is full' if full else 'the disk failed'} ({error.strerror or error}), nothing was published: "
+                f"{'make room' if full else 'mend it'}, then repeat the command; it goes on where it was stopped"
+            )
+            report.failed(trouble)
+            _tell(report, out, summary, metrics)
+            raise trouble from None
+        except duckdb.OutOfMemoryException:
+            given = "this machine's memory" if memory is None else f"--memory {memory}"
+            more = (
+                "on a larger machine, or with --memory and a TMPDIR with room"
+                if memory is None
+                else f"with --memory {2 * memory}"
+            )
+            little = UserMistake(
+                f"{given} is too little for the tables of source {source!r}, nothing was published: repeat the command {more}"
+            )
+            report.failed(little)
+            _tell(report, out, summary, metrics)
+            raise little from None
+        except AccountscoreError as error:
+            report.failed(error)
+            _tell(report, out, summary, metrics)
+            raise
         _tell(report, out, summary, metrics)
-        raise trouble from None
-    except duckdb.OutOfMemoryException:
-        given = "this machine's memory" if memory is None else f"--memory {memory}"
-        more = (
-            "on a larger machine, or with --memory and a TMPDIR with room"
-            if memory is None
-            else f"with --memory {2 * memory}"
-        )
-        little = UserMistake(
-            f"{given} is too little for the tables of source {source!r}, nothing was published: repeat the command {more}"
-        )
-        report.failed(little)
-        _tell(report, out, summary, metrics)
-        raise little from None
-    except AccountscoreError as error:
-        report.failed(error)
-        _tell(report, out, summary, metrics)
-        raise
-    _tell(report, out, summary, metrics)
     typer.echo(report.line())
     if report.exit_code:
         raise typer.Exit(report.exit_code)
+
+
+@contextlib.contextmanager
+def _shown(report: Report) -> Iterator[None]:
+    """Keeps the card of the run in the home. A failure to write it must not change how the run ends."""
+    from features.kit.settings import Settings
+    from serving.runs import run_card
+
+    home = Settings.from_env().home
+    with contextlib.ExitStack() as held:
+        card = None
+        if home.is_dir():  # a command that was refused makes no folder
+            with _said():
+                card = held.enter_context(run_card.begin(home, system_now(), report.card(ended=False)))
+        try:
+            yield
+        except AccountscoreError:
+            raise
+        except BaseException as error:
+            report.crashed(error)
+            raise
+        finally:
+            if card is not None:
+                with _said():
+                    card.write(report.card())
+
+
+@contextlib.contextmanager
+def _said() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, UserMistake) as error:
+        typer.echo(f"the card of the run could not be written, GET /v1/runs does not show it: {error}", err=True)
 
 
 def _run(

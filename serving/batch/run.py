@@ -77,6 +77,7 @@ class FinishedRun:
     """Chunks that an interrupted run had finished."""
     not_scored: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """For each model the entities without a score by the reason's code, the most frequent first."""
+    versions: Mapping[str, int | None] = field(default_factory=dict)
 
 
 @dataclass
@@ -148,7 +149,8 @@ def run(
     outside = {c.name: codes[c.name][OUTSIDE] for c in live if c.population}
     log.info("batch.published run=%s models=%d rows=%d", plan.run_id, len(live), sum(rows.values()))
     without = {name: {code: n for code, n in found.most_common() if code is not None} for name, found in codes.items()}
-    return FinishedRun(plan.run_id, manifest, rows, scored, outside, tuple(lacking), queued, resumed, without)
+    versions = {name: model["version"] for name, model in about["models"].items()}
+    return FinishedRun(plan.run_id, manifest, rows, scored, outside, tuple(lacking), queued, resumed, without, versions)
 
 
 def live_models(source: Source, champions: Champions) -> tuple[list[Champion], list[str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from features.kit.errors import UserMistake
+from features.kit.errors import BadInput, Fault, UserMistake
 from models.population import OUTSIDE
 from serving.batch.report import Report, counted
 from serving.batch.run import FinishedRun
@@ -85,3 +85,41 @@ def test_who_has_no_score_is_counted_by_the_reason() -> None:
         "churn-risk: 7 scored, 1,202 without a score: 1,200 not customer, 2 of them outside its population (plan is enterprise)"
     )
     assert counted("churn-risk", replace(DONE, outside={})) == "churn-risk: 7 scored, 3 without a score"
+
+
+class TestCard:
+    def test_while_it_goes_on(self, report: Report) -> None:
+        card = report.card(ended=False)
+        assert (card.state, card.started_at, card.ended_at, card.exit_code) == (
+            "running",
+            "1970-01-01T00:16:40Z",
+            None,
+            None,
+        )
+
+    def test_of_one_that_published(self, report: Report) -> None:
+        report.finished(replace(DONE, versions={"churn-risk": 4}, not_scored={"churn-risk": {"outside_population": 2}}))
+        report.left_out(["lead-fit"])
+        card = report.card()
+        assert (card.state, card.exit_code, card.not_scored, card.run_id) == ("published", 2, ["lead-fit"], "abc")
+        model = card.models["churn-risk"]
+        assert (model.version, model.rows, model.scored, model.no_score) == (4, 10, 7, {"outside_population": 2})
+
+    def test_a_fault_in_the_data_is_told_without_its_value(self, report: Report) -> None:
+        fault = Fault(
+            where="leads.sql, row 7", found="'jane@acme.com'", rule="a number", next_step="CAST 'jane@acme.com'"
+        )
+        report.failed(BadInput("source 'crm'", [fault]))
+        why = report.card().why
+        assert why is not None
+        assert why.startswith("leads.sql, row 7: against the rule: a number.")
+        assert "jane" not in why
+
+    def test_a_fault_of_ours_and_one_that_was_stopped(self, report: Report) -> None:
+        report.crashed(KeyError("jane@acme.com"))
+        assert (report.card().state, report.card().why) == (
+            "failed",
+            "a fault of ours: KeyError; it is in what the command said",
+        )
+        report.crashed(KeyboardInterrupt())
+        assert report.card().why == "it was stopped by hand; the same command goes on where it was"
