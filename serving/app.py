@@ -15,7 +15,10 @@ from starlette.routing import Match
 
 from features.kit.clock import Clock, make_clock, to_us
 from serving.api_docs.endpoints import router as api_docs
+from serving.cards.endpoints import router as cards
 from serving.champion import Champions
+from serving.connection_status.endpoints import router as connection_status
+from serving.connection_status.service import Read
 from serving.connections.config import read_connections, tell
 from serving.decisions.endpoints import router as scores_of_entity
 from serving.errors import Declined
@@ -34,6 +37,7 @@ from serving.openapi import openapi_of
 from serving.overrides.endpoints import router as overrides
 from serving.privacy.endpoints import router as privacy
 from serving.problems import Problem, fault, problem_of, render
+from serving.runs.endpoints import router as runs
 from serving.score_change.endpoints import router as change
 from serving.scorer_cache import KeptScorers
 from serving.scoring.endpoints import HotPath
@@ -58,6 +62,9 @@ log = logging.getLogger("serving")
 ROUTERS = (
     health,
     api_docs,
+    cards,
+    runs,
+    connection_status,
     scores_of_entity,
     change,
     overrides,
@@ -69,7 +76,8 @@ ROUTERS = (
     webhooks,
     sign_in,
 )
-"""In the order in which paths are looked up: one about a single entity before that of its page, and that before a model's."""
+"""In the order in which paths are looked up: one about a single entity before that of its page, and that before a model's.
+/v1/models and others stand before /v1/{model}: such words are no names of models (`models.definition.RESERVED`)."""
 CHANGES_AT_ONCE = 3
 """How many overrides, objections and erasures are written at the same time. Each takes a thread of the pool that also
 reads the store and parses large bodies.
@@ -137,6 +145,7 @@ def create_app(
                 Seal: Seal(pepper),
                 Signer: Signer.of(pepper),
                 SignIn: SignIn(pepper),
+                Read: Read(connections, settings.base.connections),
             },
         )
         watching = [asyncio.create_task(each.watch()) for each in (champions, watched)]

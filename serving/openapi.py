@@ -11,6 +11,8 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from serving.cards.schemas import ModelPage, ModelsAnswer, VersionPage
+from serving.connection_status.schemas import ConnectionsAnswer
 from serving.decisions.schemas import ScoresAnswer
 from serving.gateway.scopes import is_repeatable, scope_of
 from serving.keys.service import SCOPES
@@ -19,6 +21,7 @@ from serving.notes.schemas import ActionRequest, ActionsRequest, NotesAnswer, Ou
 from serving.overrides.schemas import OverrideAnswer, OverrideRequest
 from serving.privacy.schemas import ErasureAnswer, ObjectionAnswer
 from serving.problems import SCHEMA, documented
+from serving.runs.schemas import RunsAnswer
 from serving.score_change.schemas import ChangeAnswer
 from serving.scoring.schemas import ModelAnswer, ScoreAnswer, ScoreRequest
 
@@ -39,6 +42,11 @@ ANSWERS = (
     NotesAnswer,
     ObjectionAnswer,
     ErasureAnswer,
+    ModelsAnswer,
+    ModelPage,
+    VersionPage,
+    RunsAnswer,
+    ConnectionsAnswer,
 )
 _REF = "#/components/schemas/{name}"
 _EXAMPLES = {

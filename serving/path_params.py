@@ -1,4 +1,4 @@
-"""Path parameters of an account or a lead, shared by all endpoints that are about one."""
+"""Path parameters of an account or a lead, and of a model, shared by all endpoints that are about one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ EntityId = Annotated[
     Path(min_length=1, max_length=256, pattern=r"^[^\x00]*$", description="its id in the source", examples=["acme"]),
 ]
 """Postgres keeps no NUL in a text."""
+ModelName = Annotated[
+    str,
+    Path(
+        max_length=60,
+        description="a model's name, such as churn-risk; an underscore is accepted",
+        examples=["churn-risk"],
+    ),
+]
 WhatIf = Annotated[
     bool,
     Query(

@@ -29,9 +29,8 @@ from serving.lists.filters import (
 )
 from serving.lists.schemas import ListRow
 from serving.lists.service import Around
-from serving.path_params import EntityId
+from serving.path_params import EntityId, ModelName
 from serving.problems import documented, guarded
-from serving.scoring.endpoints import ModelName
 from serving.state import AppState, state_of
 
 OTHERS = frozenset({"scores", "change", "override", "objection", "erasure", "outcome", "action"})

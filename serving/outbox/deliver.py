@@ -187,8 +187,8 @@ class Deliverer:
                     state=state,
                     attempts=tried,
                     due_at=due,
-                    sent_at=now if state == outbox.SENT else None,
                     error=outcome.why or None,
+                    **({"sent_at": now} if state == outbox.SENT else {}),
                 )
             echo_ledger.forget_old(connection, now)
         waits = [outcome.wait for outcome in outcomes if outcome.wait]

@@ -125,7 +125,14 @@ def _enqueue(
                 "priority": min(priority, before["priority"]) if before and waits else priority,
             }
         )
-    upsert(connection, writebacks, rows, unique=("connection", "model", "entity_id"), add=("generation",))
+    upsert(
+        connection,
+        writebacks,
+        rows,
+        unique=("connection", "model", "entity_id"),
+        add=("generation",),
+        keep=("sent_at",),
+    )
     return len(rows)
 
 

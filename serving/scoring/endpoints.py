@@ -8,10 +8,10 @@ there for OpenAPI and for tests.
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +21,7 @@ from serving.decisions import repository as history
 from serving.errors import Declined, StoreAway
 from serving.http import ClientGone, body_of, json_answer, read_body
 from serving.idempotency.answer import Keep, keep_of
+from serving.path_params import ModelName
 from serving.problems import MEDIA_TYPE, Problem, documented, fault, problem_of, store_away
 from serving.scoring import repository, service
 from serving.scoring.held import Scoring
@@ -36,14 +37,6 @@ long as scoring them.
 SMALL_BYTES = 256 * 1024
 """A body up to this size is read on the event loop; 100 records of 60 signals have 200 KB."""
 _encode = msgspec.json.Encoder().encode
-ModelName = Annotated[
-    str,
-    Path(
-        max_length=60,
-        description="a model's name, such as churn-risk; an underscore is accepted",
-        examples=["churn-risk"],
-    ),
-]
 
 
 async def answer(state: AppState, model: str, body: bytes, keep: Keep | None = None) -> tuple[int, bytes]:

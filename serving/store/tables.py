@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from serving.store.text import SortedText, StoredText
 
-REVISION = "0013"
+REVISION = "0014"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
@@ -202,6 +202,7 @@ inbox = Table(
     UniqueConstraint("connection", "dedupe_key", name="inbox_once"),
     Index("inbox_by_state", "state", "id"),
     Index("inbox_of_entity", "entity", "entity_id", "state"),
+    Index("inbox_of_connection", "connection", "id"),
     comment="authentic events of CRMs, stored before they are answered",
 )
 
@@ -239,6 +240,7 @@ dirty = Table(
     PrimaryKeyConstraint("source", "entity", "entity_id"),
     Index("dirty_by_due", "due_at"),
     Index("dirty_by_priority", "source", "priority", "due_at"),
+    Index("dirty_set_aside", "source", **_where("error IS NOT NULL")),
     comment="entities whose signals changed since they were scored",
 )
 
@@ -371,7 +373,7 @@ writebacks = Table(
     Column("attempts", Integer, nullable=False),
     Column("queued_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False, comment="not sent before; system time"),
-    Column("sent_at", BigInteger),
+    Column("sent_at", BigInteger, comment="when a version of it was written last; null: none was"),
     Column("error", StoredText, comment="why the last attempt failed; no values"),
     Column(
         "priority",
@@ -383,6 +385,7 @@ writebacks = Table(
     PrimaryKeyConstraint("connection", "model", "entity_id"),
     Index("writebacks_by_due", "connection", "state", "due_at"),
     Index("writebacks_by_priority", "connection", "state", "priority", "due_at"),
+    Index("writebacks_by_sent", "connection", "sent_at", **_where("sent_at IS NOT NULL")),
     comment="the newest score of each record that a CRM has or is to get: a later one takes the place of one that waits",
 )
 

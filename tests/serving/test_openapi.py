@@ -17,6 +17,7 @@ import pytest
 
 from features.kit.clock import make_clock
 from models import champion_pointer
+from models.catalog import MODELS
 from serving.keys.service import SCOPES
 from serving.scoring import repository as stored
 from serving.store.connect import open_store
@@ -28,10 +29,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Two live models and an account with two scores: there is something behind every path."""
+    """Every model is live, and an account with two scores: there is something behind every path."""
     folder = tmp_path_factory.mktemp("strangers")
     made = Home(folder / "home", folder)
-    for seed, model in enumerate(("churn-risk", "lead-fit")):
+    for seed, model in enumerate(MODELS):
         copy_scorer(folder / model, model=model, seed=seed, n=600)
         with champion_pointer.locked(made.path, model):
             champion_pointer.put_live(made.path, model, folder / model, 1)

@@ -43,6 +43,8 @@ SCORES, CHANGE = "/v1/{entity}/{entity_id}/scores", "/v1/{entity}/{entity_id}/ch
 NOTES = [(kind, f"/v1/{{entity}}/{{entity_id}}/{kind}", f"/v1/{{entity}}/{kind}s") for kind in ("outcome", "action")]
 WEBHOOK, MODEL = "/webhooks/{connection}", "/v1/{model}"
 LIST, PAGES = "/v1/{model}/scores", ("/v1/account/{entity_id}", "/v1/lead/{entity_id}")
+MODELS, CARD, VERSION = "/v1/models", "/v1/models/{model}", "/v1/models/{model}/versions/{version}"
+RUNS = "/v1/runs"
 GIVEN = {"model": "churn-risk", "band": "low", "reason": "They signed.", "author": "j.doe"}
 BODY = {"records": [{"signals": {"number_0": 1.0}}]}
 
@@ -172,6 +174,12 @@ CASES: dict[Key, Case] = {
     },
     ("POST", ERASURE, 404): lambda f: f.ask("POST", "/v1/invoice/acme/erasure"),
     ("POST", ERASURE, 422): lambda f: f.ask("POST", f"/v1/account/{LONG}/erasure"),
+    ("GET", MODELS, 422): lambda f: f.ask("GET", "/v1/models?limit=0"),
+    ("GET", CARD, 404): lambda f: f.ask("GET", "/v1/models/no-such"),
+    ("GET", CARD, 422): lambda f: f.ask("GET", "/v1/models/churn-risk?limit=0"),
+    ("GET", VERSION, 404): lambda f: f.ask("GET", "/v1/models/churn-risk/versions/4711"),
+    ("GET", VERSION, 422): lambda f: f.ask("GET", "/v1/models/churn-risk/versions/0"),
+    ("GET", RUNS, 422): lambda f: f.ask("GET", "/v1/runs?before=yesterday"),
     ("POST", WEBHOOK, 400): lambda f: f.hook("[{"),
     ("POST", WEBHOOK, 401): lambda f: f.hook("{}", **{"webhook-id": "msg_2"}),
     ("POST", WEBHOOK, 404): lambda f: f.ask("POST", "/webhooks/no-such", json={}),
@@ -183,6 +191,7 @@ CASES: dict[Key, Case] = {
 def at_the_door(method: str, path: str, status: int) -> Case | None:
     """What the door refuses, whatever stands behind it; None for a status that is not the door's."""
     where = path.replace("{model}", "churn-risk").replace("{entity}", "account").replace("{kind}", "account")
+    where = where.replace("{version}", "1")
     where = where.replace("{entity_id}", "acme") + ("?model=churn-risk" if path == OVERRIDE else "")
 
     def too_often(front: Front) -> httpx.Response:
