@@ -12,8 +12,8 @@ from serving.inbox.repository import WAITING as NOT_APPLIED
 from serving.outbox.repository import DEAD, WAITING
 from serving.store.tables import dirty, inbox, writebacks
 
-MOST_COUNTED = 100_000
-"""More are not counted: 100,000 take 15 ms on SQLite."""
+MOST_COUNTED = 20_000
+"""More are not counted: in the inbox 100,000 took 130 ms on SQLite and 20,000 take 19; in the outbox 14 and 3."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 class QueueShown(Struct):
     """What waits."""
 
-    waiting: Annotated[int, Meta(description="how many, counted up to 100,000", examples=[12])]
+    waiting: Annotated[int, Meta(description="how many, counted up to 20,000", examples=[12])]
     or_more: Annotated[bool, Meta(description="whether there may be more than were counted", examples=[False])]
     oldest_at: Annotated[
         str | None,
@@ -21,7 +21,7 @@ class QueueShown(Struct):
 class LettersShown(Struct):
     """What was given up, and stays so until python -m serving dead-letters replay."""
 
-    count: Annotated[int, Meta(description="how many, counted up to 100,000", examples=[0])]
+    count: Annotated[int, Meta(description="how many, counted up to 20,000", examples=[0])]
     or_more: Annotated[bool, Meta(description="whether there may be more than were counted", examples=[False])]
     newest_at: Annotated[
         str | None,
@@ -73,7 +73,7 @@ class ConnectionShown(Struct):
         Meta(description="when the newest event came, UTC; null: none came", examples=["2026-11-23T06:00:00Z"]),
     ]
     to_score: Annotated[
-        int, Meta(description="accounts and leads of its source that wait for a score, up to 100,000", examples=[3])
+        int, Meta(description="accounts and leads of its source that wait for a score, up to 20,000", examples=[3])
     ]
     outbox: Annotated[QueueShown, Meta(description="scores that wait to be written into the CRM")]
     last_sent_at: Annotated[
