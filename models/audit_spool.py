@@ -30,20 +30,26 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Microseconds since 1970, the system's time."""
     action: str
     """A word of the audit log, such as `PROMOTION`."""
-    user: str
-    """The user of the operating system."""
-    command: str
-    """That did it, such as `training promote`."""
+    actor_kind: str
+    actor_id: str
+    """Of a command its name, such as `training promote`."""
+    actor_name: str
+    """Of a command the user of the operating system."""
     object_kind: str
     object_id: str | None
     before: dict[str, Any] | None
     after: dict[str, Any] | None
 
 
+def command(name: str) -> tuple[str, str, str]:
+    """The actor of a command: kind, id and name."""
+    return "system", name, os_user()
+
+
 def put(
     home: Path,
     action: str,
-    command: str,
+    by: tuple[str, str, str],
     of: tuple[str, str | None],
     before: Mapping[str, Any] | None,
     after: Mapping[str, Any] | None,
@@ -51,7 +57,7 @@ def put(
 ) -> Path:
     """Keep an event, durably, and return its file. An event that is kept already stays as it is.
 
-    `of` is the kind and the id of the object. `step` tells two events of the same content apart, and is the same when
+    `by` is the actor's kind, id and name, `of` the kind and the id of the object. `step` tells two events of the same content apart, and is the same when
     the same step is taken up again.
     """
     told = msgspec.json.encode([of, before, after, step], order="deterministic")
@@ -59,8 +65,9 @@ def put(
         id=hashlib.sha256(told).hexdigest()[:32],
         at=system_us(),
         action=action,
-        user=os_user(),
-        command=command,
+        actor_kind=by[0],
+        actor_id=by[1],
+        actor_name=by[2],
         object_kind=of[0],
         object_id=of[1],
         before=None if before is None else dict(before),

@@ -150,7 +150,7 @@ def put_live(
         after = {"version": version, "scorer": loaded.sha256}
         # The pointer's own time: there and back again are events of their own, a step that was cut short is one.
         step = (where / NAME).stat().st_mtime_ns if (where / NAME).exists() else 0
-        event = audit_spool.put(home, action, command, ("model", entry.model), before, after, step)
+        event = audit_spool.put(home, action, audit_spool.command(command), ("model", entry.model), before, after, step)
     try:
         atomic_files.write_bytes(where / NAME, content)
     except BaseException:

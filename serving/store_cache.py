@@ -8,10 +8,12 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from features.kit.clock import Clock, system_us, to_us
 from features.kit.errors import UserMistake
 from features.kit.writable import told
-from serving.audit_log import head
+from serving.audit_log import head, spool
 from serving.audit_log import repository as audit_log
 from serving.errors import StoreAway
 from serving.keys import repository as keys
@@ -71,20 +73,21 @@ class StoreCache:
         if not self.seen:
             self._store.require_revision()
         with self._lock, self._store.read() as connection:
-            found = version_counters.read(connection)
-            if found == self._seen:
-                return
-            before = self._seen
-            if before is None or before.get(keys.GENERATION) != found.get(keys.GENERATION):
-                self.keys = self._closed(KeyRing.load(connection, self._pepper, system_us()))
-                self._keep(self.keys)
-            if before is None or any(before.get(name) != found.get(name) for name in cache.GENERATIONS):
-                self.directives = Directives.load(connection, to_us(self._clock()))
-            self._seen = found
+            found, before = version_counters.read(connection), self._seen
+            if found != before:
+                self._load(connection, before, found)
         self._keep_head(found.get(audit_log.GENERATION, 0))
 
+    def _load(self, connection: Connection, before: dict[str, int] | None, found: dict[str, int]) -> None:
+        if before is None or before.get(keys.GENERATION) != found.get(keys.GENERATION):
+            self.keys = self._closed(KeyRing.load(connection, self._pepper, system_us()))
+            self._keep(self.keys)
+        if before is None or any(before.get(name) != found.get(name) for name in cache.GENERATIONS):
+            self.directives = Directives.load(connection, to_us(self._clock()))
+        self._seen = found
+
     def _keep_head(self, counted: int) -> None:
-        """Writes the newest row of the audit log into the home. What fails here is tried again with the next change."""
+        """Writes the newest row of the audit log into the home. What fails is tried again by the next look."""
         if counted == self._logged:
             return
         try:
@@ -113,10 +116,11 @@ class StoreCache:
         return replace(found, needed=True)
 
     async def watch(self) -> None:
-        """Refreshes until cancelled. While the store is away nobody can change it, so the cached state still holds."""
+        """Refreshes until cancelled, and takes into the audit log what training did meanwhile. While the store is away nobody can change it, so the cached state still holds."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
+                await asyncio.to_thread(spool.take_in, self._store, self._home)
                 await asyncio.to_thread(self.refresh)
             except (StoreAway, UserMistake) as error:
                 if not self.away:

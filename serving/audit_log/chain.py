@@ -164,7 +164,8 @@ def verify(rows: Iterable[Row], known: Iterable[tuple[str, Head]] = ()) -> Verdi
         if verdict.head.seq < head.seq:
             verdict.add(
                 f"the log ends at row {verdict.head.seq} and {where} knows of row {head.seq}: the newest rows were "
-                "deleted, or the store was replaced by an older copy"
+                "deleted, or the store was replaced by an older copy (python -m serving restore puts a backup back; python -m "
+                "serving audit accept-loss goes on without them)"
             )
         else:
             verdict.add(f"row {head.seq} is not the one that {where} knows: the log was written anew")

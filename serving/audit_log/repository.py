@@ -5,14 +5,14 @@ Rows are never updated, except that a retention run or an erasure takes the acto
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from serving.audit_log.chain import Head, Ranges, Row, read_json, row_of
 from serving.audit_log.entry import NEVER_REDACTED, Entry
-from serving.store.deletions import stored_hash_of_id
+from serving.store.deletions import parts
 from serving.store.tables import audit_log
 from serving.store.version_counters import bump
 
@@ -92,11 +92,15 @@ def rows(connection: Connection) -> Iterator[Row]:
 # Taking personal data out
 
 
-def redact_subject(connection: Connection, kind: str, name: str) -> dict[str, list[list[int]]]:
-    """Delete the details of all rows about somebody who is erased; who did it stays. Returns the ranges of rows, which
-    the row of the erasure must name under `redacted`."""
-    about = (audit_log.c.subject == stored_hash_of_id(kind, name), audit_log.c.details.is_not(None))
-    return {"details": _without(connection, "details", *about)}
+def redact_subjects(connection: Connection, id_hashes: Iterable[str]) -> dict[str, list[list[int]]]:
+    """Delete the details of all rows about those who are erased, by `stored_hash_of_id`; who did it stays. Returns the
+    ranges of rows, which the row of the erasure must name under `redacted`."""
+    ranges = Ranges()
+    for part in parts(sorted(id_hashes)):
+        about = (audit_log.c.subject.in_(part), audit_log.c.details.is_not(None))
+        for first, last in _without(connection, "details", *about):
+            ranges.add(first, last)
+    return {"details": ranges.pairs()}
 
 
 def redact_before(connection: Connection, moment_us: int) -> dict[str, list[list[int]]]:

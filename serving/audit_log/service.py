@@ -38,12 +38,19 @@ def append_or_spool(settings: ServingSettings, entry: Entry, now_us: int) -> str
         with contextlib.suppress(StoreAway):
             if is_set_up(store) and append_reading(store, home, entry, now_us) is None:
                 return None
-        of = (entry.object_kind, entry.object_id)
-        audit_spool.put(home, entry.action, entry.actor.id, of, entry.before, entry.after, time.time_ns())
-    except OSError as error:
-        return told(error)
     finally:
         store.close()
+    return leave_in_spool(home, entry)
+
+
+def leave_in_spool(home: Path, entry: Entry) -> str | None:
+    """Leave the row in the home, from where it is taken in within a second of a running API: it waits for no lock of the
+    store. Returns why there is none, None when it is durable."""
+    by, of = (entry.actor.kind, entry.actor.id, entry.actor.name), (entry.object_kind, entry.object_id)
+    try:
+        audit_spool.put(home, entry.action, by, of, entry.before, entry.after, time.time_ns())
+    except OSError as error:
+        return told(error)
     return None
 
 

@@ -25,7 +25,7 @@ def take_in(store: Store, home: Path) -> int:
         if event is None:
             log.error("audit_log.spool_unreadable file=%s next=see who wrote it and delete it", path.name)
             continue
-        who = Command(event.command, event.user)
+        who = Command(event.actor_id, event.actor_name, event.actor_kind)
         try:
             entry = Entry(who, event.action, event.object_kind, event.object_id, event.before, event.after)
         except ValueError as error:  # nothing of ours wrote it

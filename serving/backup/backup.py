@@ -39,9 +39,7 @@ _CHECKED = "the file is not a backup, or it is damaged"
 def backup(store: Store, file: Path) -> int:
     """Write the store into a new file and return its size in bytes. Raises `UserMistake` when the file exists, and
     `StoreAway`; then no file is left."""
-    if file.exists():
-        raise UserMistake(f"{str(file)!r} is there already: name a new file")
-    require_writable(file.parent, "name a file elsewhere")
+    require_new(file)
     with atomic_files.writing(file) as partial:
         try:
             if store.dialect == "sqlite":
@@ -52,6 +50,13 @@ def backup(store: Store, file: Path) -> int:
             for left in partial.parent.glob(f"{partial.name}-*"):
                 left.unlink()
     return file.stat().st_size
+
+
+def require_new(file: Path) -> None:
+    """Raises `UserMistake` when the file exists or cannot be made."""
+    if file.exists():
+        raise UserMistake(f"{str(file)!r} is there already: name a new file")
+    require_writable(file.parent, "name a file elsewhere")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,6 +15,9 @@ from starlette.types import Scope
 
 from features.kit.clock import to_us
 from features.signals.signal import THEMES
+from serving.audit_log.entry import Entry, Who
+from serving.audit_log.service import leave_in_spool
+from serving.gateway.actor import actor_of
 from serving.http import body_of, header, json_answer
 from serving.lists import csv_rows, service
 from serving.lists.cursor import Position, Signer
@@ -30,9 +34,10 @@ from serving.lists.filters import (
 from serving.lists.schemas import ListRow
 from serving.lists.service import Around
 from serving.path_params import EntityId, ModelName
-from serving.problems import documented, guarded
+from serving.problems import Problem, documented, guarded
 from serving.state import AppState, state_of
 
+log = logging.getLogger("serving.lists")
 OTHERS = frozenset({"scores", "change", "override", "objection", "erasure", "outcome", "action"})
 """Last words of the paths about one entity that other rooms answer: what ends in one is never the id of a page."""
 
@@ -174,7 +179,7 @@ async def list_scores(model: ModelName, request: Request) -> Response:
         asked, position = await asyncio.to_thread(service.asked_for, state.store, definition, params, signer)
         around = Around(state.watched.directives, to_us(state.clock()))
         if asked.csv or _wants_csv(request):
-            return await _csv(state, asked, position, around)
+            return await _csv(state, asked, position, around, actor_of(request))
         answer = await asyncio.to_thread(service.page, state.store, asked, position, signer, around)
     return json_answer(answer)
 
@@ -185,8 +190,9 @@ def _wants_csv(request: Request) -> bool:
     return kinds[:1] == ["text/csv"]
 
 
-async def _csv(state: AppState, asked: Asked, position: Position | None, around: Around) -> Response:
-    """The first part is read before the answer begins, so that a store that is away is told as a problem."""
+async def _csv(state: AppState, asked: Asked, position: Position | None, around: Around, by: Who) -> Response:
+    """The first part is read before the answer begins, so that a store that is away is told as a problem. The export is
+    a row of the audit log before anything is sent."""
     columns = await asyncio.to_thread(service.segment_columns, state.store, asked.query.entity)
     parts = service.all_rows(state.store, asked.query, position, around)
 
@@ -194,6 +200,11 @@ async def _csv(state: AppState, asked: Asked, position: Position | None, around:
         return next(parts, None)
 
     first = await asyncio.to_thread(part)
+    entry = Entry(by, "export", "list", asked.query.model, None, {"list": asked.query.canonical()})
+    why = await asyncio.to_thread(leave_in_spool, state.settings.base.home, entry)  # reads wait for no write
+    if why is not None:
+        log.error("audit_log.no_row action=export why=%s", why)
+        raise Problem(503, "home_away", "the export cannot be logged, nothing was sent: try again when that is mended")
 
     async def text() -> AsyncIterator[bytes]:
         yield csv_rows.header(columns).encode()

@@ -12,7 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, select, text, update
 
-from serving.audit_log.entry import Who, command
+from features.kit.clock import system_us
+from serving.audit_log import repository as audit_log
+from serving.audit_log.entry import Entry, Who, command
 from serving.connections.config import ConnectionConfig
 from serving.privacy import repository as privacy
 from serving.privacy.aliases import aliases
@@ -178,6 +180,9 @@ def put_back(
                 forget_scores(here, kind, [name])
             elif (kind, hashed) in objecting:
                 forget_listed(here, kind, [name])
+    redacted = audit_log.redact_subjects(here, [id_hash for _, id_hash in erased])
+    if redacted["details"]:  # of those of whom the store has nothing else
+        audit_log.append(here, Entry(by, "erasure", "store", None, None, {"redacted": redacted}), system_us())
     if erased:
         here.execute(delete(idempotency))  # a stored answer may name them; a repeated request is scored again
     bump(here, privacy.GENERATION)

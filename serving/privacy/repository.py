@@ -260,7 +260,7 @@ def erase(
     done["idempotency"] = _forget_answers(connection, name)
     _set(connection, tombstones, kind, name, now_us)
     bump(connection, "overrides")
-    redacted = audit_log.redact_subject(connection, kind, name)
+    redacted = audit_log.redact_subjects(connection, [stored_hash_of_id(kind, name)])
     deleted = {table: count for table, count in done.items() if count}
     after = {"id_hash": stored_hash_of_id(kind, name), "deleted": deleted, "redacted": redacted}
     audit_log.append(connection, Entry(by or command("privacy erase"), "erasure", kind, None, None, after), now_us)

@@ -25,7 +25,13 @@ def scorers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def put(home: Path, step: int = 1, after: int = 2) -> Path:
     return audit_spool.put(
-        home, audit_spool.PROMOTION, "training promote", ("model", MODEL), {"version": 1}, {"version": after}, step
+        home,
+        audit_spool.PROMOTION,
+        audit_spool.command("training promote"),
+        ("model", MODEL),
+        {"version": 1},
+        {"version": after},
+        step,
     )
 
 
@@ -37,7 +43,7 @@ class TestPut:
     def test_it_says_who_did_what_to_which_model(self, tmp_path: Path) -> None:
         put(tmp_path)
         (event,) = events(tmp_path)
-        assert (event.action, event.command, event.user) == ("promotion", "training promote", os_user())
+        assert (event.action, event.actor_id, event.actor_name) == ("promotion", "training promote", os_user())
         assert (event.object_kind, event.object_id, event.before, event.after) == (
             "model",
             MODEL,
@@ -125,5 +131,5 @@ class TestPromotion:
         assert len(events(tmp_path)) == 2
         champion_pointer.put_live(tmp_path, MODEL, scorers[1], 2, command="serving sync")
         found = events(tmp_path)
-        assert [e.command for e in found] == ["training promote"] * 2
+        assert [e.actor_id for e in found] == ["training promote"] * 2
         assert json.dumps(found[1].after).count('"version": 2') == 1

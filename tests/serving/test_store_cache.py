@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from models import audit_spool
+from serving.audit_log import head, repository
+from serving.audit_log.chain import Head
+from serving.errors import StoreAway
 from serving.keys import cache
 from serving.keys import repository as keys
+from serving.store.connect import Store
 from serving.store_cache import StoreCache
+from tests.kit.audited import actions
 from tests.kit.inside import running_inside
-from tests.kit.running import Home
+from tests.kit.running import Home, wait_for
 from tests.kit.stores import new_store
 
 
@@ -55,6 +61,37 @@ class TestTheStoreIsLost:
         monkeypatch.setattr(StoreCache, "_closed", lambda _self, found: found)
         with running_inside(tmp_path) as inside:
             assert inside.client.get(self.ASKED).status_code == 404
+
+
+class TestAuditLog:
+    def test_a_running_server_takes_in_what_training_does(self, tmp_path: Path) -> None:
+        with running_inside(tmp_path) as inside:
+            wait_for(lambda: "promotion" in actions(inside.state.store))  # of the models that are live from the start
+            before = len(actions(inside.state.store))
+            of = ("model", "churn-risk")
+            audit_spool.put(tmp_path, "rollback", audit_spool.command("training rollback"), of, None, {"version": 7}, 1)
+            wait_for(lambda: len(actions(inside.state.store)) > before)
+            assert actions(inside.state.store)[-1] == "rollback"
+
+    def test_a_head_that_cannot_be_kept_fails_no_change_and_is_kept_later(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with running_inside(tmp_path) as inside:
+            held = inside.key("privacy")
+            with monkeypatch.context() as patch:
+
+                def busy(*_: object) -> bool:
+                    raise StoreAway("locked")
+
+                patch.setattr(head, "keep", busy)
+                where = "/v1/account/x/objection"
+                assert inside.client.request("PUT", where, headers=held).status_code == 200
+            wait_for(lambda: head.load(tmp_path) == newest(inside.state.store))
+
+
+def newest(store: Store) -> Head:
+    with store.read() as connection:
+        return repository.head(connection)
 
 
 class TestTheHomeCannotBeWritten:

@@ -9,7 +9,7 @@ import pytest
 
 from features.kit.errors import UserMistake
 from features.kit.settings import Settings
-from models import champion_pointer, registry, standing
+from models import audit_spool, champion_pointer, registry, standing
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
 from models.scorer.artefact_schema import VerdictSpec
@@ -125,6 +125,29 @@ class TestPromotion:
         rollback(settings, MODEL)
         assert live(settings) == one
         assert (alias(settings, "champion"), alias(settings, "previous")) == (1, 2)
+
+    def test_each_leaves_an_event_for_the_audit_log_and_a_refused_one_leaves_none(
+        self, tmp_path: Path, new_registry: NewRegistry
+    ) -> None:
+        settings = new_registry(tmp_path / "home")
+        one, two, bad = (register(settings, tmp_path, n, gates) for n, gates in enumerate((PASSED, PASSED, "failed")))
+        promote(settings, MODEL, one[0])
+        promote(settings, MODEL, two[0])
+        rollback(settings, MODEL)
+        with pytest.raises(PromotionRefused):
+            promote(settings, MODEL, bad[0])
+        registry.set_alias(settings, MODEL, "champion", two[0])  # by hand, in MLflow's page
+        sync(ServingSettings.from_env({"ACCOUNTSCORE_HOME": str(settings.home)}))
+        found = [event for _, event in audit_spool.waiting(settings.home) if event is not None]
+        assert [(e.action, e.actor_id) for e in found] == [
+            ("promotion", "training promote"),
+            ("promotion", "training promote"),
+            ("rollback", "training rollback"),
+            ("promotion", "serving sync"),
+        ]
+        assert [(e.before or {}).get("version") for e in found] == [None, 1, 2, 1]
+        assert [(e.after or {}).get("version") for e in found] == [1, 2, 1, 2]
+        assert not (settings.home / "store.db").exists()  # training opens no store
 
     def test_who_did_what_is_written_down_for_the_api(self, made: tuple[Settings, list[tuple[int, str]]]) -> None:
         settings, _ = made

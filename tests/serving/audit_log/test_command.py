@@ -89,7 +89,15 @@ class TestVerify:
 class TestExport:
     def test_it_prints_every_row_and_its_own_and_the_head(self, home: Home, store: Store) -> None:
         six(store)
-        audit_spool.put(home.path, "promotion", "training promote", ("model", "churn-risk"), None, {"version": 1}, 1)
+        audit_spool.put(
+            home.path,
+            "promotion",
+            audit_spool.command("training promote"),
+            ("model", "churn-risk"),
+            None,
+            {"version": 1},
+            1,
+        )
         done = home.run("serving", "audit", "export")
         assert done.returncode == 0
         rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -125,6 +133,7 @@ class TestRows:
                 assert head.load(home.path) == repository.head(connection), words
         assert actions(store) == [
             "key_created",
+            "export",  # the backup
             "key_revoked",
             "objection",
             "objection_taken_back",
@@ -136,13 +145,13 @@ class TestRows:
         kinds = {kind for kind, *_ in told(store)}
         assert kinds == {"system"}
         exported = home.run("serving", "audit", "export").stdout
-        assert exported.count(f'"actor_name": "{os_user()}"') == 9
+        assert exported.count(f'"actor_name": "{os_user()}"') == 10
         with store.read() as connection:
             hashed = connection.execute(api_keys.select()).mappings().one()["hash"]
         assert token not in exported
         assert hashed not in exported
         # What was said before the erasure of whom it was about is gone; what came after it was about an id again.
-        assert [object_id for _, object_id, *_ in told(store)][2:7] == [None, None, None, None, "acme-4711"]
+        assert [object_id for _, object_id, *_ in told(store)][3:8] == [None, None, None, None, "acme-4711"]
         assert home.run("serving", "audit", "verify").returncode == 0
 
         lost = head.load(home.path)
@@ -168,7 +177,15 @@ class TestRows:
         assert "the log ends at row 6 and the home knows of row 7" in done.stdout
 
     def test_sync_takes_in_what_training_did(self, home: Home, store: Store) -> None:
-        audit_spool.put(home.path, "rollback", "training rollback", ("model", "churn-risk"), None, {"version": 1}, 1)
+        audit_spool.put(
+            home.path,
+            "rollback",
+            audit_spool.command("training rollback"),
+            ("model", "churn-risk"),
+            None,
+            {"version": 1},
+            1,
+        )
         waiting = home.run("serving", "audit", "verify")
         assert "1 events wait in the home" in waiting.stderr
         home.run("serving", "sync")

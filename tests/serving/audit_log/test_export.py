@@ -13,6 +13,7 @@ from serving.audit_log.chain import Head
 from serving.audit_log.entry import Entry, command
 from serving.audit_log.export import COLUMNS, write
 from serving.store.connect import Store
+from serving.store.deletions import stored_hash_of_id
 from tests.kit.audited import JANE, entry, put
 
 
@@ -51,7 +52,7 @@ def test_each_row_is_a_line_of_json_without_its_salts(store: Store) -> None:
 def test_what_was_taken_out_is_said(store: Store) -> None:
     put(store, entry())
     with store.write() as connection:
-        repository.redact_subject(connection, "account", "acme")
+        repository.redact_subjects(connection, [stored_hash_of_id("account", "acme")])
     line = json.loads(exported(store)[0])
     assert (line["redacted"], line["object_id"], line["after"]) == (["details"], None, None)
     assert line["actor_name"] == "Jane Doe"

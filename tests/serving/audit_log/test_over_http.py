@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from models import audit_spool
 from serving.audit_log import head, repository
 from serving.audit_log.chain import Head, read_json, verify
 from serving.store.tables import audit_log
 from tests.kit.databases import DATABASES, store_url
 from tests.kit.inside import Inside, running_inside
+from tests.kit.running import wait_for
 
 GIVEN = {"model": "churn-risk", "band": "low", "reason": "They signed.", "author": "somebody else"}
 
@@ -80,6 +82,23 @@ def test_what_is_refused_leaves_no_row(inside: Inside) -> None:
     assert ask("PUT", "/v1/account/a2/override", json={**GIVEN, "band": "purple"}, headers=key).status_code == 422
     assert ask("PUT", "/v1/account/a2/override", json=GIVEN, headers={"authorization": "Bearer x"}).status_code == 401
     assert of(inside, "a2") == []
+
+
+def test_a_list_that_is_exported_as_csv_is_a_row_of_who_took_it(inside: Inside) -> None:
+    """Within a second: it waits in the home meanwhile, because a read waits for no write of the store."""
+    key = inside.key("read", name="John Roe")
+    assert inside.client.get("/v1/churn-risk/scores?format=csv&band=high", headers=key).status_code == 200
+    wait_for(lambda: any(action == "export" for action, *_ in of(inside, "churn-risk")))
+    (exported,) = [row for row in of(inside, "churn-risk") if row[0] == "export"]
+    assert exported[1] == "key John Roe"
+    assert "band=high" in exported[2]["list"]
+
+
+def test_without_its_row_nothing_is_sent(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = inside.key("read", name="lister")
+    monkeypatch.setattr(audit_spool, "FOLDER", "audit_head.json")  # a file where the folder should be
+    answer = inside.client.get("/v1/churn-risk/scores?format=csv", headers=key)
+    assert (answer.status_code, answer.json()["code"]) == (503, "home_away")
 
 
 def test_the_home_knows_the_newest_row_when_the_answer_is_there(inside: Inside) -> None:

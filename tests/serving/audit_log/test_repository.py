@@ -14,6 +14,7 @@ from serving.audit_log.entry import Entry, command
 from serving.errors import StoreAway
 from serving.store import version_counters
 from serving.store.connect import Store
+from serving.store.deletions import stored_hash_of_id
 from serving.store.tables import audit_log, overrides
 from tests.kit.audited import entry, put, six, verdict_of
 
@@ -154,7 +155,7 @@ class TestTampering:
 class TestRedact:
     def erase(self, store: Store, name: str) -> None:
         with store.write() as connection:
-            redacted = repository.redact_subject(connection, "account", name)
+            redacted = repository.redact_subjects(connection, [stored_hash_of_id("account", name)])
             after = {"redacted": redacted}
             repository.append(connection, Entry(command("x"), "erasure", "account", None, None, after), 9)
 
@@ -180,7 +181,7 @@ class TestRedact:
         """The sabotaged twin: as if somebody took the details out by hand."""
         six(store)
         with store.write() as connection:
-            repository.redact_subject(connection, "account", "acme")
+            repository.redact_subjects(connection, [stored_hash_of_id("account", "acme")])
         assert verdict_of(store).faults == [
             "the details of row 1 was deleted, and no erasure or retention run says so",
             "the details of row 4 was deleted, and no erasure or retention run says so",

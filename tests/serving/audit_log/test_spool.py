@@ -17,7 +17,9 @@ pytestmark = pytest.mark.both_databases
 
 def promote(home: Path, step: int, action: str = audit_spool.PROMOTION) -> Path:
     after = {"version": step}
-    return audit_spool.put(home, action, "training promote", ("model", "churn-risk"), {"version": 1}, after, step)
+    return audit_spool.put(
+        home, action, audit_spool.command("training promote"), ("model", "churn-risk"), {"version": 1}, after, step
+    )
 
 
 def test_they_come_in_in_their_order_with_their_times_and_their_files_go(store: Store, tmp_path: Path) -> None:

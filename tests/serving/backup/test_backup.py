@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 
 from features.kit.errors import UserMistake
 from features.sources.suppression import hash_of_id
+from serving.audit_log.chain import Verdict
 from serving.backup.backup import Difference, Restored, backup, restore
 from serving.keys import repository as keys
 from serving.keys import service
@@ -19,8 +20,9 @@ from serving.privacy import protections
 from serving.privacy import repository as privacy
 from serving.privacy.protections import KeptProtections
 from serving.store import version_counters
-from serving.store.connect import Store, insert_new, open_store
+from serving.store.connect import Store, insert_new, open_store, upsert
 from serving.store.tables import inbox, metadata, signals
+from tests.kit.audited import actions, entry, put, six, told, verdict_of
 from tests.kit.databases import DATABASES, store_url
 from tests.kit.protection import CRM, company, protect
 from tests.kit.store_rows import letter, signal_row
@@ -67,6 +69,64 @@ def test_what_is_restored_is_what_was_there(store: Store, other: Store, tmp_path
     assert here == there
     with other.write() as connection:  # and keys go on being counted up
         assert insert_new(connection, inbox, [letter("new")], ("connection", "dedupe_key")) == 1
+
+
+class TestAuditLog:
+    """Which rows of the log a restore costs is said by the log itself."""
+
+    def restored(self, store: Store, tmp_path: Path) -> Verdict:
+        six(store)
+        backup(store, tmp_path / "b.db")
+        lost = put(store, entry("acme"), entry("beta"))
+        restore(store, tmp_path / "b.db", 9, overwrite=True, known=lost)
+        return verdict_of(store, lost)
+
+    def test_it_goes_on_and_names_the_end_that_was_lost(self, store: Store, tmp_path: Path) -> None:
+        verdict = self.restored(store, tmp_path)
+        assert (verdict.intact, verdict.rows) == (True, 7)
+        assert verdict.losses == ["row 7 (restore): the log goes on from row 6, it once ended at row 8"]
+
+    def test_without_its_row_the_log_has_lost_its_end(
+        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sabotaged twin, and what a copy of the file put back by hand looks like."""
+        monkeypatch.setattr("serving.backup.backup._log", lambda *_: None)
+        verdict = self.restored(store, tmp_path)
+        assert "the log ends at row 6 and the home knows of row 8" in verdict.faults[0]
+
+    def test_into_a_new_store_the_home_alone_knows_what_is_lost(
+        self, store: Store, other: Store, tmp_path: Path
+    ) -> None:
+        six(store)
+        backup(store, tmp_path / "b.db")
+        lost = put(store, entry("acme"))
+        restore(other, tmp_path / "b.db", 9, known=lost)
+        assert verdict_of(other, lost).intact
+        assert told(other, "restore")[0][3]["given_up"] == [str(lost)]
+
+    def test_a_restore_that_loses_nothing_gives_nothing_up(self, store: Store, tmp_path: Path) -> None:
+        head = six(store)
+        backup(store, tmp_path / "b.db")
+        restore(store, tmp_path / "b.db", 9, overwrite=True, known=head)
+        assert verdict_of(store, head).losses == []
+        assert verdict_of(store, head).intact
+
+    @pytest.mark.parametrize("has_rows", [True, False], ids=["with signals", "in the log alone"])
+    def test_who_was_erased_since_the_backup_is_erased_in_its_log_too(
+        self, store: Store, tmp_path: Path, has_rows: bool
+    ) -> None:
+        six(store)
+        with store.write() as connection:
+            names = ["acme"] if has_rows else []
+            upsert(connection, signals, [signal_row(name, 1) for name in names], unique=("entity", "entity_id"))
+        backup(store, tmp_path / "b.db")
+        with store.write() as connection:
+            privacy.erase(connection, "account", "acme", 5)
+        restore(store, tmp_path / "b.db", 9, overwrite=True)
+        ids = [object_id for _, object_id, *_ in told(store)]
+        assert (ids.count("acme"), ids.count("beta")) == (0, 2)
+        assert actions(store)[-2:] == ["erasure", "restore"]
+        assert verdict_of(store).intact
 
 
 def test_running_processes_reload_after_a_restore(store: Store, tmp_path: Path) -> None:
