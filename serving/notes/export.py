@@ -39,8 +39,8 @@ def publish(store: Store, home: Path, *, whole: bool = False) -> int:
     Called after each change, when the worker starts and before the batch reads a source. `whole`: write all of them, for a
     home that may have had another store. Raises `StoreAway`, and `OSError` when the home cannot be written.
     """
-    if not whole and not _behind(store, home):
-        return 0
+    if not _behind(store, home, whole):
+        return 0  # nothing to write, so a read-only home is fine
     busy = StoreAway(f"{FOLDER} has been locked by another process for {LOCK_SECONDS:g} s")
     with file_lock(home / f".{FOLDER}.lock", LOCK_SECONDS, busy):
         behind = _behind(store, home, whole)

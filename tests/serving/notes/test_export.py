@@ -109,6 +109,12 @@ class TestPublish:
             thread.join()
         assert sorted(told(tmp_path)["2026-11"]) == [f"n{number}" for number in range(6)]
 
+    @pytest.mark.parametrize("whole", [False, True])
+    def test_without_notes_nothing_is_touched(self, store: Store, tmp_path: Path, whole: bool) -> None:
+        (tmp_path / "home").mkdir()
+        assert publish(store, tmp_path / "home", whole=whole) == 0
+        assert list((tmp_path / "home").iterdir()) == []
+
     def test_a_home_that_cannot_be_written_loses_no_note(self, store: Store, tmp_path: Path) -> None:
         (tmp_path / FOLDER).write_text("in the way")
         put(store, OLD)
