@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -23,13 +25,13 @@ from features.kit.writable import told
 from features.sources.notes import FOLDER, FORMAT, NoteLine, files_of
 from serving.errors import StoreAway
 from serving.notes import repository
-from serving.notes.repository import Note
 from serving.store import version_counters
 from serving.store.connect import Store
 
 log = logging.getLogger("serving.notes")
 LOCK_SECONDS = 30.0
 """Longest wait for another process that publishes."""
+encoder = msgspec.json.Encoder()
 _MONTH = re.compile(r"\d{4}-\d{2}")
 
 
@@ -90,20 +92,14 @@ def _write(store: Store, home: Path, month: str) -> None:
             return
         with atomic_files.writing(file, locked=True) as partial, partial.open("wb") as opened:
             opened.write(msgspec.json.encode({"format": FORMAT, "generation": generation}) + b"\n")
-            for note in repository.in_month(connection, *_bounds(month)):
-                opened.write(msgspec.json.encode(_line(note)) + b"\n")
+            for part in repository.in_month(connection, *_bounds(month)):
+                opened.write(_lines(part))
 
 
-def _line(note: Note) -> NoteLine:
-    return {
-        "id": note.id,
-        "kind": note.kind,
-        "entity": note.entity,
-        "entity_id": note.entity_id,
-        "word": note.word,
-        "event_us": note.event_at,
-        "known_us": note.known_at,
-    }
+def _lines(rows: Sequence[Sequence[Any]]) -> bytes:
+    """Each row as a `NoteLine`."""
+    names = tuple(NoteLine.__annotations__)  # in the order of `repository.LINE`
+    return encoder.encode_lines([dict(zip(names, row, strict=True)) for row in rows])
 
 
 def _bounds(month: str) -> tuple[int, int]:

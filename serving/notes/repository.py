@@ -11,9 +11,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, select, update
 
 from features.kit.clock import from_us
 from serving.store.connect import upsert
@@ -158,11 +158,15 @@ def known_among(connection: Connection, entity: str, ids: Iterable[str]) -> set[
     return found - {name for _, name in _erased_ids(connection, entity, found)}
 
 
-def in_month(connection: Connection, first_us: int, next_us: int) -> Iterator[Note]:
-    """The notes that were told in [first, next), in the order of their ids, a thousand in memory at a time."""
-    query = select(*_columns).where(notes.c.known_at >= first_us, notes.c.known_at < next_us).order_by(notes.c.id)
-    for row in connection.execute(query, execution_options={"yield_per": 1000}):
-        yield Note(**row._mapping)
+LINE = ("id", "kind", "entity", "entity_id", "word", "event_at", "known_at")
+"""Columns of `in_month`: all but source and free text."""
+
+
+def in_month(connection: Connection, first_us: int, next_us: int) -> Iterator[Sequence[Row[Any]]]:
+    """The notes that were told in [first, next), in the order of their ids, a thousand at a time; each row has the columns
+    of `LINE`. Plain rows: with a `Note` for each publishing took two to three times as long."""
+    query = select(*[notes.c[name] for name in LINE]).where(notes.c.known_at >= first_us, notes.c.known_at < next_us)
+    yield from connection.execute(query.order_by(notes.c.id), execution_options={"yield_per": 1000}).partitions()
 
 
 def generations(counters: Mapping[str, int]) -> dict[str, int]:

@@ -124,6 +124,21 @@ class TestPublish:
         assert told(tmp_path) == {"2026-11": ["acme"]}
 
 
+def test_a_line_has_the_columns_in_their_order(store: Store, tmp_path: Path) -> None:
+    put(store, OLD)
+    publish(store, tmp_path)
+    (file,) = files_of(tmp_path)
+    assert json.loads(file.read_text().splitlines()[1]) == {
+        "id": OLD.id,
+        "kind": OLD.kind,
+        "entity": OLD.entity,
+        "entity_id": OLD.entity_id,
+        "word": OLD.word,
+        "event_us": OLD.event_at,
+        "known_us": OLD.known_at,
+    }
+
+
 class TestErasure:
     def test_a_published_file_of_an_erased_entity_is_written_without_it(self, store: Store, tmp_path: Path) -> None:
         put(store, OLD, note("beta", known_at=NOVEMBER))
@@ -136,7 +151,7 @@ class TestErasure:
         assert not [content for content in everything if b"acme" in content]
 
 
-STEPS = [(export, "publish"), (export, "_write"), (export, "_line"), (atomic_files, "sync"), (atomic_files, "rename")]
+STEPS = [(export, "publish"), (export, "_write"), (export, "_lines"), (atomic_files, "sync"), (atomic_files, "rename")]
 
 
 class TestKilled:
