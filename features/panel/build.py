@@ -254,7 +254,7 @@ def _panel(
     memory = Memory(partial(state.read, engine), {}) if state else None
     events = [t for t in tables if TABLES[t].kind == "event"]
     for name in [own, *[t for t in tables if t != own]]:
-        columns = _columns(source, name, custom=name == own)
+        columns = columns_of(source, name, custom=name == own)
         direct = [
             (m, ago)
             for m, agos in wanted.states.items()
@@ -267,14 +267,14 @@ def _panel(
         of = (key, ids) if ids is not None else None
         if direct or name == own:
             # An entity exists from its first row on: over its own table a sum of no rows is null, not 0.
-            rows = _versions(engine, name, columns, key, of, known, lattice, direct)
+            rows = versions_of(engine, name, columns, key, of, known, lattice, direct)
             found = state_frames(engine, rows, direct, lattice.as_ofs, apart=name == own)
             if name == own:
                 spine, found = engine.keep(found[0]), found[1:]
             frames += [engine.keep(f) for f in found]
         if linked:
             near = ("account_id", companies_of(source, ids)) if ids is not None else None
-            rows = _versions(engine, name, columns, "account_id", near, known, lattice, linked)
+            rows = versions_of(engine, name, columns, "account_id", near, known, lattice, linked)
             companies += [engine.keep(f) for f in state_frames(engine, rows, linked, lattice.as_ofs)]
         if any(m.table == name for m in (*wanted.windows, *wanted.weighted)):
             bounds = _bounds(wanted, name, lattice, state)
@@ -309,7 +309,7 @@ def _panel(
     return wide.select("entity_id", "as_of_us", *fixed, *formulas)
 
 
-def _versions(
+def versions_of(
     engine: Engine,
     name: str,
     columns: Sequence[str],
@@ -344,7 +344,7 @@ def _bounds(wanted: Wanted, table: str, lattice: Lattice, state: Carried | None)
     return Bounds(None if any(wanted.of(kind, table) for kind in LIFETIME) else window, None, until)
 
 
-def _columns(source: Source, table: str, custom: bool) -> list[str]:
+def columns_of(source: Source, table: str, custom: bool) -> list[str]:
     """The columns of a table under the names that signals use; `custom` adds those beyond the canonical ones (the
     entity's own table only)."""
     definition = TABLES[table]

@@ -21,6 +21,7 @@ from features.readiness.labelled_rows import Trainable, trainable
 from features.readiness.line import Line
 from features.readiness.negative_values import negative_lines
 from features.readiness.owners import owner_lines
+from features.readiness.parents import parent_lines
 from features.readiness.population import is_readable, members, population_lines
 from features.readiness.repeated_rows import repeated_lines
 from features.readiness.text_files import text_file_lines
@@ -29,13 +30,15 @@ from features.signals.signal import Entity
 from features.sources.casts import internal, quote
 from features.sources.observed_period import ObservedPeriod
 from features.sources.rows_beyond import Beyond, rows_beyond
-from features.sources.schema import ENTITIES, TABLES
+from features.sources.schema import ENTITIES, NO_SIGNALS, TABLES
 from features.sources.source import Source
 from features.sources.source_fault import SourceFault
 
 ACTIVE_SHARE, ACTIVE_DAYS = 0.5, 84
 """Share of the eligible entities with an event in the last 84 days below which behaviour says little."""
 EMPTY_SHARE = 0.5
+SPARSE = ("parent_id", "target_tier")
+"""Columns that are rightly empty in most rows."""
 FRESH_DAYS = 2
 """A source that ended longer before a nightly run's moment is warned of."""
 
@@ -95,7 +98,15 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
             what_to_do="fill the file, or see the SELECT and its filter",
         )
         return
-    for lines in (text_file_lines, owner_lines, word_lines, repeated_lines, final_state_lines, negative_lines):
+    for lines in (
+        text_file_lines,
+        owner_lines,
+        parent_lines,
+        word_lines,
+        repeated_lines,
+        final_state_lines,
+        negative_lines,
+    ):
         yield from lines(source, name)
     labels = definition.kind == "label"  # a snapshot of outcomes has no times, and needs none
     held = [c for c in definition.columns if c.name in source.columns[name] and not (c.required or labels)]
@@ -106,9 +117,10 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
             + f" FROM {quote(name)}"
         )[0]
         for column, filled in zip(held, counts, strict=True):
-            if filled < (1 - EMPTY_SHARE) * rows:
+            # Most accounts belong to no group and are on no list.
+            if filled < (1 - EMPTY_SHARE) * rows and not (filled and column.name in SPARSE):
                 yield Line(
-                    severity="weakens" if filled == 0 else "info",
+                    severity="weakens" if filled == 0 and column.name not in NO_SIGNALS else "info",
                     table=name,
                     column=column.name,
                     rows=rows - filled,
@@ -118,17 +130,24 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
                     what_to_do="fill it, or leave the column out",
                 )
     lacking = [c.name for c in definition.columns if c.name not in source.columns[name] and not c.required]
-    if lacking:
-        yield Line(
-            severity="info",
-            table=name,
-            column=", ".join(lacking),
-            rows=None,
-            rule="columns beyond the required ones bring signals",
-            found="not delivered",
-            needed="none of them is required",
-            what_to_do="add those that you have to the SELECT",
-        )
+    for rule, columns in (
+        ("columns beyond the required ones bring signals", [c for c in lacking if c not in NO_SIGNALS]),
+        (
+            "people sort and filter lists by these columns, and no signal reads them",
+            [c for c in lacking if c in NO_SIGNALS],
+        ),
+    ):
+        if columns:
+            yield Line(
+                severity="info",
+                table=name,
+                column=", ".join(columns),
+                rows=None,
+                rule=rule,
+                found="not delivered",
+                needed="none of them is required",
+                what_to_do="add those that you have to the SELECT",
+            )
 
 
 def period_lines(source: Source, telling: Collection[str]) -> Iterable[Line]:

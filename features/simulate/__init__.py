@@ -87,6 +87,11 @@ Accounts
 - **Invoices** a month (monthly terms) or a quarter, due after 14 or 30 days, paid in time or late (LATE_PAYER_SHARE, median
   12 days), with refused payments (FAILED_PAYMENT_SHARE); 0.4 % are void.
 - **Touches** at ACCOUNT_TOUCHES; **contacts**, three an account on average, leave at CONTACT_LEAVES_RATE.
+- **Who looks after whom**: an account has an owner of the team of its region, one team for customers and one for the others, each
+  of a person for ACCOUNTS_A_PERSON accounts; a lead one of a third team (LEADS_A_PERSON) once it is worked on. No team is larger than
+  `TEAM_MOST` = 40, and `UNOWNED_SHARE` = 0.06 have nobody. `CHILD_SHARE` = 0.08 belong to an account that came before, one of the
+  groups (`GROUP_SHARE` = 0.03). Marketing has the larger ones on its list, in tiers by TARGET_EMPLOYEES, and of these `TARGET_SHARE` = 0.6.
+  Nothing else hangs on it: owners and lists know nothing of an outcome.
 - **Missing**: 12 % of employees, 25 % of revenue, 6 % of industries of accounts; more on leads, by channel. **Late**:
   LATE_SHARE of the rows are known hours to weeks after they happened (lognormal, `LATE_MEDIAN_HOURS` = 18.0, `LATE_SIGMA` = 1.3,
   at most `LATE_MAX_DAYS` = 21); never the rows that end a deal or a contract.

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.kit.errors import BadInput, Fault
-from features.simulate import buyers, contracts, firms, population, records, signs, usage
+from features.simulate import buyers, contracts, firms, owners, population, records, signs, usage
 from features.simulate import parameters as p
 from features.simulate.base import EPOCH, GRID_DAYS, Part, World, arrow, before, by_time, choose, ids, join, write
 from features.simulate.truth import truth_table
@@ -118,6 +118,7 @@ def _build(world: World, out: Path, progress: Progress) -> dict[str, int]:
     texts = firms.vocabularies(every)
     texts["account_id"] = ids("acc", 6, len(accounts.firm))
     texts["lead_id"] = ids("lead", 7, world.leads)
+    texts |= {"owner": owners.staff(world), "parent_id": texts["account_id"], "target_tier": pa.array(owners.TIERS)}
     rows: dict[str, int] = {}
 
     def save(name: str, part: Part, key: str | None, prefix: str = "", digits: int = 0, **more: pa.Array) -> None:
@@ -137,13 +138,14 @@ def _build(world: World, out: Path, progress: Progress) -> dict[str, int]:
         write(out / f"{name}.parquet", arrow(world, name, part, vocabulary))
         rows[name] = len(part["event_time"])
 
-    save(
-        "accounts", records.account_rows(world, every, accounts), "account_id", kind=pa.array(population.ACCOUNT_KINDS)
-    )
+    account_rows = records.account_rows(world, every, accounts)
+    account_rows |= owners.of_accounts(world, every, accounts, account_rows)
+    save("accounts", account_rows, "account_id", kind=pa.array(population.ACCOUNT_KINDS))
     people, contact_rows = signs.contacts(world, spells, past, accounts.entered_us)
     texts["contact_id"] = ids("con", 7, people.size)
     save("contacts", contact_rows, "contact_id", email=records.contact_mails(people.account, every, accounts))
     lead_rows = records.lead_rows(world, every, leads, deals, known_account, account_of_deal)
+    lead_rows["owner"] = owners.of_leads(world, every, leads, lead_rows)
     lead_rows["lead_id"] = lead_number[lead_rows["lead_id"]]
     save(
         "leads",
@@ -152,7 +154,7 @@ def _build(world: World, out: Path, progress: Progress) -> dict[str, int]:
         status=pa.array(records.LEAD_STATUSES),
         email=records.lead_mails(every, leads, lead_number),
     )
-    del lead_rows, contact_rows
+    del account_rows, lead_rows, contact_rows
 
     touches = signs.lead_touches(world, leads, deals, known_account)
     touches["lead_id"] = lead_number[touches["lead_id"]]

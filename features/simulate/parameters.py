@@ -195,3 +195,11 @@ LATE_SHARE = {
     "accounts": 0.04,
 }
 LATE_MEDIAN_HOURS, LATE_SIGMA, LATE_MAX_DAYS = 18.0, 1.3, 21
+
+# --- Who looks after whom --------------------------------------------------------------------------------------------
+ACCOUNTS_A_PERSON, LEADS_A_PERSON = 50, 400
+TEAM_MOST = 40
+UNOWNED_SHARE = 0.06
+GROUP_SHARE, CHILD_SHARE = 0.03, 0.08
+TARGET_EMPLOYEES = (2_000, 800, 300)
+TARGET_SHARE = 0.6

@@ -200,18 +200,18 @@ def failed_trials(accounts: Accounts, first_id: int) -> Part:
     }
 
 
-_FIRST_NAMES = firms.words(
+FIRST_NAMES = firms.words(
     "ana ben cleo dara emil fay gus hana ivo jo kim lea max nia omar pia ravi sam tess uma vic wren yara zoe"
 )
-_LAST_NAMES = firms.words(
+LAST_NAMES = firms.words(
     "abel brandt costa dahl eriksen fox grant hale ito jensen khan lund meyer novak ortiz park quist rossi silva tan"
 )
 
 
 def _person(number: int) -> str:
     """A name of its own for each number: the Parquet writer leaves stray bytes after a dictionary with repeated values."""
-    place, again = divmod(number, len(_FIRST_NAMES) * len(_LAST_NAMES))[::-1]
-    name = f"{_FIRST_NAMES[place % len(_FIRST_NAMES)]}.{_LAST_NAMES[place // len(_FIRST_NAMES)]}"
+    place, again = divmod(number, len(FIRST_NAMES) * len(LAST_NAMES))[::-1]
+    name = f"{FIRST_NAMES[place % len(FIRST_NAMES)]}.{LAST_NAMES[place // len(FIRST_NAMES)]}"
     return f"{name}{again}" if again else name
 
 

@@ -9,6 +9,9 @@ is read as it was known at `as_of`, and a source that only has final states writ
 Besides these: *label* tables are ready outcomes, and the *action* table says whom people acted upon because of a score. No
 signal reads either: a model must not learn from what its own scores led to.
 
+`owner`, `parent_id` and `target_tier` are for people, who sort and filter lists by them (`serving.profiles`). No signal reads
+them: who looks after an account says what was done about it, and a model would learn from that.
+
 Every table also takes `known_time` (we learnt of it; defaults to `event_time`). Columns beyond those listed are kept;
 those of the tables that hold an entity become custom signals.
 """
@@ -65,6 +68,7 @@ _FIRMOGRAPHIC = (
     Column("is_trial", "boolean", "started from a trial or inside the product"),
     Column("opted_out", "boolean", "the person or company objected to scoring"),
 )
+_OWNER = Column("owner", "text", "who of your own people looks after it: a name or an id; no signal reads it")
 _PERSON = (
     Column("email", "text", "mail address; only its domain is ever used"),
     Column("title", "text", "job title"),
@@ -86,6 +90,9 @@ _ALL = (
             Column("kind", "text", "customer, prospect, partner, internal, test or competitor"),
             Column("founded_time", "time", "when the company was founded"),
             *_FIRMOGRAPHIC,
+            _OWNER,
+            Column("parent_id", "text", "the account that it belongs to: its group or holding; no signal reads it"),
+            Column("target_tier", "text", "its tier on your list of target accounts; no signal reads it"),
         ),
     ),
     Table(
@@ -114,6 +121,7 @@ _ALL = (
             Column("company", "text", "company as the lead wrote it"),
             *_PERSON,
             *_FIRMOGRAPHIC,
+            _OWNER,
             Column("status", "text", "open, working, qualified, converted or disqualified"),
         ),
     ),
@@ -256,6 +264,9 @@ _ALL = (
 )
 
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}
+
+NO_SIGNALS = ("owner", "parent_id", "target_tier")
+"""Columns of the tables that hold an entity that no signal reads."""
 
 ENTITIES: dict[str, str] = {"account": "accounts", "lead": "leads"}
 """Entity to the table that holds it."""

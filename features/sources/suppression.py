@@ -19,6 +19,8 @@ from features.kit.errors import UserMistake
 FILE = "removed.json"
 OWNERS = {"account": "account_id", "lead": "lead_id", "contact": "contact_id"}
 """For each kind of entity, the column that holds its id."""
+PARENTS = {"account": "parent_id"}
+"""For each kind of entity, the column by which another of its kind names it. The other one stays when it is suppressed."""
 SuppressedIds = Mapping[str, Mapping[str, str | None]]
 """Kind -> hash of an id -> the id that remains, or None where nothing does."""
 

@@ -2,6 +2,7 @@
 
 Suppressed : its own rows are removed, and rows that require it (its subscriptions, usage, tickets). Rows that can do without
              it (a touch of somebody else, a lead of that company) stay, without its id.
+             So does an account whose parent is suppressed.
 Merged     : its rows, events too, move to the entity that remains. Its own versions are removed, or take the new id when the
              source does not have that entity yet.
 """
@@ -10,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import duckdb
 import pyarrow as pa
 
 from features.sources.schema import Table
-from features.sources.suppression import OWNERS, SuppressedIds
+from features.sources.suppression import OWNERS, PARENTS, SuppressedIds
 
 
 class SuppressionFilter:
@@ -41,20 +42,28 @@ class SuppressionFilter:
 
         Costs one pass over the distinct ids of the table when anybody is suppressed, and nothing otherwise.
         """
-        owners = {kind: name for kind, name in OWNERS.items() if name in columns and table.column(name)}
-        found = [kind for kind, name in owners.items() if kind in self.ids and self._find(view, kind, name)]
+
+        def delivered(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+            return {name: kind for kind, name in pairs if name in columns and table.column(name)}
+
+        owners, parents = delivered(OWNERS.items()), delivered(PARENTS.items())
+        named = {**owners, **parents}
+        found = [name for name, kind in named.items() if kind in self.ids and self._find(view, kind, name)]
         if not found:
             return
         whole = f'"whole_{table.name}"'
         self._connection.execute(f"ALTER VIEW {view} RENAME TO {whole}")
-        joins, replaced, kept, now = [], [], [], {name: f"w.{name}" for name in owners.values()}
-        for kind in found:
-            name, out = owners[kind], f"suppressed_{kind}"
+        joins, replaced, kept, now = [], [], [], {name: f"w.{name}" for name in owners}
+        for name in found:
+            kind, out = named[name], f"suppressed_{name}"
             joins.append(
                 f"LEFT JOIN (SELECT id, remains FROM suppressed_ids WHERE kind = '{kind}') {out} ON {out}.id = w.{name}::VARCHAR"
             )
-            now[name] = f"CASE WHEN {out}.id IS NULL THEN w.{name}::VARCHAR ELSE {out}.remains END"
-            replaced.append(f"{now[name]} AS {name}")
+            value = f"CASE WHEN {out}.id IS NULL THEN w.{name}::VARCHAR ELSE {out}.remains END"
+            replaced.append(f"{value} AS {name}")
+            if name in parents:
+                continue
+            now[name] = value
             if name == table.key:
                 held = f"SELECT {name}::VARCHAR FROM {whole}"
                 kept.append(f"({out}.id IS NULL OR ({out}.remains IS NOT NULL AND {out}.remains NOT IN ({held})))")
@@ -64,7 +73,7 @@ class SuppressionFilter:
                     kept.append(f"({out}.id IS NULL OR {out}.remains IS NOT NULL)")
         if table.key is None or table.key not in OWNERS.values():
             # A touch or deal that no longer has an owner is removed. One that never had an owner stays.
-            before = " OR ".join(f"w.{name} IS NOT NULL" for name in owners.values())
+            before = " OR ".join(f"w.{name} IS NOT NULL" for name in owners)
             after = " OR ".join(f"{value} IS NOT NULL" for value in now.values())
             kept.append(f"(({after}) OR NOT ({before}))")
         self._connection.execute(

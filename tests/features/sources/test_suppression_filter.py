@@ -107,6 +107,21 @@ def test_entities_merged_into_a_new_one_take_its_id(tmp_path: Path, home: Path) 
     assert sorted(panel["entity_id"].to_pylist()) == ["c", "new"]
 
 
+def test_a_parent_that_is_gone_is_named_no_more_and_a_merged_one_by_the_one_that_remains(
+    tmp_path: Path, home: Path
+) -> None:
+    parents = {"a": None, "b": "a", "c": "b", "d": "gone"}
+    tables = {"accounts": [{"account_id": name, "parent_id": parent, **DAY} for name, parent in parents.items()]}
+
+    def found(**suppressed: Any) -> dict[str, str | None]:
+        return dict(rows(opened(tmp_path, home, **suppressed, tables=tables), "accounts", "account_id", "parent_id"))
+
+    assert found(everywhere=[("account", "a", None)]) == {"b": None, "c": "b", "d": "gone"}
+    assert found(everywhere=[("account", "gone", None)]) == {**parents, "d": None}
+    assert found(here=[("account", "b", "d")]) == {"a": None, "c": "d", "d": "gone"}
+    assert found() == parents
+
+
 def test_a_deletion_in_one_source_does_not_affect_another(tmp_path: Path, home: Path) -> None:
     opened(tmp_path, home, here=[("account", "a", None)])
     assert rows(make_source(tmp_path / "other", COMPANY), "accounts", "account_id") == ["a", "b", "c"]
