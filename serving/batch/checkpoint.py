@@ -23,7 +23,7 @@ from serving.manifest import RUN, is_whole
 
 FORMAT = 3
 """Format of the published rows. 2: causes of a change were called signals, and guessed."""
-_OLD = "old"
+_OLD, _PROFILES = "old", "profiles"
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,20 @@ class Work:
     def keep_old_rows(self, name: str, parts: Iterable[pa.Table]) -> None:
         atomic_files.write_parquet(self._old(name), parts, locked=True)
 
+    def profile(self, entity: str, number: int) -> pa.Table:
+        """The stored profiles of a chunk of an entity kind."""
+        return pq.ParquetFile(self._profiles(entity)).read_row_group(number)
+
+    def has_profiles(self, entity: str) -> bool:
+        return self._profiles(entity).is_file()
+
+    def keep_profiles(self, entity: str, parts: Iterable[pa.Table]) -> None:
+        """Writes profiles in the chunks of the panel. They go into the store and are not published."""
+        atomic_files.write_parquet(self._profiles(entity), parts, locked=True)
+
+    def _profiles(self, entity: str) -> Path:
+        return self._folder / _PROFILES / f"{entity}.parquet"
+
     def _old(self, name: str) -> Path:
         return self._folder / _OLD / f"{name}.parquet"
 
@@ -108,7 +122,8 @@ class Work:
 
     def finish(self, described: dict[str, Any]) -> None:
         """Writes the run's manifest and moves the run into OUT under its id."""
-        shutil.rmtree(self._folder / _OLD, ignore_errors=True)  # every chunk is there: old rows are no longer needed
+        for name in (_OLD, _PROFILES):  # every chunk is there: neither is needed any longer
+            shutil.rmtree(self._folder / name, ignore_errors=True)
         manifest = {"format": FORMAT, "run_id": self.run_id, **described}
         for model, about in manifest["models"].items():
             about["files"] = [self._about(path) for path in sorted((self._folder / model).glob("part-*.parquet"))]

@@ -19,6 +19,7 @@ from features.kit.clock import Clock, iso, parse_as_of, system_us, to_us
 from features.kit.errors import Fault, UserMistake
 from features.outcomes.needed_tables import tables_for
 from features.panel.build import panel_parts
+from features.panel.profiles import profile_parts
 from features.panel.visibility import touched
 from features.signals.signal import Entity
 from features.sources.fingerprint import contents_of, fingerprint
@@ -38,6 +39,9 @@ from serving.lists import latest
 from serving.manifest import delete_runs_with, is_whole, only_one, parts_of, publish, published, read_manifest, run_of
 from serving.outbox import repository as outbox
 from serving.privacy import repository as privacy
+from serving.profiles import repository as profiles
+from serving.profiles.repository import Profile
+from serving.profiles.rows import made, profiles_of, segment_names
 from serving.scorer_cache import KeptScorers
 from serving.scoring import repository as stored
 from serving.scoring.columns import (
@@ -129,10 +133,10 @@ def run(
         plan = _plan(source, as_of, out, live, store, options)
         resumed = 0
         if is_whole(out, plan.run_id):
-            _refill(out, plan.run_id, as_of, live, store, clock)
+            _refill(source, out, plan.run_id, as_of, live, champions, store, clock)
         else:
             work = Work.open(out, plan, options.restart)
-            resumed = _score(work, source, as_of, live, store, clock, scorers, options)
+            resumed = _score(work, source, as_of, live, champions, store, clock, scorers, options)
             work.finish({**_described(plan, live), "rows": sums(source, to_us(as_of))})
         manifest = publish(out, plan.run_id)
         forget_unfinished(out)
@@ -215,8 +219,17 @@ def _run_before(out: Path, as_of: datetime) -> dict[str, Any] | None:
     return found
 
 
-def _refill(out: Path, run_id: str, as_of: datetime, live: Sequence[Champion], store: Store, clock: Clock) -> None:
-    """Stores the signals of an already published run again, when a run for a moment after the clock has replaced
+def _refill(
+    source: Source,
+    out: Path,
+    run_id: str,
+    as_of: datetime,
+    live: Sequence[Champion],
+    champions: Champions,
+    store: Store,
+    clock: Clock,
+) -> None:
+    """Stores the signals and profiles of an already published run again, when a run for a moment after the clock has replaced
     them.
     """
     about, now_us = run_of(out, run_id), to_us(clock())
@@ -227,9 +240,13 @@ def _refill(out: Path, run_id: str, as_of: datetime, live: Sequence[Champion], s
             continue
         for batch in pq.ParquetFile(out / about["signals"][entity]["file"]).iter_batches(CHUNK_ROWS):
             part = pa.Table.from_batches([batch])
-            rows, codes = stored_rows(part, signal_rows(part), as_of, of_entity(live, entity), run_id)
+            values, own = signal_rows(part), of_entity(live, entity)
+            rows, codes = stored_rows(part, values, as_of, own, run_id)
+            ids, kind = part["entity_id"].to_pylist(), own[0].definition.entity
+            told = profiles_of(source, kind, as_of, ids, values, champions.definitions())
             with store.write() as connection:
                 stored.put(connection, rows, now_us, codes)
+                profiles.put(connection, told)
 
 
 def _score(
@@ -237,6 +254,7 @@ def _score(
     source: Source,
     as_of: datetime,
     live: Sequence[Champion],
+    champions: Champions,
     store: Store,
     clock: Clock,
     scorers: KeptScorers,
@@ -256,10 +274,19 @@ def _score(
             missing = [number for number in sizes if not work.has_part(champion.name, number)]
             there += len(sizes) - len(missing)
             done = rows - sum(sizes[number] for number in missing)
+            fills = champion.entity not in filled
+            if fills and missing and not work.has_profiles(champion.entity):
+                kind = champion.definition.entity
+                work.keep_profiles(champion.entity, profile_parts(source, kind, as_of, sizes[0]))
+            names = segment_names(champion.entity, champions.definitions())
             for number, scored in _scoring(champion, signals, missing, store, options):
                 moved = compared.compare(scored)
                 old = between.of(scored, moved) if options.record else {}
-                fill = () if champion.entity in filled else of_entity(live, champion.entity)
+                fill = (
+                    Fill(of_entity(live, champion.entity), work.profile(champion.entity, number), names)
+                    if fills
+                    else None
+                )
                 _keep(champion, scored, as_of, work.run_id, store, clock, options, fill, old)
                 work.keep_part(champion.name, number, published_rows.table(champion, scored, work.run_id, moved))
                 done += sizes[number]
@@ -343,6 +370,17 @@ def _scoring(
         yield number, score_columns(champion, part, options.reasons, opted_out_ids(part))
 
 
+@dataclass(frozen=True)
+class Fill:
+    """What is stored of a chunk besides its scores, once for all models of its entity."""
+
+    models: Sequence[Champion]
+    """Models for which eligibility is stored."""
+    told: pa.Table
+    """The chunk's profiles (`features.panel.profiles`)."""
+    segments: Sequence[str]
+
+
 def _keep(
     champion: Champion,
     scored: ScoredColumns,
@@ -351,19 +389,23 @@ def _keep(
     store: Store,
     clock: Clock,
     options: Options,
-    fill: Sequence[Champion],
+    fill: Fill | None,
     old: Mapping[int, Mapping[int, Old]],
 ) -> None:
     """Stores a chunk in one transaction; storing it again changes nothing.
 
-    `fill`: models for which signals and eligibility are stored; empty when they are stored already."""
+    `fill`: what is stored besides scores; None when it is stored already."""
     part = scored.panel
     ids = part["entity_id"].to_pylist()
-    values = signal_rows(part) if fill or options.record else []
+    values = signal_rows(part) if fill is not None or options.record else []
+    told: list[Profile] = []
+    if fill is not None:
+        told = made(fill.told, champion.entity, as_of, ids, values, fill.segments)
     with store.write() as connection:
-        if fill:
-            rows, codes = stored_rows(part, values, as_of, fill, run_id)
+        if fill is not None:
+            rows, codes = stored_rows(part, values, as_of, fill.models, run_id)
             stored.put(connection, rows, to_us(clock()), codes)
+            profiles.put(connection, told)
         if options.record:
             history.forget_run(connection, run_id, champion.name, ids)
             now_us = to_us(clock())

@@ -204,6 +204,8 @@ def _named(here: Connection, connections: Iterable[ConnectionConfig]) -> Iterato
     for column in (changes.c.account_id, profiles.c.parent_id):
         seen.update(("account", name) for name in here.execute(select(column).distinct()).scalars() if name)
     seen.update(("lead", name) for name in here.execute(select(changes.c.lead_id).distinct()).scalars() if name)
+    told = (columns["parent_id"] for _, _, columns in privacy.parents_told(here))
+    seen.update(("account", name) for name in told if name)
     for table_name, key in here.execute(select(changes.c.table_name, changes.c.key).distinct()):
         if table_name in _KINDS:
             seen.add((_KINDS[table_name], key))

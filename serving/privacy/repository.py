@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,9 @@ from serving.store.deletions import (
     DELETED,
     PRESENT,
     deleted_among,
-    forget_parents,
     ids_among,
     parts,
+    rename_parent,
     stored_hash_of_id,
 )
 from serving.store.listed import forget_listed
@@ -244,7 +244,8 @@ def erase(
     for table in (signals, profiles, eligibilities, decisions, overrides, dirty, writebacks):
         done[table.name] = _delete(connection, table, and_(table.c.entity == kind, table.c.entity_id == name))
     if kind == "account":
-        forget_parents(connection, [name])
+        rename_parent(connection, name, None)
+        done["changes"] += _forget_parent(connection, name)
     if kind in OWNED:
         done["notes"] = notes.erase(connection, kind, name, now_us)
     # These rows have only hashes. They stay, as taken back: if they were deleted, the home's copy would bring them
@@ -265,6 +266,31 @@ def erase(
     after = {"id_hash": stored_hash_of_id(kind, name), "deleted": deleted, "redacted": redacted}
     audit_log.append(connection, Entry(by or command("privacy erase"), "erasure", kind, None, None, after), now_us)
     return done
+
+
+def parents_told(connection: Connection, holding: bytes = b"") -> Iterator[tuple[int, int | None, dict[str, Any]]]:
+    """Stored changes of accounts that name a parent: id, id of the event, and columns. `holding`: only those whose columns have these
+    bytes."""
+    asked = select(changes.c.id, changes.c.inbox_id, changes.c.columns).where(changes.c.table_name == "accounts")
+    for row in connection.execute(asked):
+        if b'"parent_id"' in bytes(row.columns) and holding in bytes(row.columns):
+            yield row.id, row.inbox_id, msgspec.json.decode(row.columns, type=dict[str, Any])
+
+
+def _forget_parent(connection: Connection, name: str) -> int:
+    """Take an account out of the changes that name it as the parent of another, and out of their events. The changes stay."""
+    found = [each for each in parents_told(connection, msgspec.json.encode(name)) if each[2]["parent_id"] == name]
+    for row, _, columns in found:
+        without = msgspec.json.encode({**columns, "parent_id": None})
+        connection.execute(update(changes).where(changes.c.id == row).values(columns=without))
+    empty_values(connection, [event for _, event, _ in found if event is not None])
+    return len(found)
+
+
+def empty_values(connection: Connection, ids: Sequence[int]) -> None:
+    """Remove the value of events about another entity that name an erased one."""
+    for start in range(0, len(ids), 500):
+        connection.execute(update(inbox).where(inbox.c.id.in_(ids[start : start + 500])).values(value=None))
 
 
 def empty_events(connection: Connection, ids: Sequence[int]) -> None:

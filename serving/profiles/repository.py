@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from serving.privacy.repository import erased_among, without_erased
 from serving.store import profile_copies
 from serving.store.connect import upsert
-from serving.store.deletions import deleted_among, parts
+from serving.store.deletions import parts, remaining
 from serving.store.tables import profiles
 
 _decode = msgspec.json.Decoder(dict[str, str]).decode
@@ -54,15 +54,17 @@ _columns = [profiles.c[name] for name in Profile.__dataclass_fields__]
 
 def put(connection: Connection, rows: Sequence[Profile]) -> None:
     """Store profiles in the caller's transaction, which stores their signals. Newer ones stay. Erased and deleted
-    entities are skipped, and are not named as a parent.
+    entities are skipped and are not named as a parent; of a merged one, the one that remains is.
 
     Profiles for a moment after the clock are removed before, together with such signals
     (`serving.scoring.repository.put`).
     """
     parents = {each.parent_id for each in rows if each.parent_id is not None}
-    gone = erased_among(connection, "account", parents) | deleted_among(connection, "account", parents)
-    named = [each.row | ({"parent_id": None} if each.parent_id in gone else {}) for each in rows]
-    kept = without_erased(connection, named)
+    moved = remaining(connection, "account", parents) | dict.fromkeys(erased_among(connection, "account", parents))
+    kept = [dict(row) for row in without_erased(connection, [each.row for each in rows])]
+    for row in kept:
+        parent = moved.get(row["parent_id"], row["parent_id"])
+        row["parent_id"] = None if parent == row["entity_id"] else parent
     for entity in sorted({row["entity"] for row in kept}):
         profile_copies.renew(connection, entity, [row for row in kept if row["entity"] == entity])
     upsert(connection, profiles, kept, unique=("entity", "entity_id"), newest="as_of")

@@ -14,11 +14,11 @@ from features.kit.clock import AHEAD_US, SKEW_US, now, to_us
 from serving.decisions.repository import WHAT_IF, of_its_time
 from serving.privacy.repository import without_erased
 from serving.scoring.trend import EARLIEST_US, LATEST_US
+from serving.store import search_terms
 from serving.store.connect import Store, upsert
+from serving.store.deletions import parts
 from serving.store.tables import decisions, eligibilities, profiles, signals
 
-_PART = 500
-"""Most bound values per statement; older SQLite allows 999."""
 Values = dict[str, float | int | bool | str | None]
 _decode = msgspec.json.Decoder(Values).decode
 # In the same statement, by the index `decisions_of_entity`: a second query would cost as much as the score.
@@ -147,8 +147,11 @@ def forget_later(connection: Connection, entity: str, now_us: int, ids: Sequence
     """Deletes signals and profiles for a moment after the clock, of an entity kind or of some ids."""
     for table in (signals, eligibilities, profiles):
         later = (table.c.entity == entity, table.c.as_of > now_us + SKEW_US)
-        if ids is None:
-            connection.execute(delete(table).where(*later))
-            continue
-        for start in range(0, len(ids), _PART):
-            connection.execute(delete(table).where(*later, table.c.entity_id.in_(ids[start : start + _PART])))
+        for part in [None] if ids is None else parts(ids):
+            these = (*later, table.c.entity_id.in_(part)) if part is not None else later
+            if table is profiles:
+                # What finds them goes before them: without its profile nobody knows a term's entity.
+                found = connection.execute(select(profiles.c.entity_id).where(*these)).scalars().all()
+                for some in parts(found):
+                    search_terms.forget(connection, entity, some)
+            connection.execute(delete(table).where(*these))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, delete, null, select, update
 
 from features.kit.clock import DAY_US
 from features.sources.suppression import hash_of_id
@@ -52,6 +52,26 @@ def deleted_among(connection: Connection, entity: str, ids: Iterable[str]) -> se
     return ids_among(connection, removals, entity, ids, *gone)
 
 
+def remaining(connection: Connection, entity: str, ids: Iterable[str]) -> dict[str, str | None]:
+    """Those of the ids that a CRM deleted or merged away, with the entity that remains; None where nothing does."""
+    found: dict[str, str | None] = {}
+    for gone in deleted_among(connection, entity, ids):
+        now, seen = gone, {gone}
+        while True:
+            asked = select(removals.c.into).where(
+                removals.c.entity == entity,
+                removals.c.id_hash == stored_hash_of_id(entity, now),
+                removals.c.state != PRESENT,
+            )
+            row = connection.execute(asked.order_by(removals.c.occurred_at.desc()).limit(1)).first()
+            if row is None or row.into is None or row.into in seen:
+                break
+            now = row.into
+            seen.add(now)
+        found[gone] = now if row is None else None
+    return found
+
+
 def merged_into(connection: Connection, entity: str, since: Mapping[str, int]) -> set[str]:
     """Those of the ids that another record was merged into since the moment given for each (microseconds), less
     `LATE_US`: the event may have arrived late."""
@@ -62,20 +82,22 @@ def merged_into(connection: Connection, entity: str, since: Mapping[str, int]) -
 
 def forget_scores(connection: Connection, entity: str, ids: Sequence[str]) -> None:
     """Delete the signals, profiles, eligibilities, list rows, write-backs and pending work of entities that are gone, and
-    what names them as the parent of another. Their decision records stay."""
+    what names them as the parent of another, unless something remains of them. Their decision records stay."""
     for part in parts(ids):
         search_terms.forget(connection, entity, part)
         forget_listed(connection, entity, part)
         for table in (signals, profiles, eligibilities, writebacks, dirty):
             connection.execute(delete(table).where(and_(table.c.entity == entity, table.c.entity_id.in_(part))))
     if entity == "account":
-        forget_parents(connection, ids)
+        for name, remains in remaining(connection, entity, ids).items():
+            rename_parent(connection, name, remains)
 
 
-def forget_parents(connection: Connection, accounts: Sequence[str]) -> None:
-    """Take accounts that are gone out of the profiles that name them as the parent."""
-    for part in parts(accounts):
-        connection.execute(update(profiles).where(profiles.c.parent_id.in_(part)).values(parent_id=None))
+def rename_parent(connection: Connection, account: str, remains: str | None) -> None:
+    """Put the account that remains, or none, into the profiles that name one that is gone as the parent."""
+    of_itself = (profiles.c.entity_id == remains, null())
+    renamed = update(profiles).where(profiles.c.parent_id == account)
+    connection.execute(renamed.values(parent_id=case(of_itself, else_=remains)))
 
 
 def parts(items: Sequence[str], size: int = 400) -> Iterator[Sequence[str]]:

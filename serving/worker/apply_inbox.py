@@ -30,7 +30,17 @@ from serving.store.tables import dirty
 from serving.worker import row_changes as rows
 from serving.worker.crm_deletions import ENTITY_OF, CrmDeletion, deletion_of, moved_children, take_away
 from serving.worker.crm_outcomes import told_by
-from serving.worker.row_changes import CannotApply, Change, Entity, Links, change_of, check_custom, is_signal
+from serving.worker.row_changes import (
+    CannotApply,
+    Change,
+    Entity,
+    Links,
+    change_of,
+    check_custom,
+    is_signal,
+    parent_of,
+    without_parent,
+)
 from serving.worker.source_cache import Sources
 
 log = logging.getLogger("serving.worker")
@@ -152,6 +162,7 @@ def _apply_some(
             who = command(f"webhook {event.connection}")
             privacy.erase(connection, *subject, now, aliases(connections.values(), *subject), who)
         privacy.empty_events(connection, work.late)
+        privacy.empty_values(connection, work.of_erased_parents)
         for event_id, (state, why) in work.settled.items():
             inbox.mark(connection, event_id, state, why)
     failed = [why for state, why in work.settled.values() if state == inbox.FAILED]
@@ -172,6 +183,8 @@ class _Work:
     settled: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     """Events that need no scoring: final state and reason."""
     late: list[int] = field(default_factory=list)
+    of_erased_parents: list[int] = field(default_factory=list)
+    """Events that named an erased account as the parent of another."""
     to_forget: list[inbox.InboxEvent] = field(default_factory=list)
     stages: dict[int, inbox.InboxEvent] = field(default_factory=dict)
     """Changes of a property whose values may tell an outcome."""
@@ -241,7 +254,10 @@ def _apply(
         if erased.any([("account", account), ("lead", lead)]):
             work.late.append(change.event_id)
             continue
-        linked.append((change, account, lead))
+        named = erased.any([("account", parent_of(change))])
+        if named:
+            work.of_erased_parents.append(change.event_id)
+        linked.append((without_parent(change) if named else change, account, lead))
         if change.event_id in work.stages:
             event, words = work.stages[change.event_id], work.outcomes[change.event_id]
             told += told_by(event, change.event_us, words, seal, {"account": account, "lead": lead})

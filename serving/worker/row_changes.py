@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -12,8 +12,9 @@ from sqlalchemy import Connection, and_, insert, or_, select
 from features.kit.clock import from_us
 from features.panel import lead_company
 from features.sources.overlay import custom_column, readable
-from features.sources.schema import TABLES
+from features.sources.schema import NO_SIGNALS, TABLES
 from features.sources.source import Source
+from features.sources.suppression import PARENTS
 from features.sources.typed_values import Unreadable, coerce, coerce_custom
 from serving.connections.config import ConnectionConfig
 from serving.inbox.repository import InboxEvent
@@ -66,10 +67,22 @@ def change_of(event: InboxEvent, connection: ConnectionConfig) -> Change:
                 raise CannotApply(f"{mapped.table}.{name}: the value is {error.rule}") from None
             if read is None and column.required:
                 raise CannotApply(f"{mapped.table}.{name}: a value is required and there is none")
+            if read is not None and name in PARENTS.values():
+                value = mapped.key_of(str(read))  # the CRM names the parent as it names every record of this kind
         columns[name] = value
     # An event cannot happen after we learnt of it: a sender's fast clock would hide its own event.
     event_us = min(event.occurred_at, event.received_at)
     return Change(mapped.table, mapped.key_of(event.object_id), event_us, event.received_at, columns, event.id)
+
+
+def parent_of(change: Change) -> str | None:
+    """The account that a change makes the parent of another; None when it is about something else."""
+    return change.columns.get("parent_id") if change.table == "accounts" else None
+
+
+def without_parent(change: Change) -> Change:
+    """The change, with no parent in the place of one."""
+    return replace(change, columns={**change.columns, "parent_id": None})
 
 
 def check_custom(source: Source, change: Change, seal: Seal) -> None:
@@ -180,9 +193,9 @@ def load(
 
 
 def _opened(seal: Seal, table: str, name: str, value: Any) -> Any:
-    """The value of a column; those of custom columns are sealed."""
-    custom = isinstance(value, str) and TABLES[table].column(name) is None
-    return seal.open(value) if custom else value
+    """The value of a column. Those of custom columns are sealed, and those that were custom in an earlier version."""
+    sealed = TABLES[table].column(name) is None or name in NO_SIGNALS
+    return seal.open(value) if isinstance(value, str) and sealed else value
 
 
 def _parts(

@@ -31,6 +31,9 @@ from serving.log import place_of
 from serving.outbox import repository as outbox
 from serving.outbox.repository import WEBHOOK, NewScore
 from serving.privacy import repository as privacy
+from serving.profiles import repository as profiles
+from serving.profiles.repository import Profile
+from serving.profiles.rows import profiles_of
 from serving.scoring import repository as stored
 from serving.scoring.columns import outcomes_for, score_columns, stored_rows
 from serving.scoring.repository import Values
@@ -217,12 +220,13 @@ def _score_some(
         merged = {entity: merged_into(connection, entity, own) for entity, own in since.items()}
     kept: list[dict[str, Any]] = []
     codes: list[dict[str, Any]] = []
+    told_of: list[Profile] = []
     decided: list[dict[str, Any]] = []
     to_write: list[NewScore] = []
     with overlaid(source, told.by_table) as above:
         for entity, wanted in ids.items():
             if (wanted or not found.generations) and above.has(ENTITIES[entity]):
-                new_signals, new_codes, new_decisions, new_scores = _score_entity(
+                new_signals, new_codes, new_profiles, new_decisions, new_scores = _score_entity(
                     above,
                     entity,
                     wanted,
@@ -236,10 +240,12 @@ def _score_some(
                 )
                 kept += new_signals
                 codes += new_codes
+                told_of += new_profiles
                 decided += new_decisions
                 to_write += new_scores
     with store.write() as connection:
         stored.put(connection, kept, to_us(as_of), codes)
+        profiles.put(connection, told_of)
         history.put(connection, decided)
         latest.put(connection, decided, to_us(as_of))
         outbox.enqueue(connection, connections, to_write, system_us(), found.priority, to_us(as_of))
@@ -288,8 +294,8 @@ def _score_entity(
     run_id: str | None,
     since: Mapping[str, int],
     merged: set[str],
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]], list[NewScore]]:
-    """Returns signals, eligibilities, decisions, and scores that may be written back.
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Profile], list[dict[str, Any]], list[NewScore]]:
+    """Returns signals, eligibilities, profiles, decisions, and scores that may be written back.
 
     `since`: the `as_of` of the earlier scores that these are compared with. Entities in `merged` took in others, so
     their old rows changed.
@@ -300,6 +306,7 @@ def _score_entity(
     # Only an empty round (`score_round`) has a kind of entity without a live model.
     kept, codes = stored_rows(panel, values, as_of, live, "worker") if live else ([], [])
     now = dict(zip(panel["entity_id"].to_pylist(), values, strict=True))
+    told = profiles_of(source, entity, as_of, list(now), values, champions.definitions())  # type: ignore[arg-type]  # a key of ENTITIES
     restated = _restated(source, entity, {i: us for i, us in since.items() if i in merged})
     decided, to_write = [], []
     for champion in live:
@@ -336,7 +343,7 @@ def _score_entity(
                     result.no_score,
                 )
             )
-    return kept, codes, decided, to_write
+    return kept, codes, told, decided, to_write
 
 
 def _panels(

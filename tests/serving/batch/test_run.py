@@ -18,12 +18,19 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import delete, select, update
 
 from features.kit import atomic_files
+from features.kit.clock import parse_as_of, to_us
 from features.kit.errors import UserMistake
+from features.sources.source import Source
 from serving import manifest
 from serving.batch.run import FinishedRun
 from serving.manifest import is_whole, read_manifest
+from serving.profiles import repository as profiles
+from serving.store import tables
+from serving.store.connect import open_store
+from serving.store.tables import eligibilities, signals
 from tests.kit import commands
 from tests.kit.commands import Process
 from tests.kit.published import bytes_of
@@ -52,6 +59,87 @@ class TestTheSameRun:
         batch(tmp_path / "one")
         batch(tmp_path / "two")
         assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
+
+
+class TestProfiles:
+    """The run stores what people call the entities by, with their signals."""
+
+    def stored(self, home: Home) -> dict[tuple[str, str], profiles.Profile]:
+        store = open_store(f"sqlite:///{home.path / 'store.db'}")
+        with store.read() as connection:
+            ids = connection.execute(select(signals.c.entity, signals.c.entity_id)).all()
+            found = {
+                (entity, name): each
+                for entity in ("account", "lead")
+                for name, each in profiles.fetch(connection, entity, [i for e, i in ids if e == entity]).items()
+            }
+        store.close()
+        assert {tuple(row) for row in ids} == found.keys()
+        return found
+
+    def clear(self, home: Home) -> None:
+        store = open_store(f"sqlite:///{home.path / 'store.db'}")
+        with store.write() as connection:
+            for table in (tables.profiles, signals, eligibilities):
+                connection.execute(delete(table))
+        store.close()
+
+    def test_every_entity_that_has_signals_has_a_profile(
+        self, batch: Callable[..., FinishedRun], home: Home, source: Source, tmp_path: Path
+    ) -> None:
+        self.clear(home)
+        batch(tmp_path)
+        found = self.stored(home)
+        asked = (
+            "SELECT account_id, arg_max(name, from_us), arg_max(coalesce(owner, ''), from_us) FROM accounts "
+            f"WHERE from_us < {to_us(parse_as_of(AS_OF))} AND until_us >= {to_us(parse_as_of(AS_OF))} GROUP BY 1"
+        )
+        told = {name: (each.name, each.owner or "") for (entity, name), each in found.items() if entity == "account"}
+        assert told == {row[0]: tuple(row[1:]) for row in source.query(asked)}
+        accounts = [each for (entity, _), each in found.items() if entity == "account"]
+        assert sum(each.arr or 0 for each in accounts) > 0
+        assert {name for each in accounts for name in each.segments} <= {"region", "plan", "industry"}
+        assert any(each.segments for each in accounts)
+        assert {each.arr for (entity, _), each in found.items() if entity == "lead"} == {None}
+
+    def test_what_a_stopped_run_lacks_is_stored_when_it_goes_on(
+        self, batch: Callable[..., FinishedRun], home: Home, tmp_path: Path
+    ) -> None:
+        self.clear(home)
+        batch(tmp_path / "whole")
+        whole = self.stored(home)
+        self.clear(home)
+        put, calls = profiles.put, 0
+
+        def failing(connection: Any, rows: Any) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 2:
+                raise OSError(errno.EIO, "the second chunk")
+            put(connection, rows)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(profiles, "put", failing)
+            with pytest.raises(OSError, match="second chunk"):
+                batch(tmp_path / "stopped")
+        done = batch(tmp_path / "stopped")
+        assert done.resumed_chunks == 1
+        assert self.stored(home) == whole
+        assert not list((tmp_path / "stopped").rglob("profiles"))  # they are not published
+
+    def test_a_run_that_was_replaced_by_one_for_later_is_stored_again(
+        self, batch: Callable[..., FinishedRun], home: Home, tmp_path: Path
+    ) -> None:
+        self.clear(home)
+        batch(tmp_path)
+        whole = self.stored(home)
+        store = open_store(f"sqlite:///{home.path / 'store.db'}")
+        with store.write() as connection:
+            for table in (tables.profiles, signals, eligibilities):
+                connection.execute(update(table).values(as_of=10**17))
+        store.close()
+        batch(tmp_path)
+        assert self.stored(home) == whole
 
 
 class Fault:

@@ -71,10 +71,14 @@ class TestStore:
 
     def test_a_profile_for_a_moment_after_the_clock_goes_with_such_signals(self, store: Store) -> None:
         ahead = 10**16
-        self.put(store, profile("acme", ahead), profile("beta", 5))
+        self.put(store, profile("acme", ahead, name="Acme"), profile("beta", 5, name="Beta"), profile("gamma", ahead))
         with store.write() as connection:
+            stored.forget_later(connection, "account", 10, ["acme", "beta"])
+            assert list(profiles.fetch(connection, "account", ["acme", "beta", "gamma"])) == ["beta", "gamma"]
             stored.forget_later(connection, "account", 10)
-        assert list(self.fetch(store, "acme", "beta")) == ["beta"]
+            terms = connection.execute(select(tables.profile_terms.c.entity_id)).scalars().all()
+        assert list(self.fetch(store, "acme", "beta", "gamma")) == ["beta"]
+        assert set(terms) == {"beta"}, "nothing finds what is gone"
 
     def test_what_is_erased_has_no_profile_and_is_nobodys_parent(self, store: Store) -> None:
         self.put(store, FULL, profile("group"), profile("beta", parent_id="acme"))
