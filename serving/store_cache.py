@@ -90,11 +90,8 @@ class StoreCache:
         """Writes the newest row of the audit log into the home. What fails is tried again by the next look."""
         if counted == self._logged:
             return
-        try:
-            head.keep(self._store, self._home)
+        if head.keep(self._store, self._home):
             self._logged = counted
-        except StoreAway as error:  # what was asked for is done all the same
-            log.warning("audit_log.head_not_kept why=%s", error)
 
     def _keep(self, ring: KeyRing) -> None:
         """Writes the keys into the home. A failure is only logged: the new keys apply at once, and only a start while

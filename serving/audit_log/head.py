@@ -49,8 +49,9 @@ def load(home: Path) -> Head | None:
 
 
 def keep(store: Store, home: Path) -> bool:
-    """Bring the file up to the log. False when the log lacks the row that the file names, or the file cannot be read or
-    written; that is logged, and the file stays. Raises `StoreAway`."""
+    """Bring the file up to the log. False when the log lacks the row that the file names, the file cannot be read or
+    written, or the store does not answer; that is logged, and the file stays. Raises nothing of these: what was done is
+    done, and the log may be ahead of the file."""
     try:
         if _is_kept(store, home):
             return True
@@ -68,8 +69,16 @@ def keep(store: Store, home: Path) -> bool:
     except UserMistake as error:
         log.error("audit_log.head_unreadable why=%s", error)
     except OSError as error:
-        log.warning("audit_log.head_not_kept why=%s", told(error))
+        _tell_not_kept(told(error))
+    except StoreAway as error:
+        _tell_not_kept(str(error))
     return False
+
+
+@functools.cache
+def _tell_not_kept(why: str) -> None:
+    """Once in a process: it is tried again every second."""
+    log.warning("audit_log.head_not_kept why=%s", why)
 
 
 @functools.cache

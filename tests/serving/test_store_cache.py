@@ -79,14 +79,14 @@ class TestAuditLog:
         with running_inside(tmp_path) as inside:
             held = inside.key("privacy")
             with monkeypatch.context() as patch:
-
-                def busy(*_: object) -> bool:
-                    raise StoreAway("locked")
-
-                patch.setattr(head, "keep", busy)
+                patch.setattr(head, "file_lock", busy)
                 where = "/v1/account/x/objection"
                 assert inside.client.request("PUT", where, headers=held).status_code == 200
             wait_for(lambda: head.load(tmp_path) == newest(inside.state.store))
+
+
+def busy(*_: object) -> None:
+    raise StoreAway("locked")
 
 
 def newest(store: Store) -> Head:
