@@ -49,6 +49,7 @@ from serving.scoring.service import Terms, score_together
 from serving.settings import ServingSettings
 from serving.sign_in.endpoints import router as sign_in
 from serving.sign_in.next_path import is_page
+from serving.sign_in.oidc import provider_of
 from serving.sign_in.pages import refusal
 from serving.sign_in.service import SignIn
 from serving.state import AppState
@@ -144,7 +145,7 @@ def create_app(
                 Scoring: Scoring(recorder, terms, together),
                 Seal: Seal(pepper),
                 Signer: Signer.of(pepper),
-                SignIn: SignIn(pepper),
+                SignIn: SignIn(pepper, provider_of(settings.sign_in, pepper)),
                 Read: Read(connections, settings.base.connections),
             },
         )

@@ -77,14 +77,18 @@ async def _visitor(
         return sign_in.open_visitor()
     if not transport.secure:  # a browser would not send the cookie
         return None
+    now_us = to_us(state.clock())
     if named is not None and transport.from_proxy:
         name = _name(named)
         if name is not None:
-            return sign_in.header_visitor(name, state.settings.sign_in.header_scopes)
+            visitor = sign_in.header_visitor(name, state.settings.sign_in.header_scopes)
+            if sign_in.is_new(visitor.actor.id, now_us):
+                state.metrics.sign_ins.labels("header", "signed_in").inc()
+                state.writer.submit(lambda connection: service.note_named(connection, visitor, now_us))
+            return visitor
     session_id = cookie_of(scope, SESSION)
     if session_id is None:
         return None
-    now_us = to_us(state.clock())
     with guarded():
         session = await asyncio.to_thread(service.find, state.store, sign_in, session_id, now_us)
     if session is None:

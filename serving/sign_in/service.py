@@ -6,11 +6,14 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from features.kit.clock import SECOND_US, system_us
-from serving.gateway.actor import OPEN, Actor
+from serving.audit_log import repository as audit_log
+from serving.audit_log.entry import Entry
+from serving.gateway.actor import API, OPEN, Actor
 from serving.keys.service import Caller
 from serving.sign_in import repository
 from serving.sign_in.attempts import Attempts
@@ -19,9 +22,13 @@ from serving.sign_in.repository import HARD_US, Session
 from serving.sign_in_settings import PERSON_SCOPES
 from serving.store.connect import Store
 
+if TYPE_CHECKING:
+    from serving.sign_in.oidc import Provider
+
 SEEN_EVERY_US = 60 * SECOND_US
 """A session's last use is written at most this often, so that reading a page writes nothing."""
 LONGEST_NAME = 200
+MOST_NAMED = 10_000
 
 
 @dataclass(frozen=True)
@@ -41,9 +48,10 @@ class Visitor:
 class SignIn:
     """State of signing in, of one process."""
 
-    def __init__(self, pepper: bytes) -> None:
-        self.pepper = pepper
+    def __init__(self, pepper: bytes, provider: Provider | None = None) -> None:
+        self.pepper, self.provider = pepper, provider
         self.attempts = Attempts()
+        self._named: dict[str, int] = {}
 
     def open_visitor(self) -> Visitor:
         """Anybody on loopback, while no key was ever made."""
@@ -53,6 +61,19 @@ class SignIn:
         """The person whom a listed proxy names."""
         person = f"header:{name}"
         return Visitor(Actor("person", person, name), "header", scopes, token_for(self.pepper, person))
+
+    def is_new(self, person: str, now_us: int) -> bool:
+        """Whether a proxy names this person for the first time in twelve hours, in this process: that counts as a
+        sign-in. Remembers the newest 10,000.
+        """
+        before = self._named.get(person)
+        if before is not None and 0 <= now_us - before < HARD_US:
+            return False
+        self._named.pop(person, None)
+        self._named[person] = now_us
+        if len(self._named) > MOST_NAMED:
+            del self._named[next(iter(self._named))]
+        return True
 
     def session_visitor(self, session: Session) -> Visitor:
         actor = Actor("person", session.person, session.name)
@@ -112,7 +133,22 @@ def begin(store: Store, sign_in: SignIn, person: Person, earlier: str | None, no
         repository.put(connection, session)
         if repository.find(connection, id_hash, now_us, system_us()) is None:
             raise KeyEnded
+        after = {"how": person.how, "scopes": sorted(person.scopes), "until": session.ends_at}
+        audit_log.append(connection, Entry(person.actor, "sign_in", "page", None, None, after), now_us)
     return session_id
+
+
+def note_named(connection: Connection, visitor: Visitor, now_us: int) -> None:
+    """Add the sign-in of a person whom a proxy names to the audit log, for `GroupWriter.submit`."""
+    after = {"how": visitor.how, "scopes": sorted(visitor.scopes)}
+    audit_log.append(connection, Entry(visitor.actor, "sign_in", "page", None, None, after), now_us)
+
+
+def note_refused(store: Store, how: str, outcome: str, now_us: int) -> None:
+    """Add a refused sign-in to the audit log. Nothing of what was sent is in it."""
+    with store.write() as connection:
+        after = {"how": how, "outcome": outcome}
+        audit_log.append(connection, Entry(API, "sign_in_refused", "page", None, None, after), now_us)
 
 
 def find(store: Store, sign_in: SignIn, session_id: str, now_us: int) -> Session | None:

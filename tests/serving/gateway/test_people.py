@@ -9,6 +9,7 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
+from serving.audit_log import repository as audit_log
 from serving.gateway.actor import actor_of
 from serving.sign_in.cookies import SESSION
 from serving.sign_in.visit import visit_of, visitor_of
@@ -216,6 +217,15 @@ class TestTrustedHeader:
         assert browser.post("/ui/change", {"token": "x", "what": "it"}).status_code == 403
         joe = Browser(behind, **{"x-auth-request-email": "joe@example.com", **PROXIED})
         assert joe.post("/ui/change", {"token": token, "what": "it"}).status_code == 403
+
+    def test_the_first_time_is_a_row_of_the_audit_log(self, behind: Inside) -> None:
+        browser = Browser(behind, **{"x-auth-request-email": "logged@example.com", **PROXIED})
+        for _ in range(3):
+            assert browser.get("/ui/who").status_code == 200
+        behind.state.writer.submit(lambda _: None).result(30)
+        with behind.state.store.read() as connection:
+            rows = [row for row in audit_log.rows(connection) if b"logged@example.com" in (row["actor"] or b"")]
+        assert [row["action"] for row in rows] == ["sign_in"]
 
     def test_nothing_behind_the_gateway_sees_it(self, behind: Inside) -> None:
         answer = Browser(behind, **{"x-auth-request-email": "jane@example.com", **PROXIED}).get("/ui/who")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select, update
 
+from serving.audit_log import repository as audit_log
 from serving.keys import repository as keys
 from serving.sign_in.cookies import SESSION
 from serving.sign_in.repository import HARD_US, IDLE_US
@@ -138,6 +139,17 @@ class TestRefusedSignIns:
         assert cross.status_code == 403
         assert browser.session is None
         assert browser.post("/ui/sign-in", {**fields, "key": key}).status_code == 303  # the twin: with all of it
+
+    def test_each_is_a_row_of_the_audit_log_without_what_was_sent(self, inside: Inside, key: str) -> None:
+        Browser(inside).sign_in("as_000000000000_hunter2")
+        Browser(inside).sign_in(key)
+        with inside.state.store.read() as connection:
+            rows = list(audit_log.rows(connection))[-2:]
+        assert [row["action"] for row in rows] == ["sign_in_refused", "sign_in"]
+        assert b"no_valid_key" in rows[0]["details"]
+        assert key.split("_")[1].encode() in rows[1]["actor"]
+        assert "hunter2" not in repr(rows)
+        assert key.split("_")[2] not in repr(rows)
 
     def test_too_many_are_held_up_and_counted(self, inside: Inside, key: str) -> None:
         def counted(outcome: str) -> float:

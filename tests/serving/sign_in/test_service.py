@@ -10,6 +10,7 @@ from serving.keys import repository as keys
 from serving.keys import service as key_service
 from serving.keys.service import Caller
 from serving.sign_in import service
+from serving.sign_in.repository import HARD_US
 from serving.sign_in.service import KeyEnded, Person, SignIn
 from serving.store.connect import Store
 from serving.store.tables import sessions
@@ -80,6 +81,18 @@ class TestVisitors:
         assert visitors[1].actor == Actor("person", "header:jane", "jane")
         assert SIGN_IN.header_visitor("jane", scopes).token == visitors[1].token
         assert SignIn(b"another pepper").open_visitor().token != visitors[0].token
+
+    def test_who_is_named_again_within_twelve_hours_is_not_new(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(service, "MOST_NAMED", 2)
+        sign_in = SignIn(PEPPER)
+        assert [sign_in.is_new("jane", NOW), sign_in.is_new("jane", NOW + 1), sign_in.is_new("joe", NOW)] == [
+            True,
+            False,
+            True,
+        ]
+        assert sign_in.is_new("jane", NOW + HARD_US)
+        assert sign_in.is_new("jim", NOW + HARD_US)
+        assert len(sign_in._named) == 2
 
     def test_tokens_are_not_in_what_is_printed(self) -> None:
         visitor = SIGN_IN.open_visitor()
