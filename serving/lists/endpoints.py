@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from features.kit.clock import to_us
 from features.signals.signal import THEMES
+from models.catalog import MODELS
 from serving.audit_log.entry import Entry, Who
 from serving.audit_log.service import leave_in_spool
 from serving.gateway.actor import actor_of
@@ -68,13 +69,14 @@ def _parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
     }
 
 
+BANDS = sorted({name for model in MODELS.values() for name, _ in model.bands})
 PARAMETERS = [
     {
         **_parameter(
             "band",
             "any of these; may be given more than once",
             type="array",
-            items={"type": "string"},
+            items={"type": "string", "enum": BANDS},
             example=["high"],
         ),
         "explode": True,
@@ -119,7 +121,7 @@ PARAMETERS = [
         type="string",
         minLength=1,
         maxLength=LONGEST_TEXT,
-        pattern=r"^[^\x00]*[A-Za-z0-9][^\x00]*$",
+        pattern=r"^[^\x00]+$",
         example="acme",
     ),
     _parameter("no_score", "code of why there is no score", type="string", enum=NO_SCORES, example="already_leaving"),

@@ -196,15 +196,6 @@ def _text(name: str, value: str, _model: Model, faults: _Faults) -> str | None:
     return value
 
 
-def _search(name: str, value: str, model: Model, faults: _Faults) -> str | None:
-    text = _text(name, value, model, faults)
-    if text is not None and not words(text):
-        rule = "a letter or a digit in it; each word finds what begins with it"
-        faults.add(name, "no word", rule, "search for part of a name, a domain or an id")
-        return None
-    return text
-
-
 def _amount(name: str, value: str, _model: Model, faults: _Faults) -> float | None:
     try:
         found = float(value) if value.isascii() and "_" not in value else math.nan
@@ -224,7 +215,7 @@ _READERS: Mapping[str, Any] = {
     "changed_by": lambda name, value, _model, faults: _whole(name, value, 1, 99, faults),
     "value_min": _amount,
     "renewal_within_days": lambda name, value, _model, faults: _whole(name, value, 0, MOST_DAYS, faults),
-    "q": _search,
+    "q": _text,
     "no_score": lambda name, value, _model, faults: _one_of(name, value, NO_SCORES, faults),
     "acted": lambda name, value, _model, faults: {"yes": True, "no": False}.get(
         _one_of(name, value, ["yes", "no"], faults) or ""

@@ -133,6 +133,9 @@ def _of_text(query: ListQuery) -> Filter:
     def by_id(c: Any) -> ColumnElement[bool]:
         return and_(c.entity_id >= text, c.entity_id < text + LAST)
 
+    if not words:  # signs alone may still begin an id
+        return Filter("text", by_id, select(t.entity_id).where(t.model == query.model, by_id(t)))
+
     def condition(c: Any) -> ColumnElement[bool]:
         return or_(and_(*(c.search_text.contains(f" {word}", autoescape=True) for word in words)), by_id(c))
 

@@ -15,6 +15,27 @@ _SEGMENTS = Meta(
     description="segment columns with their values; those that are not known are left out",
     examples=[{"industry": "software", "region": "emea"}],
 )
+_OVERRIDE = {
+    "band": "low",
+    "reason": "The renewal is signed.",
+    "author": "j.doe",
+    "set_at": "2026-11-23T06:00:00Z",
+    "until": None,
+}
+_SCORE = {
+    "id": 4711,
+    "model": "churn-risk",
+    "version": 7,
+    "scorer": "sha256:9c1f...",
+    "as_of": "2026-11-23T06:00:00Z",
+    "recorded_at": "2026-11-23T06:00:01Z",
+    "cause": "batch",
+    "probability": 0.37,
+    "score": 94,
+    "band": "high",
+    "value": 48000.0,
+    "reasons": [],
+}
 _ID = Meta(description="the account or lead, as in the source", examples=["acme"])
 _AS_OF = Meta(description="the moment it is for, UTC", examples=["2026-11-23T06:00:00Z"])
 
@@ -108,15 +129,7 @@ class ListRow(msgspec.Struct):
         OverrideShown | None,
         Meta(
             description="what a person put beside the score; null when nobody did",
-            examples=[
-                {
-                    "band": "low",
-                    "reason": "The renewal is signed.",
-                    "author": "j.doe",
-                    "set_at": "2026-11-23T06:00:00Z",
-                    "until": None,
-                }
-            ],
+            examples=[_OVERRIDE],
         ),
     ]
 
@@ -157,9 +170,12 @@ class ModelView(msgspec.Struct):
             description="score minus that of the nightly run before, in points; null when there was none", examples=[12]
         ),
     ]
-    score: Annotated[RecordedScore | None, Meta(description="the newest decision record; null when there is none")]
+    score: Annotated[
+        RecordedScore | None, Meta(description="the newest decision record; null when there is none", examples=[_SCORE])
+    ]
     override: Annotated[
-        OverrideShown | None, Meta(description="what a person put beside the score; null when nobody did")
+        OverrideShown | None,
+        Meta(description="what a person put beside the score; null when nobody did", examples=[_OVERRIDE]),
     ]
 
 
@@ -190,5 +206,11 @@ class EntityAnswer(msgspec.Struct):
     ]
     models: Annotated[list[ModelView], Meta(description="each model of such entities")]
     notes: Annotated[list[NoteShown], Meta(description="outcomes and actions told of it, newest first, 100 at most")]
-    parent: Annotated[Relative | None, Meta(description="account that it belongs to")]
+    parent: Annotated[
+        Relative | None,
+        Meta(
+            description="account that it belongs to; null when it is not known",
+            examples=[{"entity_id": "acme-group", "name": "Acme Group"}],
+        ),
+    ]
     children: Annotated[list[Relative], Meta(description="accounts that belong to it, by id, 100 at most")]

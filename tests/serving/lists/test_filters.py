@@ -73,7 +73,7 @@ def test_all_faults_are_told_at_once_with_what_is_allowed() -> None:
         ("changed_by", "-1"),
         ("value_min", "much"),
         ("renewal_within_days", "1.5"),
-        ("q", "--"),
+        ("q", ""),
         ("no_score", "erased"),
         ("sort", "shoe_size"),
         ("order", "up"),

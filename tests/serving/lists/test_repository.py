@@ -105,7 +105,7 @@ def plain(rows: list[dict[str, Any]], query: ListQuery) -> list[str]:
                 all(f'"{column}":"{value}"'.encode() in row["segments"] for column, value in query.segments),
                 query.acted is None or row["acted"] == query.acted,
                 query.text is None
-                or all(f" {word}" in row["search_text"] for word in words)
+                or (words and all(f" {word}" in row["search_text"] for word in words))
                 or row["entity_id"].startswith(query.text),
             )
         )
@@ -155,6 +155,7 @@ FILTERS: list[list[tuple[str, str]]] = [
     [("q", "id/0")],
     [("q", "4%_")],
     [("q", "zeta.ex")],
+    [("q", "%_")],
     [("no_score", "already_leaving")],
     [("no_score", "already_leaving"), ("value_min", "1")],
     [("acted", "yes")],
