@@ -201,6 +201,25 @@ def test_the_api_answers_the_same(left: Left, api: Inside) -> None:
         assert left.differences(content, answer.json()) == {}, path
 
 
+def test_models_runs_and_connections_are_listed_from_what_there_is(left: Left, api: Inside) -> None:
+    """It has no card, no standing, and no card of a run."""
+    headers = {"authorization": f"Bearer {left.known['tokens']['crm']}"}
+    models, runs, connections = (
+        api.client.get(f"/v1/{what}", headers=headers) for what in ("models", "runs", "connections")
+    )
+    assert (models.status_code, runs.status_code, connections.status_code) == (200, 200, 200)
+    found = {each["model"]: each for each in models.json()["models"]}
+    for model in ENTITIES:
+        pointer = read_pointer(left.home.path, model)
+        assert pointer is not None
+        assert found[model]["champion"]["version"] == pointer.version
+        assert found[model]["faults"] == []
+        assert all(each["card"].startswith("no card: ") for each in found[model]["versions"])
+    assert runs.json()["runs"][0]["state"] == "published"
+    assert runs.json()["runs"][0]["run_id"] == read_manifest(left.home.path / "scores")["run_id"]
+    assert [each["name"] for each in connections.json()["connections"]] == ["crm"]
+
+
 def test_the_next_night_goes_on_and_gives_the_same_rows(left: Left, tmp_path: Path) -> None:
     home = left.copy(tmp_path)
     scores = home.path / "scores"
