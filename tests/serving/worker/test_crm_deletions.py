@@ -114,7 +114,10 @@ class TestRemoval:
         self, store: Store, config: ConnectionConfig, champions: Champions, home: Home
     ) -> None:
         source = open_source("sample", home.company)
-        asked = "SELECT account_id FROM accounts WHERE kind = 'prospect' AND parent_id IS NULL "
+        asked = (  # the other tests merge accounts with contracts, in the same home
+            "SELECT account_id FROM accounts WHERE kind = 'prospect' AND parent_id IS NULL "
+            "AND account_id NOT IN (SELECT account_id FROM subscriptions) GROUP BY 1 ORDER BY 1 LIMIT 4"
+        )
         child, first, second, third = (row[0] for row in source.query(asked))
         names = {"owner": "owner", "hs_parent": "parent_id"}
         mapped = Mapped("accounts", "acc_{id}", names, {"owner": {"41": "Kim Lee"}})
