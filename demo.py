@@ -46,6 +46,8 @@ NOTHING_LIVE, NOT_USABLE = 3, 2
 """How `training fit` ends when the gates refuse, and when the data cannot tell of the outcome: answers, no faults."""
 PUBLIC_URL = "http://127.0.0.1:8000"
 """What `make serve` listens on."""
+KEYS_ARE_KNOWN = 2.5
+"""Seconds until a running API knows of a new key."""
 LISTED = 5
 """Accounts, and leads, that it shows of the call lists."""
 console = Console()
@@ -102,11 +104,12 @@ def main() -> int:
         for model in champions:
             door("serving", "top", "--model", model, "--scores", str(scores), "--count", str(LISTED))
         wait_until(lambda: answers(f"{url}/readyz"), f"the API, see {home / 'api.log'}")
-        step("One record over HTTP")
-        over_http(url, champions[0], scores)
-        if leads:
-            step("A webhook, signed as HubSpot signs it")
-            webhook(url, secret, home, scores)
+        with asking() as client:
+            step("One record over HTTP")
+            over_http(client, url, champions[0], scores)
+            if leads:
+                step("A webhook, signed as HubSpot signs it")
+                webhook(client, url, secret, home, scores)
     step("Now go on")
     files = f" DATA={shlex.quote(str(data))}" if data else ""
     asked = f"MODEL={champions[0]} SOURCE={shlex.quote(given.source)}{files}{in_home(home)}"
@@ -302,6 +305,34 @@ def running(url: str, home: Path, worker: bool) -> Iterator[None]:
             process.wait(timeout=20)
 
 
+@contextlib.contextmanager
+def asking() -> Iterator[httpx.Client]:
+    """A client of the API. A home in which a key was made asks for one: it gets one for this run alone."""
+    headers, number = {}, ""
+    if said("keys", "list").stdout.strip():
+        made = said("keys", "create", "make demo", "--days", "1")
+        number = made.stderr.split()[1]
+        headers["authorization"] = f"Bearer {made.stdout.strip()}"
+        time.sleep(KEYS_ARE_KNOWN)
+    try:
+        with httpx.Client(headers=headers, timeout=10) as client:
+            yield client
+    finally:
+        if number:
+            said("keys", "revoke", number)
+
+
+def said(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What `python -m serving ...` prints; stops the demo when it fails."""
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "serving", *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        raise SystemExit(done.returncode)
+    return done
+
+
 def answers(url: str) -> bool:
     try:
         return httpx.get(url, timeout=2).status_code == 200
@@ -317,7 +348,7 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 40) ->
         time.sleep(0.1)
 
 
-def over_http(url: str, model: str, scores: Path) -> None:
+def over_http(client: httpx.Client, url: str, model: str, scores: Path) -> None:
     """Score the entity at the top of the batch by its id, as a CRM would; the number must be the batch's."""
     first = best(scores, model)
     body = {"records": [{"entity_id": first["entity_id"]}], "reasons": 3}
@@ -325,7 +356,7 @@ def over_http(url: str, model: str, scores: Path) -> None:
         f"[dim]$ curl -s {url}/v1/{model}/score -H 'content-type: application/json' -d '{json.dumps(body)}'[/]",
         soft_wrap=True,
     )
-    answer = httpx.post(f"{url}/v1/{model}/score", json=body, timeout=10)
+    answer = client.post(f"{url}/v1/{model}/score", json=body)
     answer.raise_for_status()
     result = answer.json()["results"][0]
     console.print(
@@ -348,7 +379,7 @@ def shown(who: str, score: dict[str, Any]) -> None:
         console.print(f"  {reason['text']}", highlight=False)
 
 
-def webhook(url: str, secret: str, home: Path, scores: Path) -> None:
+def webhook(client: httpx.Client, url: str, secret: str, home: Path, scores: Path) -> None:
     """A contact moves up; the event is signed on its raw bytes, stored, answered, and scored after that."""
     lead = best(scores, "lead-fit")["entity_id"]
     sent = int(time.time() * 1000)
@@ -371,24 +402,24 @@ def webhook(url: str, secret: str, home: Path, scores: Path) -> None:
     signature = base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
     target = f"{url}/webhooks/demo"
     history = f"{url}/v1/lead/{lead}/scores"
-    before = len(httpx.get(history, timeout=10).json().get("scores", []))
+    before = len(client.get(history).json().get("scores", []))
     headers = {
         "X-HubSpot-Signature-v3": signature,
         "X-HubSpot-Request-Timestamp": str(sent),
         "content-type": "application/json",
     }
     console.print(f"POST {target}: contact {event['objectId']}, country becomes DE")
-    answer = httpx.post(target, content=body, headers=headers, timeout=10)
+    answer = client.post(target, content=body, headers=headers)
     console.print(f"answered {answer.status_code} in {answer.elapsed.total_seconds() * 1000:.0f} ms")
     answer.raise_for_status()
-    forged = httpx.post(target, content=body.replace("DE", "FR"), headers=headers, timeout=10)
+    forged = client.post(target, content=body.replace("DE", "FR"), headers=headers)
     console.print(f"the same with a changed body: {forged.status_code}")
     console.print(f"[dim]$ curl -s {history}[/]")
     wait_until(
-        lambda: len(httpx.get(history, timeout=10).json().get("scores", [])) > before,
+        lambda: len(client.get(history).json().get("scores", [])) > before,
         f"a score, see {home / 'worker.log'}",
     )
-    shown(lead, httpx.get(history, timeout=10).json()["scores"][0])
+    shown(lead, client.get(history).json()["scores"][0])
 
 
 def best(scores: Path, model: str) -> dict[str, Any]:

@@ -35,8 +35,9 @@ def replay(record_id: Annotated[int, typer.Argument(help="The id of a decision r
     )
     if record["no_score"]:
         typer.echo(f"no score: {record['no_score']}")
-    typer.echo(f"recorded  probability {record['probability']!r}  score {record['score']}  band {record['band']}")
-    typer.echo(f"replayed  probability {done.probability!r}  score {done.score}  band {done.band}")
+    else:
+        typer.echo(f"recorded  probability {record['probability']!r}  score {record['score']}  band {record['band']}")
+        typer.echo(f"replayed  probability {done.probability!r}  score {done.score}  band {done.band}")
     if not done.same:
         raise ServingError("not the same: the record, its inputs or its scorer were changed")
     typer.echo("the same to the bit")

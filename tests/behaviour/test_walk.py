@@ -27,7 +27,7 @@ from features import __path__ as features_path
 from models import champion_pointer
 from serving.connections.config import load_connections
 from tests.conftest import NewHome
-from tests.kit.running import NOW, free_port, wait_for
+from tests.kit.running import NOW, free_port, running_api, wait_for
 from tests.kit.scorers import make_scorer
 
 ROOT = Path(features_path[0]).parent
@@ -278,6 +278,22 @@ class TestTheDemosHome:
         assert said.splitlines()[-1] == "stopped. Nothing half made is left: make demo begins again."
         assert "demo.py" not in said, "no stack trace of it"
         assert not (tmp_path / "sample/accounts.parquet").exists()
+
+    def test_a_home_that_asks_for_a_key_is_asked_with_one(
+        self, new_home: NewHome, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home = new_home()
+        for name, value in home.environment().items():
+            monkeypatch.setenv(name, value)
+        assert home.run("serving", "migrate").returncode == 0
+        with demo.asking() as client:
+            assert "authorization" not in client.headers, "none is made where none is asked for"
+        assert home.run("serving", "keys", "create", "crm").returncode == 0
+        with running_api(home) as url:
+            assert httpx.get(f"{url}/v1/churn-risk", timeout=10).status_code == 401
+            with demo.asking() as client:
+                assert client.get(f"{url}/v1/churn-risk").status_code == 200
+        assert "revoked  make demo" in home.run("serving", "keys", "list").stdout, "it is for this run alone"
 
     def test_its_connections_secret_is_made_once_and_nobody_else_may_read_it(self, tmp_path: Path) -> None:
         secret = demo.connection(tmp_path, "sample", None)
