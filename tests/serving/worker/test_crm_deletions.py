@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 from sqlalchemy import select
 
-from features.kit.clock import from_us, make_clock, to_us
+from features.kit.clock import Clock, from_us, make_clock, to_us
 from features.panel.build import build_panel
 from features.sources.loader import open_source
 from serving.champion import Champions
@@ -34,7 +34,8 @@ def all_of(store: Store, table: object) -> list[dict[str, object]]:
 
 class TestRemoval:
     def tell(self, store: Store, config: ConnectionConfig, champions: Champions, *events: Event) -> None:
-        clock = make_clock(AS_OF)
+        # One clock for a test: a second one begins at AS_OF again, and a score for an earlier moment replaces nothing.
+        clock: Clock = self.__dict__.setdefault("clock", make_clock(AS_OF))
         with store.write() as connection:
             letters.put(connection, letters.events_of(config, events, to_us(clock())))
         worker = Worker(store, {"crm": replace(config, settle_seconds=0.0)}, champions, clock)
