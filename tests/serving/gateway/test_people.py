@@ -196,7 +196,7 @@ class TestTwoDoors:
         twice = [(b"host", b"127.0.0.1"), (b"sec-fetch-site", b"none"), (b"sec-fetch-site", b"none")]
         answer = keyed.client.plain("GET", "/ui/sign-in", twice)
         assert answer.status_code == 400
-        assert "there twice" in answer.text
+        assert "occurs twice" in answer.text
 
     def test_while_the_process_ends_pages_say_so(self, tmp_path: Path) -> None:
         with running_inside(tmp_path) as inside:
