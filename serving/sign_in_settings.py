@@ -42,7 +42,6 @@ _OTHERS = frozenset(
     ]
 )
 """Headers that say something else."""
-_PREFIX = "ACCOUNTSCORE_"
 Wrong = Callable[[str, str, str, str], None]
 """Takes the name of a setting, what was found, the rule and the next step."""
 
@@ -113,58 +112,82 @@ def read_sign_in(env: Mapping[str, str], faults: list[Fault]) -> SignInSettings:
     """The settings of the environment; what breaks its rule is added to `faults`."""
 
     def wrong(name: str, found: str, rule: str, next_step: str) -> None:
-        faults.append(Fault(where=_PREFIX + name, found=found[:80], rule=rule, next_step=next_step))
+        faults.append(Fault(where=name, found=found[:80], rule=rule, next_step=next_step))
 
     def given(name: str) -> str:
-        return (env.get(_PREFIX + name) or "").strip()
+        return (env.get(name) or "").strip()
 
-    public = _url(given("PUBLIC_URL"), "PUBLIC_URL", wrong, path=False)
+    public = _url(given("ACCOUNTSCORE_PUBLIC_URL"), "ACCOUNTSCORE_PUBLIC_URL", wrong, path=False)
     proxies = []
-    for text in filter(None, (each.strip() for each in given("PROXY_NETWORKS").split(","))):
+    for text in filter(None, (each.strip() for each in given("ACCOUNTSCORE_PROXY_NETWORKS").split(","))):
         try:
             network = ipaddress.ip_network(text)
         except ValueError:
             rule = "addresses or networks of proxies, separated by commas, without host bits"
-            wrong("PROXY_NETWORKS", repr(text), rule, "write 10.0.0.0/8,127.0.0.1")
+            wrong("ACCOUNTSCORE_PROXY_NETWORKS", repr(text), rule, "write 10.0.0.0/8,127.0.0.1")
             continue
         if network.prefixlen == 0:
-            wrong("PROXY_NETWORKS", repr(text), "not every address: anybody could be anybody", "name the proxies alone")
+            wrong(
+                "ACCOUNTSCORE_PROXY_NETWORKS",
+                repr(text),
+                "not every address: anybody could be anybody",
+                "name the proxies alone",
+            )
         proxies.append(network)
-    header = given("SIGN_IN_HEADER").lower()
+    header = given("ACCOUNTSCORE_SIGN_IN_HEADER").lower()
     if header and (not _NAME.fullmatch(header) or header in _OTHERS):
         rule = "the name of a request header that says nothing else: letters, digits and -"
-        wrong("SIGN_IN_HEADER", repr(header), rule, "write X-Auth-Request-Email")
-    if header and not given("PROXY_NETWORKS"):
+        wrong("ACCOUNTSCORE_SIGN_IN_HEADER", repr(header), rule, "write X-Auth-Request-Email")
+    if header and not given("ACCOUNTSCORE_PROXY_NETWORKS"):
         rule = "with a sign-in header, the addresses of the proxies that may send it"
-        wrong("PROXY_NETWORKS", "nothing", rule, "write 127.0.0.1 for a proxy on this machine")
-    scopes = _scopes(given("SIGN_IN_HEADER_SCOPES") or "ui:read", "SIGN_IN_HEADER_SCOPES", wrong)
+        wrong("ACCOUNTSCORE_PROXY_NETWORKS", "nothing", rule, "write 127.0.0.1 for a proxy on this machine")
+    scopes = _scopes(
+        given("ACCOUNTSCORE_SIGN_IN_HEADER_SCOPES") or "ui:read", "ACCOUNTSCORE_SIGN_IN_HEADER_SCOPES", wrong
+    )
     return SignInSettings(public, tuple(proxies), header or None, scopes, _oidc(given, wrong))
 
 
 def _oidc(given: Callable[[str], str], wrong: Wrong) -> OidcSettings | None:
-    names = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_GROUPS", "OIDC_GROUPS_CLAIM")
+    names = (
+        "ACCOUNTSCORE_OIDC_ISSUER",
+        "ACCOUNTSCORE_OIDC_CLIENT_ID",
+        "ACCOUNTSCORE_OIDC_CLIENT_SECRET",
+        "ACCOUNTSCORE_OIDC_GROUPS",
+        "ACCOUNTSCORE_OIDC_GROUPS_CLAIM",
+    )
     named = [name for name in names if given(name)]
     if not named:
         return None
     steps = {
-        "OIDC_ISSUER": "write the issuer's URL, https://id.example.com",
-        "OIDC_CLIENT_ID": "write the id that the provider gave",
-        "OIDC_GROUPS": "write sales=ui:read ui:act; it=ui:read admin",
-        "PUBLIC_URL": "write https://scores.example.com",
+        "ACCOUNTSCORE_OIDC_ISSUER": "write the issuer's URL, https://id.example.com",
+        "ACCOUNTSCORE_OIDC_CLIENT_ID": "write the id that the provider gave",
+        "ACCOUNTSCORE_OIDC_GROUPS": "write sales=ui:read ui:act; it=ui:read admin",
+        "ACCOUNTSCORE_PUBLIC_URL": "write https://scores.example.com",
     }
     for name, step in steps.items():
         if not given(name):
-            wrong(name, "nothing", f"needed with {_PREFIX}{named[0]}", step)
-    issuer = _url(given("OIDC_ISSUER"), "OIDC_ISSUER", wrong, path=True)
+            wrong(name, "nothing", f"needed with {named[0]}", step)
+    issuer = _url(given("ACCOUNTSCORE_OIDC_ISSUER"), "ACCOUNTSCORE_OIDC_ISSUER", wrong, path=True)
     groups: dict[str, frozenset[str]] = {}
-    for entry in filter(None, (each.strip() for each in given("OIDC_GROUPS").split(";"))):
+    for entry in filter(None, (each.strip() for each in given("ACCOUNTSCORE_OIDC_GROUPS").split(";"))):
         group, equals, words = entry.rpartition("=")
         if not equals or not group.strip():
-            wrong("OIDC_GROUPS", repr(entry), "GROUP=SCOPE SCOPE, separated by semicolons", steps["OIDC_GROUPS"])
+            wrong(
+                "ACCOUNTSCORE_OIDC_GROUPS",
+                repr(entry),
+                "GROUP=SCOPE SCOPE, separated by semicolons",
+                steps["ACCOUNTSCORE_OIDC_GROUPS"],
+            )
             continue
-        groups[group.strip()] = _scopes(words, "OIDC_GROUPS", wrong)
-    claim = given("OIDC_GROUPS_CLAIM") or "groups"
-    return OidcSettings(issuer or "", given("OIDC_CLIENT_ID"), given("OIDC_CLIENT_SECRET") or None, claim, groups)
+        groups[group.strip()] = _scopes(words, "ACCOUNTSCORE_OIDC_GROUPS", wrong)
+    claim = given("ACCOUNTSCORE_OIDC_GROUPS_CLAIM") or "groups"
+    return OidcSettings(
+        issuer or "",
+        given("ACCOUNTSCORE_OIDC_CLIENT_ID"),
+        given("ACCOUNTSCORE_OIDC_CLIENT_SECRET") or None,
+        claim,
+        groups,
+    )
 
 
 def _scopes(text: str, name: str, wrong: Wrong) -> frozenset[str]:

@@ -40,6 +40,7 @@ def export(
     from serving.audit_log.entry import command
     from serving.export.audit import left_a_row
     from serving.export.export import export as add
+    from serving.export.export import require_destination
     from serving.scorer_cache import KeptScorers
 
     settings = ServingSettings.from_env()
@@ -49,6 +50,7 @@ def export(
         opened.require(read)
         for note in left_out_notes(opened, read):
             typer.echo(f"note: {note}", err=True)
+    require_destination(to)
     left_a_row(settings, command("export"), to)
     for line in add(scores or settings.base.home / "scores", to, KeptScorers(settings.base.home), opened, csv).lines():
         typer.echo(line)

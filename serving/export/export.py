@@ -66,6 +66,12 @@ def export(scores: Path, to: str, scorers: KeptScorers, source: Source | None = 
     return Exported(run.run_id, _shown(to), added, ripened)
 
 
+def require_destination(to: str) -> None:
+    """Raises `UserMistake` when a folder cannot hold a star. Call it before anything is done; a database is looked at when it is opened."""
+    if not _is_url(to):
+        Folder.require(Path(to))
+
+
 def destination(to: str) -> AbstractContextManager[Destination]:
     """Opens the star at a place; its changes are kept when the block ends well."""
     return Database.opened(to) if _is_url(to) else Folder.opened(Path(to))

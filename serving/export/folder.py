@@ -37,13 +37,18 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    @classmethod
-    @contextlib.contextmanager
-    def opened(cls, path: Path) -> Iterator[Folder]:
-        """Raises `UserMistake` when the path is a file, `BatchBusy` when another export is going on there."""
+    @staticmethod
+    def require(path: Path) -> None:
+        """Raises `UserMistake` when the path is a file, or cannot be written."""
         if path.exists() and not path.is_dir():
             raise UserMistake(f"{str(path)!r} is a file: give a folder or the URL of a database")
         require_writable(path, "give --to a folder that can be written; nothing was added")
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, path: Path) -> Iterator[Folder]:
+        """Raises as `require`, and `BatchBusy` when another export is going on there."""
+        cls.require(path)
         busy = BatchBusy(f"another export is going on into {str(path)!r}: wait for it")
         with file_lock(path / ".lock", 0, busy):
             yield cls(path)

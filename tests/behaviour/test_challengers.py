@@ -105,18 +105,18 @@ class TestChallengers:
         stays_out(world, report, "not worse than the champion")
 
     def test_a_leaking_one_is_stopped_by_the_audit(self, world: World, tmp_path: Path) -> None:
-        """`owner` is filled in when a lead is won. It ranks better than anything honest, and no other gate minds."""
+        """`closed_by` is filled in when a lead is won. It ranks better than anything honest, and no other gate minds."""
         source = tmp_path / "leaking"
         shutil.copytree(Path(features.sources.source.__file__).parent / "shipped" / "sample", source)
         honest = (source / "leads.sql").read_text().strip().rstrip(";")
         won = "SELECT lead_id FROM read_parquet('${data}/leads.parquet') WHERE status = 'converted'"
         (source / "leads.sql").write_text(
-            f"SELECT *, CASE WHEN lead_id IN ({won}) THEN 'alice' END AS owner FROM ({honest})"
+            f"SELECT *, CASE WHEN lead_id IN ({won}) THEN 'alice' END AS closed_by FROM ({honest})"
         )
         report = world.fit(str(source))
         assert report["metrics"]["auc"]["value"] > world.honest["metrics"]["auc"]["value"] + 0.05
         assert "audit" in refused(report)
-        assert "owner" in next(gate["found"] for gate in report["gates"] if gate["name"] == "audit")
+        assert "closed_by" in next(gate["found"] for gate in report["gates"] if gate["name"] == "audit")
         stays_out(world, report, "audit")
 
     def test_an_overconfident_one_is_stopped_by_calibration(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +17,15 @@ from features.kit.errors import AccountscoreError
 from features.kit.file_lock import file_lock
 from features.kit.settings import Settings
 from features.sources.suppression import FILE
-from models import champion_pointer, registry
+from models import champion_pointer, registry, standing
 from models.catalog import get_model
 from serving import manifest
 from serving.export.folder import Folder
+from serving.notes import export as notes_export
+from serving.notes.repository import put as put_notes
 from serving.privacy import suppression_export
 from serving.worker import loop
+from tests.kit.notes import note
 from tests.kit.stores import new_store
 from training import overlap
 
@@ -46,6 +50,25 @@ def making(home: Path) -> Held:
     return contextlib.nullcontext()
 
 
+def telling(home: Path) -> Held:
+    """Takes the lock of what people told."""
+    store = new_store(home)
+    try:
+        with store.write() as connection:
+            put_notes(connection, [note("acme")])
+        notes_export.publish(store, home)
+        shutil.rmtree(home / "notes")
+    finally:
+        store.close()
+    return contextlib.nullcontext()
+
+
+def standing_of(home: Path) -> Held:
+    """Takes the lock of how versions stand."""
+    standing.note(home, "churn-risk", [])
+    return contextlib.nullcontext()
+
+
 LOCKS: dict[str, tuple[Callable[[Path], Held], str]] = {
     "a promotion": (lambda home: champion_pointer.locked(home, "churn-risk"), "champions/churn-risk/.lock"),
     "promotions of one outcome": (
@@ -54,6 +77,8 @@ LOCKS: dict[str, tuple[Callable[[Path], Held], str]] = {
     ),
     "a new registry": (making, ".mlflow.db.lock"),
     "who is gone": (publishing, ".removed.lock"),
+    "what people told": (telling, ".notes.lock"),
+    "how versions stand": (standing_of, "runs/churn-risk/.standing.json.lock"),
     "the worker": (loop.only_one, "worker.lock"),
     "who delivers": (lambda home: loop.only_one(home, "deliver"), "deliver.lock"),
     "a batch": (manifest.only_one, ".lock"),
@@ -66,7 +91,7 @@ def test_it_is_waited_for_until_its_deadline_and_the_holder_is_named(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take, file = LOCKS[name]
-    for holder in (champion_pointer, registry, suppression_export):
+    for holder in (champion_pointer, registry, suppression_export, notes_export, standing):
         monkeypatch.setattr(holder, "LOCK_SECONDS", 0.2)
     with take(tmp_path):
         pass  # free
@@ -94,4 +119,8 @@ def test_every_lock_of_the_product_is_in_the_table() -> None:
         "folder",
         "overlap",
         "registry",
+        "standing",
+        "export",  # of notes
+        "head",  # of the audit log: who does not get it goes on, and the next change makes it good (`test_head`)
+        "run_card",  # of a name of its own: it tells who is alive, and nobody waits
     }

@@ -273,6 +273,10 @@ class TestTheDemosHome:
         while "features simulate" not in process.stdout.readline():
             pass
         os.killpg(process.pid, signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=20)
+        if process.poll() is None:  # Python drops one that comes while it collects garbage; people press again
+            os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 128 + signal.SIGINT
         assert said.splitlines()[-1] == "stopped. Nothing half made is left: make demo begins again."

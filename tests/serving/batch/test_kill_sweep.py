@@ -222,8 +222,8 @@ def test_writing_in_place_is_caught(nights: Nights) -> None:
 
 
 def test_records_that_are_written_twice_are_caught(nights: Nights) -> None:
-    """The sabotaged twin: killed between a chunk's records and its file, which comes after those of the plan, of what old rows give and of the signals."""
+    """The sabotaged twin: killed between a chunk's records and its file, which comes after those of the card, of the plan, of what old rows give and of the signals."""
     nights.points()
-    verdict = nights.survives("rename", 4, "twice")
+    verdict = nights.survives("rename", 5, "twice")
     assert verdict.killed
     assert [w for w in verdict.wrong if "records" in w]
