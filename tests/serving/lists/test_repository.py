@@ -164,7 +164,15 @@ FILTERS: list[list[tuple[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("few", "many"), [(2_000, 20_000), (0, 20_000), (0, 7), (20, 40)])
+@pytest.mark.parametrize(
+    ("few", "many"),
+    [
+        (2_000, 20_000),
+        pytest.param(0, 20_000, marks=pytest.mark.slow),
+        pytest.param(0, 7, marks=pytest.mark.slow),
+        (20, 40),
+    ],
+)
 def test_every_filter_in_every_order_gives_the_rows_of_a_plain_sort(
     filled: Store, monkeypatch: pytest.MonkeyPatch, few: int, many: int
 ) -> None:
