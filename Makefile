@@ -50,7 +50,7 @@ demo: $(VENV)/.core ## From nothing to scores on the screen (SOURCE=sample|raven
 
 # Half as many again as processors: a third of the time tests wait for servers, deadlines and restarts.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
-test: setup ## All tests but the long sweeps: 12 minutes on 2 cores, or those of AREA=serving/outbox alone; in an order of its own, or that of SEED=N again
+test: setup ## All tests but the long sweeps: 12 to 25 minutes on 2 cores, or those of AREA=serving/outbox alone; in an order of its own, or that of SEED=N again
 	$(RUN) -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(SEED),--randomly-seed=$(SEED)) $(addprefix tests/,$(AREA))
 
 test-quick: setup ## Under a minute: the tests that start no server and no process, learn nothing and read no company
