@@ -6,8 +6,6 @@ or previous, what its gates said, and what was done with it: by whom, when, and 
 
 from __future__ import annotations
 
-import contextlib
-import getpass
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -17,6 +15,7 @@ from msgspec import Meta, Struct, to_builtins
 from features.kit.clock import iso, system_now
 from features.kit.errors import UserMistake
 from features.kit.file_lock import file_lock
+from features.kit.os_user import os_user
 from models import card_file
 
 NAME = "standing.json"
@@ -101,14 +100,7 @@ def read(home: Path, model: str) -> Standing | None:
 def event(action: str, version: int, instead_of: int | None = None, why: str | None = None) -> StandingEvent:
     """An event of now, by the user of this process."""
     now = iso(system_now().replace(microsecond=0))
-    return StandingEvent(at=now, action=action, version=version, by=user(), instead_of=instead_of, why=why)
-
-
-def user() -> str:
-    """The name of the system's user; "unknown" where it has none, as in some containers."""
-    with contextlib.suppress(KeyError, OSError, ImportError):
-        return getpass.getuser()
-    return "unknown"
+    return StandingEvent(at=now, action=action, version=version, by=os_user(), instead_of=instead_of, why=why)
 
 
 def note(home: Path, model: str, versions: Iterable[Registered], happened: StandingEvent | None = None) -> None:

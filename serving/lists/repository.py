@@ -31,11 +31,11 @@ from serving.store.tables import latest_scores, notes, profile_terms, profiles
 
 t = latest_scores.c
 FEW = 5_000
-"""A filter with at most as many rows is collected at once: 20 to 30 ms."""
+"""A filter with at most as many rows is collected at once."""
 MANY = 20_000
-"""Rows that are counted of a filter at most: 2 to 4 ms."""
+"""Rows that are counted of a filter at most."""
 WALK = 10_000
-"""Rows that are walked before a page is collected instead: 30 to 40 ms."""
+"""Rows that are walked before a page is collected instead."""
 Row = Mapping[str, Any]
 
 

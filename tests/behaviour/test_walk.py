@@ -275,7 +275,7 @@ class TestTheDemosHome:
         os.killpg(process.pid, signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=20)
-        if process.poll() is None:  # Python drops one that comes while it collects garbage; people press again
+        if process.poll() is None:  # people press again
             os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 128 + signal.SIGINT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from features.kit.os_user import os_user
 from models import card_file, standing
 from models.card_file import Unreadable
 from models.standing import PROMOTED, REFUSED, ROLLED_BACK, Standing
@@ -47,7 +47,7 @@ class TestNote:
             (REFUSED, 2, 1, "failed: drift"),
             (PROMOTED, 1, None, None),
         ]
-        assert {e.by for e in found.events} == {getpass.getuser()}
+        assert {e.by for e in found.events} == {os_user()}
 
     def test_the_same_again_writes_nothing(self, tmp_path: Path) -> None:
         standing.note(tmp_path, MODEL, VERSIONS)
@@ -103,9 +103,6 @@ class TestStanding:
         assert [e.version for e in found.refusals()] == [1]
         assert found.refusals(2) == []
 
-    def test_a_user_without_a_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def nobody() -> str:
-            raise KeyError("getpwuid(): uid not found: 4711")
-
-        monkeypatch.setattr(getpass, "getuser", nobody)
-        assert standing.user() == "unknown"
+    def test_the_variables_of_the_caller_do_not_name_the_user(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LOGNAME", "somebody-else")
+        assert standing.event(REFUSED, 2).by == os_user() != "somebody-else"

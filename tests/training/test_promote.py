@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from features.kit.errors import UserMistake
+from features.kit.os_user import os_user
 from features.kit.settings import Settings
 from models import audit_spool, champion_pointer, registry, standing
 from models.catalog import get_model
@@ -161,7 +162,7 @@ class TestPromotion:
         assert found is not None
         said = [(e.action, e.version, e.instead_of, e.why) for e in found.events[:3]]
         assert said == [("refused", 3, 2, "failed: signal"), ("rolled_back", 2, 1, None), ("promoted", 1, 2, None)]
-        assert found.events[0].by == standing.user()
+        assert found.events[0].by == os_user()
         assert {v.version: v.aliases for v in found.versions} == {1: ["previous"], 2: ["champion"], 3: []}
         assert {v.version: v.gates for v in found.versions}[3] == "failed: signal"
 

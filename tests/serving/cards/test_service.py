@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from features.kit.os_user import os_user
 from models import champion_pointer, standing
 from models.card import NAME, place, read_card
 from models.card_file import Unreadable
@@ -52,7 +53,7 @@ class TestModels:
         found = shown(home)
         assert (found.serves, found.serves_version, found.refused, found.faults) == (True, 1, None, [])
         assert found.champion is not None
-        assert (found.champion.version, found.champion.by) == (1, standing.user())
+        assert (found.champion.version, found.champion.by) == (1, os_user())
         two, one = found.versions
         assert (one.version, one.state, one.ready, one.card) == (1, "champion", True, None)
         assert one.auc is not None
