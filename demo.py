@@ -46,8 +46,6 @@ NOTHING_LIVE, NOT_USABLE = 3, 2
 """How `training fit` ends when the gates refuse, and when the data cannot tell of the outcome: answers, no faults."""
 PUBLIC_URL = "http://127.0.0.1:8000"
 """What `make serve` listens on."""
-KEYS_ARE_KNOWN = 2.5
-"""Seconds until a running API knows of a new key."""
 LISTED = 5
 """Accounts, and leads, that it shows of the call lists."""
 console = Console()
@@ -99,17 +97,16 @@ def main() -> int:
     leads = "lead-fit" in champions
     secret = connection(home, given.source, data) if leads else ""
     step(f"The API{' and the worker start' if leads else ' starts'}")
-    with running(url, home, worker=leads):
+    with asking() as client, running(url, home, worker=leads):
         step("Whom to call today")  # while they start
         for model in champions:
             door("serving", "top", "--model", model, "--scores", str(scores), "--count", str(LISTED))
         wait_until(lambda: answers(f"{url}/readyz"), f"the API, see {home / 'api.log'}")
-        with asking() as client:
-            step("One record over HTTP")
-            over_http(client, url, champions[0], scores)
-            if leads:
-                step("A webhook, signed as HubSpot signs it")
-                webhook(client, url, secret, home, scores)
+        step("One record over HTTP")
+        over_http(client, url, champions[0], scores)
+        if leads:
+            step("A webhook, signed as HubSpot signs it")
+            webhook(client, url, secret, home, scores)
     step("Now go on")
     files = f" DATA={shlex.quote(str(data))}" if data else ""
     asked = f"MODEL={champions[0]} SOURCE={shlex.quote(given.source)}{files}{in_home(home)}"
@@ -307,13 +304,12 @@ def running(url: str, home: Path, worker: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def asking() -> Iterator[httpx.Client]:
-    """A client of the API. A home in which a key was made asks for one: it gets one for this run alone."""
+    """A client of the API that starts after this. A home in which a key was made asks for one: it gets one for this run alone."""
     headers, number = {}, ""
     if said("keys", "list").stdout.strip():
         made = said("keys", "create", "make demo", "--days", "1")
         number = made.stderr.split()[1]
         headers["authorization"] = f"Bearer {made.stdout.strip()}"
-        time.sleep(KEYS_ARE_KNOWN)
     try:
         with httpx.Client(headers=headers, timeout=10) as client:
             yield client

@@ -293,10 +293,9 @@ class TestTheDemosHome:
         with demo.asking() as client:
             assert "authorization" not in client.headers, "none is made where none is asked for"
         assert home.run("serving", "keys", "create", "crm").returncode == 0
-        with running_api(home) as url:
+        with demo.asking() as client, running_api(home) as url:
             assert httpx.get(f"{url}/v1/churn-risk", timeout=10).status_code == 401
-            with demo.asking() as client:
-                assert client.get(f"{url}/v1/churn-risk").status_code == 200
+            assert client.get(f"{url}/v1/churn-risk").status_code == 200
         assert "revoked  make demo" in home.run("serving", "keys", "list").stdout, "it is for this run alone"
 
     def test_its_connections_secret_is_made_once_and_nobody_else_may_read_it(self, tmp_path: Path) -> None:
