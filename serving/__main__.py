@@ -127,7 +127,7 @@ def backfill(
 
     from features.kit.clock import make_clock
     from serving.batch.freshness import check_age
-    from serving.batch.run import live_models
+    from serving.batch.live_models import live_models
     from serving.champion import Champions
     from serving.connections.config import one_of, read_connections
     from serving.log import configure

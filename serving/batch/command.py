@@ -40,7 +40,11 @@ def batch(
     data: DataOption = None,
     reasons: Annotated[int, typer.Option(min=0, max=20, help="Reasons per score.")] = 5,
     history: Annotated[
-        bool, typer.Option("--history/--no-history", help="Keep a decision record of each score in the store.")
+        bool,
+        typer.Option(
+            "--history/--no-history",
+            help="Keep a decision record of each score in the store. Without, GET /v1/MODEL/scores shows what it had before.",
+        ),
     ] = True,
     restart: Annotated[
         bool, typer.Option("--restart", help="Throw an unfinished run away instead of going on with it.")
@@ -169,8 +173,9 @@ def _run(
     from features.sources.loader import open_source
     from serving.audit_log.entry import command
     from serving.batch.freshness import check_age, parse_age
+    from serving.batch.live_models import blocked_models, live_models
     from serving.batch.report import counted
-    from serving.batch.run import Options, blocked_models, live_models, run
+    from serving.batch.run import Options, run
     from serving.bootstrap import set_up
     from serving.champion import Champions
     from serving.connections.config import read_connections, tell

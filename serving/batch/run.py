@@ -16,19 +16,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.kit.clock import Clock, iso, parse_as_of, system_us, to_us
-from features.kit.errors import Fault, UserMistake
-from features.outcomes.needed_tables import tables_for
+from features.kit.errors import UserMistake
 from features.panel.build import panel_parts
 from features.panel.profiles import profile_parts
 from features.panel.visibility import touched
 from features.signals.signal import Entity
 from features.sources.fingerprint import contents_of, fingerprint
-from features.sources.schema import ENTITIES
 from features.sources.source import Source
 from models.population import OUTSIDE
 from serving.batch import schema as published_rows
 from serving.batch.between import Between
 from serving.batch.checkpoint import Plan, Work, forget_unfinished
+from serving.batch.live_models import live_models, of_entity
 from serving.batch.old_rows import AGED, RESTATED, of_touched, sums
 from serving.batch.previous_run import Before
 from serving.champion import Champion, Champions
@@ -155,37 +154,6 @@ def run(
     without = {name: {code: n for code, n in found.most_common() if code is not None} for name, found in codes.items()}
     versions = {name: model["version"] for name, model in about["models"].items()}
     return FinishedRun(plan.run_id, manifest, rows, scored, outside, tuple(lacking), queued, resumed, without, versions)
-
-
-def live_models(source: Source, champions: Champions) -> tuple[list[Champion], list[str]]:
-    """The champions that can score this source, and the models without a champion."""
-    live: list[Champion] = []
-    lacking: list[str] = []
-    blocked = blocked_models(source, champions)
-    for definition in champions.definitions():
-        if definition.name not in blocked and source.has(ENTITIES[definition.entity]):
-            champion = champions.present(definition.name)
-            if champion is None:
-                lacking.append(definition.name)
-            else:
-                live.append(champion)
-    return live, lacking
-
-
-def of_entity(live: Sequence[Champion], entity: str) -> list[Champion]:
-    """The live models that score this kind of entity."""
-    return [champion for champion in live if champion.entity == entity]
-
-
-def blocked_models(source: Source, champions: Champions) -> dict[str, tuple[Fault, ...]]:
-    """Models with a champion that read a broken table of the source, and its faults."""
-    return {
-        definition.name: faults
-        for definition in champions.definitions()
-        if champions.present(definition.name) is not None
-        and source.has_file(ENTITIES[definition.entity])
-        and (faults := source.faults_for(tables_for(definition.entity, definition.themes, definition.outcome)))
-    }
 
 
 def _plan(source: Source, as_of: datetime, out: Path, live: Sequence[Champion], store: Store, options: Options) -> Plan:

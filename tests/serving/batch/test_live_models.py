@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from features.kit.errors import BadInput
 from features.sources.loader import SHIPPED
 from serving.__main__ import app
+from serving.batch import live_models
 from serving.batch import run as running
 from tests.kit.quick_night import few_signals
 from tests.kit.running import AS_OF, NOW, Home
@@ -69,7 +70,7 @@ class TestBrokenTable:
         self, home: Home, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The sabotaged twin: signals of tickets are missing, and the scorer is refused or takes nothing for what it knew."""
-        monkeypatch.setattr(running, "blocked_models", lambda *_: {})
+        monkeypatch.setattr(live_models, "blocked_models", lambda *_: {})
         (company / "tickets.sql").write_text("SELECT *\nFROM nowhere")
         done = batch(home, company, tmp_path / "out")
         published = tmp_path / "out/manifest.json"
