@@ -95,26 +95,16 @@ class ActionRequest(msgspec.Struct, forbid_unknown_fields=True):
     key: _Key = None
 
 
-class OutcomeRecord(msgspec.Struct, forbid_unknown_fields=True):
+class OutcomeRecord(OutcomeRequest, kw_only=True):
     """One outcome of many."""
 
     entity_id: _EntityId
-    outcome: _Outcome
-    when: _When
-    source: _Source
-    note: _Note = None
-    key: _Key = None
 
 
-class ActionRecord(msgspec.Struct, forbid_unknown_fields=True):
+class ActionRecord(ActionRequest, kw_only=True):
     """One action of many."""
 
     entity_id: _EntityId
-    action: _Action
-    when: _When
-    source: _Source
-    note: _Note = None
-    key: _Key = None
 
 
 class OutcomesRequest(msgspec.Struct, forbid_unknown_fields=True):
