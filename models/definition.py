@@ -14,8 +14,8 @@ from features.signals.signal import THEMES, Entity, Signal, Theme
 from models.population import EVERYBODY, Population
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-RESERVED = ("account", "connections", "lead", "models", "runs")
-"""Words that stand after /v1/ in paths of the API where a model's name would."""
+RESERVED = ("account", "connections", "lead", "models", "runs", "sign-in", "sign-out", "static", "status")
+"""Words that stand after /v1/ in paths of the API, or after /ui/ in those of the page, where a model's name would."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def faults_of(model: Model) -> list[Fault]:
     if not (isinstance(model.name, str) and NAME.fullmatch(model.name)):
         fault("name", "small letters and digits, with hyphens between them", 'write it as in name="churn-risk"')
     elif model.name in RESERVED:
-        rule = f"not one of {', '.join(RESERVED)}: /v1/{model.name} of the API is something else"
+        rule = f"not one of {', '.join(RESERVED)}: /v1/{model.name} of the API or /ui/{model.name} of the page is something else"
         fault("name", rule, f'give it another name, as in name="{model.name}-risk"')
     if not (isinstance(model.title, str) and model.title.strip()):
         fault("title", "some words for people", 'write it as in title="Churn risk"')

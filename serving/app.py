@@ -35,6 +35,8 @@ from serving.metrics import Metrics
 from serving.notes.endpoints import router as notes
 from serving.openapi import openapi_of
 from serving.overrides.endpoints import router as overrides
+from serving.page.pages import ROUTERS as pages_for_people
+from serving.page.static import router as page_files
 from serving.privacy.endpoints import router as privacy
 from serving.problems import Problem, fault, problem_of, render
 from serving.runs.endpoints import router as runs
@@ -75,7 +77,9 @@ ROUTERS = (
     lists,
     scoring,
     webhooks,
+    page_files,
     sign_in,
+    *pages_for_people,
 )
 """In the order in which paths are looked up: one about a single entity before that of its page, and that before a model's.
 /v1/models and others stand before /v1/{model}: such words are no names of models (`models.definition.RESERVED`)."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from features.kit.clock import DAY_US
 from features.kit.errors import BadInput, Fault
 from features.kit.settings import Settings
 from serving.log import FORMATS
 from serving.sign_in_settings import SignInSettings, read_sign_in
+
+PAGE_DATES = ("iso", "day-first", "month-first")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,10 @@ class ServingSettings:
     shortest horizon of the live models."""
     sign_in: SignInSettings = field(default_factory=SignInSettings)
     """How people sign in to the page."""
+    page_dates: str = "iso"
+    """`ACCOUNTSCORE_PAGE_DATES`: how the page writes a date: iso (default, 2026-11-30), day-first (30.11.2026), month-first (11/30/2026)."""
+    page_time_zone: str = "UTC"
+    """`ACCOUNTSCORE_PAGE_TIME_ZONE`: IANA time zone of the moments on the page, default UTC."""
 
     @property
     def stale_after_us(self) -> int | None:
@@ -165,6 +172,26 @@ class ServingSettings:
                     next_step="write one of them",
                 )
             )
+        dates = env.get("ACCOUNTSCORE_PAGE_DATES") or "iso"
+        if dates not in PAGE_DATES:
+            faults.append(
+                Fault(
+                    where="ACCOUNTSCORE_PAGE_DATES",
+                    found=repr(dates[:60]),
+                    rule=f"one of {', '.join(PAGE_DATES)}",
+                    next_step="write one of them",
+                )
+            )
+        zone = env.get("ACCOUNTSCORE_PAGE_TIME_ZONE") or "UTC"
+        if not _is_zone(zone):
+            faults.append(
+                Fault(
+                    where="ACCOUNTSCORE_PAGE_TIME_ZONE",
+                    found=repr(zone[:60]),
+                    rule="an IANA time zone that this machine knows",
+                    next_step="write UTC or Europe/Berlin",
+                )
+            )
         connections = number("ACCOUNTSCORE_MAX_CONNECTIONS", "10000", 10, 1_000_000)
         client = number("ACCOUNTSCORE_CLIENT_SECONDS", "20", 1, 3600)
         drain = number("ACCOUNTSCORE_DRAIN_SECONDS", "20", 0, 3600)
@@ -184,4 +211,14 @@ class ServingSettings:
             form,
             int(age) if age else None,
             sign_in,
+            dates,
+            zone,
         )
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown; no name of a zone at all
+        return False
+    return True

@@ -6,9 +6,7 @@ import re
 
 OPEN = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs"})
 """Paths that hold nothing about accounts or leads."""
-OPEN_PAGES = frozenset(
-    {"/ui/sign-in", "/ui/sign-in/page.css", "/ui/sign-in/oidc", "/ui/sign-in/oidc/callback", "/ui/sign-out"}
-)
+OPEN_PAGES = frozenset({"/ui/sign-in", "/ui/sign-in/oidc", "/ui/sign-in/oidc/callback", "/ui/sign-out"})
 """Pages for who is about to sign in; anybody may sign out. Each by its whole path: `/ui/{entity}/{id}` may match a beginning."""
 _STATIC = re.compile(r"/ui/static/[A-Za-z0-9_.-]+")
 """Styles and scripts of the pages."""

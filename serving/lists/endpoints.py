@@ -181,7 +181,7 @@ async def list_scores(model: ModelName, request: Request) -> Response:
         asked, position = await asyncio.to_thread(service.asked_for, state.store, definition, params, signer)
         around = Around(state.watched.directives, to_us(state.clock()))
         if asked.csv or _wants_csv(request):
-            return await _csv(state, asked, position, around, actor_of(request))
+            return await csv_answer(state, asked, position, around, actor_of(request))
         answer = await asyncio.to_thread(service.page, state.store, asked, position, signer, around)
     return json_answer(answer)
 
@@ -192,7 +192,7 @@ def _wants_csv(request: Request) -> bool:
     return kinds[:1] == ["text/csv"]
 
 
-async def _csv(state: AppState, asked: Asked, position: Position | None, around: Around, by: Who) -> Response:
+async def csv_answer(state: AppState, asked: Asked, position: Position | None, around: Around, by: Who) -> Response:
     """The first part is read before the answer begins, so that a store that is away is told as a problem. The export is
     a row of the audit log before anything is sent."""
     columns = await asyncio.to_thread(service.segment_columns, state.store, asked.query.entity)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from functools import cache
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -18,7 +17,7 @@ from serving.sign_in.cookies import FORM, OIDC, SESSION, cookie_of, drop_cookie,
 from serving.sign_in.forms import token_for
 from serving.sign_in.next_path import HOME, SIGN_IN, SIGN_OUT, safe_next
 from serving.sign_in.oidc import CALLBACK, FLOW_SECONDS, OidcRefused
-from serving.sign_in.pages import FOLDER, go_to, page, with_cookies
+from serving.sign_in.pages import go_to, page, with_cookies
 from serving.sign_in.service import KeyEnded, Person, SignIn
 from serving.sign_in.visit import visit_of
 from serving.state import change, state_of
@@ -136,23 +135,6 @@ async def sign_out(request: Request) -> Response:
         return go_to(SIGN_IN)
     await change(state, service.end, state.store, visitor.session)
     return go_to(f"{SIGN_IN}?out=yes", (drop_cookie(SESSION),))
-
-
-@router.get("/ui")
-@router.get(HOME)
-async def start(request: Request) -> Response:
-    """Where a sign-in leads to when no page was asked for."""
-    return go_to(SIGN_IN)
-
-
-@router.get(f"{SIGN_IN}/page.css")
-async def style() -> Response:
-    return Response(_style(), media_type="text/css", headers={"cache-control": "max-age=3600"})
-
-
-@cache
-def _style() -> bytes:
-    return (FOLDER / "page.css").read_bytes()
 
 
 def _form(request: Request, wanted: str, status: int = 200, problem: str = "", note: str = "") -> Response:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from serving.problems import Problem
+from serving.sign_in.next_path import SIGN_IN
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -55,12 +56,32 @@ def with_cookies(response: Response, cookies: tuple[str, ...]) -> Response:
     return response
 
 
+_SAID = {
+    403: ("Not allowed", "", (SIGN_IN, "Sign in as somebody else")),
+    404: ("No such page", "The link may be old, or what it was about was erased.", None),
+    409: ("That has changed", "Open the page again and look at what is there now.", None),
+    422: ("That cannot be read", "Go back, mend it and send it again. Nothing was changed.", None),
+    429: ("Too many requests", "Wait a moment and try again.", None),
+    503: ("Not available now", "Try again in a moment. Nothing was changed.", None),
+}
+"""Title, what to do, and another way out by status."""
+_OTHER = ("That did not work", "Try again. If it goes on, show whoever runs the service the time and this page.", None)
+
+
 def refusal(problem: Problem) -> Response:
     """The page of a refusal. It repeats nothing that was sent."""
-    titles = {403: "Not allowed", 404: "No such page", 429: "Too many requests", 503: "Not available now"}
-    answer = page(
-        "notice.html", problem.status, title=titles.get(problem.status, "That did not work"), text=problem.detail
-    )
+    title, next_step, way = _SAID.get(problem.status, _OTHER)
+    faults = problem.extra.get("faults") or ()
+    text = count_of_faults(len(faults)) if faults else problem.detail.rstrip(".")
+    answer = page("notice.html", problem.status, title=title, text=text, faults=faults, next=next_step, way=way)
     for name, value in problem.headers().items():
         answer.headers[name] = value
     return answer
+
+
+def count_of_faults(number: int) -> str:
+    """
+    >>> count_of_faults(1), count_of_faults(3)
+    ('There is one thing to mend', 'There are 3 things to mend')
+    """
+    return "There is one thing to mend" if number == 1 else f"There are {number} things to mend"

@@ -47,12 +47,12 @@ class TestModel:
         assert [fault.where.rpartition(" ")[2] for fault in refused.value.faults] == list(wrong)
 
     @pytest.mark.parametrize("name", RESERVED)
-    def test_a_word_of_the_apis_paths_is_no_name(self, name: str) -> None:
+    def test_a_word_of_the_paths_of_api_and_page_is_no_name(self, name: str) -> None:
         with pytest.raises(BadModel) as refused:
             Model(name=name, title="Up", outcome=EXPANSION)
         (fault,) = refused.value.faults
-        assert fault.where == f"models/{name}.py, field name"
-        assert f"/v1/{name} of the API is something else" in fault.rule
+        assert fault.where == f"models/{name.replace('-', '_')}.py, field name"
+        assert f"/v1/{name} of the API or /ui/{name} of the page is something else" in fault.rule
 
     def test_entity_words_sign_and_horizon_are_the_outcomes(self) -> None:
         model = Model(name="up-sell", title="Up", outcome=EXPANSION)

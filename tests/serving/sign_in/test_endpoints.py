@@ -58,7 +58,7 @@ class TestSigningIn:
         )
         answer = browser.sign_in(key, next="%2Fui%2Fchurn-risk%3Fband%3Dhigh")
         assert (answer.status_code, answer.headers["location"]) == (303, "/ui/churn-risk?band=high")
-        assert browser.get("/ui/churn-risk?band=high").status_code == 404  # let in; there is no such page yet
+        assert browser.get("/ui/churn-risk?band=high").status_code == 200
         assert "jane" in browser.get("/ui/sign-in").text
 
     def test_the_cookie_is_the_only_place_of_the_id(self, inside: Inside, key: str) -> None:
@@ -144,7 +144,9 @@ class TestRefusedSignIns:
         Browser(inside).sign_in("as_000000000000_hunter2")
         Browser(inside).sign_in(key)
         with inside.state.store.read() as connection:
-            rows = list(audit_log.rows(connection))[-2:]
+            told = list(audit_log.rows(connection))
+        # The home's two promotions come in from the spool whenever a row is written.
+        rows = [row for row in told if row["action"].startswith("sign_in")][-2:]
         assert [row["action"] for row in rows] == ["sign_in_refused", "sign_in"]
         assert b"no_valid_key" in rows[0]["details"]
         assert key.split("_")[1].encode() in rows[1]["actor"]
@@ -239,11 +241,11 @@ class TestPages:
         assert re.search(r'<input id="key" name="key" type="password" autocomplete="current-password"', answer.text)
         assert "script-src" not in answer.headers["content-security-policy"]
         assert answer.headers["x-frame-options"] == "DENY"
-        style = Browser(inside).get("/ui/sign-in/page.css")
+        style = Browser(inside).get("/ui/static/page.css")
         assert (style.status_code, style.headers["content-type"]) == (200, "text/css; charset=utf-8")
 
-    def test_the_start_page_leads_on(self, inside: Inside, key: str) -> None:
+    def test_the_start_page_wants_a_sign_in_and_is_there_after_it(self, inside: Inside, key: str) -> None:
         browser = Browser(inside)
         assert browser.get("/ui").status_code == 303
         browser.sign_in(key)
-        assert browser.get("/ui/").headers["location"] == "/ui/sign-in"
+        assert browser.get("/ui/").status_code == 200

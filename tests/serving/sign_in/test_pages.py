@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from starlette.responses import Response
+
 from serving.problems import Problem
 from serving.sign_in.pages import go_to, page, refusal
 
 
+def notice(title: str, text: str) -> Response:
+    return page("notice.html", title=title, text=text, faults=(), next="", way=None)
+
+
 class TestPage:
     def test_values_are_escaped(self) -> None:
-        body = page("notice.html", title="<b>t</b>", text="a & b").body.decode()
+        body = notice("<b>t</b>", "a & b").body.decode()
         assert "&lt;b&gt;t&lt;/b&gt;" in body
         assert "a &amp; b" in body
         assert "<b>" not in body
 
     def test_the_policy_allows_no_script_and_nothing_from_elsewhere(self) -> None:
-        answer = page("notice.html", title="t", text="x")
+        answer = notice("t", "x")
         policy = answer.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'")
         assert "unsafe" not in policy
@@ -24,7 +30,7 @@ class TestPage:
         assert "style=" not in answer.body.decode()
 
     def test_it_says_its_language_and_has_one_heading(self) -> None:
-        body = page("notice.html", title="t", text="x").body.decode()
+        body = notice("t", "x").body.decode()
         assert '<html lang="en">' in body
         assert body.count("<h1>") == 1
 

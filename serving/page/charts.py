@@ -1,0 +1,210 @@
+"""Charts as inline SVG: presentation attributes and classes only, so that a strict content policy shows them.
+
+Each is a figure with a label for who cannot see it, and a table behind "show as table". Colours and fonts are those of the classes in
+`static/page.css`. All texts are escaped. A chart of nothing is an empty text: the template says why there is nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from serving.page.formats import number
+
+WIDTH, HEIGHT = 560, 240
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 32
+"""Margins of a chart with axes, in its own units; it grows and shrinks with the page."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What stands behind "show as table"."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def figure(svg: Markup, table: Table, caption: str = "") -> Markup:
+    """A chart with its caption and its table."""
+    head = Markup("").join(Markup('<th scope="col">{}</th>').format(each) for each in table.columns)
+    rows = Markup("").join(
+        Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row))
+        for row in table.rows
+    )
+    said = Markup("<figcaption>{}</figcaption>").format(caption) if caption else Markup("")
+    return Markup(
+        '<figure class="chart">{}{}<details><summary>Show as table</summary>'
+        '<div class="scroll"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div></details></figure>'
+    ).format(said, svg, head, rows)
+
+
+def _svg(label: str, width: float, height: float, parts: Sequence[Markup], kind: str = "") -> Markup:
+    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        kind or "plot", number(width), number(height), label, Markup("").join(parts)
+    )
+
+
+def _text(x: float, y: float, text: str, kind: str = "tick", anchor: str = "start") -> Markup:
+    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(kind, x, y, anchor, text)
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+    return Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(kind, x1, y1, x2, y2)
+
+
+def _path(points: Sequence[tuple[float, float]], kind: str) -> Markup:
+    drawn = " ".join(f"{'M' if place == 0 else 'L'}{x:.1f} {y:.1f}" for place, (x, y) in enumerate(points))
+    return Markup('<path class="{}" d="{}"/>').format(kind, drawn)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of `bars`."""
+
+    label: str
+    value: float
+    said: str
+    """The value as people read it."""
+    kind: str = "bar"
+    """Class of its colour: bar, bar-up, bar-down, bar-high, bar-medium, bar-low."""
+
+
+def bars(label: str, given: Sequence[Bar], caption: str = "", columns: tuple[str, str] = ("", "")) -> Markup:
+    """Horizontal bars from 0, the longest as wide as there is room. Values below 0 go to the left."""
+    if not given:
+        return Markup("")
+    low, high = min(0.0, *(each.value for each in given)), max(0.0, *(each.value for each in given))
+    span, room, row = (high - low) or 1.0, 250.0, 26.0
+    start = 200 + room * -low / span
+    parts = [_line(start, 4, start, row * len(given), "axis")]
+    for place, each in enumerate(given):
+        y, width = place * row + 4, abs(each.value) / span * room
+        x = start if each.value >= 0 else start - width
+        parts.append(_text(192, y + 14, _shortened(each.label, 32), "label", "end"))
+        parts.append(
+            Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="16"/>').format(each.kind, x, y, width)
+        )
+        parts.append(_text(max(x + width, start) + 6, y + 14, each.said, "label"))
+    table = Table(columns, [(each.label, each.said) for each in given])
+    return figure(_svg(label, WIDTH, row * len(given) + 8, parts), table, caption)
+
+
+def effect(value: float, largest: float, said: str) -> Markup:
+    """A small bar beside a sentence: to the right and red-brown for what raises, to the left for what lowers."""
+    width = 0.0 if not largest else min(1.0, abs(value) / largest) * 48
+    x, kind = (50.0, "bar-up") if value >= 0 else (50 - width, "bar-down")
+    parts = [
+        _line(50, 1, 50, 13, "axis"),
+        Markup('<rect class="{}" x="{:.1f}" y="2" width="{:.1f}" height="10"/>').format(kind, x, width),
+    ]
+    return _svg(said, 100, 14, parts, "effect")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One point of a history."""
+
+    day: float
+    """Any number that grows with time."""
+    value: float
+    """0 to 100."""
+    when: str
+    """The moment as people read it."""
+    version: str
+    """Version of the model; a change is marked."""
+
+
+def history(label: str, steps: Sequence[Step], caption: str = "") -> Markup:
+    """Scores of 0 to 100 over time as a step line. A dashed line marks each change of the model's version."""
+    if not steps:
+        return Markup("")
+    first, last = steps[0].day, steps[-1].day
+    span, width, height = (last - first) or 1.0, WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+
+    def x(day: float) -> float:
+        return LEFT + (day - first) / span * width
+
+    def y(value: float) -> float:
+        return TOP + (100 - value) / 100 * height
+
+    parts = [_line(LEFT, y(mark), WIDTH - RIGHT, y(mark), "grid") for mark in (0, 25, 50, 75, 100)]
+    parts += [_text(LEFT - 6, y(mark) + 4, str(mark), anchor="end") for mark in (0, 50, 100)]
+    drawn: list[tuple[float, float]] = []
+    for place, step in enumerate(steps):
+        if drawn:
+            drawn.append((x(step.day), drawn[-1][1]))
+        drawn.append((x(step.day), y(step.value)))
+        if place and step.version != steps[place - 1].version:
+            parts.append(_line(x(step.day), TOP, x(step.day), TOP + height, "mark"))
+            parts.append(_text(x(step.day) + 3, TOP + 10, f"version {step.version}"))
+    parts.append(_path(drawn, "line"))
+    parts += [Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(x(s.day), y(s.value)) for s in steps]
+    parts.append(_text(LEFT, HEIGHT - 10, steps[0].when))
+    parts.append(_text(WIDTH - RIGHT, HEIGHT - 10, steps[-1].when, anchor="end"))
+    table = Table(
+        ("When", "Score", "Version"), [(step.when, number(step.value), step.version) for step in reversed(steps)]
+    )
+    return figure(_svg(label, WIDTH, HEIGHT, parts), table, caption)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of `curve`, 0 to 1 each way, with the ends of its interval where it has one."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+
+def curve(
+    label: str,
+    points: Sequence[Point],
+    table: Table,
+    across: str,
+    up: str,
+    caption: str = "",
+    largest: float = 1.0,
+    joined: bool = True,
+) -> Markup:
+    """Points of two shares, beside the diagonal. `largest` is the end of both axes."""
+    if not points:
+        return Markup("")
+    width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+
+    def x(value: float) -> float:
+        return LEFT + min(value / largest, 1.0) * width
+
+    def y(value: float) -> float:
+        return TOP + (1 - min(value / largest, 1.0)) * height
+
+    parts = [_line(LEFT, y(mark * largest), WIDTH - RIGHT, y(mark * largest), "grid") for mark in (0, 0.5, 1)]
+    for mark in (0, 0.5, 1):
+        said = f"{100 * mark * largest:.3g} %"
+        parts.append(_text(LEFT - 6, y(mark * largest) + 4, said, anchor="end"))
+        parts.append(_text(x(mark * largest), HEIGHT - 18, said, anchor=("start", "middle", "end")[int(2 * mark)]))
+    parts.append(_line(x(0), y(0), x(largest), y(largest), "mark"))
+    parts += [
+        _line(x(each.x), y(each.low), x(each.x), y(each.high), "whisker")
+        for each in points
+        if each.low is not None and each.high is not None
+    ]
+    if joined:
+        parts.append(_path([(x(each.x), y(each.y)) for each in points], "line"))
+    parts += [Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="3.5"/>').format(x(p.x), y(p.y)) for p in points]
+    parts.append(_text(LEFT + width / 2, HEIGHT - 3, across, "label", "middle"))
+    parts.append(_text(LEFT + 4, TOP + 10, up, "label"))
+    return figure(_svg(label, WIDTH, HEIGHT, parts), table, caption)
+
+
+def _shortened(text: str, longest: int) -> str:
+    """
+    >>> _shortened("number of people", 9)
+    'number o…'
+    """
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+__all__ = ["Bar", "Point", "Step", "Table", "bars", "curve", "effect", "escape", "figure", "history"]

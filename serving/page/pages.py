@@ -1,0 +1,8 @@
+"""The pages, in the order in which their paths are looked up: a model's work list takes every word that no other page has."""
+
+from __future__ import annotations
+
+from serving.page.portfolio import router as portfolio
+from serving.page.work_list import router as work_list
+
+ROUTERS = (portfolio, work_list)
