@@ -13,7 +13,7 @@ export ACCOUNTSCORE_DATA ?= $(DATA)
 unexport PYTHONDONTWRITEBYTECODE # or every process compiles all that it imports, for seconds
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-quick test-full format check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-audit bench-batch bench-lists bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
+.PHONY: help setup demo walk test test-quick test-full format check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-audit bench-batch bench-lists bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,13 +48,16 @@ endef
 demo: $(VENV)/.core ## From nothing to scores on the screen (SOURCE=sample|ravenstack|x_education, DATA=DIR, ACCOUNTS, LEADS, TRIALS, MODELS=all)
 	$(RUN) demo.py --source '$(SOURCE)' $(call option,--data,$(DATA)) $(call option,--accounts,$(ACCOUNTS)) $(call option,--leads,$(LEADS)) $(call option,--usage-events,$(USAGE_EVENTS)) $(call option,--budget,$(BUDGET)) $(call option,--trials,$(TRIALS)) $(call option,--models,$(MODELS))
 
-# Half as many again as processors: a third of the time tests wait for servers, deadlines and restarts.
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
+# Twice as many as processors: two fifths of the time tests wait for servers, deadlines and restarts.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
 test: setup ## All tests but the long sweeps: 12 to 25 minutes on 2 cores, or those of AREA=serving/outbox alone; in an order of its own, or that of SEED=N again
 	$(RUN) -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(SEED),--randomly-seed=$(SEED)) $(addprefix tests/,$(AREA))
 
 test-quick: setup ## Under a minute: the tests that start no server and no process, learn nothing and read no company
 	$(RUN) -m pytest -m quick -n $(WORKERS)
+
+walk: setup ## Run every command of README.md on a small company, in a folder of its own
+	$(RUN) -m pytest -q -m slow tests/behaviour/test_walk.py -k 'not whole'
 
 test-full: setup ## All tests, the long kill sweeps included
 	$(RUN) -m pytest

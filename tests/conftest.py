@@ -209,6 +209,7 @@ def new_home(make_once: MakeOnce) -> NewHome:
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
     """A real Postgres: gives the URL of a new, migrated database with every call."""
     from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import OperationalError
 
     from serving.store.connect import open_store
     from serving.store.migrate import migrate
@@ -216,11 +217,18 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
 
     # No test here is about power loss.
     with server_of.postgres(tmp_path_factory.mktemp("postgres") / "server", durable=False) as server:
-        admin = create_engine(server.url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+        admin = create_engine(
+            server.url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT", pool_pre_ping=True
+        )
         numbers = itertools.count()
 
         def make(name: str, template: str) -> str:
-            with admin.connect() as connection:
+            try:
+                connection = admin.connect()
+            except OperationalError:
+                server.see_that_it_runs()
+                connection = admin.connect()
+            with connection:
                 connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
             return server.url_of(name)
 

@@ -40,6 +40,7 @@ def test_an_environment_that_was_half_made_is_made_again(checkout: Path) -> None
     assert "Installed requirements-core.lock into .venv" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_environment_whose_interpreter_is_gone_is_made_again(checkout: Path) -> None:
     (checkout / ".venv/bin").mkdir(parents=True)
     (checkout / ".venv/bin/python").symlink_to(checkout / "python-of-last-year")

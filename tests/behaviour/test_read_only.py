@@ -168,6 +168,7 @@ class TestHome:
         assert counts(home) == before
         assert not list(home.path.rglob("*.partial"))
 
+    @pytest.mark.slow
     def test_without_the_look_it_is_otherwise(self, home: Home, tmp_path: Path) -> None:
         """The sabotaged twin: a store that is opened for writing cannot be read, and a panel is built for nothing."""
         names = ("serving keys list", "features build")

@@ -222,6 +222,7 @@ def test_every_command_stands_in_a_block_that_is_walked() -> None:
     assert len(blocks(PAGE)) >= 10
 
 
+@pytest.mark.slow
 def test_the_quick_walk(walk: Walk, new_home: NewHome) -> None:
     ready = new_home()
     ready.path.rename(walk.home)
@@ -281,6 +282,7 @@ class TestTheDemosHome:
         assert "demo.py" not in said, "no stack trace of it"
         assert not (tmp_path / "sample/accounts.parquet").exists()
 
+    @pytest.mark.slow
     def test_a_home_that_asks_for_a_key_is_asked_with_one(
         self, new_home: NewHome, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kit.running import free_port
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -53,6 +56,17 @@ class Postgres:
             if self._is_running():
                 log = (self.data.parent / "pg_ctl.log").read_text()
                 raise AssertionError(f"Postgres did not stop: {log[-500:]}") from None
+
+    def see_that_it_runs(self) -> None:
+        """Starts it again when somebody outside of the tests has ended it, and logs what it said last: tests that used it at that
+        moment fail, the others have their server."""
+        if self._is_running():
+            return
+        said = (self.data / "log").read_text(errors="replace")[-600:]
+        log.warning(
+            "Postgres on port %d was ended from outside and is started again; it said last: %s", self.port, said
+        )
+        self.start()
 
     def _is_running(self) -> bool:
         try:

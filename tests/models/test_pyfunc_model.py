@@ -80,6 +80,7 @@ def server(settings: Settings, logged: Scorer) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 def test_mlflow_models_serve_gives_the_scorers_bits(server: str, logged: Scorer) -> None:
     rows, x = frame()
     body = json.dumps({"dataframe_split": json.loads(rows.to_json(orient="split", index=False, double_precision=15))})

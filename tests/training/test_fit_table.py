@@ -57,6 +57,7 @@ class TestSnapshots:
         assert report["verdict"] == "no signal found"
         assert report["metrics"]["auc"]["low"] < 0.5  # type: ignore[index]
 
+    @pytest.mark.slow
     def test_without_the_guards_the_same_noise_ranks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The sabotaged twin: neighbouring weeks of one account lie on both sides of the line."""
         weekly_accounts(accounts=120, seed=5).to_csv(tmp_path / "t.csv", index=False)

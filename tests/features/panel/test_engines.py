@@ -95,6 +95,7 @@ class TestEveryEngine:
         assert found == {name: expected_of_bare["account"][name] for name in found}
 
     @on_spark
+    @pytest.mark.slow
     def test_spark_leaves_out_what_was_not_known_by_a_leads_own_moment(self, company: Source) -> None:
         """`test_visibility` holds DuckDB's panel to a source that was told no more."""
         given = {"l0": [LEAP_DAY], "l3": [LEAP_DAY, AS_OFS[1]]}

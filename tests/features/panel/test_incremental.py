@@ -52,6 +52,7 @@ class TestCarried:
                 assert same(carried, build_panel(source, entity, [night]))
             assert Carried.open(tmp_path / "carried" / entity, source, to_us(night)).at_us == to_us(night)
 
+    @pytest.mark.slow
     def test_a_changed_history_is_noticed(self, tmp_path: Path) -> None:
         tables = random_company(12, accounts=4)
         first = make_source(tmp_path / "first", as_delivered(tables, NIGHTS[0]))

@@ -236,6 +236,7 @@ class TestCheckAndFit:
         monkeypatch.setattr(rules, "refuse_silent_dates", lambda *_: None)
         assert refused_by_check(question, source) == refused_by_fit(question, folder) != before
 
+    @pytest.mark.slow
     def test_a_check_that_approximates_is_caught(
         self, sources: Callable[[str], tuple[Model, Source, Path]], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -190,7 +190,7 @@ def sweep(nights: Nights, points: list[tuple[str, int]]) -> tuple[Counter[str], 
     return kills, bad
 
 
-SOME = {"write": 3, "pwrite64": 2, "fsync": 1, "rename": 2, "unlink": 1}
+SOME = {"write": 2, "pwrite64": 1, "fsync": 1, "rename": 1, "unlink": 1}
 """How many of the calls of each kind the ordinary run kills at."""
 
 
@@ -200,7 +200,7 @@ def test_killed_at_some_calls(nights: Nights) -> None:
     points = [(call, last[call] * (2 * k + 1) // (2 * count) + 1) for call, count in SOME.items() for k in range(count)]
     kills, bad = sweep(nights, points)
     assert bad == []
-    assert kills.total() > 5
+    assert kills.total() > 3
 
 
 @pytest.mark.slow
@@ -213,6 +213,7 @@ def test_killed_at_every_call(nights: Nights, part: int) -> None:
     assert kills["pwrite64"]
 
 
+@pytest.mark.slow
 def test_writing_in_place_is_caught(nights: Nights) -> None:
     """The sabotaged twin: killed in the middle of a file that is written where it is read."""
     writes = [number for call, number in nights.points() if call == "write"]
@@ -221,6 +222,7 @@ def test_writing_in_place_is_caught(nights: Nights) -> None:
     assert verdict.wrong
 
 
+@pytest.mark.slow
 def test_records_that_are_written_twice_are_caught(nights: Nights) -> None:
     """The sabotaged twin: killed between a chunk's records and its file, which comes after those of the card, of the plan, of what old rows give and of the signals."""
     nights.points()

@@ -66,6 +66,7 @@ class TestBrokenTable:
         assert "warning: Table actions is left out" in done.stderr
         assert len(json.loads((tmp_path / "out/manifest.json").read_text())["models"]) == 2
 
+    @pytest.mark.slow
     def test_without_the_guard_it_is_scored_without_the_table(
         self, home: Home, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -216,6 +216,7 @@ class TestFailing:
         steps = sweep(batch, tmp_path, expected, OSError(errno.ENOSPC, "No space left on device"), every)
         assert steps > 30
 
+    @pytest.mark.slow
     def test_writing_in_place_would_be_caught(
         self,
         batch: Callable[..., FinishedRun],

@@ -93,6 +93,7 @@ class TestKilledAtRandom:
         assert len(scores) > 1
 
 
+@pytest.mark.slow
 def test_answering_before_the_commit_is_caught(home: Home, tmp_path: Path) -> None:
     """The sabotaged twin: an API that answers and stores later loses what it acknowledged when it is killed."""
     with fake_hubspot() as crm:

@@ -125,7 +125,7 @@ def sweep(cycles: Cycles, folder: Path, every: int, early: bool = False) -> tupl
 
 def test_killed_at_some_calls(cycles: Cycles, tmp_path: Path) -> None:
     """A sample of the sweep; all of it is in `make test-full`."""
-    killed, bad = sweep(cycles, tmp_path, every=48)
+    killed, bad = sweep(cycles, tmp_path, every=96)
     assert bad == []
     assert killed > 0
 

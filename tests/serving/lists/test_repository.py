@@ -185,13 +185,13 @@ def test_every_filter_in_every_order_gives_the_rows_of_a_plain_sort(
     rng = random.Random(few + many)
     found = 0
     for given, (sort, order) in itertools.product(FILTERS, itertools.product(SORTS, ("asc", "desc"))):
-        if rng.random() < 0.6:  # another part of them for each way
+        if rng.random() < 0.8:  # another part of them for each way
             continue
         query = read(MODEL, [*given, ("sort", sort), ("order", order)], SEGMENTS).query
         expected = plain(rows, query)
         assert pages(filled, query, rng.choice((7, 50, 200))) == expected, (given, sort, order)
         found += len(expected)
-    assert found > 1000
+    assert found > 500
 
 
 def test_the_sabotaged_twin_a_sort_without_the_id_loses_rows(filled: Store) -> None:

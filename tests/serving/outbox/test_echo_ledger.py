@@ -67,6 +67,7 @@ class TestLoop:
     def test_an_echo_is_not_scored_again(self, home: Home, tmp_path: Path) -> None:
         assert self.scorings(home, tmp_path, "serving") == (1, 1, 1)
 
+    @pytest.mark.slow
     def test_without_the_ledger_echoes_are_scored(self, home: Home, tmp_path: Path) -> None:
         made, _, _ = self.scorings(home, tmp_path, "tests.kit.sabotaged_ledger")
         assert made > 1

@@ -120,6 +120,7 @@ class TestEveryReader:
         assert home.run("serving", "privacy", "admit", "lead", victim).returncode == 0
         assert victim in self.learnt_from(home)
 
+    @pytest.mark.slow
     def test_the_sabotaged_twin_tells_nobody(self, home: Home) -> None:
         victim = sorted(self.learnt_from(home))[1]
         store = open_store(f"sqlite:///{home.path / 'store.db'}")

@@ -344,6 +344,7 @@ class TestBatch:
                 aged = float(own.log_odds(x)[0])
                 assert answer.parts.time == pytest.approx(aged - answer.before.log_odds, abs=1e-12)
 
+    @pytest.mark.slow
     def test_the_twin_that_ignores_known_times_is_seen(
         self, batch: Batch, home: Path, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -354,6 +355,7 @@ class TestBatch:
         batch(LEARNT)
         assert moved_by_data(told(home, store, "account")) == set()
 
+    @pytest.mark.slow
     def test_the_twin_that_ignores_edited_rows_is_seen(
         self, batch: Batch, home: Path, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -63,6 +63,7 @@ class TestTheDatabase:
             assert len(sender.acknowledged) == 150
         assert verdict.clean, verdict
 
+    @pytest.mark.slow
     def test_an_api_that_answers_before_it_stores_is_caught(self, home: Home, tmp_path: Path, server: Postgres) -> None:
         with fake_hubspot() as crm, new_database(server, "twin") as url:
             connect(home, crm)

@@ -201,6 +201,7 @@ def test_a_home_with_rows_that_0_1_stored_recovers(store: Store, worker: Worker)
         assert connection.execute(select(dirty)).all() == []
 
 
+@pytest.mark.slow
 def test_without_both_guards_nobody_is_scored(store: Store, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sabotaged twins: unchecked, the poisoned one is set aside; with nobody set aside, everybody waits for ever."""
     store_as_0_1(store, "leads", "lead", "lead_100", "employees", "99999999999999999999")
