@@ -36,8 +36,10 @@ COLUMNS: dict[str, pa.DataType] = {
     "arr": pa.float64(),
     "renewal_us": pa.int64(),
     "plan": pa.string(),
+    "acted_us": pa.int64(),
 }
-"""Columns of a profile after `entity_id`; null is unknown. `arr` is in currency units, `renewal_us` in microseconds since 1970."""
+"""Columns of a profile after `entity_id`; null is unknown. `arr` is in currency units, `renewal_us` and `acted_us` are in microseconds
+since 1970. `acted_us`: when the source says that somebody last acted upon it; what notes tell is not in it."""
 _KNOWN = "is_known"
 
 
@@ -103,8 +105,22 @@ def _profiles(engine: Engine, source: Source, entity: Entity, as_of_us: int, ids
         of = (key, ids) if ids is not None else None
         versions = versions_of(engine, table, columns_of(source, table, custom=False), key, of, None, lattice, asked)
         frames.append(engine.keep(state_frames(engine, versions, asked, lattice.as_ofs, apart=table == own)[0]))
-    wide = engine.beside(frames[0], frames[1:], KEYS)
     found = {name: nw.col(base_column(each)) for name, each in measures.items()}
+    if source.has("actions", key):
+        frames.append(_acted(engine, source, key, as_of_us, ids))
+        found["acted_us"] = nw.col("acted_us")
+    wide = engine.beside(frames[0], frames[1:], KEYS)
     if "arr" in found:
         found["arr"] = money(12 * found["arr"].fill_null(0))
     return wide.select("entity_id", **found)
+
+
+def _acted(engine: Engine, source: Source, key: str, as_of_us: int, ids: Sequence[str] | None) -> Frame:
+    """When each entity was last acted upon, of what the source itself records: notes may be withdrawn, and the store has them."""
+    told = ["_is_note"] if source.told_actions else []
+    rows = engine.table("actions", [key, "event_us", "visible_us", *told], (key, ids) if ids is not None else None)
+    rows = rows.filter((nw.col("visible_us") < as_of_us) & ~nw.col(key).is_null())
+    if told:
+        rows = rows.filter(nw.col("_is_note") == nw.lit(False))  # a literal of a column
+    own = rows.select(entity_id=nw.col(key), as_of_us=nw.lit(as_of_us, nw.Int64), acted_us=nw.col("event_us"))
+    return engine.keep(engine.roll_up(own, KEYS, {"acted_us": "max"}))

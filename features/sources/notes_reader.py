@@ -108,9 +108,11 @@ def _add_actions(source: Source) -> None:
         return
     rows = (
         "SELECT event_us, word AS kind, CASE entity WHEN 'account' THEN entity_id END AS account_id, "
-        "CASE entity WHEN 'lead' THEN entity_id END AS lead_id, known_us, visible_us FROM read_notes WHERE kind = 'action' ORDER BY ALL"
+        "CASE entity WHEN 'lead' THEN entity_id END AS lead_id, known_us, visible_us, true AS _is_note "
+        "FROM read_notes WHERE kind = 'action' ORDER BY ALL"
     )
     if source.has("actions"):
+        source.connection.execute("ALTER TABLE actions ADD COLUMN _is_note BOOLEAN DEFAULT false")
         source.connection.execute(f"INSERT INTO actions BY NAME ({rows})")
     else:
         source.connection.execute(f"CREATE TABLE actions AS {rows}")
@@ -123,3 +125,4 @@ def _add_actions(source: Source) -> None:
         "known_time",
     )
     source.empty.pop("actions", None)
+    source.told_actions = True

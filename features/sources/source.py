@@ -87,6 +87,8 @@ class Source:
         """Per table without a row: why it has none."""
         self.told_outcomes = 0
         """Rows of the DuckDB table `told_outcomes` (`features.sources.notes`); with 0 there is no such table."""
+        self.told_actions = False
+        """Whether `actions` has rows of notes; they are true in its column `_is_note`, which is there only then."""
         self.noted: dict[str, Any] = {}
         """Results that other modules cache with the source; an overlay starts with none."""
 

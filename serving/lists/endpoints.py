@@ -125,7 +125,9 @@ PARAMETERS = [
         example="acme",
     ),
     _parameter("no_score", "code of why there is no score", type="string", enum=NO_SCORES, example="already_leaving"),
-    _parameter("acted", "whether anybody told of an action", type="string", enum=["yes", "no"], example="no"),
+    _parameter(
+        "acted", "whether somebody acted, as the source or a note says", type="string", enum=["yes", "no"], example="no"
+    ),
     _parameter(
         "sort",
         "column; rows without a value in it come last. Usual: value_at_risk of accounts, probability of leads",

@@ -11,7 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, and_, exists, intersect, or_, select, true, tuple_, union
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    intersect,
+    or_,
+    select,
+    true,
+    tuple_,
+    union,
+    union_all,
+)
 
 from features.kit.clock import DAY_US
 from serving.lists.filters import ListQuery
@@ -86,14 +99,17 @@ def filters_of(query: ListQuery, now_us: int) -> list[Filter]:
 
 
 def _of_actions(query: ListQuery) -> Filter:
-    """Whether anybody told of an action (`serving.notes`)."""
+    """Whether anybody told of an action: the source, or a note (`serving.notes`)."""
     told = (notes.c.entity == query.entity, notes.c.kind == ACTION)
 
     def acted(c: Any) -> ColumnElement[bool]:
-        return exists().where(*told, notes.c.entity_id == c.entity_id)
+        return or_(c.acted_at.is_not(None), exists().where(*told, notes.c.entity_id == c.entity_id))
 
     if query.acted:
-        return Filter("acted", acted, select(notes.c.entity_id).where(*told))
+        of_source = select(t.entity_id).where(t.model == query.model, t.acted_at.is_not(None))
+        # Each is read as far as it is needed; without its doubles all of it would be sorted first.
+        both = union_all(of_source, select(notes.c.entity_id).where(*told)).subquery()
+        return Filter("acted", acted, select(both.c.entity_id))
     return Filter("acted", lambda c: ~acted(c), select(t.entity_id).where(t.model == query.model), False)
 
 

@@ -121,7 +121,7 @@ class ListRow(msgspec.Struct):
     acted_at: Annotated[
         str | None,
         Meta(
-            description="when somebody last acted, as told, UTC; null when nobody did",
+            description="when somebody last acted, as the source or a note says, UTC; null when nobody did",
             examples=["2026-11-20T09:00:00Z"],
         ),
     ]
@@ -203,6 +203,13 @@ class EntityAnswer(msgspec.Struct):
     plan: Annotated[str | None, Meta(description="of the paid contract", examples=["enterprise"])]
     profile_as_of: Annotated[
         str | None, Meta(description="the moment the profile is for, UTC", examples=["2026-11-23T06:00:00Z"])
+    ]
+    acted_at: Annotated[
+        str | None,
+        Meta(
+            description="when somebody last acted, as the source or a note says, UTC; null when nobody did",
+            examples=["2026-11-20T09:00:00Z"],
+        ),
     ]
     models: Annotated[list[ModelView], Meta(description="each model of such entities")]
     notes: Annotated[list[NoteShown], Meta(description="outcomes and actions told of it, newest first, 100 at most")]

@@ -128,7 +128,7 @@ def _shown(row: repository.Row, profile: Profile | None, acted_us: int | None, m
         row["at_stake"],
         None if no_score is None else NoScore(no_score, detail(no_score)),
         None if row["first_text"] is None else FirstReason(row["first_signal"], row["first_theme"], row["first_text"]),
-        _time(acted_us),
+        _time(_later(acted_us, p.acted_at)),
         None if override is None else shown_override(override),
     )
 
@@ -140,6 +140,7 @@ def entity(store: Store, definitions: Iterable[Model], kind: str, entity_id: str
         told = profiles.fetch(connection, kind, [entity_id]).get(entity_id)
         changes = repository.changes_of(connection, [each.name for each in own], entity_id)
         of_it = notes.of_entity(connection, kind, entity_id, MOST_NOTES)
+        acted = repository.acted_at(connection, kind, [entity_id]).get(entity_id)
         parent, children = None, []
         if told is not None and kind == "account":
             if told.parent_id is not None:
@@ -177,6 +178,7 @@ def entity(store: Store, definitions: Iterable[Model], kind: str, entity_id: str
         _time(p.renewal_at),
         p.plan,
         None if told is None else iso(from_us(told.as_of)),
+        _time(_later(acted, p.acted_at)),
         views,
         [
             NoteShown(n.id, n.kind, n.word, iso(from_us(n.event_at)), iso(from_us(n.known_at)), n.source, n.note)
@@ -193,6 +195,10 @@ def _unknown(kind: str) -> NotFound:
         f"no {kind} of this id has a profile or a score: look for it with GET /v1/{{model}}/scores?q=, or wait for the "
         "next nightly run",
     )
+
+
+def _later(one: int | None, other: int | None) -> int | None:
+    return max((us for us in (one, other) if us is not None), default=None)
 
 
 def _time(us: Any) -> str | None:

@@ -42,6 +42,8 @@ class Profile:
     renewal_at: int | None = None
     """End of the agreed term of the paid contract that ends first, microseconds since 1970 UTC."""
     plan: str | None = None
+    acted_at: int | None = None
+    """When the source says that somebody last acted upon it, microseconds since 1970 UTC; notes are not in it."""
 
     @property
     def row(self) -> dict[str, Any]:

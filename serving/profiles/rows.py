@@ -57,6 +57,7 @@ def made(
                     arr=row["arr"],
                     renewal_at=row["renewal_us"],
                     plan=row["plan"],
+                    acted_at=row["acted_us"],
                 )
             )
     return found

@@ -17,17 +17,19 @@ from serving.store.search_terms import add_terms, delete_terms, search_text, ter
 from serving.store.tables import latest_scores, profiles
 from serving.store.text import kept
 
-COPIES = ("renewal_at", "owner", "name_key", "search_text")
+COPIES = ("renewal_at", "owner", "name_key", "search_text", "acted_at")
 """Columns of `latest_scores` that come from the profile."""
-NONE: dict[str, Any] = {"renewal_at": None, "owner": None, "name_key": None, "search_text": ""}
+NONE: dict[str, Any] = {**dict.fromkeys(COPIES), "search_text": ""}
 """Those of an entity without a profile."""
-_READ = [profiles.c[name] for name in ("entity_id", "as_of", "name", "domain", "owner", "segments", "renewal_at")]
+_READ = [
+    profiles.c[name] for name in ("entity_id", "as_of", "name", "domain", "owner", "segments", "renewal_at", "acted_at")
+]
 
 
 def copies_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """The copies of a row of `profiles`.
 
-    >>> copies_of({"name": "ACME", "domain": "acme.com", "owner": "j.doe", "renewal_at": None})["search_text"]
+    >>> copies_of({"name": "ACME", "domain": "acme.com", "owner": "j.doe", "renewal_at": None, "acted_at": None})["search_text"]
     ' acme acme.com'
     """
     name, owner = row["name"], row["owner"]
@@ -36,6 +38,7 @@ def copies_of(row: Mapping[str, Any]) -> dict[str, Any]:
         "owner": None if owner is None else kept(owner),
         "name_key": None if name is None else kept(name).casefold().strip() or None,
         "search_text": search_text(name, row["domain"]),
+        "acted_at": row["acted_at"],
     }
 
 

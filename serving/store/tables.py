@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from serving.store.text import SortedText, StoredText
 
-REVISION = "0014"
+REVISION = "0015"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
@@ -84,6 +84,7 @@ profiles = Table(
     Column("arr", Float(53), comment="yearly recurring revenue, currency units"),
     Column("renewal_at", BigInteger, comment="end of the agreed term of the paid contract that ends first"),
     Column("plan", StoredText, comment="of the paid contracts"),
+    Column("acted_at", BigInteger, comment="when somebody last acted upon it, as the source says; notes are apart"),
     PrimaryKeyConstraint("entity", "entity_id"),
     Index("profiles_of_parent", "parent_id", **_where("parent_id IS NOT NULL")),
     comment="what people call an entity by; written together with its signals",
@@ -152,6 +153,7 @@ latest_scores = Table(
     Column("run_score", Integer, comment="the score of that run, for the change of the next"),
     Column("first_signal", StoredText, comment="of the strongest reason"),
     Column("first_text", StoredText, comment="the strongest reason as a sentence"),
+    Column("acted_at", BigInteger, comment="copy of the profile's"),
     PrimaryKeyConstraint("model", "entity_id"),
     # One index a sort; each also finds the rows of a rare filter. That of bands sorts by score, probability and band.
     Index("latest_by_band", "model", "band", "probability", "entity_id"),
@@ -163,6 +165,7 @@ latest_scores = Table(
     Index("latest_by_renewal", "model", "renewal_at", "entity_id"),
     Index("latest_by_owner", "model", "owner", "entity_id"),
     Index("latest_by_name", "model", "name_key", "entity_id"),
+    Index("latest_acted", "model", "entity_id", **_where("acted_at IS NOT NULL")),
     comment="the newest score of each entity by each model, as lists show it; written together with the decision record",
 )
 

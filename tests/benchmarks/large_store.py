@@ -1,7 +1,7 @@
 """Fills a store with the accounts and leads of a large company: `python -m tests.benchmarks.large_store URL`.
 
-200,000 accounts and 1,000,000 leads with profiles, signals, search terms, the decision records of two nightly runs and
-the list rows that those runs leave. The store must be migrated and empty. Everything comes from one seed. Rows go in by
+200,000 accounts and 1,000,000 leads with profiles, signals, search terms, the decision records of two nightly runs, the
+list rows that those runs leave, and a note of an action about every tenth. The store must be migrated and empty. Everything comes from one seed. Rows go in by
 the driver's own bulk way, without indexes, which are made at the end.
 """
 
@@ -23,7 +23,7 @@ from serving.lists.latest import row as latest_row
 from serving.store.connect import Store, open_store
 from serving.store.profile_copies import copies_of
 from serving.store.search_terms import terms_of
-from serving.store.tables import decisions, latest_scores, profile_terms, profiles, signals
+from serving.store.tables import decisions, latest_scores, notes, profile_terms, profiles, signals
 from tests.kit.list_rows import REASONS
 
 AS_OF = "2026-03-01T06:00:00Z"
@@ -224,7 +224,7 @@ def fill(store: Store, accounts: int, leads: int, seed: int = 0) -> dict[str, in
     as_of = to_us(parse_as_of(AS_OF))
     counted: dict[str, int] = {}
     with store.write() as connection:
-        indexes = [index for table in (decisions, latest_scores, profiles) for index in table.indexes]
+        indexes = [index for table in (decisions, latest_scores, profiles, notes) for index in table.indexes]
         for index in indexes:
             connection.execute(DropIndex(index))
         connection.exec_driver_sql("CREATE TEMP TABLE raw_terms (entity TEXT, term TEXT, entity_id TEXT)")
@@ -262,6 +262,7 @@ def _entities(entity: str, start: int, count: int, as_of: int, rng: np.random.Ge
     arr = np.round(rng.lognormal(9.5, 1.2, count), 2)
     unknown = rng.random((count, 3))
     renewal = as_of + rng.integers(1, 365, count) * DAY_US
+    acted = np.random.default_rng([start, count, len(entity)]).integers(0, 900, count)
     of_account = entity == "account"
     for i in range(count):
         n = start + i
@@ -282,6 +283,7 @@ def _entities(entity: str, start: int, count: int, as_of: int, rng: np.random.Ge
             "arr": float(arr[i]) if of_account else None,
             "renewal_at": int(renewal[i]) if of_account and unknown[i, 2] > 0.1 else None,
             "plan": PLANS[plan[i]] if of_account else None,
+            "acted_at": int(as_of - acted[i] * DAY_US) if acted[i] < 90 else None,
             "value": float(arr[i]) if unknown[i, 2] > 0.1 else None,
         }
 
@@ -325,6 +327,22 @@ def _rows(
             own["change"] = new["score"] - old["score"]
         rows.append([own[name] for name in of_lists])
     yield "latest_scores", of_lists, rows
+    told = [
+        (
+            f"{entity}{e['entity_id']}",
+            "action",
+            entity,
+            e["entity_id"],
+            "call",
+            as_of - DAY_US,
+            as_of - DAY_US,
+            "us",
+            None,
+        )
+        for e in found
+        if e["entity_id"].endswith("7")
+    ]
+    yield "notes", [column.name for column in notes.c], told
 
 
 def _scored(

@@ -34,7 +34,18 @@ REASONS = [
 """One of each of seven themes."""
 NOW_US = 1_772_344_800_000_000
 """2026-03-01T06:00:00Z, the clock of `tests.kit.inside`."""
-_OF_PROFILE = ("name", "domain", "owner", "parent_id", "target_tier", "segments", "arr", "renewal_at", "plan")
+_OF_PROFILE = (
+    "name",
+    "domain",
+    "owner",
+    "parent_id",
+    "target_tier",
+    "segments",
+    "arr",
+    "renewal_at",
+    "plan",
+    "acted_at",
+)
 
 
 def record(entity_id: str, **given: Any) -> dict[str, Any]:

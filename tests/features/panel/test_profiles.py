@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pytest
@@ -16,6 +16,7 @@ from features.signals.signal import Entity
 from features.sources.loader import open_source
 from features.sources.source import Source
 from tests.kit.company import at, make_source, random_company
+from tests.kit.notes import line, write_notes
 
 AS_OF = at("2024-05-16")
 
@@ -52,6 +53,7 @@ class TestAccounts:
             "arr": 1_800.0,  # 12 x (100 + 50): what ended is not paid
             "renewal_us": to_us(at("2024-09-01")),  # of the one that ends first
             "plan": "pro",
+            "acted_us": None,
         }
         assert found["b"] == {**dict.fromkeys(COLUMNS), "arr": 0.0}
         assert list(found) == ["a", "b", "g"]
@@ -107,6 +109,50 @@ class TestLeads:
             "l4": ("Of l4", None, "Kim"),
         }
         assert "canary" not in repr(found)
+
+
+class TestActedUpon:
+    """When somebody last acted, as the source says."""
+
+    ACTIONS: ClassVar[list[dict[str, Any]]] = [
+        {"kind": "call", "event_time": at("2024-03-01"), "account_id": "a"},
+        {"kind": "visit", "event_time": at("2024-04-01"), "account_id": "a", "lead_id": "l1"},
+        {"kind": "call", "event_time": at("2024-02-01"), "account_id": "a", "known_time": at("2024-05-16")},
+        {"kind": "call", "event_time": at("2024-05-16"), "account_id": "b"},
+        {"kind": "campaign", "event_time": at("2024-05-01")},
+    ]
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        leads = [{"lead_id": name, "event_time": at("2024-01-01")} for name in ("l1", "l2")]
+        tables = {"accounts": [account("a"), account("b")], "leads": leads, "actions": self.ACTIONS}
+        return make_source(tmp_path / "crm", tables).folder
+
+    def acted(self, source: Source, entity: Entity = "account", **given: Any) -> dict[str, Any]:
+        return {name: row["acted_us"] for name, row in profiles(source, entity, **given).items()}
+
+    def test_the_newest_that_was_known(self, folder: Path) -> None:
+        source = open_source(str(folder), folder)
+        april, may = to_us(at("2024-04-01")), to_us(at("2024-05-16"))
+        assert self.acted(source) == {"a": april, "b": None}
+        assert self.acted(source, as_of=at("2024-05-17")) == {"a": april, "b": may}
+        assert self.acted(source, "lead") == {"l1": april, "l2": None}
+        assert self.acted(source, ids=["b"]) == {"b": None}
+
+    def test_notes_are_apart(self, folder: Path, tmp_path: Path) -> None:
+        """They can be withdrawn, and lists read them from the store."""
+        write_notes(
+            tmp_path, line("a", "call", "2024-05-01", kind="action"), line("b", "call", "2024-05-01", kind="action")
+        )
+        source = open_source(str(folder), folder, home=tmp_path)
+        assert source.rows("actions") == len(self.ACTIONS) + 2
+        assert self.acted(source) == {"a": to_us(at("2024-04-01")), "b": None}
+
+    def test_a_source_whose_actions_are_notes_alone(self, tmp_path: Path) -> None:
+        folder = make_source(tmp_path / "crm", {"accounts": [account("a")]}).folder
+        write_notes(tmp_path, line("a", "call", "2024-05-01", kind="action"))
+        source = open_source(str(folder), folder, home=tmp_path)
+        assert (source.rows("actions"), self.acted(source)) == (1, {"a": None})
 
 
 class TestParts:

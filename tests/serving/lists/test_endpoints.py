@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from features.kit.clock import to_us
 from serving.lists import service
 from serving.overrides.repository import Override
 from serving.overrides.repository import put as put_override
 from serving.privacy import repository as privacy
 from serving.store.tables import decisions
+from tests.kit.company import at
 from tests.kit.inside import Inside, is_problem, running_inside
 from tests.kit.list_rows import NOW_US, put
 
@@ -200,6 +202,19 @@ class TestPage:
         (row,) = rows(inside, "acted=yes&q=told")
         assert row["acted_at"] == given["when"]
         assert rows(inside, "acted=no&q=told") == []
+
+    def test_what_the_source_says_was_done_counts_and_of_both_the_later(self, inside: Inside) -> None:
+        noon, earlier = to_us(at("2026-02-20")), {"action": "call", "when": "2026-02-10T00:00:00Z", "source": "us"}
+        put(inside.state.store, [{"entity_id": f"done {n}", "name": "Campaign", "acted_at": noon} for n in (1, 2)])
+        put(inside.state.store, [{"entity_id": "done 3", "name": "Campaign"}])
+        later = {**earlier, "when": "2026-02-25T00:00:00Z"}
+        for entity_id, given in (("done 1", earlier), ("done 2", later)):
+            assert inside.client.post(f"/v1/account/{entity_id}/action", json=given).status_code == 200
+        found = {row["entity_id"]: row["acted_at"] for row in rows(inside, "acted=yes&q=campaign")}
+        assert found == {"done 1": "2026-02-20T00:00:00Z", "done 2": later["when"]}
+        assert [row["entity_id"] for row in rows(inside, "acted=no&q=campaign")] == ["done 3"]
+        pages = [inside.client.get(f"/v1/account/done {n}").json()["acted_at"] for n in (1, 2, 3)]
+        assert pages == ["2026-02-20T00:00:00Z", later["when"], None]
 
     def test_one_that_was_erased_is_not_found(self, inside: Inside) -> None:
         put(inside.state.store, [{"entity_id": "soon-erased"}])

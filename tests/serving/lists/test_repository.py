@@ -49,6 +49,7 @@ def made(count: int, seed: int = 1) -> list[dict[str, Any]]:
             "renewal_at": rng.choice((None, NOW_US + rng.randint(-5, 60) * DAY_US)),
             "value": rng.choice((None, -5.0, round(rng.random() * 1000, 2))),
             "theme": rng.choice(("usage", "support", "billing", None)),
+            "acted_at": NOW_US - n * DAY_US if n % 4 == 0 else None,
         }
         if rng.random() < 0.2:
             row["no_score"] = rng.choice(("already_leaving", "not_customer"))
@@ -69,7 +70,7 @@ def filled(store: Store) -> Store:
     put(store, before)
     put(store, rows)
     told = [
-        Note(f"{n}", "action" if n % 2 else "outcome", "account", row["entity_id"], "call", n, n, "us", None)
+        Note(f"{n}", "action" if n % 4 in (0, 3) else "outcome", "account", row["entity_id"], "call", n, n, "us", None)
         for n, row in enumerate(rows[:80])
     ]
     with store.write() as connection:
@@ -83,7 +84,9 @@ def everything(store: Store) -> list[dict[str, Any]]:
         found = [dict(row) for row in connection.execute(query).mappings()]
         acted = repository.acted_at(connection, "account", [row["entity_id"] for row in found])
     assert len(acted) == 40
-    return [{**row, "acted": row["entity_id"] in acted} for row in found]
+    of_source = [row for row in found if row["acted_at"] is not None]
+    assert 0 < len([row for row in of_source if row["entity_id"] in acted]) < len(of_source)
+    return [{**row, "acted": row["entity_id"] in acted or row["acted_at"] is not None} for row in found]
 
 
 def plain(rows: list[dict[str, Any]], query: ListQuery) -> list[str]:

@@ -34,6 +34,7 @@ FULL = Profile(
     arr=48_000.0,
     renewal_at=1_790_000_000_000_000,
     plan="pro",
+    acted_at=1_770_000_000_000_000,
 )
 
 

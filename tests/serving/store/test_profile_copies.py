@@ -10,7 +10,7 @@ from serving.store.profile_copies import COPIES, NONE, copies_among, copies_of, 
 from serving.store.tables import profiles
 from tests.kit.list_rows import NOW_US, put
 
-ROW = {"name": "  ACME Straße ", "domain": "acme.com", "owner": "j.doe", "renewal_at": 5}
+ROW = {"name": "  ACME Straße ", "domain": "acme.com", "owner": "j.doe", "renewal_at": 5, "acted_at": 6}
 
 
 def test_names_are_compared_without_case() -> None:
@@ -38,3 +38,9 @@ class TestStored:
             assert connection.execute(text("SELECT name_key FROM latest_scores")).scalar() == "mark"
             renew(connection, "account", [{**row, "as_of": NOW_US + 1, "owner": "k"}])
             assert connection.execute(text("SELECT name_key, owner FROM latest_scores")).one() == ("acme", "k")
+
+    def test_a_new_action_of_the_source_is_copied(self, store: Store) -> None:
+        put(store, [{"entity_id": "acme"}])
+        put(store, [{"entity_id": "acme", "as_of_us": NOW_US + 1, "acted_at": NOW_US}])
+        with store.read() as connection:
+            assert connection.execute(text("SELECT acted_at FROM latest_scores")).scalar() == NOW_US
