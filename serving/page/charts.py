@@ -168,8 +168,9 @@ def curve(
     caption: str = "",
     largest: float = 1.0,
     joined: bool = True,
+    across_at: tuple[float, str] | None = None,
 ) -> Markup:
-    """Points of two shares, beside the diagonal. `largest` is the end of both axes."""
+    """Points of two shares, beside the diagonal. `largest` is the end of both axes; `across_at` is a place across, with its word."""
     if not points:
         return Markup("")
     width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
@@ -186,6 +187,9 @@ def curve(
         parts.append(_text(LEFT - 6, y(mark * largest) + 4, said, anchor="end"))
         parts.append(_text(x(mark * largest), HEIGHT - 18, said, anchor=("start", "middle", "end")[int(2 * mark)]))
     parts.append(_line(x(0), y(0), x(largest), y(largest), "mark"))
+    if across_at is not None and across_at[0] <= largest:
+        parts.append(_line(x(across_at[0]), y(0), x(across_at[0]), TOP, "mark"))
+        parts.append(_text(x(across_at[0]) + 4, y(0) - 6, across_at[1]))
     parts += [
         _line(x(each.x), y(each.low), x(each.x), y(each.high), "whisker")
         for each in points
