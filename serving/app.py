@@ -28,6 +28,7 @@ from serving.http import ClientGone
 from serving.inbox.endpoints import router as webhooks
 from serving.inbox.sealed import Seal
 from serving.keys.service import read_pepper
+from serving.lists.choices import Choices
 from serving.lists.cursor import Signer
 from serving.lists.endpoints import pages as entity_pages
 from serving.lists.endpoints import router as lists
@@ -149,6 +150,7 @@ def create_app(
                 Scoring: Scoring(recorder, terms, together),
                 Seal: Seal(pepper),
                 Signer: Signer.of(pepper),
+                Choices: Choices(store),
                 SignIn: SignIn(pepper, provider_of(settings.sign_in, pepper)),
                 Read: Read(connections, settings.base.connections),
             },

@@ -35,6 +35,18 @@ def side_of(rate: float, count: int, overall: float) -> int:
     return 1 if low > overall else -1 if high < overall else 0
 
 
+def without_comparison(text: str, crowd: str) -> str:
+    """A reason's sentence about the entity alone. `crowd`: what the model's entities are called (`Model.crowd`).
+
+    >>> without_comparison("It is idle for 9 days; of leads idle for 8 or more days, 2 % bought (6.4 % overall).", "leads")
+    'It is idle for 9 days.'
+    >>> without_comparison("It is idle for 9 days; the longest ever.", "leads")
+    'It is idle for 9 days; the longest ever.'
+    """
+    head, found, rest = text.partition(f"; of {crowd} ")
+    return f"{head}." if found and rest.endswith(" overall).") else text
+
+
 class Comparisons:
     """The comparisons of one signal: one per bin of a number or code of a word, and one for missing values."""
 

@@ -100,6 +100,32 @@ def segment_columns(connection: Connection, entity: str) -> list[str]:
         after = segment_term(column, "") + LAST
 
 
+def segment_values(connection: Connection, entity: str, column: str, most: int) -> list[str] | None:
+    """The values of a segment column by code point; None when there are more than `most`."""
+    start = segment_term(column, "")
+    terms = _distinct(connection, profile_terms.c.term, start, most, entity=entity)
+    return None if terms is None else [term.removeprefix(start) for term in terms]
+
+
+def owners(connection: Connection, model: str, most: int) -> list[str] | None:
+    """The owners of a model's rows by code point; None when there are more than `most`."""
+    return _distinct(connection, t.owner, "", most, model=model)
+
+
+def _distinct(connection: Connection, column: Any, start: str, most: int, **equal: str) -> list[str] | None:
+    """The values of an indexed column that begin with `start`: one look into the index for each."""
+    same = [column.table.c[name] == value for name, value in equal.items()]
+    found: list[str] = []
+    while True:
+        after = column > (found[-1] if found else start)
+        value = connection.execute(select(func.min(column)).where(*same, after, column < start + LAST)).scalar()
+        if value is None:
+            return found
+        if len(found) == most:
+            return None
+        found.append(value)
+
+
 def _rarest(connection: Connection, filters: Sequence[Filter]) -> tuple[Filter, int] | None:
     """The filter with the fewest rows, and how many, counted up to `MANY`."""
     counted = [(_count(connection, each.ids, MANY), each) for each in filters]

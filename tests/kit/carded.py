@@ -85,3 +85,12 @@ def put_look(home: Path, date: str, model: str = "churn-risk", **more: Any) -> P
     path = home / "monitor" / model / f"{date}.json"
     card_file.write(path, {"as_of": f"{date}T00:00:00+00:00", "verdict": "fine", "version": 1, **more})
     return path
+
+
+def put_run(home: Path, date: str, scored: int, model: str = "churn-risk", version: int = 1, **more: Any) -> Path:
+    """A nightly run that published scores of one model."""
+    path = home / "batches" / f"{date.replace('-', '')}T020000Z-aaaaaa.json"
+    of_model = {"version": version, "rows": scored, "scored": scored, "no_score": {}}
+    content = {"state": "published", "source": "sample", "as_of": date, "started_at": f"{date}T02:00:00Z"}
+    card_file.write(path, {**content, "models": {model: of_model}, **more})
+    return path

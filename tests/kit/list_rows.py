@@ -7,6 +7,7 @@ from typing import Any
 
 from models.catalog import get_model
 from models.scorer.reason_texts import Reason
+from models.scorer.scorer import Scorer
 from serving.decisions import repository as history
 from serving.lists import latest
 from serving.profiles import repository as profiles
@@ -71,6 +72,20 @@ def record(entity_id: str, **given: Any) -> dict[str, Any]:
         }
         | values
     )
+
+
+def scored(scorer: Scorer, entity_id: str, values: Mapping[str, Any], **given: Any) -> dict[str, Any]:
+    """What `put` takes for a score that a real scorer gives for these signals."""
+    x, faults, _ = scorer.encode_records([values])
+    assert not any(faults)
+    probability = float(scorer.probability(x)[0])
+    score, band = scorer.standing(probability)
+    of_scorer = {
+        "scorer": scorer.sha256,
+        "inputs": scorer.pack(values),
+        "reasons": scorer.reasons(values, scorer.effects(x)[0], 5),
+    }
+    return {"entity_id": entity_id, "probability": probability, "score": score, "band": band, **of_scorer, **given}
 
 
 def put(store: Store, entities: Iterable[Mapping[str, Any]], now_us: int = NOW_US) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 
 import pytest
 
+from features.kit.clock import DAY_US
+from serving.page.work_list import MOVED
 from serving.sign_in.pages import _SAID
 from tests.kit.browsing import Browser, token_of
+from tests.kit.carded import put_card, put_run
 from tests.kit.inside import Inside, running_inside
-from tests.kit.list_rows import put
+from tests.kit.list_rows import NOW_US, put, scored
 
 HOSTILE = '<img src=x onerror="alert(1)">\u202e'
 LONG = "x" * 10_000
@@ -46,7 +50,9 @@ def shown(inside: Inside, query: str = "") -> str:
 
 def ids(html: str) -> list[str]:
     """Ids of the rows, in order."""
-    return [unescape(found) for found in re.findall(r'<th scope="row">\s*<a href="/ui/account/([^"]+)"', html)]
+    return [
+        unescape(found) for found in re.findall(r'<th scope="row" class="name"><a href="/ui/account/([^"]+)"', html)
+    ]
 
 
 def test_the_rows_are_those_of_the_api(inside: Inside) -> None:
@@ -82,9 +88,11 @@ def test_headings_sort_and_say_so(inside: Inside) -> None:
 
 
 def test_empty_fields_of_the_form_are_no_filters(inside: Inside) -> None:
-    assert ids(shown(inside, "?q=&owner=&theme=&value_min=&acted=&no_score=&sort=score")) == ids(
-        shown(inside, "?sort=score")
-    )
+    """The address that remains is short: it is the one that people share."""
+    answer = inside.client.get("/ui/churn-risk?q=&owner=&band=high&band=low&theme=+&value_min=&sort=score")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/ui/churn-risk?band=high&band=low&sort=score"
+    assert inside.client.get("/ui/churn-risk?q=").headers["location"] == "/ui/churn-risk"
 
 
 def test_mine_is_the_owner_who_is_signed_in(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -98,7 +106,7 @@ def test_mine_is_the_owner_who_is_signed_in(tmp_path_factory: pytest.TempPathFac
 
 def test_all_rows_as_csv_of_the_same_view(inside: Inside) -> None:
     html = shown(inside, "?band=high&sort=name")
-    link = re.search(r'href="([^"]+)">All rows of this view as CSV', html)
+    link = re.search(r'href="([^"]+)">All rows as CSV', html)
     assert link is not None
     csv = inside.client.get(unescape(link[1]))
     assert csv.headers["content-type"].startswith("text/csv")
@@ -122,6 +130,74 @@ def test_hostile_names_are_text(inside: Inside) -> None:
     html = shown(inside, "?sort=score")
     assert "<img" not in html
     assert html.count("<bdi>") >= 50
+
+
+def test_a_name_is_as_long_as_a_row_has_room_for(inside: Inside) -> None:
+    html = shown(inside, "?sort=score")
+    assert LONG not in html
+    assert "x" * 99 + "…" in html
+
+
+def test_two_of_one_name_are_told_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with running_inside(tmp_path_factory.mktemp("twice")) as inside:
+        rows = [{"entity_id": n, "name": "Acme", "domain": f"{n}.example", "score": 50} for n in ("one", "two")]
+        put(inside.state.store, [*rows, {"entity_id": "b", "name": "Beta", "domain": "beta.example", "score": 50}])
+        html = shown(inside)
+        assert ["one.example" in html, "two.example" in html, "beta.example" in html] == [True, True, False]
+
+
+def test_few_values_are_chosen_and_the_one_asked_for_is_among_them(inside: Inside) -> None:
+    html = shown(inside, "?segment.industry=gone&owner=nobody")
+    for name, values in (("segment.industry", ["gone", "food", "steel"]), ("owner", ["nobody", "jane", "k.roe"])):
+        found = re.search(rf'<select id="{re.escape(name)}".*?</select>', html, re.DOTALL)
+        assert found is not None
+        options = re.findall(r"<option( selected)?>([^<]*)", found[0])
+        assert [unescape(text) for _, text in options if "img" not in text] == values
+        assert [text for selected, text in options if selected] == values[:1]
+
+
+def test_filters_unfold_when_one_of_them_is_used(inside: Inside) -> None:
+    assert "<details>" in shown(inside, "?q=acme&band=high")
+    assert "<details open>" in shown(inside, "?theme=usage")
+    assert "Clear 2 filters" in shown(inside, "?theme=usage&band=high&sort=score")
+    assert "Clear" not in shown(inside, "?sort=score")
+
+
+def test_a_moved_score_says_by_what(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with running_inside(tmp_path_factory.mktemp("moved")) as inside:
+        champion = inside.state.champions.get("churn-risk")
+        for day, value in ((1, 0.2), (0, 3.0)):
+            values = {"number_0": value, "word_1": "gamma"}
+            made = scored(champion.scorer, "a", values, as_of_us=NOW_US - day * DAY_US)
+            put(inside.state.store, [made, {"entity_id": "b", "score": 50, "as_of_us": NOW_US - day * DAY_US}])
+        row = next(r for r in inside.client.get("/v1/churn-risk/scores").json()["rows"] if r["entity_id"] == "a")
+        assert abs(row["change"]) >= MOVED
+        html = shown(inside)
+        assert html.count("mostly this") + html.count("Number 0 is 3") >= 1
+        assert "/ui/account/a?model=churn-risk#change" in html
+
+
+def test_the_capacity_is_that_of_the_live_version(tmp_path: Path) -> None:
+    """`--capacity` of a fit is in the card of the version; the model's file says 10 %."""
+    with running_inside(tmp_path) as inside:
+        put(inside.state.store, [{"entity_id": f"a{n}", "score": 50, "value": 100.0 - n} for n in range(20)])
+        put_run(tmp_path, "2026-03-01", 20)
+        html = shown(inside)
+        assert "the first 2, 10 % of all" in html
+        before = html[: html.index("Your capacity ends here")]
+        assert ids(before) == ["a0", "a1"]
+        assert "Your capacity" not in shown(inside, "?sort=name")
+        put_card(tmp_path, 1, capacity_share=0.25)
+        assert "the first 5, 25 % of all" in shown(inside)
+
+
+def test_old_scores_have_a_banner(tmp_path: Path) -> None:
+    with running_inside(tmp_path) as inside:
+        put(inside.state.store, [{"entity_id": "a"}])
+        put_run(tmp_path, "2026-02-25", 1)
+        assert "days old" not in shown(inside)
+        put_run(tmp_path, "2026-02-10", 1).rename(tmp_path / "batches" / "20260227T020000Z-bbbbbb.json")
+        assert "These scores are 19 days old" in shown(inside)
 
 
 def test_nothing_inline_and_a_label_for_each_field(inside: Inside) -> None:
