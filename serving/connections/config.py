@@ -15,6 +15,7 @@
     table = "leads"
     key = "{id}"                                  # our key, from the CRM's record id (optional)
     columns = { industry = "industry", jobtitle = "title", hs_lead_status = "status" }
+    record_url = "https://app.hubspot.com/contacts/62515/record/0-1/{id}"   # where people see the record: the page links there (optional)
 
     [objects.contact.values.status]               # the CRM's word = ours (optional)
     OPEN = "open"
@@ -69,6 +70,8 @@ class Mapped:
     """Canonical column to (the CRM's word to ours)."""
     outcomes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Property to (its value to won, lost or churned)."""
+    record_url: str | None = None
+    """Address of a record in the CRM, with `{id}` in its path, query or fragment."""
 
     def key_of(self, object_id: str) -> str:
         return self.key.replace("{id}", object_id)
@@ -285,7 +288,9 @@ def _secrets(path: Path, content: Mapping[str, Any], env: Mapping[str, str]) -> 
 def _connection(name: str, read: ConnectionFile, secrets: tuple[str, ...], token: str) -> ConnectionConfig:
     outbound = VENDORS[read.vendor].outbound
     written = read.writeback.write_back(outbound, token) if read.writeback and outbound else WriteBack()
-    objects = {each: Mapped(o.table, o.key, o.columns, o.values, o.outcomes) for each, o in read.objects.items()}
+    objects = {
+        each: Mapped(o.table, o.key, o.columns, o.values, o.outcomes, o.record_url) for each, o in read.objects.items()
+    }
     return ConnectionConfig(
         name,
         read.vendor,

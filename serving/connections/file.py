@@ -125,6 +125,24 @@ def _outcome(value: Any, info: ValidationInfo) -> str:
     return str(value)
 
 
+def _record_url(value: Any) -> str | None:
+    parts = split_url(value)
+    plain = isinstance(value, str) and value.isascii() and value.isprintable() and not set(value) & set(' "<>\\')
+    if (
+        parts is None
+        or not plain
+        or parts.scheme != "https"
+        or parts.username is not None
+        or parts.password is not None
+        or value.count("{id}") != 1
+        or "{id}" in parts.netloc
+    ):
+        # It may hold a password, so it is not repeated.
+        rule = "an https:// address without a user in it, and {id} once after the host"
+        fail("is none", rule, 'write record_url = "https://crm.example.com/records/{id}"')
+    return str(value)
+
+
 PropertyName = Annotated[str, PlainValidator(_column)]
 
 
@@ -138,6 +156,7 @@ class ObjectTable(TomlTable):
         Field(default_factory=dict)
     )
     outcomes: dict[str, dict[str, Annotated[str, PlainValidator(_outcome)]]] = Field(default_factory=dict)
+    record_url: Annotated[str | None, PlainValidator(_record_url)] = None
 
 
 class ConnectionFile(TomlTable):

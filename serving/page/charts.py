@@ -102,6 +102,44 @@ def effect(value: float, largest: float, said: str) -> Markup:
     return _svg(said, 100, 14, parts, "effect")
 
 
+def strength(value: float, largest: float, said: str) -> Markup:
+    """A small bar from the left, as long as the effect is strong: beside a word or a sign that says which way it goes."""
+    width = 0.0 if not largest else max(min(1.0, abs(value) / largest) * 60, 1.0)
+    kind = "bar-up" if value >= 0 else "bar-down"
+    bar = Markup('<rect class="{}" x="0" y="2" width="{:.1f}" height="10"/>').format(kind, width)
+    return _svg(said, 60, 14, [bar], "strength")
+
+
+def place(lower: float | None, alike: float, said: str) -> Markup:
+    """A strip of all peers, 0 to 1, with the part in which a value lies; without `lower` the part begins at the left."""
+    start = 0.0 if lower is None else min(lower, 1.0)
+    width = max(min(alike, 1.0 - start) * 100, 3.0)
+    parts = [
+        Markup('<rect class="track" x="0" y="5" width="100" height="4"/>'),
+        Markup('<rect class="bar" x="{:.1f}" y="2" width="{:.1f}" height="10"/>').format(
+            min(start * 100, 100 - width), width
+        ),
+    ]
+    return _svg(said, 100, 14, parts, "effect")
+
+
+def gauge(score: int, bands: Sequence[tuple[str, int]], said: str) -> Markup:
+    """A scale of 1 to 100 with the bands as zones (name and lowest score, highest first) and a mark at the score."""
+    width, ends = 300.0, [101, *(lowest for _, lowest in bands)]
+    parts = []
+    for at, (name, lowest) in enumerate(bands):
+        x, end = (lowest - 1) * width / 100, (ends[at] - 1) * width / 100
+        kind = "high" if at == 0 else "low" if at == len(bands) - 1 else "medium"
+        size = max(end - x - 1, 1.0)
+        parts.append(
+            Markup('<rect class="zone zone-{}" x="{:.1f}" y="12" width="{:.1f}" height="8"/>').format(kind, x, size)
+        )
+        parts.append(_text((x + end) / 2, 34, name, anchor="middle"))
+    mark = (score - 0.5) * width / 100
+    parts.append(Markup('<path class="needle" d="M{0:.1f} 20L{1:.1f} 6L{2:.1f} 6Z"/>').format(mark, mark - 5, mark + 5))
+    return _svg(said, width, 40, parts, "gauge")
+
+
 @dataclass(frozen=True)
 class Step:
     """One point of a history."""
@@ -211,4 +249,18 @@ def _shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-__all__ = ["Bar", "Point", "Step", "Table", "bars", "curve", "effect", "escape", "figure", "history"]
+__all__ = [
+    "Bar",
+    "Point",
+    "Step",
+    "Table",
+    "bars",
+    "curve",
+    "effect",
+    "escape",
+    "figure",
+    "gauge",
+    "history",
+    "place",
+    "strength",
+]

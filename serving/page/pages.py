@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from serving.page.entity import router as entity
 from serving.page.model import router as model
 from serving.page.portfolio import router as portfolio
 from serving.page.work_list import router as work_list
 
-ROUTERS = (portfolio, model, work_list)
+ROUTERS = (portfolio, entity, model, work_list)

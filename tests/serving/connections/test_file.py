@@ -97,3 +97,46 @@ class TestOutcomes:
     def test_it_is_a_table_of_tables(self) -> None:
         _, faults = read(GOOD + "[objects.contact.outcomes]\nlifecyclestage = 'won'\n")
         assert len(faults) == 1
+
+
+class TestRecordUrl:
+    def read(self, url: str) -> tuple[ConnectionFile | None, dict[str, str]]:
+        return read(GOOD.replace('"leads"', f'"leads"\nrecord_url = {url}'))
+
+    def test_it_is_kept_as_it_is(self) -> None:
+        for url in (
+            "https://app.hubspot.com/contacts/62515/record/0-1/{id}",
+            "https://org.crm4.dynamics.com/main.aspx?etn=lead&id={id}#x",
+            "https://crm.example.com:8443/#/records/{id}",
+        ):
+            found, faults = self.read(f'"{url}"')
+            assert faults == {}
+            assert found is not None
+            assert found.objects["contact"].record_url == url
+
+    def test_without_it_there_is_no_link(self) -> None:
+        found, _ = read(GOOD)
+        assert found is not None
+        assert found.objects["contact"].record_url is None
+
+    def test_only_https_with_the_id_once_behind_the_host_and_nothing_of_it_is_repeated(self) -> None:
+        for url in (
+            '"http://crm.example.com/{id}"',
+            '"javascript:alert({id})"',
+            '"https://crm.example.com/"',
+            '"https://crm.example.com/{id}/{id}"',
+            '"https://{id}.example.com/"',
+            '"https://crm.example.com{id}"',
+            '"https://me:hunter2@crm.example.com/{id}"',
+            '"https://me@crm.example.com/{id}"',
+            '"https://crm.example.com/a b/{id}"',
+            '"https://crm.example.com/\\"{id}"',
+            '"https://crm.example.com/\\u202e{id}"',
+            '"https:///{id}"',
+            '"//crm.example.com/{id}"',
+            "5",
+        ):
+            found, faults = self.read(url)
+            assert found is None, url
+            rule = "an https:// address without a user in it, and {id} once after the host"
+            assert faults == {"[objects.contact], key record_url": f"is none / {rule}"}
