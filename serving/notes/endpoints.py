@@ -155,4 +155,5 @@ async def _withdraw(request: Request, kind: str, entity: str, entity_id: str, no
 
 
 def _asked(state: AppState, kind: str, entity: str) -> Asked:
-    return Asked(kind, check_entity(entity), to_us(state.clock()))
+    sources = tuple(sorted({connection.source for connection in state.mapped.values()}))
+    return Asked(kind, check_entity(entity), to_us(state.clock()), sources)

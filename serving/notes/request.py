@@ -40,6 +40,8 @@ class Asked:
     kind: str
     entity: str
     now_us: int
+    sources: tuple[str, ...] = ()
+    """The sources of the connections: a worker scores their accounts and leads anew after an outcome."""
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,7 @@ from serving.notes.repository import Note, Told
 from serving.notes.request import Asked, Read
 from serving.notes.schemas import NoteError, NoteFault, NotesAnswer, NoteStored
 from serving.store.connect import Store
+from serving.store.dirty_marks import mark_dirty
 
 log = logging.getLogger("serving.notes")
 Keep = Callable[[Connection, int, str, bytes], None]
@@ -53,12 +54,22 @@ def tell_one(store: Store, home: Path, who: Who, asked: Asked, note: Note, keep:
 def withdraw(store: Store, home: Path, who: Who, asked: Asked, entity_id: str, id: str) -> bool:
     """Withdraw a note; False when there is none. Raises `StoreAway`."""
     with store.write() as connection:
+        if repository.of_ids(connection, [id]):
+            _mark(connection, asked, [entity_id])
         gone = repository.withdraw(connection, asked.kind, asked.entity, entity_id, id)
         if gone is not None:
             append_withdrawn(connection, who, gone, asked.now_us)
     publish_or_tell(store, home)
     head.keep(store, home)
     return gone is not None
+
+
+def _mark(connection: Connection, asked: Asked, ids: Collection[str]) -> None:
+    """After an outcome its entity is scored anew, as after an event of a CRM; no score reads actions. It comes before the
+    notes are changed: on Postgres the worker and an erasure lock these rows first, and then the counter of the notes."""
+    if asked.kind == repository.OUTCOME and ids:
+        for source in asked.sources:
+            mark_dirty(connection, source, {(asked.entity, each): 0.0 for each in ids}, asked.now_us)
 
 
 def status_of(answer: NotesAnswer) -> int:
@@ -68,7 +79,10 @@ def status_of(answer: NotesAnswer) -> int:
 def _put(connection: Connection, asked: Asked, read: Read) -> tuple[NotesAnswer, list[Told]]:
     good = [note for note in read if isinstance(note, Note)]
     known = repository.known_among(connection, asked.entity, (note.entity_id for note in good))
-    told = repository.put(connection, [note for note in good if note.entity_id in known])
+    about_known = [note for note in good if note.entity_id in known]
+    held = repository.of_ids(connection, (note.id for note in about_known))
+    _mark(connection, asked, {n.entity_id for n in about_known if n.id not in held or not n.tells_as(held[n.id])})
+    told = repository.put(connection, about_known)
     answer = NotesAnswer(asked.entity, [], [])
     for index, each in enumerate(read):
         if isinstance(each, NoteError):

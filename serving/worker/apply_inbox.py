@@ -22,11 +22,10 @@ from serving.log import place_of
 from serving.notes import repository as notes
 from serving.notes.audit import append_told
 from serving.outbox import echo_ledger
-from serving.outbox.repository import WEBHOOK
 from serving.privacy import repository as privacy
 from serving.privacy.aliases import aliases
-from serving.store.connect import Store, upsert
-from serving.store.tables import dirty
+from serving.store.connect import Store
+from serving.store.dirty_marks import mark_dirty
 from serving.worker import row_changes as rows
 from serving.worker.crm_deletions import ENTITY_OF, CrmDeletion, deletion_of, moved_children, take_away
 from serving.worker.crm_outcomes import told_by
@@ -260,7 +259,11 @@ def _apply(
         linked.append((without_parent(change) if named else change, account, lead))
         if change.event_id in work.stages:
             event, words = work.stages[change.event_id], work.outcomes[change.event_id]
-            told += told_by(event, change.event_us, words, seal, {"account": account, "lead": lead})
+            of_event = told_by(event, change.event_us, words, seal, {"account": account, "lead": lead})
+            told += of_event
+            # An outcome changes who gets a score, also where no signal reads the stage.
+            for note in of_event:
+                touched.setdefault((note.entity, note.entity_id), work.settle_seconds.get(change.event_id, 0.0))
         if not is_signal(source, change):
             # Kept in case the source gets a column of that name; no present signal changes.
             work.settled[change.event_id] = (inbox.KEPT, None)
@@ -301,24 +304,6 @@ def _subject_of(event: inbox.InboxEvent, config: ConnectionConfig | None) -> tup
     if mapped is None or mapped.table not in KIND_OF:
         return None
     return KIND_OF[mapped.table], mapped.key_of(event.object_id)
-
-
-def mark_dirty(connection: Connection, source_name: str, entities: Mapping[Entity, float], now_us: int) -> None:
-    """Marks entities whose signals changed as dirty, each with its settle time in seconds."""
-    found = [
-        {
-            "source": source_name,
-            "entity": entity,
-            "entity_id": entity_id,
-            "generation": 1,
-            "due_at": now_us + int(seconds * 1e6),
-            "priority": WEBHOOK,
-            "error": None,  # an entity that was set aside is tried again after a change
-        }
-        for (entity, entity_id), seconds in sorted(entities.items())
-    ]
-    # The first of several changes sets the time: a record that keeps changing is scored all the same.
-    upsert(connection, dirty, found, unique=("source", "entity", "entity_id"), add=("generation",), keep=("due_at",))
 
 
 def _subject(change: Change, entities: set[Entity]) -> tuple[str | None, str | None]:

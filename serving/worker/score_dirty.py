@@ -28,6 +28,7 @@ from serving.inbox import repository as events
 from serving.inbox.sealed import Seal
 from serving.lists import latest
 from serving.log import place_of
+from serving.notes import export as notes
 from serving.outbox import repository as outbox
 from serving.outbox.repository import WEBHOOK, NewScore
 from serving.privacy import repository as privacy
@@ -42,6 +43,7 @@ from serving.store.connect import Store
 from serving.store.deletions import deleted_among, merged_into
 from serving.store.tables import changes as changes_table
 from serving.store.tables import dirty, inbox
+from serving.store.tables import notes as notes_table
 from serving.worker import row_changes, set_aside
 from serving.worker.row_changes import Links
 from serving.worker.source_cache import Sources, overlaid
@@ -91,6 +93,8 @@ def score_dirty(
         found, lacking = _due(store, source_name, to_us(clock()), wanted, oldest_first)
         total = RoundResult(total.entities, total.scores, total.waiting_for_model + lacking)
         if found.generations:
+            # What marked these is in the store; the process that told it may not have published it yet.
+            notes.publish(store, champions.home)
             of_source = [c for c in connections.values() if c.source == source_name]
             cause = "webhook" if found.priority == WEBHOOK else "backfill"
             scores = score_round(
@@ -134,9 +138,10 @@ def _due(store: Store, source_name: str, now_us: int, wanted: set[str], oldest_f
 
 
 def newest_known(connection: Connection, source_name: str) -> int:
-    """When the last change arrived, microseconds; 0 when none did."""
-    query = select(func.max(changes_table.c.known_time)).where(changes_table.c.source == source_name)
-    return connection.execute(query).scalar() or 0
+    """When the last change arrived or the last note was told, microseconds; 0 when none was."""
+    changed = select(func.max(changes_table.c.known_time)).where(changes_table.c.source == source_name)
+    told = select(func.max(notes_table.c.known_at))
+    return max(connection.execute(query).scalar() or 0 for query in (changed, told))
 
 
 def score_round(
@@ -249,7 +254,7 @@ def _score_some(
         history.put(connection, decided)
         latest.put(connection, decided, to_us(as_of))
         outbox.enqueue(connection, connections, to_write, system_us(), found.priority, to_us(as_of))
-        for (entity, entity_id), generation in found.generations.items():
+        for (entity, entity_id), generation in sorted(found.generations.items()):  # as all lock them (`mark_dirty`)
             # Only when no change came meanwhile; otherwise it is scored in the next round.
             connection.execute(
                 delete(dirty).where(

@@ -16,7 +16,7 @@ from serving.inbox import repository as letters
 from serving.inbox.sealed import Seal
 from serving.notes.repository import Note
 from serving.store.connect import Store
-from serving.store.tables import audit_log, inbox, notes
+from serving.store.tables import audit_log, dirty, inbox, notes
 from serving.vendors.inbound import Event
 from serving.worker.crm_outcomes import told_by
 from serving.worker.loop import Worker
@@ -97,6 +97,9 @@ class TestStages:
         assert times == [(OCCURRED, RECEIVED)], "known since the CRM told us, whenever it happened"
         with store.read() as connection:
             assert set(connection.execute(select(audit_log.c.action)).scalars()) == {"outcome"}
+            waiting = connection.execute(select(dirty.c.entity, dirty.c.entity_id)).all()
+        # No signal reads a contact's or a company's stage here; the outcome that it tells changes who gets a score.
+        assert {("lead", "l1"), ("lead", "l2"), ("account", "a1"), ("account", "a2")} <= {*map(tuple, waiting)}
 
     def test_other_values_and_deals_of_nobody_tell_nothing(self, store: Store, tmp_path: Path, folder: Path) -> None:
         work(
