@@ -22,6 +22,7 @@ from serving.audit_log.command import app as audit
 from serving.backup.command import backup, restore
 from serving.batch.command import batch
 from serving.bootstrap import set_up
+from serving.dead_letters.command import app as dead_letters
 from serving.errors import StoreAway
 from serving.export.command import export
 from serving.keys.command import app as keys
@@ -29,7 +30,7 @@ from serving.privacy.command import app as privacy
 from serving.privacy.command import retention
 from serving.replay.command import replay
 from serving.settings import ServingSettings
-from serving.worker.command import connections, dead_letters, deliver
+from serving.worker.command import connections, deliver
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,6 +120,8 @@ class Verdict:
     more_faults: int = 0
     losses: list[str] = field(default_factory=list)
     """Restores and accepted losses: the log goes on, and rows that once were in it are not."""
+    complete: bool = True
+    """False: it was stopped before the newest row. Then what is missing was not judged, and `intact` is of the rows looked at."""
 
     @property
     def intact(self) -> bool:
@@ -132,11 +134,13 @@ class Verdict:
             self.more_faults += 1
 
 
-def verify(rows: Iterable[Row], known: Iterable[tuple[str, Head]] = ()) -> Verdict:
+def verify(
+    rows: Iterable[Row], known: Iterable[tuple[str, Head]] = (), stop: Callable[[], bool] | None = None
+) -> Verdict:
     """Follow the chain over all rows, in the order of `seq`. One row is in memory at a time.
 
     `known` are heads that the log had at some time, each with the name of where it was kept: each must be in the log,
-    or be one that a restore names as given up.
+    or be one that a restore names as given up. `stop` is asked before each row: true ends it there, incomplete.
     """
     verdict = Verdict()
     wanted = {head.seq: "" for _, head in known}
@@ -144,6 +148,9 @@ def verify(rows: Iterable[Row], known: Iterable[tuple[str, Head]] = ()) -> Verdi
     named: dict[str, Ranges] = {"actor": Ranges(), "details": Ranges()}
     given_up: set[str] = set()
     for row in rows:
+        if stop is not None and stop():
+            verdict.complete = False
+            return verdict
         _follow(row, verdict)
         seq = verdict.head.seq
         if seq in wanted:

@@ -19,7 +19,7 @@ ACTIONS = {
     "override_withdrawn": "it was taken away",
     "action": "somebody said that they acted upon an account or a lead",
     "outcome": "somebody said how it turned out",
-    "replay": "a decision record was scored again",
+    "replay": "a decision record was scored again, or dead letters were put back into the queue",
     "promotion": "a version of a model was put live",
     "rollback": "the version before it was put live again",
     "key_created": "an API key was made",

@@ -89,6 +89,16 @@ def rows(connection: Connection) -> Iterator[Row]:
             yield dict(row)
 
 
+def newest(connection: Connection, before: int | None, action: str | None, limit: int) -> list[Row]:
+    """The newest rows, or those before a `seq`, of one action or of all."""
+    query = select(audit_log).order_by(audit_log.c.seq.desc()).limit(limit)
+    if before is not None:
+        query = query.where(audit_log.c.seq < before)
+    if action is not None:
+        query = query.where(audit_log.c.action == action)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
 # Taking personal data out
 
 

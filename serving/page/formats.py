@@ -102,3 +102,32 @@ def count(number_of: int, one: str, more: str | None = None) -> str:
     ('1 account', '2 accounts', '0 replies')
     """
     return f"{number_of:,} {one if number_of == 1 else more or one + 's'}"
+
+
+def duration(seconds: float | None) -> str:
+    """How long something took, in the two largest units that matter.
+
+    >>> duration(0.04), duration(11.1), duration(131.5), duration(7300), duration(200000), duration(None)
+    ('under 1 s', '11 s', '2 min 11 s', '2 h 1 min', '2 d 7 h', '–')
+    """
+    if seconds is None:
+        return MISSING
+    if seconds < 1:
+        return "under 1 s"
+    whole = int(seconds)
+    for unit, size, below, of_below in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            rest = whole % size // of_below
+            return f"{whole // size} {unit}" + (f" {rest} {below}" if rest else "")
+    return f"{whole} s"
+
+
+def age(seconds: float | None) -> str:
+    """How long ago something was, in its largest unit.
+
+    >>> age(20), age(131.5), age(7300), age(200000), age(None)
+    ('under 1 min', '2 min', '2 h', '2 d', '–')
+    """
+    if seconds is None:
+        return MISSING
+    return "under 1 min" if seconds < 60 else " ".join(duration(seconds).split()[:2])

@@ -37,7 +37,7 @@ DONE: Mapping[str, str] = {
     "withdrawn": "It is withdrawn.",
     "action": "Your action is kept.",
     "outcome": "The outcome is kept. It counts from now on.",
-    "replayed": "The events wait to be applied again.",
+    "replayed": "What was given up waits in its queue again. It is in the audit log.",
 }
 """What a page says after a form was sent, by `done=` in its address."""
 
@@ -58,6 +58,8 @@ def environment() -> Environment:
         "percent": formats.percent,
         "number": formats.number,
         "points": formats.points,
+        "age": formats.age,
+        "duration": formats.duration,
     }
     made.globals |= {"count": formats.count, "charts": charts, "asset": address, "missing": formats.MISSING}
     return made

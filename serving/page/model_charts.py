@@ -36,7 +36,9 @@ def gains(card: ModelCard) -> Markup:
         if row.found.value is None:
             continue
         points.append(Point(row.share, row.found.value, row.found.low, row.found.high))
-        rows.append((percent(row.share), number(row.rows), share(row.found), share(row.precision), measure(row.lift, 1)))
+        rows.append(
+            (percent(row.share), number(row.rows), share(row.found), share(row.precision), measure(row.lift, 1))
+        )
     if not rows:
         return Markup("")
     points.append(Point(1.0, 1.0))

@@ -1,4 +1,4 @@
-"""`python -m serving connections`, `deliver` and `dead-letters`: they look at the inbox and the outbox of every connection."""
+"""`python -m serving connections` and `deliver`: they look at the inbox and the outbox of every connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from serving.store.connect import Store
 
 Name = Annotated[str | None, typer.Argument(help="One connection; all of them when none is named.")]
-dead_letters = typer.Typer(help="Write-backs that were given up.", no_args_is_help=True)
 
 
 def deliver(
@@ -48,56 +47,6 @@ def deliver(
     for name, faults in off.items():
         typer.echo(f"{name}: off, nothing is sent: " + "; ".join(map(str, faults)))
     store.close()
-
-
-@dead_letters.command("list")
-def list_dead(connection: Name = None) -> None:
-    """One line each: connection, model, entity, record, attempts, why.
-
-    Also the events that no row could be made of ("event" in the place of the model), and the accounts and leads that cannot be
-    scored ("score", with their source in the place of the connection).
-    """
-    from serving.inbox import repository as inbox
-    from serving.outbox import repository as outbox
-    from serving.worker import set_aside
-
-    connections, _, store = _open(connection)
-    sources = None if connection is None else [config.source for config in connections.values()]
-    with store.read() as reading:
-        for event in inbox.failed(reading, connection):
-            about = f"{event['object_type']}/{event['object_id']}"
-            typer.echo(f"{event['connection']}\tevent\t{event['property'] or '-'}\t{about}\t1\t{event['detail']}")
-        for entity in set_aside.all_of(reading, sources):
-            typer.echo(f"{entity['source']}\tscore\t{entity['entity_id']}\t{entity['entity']}\t1\t{entity['error']}")
-        for row in outbox.dead(reading, connection):
-            record = f"{row['object_type']}/{row['object_id']}"
-            typer.echo(
-                f"{row['connection']}\t{row['model']}\t{row['entity_id']}\t{record}\t{row['attempts']}\t{row['error']}"
-            )
-    store.close()
-
-
-@dead_letters.command()
-def replay(
-    connection: Annotated[str, typer.Argument(help="The connection.")],
-    entity: Annotated[list[str] | None, typer.Option(help="An entity's id; all of them when none is named.")] = None,
-) -> None:
-    """Put them back into the queue, after what was wrong was mended: write-backs, entities that could not be scored, and, when
-    no entity is named, events."""
-    from features.kit.clock import system_us
-    from serving.inbox import repository as inbox
-    from serving.outbox import repository as outbox
-    from serving.worker import set_aside
-
-    connections, _, store = _open(connection)
-    with store.write() as writing:
-        count = outbox.replay(writing, connection, system_us(), entity or ())
-        for config in connections.values():
-            count += set_aside.retry(writing, config.source, entity or ())
-        if not entity:
-            count += inbox.retry(writing, connection)
-    store.close()
-    typer.echo(f"{count:,} put back into the queue")
 
 
 def connections() -> None:

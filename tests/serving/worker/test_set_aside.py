@@ -17,6 +17,7 @@ from serving.store.connect import Store, insert_new
 from serving.store.tables import changes, dirty, inbox
 from serving.worker import score_dirty, set_aside
 from serving.worker.loop import Worker
+from tests.kit.audited import told
 from tests.kit.hubspot_worker import deliver, hubspot_worker, scored, states
 from tests.kit.running import AS_OF, Home, quick_home
 
@@ -147,4 +148,5 @@ def test_what_was_set_aside_is_listed_and_put_back_by_command(
     ]
     back = runner.invoke(app, ["dead-letters", "replay", "crm"])
     assert "2 put back" in back.stdout
+    assert told(store, "replay") == [("system", "crm", {}, {"scores": 0, "events": 1, "entities": 1})]
     assert runner.invoke(app, ["dead-letters", "list", "crm"]).stdout == ""
