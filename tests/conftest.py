@@ -206,7 +206,7 @@ def new_home(make_once: MakeOnce) -> NewHome:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
+def postgres() -> Iterator[NewDatabase]:
     """A real Postgres: gives the URL of a new, migrated database with every call."""
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import OperationalError
@@ -216,7 +216,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
     from tests.kit import postgres as server_of
 
     # No test here is about power loss.
-    with server_of.postgres(tmp_path_factory.mktemp("postgres") / "server", durable=False) as server:
+    with server_of.postgres(durable=False) as server:
         admin = create_engine(
             server.url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT", pool_pre_ping=True
         )

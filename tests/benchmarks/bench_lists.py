@@ -240,7 +240,7 @@ def database(name: str, folder: Path) -> Iterator[str]:
     if name == "sqlite":
         yield f"sqlite:///{folder}/store.db"
     else:
-        with postgres(folder / "pg") as server:
+        with postgres() as server:
             yield server.url
 
 

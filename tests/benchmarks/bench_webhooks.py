@@ -86,7 +86,7 @@ def database(name: str, folder: Path) -> Iterator[str | None]:
     if name == "sqlite":
         yield None
     else:
-        with postgres(folder / "pg") as server:
+        with postgres() as server:
             yield server.url
 
 

