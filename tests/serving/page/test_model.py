@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ FINDINGS = [
     {"columns": ["closed_reason"], "evidence": "is missing unless it happened", "advice": "leave it out"},
     {"columns": ["lead_source"], "evidence": "looks too good", "accepted": "set when the lead is made"},
 ]
-LOOK = {
+LOOK: dict[str, Any] = {
     "verdict": "someone should look",
     "why": ["drift: the score: 0.31"],
     "checks": [{"name": "drift", "state": "look", "found": "the score: 0.31", "limit": "at most 0.25"}],
@@ -185,8 +186,8 @@ class TestFaults:
             assert "0.848 (0.823 to 0.872)" in shown(inside)
             monitor = home / "monitor" / "churn-risk"
             assert monitor_card.dates(home, "churn-risk")
-            for path in monitor.iterdir():
-                path.unlink()
+            for look in monitor.iterdir():
+                look.unlink()
             assert "python -m training monitor churn-risk" in shown(inside)
 
 
