@@ -38,7 +38,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "plan": pa.string(),
     "acted_us": pa.int64(),
 }
-"""Columns of a profile after `entity_id`; null is unknown. `arr` is in currency units, `renewal_us` and `acted_us` are in microseconds
+"""Columns of a profile after `entity_id`; null is unknown. `parent_id` of a lead is its account. `arr` is in currency units, `renewal_us` and `acted_us` are in microseconds
 since 1970. `acted_us`: when the source says that somebody last acted upon it; what notes tell is not in it."""
 _KNOWN = "is_known"
 
@@ -73,6 +73,7 @@ MEASURES: dict[Entity, dict[str, State]] = {
         "name": _fact("lead", "name", "company"),
         "domain": _fact("lead", "domain", "email", _company_domain),
         "owner": _fact("lead", "owner", "owner"),
+        "parent_id": _fact("lead", "parent_id", "account_id"),
     },
 }
 """What each column is read from; columns that are not listed are unknown for that kind of entity."""

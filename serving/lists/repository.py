@@ -207,12 +207,24 @@ def acted_at(connection: Connection, entity: str, ids: Sequence[str]) -> dict[st
     return found
 
 
-def children_of(connection: Connection, account: str, most: int) -> list[tuple[str, str | None]]:
-    """Id and name of the accounts that belong to an account, by id."""
+def children_of(connection: Connection, entity: str, account: str, most: int) -> list[tuple[str, str | None]]:
+    """Id and name of the accounts or the leads that belong to an account, by id."""
     asked = (
         select(profiles.c.entity_id, profiles.c.name)
-        .where(profiles.c.parent_id == account, profiles.c.entity == "account")
+        .where(profiles.c.parent_id == account, profiles.c.entity == entity)
         .order_by(profiles.c.entity_id)
         .limit(most)
     )
     return [(entity_id, name) for entity_id, name in connection.execute(asked)]
+
+
+def standing_of(connection: Connection, models: Sequence[str], ids: Sequence[str]) -> dict[str, Row]:
+    """`model`, `score` and `band` of each id by the first of the models that has a score of it; others are left out."""
+    found: dict[str, Row] = {}
+    for part in parts(ids):
+        asked = select(t.entity_id, t.model, t.score, t.band).where(
+            t.model.in_(models), t.entity_id.in_(part), t.score.is_not(None)
+        )
+        for row in sorted(_read(connection, asked), key=lambda row: models.index(row["model"])):
+            found.setdefault(row["entity_id"], row)
+    return found

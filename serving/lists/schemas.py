@@ -186,6 +186,18 @@ class Relative(msgspec.Struct):
     name: Annotated[str | None, Meta(description="of the company; null when it is not known", examples=["Acme Group"])]
 
 
+class LeadOfAccount(msgspec.Struct):
+    """A lead of an account, with its newest score."""
+
+    entity_id: Annotated[str, Meta(description="the lead, as in the source", examples=["lead_7"])]
+    name: Annotated[str | None, Meta(description="of the company; null when it is not known", examples=["Acme"])]
+    model: Annotated[
+        str | None, Meta(description="the model that scored it; null without a score", examples=["lead-fit"])
+    ]
+    score: Annotated[int | None, Meta(description="percentile of the reference population, 1 to 100", examples=[94])]
+    band: Annotated[str | None, Meta(description="name of the range of scores, see GET /v1/{model}", examples=["high"])]
+
+
 class EntityAnswer(msgspec.Struct):
     """All about one account or lead. What is not known is null."""
 
@@ -221,3 +233,7 @@ class EntityAnswer(msgspec.Struct):
         ),
     ]
     children: Annotated[list[Relative], Meta(description="accounts that belong to it, by id, 100 at most")]
+    leads: Annotated[
+        list[LeadOfAccount],
+        Meta(description="leads whose source says that they are of this account, by id, 100 at most"),
+    ]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from sqlalchemy import Connection
+
 from features.kit.clock import from_us, iso
 from models.definition import Model
 from serving.decisions import repository as history
@@ -16,7 +18,16 @@ from serving.errors import NotFound
 from serving.lists import cursor, filters, repository
 from serving.lists.cursor import Position, Signer
 from serving.lists.filters import Asked, ListQuery
-from serving.lists.schemas import EntityAnswer, FirstReason, ListAnswer, ListRow, ModelView, NoteShown, Relative
+from serving.lists.schemas import (
+    EntityAnswer,
+    FirstReason,
+    LeadOfAccount,
+    ListAnswer,
+    ListRow,
+    ModelView,
+    NoteShown,
+    Relative,
+)
 from serving.notes import repository as notes
 from serving.overrides.schemas import shown_override
 from serving.privacy.cache import Directives
@@ -135,19 +146,22 @@ def _shown(row: repository.Row, profile: Profile | None, acted_us: int | None, m
 
 def entity(store: Store, definitions: Iterable[Model], kind: str, entity_id: str, around: Around) -> EntityAnswer:
     """All about one account or lead. Raises `NotFound` when nothing is known of it, or it was erased; `StoreAway`."""
-    own = [each for each in definitions if each.entity == kind]
+    models = list(definitions)
+    own = [each for each in models if each.entity == kind]
     with store.read() as connection:
         told = profiles.fetch(connection, kind, [entity_id]).get(entity_id)
         changes = repository.changes_of(connection, [each.name for each in own], entity_id)
         of_it = notes.of_entity(connection, kind, entity_id, MOST_NOTES)
         acted = repository.acted_at(connection, kind, [entity_id]).get(entity_id)
-        parent, children = None, []
+        parent, children, leads = None, [], []
+        if told is not None and told.parent_id is not None:
+            above = profiles.fetch(connection, "account", [told.parent_id]).get(told.parent_id)
+            parent = Relative(told.parent_id, above.name if above else None)
         if told is not None and kind == "account":
-            if told.parent_id is not None:
-                above = profiles.fetch(connection, kind, [told.parent_id]).get(told.parent_id)
-                parent = Relative(told.parent_id, above.name if above else None)
-            below = repository.children_of(connection, entity_id, MOST_CHILDREN)
+            below = repository.children_of(connection, "account", entity_id, MOST_CHILDREN)
             children = [Relative(each, name) for each, name in below]
+            of_leads = [each.name for each in models if each.entity == "lead"]
+            leads = _leads(connection, of_leads, entity_id)
     if around.directives.erased.has(kind, entity_id):
         raise _unknown(kind)
     views = []
@@ -186,7 +200,19 @@ def entity(store: Store, definitions: Iterable[Model], kind: str, entity_id: str
         ],
         parent,
         children,
+        leads,
     )
+
+
+def _leads(connection: Connection, models: Sequence[str], account: str) -> list[LeadOfAccount]:
+    below = repository.children_of(connection, "lead", account, MOST_CHILDREN)
+    scores = repository.standing_of(connection, models, [each for each, _ in below])
+    nothing = {"model": None, "score": None, "band": None}
+    return [
+        LeadOfAccount(each, name, row["model"], row["score"], row["band"])
+        for each, name in below
+        for row in [scores.get(each, nothing)]
+    ]
 
 
 def _unknown(kind: str) -> NotFound:

@@ -33,7 +33,7 @@ class Profile:
     domain: str | None = None
     owner: str | None = None
     parent_id: str | None = None
-    """The account that an account belongs to."""
+    """The account that an account or a lead belongs to."""
     target_tier: str | None = None
     segments: Mapping[str, str] = field(default_factory=dict)
     """Segment column to its text; those that are unknown are left out."""
@@ -66,7 +66,8 @@ def put(connection: Connection, rows: Sequence[Profile]) -> None:
     kept = [dict(row) for row in without_erased(connection, [each.row for each in rows])]
     for row in kept:
         parent = moved.get(row["parent_id"], row["parent_id"])
-        row["parent_id"] = None if parent == row["entity_id"] else parent
+        of_itself = row["entity"] == "account" and parent == row["entity_id"]
+        row["parent_id"] = None if of_itself else parent
     for entity in sorted({row["entity"] for row in kept}):
         profile_copies.renew(connection, entity, [row for row in kept if row["entity"] == entity])
     upsert(connection, profiles, kept, unique=("entity", "entity_id"), newest="as_of")

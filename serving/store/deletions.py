@@ -95,7 +95,7 @@ def forget_scores(connection: Connection, entity: str, ids: Sequence[str]) -> No
 
 def rename_parent(connection: Connection, account: str, remains: str | None) -> None:
     """Put the account that remains, or none, into the profiles that name one that is gone as the parent."""
-    of_itself = (profiles.c.entity_id == remains, null())
+    of_itself = (and_(profiles.c.entity == "account", profiles.c.entity_id == remains), null())
     renamed = update(profiles).where(profiles.c.parent_id == account)
     connection.execute(renamed.values(parent_id=case(of_itself, else_=remains)))
 

@@ -76,7 +76,7 @@ profiles = Table(
     Column("name", StoredText, comment="of the company, never of a person; null: not known, as in all columns below"),
     Column("domain", StoredText, comment="of the company; null for a free mail provider's"),
     Column("owner", StoredText, comment="who of us looks after it"),
-    Column("parent_id", StoredText, comment="account that the account belongs to"),
+    Column("parent_id", StoredText, comment="account that the account or the lead belongs to"),
     Column("target_tier", StoredText, comment="tier on the list of target accounts"),
     Column(
         "segments", LargeBinary, nullable=False, comment="JSON object, segment column to text; unknown ones left out"

@@ -99,7 +99,7 @@ class TestLeads:
             lead("l1", "canary@Acme.com "),
             lead("l2", "canary@gmail.com"),
             lead("l3", None),
-            {**lead("l4", "canary"), "owner": "Kim"},
+            {**lead("l4", "canary"), "owner": "Kim", "account_id": "a"},
         ]
         found = profiles(make_source(tmp_path, {"leads": leads}), "lead")
         assert {name: (row["name"], row["domain"], row["owner"]) for name, row in found.items()} == {
@@ -107,6 +107,12 @@ class TestLeads:
             "l2": ("Of l2", None, None),
             "l3": ("Of l3", None, None),
             "l4": ("Of l4", None, "Kim"),
+        }
+        assert {name: row["parent_id"] for name, row in found.items()} == {
+            "l1": None,
+            "l2": None,
+            "l3": None,
+            "l4": "a",
         }
         assert "canary" not in repr(found)
 

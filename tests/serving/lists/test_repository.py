@@ -280,11 +280,31 @@ def test_children_are_found_by_their_parent(store: Store) -> None:
             {"entity_id": "b", "parent_id": "top", "name": "B"},
             {"entity_id": "a", "parent_id": "top"},
             {"entity_id": "c"},
+            {"entity_id": "l", "parent_id": "top", "model": "lead-fit"},
         ],
     )
     with store.read() as connection:
-        assert repository.children_of(connection, "top", 10) == [("a", None), ("b", "B")]
-        assert repository.children_of(connection, "top", 1) == [("a", None)]
+        assert repository.children_of(connection, "lead", "top", 10) == [("l", None)]
+        assert repository.children_of(connection, "account", "top", 10) == [("a", None), ("b", "B")]
+        assert repository.children_of(connection, "account", "top", 1) == [("a", None)]
+
+
+def test_the_standing_is_that_of_the_first_model_with_a_score(store: Store) -> None:
+    put(
+        store,
+        [
+            {"entity_id": "a", "score": 91},
+            {"entity_id": "a", "score": 12, "model": "expansion"},
+            {"entity_id": "b", "score": 13, "model": "expansion"},
+            {"entity_id": "c", "no_score": "already_leaving"},
+        ],
+    )
+    with store.read() as connection:
+        found = repository.standing_of(connection, ["churn-risk", "expansion"], ["a", "b", "c", "d"])
+    assert {name: (row["model"], row["score"]) for name, row in found.items()} == {
+        "a": ("churn-risk", 91),
+        "b": ("expansion", 13),
+    }
 
 
 def test_search_text_is_what_the_oracle_reads() -> None:

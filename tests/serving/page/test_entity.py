@@ -70,7 +70,7 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
                 {"entity_id": "objects"},
                 {"entity_id": "erased"},
                 {"entity_id": "old", "as_of_us": NOW_US - 30 * DAY_US},
-                {"entity_id": "lead/1", "model": "lead-fit", "name": "A Lead"},
+                {"entity_id": "lead/1", "model": "lead-fit", "name": "A Lead", "parent_id": "group/1"},
             ],
         )
         later = {**VALUES, "number_0": 40.0, "word_1": "alpha"}
@@ -263,6 +263,13 @@ class TestFamily:
     def test_parent_and_children_are_links(self, inside: Inside) -> None:
         assert '<a href="/ui/account/group/1"><bdi>Full Group</bdi></a>' in shown(inside, "full")
         assert '<a href="/ui/account/full"><bdi>Full Robotics</bdi></a>' in shown(inside, "group/1")
+
+    def test_leads_of_an_account_have_their_score_and_lead_back(self, inside: Inside) -> None:
+        text = part(shown(inside, "group/1"), "family")
+        assert "Leads A Lead lead/1 80 medium" in text
+        html = shown(inside, "lead/1", kind="lead")
+        assert "<dt>Account</dt><dd>" in html
+        assert '<a href="/ui/account/group/1"><bdi>Full Group</bdi></a>' in html
 
 
 class TestDecisions:

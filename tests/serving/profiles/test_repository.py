@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from serving.profiles.repository import Profile
 from serving.scoring import repository as stored
 from serving.store import tables
 from serving.store.connect import Store
-from serving.store.deletions import DELETED, forget_scores, stored_hash_of_id
+from serving.store.deletions import DELETED, forget_scores, rename_parent, stored_hash_of_id
 from serving.store.wipe import wipe
 from tests.kit.erased_bytes import holding
 from tests.kit.store_rows import decision
@@ -109,6 +110,23 @@ class TestStore:
         self.put(store, profile("group", 6), profile("acme", 6, parent_id="group"))
         assert list(self.fetch(store, "acme", "group")) == ["acme"]
         assert self.fetch(store, "acme")["acme"].parent_id is None
+
+    def test_a_lead_may_bear_the_id_of_its_account_and_loses_one_that_is_gone(self, store: Store) -> None:
+        self.put(store, replace(profile("group", parent_id="group"), entity="lead"))
+        assert self.parents(store) == {("lead", "group"): "group"}
+        self.put(store, *[replace(profile("group", 6, parent_id="old"), entity=each) for each in ("account", "lead")])
+        with store.write() as connection:
+            rename_parent(connection, "old", "group")  # it was merged into the account of that id
+        assert self.parents(store) == {("account", "group"): None, ("lead", "group"): "group"}
+        with store.write() as connection:
+            privacy.erase(connection, "account", "group", 1)
+        assert self.parents(store) == {("lead", "group"): None}
+
+    def parents(self, store: Store) -> dict[tuple[str, str], str | None]:
+        t = tables.profiles.c
+        with store.read() as connection:
+            rows = connection.execute(select(t.entity, t.entity_id, t.parent_id))
+            return {(entity, name): parent for entity, name, parent in rows}
 
     def test_retention_takes_it_with_the_last_decision_record(self, store: Store) -> None:
         self.put(store, profile("old"), profile("scored"), profile("renewed", 30))
