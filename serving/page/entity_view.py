@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from msgspec import UNSET
 
 from features.kit.clock import from_us, iso
@@ -143,10 +142,8 @@ def explained(scorer: Scorer, inputs: Mapping[str, Any], money: Money) -> Explai
     effects, _ = scorer.effects(x)
     own = effects[0].tolist()
     told = scorer.reasons(inputs, effects[0], scorer.topics.count)
-    named = sorted({name for reason in told for name in reason.members})
-    places = np.array([scorer.names.index(name) for name in named], dtype=np.int64)
-    at, texts = scorer.say(places, x[0][places]) if named else (np.empty(0, dtype=np.int64), [])
-    sentences = {name: texts[place] for name, place in zip(named, at.tolist(), strict=True)}
+    named = {name for reason in told for name in reason.members}
+    sentences = {name: scorer.sentence(name, inputs.get(name)) for name in named}
     rows = [reason_row(each, scorer, sentences) for each in told]
     return Explained(
         [row for row in rows if row.effect > 0],

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.scorer.reason_texts import Value, say
+from models.scorer.reason_texts import Value
 from models.scorer.scorer import Scorer
 from serving.decisions.earlier_rows import Inputs, Old
 
@@ -107,7 +107,7 @@ def shares_of(
     found.sort(key=lambda share: (-abs(share.effect), share.signal, share.part))
     # The sentence is about the present value, whatever changed it: the aged value was never true.
     told = len(found) if k is None else k
-    said = [replace(s, text=say(old.spec, old.signal(s.signal), now[s.signal])) for s in found[:told]]
+    said = [replace(s, text=old.sentence(s.signal, now[s.signal])) for s in found[:told]]
     return said + found[told:]
 
 

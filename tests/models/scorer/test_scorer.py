@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from models.scorer.bins import FEW
+from models.scorer.reason_texts import say
 from models.scorer.scorer import Scorer
 from models.scorer.sigmoid import sigmoid
 from models.scorer.trees import TreeReasons
@@ -48,6 +49,14 @@ class TestScores:
     def test_sigmoid_does_not_warn_at_the_ends(self) -> None:
         with np.errstate(over="raise"):
             assert sigmoid(np.array([0.0])).tolist() == [0.5]
+
+
+class TestSentence:
+    def test_it_is_what_is_said_without_preparation(self, scorer: Scorer) -> None:
+        for signal in scorer.spec.signals:
+            values = [None, True, 0.0, -1.0, 1, 2.5, 1e300] if signal.vocabulary is None else [None, "alpha", "unseen"]
+            for value in values:
+                assert scorer.sentence(signal.name, value) == say(scorer.spec, signal, value)
 
 
 class TestAnyBatch:
