@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from features.audit.command import audit_command
+from features.init.command import init_command
 from features.kit.cli import run
 from features.kit.clock import parse_seen
 from features.kit.errors import UserMistake
@@ -21,6 +22,7 @@ from features.sources.query_command import query_command
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("simulate")(simulate_command)
 app.command("audit")(audit_command)
+app.command("init")(init_command)
 app.command("check")(check_command)
 app.command("query")(query_command)
 

@@ -18,6 +18,7 @@ from features.panel.build import offered, signals_of
 from features.readiness.early_outcomes import early_outcome_lines
 from features.readiness.final_states import final_state_lines
 from features.readiness.labelled_rows import Trainable, trainable
+from features.readiness.left_out import left_out_lines
 from features.readiness.line import Line
 from features.readiness.negative_values import negative_lines
 from features.readiness.owners import owner_lines
@@ -54,6 +55,7 @@ def usability(source: Source, models: Iterable[Asked]) -> list[Line]:
         else []
     )
     lines += period
+    lines += left_out_lines(source)
     for name in source.tables:
         lines += table_lines(source, name)
     if not any(line.severity == "blocks" for line in period):

@@ -131,6 +131,10 @@ class Walk:
         )
         (self.root / "path/to/files").mkdir(parents=True)
         (self.root / "path/to/files/accounts.csv").write_text("id,since\na,2025-01-01\n")
+        (self.root / "path/to/salesforce").mkdir()
+        (self.root / "path/to/salesforce/Account.csv").write_text(
+            "Id,Name,CreatedDate\n001000000000001AAA,Acme,2025-01-01T10:00:00.000+0000\n"
+        )
         for name in ("ravenstack_saas", "x_education_leads"):
             if DATA:
                 (self.root / "path/to" / name).symlink_to(Path(DATA).resolve() / name)
