@@ -186,8 +186,8 @@ class TestFaults:
             assert "0.848 (0.823 to 0.872)" in shown(inside)
             monitor = home / "monitor" / "churn-risk"
             assert monitor_card.dates(home, "churn-risk")
-            for look in monitor.iterdir():
-                look.unlink()
+            for file in monitor.iterdir():
+                file.unlink()
             assert "python -m training monitor churn-risk" in shown(inside)
 
 
