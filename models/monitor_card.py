@@ -56,6 +56,26 @@ class MonitorRows(Struct, frozen=True, kw_only=True):
     bands: Annotated[list[MonitorBand], Meta(description="all of them, and by band", examples=[[]])] = []
 
 
+class MonitorSignal(Struct, frozen=True, kw_only=True):
+    """One signal now against training; shares are of the entities, 0 to 1."""
+
+    signal: Annotated[str, Meta(description="its name", examples=["days_since_usage"])]
+    theme: Annotated[str, Meta(description="its theme", examples=["usage"])] = ""
+    weight: Annotated[float | None, Meta(description="its share of the effects of all now", examples=[0.033])] = None
+    psi: Annotated[
+        float | None, Meta(description="stability index against training; null: not kept", examples=[0.072])
+    ] = None
+    noise: Annotated[
+        float | None, Meta(description="what the index reaches by chance once in a hundred times", examples=[0.019])
+    ] = None
+    missing: Annotated[float | None, Meta(description="share without a value now", examples=[0.114])] = None
+    missing_then: Annotated[float | None, Meta(description="share without a value in training", examples=[0.197])] = (
+        None
+    )
+    new_words: Annotated[float | None, Meta(description="share with a word never seen", examples=[0.0])] = None
+    outside: Annotated[float | None, Meta(description="share outside the range of training", examples=[0.0])] = None
+
+
 class MonitorCard(Struct, frozen=True, kw_only=True):
     """A look at a live model."""
 
@@ -84,6 +104,9 @@ class MonitorCard(Struct, frozen=True, kw_only=True):
             examples=[{"psi": 0.04}],
         ),
     ] = {}
+    signals: Annotated[
+        list[MonitorSignal], Meta(description="drift of each signal, the most moved first", examples=[[]])
+    ] = []
     notes: Annotated[
         list[str], Meta(description="what a reader of the figures should know", examples=[["Dates from 2026-06 on."]])
     ] = []

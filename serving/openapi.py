@@ -11,6 +11,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from models.signal_card import SignalCard
 from serving.cards.schemas import ModelPage, ModelsAnswer, VersionPage
 from serving.connection_status.schemas import ConnectionsAnswer
 from serving.decisions.schemas import ScoresAnswer
@@ -45,6 +46,7 @@ ANSWERS = (
     ModelsAnswer,
     ModelPage,
     VersionPage,
+    SignalCard,
     RunsAnswer,
     ConnectionsAnswer,
 )

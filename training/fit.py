@@ -23,12 +23,13 @@ from features.kit.settings import Settings
 from features.sources.fingerprint import fingerprint
 from features.sources.loader import open_source
 from features.sources.source import Source
-from models import card
+from models import card, signal_card
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
 from models.definition import Model
 from models.scorer.scorer import Scorer, ScorerRefused
 from models.scorer.writer import Origin
+from models.signal_card import Effects
 from training import export
 from training.capacity import share_of
 from training.dataset import Rows
@@ -36,7 +37,7 @@ from training.errors import PromotionRefused
 from training.evaluation import Judgement, Rival, judge, worst_misses
 from training.learn import LearnSettings, Learnt, learn, probabilities
 from training.report import curves, page
-from training.report.signals import top_signals
+from training.report.signals import effects_by_bin, top_signals
 from training.report.speed import speed
 from training.splits import Split
 from training.training_set import Panel, labelled_panel, period_text
@@ -50,6 +51,8 @@ class FitResult:
     report: dict[str, object]
     scorer: Scorer
     judgement: Judgement
+    effects: list[Effects]
+    """What each signal does, over the rows that the scorer was learnt from."""
 
 
 def quiet(text: str, share: float) -> None:
@@ -190,7 +193,8 @@ def finish(
         "worst_misses": worst_misses(everything, learnt),
         "top_signals": top_signals(scorer, learnt.rows.x[learnt.judged], learnt.rows.y[learnt.judged]),
     }
-    return FitResult(report, scorer, judgement)
+    fitted = learnt.rows.x[learnt.split.before_test] if learnt.split.in_time else learnt.rows.x
+    return FitResult(report, scorer, judgement, effects_by_bin(scorer, fitted))
 
 
 def _by_band(scorer: Scorer, learnt: Learnt, seed: int) -> list[dict[str, object]]:
@@ -330,8 +334,12 @@ def _register(
         shutil.copytree(scratch / "scorer", partial / "scorer")
         (partial / card.REPORT).write_text(json.dumps(report, indent=2))
         (partial / card.NAME).write_bytes(card.encoded(report, definition, iso(system_now().replace(microsecond=0))))
+        signals = signal_card.card_of(result.scorer.spec, version.version, result.effects)
+        (partial / signal_card.NAME).write_bytes(signal_card.encoded(signals))
         pages = [path.name for path in page.write(partial, definition, report)]
-    registry.attach(settings, version.run_id, [kept / name for name in (card.REPORT, card.NAME, *pages)])
+    registry.attach(
+        settings, version.run_id, [kept / name for name in (card.REPORT, card.NAME, signal_card.NAME, *pages)]
+    )
     note_standing(settings, definition.name)
 
 

@@ -1,4 +1,4 @@
-"""`GET /v1/models`, `/v1/models/{model}` and `/v1/models/{model}/versions/{version}`."""
+"""`GET /v1/models`, `/v1/models/{model}`, `/v1/models/{model}/versions/{version}` and the signals of a version."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from serving.problems import documented
 from serving.state import state_of
 
 router = APIRouter(tags=["models"])
+Number = Annotated[int, Path(ge=1, le=999_999_999, description="number in the registry", examples=[7])]
 Limit = Annotated[int, Query(ge=1, le=100, description="versions of each model at most, the newest", examples=[20])]
 
 
@@ -56,9 +57,24 @@ async def read_model(request: Request, model: ModelName, limit: Limit = 20) -> R
 async def read_version(
     request: Request,
     model: ModelName,
-    version: Annotated[int, Path(ge=1, le=999_999_999, description="number in the registry", examples=[7])],
+    version: Number,
 ) -> Response:
     """Also of a version that was refused, with the reasons."""
     state = state_of(request)
     definition = state.champions.definition(model)
     return json_answer(await asyncio.to_thread(service.version, state.settings.base.home, definition, version))
+
+
+@router.get(
+    "/v1/models/{model}/versions/{version}/signals",
+    summary="What each signal of a version does",
+    responses={
+        200: {"description": "every signal, the strongest first", "content": body_of("SignalCard")},
+        **documented(404, 422),
+    },
+)
+async def read_signals(request: Request, model: ModelName, version: Number) -> Response:
+    """Of every bin of every signal: its rows, how often the outcome came, and what the version adds to the log-odds there."""
+    state = state_of(request)
+    definition = state.champions.definition(model)
+    return json_answer(await asyncio.to_thread(service.signals, state.settings.base.home, definition, version))

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models import card, card_file, champion_pointer, monitor_card, standing
+from models import card, card_file, champion_pointer, monitor_card, signal_card, standing
 from models.card import CardMeasure, ModelCard
 from models.catalog import get_model
 from models.champion_pointer import Pointer
 from models.definition import Model
 from models.monitor_card import MonitorCard
+from models.signal_card import SignalCard
 from models.standing import Standing
 from serving.cards.schemas import (
     ChampionShown,
@@ -118,16 +119,51 @@ def model(home: Path, champions: Champions, definition: Model, limit: int) -> Mo
     return ModelPage(model=shown, card=found, monitor=look, monitored=files.dates[:MOST_DATES])
 
 
+def look(home: Path, definition: Model, date: str) -> MonitorCard:
+    """The look at a model of a date. Raises `NotFound` when there is none, or when its file cannot be read."""
+    files = Files.read(home, definition)
+    found, fault = _look(files, date) if date in files.dates else (None, f"{definition.name} has no look of that date")
+    if found is None:
+        raise NotFound("no_such_look", str(fault), {"choices": files.dates[:20]})
+    return found
+
+
 def version(home: Path, definition: Model, number: int) -> VersionPage:
     """One version with its card. Raises `NotFound`, which lists the newest versions."""
     files = Files.read(home, definition)
-    there = files.versions()
-    if number not in there:
-        choices = [str(each) for each in there[:20]]
-        known = f"the newest are {', '.join(choices)}" if choices else f"run python -m training fit {definition.name}"
-        raise NotFound("no_such_version", f"no such version of {definition.name}: {known}", {"choices": choices})
+    if number not in files.versions():
+        raise _no_such(files)
     found, _ = _card(files, number)
     return VersionPage(model=definition.name, version=_version(files, number), card=found)
+
+
+def _no_such(files: Files) -> NotFound:
+    name, choices = files.definition.name, [str(each) for each in files.versions()[:20]]
+    known = f"the newest are {', '.join(choices)}" if choices else f"run python -m training fit {name}"
+    return NotFound("no_such_version", f"no such version of {name}: {known}", {"choices": choices})
+
+
+def signals(home: Path, definition: Model, number: int) -> SignalCard:
+    """What each signal of a version does. Raises `NotFound` when there is no such version, or neither its card nor its scorer."""
+    files = Files.read(home, definition)
+    if number not in files.versions():
+        raise _no_such(files)
+    kept = files.pointer.path if files.pointer is not None and files.pointer.version == number else None
+    own = card.place(home, definition.name, number)
+    paths = (own / signal_card.NAME, own / "scorer" / signal_card.SCORER)
+    try:
+        found = _read_signals(home, definition.name, number, kept, *(_stamp(path) for path in paths))
+    except card_file.Unreadable as error:
+        raise NotFound("no_signals", str(error).replace("MODEL", definition.name)) from None
+    if found is None:
+        again = card.AGAIN.replace("MODEL", definition.name)
+        raise NotFound("no_signals", f"nothing is kept of the signals of version {number}: {again}")
+    return found
+
+
+@functools.lru_cache(maxsize=8)
+def _read_signals(home: Path, name: str, number: int, scorer: Path | None, *_stamps: object) -> SignalCard | None:
+    return signal_card.read(home, name, number, scorer)
 
 
 def _model(files: Files, status: Mapping[str, Any], limit: int) -> ModelShown:

@@ -140,6 +140,60 @@ def gauge(score: int, bands: Sequence[tuple[str, int]], said: str) -> Markup:
     return _svg(said, width, 40, parts, "gauge")
 
 
+def spread(value: float, low: float | None, high: float | None, largest: float, said: str) -> Markup:
+    """As `effect`, with a line from `low` to `high`. `largest` is the end of the axis both ways."""
+
+    def x(number_of: float) -> float:
+        return 60 + (max(-1.0, min(1.0, number_of / largest)) * 58 if largest else 0.0)
+
+    left, right = sorted((x(0.0), x(value)))
+    parts = [
+        _line(60, 0, 60, 14, "axis"),
+        Markup('<rect class="{}" x="{:.1f}" y="2" width="{:.1f}" height="10"/>').format(
+            "bar-up" if value >= 0 else "bar-down", left, right - left
+        ),
+    ]
+    if low is not None and high is not None:
+        parts.append(_line(x(low), 7, x(high), 7, "span"))
+    return _svg(said, 120, 14, parts, "effect")
+
+
+def interval(
+    value: float, low: float | None, high: float | None, expected: float | None, largest: float, said: str
+) -> Markup:
+    """A small dot with its interval on an axis of 0 to `largest`, and an upright line where it was expected."""
+
+    def x(number_of: float) -> float:
+        return 4 + (max(0.0, min(1.0, number_of / largest)) * 112 if largest else 0.0)
+
+    parts = [_line(4, 7, 116, 7, "grid")]
+    if expected is not None:
+        parts.append(_line(x(expected), 0, x(expected), 14, "axis"))
+    if low is not None and high is not None:
+        parts.append(_line(x(low), 7, x(high), 7, "line"))
+    parts.append(Markup('<circle class="dot" cx="{:.1f}" cy="7" r="3.5"/>').format(x(value)))
+    return _svg(said, 120, 14, parts, "effect")
+
+
+def spark(values: Sequence[float], largest: float, said: str) -> Markup:
+    """A row of small bars, up or down from the middle: the shape of what a signal does. `largest` is the end both ways."""
+    width = 120 / max(len(values), 1)
+    parts = []
+    for at, value in enumerate(values):
+        height = min(1.0, abs(value) / largest) * 13 if largest else 0.0
+        parts.append(
+            Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
+                "bar-up" if value >= 0 else "bar-down",
+                at * width + 0.5,
+                14 - height if value >= 0 else 14,
+                max(width - 1, 0.5),
+                height,
+            )
+        )
+    parts.append(_line(0, 14, 120, 14, "grid"))
+    return _svg(said, 120, 28, parts, "spark")
+
+
 @dataclass(frozen=True)
 class Step:
     """One point of a history."""
@@ -261,6 +315,9 @@ __all__ = [
     "figure",
     "gauge",
     "history",
+    "interval",
     "place",
+    "spark",
+    "spread",
     "strength",
 ]

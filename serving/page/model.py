@@ -16,15 +16,20 @@ from starlette.responses import Response
 from models import card
 from models.card import CardMeasure
 from models.definition import Model
+from models.monitor_card import MonitorCard, MonitorSignal
+from models.signal_card import SignalCard
 from serving.cards import service
 from serving.cards.schemas import VersionShown
 from serving.errors import NotFound
-from serving.page import model_charts
+from serving.page import model_charts, signal_rows
 from serving.page.look import HEADERS, render
 from serving.state import state_of
 
 router = APIRouter(include_in_schema=False)
 MOST_VERSIONS = 50
+MOST_MOVED, MOST_LOOKS = 10, 12
+STRONGEST = 12
+"""Signals on the page of a model; all of them have a page of their own."""
 REPORT = "report.html"
 """What `fit` writes beside the card."""
 MOST_REPORT_BYTES = 16 * 1024 * 1024
@@ -49,17 +54,18 @@ async def models(request: Request) -> Response:
 
 @router.get("/ui/models/{model}")
 async def model(request: Request, model: str) -> Response:
-    """One model: its champion's card, the newest look at it, and all versions."""
+    """One model: its champion's card, the newest look at it or that of `look=DATE`, and all versions."""
     state = state_of(request)
     definition, home = state.champions.definition(model), state.settings.base.home
     found = await asyncio.to_thread(service.model, home, state.champions, definition, MOST_VERSIONS)
-    subject = serving(found.model.versions)
+    subject, look = serving(found.model.versions), found.monitor
+    if asked := request.query_params.get("look"):
+        look = await asyncio.to_thread(service.look, home, definition, asked)
     return render(
         request,
         "model.html",
-        **await asyncio.to_thread(_about, home, definition, subject, found.card),
+        **await asyncio.to_thread(_about, home, definition, subject, found.card, look),
         shown=found.model,
-        look=found.monitor,
         looks=found.monitored,
         whole=True,
     )
@@ -76,7 +82,6 @@ async def version(request: Request, model: str, version: Number) -> Response:
         "model.html",
         **await asyncio.to_thread(_about, home, definition, found.version, found.card),
         shown=None,
-        look=None,
         looks=[],
         whole=False,
     )
@@ -108,19 +113,56 @@ def serving(versions: list[VersionShown]) -> VersionShown | None:
     return next((each for each in versions if each.state == "champion"), None)
 
 
+def moved(look: MonitorCard | None) -> list[MonitorSignal]:
+    """Signals whose index lies beyond what chance gives, the most moved first."""
+    found = [s for s in (look.signals if look else ()) if s.psi is not None and s.psi > (s.noise or 0.0)]
+    return sorted(found, key=lambda s: -(s.psi or 0.0))
+
+
+def _signals(home: FilePath, definition: Model, subject: VersionShown | None) -> SignalCard | None:
+    """None when nothing is kept of them: the section says so."""
+    if subject is None:
+        return None
+    try:
+        return service.signals(home, definition, subject.version)
+    except NotFound:
+        return None
+
+
 def _about(
-    home: FilePath, definition: Model, subject: VersionShown | None, found: card.ModelCard | None
+    home: FilePath,
+    definition: Model,
+    subject: VersionShown | None,
+    found: card.ModelCard | None,
+    look: MonitorCard | None = None,
 ) -> dict[str, Any]:
-    """What the template shows of a version."""
+    """What the template shows of a version, and of a look at it."""
+    signals, most = _signals(home, definition, subject), moved(look)
+    metrics = defaultdict(CardMeasure, found.metrics if found else {})
     return {
         "model": definition,
         "subject": subject,
         "card": found,
-        "m": defaultdict(CardMeasure, found.metrics if found else {}),
+        "m": metrics,
+        "look": look,
+        "looked_at_it": look is not None and subject is not None and look.version in (None, subject.version),
+        "moved": most,
+        "drift_end": max([2 * definition.watch.max_psi, *(each.psi or 0.0 for each in most)]),
+        "shown_moved": MOST_MOVED,
+        "most_looks": MOST_LOOKS,
         "calibration": model_charts.calibration(found) if found else "",
         "gains": model_charts.gains(found) if found else "",
+        "strongest": signal_rows.strongest(signals, STRONGEST),
+        "bins_kept": signals is not None,
+        "labels": {each.signal: each.label for each in signals.signals} if signals else {},
         "report": bool(subject and report_of(home, definition, subject.version)),
+        "auc_picture": lambda segment: model_charts.auc_picture(segment, metrics["auc"].value),
+        "band_picture": model_charts.band_picture,
+        "bands_end": model_charts.end_of_bands(found.by_band) if found else 1.0,
+        "ripe_picture": model_charts.ripe_picture,
+        "ripe_end": model_charts.end_of_ripe(look.ripe.bands) if look else 1.0,
         "measure": model_charts.measure,
+        "between": model_charts.between,
         "difference": model_charts.difference,
         "share": model_charts.share,
         "counted": model_charts.counted,

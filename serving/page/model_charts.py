@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from models.card import CardMeasure, ModelCard
+from models.card import CardBand, CardMeasure, CardSegment, ModelCard
+from models.monitor_card import MonitorBand
 from serving.page import charts
 from serving.page.charts import Point, Table
 from serving.page.formats import MISSING, number, percent
@@ -58,18 +59,74 @@ def end_of(values: Sequence[float]) -> float:
     return next((end for end in ENDS if largest <= end), 1.0)
 
 
-def measure(found: CardMeasure | None, digits: int = 3) -> str:
-    """A figure with its 95 % interval.
+def band_picture(band: CardBand, end: float) -> Markup:
+    """Observed share of a band with its interval, on an axis of 0 to `end`, and what was promised."""
+    found = band.observed
+    if found.value is None:
+        return Markup("")
+    said = f"{share(found)} came true, {percent(band.expected)} was promised"
+    return charts.interval(found.value, found.low, found.high, band.expected, end, said)
+
+
+def auc_picture(segment: CardSegment, overall: float | None) -> Markup:
+    """The AUC of a segment with its interval, on an axis of 0.5 to 1, and that of all."""
+    found = segment.auc
+    if found is None or found.value is None:
+        return Markup("")
+    low, high, of_all = (None if v is None else v - 0.5 for v in (found.low, found.high, overall))
+    said = f"{measure(found)}, against {measure(CardMeasure(value=overall))} of all"
+    return charts.interval(found.value - 0.5, low, high, of_all, 0.5, said)
+
+
+def end_of_bands(bands: Sequence[CardBand]) -> float:
+    """The end of the axis of `band_picture`."""
+    return end_of([v for b in bands for v in (b.observed.value, b.observed.high, b.expected) if v is not None])
+
+
+def ripe_picture(band: MonitorBand, end: float) -> Markup:
+    """What came of a band as a share of its rows, beside what chance explains around the expected share."""
+    if band.observed is None or not band.rows or _expected(band).value is None:
+        return Markup("")
+    low, high, middle = (None if v is None else v / band.rows for v in _numbers(_expected(band)))
+    said = f"{band.observed} came, {counted(band.expected)} were expected"
+    return charts.interval(band.observed / band.rows, low, high, middle, end, said)
+
+
+def end_of_ripe(bands: Sequence[MonitorBand]) -> float:
+    """The end of the axis of `ripe_picture`."""
+    found = [(v, b.rows) for b in bands if b.rows for v in (b.observed, *_numbers(_expected(b)))]
+    return end_of([v / rows for v, rows in found if v is not None])
+
+
+def _expected(band: MonitorBand) -> CardMeasure:
+    return band.expected if isinstance(band.expected, CardMeasure) else CardMeasure(value=band.expected)
+
+
+def _numbers(found: CardMeasure) -> tuple[float | None, float | None, float | None]:
+    return found.low, found.high, found.value
+
+
+def measure(found: CardMeasure | None, digits: int = 3, *, ends: bool = True) -> str:
+    """A figure, with its 95 % interval unless `ends` is false.
 
     >>> measure(CardMeasure(value=0.8481, low=0.823, high=0.872)), measure(CardMeasure(value=4.6), 1), measure(None)
     ('0.848 (0.823 to 0.872)', '4.6', '–')
     """
     if found is None or found.value is None:
         return MISSING
-    said = f"{found.value:.{digits}f}"
+    said, around = f"{found.value:.{digits}f}", between(found, digits)
+    return f"{said} ({around})" if ends and around else said
+
+
+def between(found: CardMeasure, digits: int = 3) -> str:
+    """The 95 % interval alone; empty where there is none.
+
+    >>> between(CardMeasure(value=4.6, low=4.12, high=5.2), 1), between(CardMeasure())
+    ('4.1 to 5.2', '')
+    """
     if found.low is None or found.high is None:
-        return said
-    return f"{said} ({found.low:.{digits}f} to {found.high:.{digits}f})"
+        return ""
+    return f"{found.low:.{digits}f} to {found.high:.{digits}f}"
 
 
 def counted(found: CardMeasure | float | None) -> str:

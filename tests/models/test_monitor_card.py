@@ -35,7 +35,7 @@ LOOK = {
     "pending": {"rows": 5, "bands": [{"band": "all", "rows": 5, "expected": 0.7, "observed_so_far": 1}]},
     "estimated_now": {"auc": {"value": 0.84, "low": None, "high": None}},
     "score_drift": {"psi": 0.31, "noise": 0.01},
-    "signals": [{"of": "the report"}],
+    "signals": [{"signal": "mrr", "theme": "usage", "weight": 0.1, "psi": None, "noise": 0.0, "named": ["new"]}],
     "notes": [],
 }
 

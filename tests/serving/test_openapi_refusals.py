@@ -44,6 +44,7 @@ NOTES = [(kind, f"/v1/{{entity}}/{{entity_id}}/{kind}", f"/v1/{{entity}}/{kind}s
 WEBHOOK, MODEL = "/webhooks/{connection}", "/v1/{model}"
 LIST, PAGES = "/v1/{model}/scores", ("/v1/account/{entity_id}", "/v1/lead/{entity_id}")
 MODELS, CARD, VERSION = "/v1/models", "/v1/models/{model}", "/v1/models/{model}/versions/{version}"
+SIGNALS = f"{VERSION}/signals"
 RUNS = "/v1/runs"
 GIVEN = {"model": "churn-risk", "band": "low", "reason": "They signed.", "author": "j.doe"}
 BODY = {"records": [{"signals": {"number_0": 1.0}}]}
@@ -179,6 +180,8 @@ CASES: dict[Key, Case] = {
     ("GET", CARD, 422): lambda f: f.ask("GET", "/v1/models/churn-risk?limit=0"),
     ("GET", VERSION, 404): lambda f: f.ask("GET", "/v1/models/churn-risk/versions/4711"),
     ("GET", VERSION, 422): lambda f: f.ask("GET", "/v1/models/churn-risk/versions/0"),
+    ("GET", SIGNALS, 404): lambda f: f.ask("GET", "/v1/models/churn-risk/versions/4711/signals"),
+    ("GET", SIGNALS, 422): lambda f: f.ask("GET", "/v1/models/churn-risk/versions/0/signals"),
     ("GET", RUNS, 422): lambda f: f.ask("GET", "/v1/runs?before=yesterday"),
     ("POST", WEBHOOK, 400): lambda f: f.hook("[{"),
     ("POST", WEBHOOK, 401): lambda f: f.hook("{}", **{"webhook-id": "msg_2"}),

@@ -13,7 +13,7 @@ from features.kit.settings import Settings
 from features.simulate import simulate
 from features.sources.loader import open_source
 from features.sources.source import Source
-from models import registry, standing
+from models import registry, signal_card, standing
 from models.card import NAME, read_card, sentence
 from models.catalog import get_model
 from models.champion_pointer import read_pointer
@@ -79,6 +79,11 @@ class TestFit:
         assert card.by_band[0].band == "high"
         assert sum(band.rows for band in card.by_band) == report["rows"]["judged by"]  # type: ignore[index]
         assert card.trained_to is not None
+        signals = signal_card.read(settings.home, model.name, 1)
+        assert signals is not None
+        assert len(signals.signals) == card.signals
+        assert sum(each.share or 0.0 for each in signals.signals) == pytest.approx(1, abs=1e-3)
+        assert all(b.effect is not None for each in signals.signals for b in each.bins), "every bin had rows"
         stands = standing.read(settings.home, "churn-risk")
         assert stands is not None
         assert stands.versions[0].gates == (version.tags or {})["gates"]

@@ -38,7 +38,12 @@ class TestModels:
         assert inside.client.get("/v1/models?limit=1").json()["models"][0]["more_versions"] in (0, 2)
 
     def test_head_is_as_get_without_the_content(self, inside: Inside) -> None:
-        for path in ("/v1/models", "/v1/models/churn-risk", "/v1/models/churn-risk/versions/1"):
+        for path in (
+            "/v1/models",
+            "/v1/models/churn-risk",
+            "/v1/models/churn-risk/versions/1",
+            "/v1/models/churn-risk/versions/1/signals",
+        ):
             answer = inside.client.request("HEAD", path)
             assert (answer.status_code, answer.content) == (200, b"")
 
@@ -90,10 +95,41 @@ class TestVersion:
         assert is_problem(answer, status, "no_such_version" if status == 404 else "bad_parameters")
 
 
+class TestSignals:
+    def test_those_of_the_live_scorer_with_their_bins(self, inside: Inside) -> None:
+        found = inside.client.get("/v1/models/churn-risk/versions/1/signals").json()
+        spec = inside.state.champions.get("churn-risk").scorer.spec
+        assert [each["signal"] for each in found["signals"]] == [each.name for each in spec.signals]
+        assert found["base_rate"] == spec.base_rate
+        assert all(each["bins"] for each in found["signals"])
+
+    @pytest.mark.parametrize(
+        ("number", "status", "code"),
+        [("4", 404, "no_such_version"), ("2", 404, "no_signals"), ("x", 422, "bad_parameters")],
+    )
+    def test_there_is_none(self, inside: Inside, number: str, status: int, code: str) -> None:
+        assert is_problem(inside.client.get(f"/v1/models/churn-risk/versions/{number}/signals"), status, code)
+
+    def test_a_broken_file_is_named_and_read_again_when_it_changed(self, inside: Inside) -> None:
+        path = place(inside.state.settings.base.home, "churn-risk", 2) / "signals.json"
+        path.write_text("{")
+        answer = inside.client.get("/v1/models/churn-risk/versions/2/signals")
+        assert is_problem(answer, 404, "no_signals")
+        assert "churn-risk/v2/signals.json is not complete JSON" in answer.json()["detail"]
+        path.write_text('{"schema": 1, "model": "churn-risk", "version": 2, "base_rate": 0.1, "signals": []}')
+        assert inside.client.get("/v1/models/churn-risk/versions/2/signals").json()["signals"] == []
+        path.unlink()
+
+
 def test_the_scope_is_read(tmp_path: Path) -> None:
     with running_inside(tmp_path / "home") as inside:
         wrong, right = inside.key("score", "override"), inside.key("read")
-        for path in ("/v1/models", "/v1/models/churn-risk", "/v1/models/churn-risk/versions/1"):
+        for path in (
+            "/v1/models",
+            "/v1/models/churn-risk",
+            "/v1/models/churn-risk/versions/1",
+            "/v1/models/churn-risk/versions/1/signals",
+        ):
             assert is_problem(inside.client.get(path), 401, "no_valid_key")
             assert is_problem(inside.client.get(path, headers=wrong), 403, "scope_missing")
             assert inside.client.get(path, headers=right).status_code == 200

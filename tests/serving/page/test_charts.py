@@ -15,6 +15,10 @@ HOSTILE = '<img src=x onerror="alert(1)">&"'
 ALL: dict[str, Markup] = {
     "bars": charts.bars("Bars", [Bar(HOSTILE, 3, HOSTILE), Bar("b", -1, "−1", "bar-down")], HOSTILE, ("What", "n")),
     "effect": charts.effect(0.5, 1.0, HOSTILE),
+    "spread": charts.spread(-0.5, -9.0, 0.1, 1.0, HOSTILE),
+    "interval": charts.interval(0.5, 0.1, 3.0, 0.4, 1.0, HOSTILE),
+    "spark": charts.spark([0.5, -2.0, 0.0], 1.0, HOSTILE),
+    "nothing moves": charts.spread(0.0, None, None, 0.0, HOSTILE),
     "history": charts.history(
         "History", [Step(1, 50, HOSTILE, "1"), Step(3, 80, "b", HOSTILE), Step(3.5, 0, "c", "3")], "Score"
     ),

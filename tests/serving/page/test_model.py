@@ -34,6 +34,20 @@ LOOK: dict[str, Any] = {
             {"band": "high", "rows": 200, "expected": {"value": 90.0}, "observed": 140, "beyond_chance": True},
         ],
     },
+    "signals": [
+        {
+            "signal": "mrr",
+            "theme": "usage",
+            "weight": 0.2,
+            "psi": 0.31,
+            "noise": 0.02,
+            "missing": 0.1,
+            "missing_then": 0.3,
+        },
+        {"signal": "seats", "theme": "usage", "weight": 0.001, "psi": 0.9, "noise": 0.02},
+        {"signal": "steady", "theme": "usage", "weight": 0.1, "psi": 0.01, "noise": 0.02},
+        {"signal": "without_bins", "theme": "usage", "weight": 0.1, "psi": None},
+    ],
     "pending": {"rows": 700, "bands": [{"band": "all", "rows": 700, "expected": 61.4, "observed_so_far": 17}]},
 }
 
@@ -79,9 +93,9 @@ class TestList:
         html = shown(inside, "")
         for each in inside.client.get("/v1/models").json()["models"]:
             assert f'href="/ui/models/{each["model"]}">{each["title"]}</a>' in html
-        assert "</span> live</span> version 1" in html
+        assert '</span> live</span> <span class="nowrap">version 1</span>' in html
         assert "Of the 10 % of accounts that it puts first, 42 % left" in html
-        assert "someone should look</span> 2026-11-23" in html
+        assert 'someone should look</span> <span class="nowrap">2026-11-23' in html
         assert "drift: the score: 0.31" in html
 
     def test_a_model_that_was_never_fitted_names_the_command(self, inside: Inside) -> None:
@@ -118,6 +132,26 @@ class TestModel:
         assert "beyond chance" in ripe
         assert re.search(r">61<.*>17<", pending.split("<h3>")[0])
         assert "221" not in pending.split("<h3>")[0]
+
+    def test_drift_beyond_chance_the_most_moved_first(self, inside: Inside) -> None:
+        html = shown(inside).split("<h3>Drift of its signals</h3>")[1].split("<h2")[0]
+        assert "2 of 4 signals moved beyond chance" in html
+        assert html.index(">seats<") < html.index(">mrr<")
+        assert "steady" not in html
+        seats, mrr = html.split(">seats<")[1].split(">mrr<")
+        assert "beyond the limit" in mrr
+        assert "beyond the limit" not in seats, "it has next to no weight"
+
+    def test_an_earlier_look_is_a_link(self, inside: Inside) -> None:
+        put_look(inside.state.settings.base.home, "2026-10-23", version=2, why=["too old to matter"], verdict="look")
+        assert 'href="/ui/models/churn-risk?look=2026-10-23#live"' in shown(inside)
+        html = shown(inside, "/churn-risk?look=2026-10-23")
+        assert "It looked at version 2; version 1 serves now" in html
+        assert "too old to matter" not in html, "what another version did is no alarm of this one"
+        for date in ("2026-01-01", "x", "../../x", HOSTILE):
+            answer = inside.client.get("/ui/models/churn-risk", params={"look": date})
+            assert answer.status_code == 404
+            assert "<img" not in answer.text
 
     def test_versions_with_who_and_why(self, inside: Inside) -> None:
         html = shown(inside).split('id="versions"')[1]

@@ -144,6 +144,9 @@ class TestCommand:
         assert look is not None
         assert (look.verdict, look.version, look.why) == ("fine", 1, [])
         assert {each.band for each in look.ripe.bands} >= {"all", "high"}
+        moved = [each.psi or 0.0 for each in look.signals]
+        assert len(moved) > 20
+        assert moved == sorted(moved, reverse=True)
         assert "entity_id" not in Path(found["file"]).read_text()
         assert "Expected and observed outcomes" in done.stderr
 
