@@ -10,7 +10,10 @@ import csv
 import gzip
 import itertools
 import re
+import shutil
+import tempfile
 import unicodedata
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +24,7 @@ from features.init.layouts import FileColumn, Layout, LayoutFile, plain
 from features.kit.errors import BadInput, Fault, UserMistake
 from features.kit.flat_files.reading import open_file
 from features.sources.casts import quote
+from features.sources.legacy_encodings import LEGACY, without_legacy, write_utf8
 
 ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".gz")
 OTHERS = {
@@ -123,6 +127,8 @@ class Folder:
 
     root: Path
     files: dict[str, Found] = field(default_factory=dict)
+    copies: dict[str, Path] = field(default_factory=dict)
+    """Copies in UTF-8 of files in an encoding that DuckDB does not read, by their path below the root."""
     faults: list[Fault] = field(default_factory=list)
     """Files that cannot be read; nothing is written then."""
     left: list[Fault] = field(default_factory=list)
@@ -160,6 +166,7 @@ def find_files(connection: duckdb.DuckDBPyConnection, layout: Layout, root: Path
             continue
         try:
             opened = _open(connection, path)
+            _copy(path, opened, found)
         except BadInput as error:
             found.faults += [
                 Fault(where=f"{path.name}, {f.where}", found=f.found, rule=f.rule, next_step=f.next_step)
@@ -218,19 +225,13 @@ def _csv_options(path: Path, dialect: object) -> str:
 
 
 def _encoding(path: Path, encoding: str) -> str:
-    """DuckDB's name of an encoding. Raises `UserMistake` for one that it does not read."""
+    """The name of an encoding in a SELECT."""
     raw = _bytes(path)
     if encoding == "cp1252":
-        if any(0x7F < byte < 0xA0 for byte in raw):
-            broken = [n for n, line in enumerate(raw.split(b"\n"), 1) if not _is_utf8(line)]
-            raise UserMistake(
-                f"{len(broken):,} rows in Windows-1252 (the first in line {broken[0]:,}), with signs that Latin-1 has not: "
-                f"convert it with iconv -f WINDOWS-1252 -t UTF-8"
-            )
-        return "latin-1"
-    if encoding == "utf-16" and raw[:2] == b"\xff\xfe":
-        return "utf-16"
-    raise UserMistake(f"it is written in {encoding}: convert it with iconv -f {encoding.upper()} -t UTF-8")
+        return "windows-1252" if any(0x7F < byte < 0xA0 for byte in raw) else "latin-1"
+    if encoding == "utf-16":
+        return "utf-16" if raw[:2] == b"\xff\xfe" else "utf-16be"
+    return encoding
 
 
 def _refuse_two_encodings(path: Path) -> None:
@@ -341,7 +342,7 @@ def _unknown(layout: Layout, opened: _Opened) -> Fault:
 
 
 def _take(connection: duckdb.DuckDBPyConnection, file: LayoutFile, parts: list[_Opened], found: Folder) -> None:
-    parts, older = _newest(connection, file, parts)
+    parts, older = _newest(connection, file, parts, found)
     readers = {(part.function, part.call) for part in parts}
     if len(readers) > 1:
         readers = {(parts[-1].function, parts[-1].call)}
@@ -358,7 +359,7 @@ def _take(connection: duckdb.DuckDBPyConnection, file: LayoutFile, parts: list[_
         file, tuple(p.path for p in parts), tuple(headers.values()), columns, reading, tuple(p.path for p in older)
     )
     try:
-        rows = connection.execute(f"SELECT count(*) FROM {here(taken.reading, found.root)}").fetchall()[0][0]
+        rows = connection.execute(f"SELECT count(*) FROM {here(taken.reading, found)}").fetchall()[0][0]
     except duckdb.Error as error:
         text = str(error).split("\n")[0]
         found.faults.append(
@@ -375,9 +376,29 @@ def _relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix().replace("'", "''")
 
 
-def here(sql: str, root: Path) -> str:
-    """SQL with the folder in place of `${data}`."""
-    return sql.replace("${data}", str(root.resolve()).replace("'", "''"))
+def here(sql: str, folder: Folder) -> str:
+    """SQL with the folder in place of `${data}`, over the copies where there are any."""
+    for relative, copy in folder.copies.items():
+        sql = sql.replace(f"'${{data}}/{relative}'", _literal(copy))
+    return without_legacy(sql).replace("${data}", str(folder.root.resolve()).replace("'", "''"))
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _copy(path: Path, opened: _Opened, folder: Folder) -> None:
+    """Copy a file in an encoding that DuckDB does not read."""
+    named = re.search(r"encoding = '([^']+)'", opened.call)
+    if named is None or named[1] not in LEGACY:
+        return
+    if path.suffix.lower() == ".gz":
+        raise UserMistake(f"it is compressed and written in {named[1]}: unpack it")
+    made = tempfile.mkdtemp(prefix="accountscore-init-")
+    weakref.finalize(folder, shutil.rmtree, made, ignore_errors=True)
+    copy = Path(made) / path.name
+    write_utf8(path, copy, named[1])
+    folder.copies[_relative(path, folder.root)] = copy
 
 
 def _lacking(found: Found, lacking: Sequence[FileColumn], rows: int) -> Fault:
@@ -392,7 +413,7 @@ def _lacking(found: Found, lacking: Sequence[FileColumn], rows: int) -> Fault:
 
 
 def _newest(
-    connection: duckdb.DuckDBPyConnection, file: LayoutFile, parts: list[_Opened]
+    connection: duckdb.DuckDBPyConnection, file: LayoutFile, parts: list[_Opened], folder: Folder
 ) -> tuple[list[_Opened], list[_Opened]]:
     """The parts of the newest export, and the older exports of the same records."""
     parts = sorted(parts, key=lambda part: (_dated(part.path), -len(part.path.name), part.path.name))
@@ -401,7 +422,7 @@ def _newest(
     kept: list[_Opened] = []
     older: list[_Opened] = []
     for part in reversed(parts):
-        (older if any(_overlap(connection, file, part, other) for other in kept) else kept).append(part)
+        (older if any(_overlap(connection, file, part, other, folder) for other in kept) else kept).append(part)
     return kept[::-1], older[::-1]
 
 
@@ -411,17 +432,20 @@ def _dated(path: Path) -> str:
     return re.sub(r"\D", "", found[-1]) if found else ""
 
 
-def _overlap(connection: duckdb.DuckDBPyConnection, file: LayoutFile, one: _Opened, other: _Opened) -> bool:
+def _overlap(
+    connection: duckdb.DuckDBPyConnection, file: LayoutFile, one: _Opened, other: _Opened, folder: Folder
+) -> bool:
     assert file.key is not None
     keys = [_columns(file, part.headers).get(file.key) for part in (one, other)]
     if None in keys:
         return True
-    selects = [
-        f"SELECT CAST({quote(key.written)} AS VARCHAR) AS k FROM {part.function}('{str(part.path).replace(chr(39), chr(39) * 2)}'"
-        f"{', ' + part.call if part.call else ''})"
-        for key, part in zip(keys, (one, other), strict=True)
-        if key is not None
-    ]
+    selects = []
+    for key, part in zip(keys, (one, other), strict=True):
+        assert key is not None
+        call = (
+            f"{part.function}('${{data}}/{_relative(part.path, folder.root)}'{', ' + part.call if part.call else ''})"
+        )
+        selects.append(f"SELECT CAST({quote(key.written)} AS VARCHAR) AS k FROM {here(call, folder)}")
     try:
         return bool(
             connection.execute(f"SELECT 1 FROM ({selects[0]}) JOIN ({selects[1]}) USING (k) LIMIT 1").fetchall()

@@ -63,7 +63,7 @@ def render(layout: Layout, data: Path | None, zone: str = "UTC", order: Order | 
         if data is None:
             readings[name] = Reading({n: usual(c, zone) for n, c in file.columns.items()})
         elif name in folder.files:
-            readings[name] = read_columns(connection, folder.files[name], data, zone, order)
+            readings[name] = read_columns(connection, folder.files[name], folder, zone, order)
             out.decisions += readings[name].decisions
             out.notes += readings[name].remarks
             _note_older(out, folder.files[name])
@@ -152,7 +152,7 @@ class _Renderer:
     def ask(self, select: str, what: str) -> list[tuple[object, ...]]:
         files = used(select, self.layout.files)
         sql = with_readings(select, {name: self.reading(name, words_in(what)) for name in files})
-        return self.connection.execute(here(sql, self.data or Path())).fetchall()
+        return self.connection.execute(here(sql, self.folder)).fetchall()
 
     def complete(self, filled: Filled) -> str:
         """A SELECT with its head, its files, and its comments wrapped."""
@@ -195,7 +195,7 @@ class _Renderer:
     def repeated(self, name: str) -> int:
         found = self.folder.files[name]
         key = self.readings[name].columns[str(found.file.key)].sql
-        sql = f"SELECT count({key}) - count(DISTINCT {key}) FROM {rows_of(found, self.folder.root)}"
+        sql = f"SELECT count({key}) - count(DISTINCT {key}) FROM {rows_of(found, self.folder)}"
         return int(self.connection.execute(sql).fetchall()[0][0])
 
     def without_key(self, filled: Filled) -> list[LeftOut]:
@@ -233,7 +233,7 @@ class _Renderer:
         if name in self.own_columns or name not in self.folder.files:
             return self.own_columns.get(name, [])
         found = self.folder.files[name]
-        source = rows_of(found, self.folder.root)
+        source = rows_of(found, self.folder)
         taken = {c.name for t in TABLES.values() for c in t.columns} | {*ADDED, "known_time", *found.file.columns}
         kept: list[tuple[str, str]] = []
         for header in found.own:

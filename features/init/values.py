@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from features.init.files import Found, Header, here
+from features.init.files import Folder, Found, Header, here
 from features.init.layouts import ColumnType, FileColumn
 from features.init.times import SHAPE, Order, Read, Shape, evidence, is_ambiguous, reading
 from features.kit.flat_files import kinds, values
@@ -83,14 +82,14 @@ def _usual_times(text: str, zone: str, is_end: bool) -> str:
 
 
 def read_columns(
-    connection: duckdb.DuckDBPyConnection, found: Found, root: Path, zone: str, order: Order | None
+    connection: duckdb.DuckDBPyConnection, found: Found, folder: Folder, zone: str, order: Order | None
 ) -> Reading:
     """Look at the values of a file's columns and say how each is read.
 
     `zone` is the zone of times without one. `order` is that of days and months where no value tells it.
     """
 
-    rows = rows_of(found, root)
+    rows = rows_of(found, folder)
     shapes = {
         name: _shapes(connection, rows, header)
         for name, header in found.columns.items()
@@ -129,9 +128,9 @@ def read_columns(
     return out
 
 
-def rows_of(found: Found, root: Path) -> str:
+def rows_of(found: Found, folder: Folder) -> str:
     """The same with the folder in place of `${data}`."""
-    return here(trimmed(found), root)
+    return here(trimmed(found), folder)
 
 
 def trimmed(found: Found) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import duckdb
 
 from features.readiness.line import Line
+from features.sources.legacy_encodings import readable
 from features.sources.query_text import QueryText, UnreadableText
 from features.sources.source import Source
 
@@ -20,9 +21,8 @@ def left_out_lines(source: Source) -> Iterable[Line]:
     if not path.is_file():
         return
     try:
-        found = source.query(
-            f'SELECT "table", reason, next_step, rows FROM ({QueryText.read(path, source.data).alone}) WHERE rows > 0'
-        )
+        with readable(QueryText.read(path, source.data).alone) as text:
+            found = source.query(f'SELECT "table", reason, next_step, rows FROM ({text}) WHERE rows > 0 ORDER BY ALL')
     except duckdb.OutOfMemoryException:
         raise
     except (duckdb.Error, UnreadableText) as error:

@@ -29,6 +29,7 @@ from features.sources.credits import without_credits
 from features.sources.empty_tables import empty_rows, typed, why_no_row
 from features.sources.full_sample import reads_text_files, with_full_sample
 from features.sources.held_text import bounded
+from features.sources.legacy_encodings import readable
 from features.sources.notes_reader import add_notes
 from features.sources.query_faults import select_fault, text_fault
 from features.sources.query_files import files_read
@@ -252,8 +253,11 @@ def _run(source: Source, path: Path, table: str, query: str) -> None:
         source.connection.execute(f"CREATE OR REPLACE VIEW {raw} AS {query}")
         if source.query(f"SELECT count(*) FROM {raw}")[0][0] > VIEW_ABOVE_ROWS:
             return
-    with bounded(source.connection, path, query) if reads_text_files(query) else contextlib.nullcontext():
-        source.connection.execute(f"CREATE OR REPLACE TABLE {held} AS {query}")
+    with (
+        bounded(source.connection, path, query) if reads_text_files(query) else contextlib.nullcontext(),
+        readable(query) as text,
+    ):
+        source.connection.execute(f"CREATE OR REPLACE TABLE {held} AS {text}")
     source.connection.execute(f"CREATE OR REPLACE VIEW {raw} AS SELECT * FROM {held}")
 
 

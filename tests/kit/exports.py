@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -37,5 +38,6 @@ def write_files(folder: Path, files: Mapping[str, Rows], style: Style | None = N
         for row in rows:
             cells = ["" if row.get(c) is None else str(row[c]) for c in columns]
             writer.writerow([style.value(c, cell) if cell else "" for c, cell in zip(columns, cells, strict=True)])
-        (folder / style.file(name)).write_bytes((text.getvalue() + style.footer).encode(style.encoding))
+        mark = codecs.BOM_UTF16_BE if style.encoding == "utf-16-be" else b""
+        (folder / style.file(name)).write_bytes(mark + (text.getvalue() + style.footer).encode(style.encoding))
     return folder

@@ -151,6 +151,7 @@ def month_first(column: str, value: str) -> str:
 
 
 STYLES = {
+    "UTF-16 the other way round": Style(encoding="utf-16-be", file=lambda name: f"{name}.txt"),
     "semicolons, decimal commas, days first": Style(delimiter=";", encoding="latin-1", value=day_first),
     "tabs, UTF-16, months first, currencies": Style(delimiter="\t", encoding="utf-16", value=month_first),
     "names as Data Loader gives them": Style(rename=str.upper, file=lambda name: f"bulkQuery_result_{name}_2025-09-02.csv"),
@@ -169,6 +170,16 @@ class TestStyles:
         assert plain.tables == styled.tables
         for table in plain.tables:
             assert rows_of(plain, table) == rows_of(styled, table), table
+
+    def test_signs_that_latin_1_has_not(self, tmp_path: Path) -> None:
+        def euro(column: str, value: str) -> str:
+            return value.replace("Holding", "„Holding“ – €")
+
+        plain = opened(tmp_path / "plain", None, Style(value=euro))
+        windows = opened(tmp_path / "windows", None, Style(encoding="cp1252", value=euro))
+        assert rows_of(plain, "accounts") == rows_of(windows, "accounts")
+        assert any("„Holding“ – €" in str(row) for row in rows_of(windows, "accounts", "name"))
+        assert list(left_out_lines(plain)) == list(left_out_lines(windows))
 
     def test_labels_of_a_report(self, tmp_path: Path) -> None:
         files = {"Account": FILES["Account"], "Lead": FILES["Lead"]}
