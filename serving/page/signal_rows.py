@@ -15,6 +15,9 @@ from serving.page.model_charts import end_of
 Z = 1.959964
 """Two-sided 95 % quantile of the normal distribution."""
 
+LEAST_END = 0.5
+"""The shortest axis of effects, on the log-odds: odds times 1.65. On a shorter one what hardly matters would look strong."""
+
 
 @dataclass(frozen=True)
 class SignalRow:
@@ -74,7 +77,7 @@ def bin_rows(signal: SignalOfCard, base_rate: float) -> list[BinRow]:
     spans = [wilson(each.rate, each.rows) for each in signal.bins]
     end = end_of([*(high for _, high in spans), base_rate])
     told = [abs(v) for each in signal.bins for v in (each.effect, each.low, each.high) if v is not None]
-    largest = max(told, default=0.0)
+    largest = max([*told, LEAST_END])
     return [_bin(each, span, base_rate, end, largest) for each, span in zip(signal.bins, spans, strict=True)]
 
 

@@ -180,6 +180,7 @@ class TestModel:
 class TestVersion:
     def test_a_refused_one_says_why(self, inside: Inside) -> None:
         html = shown(inside, "/churn-risk/versions/2")
+        assert re.search(r"Not put live: refused [^<]* by <bdi>[^<]+</bdi>: failed: drift, 2.1 times", html)
         assert "✕</span> missed" in html
         assert "2.1 times" in html
         assert html.index("✕</span> missed") < html.index("✓</span> held"), "what was missed comes first"

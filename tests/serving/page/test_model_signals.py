@@ -12,7 +12,8 @@ import pytest
 from models import card, signal_card
 from models.champion_pointer import kept
 from models.scorer.scorer import Scorer
-from models.signal_card import Effects
+from models.signal_card import Effects, SignalBin, SignalOfCard
+from serving.page.signal_rows import bin_rows
 from tests.kit.carded import put_card
 from tests.kit.inside import Inside, running_inside
 from tests.kit.scorers import random_rows
@@ -77,6 +78,15 @@ def test_a_signal_has_every_bin_with_rows_rate_and_effect(inside: Inside) -> Non
             assert rest.count("<svg") == 2
             assert f"(odds × {np.exp(each['effect']):.2f})" in rest
     assert html.count("<h1>") == 1
+
+
+def test_what_hardly_matters_looks_weak() -> None:
+    weak = SignalOfCard(
+        signal="a", label="a", theme="usage", unit="count", bins=[SignalBin(value="1", rows=9, rate=0.1, effect=0.05)]
+    )
+    width = re.search(r'class="bar-up"[^>]* width="([0-9.]+)"', str(bin_rows(weak, 0.1)[0].effect_picture))
+    assert width is not None
+    assert float(width[1]) < 10, "a tenth of its side at most"
 
 
 def test_each_leads_to_the_next(inside: Inside) -> None:
