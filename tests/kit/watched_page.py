@@ -1,0 +1,80 @@
+"""A page in a real browser, and all that it does that nobody asked for: requests elsewhere, broken policy, errors, dialogs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page
+
+WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+_REACHABLE = """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')]
+  .filter(each => each.checkVisibility({visibilityProperty: true}) && !each.disabled)
+  .map((each, place) => { each.dataset.place = place; return each.outerHTML.slice(0, 120); })"""
+_FOCUSED = """() => {
+  const here = document.activeElement, box = here.getBoundingClientRect();
+  if (!here || here === document.body) return null;
+  const first = here.getClientRects()[0] || box;
+  const seen = document.elementFromPoint(first.x + first.width / 2, first.y + first.height / 2);
+  const style = getComputedStyle(here);
+  return {place: here.dataset.place, tag: here.tagName, shown: !!seen && (here.contains(seen) || seen.contains(here)),
+          ring: here.matches(':focus-visible') && style.outlineStyle !== 'none', top: box.top, html: here.outerHTML.slice(0, 120)};
+}"""
+
+
+class Watched:
+    """One page of a browser. `faults` are what it did wrong until now."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.page: Page = context.new_page()
+        self.url = url
+        self.faults: list[str] = []
+        self.page.on("request", lambda r: None if r.url.startswith(f"{url}/") else self._add("asked elsewhere", r.url))
+        self.page.on("console", lambda m: self._add("console", m.text) if "Security Policy" in m.text else None)
+        self.page.on("pageerror", lambda error: self._add("error", str(error)))
+        self.page.on("dialog", lambda dialog: (self._add("dialog", dialog.message), dialog.dismiss()))
+
+    def _add(self, kind: str, what: str) -> None:
+        self.faults.append(f"{kind}: {what[:200]}")
+
+    def open(self, path: str) -> int:
+        answer = self.page.goto(self.url + path)
+        assert answer is not None
+        return answer.status
+
+    def wide(self) -> int:
+        """Pixels that the page is wider than the window: 0 where nobody has to scroll sideways."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+    def inaccessible(self) -> str:
+        """What axe-core finds by WCAG 2.0 to 2.2, A and AA; empty when it finds nothing."""
+        found: Any = Axe().run(self.page, options=WCAG)
+        return found.generate_report() if found.violations_count else ""
+
+    def unreachable(self, most: int = 400) -> list[str]:
+        """What the Tab key alone does not reach, or reaches without that anybody sees it."""
+        wanted = self.page.evaluate(_REACHABLE)
+        # The first key goes on from where the focus was last, also after it was lost: put it before all.
+        self.page.evaluate("() => { document.body.tabIndex = -1; document.body.focus(); }")
+        seen, hidden = set(), []
+        for _ in range(most):
+            self.page.keyboard.press("Tab")
+            found = self.page.evaluate(_FOCUSED)
+            if found is None or (found["place"] in seen and found["place"] == "0"):
+                break
+            seen.add(found["place"])
+            if not found["shown"] or not found["ring"]:
+                hidden.append(f"not seen: {found['html']}")
+        return hidden + [html for place, html in enumerate(wanted) if str(place) not in seen]
+
+
+@contextmanager
+def watched(browser: Browser, url: str, session: Any = None, **more: Any) -> Iterator[Watched]:
+    """A page in a context of its own. `session`: of somebody who signed in (`BrowserContext.storage_state`)."""
+    context = browser.new_context(storage_state=session, **more)
+    try:
+        yield Watched(context, url)
+    finally:
+        context.close()
