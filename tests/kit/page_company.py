@@ -12,7 +12,9 @@ from models import card, champion_pointer
 from models.scorer.scorer import Scorer
 from tests.kit.carded import REFUSED, Version, put_card, put_look, put_run, put_standing
 from tests.kit.list_rows import NOW_US, put, scored
+from tests.kit.queued import put_event, put_write
 from tests.kit.scorers import WORDS, copy_scorer
+from tests.kit.status_hooks import CONNECTION, SECRET
 from tests.kit.stores import new_store
 
 MODELS = ("churn-risk", "lead-fit")
@@ -21,6 +23,8 @@ HOSTILE = '<img src="/x" onerror="document.title=1">\u202e evil\u2066'
 HOSTILE_ID = 'a/<b> "&?#%2f'
 LONG = "W" * 10_000
 NIGHTS = 3
+ENVIRONMENT = {"ACCOUNTSCORE_NOW": NOW, "STATUS_SECRET": SECRET}
+"""Of the processes that serve this home."""
 
 
 def fill(home: Path, accounts: int = 120, leads: int = 60) -> None:
@@ -37,13 +41,18 @@ def fill(home: Path, accounts: int = 120, leads: int = 60) -> None:
                 as_of = NOW_US - (NIGHTS - 1 - night) * DAY_US
                 rows = [{**each, "model": model, "as_of_us": as_of, "run_id": f"run-{night}"} for each in people]
                 put(store, [_row(rng, scorer, each) for each in rows], NOW_US)
-    for model, count in zip(MODELS, (accounts, leads), strict=True):
+        (home / "connections").mkdir()
+        (home / "connections" / "crm.toml").write_text(CONNECTION)
+        put_write(store, "crm", "dead", 5, error="HTTP 400")
+        put_event(store, "crm", "failed", 6, "no such object")
+    for model in MODELS:
         put_card(home, 1, model)
         put_card(home, 2, model, **REFUSED)
         (card.place(home, model, 1) / "report.html").write_text("<!doctype html><title>Report</title><h1>Report</h1>")
         put_standing(home, Version(1, ("champion",)), Version(2), model=model)
         put_look(home, "2026-02-28", model)
-        put_run(home, "2026-03-01", count, model)
+    of_run = {model: {"version": 1, "rows": n, "scored": n} for model, n in zip(MODELS, (accounts, leads), strict=True)}
+    put_run(home, "2026-03-01", accounts, models=of_run)
 
 
 def hostile() -> list[dict[str, Any]]:

@@ -10,9 +10,15 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
 WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
-_REACHABLE = """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')]
+_REACHABLE = """() => {
+  // Of a group of radio buttons Tab reaches one, and the arrows the others.
+  const first = each => { const all = [...(each.form || document).querySelectorAll(`input[type=radio][name="${each.name}"]`)];
+                          return all.find(other => other.checked) || all[0]; };
+  return [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')]
   .filter(each => each.checkVisibility({visibilityProperty: true}) && !each.disabled)
-  .map((each, place) => { each.dataset.place = place; return each.outerHTML.slice(0, 120); })"""
+  .filter(each => each.type !== 'radio' || each === first(each))
+  .map((each, place) => { each.dataset.place = place; return each.outerHTML.slice(0, 120); });
+}"""
 _FOCUSED = """() => {
   const here = document.activeElement, box = here.getBoundingClientRect();
   if (!here || here === document.body) return null;
@@ -58,16 +64,18 @@ class Watched:
         wanted = self.page.evaluate(_REACHABLE)
         # The first key goes on from where the focus was last, also after it was lost: put it before all.
         self.page.evaluate("() => { document.body.tabIndex = -1; document.body.focus(); }")
-        seen, hidden = set(), []
+        seen: dict[str, str] = {}
         for _ in range(most):
             self.page.keyboard.press("Tab")
             found = self.page.evaluate(_FOCUSED)
-            if found is None or (found["place"] in seen and found["place"] == "0"):
+            if found is None or (len(seen) > 1 and found["place"] == "0"):
                 break
-            seen.add(found["place"])
-            if not found["shown"] or not found["ring"]:
-                hidden.append(f"not seen: {found['html']}")
-        return hidden + [html for place, html in enumerate(wanted) if str(place) not in seen]
+            if found["shown"] and found["ring"]:  # a date has several stops; its ring is around the first
+                seen[found["place"]] = ""
+            else:
+                seen.setdefault(found["place"], f"not seen: {found['html']}")
+        lost = [html for place, html in enumerate(wanted) if str(place) not in seen]
+        return [html for html in seen.values() if html] + lost
 
 
 @contextmanager

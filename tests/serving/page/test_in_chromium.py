@@ -13,9 +13,11 @@ import pytest
 from fastapi.routing import APIRoute
 from playwright.sync_api import Browser, Page, Route, expect
 
+from serving.page.look import DONE
 from serving.page.pages import ROUTERS
+from serving.page.status import NEEDED
 from tests.kit.chromium import needs_chromium, running_chromium
-from tests.kit.page_company import HOSTILE_ID, LONG, NOW, fill
+from tests.kit.page_company import ENVIRONMENT, HOSTILE_ID, LONG, fill
 from tests.kit.running import Home, running_api
 from tests.kit.watched_page import Watched, watched
 
@@ -27,9 +29,16 @@ PATHS = {
     "/ui/churn-risk?value_min=much": 422,
     "/ui/lead-fit?limit=8&no_score=closed": 200,
     "/ui/lead-fit?q=nobody": 200,
+    "/ui/account/c001": 200,
+    f"/ui/account/{quote(HOSTILE_ID)}": 200,
+    "/ui/account/long": 200,
+    "/ui/lead/l001": 200,
+    "/ui/account/nobody": 404,
     "/ui/models": 200,
     "/ui/models/churn-risk": 200,
     "/ui/models/churn-risk/versions/2": 200,
+    "/ui/status": 200,
+    "/ui/status/audit?verify=now": 200,
     "/ui/nonsense": 404,
     "/ui/sign-in": 200,
 }
@@ -52,12 +61,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def key(home: Home) -> str:
-    return home.run("serving", "keys", "create", "jane", "--scope", "ui:read", "--scope", "ui:act").stdout.strip()
+    scopes = [word for scope in ("ui:read", "ui:act", NEEDED) for word in ("--scope", scope)]
+    return home.run("serving", "keys", "create", "jane", *scopes).stdout.strip()
 
 
 @pytest.fixture(scope="module")
 def url(home: Home, key: str) -> Iterator[str]:
-    with running_api(home, {"ACCOUNTSCORE_NOW": NOW}) as address:
+    with running_api(home, ENVIRONMENT) as address:
         yield address
 
 
@@ -118,10 +128,11 @@ def test_the_keyboard_alone_gets_everywhere(chromium: Browser, url: str, jane: A
     """What is folded away opens with Enter, and is reached then."""
     with watched(chromium, url, jane, **WINDOWS[0]) as given:
         given.open(path)
-        for fold in given.page.locator("details:not([open]) > summary").all():
-            fold.focus()
+        folded = given.page.locator("details:not([open]) > summary")
+        for _ in range(folded.count()):
+            folded.first.focus()
             given.page.keyboard.press("Enter")
-        assert given.page.locator("details:not([open])").count() == 0
+        assert folded.count() == 0
         assert given.unreachable() == []
 
 
@@ -206,6 +217,75 @@ def test_hostile_names_are_text(chromium: Browser, url: str, jane: Any, window: 
         assert tall < 400
         assert LONG not in given.page.content()
         assert given.wide() == 0
+        assert given.faults == []
+
+
+def unfold(page: Page, text: str) -> None:
+    page.locator("summary", has_text=text).first.click()
+
+
+def done(page: Page) -> str:
+    return page.locator("p.done").first.inner_text()
+
+
+@pytest.mark.parametrize("scripting", [True, False], ids=["scripts", "no scripts"])
+def test_override_action_and_outcome(chromium: Browser, url: str, jane: Any, scripting: bool) -> None:
+    """What is told on the page of an account stands there, and in the list; what is withdrawn is gone."""
+    account = "c004" if scripting else "c005"
+    with watched(chromium, url, jane, java_script_enabled=scripting) as given:
+        page = given.page
+        given.open(f"/ui/account/{account}")
+        unfold(page, "Override the band")
+        page.get_by_label("low", exact=True).check()
+        page.get_by_label("Reason").fill("The renewal is signed.")
+        page.get_by_role("button", name="Put it beside the score").click()
+        assert done(page) == DONE["override"]
+        unfold(page, "I acted")
+        page.get_by_label("What you did").fill("call")
+        page.locator("form", has=page.locator("#action")).get_by_role("button", name="Keep it").click()
+        assert done(page) == DONE["action"]
+        assert "call" in page.locator("section[aria-labelledby=told]").inner_text()
+        given.open(f"/ui/churn-risk?q={account}")
+        row = page.locator("#list tbody tr").first.inner_text()
+        assert "judged low" in row
+        assert "2026-03-01" in row
+        given.open(f"/ui/account/{account}")
+        unfold(page, "Change or withdraw the override")
+        page.get_by_role("button", name="Withdraw the override").click()
+        assert done(page) == DONE["withdrawn"]
+        unfold(page, "It turned out")
+        page.locator("input[name=outcome]").first.check()
+        page.locator("form", has=page.locator("#outcome-when")).get_by_role("button", name="Keep it").click()
+        assert done(page) == DONE["outcome"]
+        assert given.faults == []
+
+
+def test_a_fault_of_a_form_is_told_and_what_was_typed_stays(chromium: Browser, url: str, jane: Any) -> None:
+    with watched(chromium, url, jane) as given:
+        page = given.page
+        given.open("/ui/account/c006")
+        unfold(page, "Override the band")
+        page.get_by_label("low", exact=True).check()
+        page.get_by_label("Reason").fill("Because of this.")
+        page.get_by_label("Until").fill("2020-01-01")
+        page.get_by_role("button", name="Put it beside the score").click()
+        expect(page.get_by_role("alert")).to_contain_text("1 thing to mend")
+        expect(page.get_by_label("Reason")).to_have_value("Because of this.")
+        assert given.inaccessible() == ""
+
+
+def test_dead_letters_go_back(chromium: Browser, url: str, jane: Any) -> None:
+    with watched(chromium, url, jane) as given:
+        given.open("/ui/status")
+        given.page.get_by_role("button", name="Put 2 dead letters back").click()
+        assert done(given.page) == DONE["replayed"]
+        expect(given.page.get_by_role("button", name="dead letter")).to_have_count(0)
+        assert given.faults == []
+
+
+def test_signing_in_leads_to_the_page_that_was_asked_for(chromium: Browser, url: str, key: str) -> None:
+    with watched(chromium, url) as given:
+        sign_in(given, key, "/ui/churn-risk?band=high&limit=10")
         assert given.faults == []
 
 
