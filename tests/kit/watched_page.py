@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request
 
 WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 _REACHABLE = """() => {
@@ -37,10 +37,22 @@ class Watched:
         self.page: Page = context.new_page()
         self.url = url
         self.faults: list[str] = []
-        self.page.on("request", lambda r: None if r.url.startswith(f"{url}/") else self._add("asked elsewhere", r.url))
-        self.page.on("console", lambda m: self._add("console", m.text) if "Security Policy" in m.text else None)
+        self.page.on("request", self._request)
+        self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self._add("error", str(error)))
-        self.page.on("dialog", lambda dialog: (self._add("dialog", dialog.message), dialog.dismiss()))
+        self.page.on("dialog", self._dialog)
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith(f"{self.url}/"):
+            self._add("asked elsewhere", request.url)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if "Security Policy" in message.text:
+            self._add("console", message.text)
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self._add("dialog", dialog.message)
+        dialog.dismiss()
 
     def _add(self, kind: str, what: str) -> None:
         self.faults.append(f"{kind}: {what[:200]}")
