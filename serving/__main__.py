@@ -197,7 +197,10 @@ def top(
     """The accounts most at risk or the best leads of a published run, with value at stake and reasons."""
     from rich.console import Console
 
+    from features.kit.writable import require_place
     from models.catalog import get_model
+    from serving.audit_log.entry import command as who
+    from serving.audit_log.exports import Export, into_log, logged
     from serving.batch.call_list import read_top, top_table, write_call_list
 
     settings = ServingSettings.from_env()
@@ -213,7 +216,11 @@ def top(
             console = Console(width=140)  # a pipe has no width; 80 columns leave none for the reasons
         console.print(top_table(head, settings.currency))
     if excel is not None:
-        write_call_list(head, excel, settings.currency)
+        require_place(excel)
+        about = {"to": str(excel), "as_of": head.as_of, "by": by}
+        with logged(into_log(settings), Export(who("top"), "call list", head.model, about)) as told:
+            write_call_list(head, excel, settings.currency)
+            told["rows"] = len(head.rows)
         typer.echo(f"call list -> {excel}")
 
 

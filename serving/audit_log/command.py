@@ -62,23 +62,22 @@ def export(
 ) -> None:
     """Print every row, the oldest first, and at the end, on stderr, the head: keep it where nobody of this machine writes.
 
-    The export is a row itself. It has no secrets; it has names of people, and ids of accounts and leads.
+    The export is a row itself, and how it ended is the next one, which comes after that head. It has no secrets; it has names of people, and ids of accounts and leads.
     """
     from features.kit.clock import system_us
     from serving.audit_log import repository
-    from serving.audit_log.entry import Entry, command
+    from serving.audit_log.entry import command
     from serving.audit_log.export import write
+    from serving.audit_log.exports import Export, logged
     from serving.audit_log.service import append_reading, settle_if_there
     from serving.settings import ServingSettings
 
     store, home = _open()
     settle_if_there(ServingSettings.from_env())
-    entry = Entry(command("audit export"), "export", "audit log", None, None, {"to": "stdout"})
-    why = append_reading(store, home, entry, system_us())
-    if why is not None:
-        typer.echo(f"this export is not in the log: {why}", err=True)
-    with store.read() as connection:
+    export = Export(command("audit export"), "audit log", None, {"to": "stdout"})
+    with logged(lambda row: append_reading(store, home, row, system_us()), export) as told, store.read() as connection:
         last = write(repository.rows(connection), sys.stdout, csv=csv)
+        told["head"] = str(last)
     store.close()
     typer.echo(f"head {last}", err=True)
 

@@ -15,8 +15,8 @@ File = Annotated[Path, typer.Argument(help="The backup: one SQLite file, whichev
 
 def backup(file: File) -> None:
     """Write the whole store into a new file, consistent as of one moment, while all processes run."""
-    from serving.audit_log.entry import Entry
     from serving.audit_log.entry import command as by
+    from serving.audit_log.exports import Export, logged
     from serving.audit_log.service import append_reading
     from serving.backup.backup import backup as write
     from serving.backup.backup import require_new
@@ -27,11 +27,12 @@ def backup(file: File) -> None:
     store = open_store(settings.base.store_url)
     store.require_revision()
     require_new(file)
-    entry = Entry(by("backup"), "export", "store", None, None, {"to": str(file)})
-    why = append_reading(store, settings.base.home, entry, system_us())  # first, so that the backup has it too
-    if why is not None:
-        typer.echo(f"this backup is not in the audit log: {why}", err=True)
-    size = write(store, file)
+    home, about = settings.base.home, {"to": str(file)}
+    # The first row is in the backup too.
+    with logged(
+        lambda row: append_reading(store, home, row, system_us()), Export(by("backup"), "store", None, about)
+    ) as told:
+        told["bytes"] = size = write(store, file)
     store.close()
     typer.echo(f"{size:,} bytes -> {file}")
 

@@ -22,6 +22,7 @@ from serving.settings import ServingSettings
 if TYPE_CHECKING:  # it brings pyarrow, which `--help` does not need
     from features.sources.source import Source
     from serving.batch.report import Report
+    from serving.export.export import Exported
     from serving.scorer_cache import KeptScorers
 
 SourceOption = Annotated[
@@ -179,7 +180,7 @@ def _run(
     from serving.bootstrap import set_up
     from serving.champion import Champions
     from serving.connections.config import read_connections, tell
-    from serving.export.audit import left_a_row
+    from serving.export.audit import logged_star
     from serving.log import configure
     from serving.notes import export as notes
     from serving.privacy import suppression_export
@@ -245,8 +246,10 @@ def _run(
     for model in done.without_champion:
         typer.echo(f"{model}: no champion, not scored; run python -m training fit {model} --source {source}", err=True)
     for to in export:
-        left_a_row(settings, command("batch"), to)
-        _export(out, to, KeptScorers(settings.base.home), opened)
+        with logged_star(settings, command("batch"), to) as star:
+            star.exported = _export(out, to, KeptScorers(settings.base.home), opened)
+        for line in star.exported.lines():
+            typer.echo(line)
     report.left_out(blocked)
 
 
@@ -255,12 +258,12 @@ def _warn(report: Report, text: str) -> None:
     typer.echo(f"warning: {text}", err=True)
 
 
-def _export(out: Path, to: str, scorers: KeptScorers, source: Source) -> None:
+def _export(out: Path, to: str, scorers: KeptScorers, source: Source) -> Exported:
     """Exports the published run. A failure here comes after publishing; the same command goes on with the export."""
     from serving.export.export import export
 
     try:
-        done = export(out, to, scorers, source)
+        return export(out, to, scorers, source)
     except OSError as error:
         raise DiskTrouble(
             f"the run is published, but not in {to!r}: the disk failed or is full ({error.strerror or error}); "
@@ -268,8 +271,6 @@ def _export(out: Path, to: str, scorers: KeptScorers, source: Source) -> None:
         ) from None
     except NotWritable as error:
         raise DiskTrouble(f"the run is published, but not in {to!r}: {error}; then repeat the command") from None
-    for line in done.lines():
-        typer.echo(line)
 
 
 class _progress:

@@ -1,24 +1,36 @@
-"""The row of the audit log for an export. It comes before the export, so that one that is killed has its row too."""
+"""What the audit log says of a star: where it goes, and how much of it went there."""
 
 from __future__ import annotations
 
-import typer
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from features.kit.clock import system_us
-from serving.audit_log.entry import Entry, Who
-from serving.audit_log.service import append_or_spool
+from serving.audit_log.entry import Who
+from serving.audit_log.exports import Export, into_log, logged
 from serving.settings import ServingSettings
 
+if TYPE_CHECKING:
+    from serving.export.export import Exported
 
-def left_a_row(settings: ServingSettings, who: Who, to: str) -> None:
-    """Say in the audit log that the published scores are exported. Where neither the store nor the home can be written,
-    the command says that there is no row."""
-    entry = Entry(who, "export", "star", None, None, {"to": without_password(to)})
-    why = append_or_spool(settings, entry, system_us())
-    if why is not None:
-        typer.echo(f"this export is not in the audit log: {why}", err=True)
+
+class Star:
+    """What one export did, once it is known."""
+
+    exported: Exported | None = None
+
+
+@contextmanager
+def logged_star(settings: ServingSettings, who: Who, to: str) -> Iterator[Star]:
+    """Both rows of an export of published scores (`serving.audit_log.exports`)."""
+    star = Star()
+    with logged(into_log(settings), Export(who, "star", None, {"to": without_password(to)})) as told:
+        yield star
+        if star.exported is not None:
+            told |= {"run": star.exported.run_id, "rows": star.exported.added.rows}
 
 
 def without_password(to: str) -> str:

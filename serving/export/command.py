@@ -38,7 +38,7 @@ def export(
     from features.outcomes.needed_tables import left_out_notes, tables_for
     from features.sources.loader import open_source
     from serving.audit_log.entry import command
-    from serving.export.audit import left_a_row
+    from serving.export.audit import logged_star
     from serving.export.export import export as add
     from serving.export.export import require_destination
     from serving.scorer_cache import KeptScorers
@@ -51,6 +51,7 @@ def export(
         for note in left_out_notes(opened, read):
             typer.echo(f"note: {note}", err=True)
     require_destination(to)
-    left_a_row(settings, command("export"), to)
-    for line in add(scores or settings.base.home / "scores", to, KeptScorers(settings.base.home), opened, csv).lines():
+    with logged_star(settings, command("export"), to) as star:
+        star.exported = add(scores or settings.base.home / "scores", to, KeptScorers(settings.base.home), opened, csv)
+    for line in star.exported.lines():
         typer.echo(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -17,6 +18,7 @@ from features.kit.clock import to_us
 from features.signals.signal import THEMES
 from models.catalog import MODELS
 from serving.audit_log.entry import Entry, Who
+from serving.audit_log.exports import Export, why_of
 from serving.audit_log.service import leave_in_spool
 from serving.gateway.actor import actor_of
 from serving.http import body_of, header, json_answer
@@ -204,23 +206,41 @@ async def csv_answer(state: AppState, asked: Asked, position: Position | None, a
         return next(parts, None)
 
     first = await asyncio.to_thread(part)
-    entry = Entry(by, "export", "list", asked.query.model, None, {"list": asked.query.canonical()})
-    why = await asyncio.to_thread(leave_in_spool, state.settings.base.home, entry)  # reads wait for no write
+    home = state.settings.base.home
+    export = Export(by, "list", asked.query.model, {"list": asked.query.canonical()})
+    why = await asyncio.to_thread(leave_in_spool, home, export.begun())  # reads wait for no write
     if why is not None:
         log.error("audit_log.no_row action=export why=%s", why)
         raise Problem(503, "home_away", "the export cannot be logged, nothing was sent: try again when that is mended")
 
     async def text() -> AsyncIterator[bytes]:
-        yield csv_rows.header(columns).encode()
-        rows = first
-        while rows is not None:
-            yield (await asyncio.to_thread(csv_rows.lines, rows, columns)).encode()
-            rows = await asyncio.to_thread(part)
+        sent = 0
+        try:
+            yield csv_rows.header(columns).encode()
+            rows = first
+            while rows is not None:
+                yield (await asyncio.to_thread(csv_rows.lines, rows, columns)).encode()
+                sent += len(rows)
+                rows = await asyncio.to_thread(part)
+        except BaseException as error:
+            row = export.failed(why_of(error), rows=sent)
+            raise
+        else:
+            row = export.done(rows=sent)
+        finally:
+            # Nothing is waited for: whoever hung up ends this task at once.
+            asyncio.get_running_loop().run_in_executor(None, _end, home, row)
 
     name = f"{asked.query.model}.csv"
     return StreamingResponse(
         text(), media_type=csv_rows.MEDIA_TYPE, headers={"content-disposition": f'attachment; filename="{name}"'}
     )
+
+
+def _end(home: Path, row: Entry) -> None:
+    why = leave_in_spool(home, row)
+    if why is not None:
+        log.error("audit_log.no_row action=export why=%s", why)
 
 
 _PAGE: dict[int | str, dict[str, Any]] = {

@@ -202,6 +202,22 @@ def admit(connection: Connection, kind: str, name: str, now_us: int, by: Who | N
 
 Alias = tuple[str, str, str]
 """Connection, object type and object id: how a CRM names the entity."""
+Naming = tuple[str, str, str, str]
+"""Connection, object type, property and value: how a record of a CRM says that it is of the entity."""
+
+
+@dataclass(frozen=True)
+class Aliases:
+    """How CRMs name an entity, in events that were not applied yet."""
+
+    records: Sequence[Alias] = ()
+    owners: Sequence[Naming] = ()
+    """Of rows that are the entity's."""
+    parents: Sequence[Naming] = ()
+    """Of accounts that belong to it."""
+
+
+NO_ALIASES = Aliases()
 
 
 def erase(
@@ -209,7 +225,7 @@ def erase(
     kind: str,
     name: str,
     now_us: int,
-    aliases: Sequence[Alias] = (),
+    aliases: Aliases = NO_ALIASES,
     by: Who | None = None,
 ) -> dict[str, int]:
     """Delete the store's rows of an entity and set a tombstone, in the caller's transaction. Returns the deleted rows
@@ -225,8 +241,9 @@ def erase(
     of_entity = and_(inbox.c.entity == kind, inbox.c.entity_id == name)
     unread = [
         and_(inbox.c.connection == where, inbox.c.object_type == what, inbox.c.object_id == which)
-        for where, what, which in aliases
+        for where, what, which in aliases.records
     ]
+    unread += map(_names, aliases.owners)
     emptied = connection.execute(
         update(inbox).where(or_(inbox.c.id.in_(events), of_entity, *unread)).values(_EMPTY)
     ).rowcount
@@ -236,7 +253,7 @@ def erase(
     )
     ours = [
         and_(ledger.c.connection == where, ledger.c.object_type == what, ledger.c.object_id == which)
-        for where, what, which in {*aliases, *(tuple(row) for row in connection.execute(written))}
+        for where, what, which in {*aliases.records, *(tuple(row) for row in connection.execute(written))}
     ]
     done["ledger"] = _delete(connection, ledger, or_(false(), *ours))
     done[profile_terms.name] = search_terms.forget(connection, kind, [name])  # before the profile: it names them
@@ -246,6 +263,8 @@ def erase(
     if kind == "account":
         rename_parent(connection, name, None)
         done["changes"] += _forget_parent(connection, name)
+        # Those that wait: their accounts belong to nobody, as `apply_inbox` would find.
+        connection.execute(update(inbox).where(or_(false(), *map(_names, aliases.parents))).values(value=None))
     if kind in OWNED:
         done["notes"] = notes.erase(connection, kind, name, now_us)
     # These rows have only hashes. They stay, as taken back: if they were deleted, the home's copy would bring them
@@ -266,6 +285,14 @@ def erase(
     after = {"id_hash": stored_hash_of_id(kind, name), "deleted": deleted, "redacted": redacted}
     audit_log.append(connection, Entry(by or command("privacy erase"), "erasure", kind, None, None, after), now_us)
     return done
+
+
+def _names(naming: Naming) -> ColumnElement[bool]:
+    """Events that name an entity."""
+    where, what, told, value = naming
+    return and_(
+        inbox.c.connection == where, inbox.c.object_type == what, inbox.c.property == told, inbox.c.value == value
+    )
 
 
 def parents_told(connection: Connection, holding: bytes = b"") -> Iterator[tuple[int, int | None, dict[str, Any]]]:

@@ -18,13 +18,15 @@ from serving.sign_in.forms import token_for
 from serving.sign_in.next_path import HOME, SIGN_IN, SIGN_OUT, safe_next
 from serving.sign_in.oidc import CALLBACK, FLOW_SECONDS, OidcRefused
 from serving.sign_in.pages import go_to, page, with_cookies
+from serving.sign_in.repository import MOST_SESSIONS
 from serving.sign_in.service import KeyEnded, Person, SignIn
 from serving.sign_in.visit import visit_of
 from serving.state import change, state_of
 
 router = APIRouter(include_in_schema=False)
 OVER = (
-    "Your session has ended: 60 minutes without use, 12 hours after signing in, or when its key was revoked. Sign in again; "
+    "Your session has ended: 60 minutes without use, 12 hours after signing in, when its key was revoked, or as the oldest of more "
+    f"than {MOST_SESSIONS} of one person. Sign in again; "
     "you will come back to where you were"
 )
 OUT = "You are signed out"

@@ -15,6 +15,10 @@ HARD_US = 12 * 3600 * SECOND_US
 """A session ends this long after the sign-in, whatever the person does."""
 
 
+MOST_SESSIONS = 50
+"""Sessions of one person at a time. Nobody has as many browsers; a key that a whole team pastes is one person here."""
+
+
 @dataclass(frozen=True)
 class Session:
     """One session. Times are microseconds since 1970 UTC of the product's clock."""
@@ -33,11 +37,23 @@ class Session:
 _columns = [sessions.c[name] for name in Session.__dataclass_fields__]
 
 
-def put(connection: Connection, session: Session) -> None:
-    """Store a new session, and remove those that are over."""
+def put(connection: Connection, session: Session) -> int:
+    """Store a new session, and remove those that are over. Beyond `MOST_SESSIONS` of its person the oldest end; returns
+    how many."""
     over = or_(sessions.c.ends_at <= session.created_at, sessions.c.seen_at <= session.created_at - IDLE_US)
     connection.execute(delete(sessions).where(over))
     connection.execute(insert(sessions), [session.__dict__])
+    newest = (
+        select(sessions.c.id_hash)
+        .where(sessions.c.person == session.person, sessions.c.id_hash != session.id_hash)
+        .order_by(sessions.c.created_at.desc(), sessions.c.id_hash)
+        .limit(MOST_SESSIONS - 1)
+    )
+    kept = [session.id_hash, *connection.execute(newest).scalars()]
+    if len(kept) < MOST_SESSIONS:
+        return 0
+    others = (sessions.c.person == session.person, sessions.c.id_hash.not_in(kept))
+    return connection.execute(delete(sessions).where(*others)).rowcount
 
 
 def find(connection: Connection, id_hash: str, now_us: int, system_us: int) -> Session | None:

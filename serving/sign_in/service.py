@@ -130,10 +130,11 @@ def begin(store: Store, sign_in: SignIn, person: Person, earlier: str | None, no
     with store.write() as connection:
         if earlier is not None:
             repository.end(connection, sign_in.hash_of(earlier))
-        repository.put(connection, session)
+        ended = repository.put(connection, session)
         if repository.find(connection, id_hash, now_us, system_us()) is None:
             raise KeyEnded
         after = {"how": person.how, "scopes": sorted(person.scopes), "until": session.ends_at}
+        after |= {"oldest_ended": ended} if ended else {}
         audit_log.append(connection, Entry(person.actor, "sign_in", "page", None, None, after), now_us)
     return session_id
 

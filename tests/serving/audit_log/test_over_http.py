@@ -69,9 +69,9 @@ def test_overrides_objections_and_erasure(inside: Inside) -> None:
     assert verdict.redacted >= 5
     assert kept[-1]["action"] == "erasure"
     assert read_json(kept[-1]["actor"])["name"] == "Jane Doe"
-    assert b"a1" not in bytes(kept[-1]["details"]).replace(
-        read_json(kept[-1]["details"])["after"]["id_hash"].encode(), b""
-    )
+    told = read_json(kept[-1]["details"])
+    del told["after"]["id_hash"]  # hexadecimal: an "a1" may stand in it, and in the salt
+    assert "a1" not in repr(told)
     assert read_json(kept[-5]["actor"])["name"] == "Jane Doe"  # who did it stays
 
 
@@ -88,10 +88,14 @@ def test_a_list_that_is_exported_as_csv_is_a_row_of_who_took_it(inside: Inside) 
     """Within a second: it waits in the home meanwhile, because a read waits for no write of the store."""
     key = inside.key("read", name="John Roe")
     assert inside.client.get("/v1/churn-risk/scores?format=csv&band=high", headers=key).status_code == 200
-    wait_for(lambda: any(action == "export" for action, *_ in of(inside, "churn-risk")))
-    (exported,) = [row for row in of(inside, "churn-risk") if row[0] == "export"]
-    assert exported[1] == "key John Roe"
-    assert "band=high" in exported[2]["list"]
+
+    def exported() -> list[tuple[str, dict[str, Any]]]:
+        return [(who, told) for action, who, told in of(inside, "churn-risk") if action == "export"]
+
+    wait_for(lambda: len(exported()) == 2)
+    for who, told in exported():
+        assert who == "key John Roe"
+        assert "band=high" in told["list"]
 
 
 def test_without_its_row_nothing_is_sent(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""An export leaves a row, without the password of where it goes."""
+"""An export leaves two rows, without the password of where it goes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from serving.audit_log.entry import command
-from serving.export.audit import left_a_row, without_password
+from serving.export.audit import logged_star, without_password
+from serving.export.destination import Added
+from serving.export.export import Exported
 from serving.settings import ServingSettings
-from tests.kit.audited import actions, told
+from serving.store.tables import audit_log
+from tests.kit.audited import told
 from tests.kit.stores import new_store
 
 
@@ -17,9 +20,15 @@ def test_it_says_where_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("ACCOUNTSCORE_HOME", str(tmp_path))
     monkeypatch.delenv("ACCOUNTSCORE_STORE_URL", raising=False)
     store = new_store(tmp_path)
-    left_a_row(ServingSettings.from_env(), command("export"), "postgresql://bi:much-too-secret@host/star")
-    assert actions(store) == ["export"]
-    assert told(store) == [("system", None, {}, {"to": "postgresql://bi:***@host/star"})]
+    to = "postgresql://bi:much-too-secret@host/star"
+    with logged_star(ServingSettings.from_env(), command("export"), to) as star:
+        star.exported = Exported("run-1", to, Added({"score_fact": 3}, 0), None)
+    with store.read() as connection:
+        rows = [dict(row) for row in connection.execute(audit_log.select()).mappings()]
+    assert "much-too-secret" not in repr(rows)
+    begun, done = [after for *_, after in told(store, "export")]
+    assert (begun["to"], begun["state"]) == ("postgresql://bi:***@host/star", "begun")
+    assert (done["to"], done["state"], done["run"], done["rows"]) == (begun["to"], "done", "run-1", {"score_fact": 3})
     store.close()
 
 

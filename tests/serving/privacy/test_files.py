@@ -7,6 +7,7 @@ import json
 import httpx
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import select
 
 from features.sources.suppression import FILE, hash_of_id
 from models import registry
@@ -16,6 +17,7 @@ from serving.manifest import is_whole, read_manifest
 from serving.privacy import files
 from serving.privacy import repository as privacy
 from serving.store.connect import open_store
+from serving.store.tables import latest_scores, profile_terms, profiles
 from tests.conftest import NewRegistry
 from tests.kit.erased_bytes import holding, kinds
 from tests.kit.reports import make_report
@@ -51,10 +53,25 @@ def ids(home: Home) -> list[str]:
     return names
 
 
+def profiled(home: Home, ids: list[str]) -> dict[str, str]:
+    """The domain that the profile of each has; it stands in no other place than what is made of profiles."""
+    store = open_store(f"sqlite:///{home.path / 'store.db'}")
+    with store.read() as connection:
+        asked = select(profiles.c.entity_id, profiles.c.domain).where(profiles.c.entity_id.in_(ids))
+        found = {row.entity_id: row.domain for row in connection.execute(asked)}
+        for table in (profile_terms, latest_scores):
+            there = connection.execute(select(table.c.entity_id).where(table.c.entity_id.in_(ids))).scalars()
+            assert {*there} == found.keys()
+    store.close()
+    return found
+
+
 def test_an_erased_id_is_in_no_file_while_the_api_runs(home: Home, ids: list[str]) -> None:
     victim, twin, stays = ids
     everywhere = {"store.db", "scores", "runs", "mlruns"}
     body = {"records": [{"entity_id": each} for each in ids]}
+    domains = profiled(home, ids)
+    assert len({*domains.values()}) == 3
     with running_api(home) as url:
         asked = httpx.post(f"{url}/v1/churn-risk/score", json=body, headers={"idempotency-key": "k"}, timeout=60)
         assert asked.status_code == 200
@@ -66,6 +83,9 @@ def test_an_erased_id_is_in_no_file_while_the_api_runs(home: Home, ids: list[str
         done = httpx.post(f"{url}/v1/account/{victim}/erasure", headers=post, timeout=60).json()
         assert (done["found"], done["left"]) == (True, [])
         assert holding(home.path, victim) == set()
+        assert profiled(home, ids).keys() == {twin, stays}
+        assert holding(home.path, domains[victim]) == set()
+        assert httpx.get(f"{url}/v1/account/{victim}", timeout=60).status_code == 404
         again = httpx.post(f"{url}/v1/churn-risk/score", json=body, timeout=60).json()["results"]
         assert again[0]["no_score"]["code"] == "erased"
         # The sabotaged twin: the rows are deleted, and nothing else is done.
@@ -74,9 +94,11 @@ def test_an_erased_id_is_in_no_file_while_the_api_runs(home: Home, ids: list[str
             privacy.erase(connection, "account", twin, 1)
         store.close()
         assert holding(home.path, twin) >= {"store.db-wal", "runs/churn-risk/v1/report.html"}
+        assert kinds(holding(home.path, domains[twin])) == {"store.db"}
         told = home.run("serving", "privacy", "publish")
         assert (told.returncode, told.stderr) == (0, "")
-        assert holding(home.path, twin) == set()
+        assert holding(home.path, twin) == holding(home.path, domains[twin]) == set()
+        assert kinds(holding(home.path, domains[stays])) == {"store.db"}
         assert everywhere <= kinds(holding(home.path, stays))
     assert hash_of_id("account", victim) in (home.path / FILE).read_text()
     scores = home.path / "scores"

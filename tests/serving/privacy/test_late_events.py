@@ -9,7 +9,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -22,6 +22,9 @@ from features.outcomes.outcome import ELIGIBLE
 from features.panel.build import build_panel
 from features.signals.signal import Entity
 from features.sources.loader import open_source
+from serving.privacy import repository, service
+from serving.privacy.aliases import aliases
+from serving.profiles import repository as profiles
 from serving.store.tables import inbox, metadata
 from serving.worker import loop
 from serving.worker.loop import Worker
@@ -44,7 +47,7 @@ table = "leads"
 columns = {{ industry = "industry" }}
 [objects.company]
 table = "accounts"
-columns = {{ industry = "industry" }}
+columns = {{ industry = "industry", group = "parent_id" }}
 [objects.person]
 table = "contacts"
 columns = {{ company = "account_id", title = "title" }}
@@ -162,3 +165,33 @@ def test_what_was_erased_stays_away(company: Company, tmp_path: Path) -> None:
     assert {"signals", "decisions", "changes", "inbox"} <= set(company.tables_with(account))
     assert company.tables_with("canary title")
     assert company.batch(tmp_path / "third") >= {lead, account}
+
+
+def test_events_that_wait_do_not_name_who_was_erased_meanwhile(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker may be down for days: what waits for it is in the store, and in its files."""
+    account = company.subjects["account"]
+
+    def wait() -> None:
+        company.tell("company", account, industry="finance")
+        company.tell("company", "daughter", group=account, industry="finance")
+        company.tell("person", "employee", company=account, title="canary title")
+
+    wait()
+    assert "inbox" in company.tables_with(account)
+    with monkeypatch.context() as patch:  # the sabotaged twin: only the events about it are known
+        known = repository.NO_ALIASES
+        patch.setattr(service, "aliases", lambda *given: replace(known, records=aliases(*given).records))
+        assert company.inside.client.post(f"/v1/account/{account}/erasure").status_code == 200
+    assert company.tables_with(account) == ["inbox"]
+    assert company.inside.client.post(f"/v1/account/{account}/erasure").status_code == 200
+    assert company.tables_with(account) == []
+    assert (
+        holding(company.home.path / "store.db", account) == holding(company.home.path / "store.db-wal", account) == []
+    )
+    company.worker.once()
+    with company.inside.state.store.read() as connection:
+        told = profiles.fetch(connection, "account", ["daughter"])["daughter"]
+    assert (told.parent_id, dict(told.segments)["industry"]) == (None, "finance")
+    assert company.states().count("scored") == 2, "of the daughter both: that it belongs to nobody is told too"

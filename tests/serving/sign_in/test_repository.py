@@ -75,3 +75,21 @@ class TestPut:
         put(store, ONE)
         with store.read() as connection:
             assert set(connection.execute(select(sessions.c.id_hash)).scalars()) == {"live", "hash"}
+
+    def test_of_a_person_with_too_many_the_oldest_end(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(repository, "MOST_SESSIONS", 3)
+        put(store, replace(ONE, id_hash="of another", person="oidc:k.roe", created_at=NOW - 9))
+        began = {"c": 3, "a": 1, "b": 2}
+        for name, second in began.items():
+            put(store, replace(ONE, id_hash=name, created_at=NOW + second))
+        with store.write() as connection:
+            assert repository.put(connection, replace(ONE, id_hash="d", created_at=NOW + 4)) == 1
+            left = set(connection.execute(select(sessions.c.id_hash)).scalars())
+        assert left == {"of another", "b", "c", "d"}
+
+    def test_the_new_one_stays_whatever_the_clock_says(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(repository, "MOST_SESSIONS", 2)
+        for name, second in (("a", 5), ("b", 6)):
+            put(store, replace(ONE, id_hash=name, created_at=NOW + second))
+        put(store, ONE)
+        assert find(store, NOW) == ONE

@@ -9,11 +9,12 @@ from serving.gateway.actor import OPEN, Actor
 from serving.keys import repository as keys
 from serving.keys import service as key_service
 from serving.keys.service import Caller
-from serving.sign_in import service
+from serving.sign_in import repository, service
 from serving.sign_in.repository import HARD_US
 from serving.sign_in.service import KeyEnded, Person, SignIn
 from serving.store.connect import Store
 from serving.store.tables import sessions
+from tests.kit.audited import told
 from tests.kit.inside import now_us
 
 PEPPER = b"pepper"
@@ -40,6 +41,15 @@ class TestBegin:
         second = service.begin(store, SIGN_IN, JANE, first, NOW)
         assert service.find(store, SIGN_IN, first, NOW) is None
         assert service.find(store, SIGN_IN, second, NOW) is not None
+
+    def test_the_row_of_the_sign_in_says_that_the_oldest_ended(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(repository, "MOST_SESSIONS", 1)
+        first = service.begin(store, SIGN_IN, JANE, None, NOW)
+        service.begin(store, SIGN_IN, JANE, None, NOW + 1)
+        assert service.find(store, SIGN_IN, first, NOW) is None
+        assert [after.get("oldest_ended") for *_, after in told(store, "sign_in")] == [None, 1]
 
     def test_an_id_that_a_browser_brings_is_never_taken_over(self, store: Store) -> None:
         planted = "p" * 43
