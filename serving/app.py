@@ -32,6 +32,7 @@ from serving.lists.choices import Choices
 from serving.lists.cursor import Signer
 from serving.lists.endpoints import pages as entity_pages
 from serving.lists.endpoints import router as lists
+from serving.lists.summaries import Summaries
 from serving.metrics import Metrics
 from serving.notes.endpoints import router as notes
 from serving.openapi import openapi_of
@@ -151,6 +152,7 @@ def create_app(
                 Seal: Seal(pepper),
                 Signer: Signer.of(pepper),
                 Choices: Choices(store),
+                Summaries: Summaries(store),
                 SignIn: SignIn(pepper, provider_of(settings.sign_in, pepper)),
                 Read: Read(connections, settings.base.connections),
             },

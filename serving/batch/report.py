@@ -154,6 +154,7 @@ def _models(done: FinishedRun) -> dict[str, ScoredModel]:
             rows=rows,
             scored=done.scored[name],
             no_score=dict(done.not_scored.get(name, {})),
+            bands=dict(done.bands.get(name, {})),
         )
         for name, rows in done.rows.items()
     }

@@ -23,8 +23,10 @@ from features.panel.visibility import touched
 from features.signals.signal import Entity
 from features.sources.fingerprint import contents_of, fingerprint
 from features.sources.source import Source
+from models.catalog import get_model
 from models.population import OUTSIDE
 from serving.batch import schema as published_rows
+from serving.batch.band_sums import COLUMNS, band_sums
 from serving.batch.between import Between
 from serving.batch.checkpoint import Plan, Work, forget_unfinished
 from serving.batch.live_models import live_models, of_entity
@@ -41,6 +43,7 @@ from serving.privacy import repository as privacy
 from serving.profiles import repository as profiles
 from serving.profiles.repository import Profile
 from serving.profiles.rows import made, profiles_of, segment_names
+from serving.runs.run_card import BandSums
 from serving.scorer_cache import KeptScorers
 from serving.scoring import repository as stored
 from serving.scoring.columns import (
@@ -81,6 +84,8 @@ class FinishedRun:
     not_scored: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """For each model the entities without a score by the reason's code, the most frequent first."""
     versions: Mapping[str, int | None] = field(default_factory=dict)
+    bands: Mapping[str, Mapping[str, BandSums]] = field(default_factory=dict)
+    """For each model what is in its bands."""
 
 
 @dataclass
@@ -153,7 +158,10 @@ def run(
     log.info("batch.published run=%s models=%d rows=%d", plan.run_id, len(live), sum(rows.values()))
     without = {name: {code: n for code, n in found.most_common() if code is not None} for name, found in codes.items()}
     versions = {name: model["version"] for name, model in about["models"].items()}
-    return FinishedRun(plan.run_id, manifest, rows, scored, outside, tuple(lacking), queued, resumed, without, versions)
+    bands = {name: band_sums(parts_of(out, about, name, COLUMNS), get_model(name)) for name in rows}
+    return FinishedRun(
+        plan.run_id, manifest, rows, scored, outside, tuple(lacking), queued, resumed, without, versions, bands
+    )
 
 
 def _plan(source: Source, as_of: datetime, out: Path, live: Sequence[Champion], store: Store, options: Options) -> Plan:

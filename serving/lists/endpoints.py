@@ -118,6 +118,21 @@ PARAMETERS = [
         example=30,
     ),
     _parameter(
+        "renewal_from",
+        "the contract is up for renewal on this day or later",
+        type="string",
+        format="date",
+        example="2026-03-01",
+    ),
+    _parameter(
+        "renewal_before",
+        "the contract is up for renewal before this day",
+        type="string",
+        format="date",
+        example="2026-04-01",
+    ),
+    _parameter("renewal_known", "whether a renewal is known", type="string", enum=["yes", "no"], example="no"),
+    _parameter(
         "q",
         "words: each begins a word of the name or the domain; or the beginning of the id",
         type="string",
@@ -129,6 +144,13 @@ PARAMETERS = [
     _parameter("no_score", "code of why there is no score", type="string", enum=NO_SCORES, example="already_leaving"),
     _parameter(
         "acted", "whether somebody acted, as the source or a note says", type="string", enum=["yes", "no"], example="no"
+    ),
+    _parameter(
+        "overridden",
+        "whether a person's judgement stands beside the score",
+        type="string",
+        enum=["yes", "no"],
+        example="yes",
     ),
     _parameter(
         "sort",

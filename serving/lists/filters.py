@@ -5,9 +5,12 @@ Every fault is told at once. A page with a form leaves out what nobody filled in
 
 from __future__ import annotations
 
+import contextlib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
@@ -40,6 +43,7 @@ LARGEST_LIMIT = 200
 USUAL_LIMIT = 50
 LONGEST_TEXT = 200
 MOST_DAYS = 36_500
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 LARGEST_VALUE = 1e15
 """Of an amount, currency units; the smallest is its negative."""
 
@@ -61,10 +65,17 @@ class ListQuery:
     """Least difference of the score to that of the nightly run before, up or down, in points (1 to 99)."""
     value_min: float | None = None
     renewal_within_days: int | None = None
+    renewal_from: str | None = None
+    """First day of the renewal, YYYY-MM-DD, UTC."""
+    renewal_before: str | None = None
+    """Day before which the renewal is."""
+    renewal_known: bool | None = None
     text: str | None = None
     no_score: str | None = None
     acted: bool | None = None
     """Whether anybody told of an action."""
+    overridden: bool | None = None
+    """Whether a person's judgement stands beside the score."""
     sort: str = "value_at_risk"
     descending: bool = True
 
@@ -82,12 +93,20 @@ class ListQuery:
             "changed_by": self.changed_by,
             "value_min": None if self.value_min is None else repr(self.value_min),
             "renewal_within_days": self.renewal_within_days,
+            "renewal_from": self.renewal_from,
+            "renewal_before": self.renewal_before,
+            "renewal_known": _said(self.renewal_known),
             "q": self.text,
             "no_score": self.no_score,
-            "acted": None if self.acted is None else ("yes" if self.acted else "no"),
+            "acted": _said(self.acted),
+            "overridden": _said(self.overridden),
         }
         pairs += [(name, str(value)) for name, value in plain.items() if value is not None]
         return urlencode([*pairs, ("sort", self.sort), ("order", "desc" if self.descending else "asc")])
+
+
+def _said(answer: bool | None) -> str | None:
+    return None if answer is None else "yes" if answer else "no"
 
 
 @dataclass
@@ -208,6 +227,18 @@ def _amount(name: str, value: str, _model: Model, faults: _Faults) -> float | No
     return None
 
 
+def _date(name: str, value: str, _model: Model, faults: _Faults) -> str | None:
+    with contextlib.suppress(ValueError):
+        if _DATE.fullmatch(value) and date.fromisoformat(value):
+            return value
+    faults.add(name, "no such day", "a day as YYYY-MM-DD", "write 2026-03-01, or leave it out")
+    return None
+
+
+def _yes_or_no(name: str, value: str, _model: Model, faults: _Faults) -> bool | None:
+    return {"yes": True, "no": False}.get(_one_of(name, value, ["yes", "no"], faults) or "")
+
+
 _READERS: Mapping[str, Any] = {
     "band": _bands,
     "owner": _text,
@@ -217,8 +248,10 @@ _READERS: Mapping[str, Any] = {
     "renewal_within_days": lambda name, value, _model, faults: _whole(name, value, 0, MOST_DAYS, faults),
     "q": _text,
     "no_score": lambda name, value, _model, faults: _one_of(name, value, NO_SCORES, faults),
-    "acted": lambda name, value, _model, faults: {"yes": True, "no": False}.get(
-        _one_of(name, value, ["yes", "no"], faults) or ""
-    ),
+    "renewal_from": _date,
+    "renewal_before": _date,
+    "renewal_known": _yes_or_no,
+    "acted": _yes_or_no,
+    "overridden": _yes_or_no,
 }
 _FIELDS = {"band": "bands", "q": "text"}

@@ -7,7 +7,7 @@ match. `serving.lists.repository` chooses. Neither reads all rows of a model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +26,11 @@ from sqlalchemy import (
     union_all,
 )
 
-from features.kit.clock import DAY_US
+from features.kit.clock import DAY_US, parse_as_of, to_us
 from serving.lists.filters import ListQuery
 from serving.notes.repository import ACTION
 from serving.store.search_terms import segment_term, word_term
-from serving.store.tables import latest_scores, notes, profile_terms
+from serving.store.tables import latest_scores, notes, overrides, profile_terms
 from serving.store.text import kept
 
 LAST = "\U0010ffff"
@@ -95,6 +95,7 @@ def filters_of(query: ListQuery, now_us: int) -> list[Filter]:
     found = [_of_columns(query, name, condition) for name, condition in _conditions(query, now_us).items()]
     found += [_of_term(query, f"segment.{column}", segment_term(column, value)) for column, value in query.segments]
     found += [] if query.acted is None else [_of_actions(query)]
+    found += [] if query.overridden is None else [_of_overrides(query, now_us)]
     return found if query.text is None else [*found, _of_text(query)]
 
 
@@ -113,6 +114,21 @@ def _of_actions(query: ListQuery) -> Filter:
     return Filter("acted", lambda c: ~acted(c), select(t.entity_id).where(t.model == query.model), False)
 
 
+def _of_overrides(query: ListQuery, now_us: int) -> Filter:
+    """Whether a person's judgement stands beside the score at this moment."""
+    until = or_(overrides.c.until.is_(None), overrides.c.until > now_us)
+    holds = (overrides.c.model == query.model, overrides.c.withdrawn_at.is_(None), until)
+
+    def overridden(c: Any) -> ColumnElement[bool]:
+        # By the index of the table: the kind of entity is that of the model.
+        of_it = (overrides.c.entity == query.entity, overrides.c.entity_id == c.entity_id)
+        return exists().where(*of_it, *holds)
+
+    if query.overridden:
+        return Filter("overridden", overridden, select(overrides.c.entity_id).where(*holds))
+    return Filter("overridden", lambda c: ~overridden(c), select(t.entity_id).where(t.model == query.model), False)
+
+
 def _conditions(query: ListQuery, now_us: int) -> dict[str, Callable[[Any], ColumnElement[bool]]]:
     """The filters on single columns that are asked for, by the name of their field."""
     q = query
@@ -125,8 +141,16 @@ def _conditions(query: ListQuery, now_us: int) -> dict[str, Callable[[Any], Colu
         "value_min": lambda c: c.value >= q.value_min,
         "changed_by": lambda c: or_(c.change >= q.changed_by, c.change <= -(q.changed_by or 0)),
         "renewal_within_days": lambda c: c.renewal_at.between(now_us, until),
+        "renewal_from": lambda c: c.renewal_at >= _day_us(q.renewal_from),
+        "renewal_before": lambda c: c.renewal_at < _day_us(q.renewal_before),
+        "renewal_known": lambda c: c.renewal_at.is_not(None) if q.renewal_known else c.renewal_at.is_(None),
     }
     return {name: condition for name, condition in known.items() if getattr(query, name) not in (None, ())}
+
+
+def _day_us(day: str | None) -> int:
+    """The beginning of a day, microseconds."""
+    return to_us(parse_as_of(day or ""))
 
 
 def _of_columns(query: ListQuery, name: str, condition: Callable[[Any], ColumnElement[bool]]) -> Filter:
@@ -163,8 +187,13 @@ def _of_text(query: ListQuery) -> Filter:
     return Filter("text", condition, select(both.c.entity_id))
 
 
-_OF_SORT = {"owner": "owner", "value": "value_min", "renewal_at": "renewal_within_days", "no_score": "no_score"}
-"""The filter on the sorted column itself."""
+_OF_SORT: Mapping[str, Sequence[str]] = {
+    "owner": ("owner",),
+    "value": ("value_min",),
+    "renewal_at": ("renewal_within_days", "renewal_from", "renewal_before"),
+    "no_score": ("no_score",),
+}
+"""The filters on the sorted column itself."""
 
 
 def pieces_of(query: ListQuery, bands: Sequence[str], now_us: int) -> list[Piece]:
@@ -175,11 +204,12 @@ def pieces_of(query: ListQuery, bands: Sequence[str], now_us: int) -> list[Piece
     if query.sort == "entity_id":
         return [Piece(0, true(), (true(),), False)]
     streams: tuple[ColumnElement[bool], ...] = (there,)
-    own = _conditions(query, now_us).get(_OF_SORT.get(query.sort, ""))
-    complete = own is not None
+    conditions = _conditions(query, now_us)
+    own = [conditions[name](t) for name in _OF_SORT.get(query.sort, ()) if name in conditions]
+    complete = bool(own)
     """Whether a filter lets no row pass that has no value in the sorted column."""
-    if own is not None:
-        streams = (own(t),)
+    if own:
+        streams = (and_(*own),)
     elif query.sort == "change" and query.changed_by is not None:
         # Between the two lie all that hardly changed: they are stepped over.
         streams, complete = (t.change >= query.changed_by, t.change <= -query.changed_by), True
@@ -190,6 +220,8 @@ def pieces_of(query: ListQuery, bands: Sequence[str], now_us: int) -> list[Piece
     pieces = [Piece(0, there, streams, True), Piece(1, lacking, (lacking,), False)]
     if query.no_score is not None and query.sort in _OF_SCORE:
         return pieces[1:]  # no row has both
+    if query.renewal_known is False and query.sort == "renewal_at":
+        return pieces[1:]
     return pieces[:1] if complete else pieces
 
 

@@ -194,6 +194,15 @@ def spark(values: Sequence[float], largest: float, said: str) -> Markup:
     return _svg(said, 120, 28, parts, "spark")
 
 
+def share(part: float) -> Markup:
+    """A bar beside a number of a table, 0 to 1 of the longest. It repeats the number, so nobody is read it twice."""
+    width = 96 * min(1.0, max(0.0, part))
+    return Markup(
+        '<svg class="share" viewBox="0 0 96 10" aria-hidden="true">'
+        '<rect class="bar" x="0" y="0" width="{:.1f}" height="10"/></svg>'
+    ).format(width)
+
+
 @dataclass(frozen=True)
 class Step:
     """One point of a history."""

@@ -131,3 +131,16 @@ def age(seconds: float | None) -> str:
     if seconds is None:
         return MISSING
     return "under 1 min" if seconds < 60 else " ".join(duration(seconds).split()[:2])
+
+
+def expected(number_of: float | None) -> str:
+    """A sum of probabilities: as many digits as it is worth.
+
+    >>> expected(54.61), expected(1529.8), expected(0.04), expected(0.0), expected(None)
+    ('54.6', '1,530', 'under 0.1', '0', '–')
+    """
+    if number_of is None:
+        return MISSING
+    if 0 < number_of < 0.05:
+        return "under 0.1"
+    return f"{number_of:,.0f}" if number_of >= 99.95 or number_of == 0 else f"{number_of:.1f}"

@@ -60,6 +60,7 @@ def environment() -> Environment:
         "points": formats.points,
         "age": formats.age,
         "duration": formats.duration,
+        "expected": formats.expected,
     }
     made.globals |= {"count": formats.count, "charts": charts, "asset": address, "missing": formats.MISSING}
     return made

@@ -28,6 +28,18 @@ MOST_CARDS = 500
 AGAIN = "delete it; the next run writes its own"
 
 
+class BandSums(Struct, frozen=True, kw_only=True):
+    """The accounts or leads of one band."""
+
+    count: int = 0
+    expected: float = 0.0
+    """Sum of the probabilities: how many are expected to have the outcome."""
+    value: float = 0.0
+    """Currency units; rows without a value are left out."""
+    at_stake: float = 0.0
+    """Sum of probability times value, currency units."""
+
+
 class ScoredModel(Struct, frozen=True, kw_only=True):
     """What one model did in a run."""
 
@@ -36,6 +48,8 @@ class ScoredModel(Struct, frozen=True, kw_only=True):
     scored: int = 0
     no_score: dict[str, int] = {}
     """Rows by the code of why they have no score."""
+    bands: dict[str, BandSums] = {}
+    """By band, the strongest first; empty in cards of a version before 0.3."""
 
 
 class RunCard(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,19 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 
+class RunBand(Struct):
+    """What one model found in one band."""
+
+    count: Annotated[int, Meta(description="accounts or leads", examples=[429])]
+    expected: Annotated[
+        float, Meta(description="sum of the probabilities: how many are expected to have the outcome", examples=[143.2])
+    ]
+    value: Annotated[
+        float, Meta(description="their value, currency units; those without one are left out", examples=[8240000.0])
+    ]
+    at_stake: Annotated[float, Meta(description="sum of probability times value, currency units", examples=[2750400.0])]
+
+
 class RunModel(Struct):
     """What one model did in a run."""
 
@@ -16,6 +29,13 @@ class RunModel(Struct):
     scored: Annotated[int | None, Meta(description="those with a score; null: not kept", examples=[4100])]
     no_score: Annotated[
         dict[str, int], Meta(description="the others, by the code of why", examples=[{"already_leaving": 12}])
+    ]
+    bands: Annotated[
+        dict[str, RunBand],
+        Meta(
+            description="by band; empty: a run of an earlier version",
+            examples=[{"high": {"count": 429, "expected": 143.2, "value": 8240000.0, "at_stake": 2750400.0}}],
+        ),
     ]
 
 

@@ -12,7 +12,7 @@ from features.kit.clock import EPOCH, iso
 from features.kit.file_lock import is_held
 from models import card_file
 from serving.runs import run_card
-from serving.runs.schemas import RunModel, RunsAnswer, RunShown
+from serving.runs.schemas import RunBand, RunModel, RunsAnswer, RunShown
 
 T = TypeVar("T")
 UNFINISHED, UNREADABLE = "unfinished", "unreadable"
@@ -54,13 +54,19 @@ def _shown(home: Path, name: str) -> RunShown:
         exit_code=card.exit_code,
         run_id=card.run_id,
         why=why,
-        models=[RunModel(model, m.version, m.rows, m.scored, m.no_score) for model, m in card.models.items()],
+        models=[
+            RunModel(model, m.version, m.rows, m.scored, m.no_score, _bands(m)) for model, m in card.models.items()
+        ],
         not_scored=card.not_scored,
         without_champion=card.without_champion,
         warnings=card.warnings,
         queued_write_backs=card.queued_write_backs,
         resumed_chunks=card.resumed_chunks,
     )
+
+
+def _bands(model: run_card.ScoredModel) -> dict[str, RunBand]:
+    return {band: RunBand(m.count, m.expected, m.value, m.at_stake) for band, m in model.bands.items()}
 
 
 def _nothing(name: str, state: str, why: str | None) -> RunShown:
@@ -115,7 +121,7 @@ def _of_old_home(home: Path) -> list[RunShown]:
     rows = told.rows or {name: model.rows for name, model in published.models.items()}
     of_model = published.models
     shown.models = [
-        RunModel(name, of_model[name].version if name in of_model else None, count, told.scored.get(name), {})
+        RunModel(name, of_model[name].version if name in of_model else None, count, told.scored.get(name), {}, {})
         for name, count in rows.items()
     ]
     return [shown]

@@ -21,6 +21,10 @@ ALL = [
     ("changed_by", "5"),
     ("value_min", "1e3"),
     ("renewal_within_days", "30"),
+    ("renewal_from", "2026-03-01"),
+    ("renewal_before", "2026-04-01"),
+    ("renewal_known", "yes"),
+    ("overridden", "no"),
     ("q", "Acme rob"),
     ("sort", "name"),
     ("order", "desc"),
@@ -51,6 +55,8 @@ def test_all_filters_are_read() -> None:
         (("industry", "software & more"),),
     )
     assert (query.theme, query.changed_by, query.value_min, query.renewal_within_days) == ("usage", 5, 1000.0, 30)
+    assert (query.renewal_from, query.renewal_before) == ("2026-03-01", "2026-04-01")
+    assert (query.renewal_known, query.overridden) == (True, False)
     assert (query.text, query.text_words(), query.sort, query.descending) == ("Acme rob", ["acme", "rob"], "name", True)
 
 
@@ -97,6 +103,11 @@ def test_what_is_no_amount_is_refused(value: str) -> None:
 @pytest.mark.parametrize("value", ["", "0x1", "٣", "9" * 5000, "+5", " 5"])
 def test_what_is_no_whole_number_is_refused(value: str) -> None:
     assert set(faults(("changed_by", value), ("limit", value))) == {"changed_by", "limit"}
+
+
+@pytest.mark.parametrize("value", ["", "2026-02-30", "2026-3-1", "20260301", "2026-W09-7", "２026-03-01", "0000-01-01"])
+def test_what_is_no_day_is_refused(value: str) -> None:
+    assert set(faults(("renewal_from", value), ("renewal_before", value))) == {"renewal_from", "renewal_before"}
 
 
 def test_a_filter_given_twice_is_refused_but_for_bands() -> None:

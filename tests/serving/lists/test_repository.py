@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from serving.lists.cursor import Position
 from serving.lists.filters import SORTS, ListQuery, read
 from serving.notes import repository as notes
 from serving.notes.repository import Note
+from serving.overrides import repository as overrides
+from serving.overrides.repository import Override
 from serving.store.connect import Store
 from serving.store.search_terms import search_text
 from serving.store.tables import latest_scores, profiles
@@ -75,6 +78,11 @@ def filled(store: Store) -> Store:
     ]
     with store.write() as connection:
         notes.put(connection, told)
+        for n, row in enumerate(rows[:60:3]):
+            until = (None, NOW_US + DAY_US, NOW_US)[n % 3]  # the third is over
+            other = "expansion" if n % 5 == 4 else "churn-risk"
+            overrides.put(connection, Override(other, "account", row["entity_id"], "low", "x", "jane", n, until))
+        assert overrides.withdraw(connection, "churn-risk", "account", rows[0]["entity_id"], NOW_US)
     return store
 
 
@@ -83,10 +91,23 @@ def everything(store: Store) -> list[dict[str, Any]]:
     with store.read() as connection:
         found = [dict(row) for row in connection.execute(query).mappings()]
         acted = repository.acted_at(connection, "account", [row["entity_id"] for row in found])
+        judged = {each.entity_id for each in overrides.holding(connection, NOW_US) if each.model == "churn-risk"}
     assert len(acted) == 40
     of_source = [row for row in found if row["acted_at"] is not None]
     assert 0 < len([row for row in of_source if row["entity_id"] in acted]) < len(of_source)
-    return [{**row, "acted": row["entity_id"] in acted or row["acted_at"] is not None} for row in found]
+    assert 5 < len(judged) < 20
+    return [
+        {
+            **row,
+            "acted": row["entity_id"] in acted or row["acted_at"] is not None,
+            "overridden": row["entity_id"] in judged,
+        }
+        for row in found
+    ]
+
+
+def day(text: str) -> int:
+    return int(datetime.fromisoformat(f"{text}T00:00:00+00:00").timestamp()) * 1_000_000
 
 
 def plain(rows: list[dict[str, Any]], query: ListQuery) -> list[str]:
@@ -105,6 +126,12 @@ def plain(rows: list[dict[str, Any]], query: ListQuery) -> list[str]:
                 query.changed_by is None or (row["change"] is not None and abs(row["change"]) >= query.changed_by),
                 query.renewal_within_days is None
                 or (row["renewal_at"] is not None and NOW_US <= row["renewal_at"] <= until),
+                query.renewal_from is None
+                or (row["renewal_at"] is not None and row["renewal_at"] >= day(query.renewal_from)),
+                query.renewal_before is None
+                or (row["renewal_at"] is not None and row["renewal_at"] < day(query.renewal_before)),
+                query.renewal_known is None or (row["renewal_at"] is not None) == query.renewal_known,
+                query.overridden is None or row["overridden"] == query.overridden,
                 all(f'"{column}":"{value}"'.encode() in row["segments"] for column, value in query.segments),
                 query.acted is None or row["acted"] == query.acted,
                 query.text is None
@@ -151,6 +178,13 @@ FILTERS: list[list[tuple[str, str]]] = [
     [("value_min", "500")],
     [("value_min", "-5"), ("owner", "k.roe")],
     [("renewal_within_days", "30")],
+    [("renewal_from", "2026-03-01"), ("renewal_before", "2026-04-01")],
+    [("renewal_from", "2026-03-15"), ("renewal_within_days", "60")],
+    [("renewal_before", "2026-03-10"), ("band", "low")],
+    [("renewal_known", "no")],
+    [("renewal_known", "yes"), ("owner", "j.doe")],
+    [("overridden", "yes")],
+    [("overridden", "no"), ("band", "high")],
     [("q", "acme")],
     [("q", "ACME rob")],
     [("q", "reilly")],

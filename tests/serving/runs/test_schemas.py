@@ -14,4 +14,4 @@ def test_a_run_of_which_only_the_name_is_known() -> None:
     found = json.loads(msgspec.json.encode(RunsAnswer([run], None)))
     assert found["next"] is None
     assert found["runs"][0].keys() == set(RunShown.__struct_fields__)
-    assert RunModel("churn-risk", None, 1, None, {}).scored is None
+    assert RunModel("churn-risk", None, 1, None, {}, {}).scored is None
