@@ -351,7 +351,7 @@ def columns_of(source: Source, table: str, custom: bool) -> list[str]:
     columns = [
         c.name.removesuffix("_time") + "_us" if c.name.endswith("_time") else c.name
         for c in definition.columns
-        if c.type != "time"
+        if c.type != "time" and not c.only_given
     ]
     columns += [f"{c.name.removesuffix('_time')}_us" for c in definition.columns if c.type == "time"]
     versions = ["from_us", "until_us", "created_us"] if definition.kind == "state" else []

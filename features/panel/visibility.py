@@ -135,7 +135,8 @@ def _states(source: Source, table: str, moment: int) -> str:
 def _columns(source: Source, table: str) -> list[str]:
     """A state table's columns without derived intervals, in the order that breaks ties."""
     definition = TABLES[table]
-    names = [internal(c.name) if c.type == "time" else quote(c.name) for c in definition.columns]
+    held = [c for c in definition.columns if not c.only_given or source.has(table, c.name)]
+    names = [internal(c.name) if c.type == "time" else quote(c.name) for c in held]
     return [*names, "known_us", "visible_us", *map(quote, source.custom[table])]
 
 

@@ -130,9 +130,8 @@ def _well(opened: Any, custom: list[dict[str, str]]) -> list[str]:
     said = []
     for name in opened.tables:
         own = f"; of its own: {', '.join(opened.custom[name])}" if opened.custom[name] else ""
-        said.append(
-            f"table {name}: {opened.rows(name):,} rows, {len(opened.columns[name])} of {len(TABLES[name].columns) + 1} canonical columns{own}"
-        )
+        there, all_of = len(opened.columns[name]), len(TABLES[name].canonical)
+        said.append(f"table {name}: {opened.rows(name):,} rows, {there} of {all_of} canonical columns{own}")
     found = _observed(opened)
     if found is not None:
         said.append(

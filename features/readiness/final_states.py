@@ -43,4 +43,4 @@ def final_state_lines(source: Source, name: str) -> Iterable[Line]:
 
 
 def _begun(table: str) -> str:
-    return "active" if table == "subscriptions" else "open"
+    return {"subscriptions": "active", "orders": "placed"}.get(table, "open")

@@ -18,6 +18,15 @@ AMOUNTS = {
         "a bill is 0 or more; a credit note takes from what is owed",
         "leave credit notes out: SELECT * FROM (THIS SELECT) WHERE amount >= 0, and set the bill that one cancels to void",
     ),
+    ("orders", "amount"): (
+        "an order is 0 or more; a return is a version of the order with the status returned",
+        "leave the negative rows out: SELECT * FROM (THIS SELECT) WHERE amount >= 0, and write each return as a version of its order, with its date and "
+        "the status returned",
+    ),
+    ("costs", "amount"): (
+        "a cost is 0 or more",
+        "turn the sign when all are below 0: SELECT * REPLACE (abs(amount) AS amount) FROM (THIS SELECT); add a refund to the cost of its month",
+    ),
 }
 """Rule and next step per column; other columns get the general rule."""
 SIZES = {
@@ -26,6 +35,7 @@ SIZES = {
     "opportunities": ("amount",),
     "subscriptions": ("seats", "term_months"),
     "usage": ("quantity",),
+    "orders": ("quantity",),
     "tickets": ("first_response_minutes",),
 }
 """Per table the other columns that cannot be below 0."""

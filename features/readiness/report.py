@@ -16,11 +16,14 @@ from features.outcomes.asked import Asked
 from features.outcomes.needed_tables import tables_for
 from features.panel.build import offered, signals_of
 from features.readiness.early_outcomes import early_outcome_lines
+from features.readiness.event_identity import identity_lines
 from features.readiness.final_states import final_state_lines
+from features.readiness.history_gaps import gap_lines
 from features.readiness.labelled_rows import Trainable, trainable
 from features.readiness.left_out import left_out_lines
 from features.readiness.line import Line
 from features.readiness.negative_values import negative_lines
+from features.readiness.order_sequence import sequence_lines
 from features.readiness.owners import owner_lines
 from features.readiness.parents import parent_lines
 from features.readiness.population import is_readable, members, population_lines
@@ -106,6 +109,9 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
         parent_lines,
         word_lines,
         repeated_lines,
+        identity_lines,
+        sequence_lines,
+        gap_lines,
         final_state_lines,
         negative_lines,
     ):
@@ -131,9 +137,17 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
                     needed=f"at most {EMPTY_SHARE:.0%}",
                     what_to_do="fill it, or leave the column out",
                 )
-    lacking = [c.name for c in definition.columns if c.name not in source.columns[name] and not c.required]
+    lacking = [
+        c.name for c in definition.columns if c.name not in source.columns[name] and not (c.required or c.only_given)
+    ]
+    read = name in tables_for("account") | tables_for("lead")
     for rule, columns in (
-        ("columns beyond the required ones bring signals", [c for c in lacking if c not in NO_SIGNALS]),
+        (
+            "columns beyond the required ones bring signals"
+            if read
+            else "the table has columns beyond the required ones",
+            [c for c in lacking if c not in NO_SIGNALS],
+        ),
         (
             "people sort and filter lists by these columns, and no signal reads them",
             [c for c in lacking if c in NO_SIGNALS],

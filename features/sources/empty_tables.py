@@ -14,7 +14,7 @@ import pyarrow as pa
 from features.sources.casts import ACCEPTED, family_of, quote
 from features.sources.empty_files import why_empty, without_rows
 from features.sources.query_files import files_read, parsed
-from features.sources.schema import KNOWN_TIME, Column, Table, Type
+from features.sources.schema import Column, Table, Type
 
 _ARROW: dict[Type, pa.DataType] = {
     "text": pa.string(),
@@ -41,7 +41,7 @@ def empty_rows(connection: duckdb.DuckDBPyConnection, table: Table, query: str) 
     if not files or any(words is None for _, words in why):
         return None
     named = _named(connection, query)
-    held = [c for c in (*table.columns, KNOWN_TIME) if c.required or c.name in named]
+    held = [c for c in table.canonical if c.required or c.name in named]
     rows = pa.table({c.name: pa.array([], _ARROW[c.type]) for c in held})
     return rows, _said(why)
 
@@ -71,7 +71,7 @@ def _named(connection: duckdb.DuckDBPyConnection, query: str) -> set[str]:
 def typed(connection: duckdb.DuckDBPyConnection, raw: str, table: Table) -> None:
     """Give the view of a table without rows the types of its columns, where a file without rows could not tell them."""
     types = {row[0]: row[1] for row in connection.execute(f"DESCRIBE {raw}").fetchall()}
-    wrong = [c for c in (*table.columns, KNOWN_TIME) if c.name in types and not _is_accepted(c, types[c.name])]
+    wrong = [c for c in table.canonical if c.name in types and not _is_accepted(c, types[c.name])]
     if not wrong:
         return
     below = quote(f"without_rows_{table.name}")

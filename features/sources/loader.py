@@ -231,7 +231,7 @@ def _twice(source: Source, path: Path, table: Table) -> list[Fault]:
     """Faults of canonical columns that a SELECT returns twice with different values: DuckDB would take the first silently."""
     query = source.statement(table.name)
     columns = [row[0] for row in source.query(f"DESCRIBE {quote('raw_' + table.name)}")]
-    if query is None or not any(f"{column.name}_1" in columns for column in (*table.columns, KNOWN_TIME)):
+    if query is None or not any(f"{column.name}_1" in columns for column in table.canonical):
         return []  # DuckDB's name for a repeated column. Only then is the query described, which reads its files once more
     names = [row[0] for row in source.query(f"DESCRIBE {query}")]
     faults: list[Fault] = []
@@ -284,7 +284,7 @@ def _in_microseconds(source: Source, table: str) -> dict[str, str]:
 
 def _canonicalise(source: Source, path: Path, table: Table) -> list[Fault]:
     types = _in_microseconds(source, table.name)
-    canonical = [*table.columns, KNOWN_TIME]
+    canonical = table.canonical
     faults = schema_faults(source.connection, path, table, types, source.statement(table.name))
     if faults:
         return faults
@@ -296,7 +296,9 @@ def _canonicalise(source: Source, path: Path, table: Table) -> list[Fault]:
     if faults:
         return faults
     source.custom[table.name] = tuple(extra.values())
-    items = [canonical_item(table.name, c, c.name in types) for c in canonical if c.name != "known_time"]
+    items = [
+        canonical_item(table.name, c, c.name in types) for c in table.columns if c.name in types or not c.only_given
+    ]
     if table.column("event_time"):
         # A null time (the label of a snapshot) stays null. A row that was known before it happened becomes visible when it happens.
         known = "epoch_us(known_time)" if "known_time" in types else "NULL::BIGINT"

@@ -36,7 +36,11 @@ def overlay(source: Source, table: str, changes: Sequence[Mapping[str, Any]]) ->
         raise UserMistake(f"source {source.name!r} has no table {table!r} to change")
     read = _together(definition.key, _read(source, definition, changes))
     keys = sorted({row[definition.key] for row in read})
-    names = [_name(c) for c in definition.columns] + ["known_us", "visible_us", *source.custom[table]]
+    names = [_name(c) for c in definition.columns if _held(source, table, c)] + [
+        "known_us",
+        "visible_us",
+        *source.custom[table],
+    ]
     below = f"{quote(source.schemas[table])}.{quote(table)}"
     source.connection.register("changed_keys", pa.table({"changed": pa.array(keys, pa.string())}))
     held = source.connection.sql(
@@ -129,7 +133,13 @@ def _custom(source: Source, table: str) -> dict[str, Column]:
 
 
 def _known(source: Source, definition: Table) -> dict[str, Column]:
-    return {c.name: c for c in (*definition.columns, KNOWN_TIME)} | _custom(source, definition.name)
+    held = [c for c in definition.columns if _held(source, definition.name, c)]
+    return {c.name: c for c in (*held, KNOWN_TIME)} | _custom(source, definition.name)
+
+
+def _held(source: Source, table: str, column: Column) -> bool:
+    """Whether the loaded table has a canonical column (`features.sources.schema.Column`)."""
+    return not column.only_given or source.has(table, column.name)
 
 
 _Wrong = tuple[str, str, str]

@@ -7,12 +7,13 @@ thing: its first row is its creation, each later row says how it was from `event
 is read as it was known at `as_of`, and a source that only has final states writes one row per dated change.
 
 Besides these: *label* tables are ready outcomes, and the *action* table says whom people acted upon because of a score. No
-signal reads either: a model must not learn from what its own scores led to.
+signal reads either: a model must not learn from what its own scores led to. A *reference* table has figures of the company
+itself (what it spent), dated by a column of its own and without `known_time`. No signal reads those, and none reads `orders` yet.
 
 `owner`, `parent_id` and `target_tier` are for people, who sort and filter lists by them (`serving.profiles`). No signal reads
 them: who looks after an account says what was done about it, and a model would learn from that.
 
-Every table also takes `known_time` (we learnt of it; defaults to `event_time`). Columns beyond those listed are kept;
+Every table with an `event_time` also takes `known_time` (we learnt of it; defaults to `event_time`). Columns beyond those listed are kept;
 those of the tables that hold an entity become custom signals.
 """
 
@@ -22,17 +23,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 Type = Literal["text", "integer", "number", "money", "boolean", "time"]
-Kind = Literal["event", "state", "label", "action"]
+Kind = Literal["event", "state", "label", "action", "reference"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One canonical column. A `required` one must be present, without nulls."""
+    """One canonical column. A `required` one must be present, without nulls.
+
+    An `only_given` one is a column of the loaded table only where the source delivers it (others are null there), and no signal
+    reads it. So a source without it has the rows, the fingerprint and the order of tied versions that it always had.
+    """
 
     name: str
     type: Type
     meaning: str
     required: bool = False
+    only_given: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,11 @@ class Table:
     def column(self, name: str) -> Column | None:
         """The canonical column of a name; None when the table has none (`known_time` is in no table's list)."""
         return next((c for c in self.columns if c.name == name), None)
+
+    @property
+    def canonical(self) -> tuple[Column, ...]:
+        """Its columns, and `known_time` where it has a time of its own."""
+        return (*self.columns, KNOWN_TIME) if self.column("event_time") else self.columns
 
 
 def _event_time(meaning: str) -> Column:
@@ -67,6 +78,9 @@ _FIRMOGRAPHIC = (
     Column("partner", "text", "name of the partner that brought it, null when none did"),
     Column("is_trial", "boolean", "started from a trial or inside the product"),
     Column("opted_out", "boolean", "the person or company objected to scoring"),
+)
+_EVENT_ID = Column(
+    "event_id", "text", "identity of the event: a row with the same one is the same event", only_given=True
 )
 _OWNER = Column("owner", "text", "who of your own people looks after it: a name or an id; no signal reads it")
 _PERSON = (
@@ -143,6 +157,7 @@ _ALL = (
             Column("lead_id", "text", "lead touched"),
             Column("contact_id", "text", "person touched"),
             Column("direction", "text", "in (they came to us) or out (we went to them)"),
+            _EVENT_ID,
         ),
     ),
     Table(
@@ -193,6 +208,7 @@ _ALL = (
             Column("feature", "text", "feature or screen"),
             Column("kind", "text", "action, admin or error; null means action"),
             Column("quantity", "integer", "how many; null means 1"),
+            _EVENT_ID,
         ),
     ),
     Table(
@@ -259,6 +275,41 @@ _ALL = (
             Column("kind", "text", "call, offer, visit, campaign ...", required=True),
             Column("account_id", "text", "company acted upon"),
             Column("lead_id", "text", "lead acted upon"),
+        ),
+    ),
+    Table(
+        "orders",
+        "state",
+        "orders of customers without contracts; no signal reads them yet",
+        "order_id",
+        (
+            Column("order_id", "text", "the order; where it has lines, one id for each line", required=True),
+            Column("account_id", "text", "the company", required=True),
+            _event_time("when this version became true; the first is its placing"),
+            Column("status", "text", "placed, shipped, cancelled or returned", required=True),
+            Column("amount", "money", "value of the order, 0 or more", required=True),
+            Column(
+                "currency", "text", "ISO 4217 code of the amount; null means the reporting currency", only_given=True
+            ),
+            Column("channel", "text", "where it came from: inbound, outbound, partner, marketplace, web ..."),
+            Column("product", "text", "what was ordered"),
+            Column("category", "text", "category of the product"),
+            Column("quantity", "integer", "how many"),
+            _EVENT_ID,
+        ),
+    ),
+    Table(
+        "costs",
+        "reference",
+        "what was spent on winning and keeping customers: read by reports, never by a signal",
+        None,
+        (
+            Column("month", "time", "any day of the month that the cost belongs to", required=True),
+            Column("kind", "text", "sales, marketing, customer_success, tools ...", required=True),
+            Column("amount", "money", "what it cost, 0 or more", required=True),
+            Column(
+                "currency", "text", "ISO 4217 code of the amount; null means the reporting currency", only_given=True
+            ),
         ),
     ),
 )

@@ -28,7 +28,7 @@ from features.sources.cast_advice import cast_advice, quoted
 from features.sources.cast_faults import FIELDS, RAGGED, ragged
 from features.sources.casts import ACCEPTED, canonical_item, family_of, internal, internal_of, quote
 from features.sources.query_text import Excerpt
-from features.sources.schema import KNOWN_TIME, TABLES, Column, Table
+from features.sources.schema import TABLES, Column, Table
 from features.sources.source_fault import of_file, source_fault
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def schema_faults(
     """Faults of columns that are missing or of the wrong type, each with a SELECT that mends it (`features.sources.cast_advice`)."""
     faults: list[Fault] = []
     raw = quote("raw_" + table.name)
-    for column in (*table.columns, KNOWN_TIME):
+    for column in table.canonical:
         if column.name not in types:
             if column.required:
                 file = ragged(connection, query or "", column.name)
@@ -130,7 +130,7 @@ def overflow_faults(
     """Faults of values that are too large for the canonical type: whole numbers and cents beyond 64 bits."""
     faults: list[Fault] = []
     raw = quote("raw_" + table.name)
-    for column in (*table.columns, KNOWN_TIME):
+    for column in table.canonical:
         if column.name not in types:
             continue
         c = quote(column.name)

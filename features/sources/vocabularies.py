@@ -13,6 +13,22 @@ from collections.abc import Mapping
 Vocabulary = Mapping[str, tuple[str, ...]]
 """Each word and its other spellings, in lower case with underscores."""
 
+CHANNELS: Vocabulary = {
+    "inbound": ("inbound_sales", "organic", "organic_search", "seo", "website", "web", "direct", "contact_form", "web_form"),
+    "outbound": ("outbound_sales", "cold_call", "cold_email", "cold_outreach", "prospecting", "sdr", "bdr", "sales_outreach"),
+    "trade_show": ("tradeshow", "trade_fair", "fair", "event", "events", "conference", "exhibition", "expo"),
+    "referral": ("referrals", "referred", "customer_referral", "employee_referral", "word_of_mouth", "recommendation"),
+    "partner": ("partners", "channel_partner", "partner_referral", "reseller", "resellers", "distributor", "var", "alliance"),
+    "product": ("product_led", "plg", "in_product", "in_app", "self_serve", "self_service", "free_trial", "trial", "freemium"),
+    "content": ("content_marketing", "blog", "ebook", "e_book", "whitepaper", "white_paper", "newsletter", "podcast"),
+    "paid_search": ("paid", "ppc", "sem", "cpc", "search_ads", "google_ads", "adwords", "google_adwords", "bing_ads", "search_engine_marketing"),
+    "social": ("social_media", "paid_social", "organic_social", "linkedin", "linked_in", "facebook", "instagram", "twitter", "xing"),
+    "webinar": ("webinars", "online_event", "virtual_event", "web_seminar"),
+    "marketplace": ("marketplaces", "market_place", "app_store", "appexchange", "app_exchange", "aws_marketplace", "amazon", "alibaba"),
+}  # fmt: skip  # a table: one word a line, its spellings beside it
+"""Channels of acquisition and of orders. In `orders` a spelling is read as its word. `accounts.channel` and `leads.channel` are
+categories that models have learnt as they are written, so they stay so, and `check` names those that are no spelling of a word."""
+
 WORDS: Mapping[tuple[str, str], Vocabulary] = {
     ("accounts", "kind"): {
         "customer": ("customers", "client", "customer_direct", "customer_channel"),
@@ -95,6 +111,20 @@ WORDS: Mapping[tuple[str, str], Vocabulary] = {
         "paid": ("settled", "paid_in_full", "payment_received"),
         "void": ("voided", "cancelled", "canceled", "written_off"),
     },
+    ("orders", "status"): {
+        "placed": ("new", "open", "created", "ordered", "order_placed", "received", "confirmed", "accepted", "pending", "processing", "in_process", "paid"),
+        "shipped": ("ship", "dispatched", "sent", "fulfilled", "partially_shipped", "delivered", "complete", "completed", "closed", "invoiced"),
+        "cancelled": ("canceled", "cancel", "void", "voided", "rejected", "declined"),
+        "returned": ("return", "refunded", "refund", "sent_back", "rma", "credited", "partially_returned"),
+    },
+    ("orders", "channel"): CHANNELS,
+    ("costs", "kind"): {
+        "sales": ("sales_cost", "sales_costs", "selling", "sales_salaries", "sales_commission", "commission", "commissions"),
+        "marketing": ("marketing_cost", "marketing_costs", "advertising", "ads", "ad_spend", "campaign", "campaigns", "events"),
+        "customer_success": ("success", "cs", "csm", "retention", "account_management", "onboarding", "support", "customer_support"),
+        "tools": ("tool", "software", "crm", "subscriptions", "licences", "licenses", "systems"),
+        "other": ("others", "misc", "miscellaneous", "overhead"),
+    },
 }  # fmt: skip  # a table: one word a line, its spellings beside it
 """The vocabulary of each column. A column that is not listed keeps every word as it is."""
 
@@ -104,8 +134,15 @@ ENDINGS: Mapping[str, tuple[str, ...]] = {
     "opportunities": ("won", "lost"),
     "invoices": ("paid", "void"),
     "leads": ("converted", "disqualified"),
+    "orders": ("cancelled", "returned"),
 }
-"""The final statuses of each table: the contract, ticket, deal, invoice or lead is over."""
+"""The final statuses of each table: the contract, ticket, deal, invoice, lead or order is over."""
+
+KEPT_AS_WRITTEN: Mapping[tuple[str, str], Vocabulary] = {
+    ("accounts", "channel"): CHANNELS,
+    ("leads", "channel"): CHANNELS,
+}
+"""Columns whose words are compared with a vocabulary, and not replaced by it."""
 
 _BETWEEN = re.compile(r"[^a-z0-9]+")
 _HUMP = re.compile(r"([a-z0-9])([A-Z])")
@@ -129,15 +166,23 @@ def understood(table: str, column: str, word: str) -> str:
     >>> understood("touches", "kind", "Email Opened"), understood("tickets", "priority", " P1 "), understood("touches", "kind", "fax")
     ('email_open', 'urgent', 'fax')
     """
-    spelled = _spelled(table, column)
-    return word if word in words_of(table, column) else spelled.get(_plain(word), word)
+    return word_in(vocabulary_of(table, column), word) or word
+
+
+def word_in(vocabulary: Vocabulary, text: str) -> str | None:
+    """The word of a vocabulary that a text means; None when it is none.
+
+    >>> word_in(CHANNELS, "Trade Show"), word_in(CHANNELS, "Google AdWords"), word_in(CHANNELS, "fax")
+    ('trade_show', 'paid_search', None)
+    """
+    return text if text in vocabulary else _spelled(vocabulary).get(_plain(text))
 
 
 def understood_sql(table: str, column: str, text: str) -> str:
     """SQL that does the same as `understood`; `text` is an SQL expression. The expression itself for a column without words."""
     if not vocabulary_of(table, column):
         return text
-    spelled = _spelled(table, column)
+    spelled = _spelled(vocabulary_of(table, column))
     words = ", ".join(f"'{word}'" for word in words_of(table, column))
     humps = f"regexp_replace(trim({text}), '([a-z0-9])([A-Z])', '\\1_\\2', 'g')"
     plain = f"trim(regexp_replace(lower({humps}), '[^a-z0-9]+', '_', 'g'), '_')"
@@ -146,10 +191,10 @@ def understood_sql(table: str, column: str, text: str) -> str:
     return f"CASE WHEN {text} IS NULL OR {text} IN ({words}) THEN {text} ELSE coalesce(MAP {{{pairs}}}[{plain}], {text}) END"
 
 
-def _spelled(table: str, column: str) -> dict[str, str]:
+def _spelled(vocabulary: Vocabulary) -> dict[str, str]:
     """The word of every spelling, also of the spelling without underscores."""
     found: dict[str, str] = {}
-    for word, spellings in vocabulary_of(table, column).items():
+    for word, spellings in vocabulary.items():
         for spelling in (word, *spellings):
             found.setdefault(spelling, word)
             found.setdefault(spelling.replace("_", ""), word)

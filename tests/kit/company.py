@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from features.readiness.labelled_rows import themed
 from features.sources.loader import open_source
-from features.sources.schema import KNOWN_TIME, TABLES
+from features.sources.schema import TABLES
 from features.sources.source import Source
 from models.definition import Model
 
@@ -38,7 +38,9 @@ def make_source(folder: Path, tables: Rows) -> Source:
     """Write the rows as Parquet with one SELECT each, and open the folder; empty tables keep their types."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in tables.items():
-        columns = {c.name: ARROW[c.type] for c in (*TABLES[name].columns, KNOWN_TIME)}
+        given = {key for row in rows for key in row}
+        held = [c for c in TABLES[name].canonical if c.name in given or not c.only_given]
+        columns = {c.name: ARROW[c.type] for c in held}
         extra = [key for row in rows for key in row if key not in columns]
         schema = pa.schema([*columns.items(), *((key, pa.string()) for key in dict.fromkeys(extra))])
         pq.write_table(pa.Table.from_pylist([dict(r) for r in rows], schema=schema), folder / f"{name}.parquet")
@@ -233,4 +235,12 @@ def random_company(
                 direction=some([None, "in", "out"]),
             )
         )
+    for number in range(4 * accounts):
+        event, shop = moment(), {"channel": some([None, "web", "Trade Show"]), "quantity": some([None, 3])}
+        order = {"order_id": f"r{number}", "account_id": some(names), "amount": some([20.0, 99.99]), **shop}
+        tables["orders"].append(row(event, status="placed", **order))
+        if rng.random() < 0.5:
+            tables["orders"].append(
+                row(event + dt.timedelta(days=3), status=some(["shipped", "cancelled", "returned"]), **order)
+            )
     return tables

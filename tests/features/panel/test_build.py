@@ -30,7 +30,9 @@ START = dt.datetime(2024, 1, 1, tzinfo=UTC)
 AS_OFS = [at("2024-03-21"), at("2024-04-18"), at("2024-05-16"), at("2024-04-19"), at("2024-02-29T13:30:00")]
 
 
-NAMES = {f"{each}_id" for each in ("account", "lead", "contact", "subscription", "ticket", "invoice", "opportunity")}
+NAMES = {
+    f"{each}_id" for each in ("account", "lead", "contact", "subscription", "ticket", "invoice", "opportunity", "order")
+}
 
 
 def renamed(row: dict[str, Any], company: int) -> dict[str, Any]:
@@ -190,3 +192,21 @@ class TestParts:
     def test_nobody_is_one_empty_part(self, company: Source) -> None:
         parts = list(panel_parts(company, "lead", at("2001-01-01"), 10))
         assert [part.num_rows for part in parts] == [0]
+
+
+class TestTablesThatNoSignalReads:
+    def test_orders_costs_and_ids_of_events_change_no_panel(self, tmp_path: Path) -> None:
+        """Orders within the observed period: at each date the same bits, and the same signals."""
+        tables = random_company(4, accounts=5, days=130)
+        costs = [{"month": at("2024-02-01"), "kind": "sales", "amount": 10.0}]
+        numbered = {
+            name: [row | {"event_id": f"e{n}"} for n, row in enumerate(tables[name])] for name in ("usage", "touches")
+        }
+        without = {name: rows for name, rows in tables.items() if name != "orders"}
+        bare = make_source(tmp_path / "bare", without)
+        full = make_source(tmp_path / "full", {**tables, **numbered, "costs": costs})
+        assert full.rows("orders") > 10
+        assert full.has("usage", "event_id")
+        for entity in ("account", "lead"):
+            panels = [build_panel(source, entity, [at("2024-03-21"), at("2024-04-18")]) for source in (bare, full)]  # type: ignore[arg-type]  # the two above
+            assert panels[0].equals(panels[1])

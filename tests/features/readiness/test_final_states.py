@@ -36,3 +36,14 @@ class TestFinalStates:
         )
         source = open_source(str(tmp_path), tmp_path)
         assert lines(source, "opportunities", "a version from before its end") == []
+
+    def test_orders_that_begin_as_cancelled_are_found(self, tmp_path: Path) -> None:
+        of = {"account_id": "a", "event_time": at("2024-02-01"), "amount": 1.0}
+        rows = [of | {"order_id": f"o{n}", "status": "cancelled"} for n in range(12)]
+        source = make_source(tmp_path / "one", {"accounts": [account()], "orders": rows})
+        (line,) = lines(source, "orders", "a version from before its end")
+        assert (line.rows, "status 'placed'" in line.what_to_do) == (12, True)
+        # The twin: a shipped order may be all that an export has.
+        rows = [row | {"status": "shipped"} for row in rows]
+        source = make_source(tmp_path / "two", {"accounts": [account()], "orders": rows})
+        assert lines(source, "orders", "a version from before its end") == []
