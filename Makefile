@@ -13,7 +13,7 @@ export ACCOUNTSCORE_DATA ?= $(DATA)
 unexport PYTHONDONTWRITEBYTECODE # or every process compiles all that it imports, for seconds
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo walk test test-quick test-full format check train tune compare backtest promote monitor rollback notebooks mlflow score serve bench-audit bench-batch bench-lists bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
+.PHONY: help setup demo walk test test-quick test-full format check train tune compare backtest promote monitor rollback notebooks mlflow page score serve bench-audit bench-batch bench-lists bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -104,6 +104,11 @@ mlflow: $(VENV)/.core ## The MLflow page, on loopback (MLFLOW_PORT=5000)
 serve: $(VENV)/.core ## Start the API on loopback (PORT=8000)
 	$(RUN) -m serving migrate
 	$(RUN) -m serving api $(call option,--port,$(PORT))
+
+page: $(VENV)/.core ## What people work from, in a browser: prints its address; Ctrl-C ends it (PORT=8000)
+	@$(RUN) -m serving migrate
+	@echo 'Open http://127.0.0.1:$(or $(PORT),8000)/ui/ (Ctrl-C ends it)'
+	@$(RUN) -m serving api $(call option,--port,$(PORT))
 
 score: $(VENV)/.core ## The nightly batch: AS_OF=DATE, OUT=DIR, SOURCE, DATA
 	$(RUN) -m serving batch --source '$(SOURCE)' $(call option,--data,$(DATA)) $(call option,--as-of,$(AS_OF)) --out '$(or $(OUT),$(WRITTEN)/scores)'

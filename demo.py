@@ -117,6 +117,7 @@ def main() -> int:
         ("runs and versions", f"make mlflow{in_home(home)}"),
         ("reports", f"{home}/runs/*/v*/report.html"),
         ("scores", str(scores)),
+        ("see it in a browser", serve.replace("make serve", "make page", 1)),
     ):
         console.print(f"{what:27}{command}", highlight=False, soft_wrap=True)
     return done(began, home)

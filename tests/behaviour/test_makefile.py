@@ -75,3 +75,10 @@ def test_a_source_and_its_files_may_have_spaces(checkout: Path, target: str) -> 
 def test_an_option_without_a_value_is_left_out(checkout: Path, target: str) -> None:
     """Otherwise the next word would be taken for the date."""
     assert "--as-of" not in make(checkout, "-n", target).stdout
+
+
+def test_the_page_is_named_before_it_is_served(checkout: Path) -> None:
+    for words, port in (((), "8000"), (("PORT=81",), "81")):
+        said = make(checkout, "-n", "page", *words).stdout
+        assert f"http://127.0.0.1:{port}/ui/" in said
+        assert ("--port '81'" in said) == (port == "81")

@@ -77,6 +77,7 @@ class Walk:
     port: int = field(default_factory=free_port)
     registry_port: int = field(default_factory=free_port)
     model_port: int = field(default_factory=free_port)
+    page_port: int = field(default_factory=free_port)
 
     @property
     def home(self) -> Path:
@@ -154,6 +155,8 @@ class Walk:
         return {**kept, **ours}
 
     def placed(self, command: str) -> str:
+        if command.startswith("make page"):  # somebody looks at it and then ends it; here it runs until the end
+            return f"make page PORT={self.page_port} &"
         return command.replace("8000", str(self.port)).replace("5001", str(self.model_port))
 
     def walk(self, commands: list[str], seconds: float) -> Iterator[list[Said]]:
@@ -210,6 +213,8 @@ def check(walk: Walk, said: list[Said]) -> None:
     assert change["before"]["as_of"] < change["after"]["as_of"]
     assert "queued for the worker that is running" in starting(said, "make backfill").text
     assert httpx.get(f"http://127.0.0.1:{walk.port}/readyz", timeout=10).status_code == 200
+    shown = httpx.get(f"http://127.0.0.1:{walk.page_port}/ui/churn-risk", timeout=10, follow_redirects=True)
+    assert "<h1>Sign in</h1>" in shown.text  # one of the commands made a key
 
 
 @pytest.fixture
