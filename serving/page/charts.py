@@ -326,6 +326,7 @@ __all__ = [
     "history",
     "interval",
     "place",
+    "share",
     "spark",
     "spread",
     "strength",

@@ -38,7 +38,7 @@ T = TypeVar("T")
 router = APIRouter(include_in_schema=False)
 RUNS = 10
 LOG_ROWS = 50
-LOG_ROWS_IN_SHORT = 8
+LOG_ROWS_IN_SHORT = 5
 MOST_KEYS = 100
 LONGEST_WHO = 200
 NEEDED = "admin"
