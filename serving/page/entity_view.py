@@ -24,7 +24,7 @@ from serving.score_change.schemas import ChangeAnswer
 Money = Callable[[float | None], str]
 LEAST = 0.005
 """Effect on the log-odds below which a member of a reason is left out: it reads × 1."""
-MOST_MOVED = 8
+MOST_MOVED = 6
 """Signals of a change that are shown one by one."""
 
 
@@ -45,8 +45,7 @@ class Peers:
     def text(self) -> str:
         if self.lower is None:
             return f"{percent(self.alike)} the same"
-        higher = max(0.0, 1.0 - self.lower - self.alike)
-        parts = [(self.lower, "lower"), (self.alike, "alike"), (higher, "higher")]
+        parts = [(self.lower, "lower"), (self.alike, "alike")]
         return ", ".join(f"{percent(share)} {word}" for share, word in parts if share >= 0.0005)
 
 
@@ -291,6 +290,8 @@ class Moved:
     rest_odds: str = ""
     """What these do together."""
     largest: float = 0.0
+    weighs_otherwise: bool = False
+    """Whether a signal of `rows` did not move."""
     bands: Sequence[tuple[str, str]] = ()
     """What moved it, and the band after that; the first is the band before."""
     why_not: str = ""
@@ -320,4 +321,5 @@ def moved(answer: ChangeAnswer, units: Mapping[str, str], money: Money, earlier:
     kept = [step for at, step in enumerate(bands) if not at or step[1] != bands[at - 1][1]]
     rest = odds(sum(each.effect for each in left)) if left else ""
     largest = max((abs(row.effect) for row in rows), default=0.0)
-    return Moved(answer, told, rows, len(left), rest, largest, kept, "", earlier)
+    still = any(row.before == row.after for row in rows)
+    return Moved(answer, told, rows, len(left), rest, largest, still, kept, "", earlier)

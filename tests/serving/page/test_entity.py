@@ -92,6 +92,9 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
             NOW_US + 41 * DAY_US,
             "team",
         )
+        records += [
+            scored(found, "thrice", {**VALUES, "number_0": float(n)}, NOW_US - n * 7 * DAY_US) for n in range(3)
+        ]
         bare = record("bare", as_of_us=NOW_US)  # no profile
         row = stored_signals.row(
             "account",
@@ -234,6 +237,13 @@ class TestChange:
     def test_what_is_no_moment_is_said(self, inside: Inside) -> None:
         assert "not a date" in part(shown(inside, "full", "?since=zz"), "change")
 
+    def test_any_earlier_score_can_be_compared_with(self, inside: Inside) -> None:
+        links = re.findall(r'<option value="(2026[^"]+)"', shown(inside, "thrice"))
+        assert [link[:10] for link in links] == ["2026-02-22", "2026-02-15"]
+        text = part(shown(inside, "thrice", f"?since={links[1]}"), "change")
+        assert " on 2026-02-15 to " in text
+        assert " on 2026-02-22 to " in part(shown(inside, "thrice"), "change")
+
     def test_the_history_is_a_line_of_both(self, inside: Inside) -> None:
         assert "2 moments" in part(shown(inside, "full"), "history")
         assert "One score so far" in part(shown(inside, "acme"), "history")
@@ -257,6 +267,13 @@ class TestSignals:
 
     def test_where_none_are_stored_the_page_says_so(self, inside: Inside) -> None:
         assert "No signals of it are stored" in part(shown(inside, "bare"), "signals")
+
+
+class TestColours:
+    def test_a_high_score_of_a_lead_is_good_news_and_of_an_account_bad_news(self, inside: Inside) -> None:
+        assert '<div class="sides high-is-good">' in shown(inside, "lead/1", kind="lead")
+        assert '<div class="sides">' in shown(inside, "full")
+        assert '<div class="sides high-is-good">' in shown(inside, "full", "?model=expansion")
 
 
 class TestFamily:
