@@ -20,7 +20,8 @@ from serving.decisions import repository as history
 from serving.decisions.schemas import shown_record
 from serving.eligibility import detail
 from serving.errors import NotFound
-from serving.page.entity_view import Explained, Moved, explained, moved, recorded, steps
+from serving.page.entity_change import Moved, moved
+from serving.page.entity_view import Explained, explained, recorded, steps
 from serving.page.formats import Formats
 from serving.replay import service as replays
 from serving.score_change import service as score_change
