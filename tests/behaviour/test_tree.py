@@ -8,7 +8,22 @@ import pytest
 
 PACKAGES = ("features", "models", "training", "serving")
 ELSEWHERE = {
+    "features/init/files.py": "tests/features/init/test_command.py",
+    "features/init/layouts.py": "tests/features/init/test_templates.py",
+    "features/init/render.py": "tests/features/init/test_templates.py",
+    "features/init/template.py": "tests/features/init/test_templates.py",
+    "features/init/times.py": "tests/features/init/test_templates.py",
+    "features/init/values.py": "tests/features/init/test_templates.py",
+    "features/init/write.py": "tests/features/init/test_command.py",
+    "serving/page/entity_change.py": "tests/serving/page/test_entity.py",
+    "serving/page/entity_view.py": "tests/serving/page/test_entity.py",
+    "serving/page/entity_words.py": "tests/serving/page/test_entity.py",
+    "serving/page/model_charts.py": "tests/serving/page/test_model.py",
+    "serving/page/portfolio_view.py": "tests/serving/page/test_portfolio.py",
+    "serving/page/signal_rows.py": "tests/serving/page/test_model_signals.py",
+    "serving/page/status_view.py": "tests/serving/page/test_status.py",
     "serving/batch/between.py": "tests/serving/score_change/test_service.py",
+    "serving/dead_letters/command.py": "tests/serving/dead_letters/test_service.py",
     "serving/export/destination.py": "tests/serving/export/test_folder.py",
     "serving/scoring/held.py": "tests/serving/scoring/test_endpoints.py",
     "training/errors.py": "tests/training/test_promote.py",

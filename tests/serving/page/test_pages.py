@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from pathlib import Path
 
 from fastapi.routing import APIRoute
@@ -27,11 +27,8 @@ def test_no_model_can_have_the_word_of_a_page() -> None:
 
 def test_every_template_is_used_and_every_page_has_one() -> None:
     code = "".join(path.read_text() for path in Path(work_list.__file__).parent.glob("*.py"))
-    named = {
-        node.value
-        for node in ast.walk(ast.parse(code.replace("from __future__ import annotations", "")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".html")
-    }
+    named = set(re.findall(r'render\(\s*request,\s*"([^"]+)"', code))
+    assert len(named) > 5
     there = {path.name for path in FOLDER.glob("*.html")}
     inside = "".join(path.read_text() for path in FOLDER.glob("*.html"))
     assert named <= there
