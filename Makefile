@@ -13,7 +13,7 @@ export ACCOUNTSCORE_DATA ?= $(DATA)
 unexport PYTHONDONTWRITEBYTECODE # or every process compiles all that it imports, for seconds
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo walk test test-quick test-full format check train tune compare backtest promote monitor rollback notebooks mlflow page score serve bench-audit bench-batch bench-lists bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
+.PHONY: help setup demo walk test test-quick test-full format check train tune compare backtest promote monitor rollback notebooks mlflow page score serve bench-audit bench-batch bench-lists bench-page bench-quality bench-truth bench-serving bench-signals bench-webhooks soak backfill lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -112,6 +112,9 @@ page: $(VENV)/.core ## What people work from, in a browser: prints its address; 
 
 score: $(VENV)/.core ## The nightly batch: AS_OF=DATE, OUT=DIR, SOURCE, DATA
 	$(RUN) -m serving batch --source '$(SOURCE)' $(call option,--data,$(DATA)) $(call option,--as-of,$(AS_OF)) --out '$(or $(OUT),$(WRITTEN)/scores)'
+
+bench-page: setup ## p50 and p99 of every page on the store of bench-lists, beside a bare template, and their bytes (ARGS='--accounts 20000 --leads 100000')
+	$(RUN) -W ignore -m tests.benchmarks.bench_page $(ARGS)
 
 bench-quality: setup ## Our fit-table beside plain LightGBM, plain logit and AutoML on the public datasets (ARGS='telco bank')
 	$(RUN) -m tests.benchmarks.bench_quality $(ARGS)

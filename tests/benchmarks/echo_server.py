@@ -1,9 +1,10 @@
-"""The API with three more paths, each of which parses the body of a score request and sends it back, and `GET /bare`, which
+"""The API with some more paths, each of which parses the body of a score request and sends it back, and `GET /bare`, which
 answers nothing at all.
 
 `POST /echo` is an ordinary route of the FastAPI app, as quick as one can be: raw body, msgspec, no models. `POST /pydantic` is the
 route that one would write first, with pydantic's models. `POST /floor` stands where scoring stands, on plain ASGI in front of
-FastAPI: nothing that this server does can cost less. All three are behind the door.
+FastAPI: nothing that this server does can cost less. All three are behind the door. `GET /ui/bare/hello` is a page that says hello by a
+template, behind the sign-in of all pages.
 `python -m tests.benchmarks.echo_server PORT`.
 """
 
@@ -20,10 +21,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving.app import create_app
 from serving.gateway.middleware import Door
 from serving.http import read_body
+from serving.page.look import environment
 from serving.scoring.endpoints import HotPath
 from serving.server import listen
 from serving.settings import ServingSettings
 from serving.shutdown import stop_on_signals
+from serving.sign_in.visit import visitor_of
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -65,6 +68,12 @@ async def echo(request: Request) -> Response:
 @router.post("/pydantic")
 async def pydantic_echo(request: EchoRequest) -> EchoRequest:
     return request
+
+
+@router.get("/ui/bare/hello")
+async def hello(request: Request) -> Response:
+    page = environment().from_string("<!doctype html><title>Hello</title><h1>Hello {{ name }}</h1>")
+    return Response(page.render(name=visitor_of(request).actor.name), media_type="text/html")
 
 
 @router.get("/bare")

@@ -47,3 +47,30 @@ def test_the_style_asks_nobody_and_hides_nothing_from_the_keyboard() -> None:
     assert "url(" not in style
     assert "@import" not in style
     assert ":focus-visible" in style
+
+
+@pytest.mark.parametrize(
+    ("asked", "compressed"),
+    [
+        ("gzip, deflate, br", True),
+        ("br;q=1.0, GZIP;q=0.5", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0, br", False),
+        ("br", False),
+        ("", False),
+    ],
+)
+def test_a_browser_that_takes_gzip_gets_less(inside: Inside, asked: str, compressed: bool) -> None:
+    """The content is the same, and what lies between knows that it depends on the header."""
+    plain = (FOLDER / "page.css").read_bytes()
+    answer = inside.client.get(address("page.css"), headers={"accept-encoding": asked})
+    assert (answer.headers.get("content-encoding") == "gzip") == compressed
+    assert answer.headers["vary"] == "accept-encoding"
+    assert answer.content == plain
+    assert (int(answer.headers["content-length"]) < len(plain) / 2) == compressed
+
+
+def test_a_page_is_not_compressed(inside: Inside) -> None:
+    """The size of a page with the token of its forms tells nobody what is in it."""
+    answer = inside.client.get("/ui/churn-risk", headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in answer.headers
