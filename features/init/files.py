@@ -151,10 +151,11 @@ def find_files(connection: duckdb.DuckDBPyConnection, layout: Layout, root: Path
     inside = [
         root / name for name in (f"{layout.system}-{layout.name}", f"{layout.system}_{layout.name}", layout.system)
     ]
-    here = next((each for each in inside if each.is_dir()), root)
+    place = next((each for each in inside if each.is_dir()), root)
+    others: list[_Opened] = []
     found = Folder(root)
     by_file: dict[str, list[_Opened]] = {}
-    for path in sorted(p for p in here.rglob("*") if p.is_file() and not p.name.startswith((".", "~"))):
+    for path in sorted(p for p in place.rglob("*") if p.is_file() and not p.name.startswith((".", "~"))):
         step = OTHERS.get(path.suffix.lower())
         if step:
             found.left.append(_fault(path, found=f"a {path.suffix} file", rule="files are CSV or Parquet", step=step))
@@ -176,10 +177,17 @@ def find_files(connection: duckdb.DuckDBPyConnection, layout: Layout, root: Path
         except UserMistake as error:
             found.faults.append(_fault(path, *_parts(str(error))))
             continue
-        kind = _kind(layout, opened)
+        kind = _named(layout, opened)
         if kind is not None:
             by_file.setdefault(kind, []).append(opened)
-        elif here.name == layout.system or _is_near(layout, opened):
+        else:
+            others.append(opened)
+    named = set(by_file)
+    for opened in others:
+        kind = _alike(connection, layout, opened, found)
+        if kind is not None and kind not in named:
+            by_file.setdefault(kind, []).append(opened)
+        elif kind is not None or (place.name == layout.system and not layout.by_name):
             found.left.append(_unknown(layout, opened))
     for kind, parts in by_file.items():
         _take(connection, layout.files[kind], parts, found)
@@ -278,28 +286,43 @@ def _has_sep_line(path: Path, encoding: str) -> bool:
     )
 
 
-def _kind(layout: Layout, opened: _Opened) -> str | None:
-    """Which file of the layout this is: by its name, else the one with which it shares most columns."""
+def _named(layout: Layout, opened: _Opened) -> str | None:
+    """Which file of the layout this is by its name; of two of one name, the one whose columns it has."""
     words = _words(layout, opened.path)
     named = [name for name, file in layout.files.items() if any(words == _split(stem) for stem in file.stems)]
-    if named:
-        return named[0]
-    shared = {name: _columns(file, opened.headers) for name, file in layout.files.items()}
+    whole = [n for n in named if set(layout.files[n].needs) <= set(_columns(layout.files[n], opened.headers))]
+    return next(iter(whole or named), None)
+
+
+def _alike(connection: duckdb.DuckDBPyConnection, layout: Layout, opened: _Opened, folder: Folder) -> str | None:
+    """Which file of the layout this is by its columns, and by how its keys begin; None when it is none."""
+    if layout.by_name:
+        return None
+    found = {name: _columns(file, opened.headers) for name, file in layout.files.items()}
     likely = {
         name: len(columns) / len(layout.files[name].columns) ** 0.5
-        for name, columns in shared.items()
+        for name, columns in found.items()
         if len(columns) >= ALIKE_FEWEST and set(layout.files[name].needs) <= set(columns)
     }
-    best = max(likely, key=lambda name: likely[name], default=None)
-    if best is None or _is_id_of_another(layout, best, opened):
-        return None
-    return best
+    for name in sorted(likely, key=lambda each: -likely[each]):
+        file = layout.files[name]
+        if not file.id_starts or _first_key(connection, file, opened, folder).startswith(file.id_starts):
+            return name
+    return None
 
 
-def _is_id_of_another(layout: Layout, name: str, opened: _Opened) -> bool:
-    """Whether the name of a file says that it is of a kind that the layout does not know, with similar columns."""
-    others = _words(layout, opened.path)
-    return bool(others) and any(_split(stem) and set(_split(stem)) < set(others) for stem in layout.files[name].stems)
+def _first_key(connection: duckdb.DuckDBPyConnection, file: LayoutFile, opened: _Opened, folder: Folder) -> str:
+    key = _columns(file, opened.headers)[str(file.key)]
+    rows = connection.execute(
+        f"SELECT CAST({quote(key.written)} AS VARCHAR) FROM {here(_call(opened, folder), folder)} WHERE {quote(key.written)} IS NOT NULL LIMIT 1"
+    ).fetchall()
+    return str(rows[0][0]).strip() if rows else ""
+
+
+def _call(opened: _Opened, folder: Folder) -> str:
+    """The SQL that reads one file."""
+    place = f"'${{data}}/{_relative(opened.path, folder.root)}'"
+    return f"{opened.function}({place}{', ' + opened.call if opened.call else ''})"
 
 
 def _words(layout: Layout, path: Path) -> tuple[str, ...]:
@@ -319,17 +342,15 @@ def _columns(file: LayoutFile, headers: Sequence[Header]) -> dict[str, Header]:
     by_name: dict[str, Header] = {}
     for header in headers:
         by_name.setdefault(plain(header.written), header)
+    if file.prefix:
+        for header in headers:
+            by_name.setdefault(plain(header.written.lower().removeprefix(file.prefix)), header)
     found: dict[str, Header] = {}
     for column in file.columns.values():
         spelled = next((by_name[plain(s)] for s in column.spellings if plain(s) in by_name), None)
         if spelled is not None:
             found[column.name] = spelled
     return found
-
-
-def _is_near(layout: Layout, opened: _Opened) -> bool:
-    """Whether a file without a kind looks like one of the layout: it shares columns with it."""
-    return any(len(_columns(file, opened.headers)) >= ALIKE_FEWEST for file in layout.files.values())
 
 
 def _unknown(layout: Layout, opened: _Opened) -> Fault:

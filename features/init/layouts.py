@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,8 +16,8 @@ from features.kit.errors import UserMistake
 
 TEMPLATES = Path(__file__).parents[1] / "sources" / "templates"
 
-ColumnType = Literal["id", "text", "list", "domain", "boolean", "integer", "number", "money", "time", "end"]
-"""`list` is a multi-select. `time` reads a day as its first moment, `end` as the first moment after it: what ended on a day is
+ColumnType = Literal["id", "text", "list", "json", "domain", "boolean", "integer", "number", "money", "time", "end"]
+"""`list` is a multi-select, `json` the text of a JSON value. `time` reads a day as its first moment, `end` as the first moment after it: what ended on a day is
 known once the day is over."""
 
 
@@ -45,6 +45,10 @@ class LayoutFile:
     """The column that names a row: two files with the same keys are two exports of the same records."""
     ignored: tuple[str, ...]
     """Patterns of headers that are no columns of one's own: fields of the system that a SELECT has no use for."""
+    id_starts: str = ""
+    """How every key begins: Salesforce's accounts with 001. A file of an unknown name is of this kind only when its keys do."""
+    prefix: str = ""
+    """What stands before the names of properties: HubSpot's tables have `property_createdate`."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,13 @@ class Layout:
     """Where the vendor describes the columns."""
     history: str
     """What the system offers where this layout has the newest state alone."""
+    is_utc: bool
+    """Whether times without a zone are in UTC: a warehouse writes them so."""
+    by_name: bool
+    """Whether files are known by their names alone: tables of a warehouse always have theirs."""
     files: dict[str, LayoutFile]
-    folder: Path
+    folders: tuple[Path, ...]
+    """The folder, and after it that of the layout which it extends: a template of the first replaces one of the second."""
 
     @property
     def label(self) -> str:
@@ -71,7 +80,8 @@ class Layout:
     @property
     def tables(self) -> dict[str, str]:
         """The text of each template by its canonical table."""
-        return {path.stem: path.read_text(encoding="utf-8") for path in sorted(self.folder.glob("*.sql"))}
+        paths = {path.stem: path for folder in reversed(self.folders) for path in folder.glob("*.sql")}
+        return {table: paths[table].read_text(encoding="utf-8") for table in sorted(paths)}
 
 
 def labels() -> list[str]:
@@ -97,9 +107,16 @@ def layout_of(label: str) -> Layout:
 
 
 def read_layout(folder: Path) -> Layout:
-    """The layout that a folder describes."""
+    """The layout that a folder describes. With `extends` it has the files and templates of another layout of the system, too; a file
+    with `like` has the columns of another file beside its own."""
     told = tomllib.loads((folder / "layout.toml").read_text(encoding="utf-8"))
-    files = {name: _file(name, each) for name, each in told["files"].items()}
+    base = read_layout(folder.parent / told["extends"]) if "extends" in told else None
+    files = dict(base.files) if base else {}
+    prefix = told.get("prefix", "")
+    for name, each in told.get("files", {}).items():
+        like = files.get(each.get("like", name))
+        files[name] = _file(name, each, like)
+    files = {name: replace(file, prefix=prefix) for name, file in files.items()}
     return Layout(
         system=folder.parent.name,
         name=folder.name,
@@ -107,24 +124,28 @@ def read_layout(folder: Path) -> Layout:
         tried_on=told.get("tried_on"),
         documents=told["documents"],
         history=told.get("history", ""),
+        is_utc=told.get("is_utc", False),
+        by_name=told.get("by_name", False),
         files=files,
-        folder=folder,
+        folders=(folder, *(base.folders if base else ())),
     )
 
 
-def _file(name: str, told: dict[str, Any]) -> LayoutFile:
-    columns = {}
-    for column, (kind, *spellings) in told["columns"].items():
+def _file(name: str, told: dict[str, Any], like: LayoutFile | None) -> LayoutFile:
+    columns = dict(like.columns) if like else {}
+    for column, (kind, *spellings) in told.get("columns", {}).items():
         if kind not in get_args(ColumnType):
             raise ValueError(f"{name}.{column}: no type {kind!r}; one of {', '.join(get_args(ColumnType))}")
         columns[column] = FileColumn(column, kind, tuple(spellings))
+    unread = set(told.get("without", ()))
     return LayoutFile(
         name=name,
-        stems=tuple(told["stems"]),
-        columns=columns,
-        needs=tuple(told.get("needs", ())),
-        key=told.get("key"),
-        ignored=tuple(told.get("ignored", ())),
+        stems=tuple(told.get("stems", like.stems if like else ())),
+        columns={n: column for n, column in columns.items() if n not in unread},
+        needs=tuple(told.get("needs", like.needs if like else ())),
+        key=told.get("key", like.key if like and name == like.name else None),
+        ignored=tuple(told.get("ignored", like.ignored if like else ())),
+        id_starts=told.get("id_starts", ""),
     )
 
 

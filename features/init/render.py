@@ -27,7 +27,7 @@ OWN_FILLED = 0.02
 OWN_WORDS, OWN_DISTINCT = 50, 0.5
 """A column of one's own with more different words, in more than this share of its rows, holds names or texts, and is left out."""
 WORDS_SHOWN = 8
-_PLACEHOLDER = re.compile(r"\{\{(words|own|count) ([^}]+)\}\}")
+_PLACEHOLDER = re.compile(r"\{\{(words|own|count|first) ([^}]+)\}\}")
 
 
 @dataclass
@@ -68,7 +68,7 @@ def render(layout: Layout, data: Path | None, zone: str = "UTC", order: Order | 
             out.notes += readings[name].remarks
             _note_older(out, folder.files[name])
     naive = [f"{folder.files[n].shown}: {', '.join(r.naive)}" for n, r in readings.items() if r.naive]
-    if naive and zone == "UTC":
+    if naive and zone == "UTC" and not layout.is_utc:
         out.decisions.append(
             f"times without a zone ({'; '.join(naive)}) are read as UTC. They are local times of whoever exported them: up to 14 hours off, and "
             "so possibly seen too early. --time-zone Europe/Berlin reads them as local times of a place."
@@ -88,7 +88,7 @@ def render(layout: Layout, data: Path | None, zone: str = "UTC", order: Order | 
         filled.text = renderer.placeholders(filled.text)
         out.tables[table] = renderer.complete(filled)
         out.left_out += [*filled.left_out, *renderer.without_key(filled)]
-    for name in readings:
+    for name in layout.files:
         out.readings[name] = renderer.reading(name, words_in(" ".join(f"FROM {each.rows}" for each in out.left_out)))
     return out
 
@@ -138,11 +138,14 @@ class _Renderer:
     def said(self, kind: str, what: str) -> str:
         """The text of a placeholder within a comment."""
         if self.data is None:
-            return "what your files have" if kind == "words" else "some"
+            return {"words": "your words", "first": "the day of its first row"}.get(kind, "some")
         if kind == "count":
             rows = self.ask(f"SELECT count(*) FROM {what}", what)
             return f"{rows[0][0]:,}"
         name, _, column = what.partition(".")
+        if kind == "first":
+            day = self.ask(f"SELECT CAST(min({column}) AS VARCHAR)[:10] FROM {name}", what)[0][0]
+            return str(day or "no day: it is empty")
         rows = self.ask(
             f"SELECT {column}, count(*) FROM {name} WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1", what
         )

@@ -10,6 +10,7 @@ A template is the SELECT of a table over files by their names in `layout.toml`. 
     {{words a.x}}                the words of a column with their rows, most frequent first
     {{own a}}                    the columns of a that the layout does not know, one a line
     {{count a WHERE ...}}        a number of rows
+    {{first a.x}}                the day of its first time
 """
 
 from __future__ import annotations

@@ -39,6 +39,9 @@ class Shape:
     """Largest number before the first mark, and after it: 13 and more can be no month."""
     second: int
     longest: int = 0
+    """Letters of the longest word: three are a short name of a month."""
+    midnight: bool = False
+    """Whether some of its values are at midnight: days, written as times."""
 
 
 @dataclass
@@ -103,8 +106,9 @@ def reading(text: str, shapes: Sequence[Shape], order: Order, zone: str, is_end:
         else:
             read.unread.append(each)
     read.has_days = iso_days or bool(days)
+    whole = is_end and any(each.midnight for each in shapes)
     read.sql = _sql(
-        text, zoned, iso or (iso_days and not is_end), iso_days and is_end, formats, days, numbers, zone, is_end
+        text, zoned, iso or (iso_days and not is_end), iso_days and is_end, formats, days, numbers, zone, is_end, whole
     )
     return read
 
@@ -119,18 +123,22 @@ def _sql(
     numbers: list[str],
     zone: str,
     is_end: bool,
+    whole: bool,
 ) -> str:
     utc = zone == "UTC"
 
     def local(naive: str) -> str:
+        naive = over(naive) if whole else naive
         return naive if utc else f"(({naive}) AT TIME ZONE '{zone}') AT TIME ZONE 'UTC'"
 
     parts = []
     if iso_ends or (is_end and days):
         forms = [*(["%Y-%m-%d"] if iso_ends else []), *days]
-        parts.append(local(f"try_strptime({text}, {_list(forms)}) + INTERVAL 1 DAY"))
+        days_over = f"try_strptime({text}, {_list(forms)}) + INTERVAL 1 DAY"
+        parts.append(days_over if utc else f"(({days_over}) AT TIME ZONE '{zone}') AT TIME ZONE 'UTC'")
     if zoned and utc:
-        parts.append(f"TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'")
+        read = f"TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+        parts.append(over(read) if whole else read)
     elif zoned:
         parts.append(
             f"CASE WHEN regexp_matches({text}, '(Z|UTC|GMT|:[0-9.]+ ?[+-][0-9:]+)$') THEN TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' "
@@ -145,6 +153,15 @@ def _sql(
     if not parts:
         parts = [local(f"TRY_CAST({text} AS TIMESTAMP)")]
     return parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
+
+
+def over(moment: str) -> str:
+    """SQL of a moment; one at midnight is a day, and becomes the first moment after it.
+
+    >>> over("x")
+    "x + CASE WHEN x = date_trunc('day', x) THEN INTERVAL 1 DAY ELSE INTERVAL 0 DAY END"
+    """
+    return f"{moment} + CASE WHEN {moment} = date_trunc('day', {moment}) THEN INTERVAL 1 DAY ELSE INTERVAL 0 DAY END"
 
 
 def _list(forms: Sequence[str]) -> str:

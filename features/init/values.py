@@ -14,7 +14,7 @@ import duckdb
 
 from features.init.files import Folder, Found, Header, here
 from features.init.layouts import ColumnType, FileColumn
-from features.init.times import SHAPE, Order, Read, Shape, evidence, is_ambiguous, reading
+from features.init.times import SHAPE, Order, Read, Shape, evidence, is_ambiguous, over, reading
 from features.kit.flat_files import kinds, values
 from features.sources.casts import ACCEPTED, family_of, quote
 from features.sources.validation import FIRST_TIME, LAST_TIME
@@ -150,7 +150,8 @@ def _shapes(connection: duckdb.DuckDBPyConnection, rows: str, header: Header) ->
         f"SELECT {SHAPE.format('v')} AS shape, count(*), min(v), "
         "coalesce(max(TRY_CAST(regexp_extract(v, '^(\\d{1,2})[/.-]', 1) AS INTEGER)), 0), "
         "coalesce(max(TRY_CAST(regexp_extract(v, '^\\d{1,2}[/.-](\\d{1,2})[/.-]', 1) AS INTEGER)), 0), "
-        "coalesce(max(length(regexp_extract(v, '[A-Za-z]{3,}'))), 0) "
+        "coalesce(max(length(regexp_extract(v, '[A-Za-z]{3,}'))), 0), "
+        "bool_or(regexp_matches(v, '[T ]0?0:00(:00(\\.0+)?)?([^0-9:].*)?$')) "
         f"FROM (SELECT {text} AS v FROM {rows}) WHERE v IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {SHAPES}"
     ).fetchall()
     return [Shape(*row) for row in found]
@@ -213,11 +214,12 @@ def _of_native(kind: ColumnType, header: Header, zone: str) -> str:
     held, family = quote(header.written), family_of(header.native)
     match kind:
         case "time" | "end" if family == "TIMESTAMP":
-            return (
+            moment = (
                 f"{held} AT TIME ZONE 'UTC'"
                 if "TIME ZONE" in header.native or header.native == "TIMESTAMPTZ"
                 else f"CAST({held} AS TIMESTAMP)"
             )
+            return over(moment) if kind == "end" else moment
         case "time":
             return f"CAST({held} AS TIMESTAMP)" if family == "DATE" else f"epoch_ms(CAST({held} AS BIGINT))"
         case "end":
@@ -286,7 +288,7 @@ def _check(connection: duckdb.DuckDBPyConnection, rows: str, found: Found, out: 
     typed = [
         (column, found.columns[column.name])
         for column in found.file.columns.values()
-        if column.name in found.columns and column.type not in ("id", "text", "list", "domain", "boolean")
+        if column.name in found.columns and column.type not in ("id", "text", "list", "json", "domain", "boolean")
     ]
     if not typed:
         return

@@ -91,21 +91,22 @@ def _require_entity(rendered: Sequence[Rendered], data: Path | None) -> None:
 
 def _left_out(rendered: Sequence[Rendered]) -> str:
     """One SELECT that counts the rows which the others drop: table, reason, next_step, rows."""
-    selects = []
-    files: dict[str, str] = {}
+    wholes = []
     for each in rendered:
-        for out in each.left_out:
-            for name in used(f"FROM {out.rows}", each.layout.files):
-                files[name] = each.readings.get(name, "")
-            selects.append(
-                f'SELECT {_text(out.table)} AS "table", {_text(out.why)} AS reason, {_text(out.next_step)} AS next_step, count(*) AS rows\nFROM {out.rows}'
-            )
-    if not selects:
+        named = {name for out in each.left_out for name in used(f"FROM {out.rows}", each.readings)}
+        selects = [
+            f'SELECT {_text(out.table)} AS "table", {_text(out.why)} AS reason, {_text(out.next_step)} AS next_step, count(*) AS rows\nFROM {out.rows}'
+            for out in each.left_out
+        ]
+        readings = {name: sql for name, sql in each.readings.items() if name in named}
+        wholes.append(with_readings("\nUNION ALL\n".join(selects), readings))
+    if not any(wholes):
         return ""
-    readings = {name: sql for name, sql in files.items() if sql}
+    head = "-- The rows that the SELECTs beside this one leave out, and why: `python -m features check` counts them.\n"
     return (
-        "-- The rows that the SELECTs beside this one leave out, and why: `python -m features check` counts them.\n"
-        + with_readings("\nUNION ALL\n".join(selects) + "\n", readings)
+        head
+        + (wholes[0] if len(wholes) == 1 else "\nUNION ALL\n".join(f"(\n{whole}\n)" for whole in wholes if whole))
+        + "\n"
     )
 
 
