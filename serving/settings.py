@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from features.kit.clock import DAY_US
 from features.kit.errors import BadInput, Fault
-from features.kit.settings import Settings
+from features.kit.settings import CURRENCY, Settings
 from serving.log import FORMATS
 from serving.sign_in_settings import SignInSettings, read_sign_in
 
@@ -89,7 +89,7 @@ class ServingSettings:
                 return low
             return int(found)
 
-        currency = env.get("ACCOUNTSCORE_CURRENCY") or "USD"
+        currency = env.get("ACCOUNTSCORE_CURRENCY") or CURRENCY
         if not (len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()):
             faults.append(
                 Fault(

@@ -9,6 +9,9 @@ from urllib.parse import quote
 
 from features.kit.writable import require_writable
 
+CURRENCY = "USD"
+"""The reporting currency when `ACCOUNTSCORE_CURRENCY` is not set."""
+
 
 def sqlite_url(file: Path) -> str:
     """The SQLAlchemy URL of a SQLite file, whatever characters its path has.
@@ -35,6 +38,10 @@ class Settings:
     """`ACCOUNTSCORE_TRACKING_URI`: MLflow tracking store, default SQLite under `home`."""
     connections: Path
     """`ACCOUNTSCORE_CONNECTIONS`: folder of one TOML file per CRM connection, default `home`/connections."""
+    currency: str
+    """`ACCOUNTSCORE_CURRENCY`: ISO 4217 code of the money that is reported, default USD. Whoever reads it checks it."""
+    rate_date: str
+    """`ACCOUNTSCORE_RATE_DATE`: day of the rates of recurring revenue and deals (`features.sources.money`); "" is the first of the rates."""
 
     def require_home(self) -> None:
         """Raises `UserMistake` when the home cannot be written. Call it before work whose result goes there."""
@@ -52,4 +59,6 @@ class Settings:
             store_url=env.get("ACCOUNTSCORE_STORE_URL") or sqlite_url(home / "store.db"),
             tracking_uri=env.get("ACCOUNTSCORE_TRACKING_URI") or sqlite_url(home / "mlflow.db"),
             connections=Path(env.get("ACCOUNTSCORE_CONNECTIONS") or home / "connections").resolve(),
+            currency=env.get("ACCOUNTSCORE_CURRENCY") or CURRENCY,
+            rate_date=env.get("ACCOUNTSCORE_RATE_DATE") or "",
         )

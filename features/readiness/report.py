@@ -15,6 +15,7 @@ from features.kit.errors import BadInput, Fault, UserMistake
 from features.outcomes.asked import Asked
 from features.outcomes.needed_tables import tables_for
 from features.panel.build import offered, signals_of
+from features.readiness.currencies import currency_lines
 from features.readiness.early_outcomes import early_outcome_lines
 from features.readiness.event_identity import identity_lines
 from features.readiness.final_states import final_state_lines
@@ -29,6 +30,7 @@ from features.readiness.parents import parent_lines
 from features.readiness.population import is_readable, members, population_lines
 from features.readiness.repeated_rows import repeated_lines
 from features.readiness.text_files import text_file_lines
+from features.readiness.time_zones import zone_lines
 from features.readiness.words import word_lines
 from features.signals.signal import Entity
 from features.sources.casts import internal, quote
@@ -112,6 +114,8 @@ def table_lines(source: Source, name: str) -> Iterable[Line]:
         identity_lines,
         sequence_lines,
         gap_lines,
+        currency_lines,
+        zone_lines,
         final_state_lines,
         negative_lines,
     ):

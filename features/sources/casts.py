@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from features.kit.clock import FOREVER_US
-from features.sources.schema import Column
+from features.sources.schema import CURRENCY, Column
 from features.sources.vocabularies import understood_sql
 
 ACCEPTED: dict[str, tuple[str, ...]] = {
@@ -74,6 +74,8 @@ def canonical_item(table: str, column: Column, present: bool) -> str:
             return f"{quoted if present else 'NULL::BOOLEAN'} AS {quoted}"
         case _:
             text = understood_sql(table, column.name, f"CAST({quoted} AS VARCHAR)")
+            if column.name == CURRENCY.name:
+                text = f"upper(nullif(trim({text}), ''))"
             return f"{text if present else 'NULL::VARCHAR'} AS {quoted}"
 
 

@@ -30,6 +30,7 @@ from features.sources.empty_tables import empty_rows, typed, why_no_row
 from features.sources.full_sample import reads_text_files, with_full_sample
 from features.sources.held_text import bounded
 from features.sources.legacy_encodings import readable
+from features.sources.money import convert, rate_faults
 from features.sources.notes_reader import add_notes
 from features.sources.query_faults import select_fault, text_fault
 from features.sources.query_files import files_read
@@ -121,7 +122,8 @@ def has_sample(data: Path | None) -> bool:
 def load(source: Source, keep_going: bool) -> None:
     """Fill a new source with its tables. Raises `BadInput`, see `open_source`."""
     faults: list[Fault] = []
-    for path in sorted(source.folder.iterdir()):
+    # Rates come first: other tables are converted by them.
+    for path in sorted(source.folder.iterdir(), key=lambda path: (path.stem != "rates", path)):
         if path.suffix not in (".sql", ".py") or path.name.startswith("_"):
             continue
         table = TABLES.get(path.stem)
@@ -323,4 +325,7 @@ def _canonicalise(source: Source, path: Path, table: Table) -> list[Fault]:
         raise
     except duckdb.Error as error:
         return overflow_faults(source.connection, path, table, types) or [python_fault(path, error)]
-    return value_faults(source, path, table)
+    faults = value_faults(source, path, table)
+    if table.name == "rates":
+        return faults or rate_faults(source, path)
+    return faults or convert(source, path, table.name)

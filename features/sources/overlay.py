@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from features.kit.errors import BadInput, Fault, UserMistake
 from features.sources.casts import internal, quote, versions
-from features.sources.schema import KNOWN_TIME, TABLES, Column, Table, Type
+from features.sources.money import in_reporting_currency, is_converted, knows
+from features.sources.schema import CURRENCY, KNOWN_TIME, TABLES, Column, Table, Type
 from features.sources.source import Source, configure
 from features.sources.typed_values import Unreadable, coerce, coerce_custom
 from features.sources.vocabularies import understood
@@ -52,7 +53,11 @@ def overlay(source: Source, table: str, changes: Sequence[Mapping[str, Any]]) ->
             r for r in rows if r[definition.key] == change[definition.key] and r["event_us"] <= change["event_us"]
         ]
         newest = max(earlier, key=lambda r: (r["event_us"], r["known_us"])) if earlier else dict.fromkeys(names)
-        rows.append(newest | change | {"visible_us": max(change["event_us"], change["known_us"])})
+        version = newest | change | {"visible_us": max(change["event_us"], change["known_us"])}
+        if is_converted(source, table):
+            of_key = [r["event_us"] for r in rows if r[definition.key] == change[definition.key]]
+            version |= in_reporting_currency(source, table, change, newest, min([*of_key, change["event_us"]]))
+        rows.append(version)
 
     above = copy.copy(source)
     above.__dict__.pop("observed", None)
@@ -111,7 +116,7 @@ def readable(
     bad: list[tuple[int, str]] = []
     known = _known(source, TABLES[table])
     for number, change in enumerate(changes):
-        _, faults = _read_one(TABLES[table], known, change)
+        _, faults = _read_one(source, TABLES[table], known, change)
         if faults:
             bad.append((number, "; ".join(f"{table}.{name}: {rule}" for name, _, rule in faults)))
         else:
@@ -147,7 +152,7 @@ _Wrong = tuple[str, str, str]
 
 
 def _read_one(
-    definition: Table, known: Mapping[str, Column], change: Mapping[str, Any]
+    source: Source, definition: Table, known: Mapping[str, Column], change: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[_Wrong]]:
     row: dict[str, Any] = {}
     wrong: list[_Wrong] = []
@@ -159,6 +164,10 @@ def _read_one(
         canonical = definition.column(name) is not None or column is KNOWN_TIME
         try:
             held = coerce(column, value) if canonical else coerce_custom(column, value)
+            if column == CURRENCY and held is not None:
+                held = held.upper()
+                if not knows(source, held):
+                    raise Unreadable(value, "not the reporting currency, nor one that has a rate in rates.sql")
             row[_name(column) if canonical else name] = (
                 understood(definition.name, name, held) if isinstance(held, str) else held
             )
@@ -178,7 +187,7 @@ def _read(source: Source, definition: Table, changes: Sequence[Mapping[str, Any]
     read = []
     known = _known(source, definition)
     for number, change in enumerate(changes):
-        row, wrong = _read_one(definition, known, change)
+        row, wrong = _read_one(source, definition, known, change)
         for name, found, rule in wrong:
             # The value may be personal data: the caller decides whether to show it.
             where, step = (

@@ -8,7 +8,8 @@ is read as it was known at `as_of`, and a source that only has final states writ
 
 Besides these: *label* tables are ready outcomes, and the *action* table says whom people acted upon because of a score. No
 signal reads either: a model must not learn from what its own scores led to. A *reference* table has figures of the company
-itself (what it spent), dated by a column of its own and without `known_time`. No signal reads those, and none reads `orders` yet.
+itself (what it spent) or of the world (rates of currencies), dated by a column of its own and without `known_time`. No signal
+reads those, and none reads `orders` yet.
 
 `owner`, `parent_id` and `target_tier` are for people, who sort and filter lists by them (`serving.profiles`). No signal reads
 them: who looks after an account says what was done about it, and a model would learn from that.
@@ -79,6 +80,7 @@ _FIRMOGRAPHIC = (
     Column("is_trial", "boolean", "started from a trial or inside the product"),
     Column("opted_out", "boolean", "the person or company objected to scoring"),
 )
+CURRENCY = Column("currency", "text", "ISO 4217 code of its amount; null means the reporting currency", only_given=True)
 _EVENT_ID = Column(
     "event_id", "text", "identity of the event: a row with the same one is the same event", only_given=True
 )
@@ -174,6 +176,7 @@ _ALL = (
             Column("status", "text", "open, won or lost", required=True),
             Column("kind", "text", "new, expansion or renewal"),
             Column("amount", "money", "value of the deal"),
+            CURRENCY,
         ),
     ),
     Table(
@@ -194,6 +197,7 @@ _ALL = (
             Column("term_months", "integer", "length of the term"),
             Column("term_end", "time", "end of the current term as agreed, not as it turned out"),
             Column("auto_renew", "boolean", "renews by itself at term_end"),
+            CURRENCY,
         ),
     ),
     Table(
@@ -239,6 +243,7 @@ _ALL = (
             Column("status", "text", "open, failed (a payment was refused), paid or void", required=True),
             Column("amount", "money", "amount of the bill", required=True),
             Column("due_time", "time", "when it must be paid"),
+            CURRENCY,
         ),
     ),
     Table(
@@ -288,9 +293,7 @@ _ALL = (
             _event_time("when this version became true; the first is its placing"),
             Column("status", "text", "placed, shipped, cancelled or returned", required=True),
             Column("amount", "money", "value of the order, 0 or more", required=True),
-            Column(
-                "currency", "text", "ISO 4217 code of the amount; null means the reporting currency", only_given=True
-            ),
+            CURRENCY,
             Column("channel", "text", "where it came from: inbound, outbound, partner, marketplace, web ..."),
             Column("product", "text", "what was ordered"),
             Column("category", "text", "category of the product"),
@@ -307,9 +310,18 @@ _ALL = (
             Column("month", "time", "any day of the month that the cost belongs to", required=True),
             Column("kind", "text", "sales, marketing, customer_success, tools ...", required=True),
             Column("amount", "money", "what it cost, 0 or more", required=True),
-            Column(
-                "currency", "text", "ISO 4217 code of the amount; null means the reporting currency", only_given=True
-            ),
+            CURRENCY,
+        ),
+    ),
+    Table(
+        "rates",
+        "reference",
+        "rates of currencies, for amounts in several of them (`features.sources.money`)",
+        None,
+        (
+            Column("date", "time", "day of the rate", required=True),
+            Column("currency", "text", "ISO 4217 code", required=True),
+            Column("rate", "number", "what one unit of the currency is worth in the reporting currency", required=True),
         ),
     ),
 )

@@ -139,4 +139,4 @@ class TestOneBrokenTable:
 
 
 def test_every_table_that_a_signal_may_read_is_known() -> None:
-    assert tables_for("account") | tables_for("lead") | {"actions", "orders", "costs"} == set(TABLES)
+    assert tables_for("account") | tables_for("lead") | {"actions", "orders", "costs", "rates"} == set(TABLES)

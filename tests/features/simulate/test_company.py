@@ -61,7 +61,7 @@ class TestTables:
             {"usage"} if list(sample.glob("usage/*")) else set()
         )
         assert written == {*tables_written(), "truth"}
-        assert set(TABLES) - written == {"churn_labels", "lead_labels", "actions", "orders", "costs"}
+        assert set(TABLES) - written == {"churn_labels", "lead_labels", "actions", "orders", "costs", "rates"}
 
     @pytest.mark.parametrize("name", tables_written())
     def test_columns_have_their_types_and_required_ones_their_values(self, sample: Path, name: str) -> None:
