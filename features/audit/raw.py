@@ -92,7 +92,7 @@ def raw_files(source: Source) -> list[RawFile]:
     files: dict[str, RawFile] = {}
     for table in source.tables:
         text = source.statement(table)
-        if text is None:
+        if text is None or TABLES[table].kind == "reference":  # figures of the company itself: no entity, no outcome
             continue
         tree = parsed(source.connection, text)
         named = {name for node in nodes(tree) for name in _columns_of(node)}

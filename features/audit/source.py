@@ -163,8 +163,8 @@ def as_known(source: Source, as_of: dt.datetime, entity_key: str, ids: Sequence[
     known.schemas, known.scans = dict(source.schemas), {}
     for name in source.tables:
         definition = TABLES[name]
-        if definition.kind == "label":
-            continue
+        if definition.kind in ("label", "reference"):
+            continue  # no signal reads them
         whole = f"{quote(source.schemas[name])}.{quote(name)}"
         described = [row[0] for row in source.query(f"DESCRIBE {whole}")]
         derived = ("from_us", "until_us", "created_us") if definition.kind == "state" else ()
@@ -269,7 +269,7 @@ def table_findings(source: Source, tables: Collection[str] | None = None) -> lis
         definition = TABLES[name]
         if tables is not None and name not in tables:
             continue
-        if definition.kind == "label" or not source.rows(name):
+        if definition.kind in ("label", "reference") or not source.rows(name):
             continue
         found += _late(source, name) + _repeated(source, name)
         if name in ENDINGS:

@@ -196,7 +196,7 @@ def _without_rate(source: Source, path: Path, reporting: Reporting) -> list[Faul
     if not found:
         return []
     said = [
-        f"{code} ({rows:,} rows from {from_us(first):%Y-%m-%d} to {from_us(last):%Y-%m-%d})"
+        f"{code} ({rows:,} from {from_us(first):%Y-%m-%d} to {from_us(last):%Y-%m-%d})"
         for code, rows, first, last in found
     ]
     code = reporting.code

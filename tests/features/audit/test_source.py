@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from features.audit import source as source_audit
+from features.audit.raw import raw_findings
 from features.audit.source import audit_source, leaking_signals, table_findings
 from features.kit.clock import DAY_US
 from features.kit.errors import UserMistake
@@ -46,6 +47,8 @@ def tied(tmp_path_factory: pytest.TempPathFactory) -> Source:
     tables = random_company(3, accounts=8)
     for rows in tables.values():
         rows += [row | {"event_time": AS_OF, "known_time": None} for row in rows[::3]]
+    tables["costs"] = [{"month": AS_OF, "kind": "sales", "amount": 5.0, "currency": "EUR"}]
+    tables["rates"] = [{"date": at("2024-05-01"), "currency": "EUR", "rate": 1.1}]
     return make_source(tmp_path_factory.mktemp("tied"), tables)
 
 
@@ -179,3 +182,10 @@ class TestTables:
         source = make_source(tmp_path, {"accounts": [{"account_id": "a", "event_time": at("2024-01-01")}]})
         with pytest.raises(UserMistake, match="which record the outcome"):
             audit_source(source, CHURN)
+
+
+def test_tables_of_figures_are_no_matter_of_the_audit(tied: Source) -> None:
+    """Costs and rates have no entity and no moment at which a row is visible; the proof of signals goes without them."""
+    assert {"costs", "rates"} <= set(tied.tables)
+    assert not {"costs", "rates"} & {name for f in source_audit.table_findings(tied) for name in f.columns}
+    assert not [f for f in raw_findings(tied, CHURN, None) if f.columns[0].startswith(("costs", "rates"))]

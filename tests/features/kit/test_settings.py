@@ -18,6 +18,8 @@ def test_a_home_alone_places_everything_under_it(tmp_path: Path) -> None:
         store_url=f"sqlite:///{tmp_path}/store.db",
         tracking_uri=f"sqlite:///{tmp_path}/mlflow.db",
         connections=tmp_path / "connections",
+        currency="USD",
+        rate_date="",
     )
 
 

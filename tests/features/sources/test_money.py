@@ -152,7 +152,7 @@ class TestFaults:
         """2024-03-01 and 100 days is 2024-06-09."""
         rows = [order("o1", day, 1.0, currency), order("o2", "2024-06-09", 1.0, "EUR")]
         found = self.refused(tmp_path, orders=rows)
-        assert list(found) == [f"1 rows where it has no rate to USD: {currency} (1 rows from {day} to {day})"]
+        assert list(found) == [f"1 rows where it has no rate to USD: {currency} (1 from {day} to {day})"]
         assert "rates.sql" in next(iter(found.values()))
 
     def test_without_rates_one_currency_needs_the_setting(
