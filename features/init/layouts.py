@@ -47,6 +47,8 @@ class LayoutFile:
     """Patterns of headers that are no columns of one's own: fields of the system that a SELECT has no use for."""
     id_starts: str = ""
     """How every key begins: Salesforce's accounts with 001. A file of an unknown name is of this kind only when its keys do."""
+    inside: str = ""
+    """`subscription.items.data`: in JSON the rows are this list within the objects of another file."""
     prefix: str = ""
     """What stands before the names of properties: HubSpot's tables have `property_createdate`."""
 
@@ -68,6 +70,8 @@ class Layout:
     """Whether times without a zone are in UTC: a warehouse writes them so."""
     by_name: bool
     """Whether files are known by their names alone: tables of a warehouse always have theirs."""
+    is_json: bool
+    """Whether its files are objects of an API as JSON."""
     files: dict[str, LayoutFile]
     folders: tuple[Path, ...]
     """The folder, and after it that of the layout which it extends: a template of the first replaces one of the second."""
@@ -126,6 +130,7 @@ def read_layout(folder: Path) -> Layout:
         history=told.get("history", ""),
         is_utc=told.get("is_utc", False),
         by_name=told.get("by_name", False),
+        is_json=told.get("is_json", False),
         files=files,
         folders=(folder, *(base.folders if base else ())),
     )
@@ -146,6 +151,7 @@ def _file(name: str, told: dict[str, Any], like: LayoutFile | None) -> LayoutFil
         key=told.get("key", like.key if like and name == like.name else None),
         ignored=tuple(told.get("ignored", like.ignored if like else ())),
         id_starts=told.get("id_starts", ""),
+        inside=told.get("inside", ""),
     )
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import duckdb
 
 from features.init.files import Folder, Found, find_files, here
-from features.init.layouts import Layout
+from features.init.layouts import Layout, LayoutFile
+from features.init.opening import Header, Opened, reading
 from features.init.template import Filled, LeftOut, fill, used, with_readings, words_in
 from features.init.times import Order
 from features.init.values import Reading, missing, read_columns, rows_of, trimmed, usual
@@ -28,6 +29,17 @@ OWN_WORDS, OWN_DISTINCT = 50, 0.5
 """A column of one's own with more different words, in more than this share of its rows, holds names or texts, and is left out."""
 WORDS_SHOWN = 8
 _PLACEHOLDER = re.compile(r"\{\{(words|own|count|first) ([^}]+)\}\}")
+
+
+def usual_source(layout: Layout, file: LayoutFile) -> str:
+    """SQL of a file's rows under its usual name: what is written without a look at the files."""
+    if not layout.is_json:
+        call = f"read_csv('${{data}}/{file.stems[0]}.csv', all_varchar = true, header = true, sample_size = -1)"
+        return f"(SELECT nullif(trim(COLUMNS(*)), '') FROM {call})"
+    parent, _, path = file.inside.partition(".")
+    stem = layout.files[parent].stems[0] if parent else file.stems[0]
+    headers = [Header(column.spellings[0], "VARCHAR") for column in file.columns.values()]
+    return reading([Opened(Path(stem), (), "read_json_objects", inside=path)], [f"'${{data}}/{stem}.json'"], headers)
 
 
 @dataclass
@@ -175,11 +187,7 @@ class _Renderer:
         lines = ",\n".join(f"        {item}" for item in items)
         if held is None:
             return f"    -- no {file.stems[0]} among your files\n    SELECT\n{lines}\n    WHERE false"
-        if name in self.folder.files:
-            source = trimmed(self.folder.files[name])
-        else:
-            call = f"read_csv('${{data}}/{file.stems[0]}.csv', all_varchar = true, header = true, sample_size = -1)"
-            source = f"(SELECT nullif(trim(COLUMNS(*)), '') FROM {call})"
+        source = trimmed(self.folder.files[name]) if name in self.folder.files else usual_source(self.layout, file)
         text = f"    SELECT\n{lines}\n    FROM {source}"
         given = {c.name: c.sql for c in wanted}
         needed = " AND ".join(f"{given[n]} IS NOT NULL" for n in file.needs)

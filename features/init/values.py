@@ -12,8 +12,9 @@ from typing import Any
 
 import duckdb
 
-from features.init.files import Folder, Found, Header, here
+from features.init.files import Folder, Found, here
 from features.init.layouts import ColumnType, FileColumn
+from features.init.opening import Header
 from features.init.times import SHAPE, Order, Read, Shape, evidence, is_ambiguous, over, reading
 from features.kit.flat_files import kinds, values
 from features.sources.casts import ACCEPTED, family_of, quote

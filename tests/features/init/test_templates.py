@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -19,14 +20,20 @@ from features.sources.schema import TABLES
 TRIED = [label for label in labels() if layout_of(label).tried_on]
 
 
-def real_rows(label: str) -> Path:
-    """The folder of a layout's real rows."""
+def real_rows(label: str, folder_of_objects: Path) -> Path:
+    """The folder of a layout's real rows; the objects of one file that holds many become a file each."""
     systems = os.environ.get("ACCOUNTSCORE_SYSTEMS")
     if not systems:
         pytest.skip("ACCOUNTSCORE_SYSTEMS is not set: rows as systems really give them are needed")
     folder = layout_of(label).tried_on
     assert folder is not None
-    return Path(systems) / folder
+    place = Path(systems) / folder
+    if place.is_dir():
+        return place
+    folder_of_objects.mkdir()
+    for name, value in json.loads(place.read_text())["resources"].items():
+        (folder_of_objects / f"{name}.json").write_text(json.dumps(value))
+    return folder_of_objects
 
 
 @pytest.mark.parametrize("label", labels())
@@ -54,7 +61,7 @@ class TestTemplate:
 @pytest.mark.parametrize("label", TRIED)
 class TestRealRows:
     def test_it_binds_and_casts(self, label: str, tmp_path: Path) -> None:
-        data = real_rows(label)
+        data = real_rows(label, tmp_path / "objects")
         written = write_source(tmp_path / "source", [label], data, "UTC", None)
         opened = open_source(str(tmp_path / "source"), data, keep_going=True)
         assert opened.faults == ()
