@@ -30,7 +30,7 @@ from features.sources.empty_tables import empty_rows, typed, why_no_row
 from features.sources.full_sample import reads_text_files, with_full_sample
 from features.sources.held_text import bounded
 from features.sources.legacy_encodings import readable
-from features.sources.money import convert, rate_faults
+from features.sources.money import convert, forget, is_converted, rate_faults
 from features.sources.notes_reader import add_notes
 from features.sources.query_faults import select_fault, text_fault
 from features.sources.query_files import files_read
@@ -136,6 +136,7 @@ def load(source: Source, keep_going: bool) -> None:
             source.custom.pop(table.name, None)
             source.broken[table.name] = tuple(here)
         faults += here
+    forget(source)
     if not faults and not any(t in source.columns for t in ("accounts", "leads")):
         faults.append(
             source_fault(
@@ -312,20 +313,20 @@ def _canonicalise(source: Source, path: Path, table: Table) -> list[Fault]:
     select = f"SELECT {', '.join(items)} FROM {raw}"
     if table.name == "subscriptions":
         select = without_credits(select)
-    if table.kind == "state":
-        select = versions(select, quote(table.key or ""))
     big = source.query(f"SELECT count(*) FROM {raw}")[0]
     stays = table.kind == "event" and big[0] > VIEW_ABOVE_ROWS
     if stays:
         source.scans[table.name] = Scan(select, types["event_time"], "known_time" in types)
     what = "VIEW" if stays else "TABLE"
     try:
+        if is_converted(source, table.name):
+            select, faults = convert(source, path, table.name, select)
+        if table.kind == "state":
+            select = versions(select, quote(table.key or ""))
         source.connection.execute(f"CREATE OR REPLACE {what} {quote(table.name)} AS {select}")
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
         return overflow_faults(source.connection, path, table, types) or [python_fault(path, error)]
-    faults = value_faults(source, path, table)
-    if table.name == "rates":
-        return faults or rate_faults(source, path)
-    return faults or convert(source, path, table.name)
+    faults += value_faults(source, path, table)
+    return rate_faults(source, path) if table.name == "rates" and not faults else faults

@@ -29,16 +29,16 @@ from typing import TYPE_CHECKING, Any
 from features.kit.clock import DAY_US, from_us, to_us
 from features.kit.errors import Fault, UserMistake
 from features.kit.settings import Settings
-from features.sources.casts import quote
 from features.sources.currency_codes import CODES
 from features.sources.source_fault import source_fault
 
 if TYPE_CHECKING:
     from features.sources.source import Source
 
+_BEGIN = "min(event_us) OVER (PARTITION BY {} ORDER BY visible_us)"  # as `created_us` of `casts.versions`
 STOCKS = {"subscriptions": "mrr", "opportunities": "amount"}
-FLOWS = {"invoices": "created_us", "orders": "created_us", "costs": "month_us"}
-"""Per table of flows the column with the day of the rate; its money is `amount`."""
+FLOWS = {"invoices": _BEGIN.format("invoice_id"), "orders": _BEGIN.format("order_id"), "costs": "month_us"}
+"""Per table of flows the SQL of the day of the rate; its money is `amount`."""
 MOST_AGE_DAYS = 100
 """Covers a file with one rate a quarter. An older rate is missing: a file that nobody writes any more must not go unnoticed."""
 LARGEST = 9.2e18
@@ -111,13 +111,20 @@ def rate_faults(source: Source, path: Path) -> list[Fault]:
     ]
 
 
-def convert(source: Source, path: Path, table: str) -> list[Fault]:
-    """Convert the amounts of a loaded table in place. Faults of currencies that are unknown or have no rate; the table is
-    unchanged then. Nothing happens to a table without a column `currency`."""
-    if not is_converted(source, table):
-        return []
-    if "rates" in source.broken:
-        return [
+def convert(source: Source, path: Path, table: str, select: str) -> tuple[str, list[Fault]]:
+    """SQL of the rows of `select`, those of a money table with a `currency`, with converted amounts; and the faults of currencies
+    that are unknown or have no rate. With a fault the amounts are as they were.
+
+    It comes before versions are told apart: those of one moment are ordered by the hash of what the table has.
+    """
+    reporting, column = Reporting.from_env(), str(money_column(table))
+    held = "unpriced"
+    source.connection.execute(f"CREATE OR REPLACE TEMP TABLE {held} AS {select}")
+    source.connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE priced AS {_priced(source, reporting, table, column, held)}"
+    )
+    faults: list[Fault] = (
+        [
             source_fault(
                 path,
                 column="currency",
@@ -126,38 +133,39 @@ def convert(source: Source, path: Path, table: str) -> list[Fault]:
                 next_step="mend the faults of rates",
             )
         ]
-    reporting, column = Reporting.from_env(), str(money_column(table))
-    source.connection.execute(f"CREATE OR REPLACE TEMP TABLE priced AS {_priced(source, reporting, table, column)}")
-    faults = _unknown(source, path) or _without_rate(source, path, reporting) or _too_large(source, path, reporting)
+        if "rates" in source.broken
+        else _unknown(source, path) or _without_rate(source, path, reporting) or _too_large(source, path, reporting)
+    )
     if not faults:
         source.connection.execute(
-            f"UPDATE {quote(table)} AS t SET {column} = CAST(round(t.{column} * p.rate) AS BIGINT) FROM priced p WHERE t.rowid = p.row"
+            f"UPDATE {held} AS t SET {column} = CAST(round(t.{column} * p.rate) AS BIGINT) FROM priced p WHERE t.rowid = p.row"
         )
-    source.connection.execute("DROP TABLE priced")
-    return faults
+    return f"SELECT * FROM {held}", faults
 
 
-def _priced(source: Source, reporting: Reporting, table: str, column: str) -> str:
-    """SQL of the rows of a table in another currency: row, currency, cents, day_us, and the rate, null when there is none."""
+def forget(source: Source) -> None:
+    """Drop what `convert` held for the last table."""
+    source.connection.execute("DROP TABLE IF EXISTS unpriced; DROP TABLE IF EXISTS priced")
+
+
+def _priced(source: Source, reporting: Reporting, table: str, column: str, held: str) -> str:
+    """SQL of the rows of the table `held` in another currency: row, currency, cents, day_us, and the rate, null when there is none."""
     rates = _rates(source)
-    other = f"currency <> '{reporting.code}' AND {column} IS NOT NULL"
+    day = FLOWS.get(table, "event_us")
+    every = f"SELECT rowid AS row, currency, {column} AS cents, least({day}, {source.now_us}) AS day_us FROM {held}"
+    other = f"SELECT * FROM ({every}) WHERE currency <> '{reporting.code}' AND cents IS NOT NULL"
     if table in STOCKS:
-        day = reporting.stock_us if reporting.stock_us is not None else f"(SELECT min(date_us) FROM ({rates}))"
-        fixed = f"coalesce(arg_max(rate, date_us) FILTER (WHERE date_us <= {day}), arg_min(rate, date_us)) AS rate"
+        fixed = reporting.stock_us if reporting.stock_us is not None else f"(SELECT min(date_us) FROM ({rates}))"
+        rate = f"coalesce(arg_max(rate, date_us) FILTER (WHERE date_us <= {fixed}), arg_min(rate, date_us)) AS rate"
         return (
-            f"SELECT t.rowid AS row, t.currency, t.{column} AS cents, t.event_us AS day_us, r.rate FROM {quote(table)} t "
-            f"LEFT JOIN (SELECT currency, {fixed} FROM ({rates}) GROUP BY currency) r ON t.currency = r.currency WHERE {_of(other)}"
+            f"SELECT t.*, r.rate FROM ({other}) t LEFT JOIN (SELECT currency, {rate} FROM ({rates}) GROUP BY currency) r "
+            "ON t.currency = r.currency"
         )
-    dated = f"SELECT rowid AS row, currency, {column} AS cents, least({FLOWS[table]}, {source.now_us}) AS day_us FROM {quote(table)} WHERE {other}"
     recent = f"CASE WHEN r.date_us >= t.day_us - {MOST_AGE_DAYS * DAY_US} THEN r.rate END AS rate"
     return (
-        f"SELECT t.*, {recent} FROM ({dated}) t ASOF LEFT JOIN ({rates}) r "
+        f"SELECT t.*, {recent} FROM ({other}) t ASOF LEFT JOIN ({rates}) r "
         "ON t.currency = r.currency AND t.day_us >= r.date_us"
     )
-
-
-def _of(condition: str) -> str:
-    return condition.replace("currency <>", "t.currency <>")
 
 
 def _rates(source: Source) -> str:

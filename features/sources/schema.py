@@ -80,7 +80,12 @@ _FIRMOGRAPHIC = (
     Column("is_trial", "boolean", "started from a trial or inside the product"),
     Column("opted_out", "boolean", "the person or company objected to scoring"),
 )
-CURRENCY = Column("currency", "text", "ISO 4217 code of its amount; null means the reporting currency", only_given=True)
+CURRENCY = Column(
+    "currency",
+    "text",
+    "ISO 4217 code that its amount is delivered in, null for the reporting one; what is loaded is converted",
+    only_given=True,
+)
 _EVENT_ID = Column(
     "event_id", "text", "identity of the event: a row with the same one is the same event", only_given=True
 )
