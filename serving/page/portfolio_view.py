@@ -168,7 +168,8 @@ def _months(months: Mapping[str | None, Sums], scored: Pairs, today: date) -> li
     if later:
         found.append(("Later", [*scored, ("renewal_from", f"{later[0]}-01")], _sum(months, later)))
     if None in months:
-        found.append(("Not known", [*scored, ("renewal_known", "no")], months[None]))
+        # By probability: those without a contract have no amount to be sorted by, as a rule.
+        found.append(("Not known", [*scored, ("renewal_known", "no"), ("sort", "probability")], months[None]))
     return found
 
 
