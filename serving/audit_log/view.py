@@ -105,7 +105,7 @@ def verify_within(
 
 
 def told(content: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
-    """What a row says was there before or after, a line each. Moments are ISO 8601, a SHA-256 is its first 12 characters.
+    """What a row says was there before or after, a line each. Moments are ISO 8601 to the second, a SHA-256 is its first 12 characters.
 
     >>> list(told({"band": "low", "until": 1_772_344_800_000_000, "scopes": ["read", "score"], "used": True, "by": None}))
     [('band', 'low'), ('until', '2026-03-01T06:00:00Z'), ('scopes', 'read, score'), ('used', 'yes')]
@@ -116,7 +116,7 @@ def told(content: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
         if isinstance(value, bool):
             said = "yes" if value else "no"
         elif isinstance(value, int) and value >= LEAST_MOMENT_US:
-            said = iso(from_us(value))
+            said = iso(from_us(value // 1_000_000 * 1_000_000))
         elif isinstance(value, list | tuple):
             said = ", ".join(map(str, value))
         elif isinstance(value, Mapping):
