@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -316,12 +316,16 @@ class Verdict:
         return self.effects > 0 and not (self.lost or self.twice or self.unexpected or self.wrong_at_the_crm)
 
 
-def check(home: Home, sender: Sender, store: Store, crm: FakeHubSpot) -> Verdict:
-    """Compare what was acknowledged with the inbox, the decisions and what the CRM has."""
+def check(
+    home: Home, sender: Sender, store: Store, crm: FakeHubSpot, told_of: Collection[str] = frozenset()
+) -> Verdict:
+    """Compare what was acknowledged with the inbox, the decisions and what the CRM has. `told_of`: those whom notes are about and no
+    event: they are scored because of the notes.
+    """
     with store.read() as connection:
         letters = connection.execute(select(inbox)).mappings().all()
         of_worker = select(decisions).where(decisions.c.cause == "webhook").order_by(decisions.c.id)
-        made = connection.execute(of_worker).mappings().all()
+        made = [d for d in connection.execute(of_worker).mappings() if d["entity_id"] not in told_of]
     verdict = Verdict()
     key = ("object_id", "property", "value", "occurred_at")
     stored = Counter(tuple(letter[k] for k in key) for letter in letters)

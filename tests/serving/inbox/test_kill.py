@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from serving.gateway.actor import OPEN
 from serving.notes import export, repository
 from serving.notes.audit import append_told
 from serving.store.connect import Store
+from serving.store.tables import decisions
 from tests.conftest import NewHome
 from tests.kit.fake_hubspot import fake_hubspot
 from tests.kit.killing import (
@@ -58,11 +60,20 @@ def run(
                 wait_for(lambda: teller.done == len(teller.tellings), 240)
             assert service.kills == kills
             assert len(sender.acknowledged) == events
-            verdict = check(home, sender, store, crm)
+            verdict = check(home, sender, store, crm, told_of=leads)
+            told_outcomes = {each[1] for each in teller.acknowledged if each[0] == repository.OUTCOME}
+            assert told_outcomes
+            wait_for(lambda: told_outcomes <= scored(store), 240)
             told = check_notes(store, home.path, teller.acknowledged, teller.attempted)
             print(f"{kills} kills, {dict(sender.statuses)}, {len(crm.writes)} writes on the wire: {verdict}")
             print(f"{len(teller.acknowledged)} notes, {dict(teller.statuses)}: {told}")
     return verdict, told, {str(values["fit_score"]) for values in crm.values.values()}
+
+
+def scored(store: Store) -> set[str]:
+    """Those of whom a decision is recorded."""
+    with store.read() as connection:
+        return set(connection.execute(select(decisions.c.entity_id)).scalars())
 
 
 @contextlib.contextmanager
