@@ -35,6 +35,8 @@ from serving.store.text import kept
 
 LAST = "\U0010ffff"
 """The last code point: what begins with a text lies between it and it with this behind."""
+SHORT = 3
+"""Letters of a word that is looked up beside a longer one: what fewer letters begin is no help."""
 t = latest_scores.c
 
 
@@ -96,7 +98,7 @@ def filters_of(query: ListQuery, now_us: int) -> list[Filter]:
     found += [_of_term(query, f"segment.{column}", segment_term(column, value)) for column, value in query.segments]
     found += [] if query.acted is None else [_of_actions(query)]
     found += [] if query.overridden is None else [_of_overrides(query, now_us)]
-    return found if query.text is None else [*found, _of_text(query)]
+    return found if query.text is None else [*found, *_of_text(query)]
 
 
 def _of_actions(query: ListQuery) -> Filter:
@@ -166,25 +168,36 @@ def _of_term(query: ListQuery, name: str, term: str) -> Filter:
     )
 
 
-def _of_text(query: ListQuery) -> Filter:
-    """Each word begins a word of the name or the domain, or the id begins with the text as it is written."""
+def _of_text(query: ListQuery) -> list[Filter]:
+    """Each word begins a word of the name or the domain, or the id begins with the text as it is written.
+
+    One filter has the whole condition. The ids of a word are looked up for the longest, and for a second one that is not short: of two
+    common words few names have both.
+    """
     text, words = kept(query.text or "").strip(), query.text_words()
 
     def by_id(c: Any) -> ColumnElement[bool]:
         return and_(c.entity_id >= text, c.entity_id < text + LAST)
 
+    of_id = select(t.entity_id).where(t.model == query.model, by_id(t))
     if not words:  # signs alone may still begin an id
-        return Filter("text", by_id, select(t.entity_id).where(t.model == query.model, by_id(t)))
+        return [Filter("text", by_id, of_id)]
 
     def condition(c: Any) -> ColumnElement[bool]:
         return or_(and_(*(c.search_text.contains(f" {word}", autoescape=True) for word in words)), by_id(c))
 
-    rarest = word_term(max(words, key=len))
-    of_word = select(profile_terms.c.entity_id).where(
-        profile_terms.c.entity == query.entity, profile_terms.c.term >= rarest, profile_terms.c.term < rarest + LAST
-    )
-    both = union(of_word, select(t.entity_id).where(t.model == query.model, by_id(t))).subquery()
-    return Filter("text", condition, select(both.c.entity_id))
+    def ids(word: str) -> Select[Any]:
+        term = profile_terms.c.term
+        begins = (term >= word_term(word), term < word_term(word) + LAST)
+        of_word = select(profile_terms.c.entity_id).where(profile_terms.c.entity == query.entity, *begins)
+        return select(union(of_word, of_id).subquery().c.entity_id)
+
+    longest, *others = sorted(words, key=len, reverse=True)
+    second = [word for word in others[:1] if len(word) >= SHORT]
+    return [
+        Filter("text", condition, ids(longest)),
+        *(Filter("text, a second word", lambda _: true(), ids(word)) for word in second),
+    ]
 
 
 _OF_SORT: Mapping[str, Sequence[str]] = {

@@ -51,13 +51,13 @@ def page(connection: Connection, query: ListQuery, after: Position | None, limit
     """The next `limit` rows of a list after a position. `now_us`: the clock, for a first page."""
     now_us = now_us if after is None else after.now_us
     filters = filters_of(query, now_us)
-    rarest = _rarest(connection, filters)
+    counted = _counted(connection, filters)
     found: list[tuple[Piece, Row]] = []
     for piece in pieces_of(query, bands_of(connection, query.model), now_us):
         if after is not None and piece.number < after.piece:
             continue
         begin = after if after is not None and piece.number == after.piece else None
-        rows = _rows(connection, query, piece, filters, rarest, begin, limit + 1 - len(found))
+        rows = _rows(connection, query, piece, filters, counted, begin, limit + 1 - len(found))
         found += [(piece, row) for row in rows]
         if len(found) > limit:
             break
@@ -126,13 +126,10 @@ def _distinct(connection: Connection, column: Any, start: str, most: int, **equa
         found.append(value)
 
 
-def _rarest(connection: Connection, filters: Sequence[Filter]) -> tuple[Filter, int] | None:
-    """The filter with the fewest rows, and how many, counted up to `MANY`."""
+def _counted(connection: Connection, filters: Sequence[Filter]) -> list[tuple[int, Filter]]:
+    """The filters by how many rows each has, counted up to `MANY`; the rarest first."""
     counted = [(_count(connection, each.ids, MANY), each) for each in filters]
-    if not counted:
-        return None
-    count, found = min(counted, key=lambda pair: pair[0])
-    return found, count
+    return sorted(counted, key=lambda pair: pair[0])
 
 
 def _count(connection: Connection, ids: Select[Any], most: int) -> int:
@@ -145,7 +142,7 @@ def _rows(
     query: ListQuery,
     piece: Piece,
     filters: Sequence[Filter],
-    rarest: tuple[Filter, int] | None,
+    counted: Sequence[tuple[int, Filter]],
     begin: Position | None,
     rows: int,
 ) -> list[Row]:
@@ -154,11 +151,12 @@ def _rows(
     def collected(from_: Sequence[Filter]) -> list[Row]:
         return _read(connection, collect(query, piece, filters, from_, after, rows))
 
-    if rarest is not None and rarest[1] <= FEW:
-        return collected([rarest[0]]) if rarest[1] else []
+    if counted and counted[0][0] <= FEW:
+        fewest, rarest = counted[0]
+        return collected([rarest]) if fewest else []
     found: list[list[Row]] = []
     for stream in piece.streams:
-        if rarest is None:
+        if not counted:
             found.append(_read(connection, walk(query, piece, stream, after, rows)))
             continue
         walked = walk(query, piece, stream, after, WALK)
@@ -167,10 +165,11 @@ def _rows(
             matching(query, piece, walked, filters, rows, keeps_order=connection.dialect.name == "sqlite"),
         )
         if len(part) < rows and _count(connection, walked.with_only_columns(t.entity_id), WALK) == WALK:
-            # Few rows meet all filters, or none does at this end of the order. Where no filter is rare, all of them
-            # together are: their ids are read from the indexes alone, and met, before any row is read.
-            together = [each for each in filters if each.narrows] if rarest[1] >= MANY else []
-            return collected(together or [rarest[0]])
+            # Few rows meet all filters, or none does at this end of the order. The ids of those that narrow are read from
+            # the indexes alone, and met, before any row is read: of the rare ones, or of all where none is rare.
+            narrow = [(count, each) for count, each in counted if each.narrows]
+            together = [each for count, each in narrow if count < MANY] or [each for _, each in narrow]
+            return collected(together or [counted[0][1]])
         found.append(part)
     return list(_merged(query, piece, found))[:rows]
 
