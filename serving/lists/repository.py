@@ -207,9 +207,13 @@ def acted_at(connection: Connection, entity: str, ids: Sequence[str]) -> dict[st
 
 
 def children_of(connection: Connection, entity: str, account: str, most: int) -> list[tuple[str, str | None]]:
-    """Id and name of the accounts or the leads that belong to an account, by id."""
+    """Id and name of the accounts or the leads that belong to an account, by id.
+
+    SQLite, left to itself, reads the profiles of all in the order of their ids: 200 ms among 1,000,000.
+    """
     asked = (
         select(profiles.c.entity_id, profiles.c.name)
+        .with_hint(profiles, "INDEXED BY profiles_of_parent", "sqlite")
         .where(profiles.c.parent_id == account, profiles.c.entity == entity)
         .order_by(profiles.c.entity_id)
         .limit(most)

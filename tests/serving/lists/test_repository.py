@@ -323,6 +323,26 @@ def test_children_are_found_by_their_parent(store: Store) -> None:
         assert repository.children_of(connection, "account", "top", 1) == [("a", None)]
 
 
+def test_children_are_read_by_an_index(filled: Store) -> None:
+    """Left to itself, SQLite goes through all profiles because they lie in the order that is asked for."""
+    if filled.dialect != "sqlite":
+        pytest.skip("Postgres knows how many rows a parent has")
+    executed: list[tuple[str, Any]] = []
+    event.listen(
+        filled.engine, "before_cursor_execute", lambda _c, _u, sql, values, _x, _m: executed.append((sql, values))
+    )
+    with filled.read() as connection:
+        repository.children_of(connection, "account", "top", 10)
+    (sql, values) = next(each for each in executed if each[0].startswith("SELECT"))
+    with filled.raw() as driver:
+        as_it_is, twin = (
+            [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {text}", values)]
+            for text in (sql, sql.replace("INDEXED BY profiles_of_parent", ""))
+        )
+    assert "profiles_of_parent" in as_it_is[0]
+    assert "profiles_of_parent" not in twin[0]
+
+
 def test_the_standing_is_that_of_the_first_model_with_a_score(store: Store) -> None:
     put(
         store,
