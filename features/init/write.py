@@ -33,8 +33,8 @@ class Written:
 def write_source(folder: Path, labels: Sequence[str], data: Path | None, zone: str, order: Order | None) -> Written:
     """Write a source for these systems into a new folder. Nothing is written unless all of it is.
 
-    Raises `UserMistake` when the folder is there and not empty, for an unknown template, and when no file gives accounts or leads;
-    `BadInput` with every file that cannot be read.
+    Raises `UserMistake` when the folder is there and not empty, and for an unknown template; `BadInput` with every file that cannot be
+    read, when no file gives accounts or leads, and with every table that two systems give.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserMistake(
@@ -50,6 +50,7 @@ def write_source(folder: Path, labels: Sequence[str], data: Path | None, zone: s
     if faults:
         raise BadInput(f"files in {str(data)!r}", faults)
     _require_entity(rendered, data)
+    _require_one_of_each(rendered)
     written = Written(folder)
     with writing_folder(folder) as partial:
         for each in rendered:
@@ -87,6 +88,26 @@ def _require_entity(rendered: Sequence[Rendered], data: Path | None) -> None:
         )
     ]
     raise BadInput("nothing was written", faults)
+
+
+def _require_one_of_each(rendered: Sequence[Rendered]) -> None:
+    """Systems that give the same table need a decision about which rows are the same, which nobody has taken yet."""
+    given: dict[str, list[str]] = {}
+    for each in rendered:
+        for table in each.tables:
+            given.setdefault(table, []).append(each.layout.label)
+    faults = [
+        Fault(
+            where=f"{table}.sql",
+            found=f"{' and '.join(labels)} give this table",
+            rule="one system gives a table: how records of two belong together is not decided by a template",
+            next_step=f"write each system into a folder of its own, then join the SELECTs of {table} in one file",
+        )
+        for table, labels in given.items()
+        if len(labels) > 1
+    ]
+    if faults:
+        raise BadInput("nothing was written", faults)
 
 
 def _left_out(rendered: Sequence[Rendered]) -> str:
