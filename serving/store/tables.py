@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from serving.store.text import SortedText, StoredText
 
-REVISION = "0015"
+REVISION = "0016"
 """The newest migration; the API and the worker start only on a store that has it."""
 
 metadata = MetaData()
@@ -155,11 +155,12 @@ latest_scores = Table(
     Column("first_text", StoredText, comment="the strongest reason as a sentence"),
     Column("acted_at", BigInteger, comment="copy of the profile's"),
     PrimaryKeyConstraint("model", "entity_id"),
-    # One index a sort; each also finds the rows of a rare filter. That of bands sorts by score, probability and band.
-    Index("latest_by_band", "model", "band", "probability", "entity_id"),
-    Index("latest_by_change", "model", "change", "entity_id"),
+    # One index a sort; each also finds the rows of a rare filter. That of bands sorts by score, probability and band. Those
+    # that each night rewrites anyway have band and theme behind: a list that is filtered by them reads only what it shows.
+    Index("latest_by_band", "model", "band", "probability", "entity_id", "first_theme"),
+    Index("latest_by_change", "model", "change", "entity_id", "band", "first_theme"),
     Index("latest_by_value", "model", "value", "entity_id"),
-    Index("latest_by_at_stake", "model", "at_stake", "entity_id"),
+    Index("latest_by_at_stake", "model", "at_stake", "entity_id", "band", "first_theme"),
     Index("latest_by_theme", "model", "first_theme", "entity_id"),
     Index("latest_by_no_score", "model", "no_score", "entity_id"),
     Index("latest_by_renewal", "model", "renewal_at", "entity_id"),

@@ -39,6 +39,7 @@ COMMANDS = {
     "features query": (READ, "sample accounts --data {data}"),
     "features build": (WRITE, f"{SOURCE} --entity lead --as-of {AS_OF} --out {{out}}/panel.parquet"),
     "features simulate": (WRITE, "--accounts 10 --leads 10 --days 100 --out {out}/sample"),
+    "features init": (WRITE, "{out}/source --from hubspot:export"),
     "training fit": (WRITE, f"churn-risk {SOURCE} --trials 1"),
     "training tune": (WRITE, f"churn-risk {SOURCE} --budget 5"),
     "training fit-table": (WRITE, "{table} --label plan --out {out}/scorer"),
@@ -87,6 +88,7 @@ FURTHER = {
 INTO_OUT = [
     "features build",
     "features simulate",
+    "features init",
     "training fit-table",
     "serving batch",
     "serving export",
