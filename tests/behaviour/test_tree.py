@@ -10,11 +10,13 @@ PACKAGES = ("features", "models", "training", "serving")
 ELSEWHERE = {
     "features/init/files.py": "tests/features/init/test_command.py",
     "features/init/layouts.py": "tests/features/init/test_templates.py",
+    "features/init/opening.py": "tests/features/init/test_hubspot_export.py",
     "features/init/render.py": "tests/features/init/test_templates.py",
     "features/init/template.py": "tests/features/init/test_templates.py",
     "features/init/times.py": "tests/features/init/test_templates.py",
     "features/init/values.py": "tests/features/init/test_templates.py",
     "features/init/write.py": "tests/features/init/test_command.py",
+    "features/sources/currency_codes.py": "tests/features/sources/test_money.py",
     "serving/page/entity_change.py": "tests/serving/page/test_entity.py",
     "serving/page/entity_view.py": "tests/serving/page/test_entity.py",
     "serving/page/entity_words.py": "tests/serving/page/test_entity.py",
