@@ -25,9 +25,7 @@ def init(*arguments: str | Path) -> str:
 
 class TestCommand:
     @pytest.mark.parametrize("system", ["salesforce", "hubspot"])
-    def test_an_export_is_written_and_checked_without_a_blocking_fault(
-        self, system: str, tmp_path: Path
-    ) -> None:
+    def test_an_export_is_written_and_checked_without_a_blocking_fault(self, system: str, tmp_path: Path) -> None:
         systems = os.environ.get("ACCOUNTSCORE_SYSTEMS")
         if not systems:
             pytest.skip("ACCOUNTSCORE_SYSTEMS is not set: rows as systems really give them are needed")

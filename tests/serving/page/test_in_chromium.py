@@ -37,6 +37,8 @@ PATHS = {
     "/ui/models": 200,
     "/ui/models/churn-risk": 200,
     "/ui/models/churn-risk/versions/2": 200,
+    "/ui/models/churn-risk/versions/1/signals": 200,
+    "/ui/models/churn-risk/versions/1/signals/number_0": 200,
     "/ui/status": 200,
     "/ui/status/audit?verify=now": 200,
     "/ui/nonsense": 404,
