@@ -21,7 +21,7 @@ CHANNELS: Vocabulary = {
     "partner": ("partners", "channel_partner", "partner_referral", "reseller", "resellers", "distributor", "var", "alliance"),
     "product": ("product_led", "plg", "in_product", "in_app", "self_serve", "self_service", "free_trial", "trial", "freemium"),
     "content": ("content_marketing", "blog", "ebook", "e_book", "whitepaper", "white_paper", "newsletter", "podcast"),
-    "paid_search": ("paid", "ppc", "sem", "cpc", "search_ads", "google_ads", "adwords", "google_adwords", "bing_ads", "search_engine_marketing"),
+    "paid_search": ("paid", "ppc", "sem", "cpc", "search_ads", "google_ads", "adwords", "ad_words", "google_adwords", "google_ad_words", "bing_ads", "search_engine_marketing"),
     "social": ("social_media", "paid_social", "organic_social", "linkedin", "linked_in", "facebook", "instagram", "twitter", "xing"),
     "webinar": ("webinars", "online_event", "virtual_event", "web_seminar"),
     "marketplace": ("marketplaces", "market_place", "app_store", "appexchange", "app_exchange", "aws_marketplace", "amazon", "alibaba"),
