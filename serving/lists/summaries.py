@@ -28,7 +28,7 @@ from serving.store.tables import decisions
 log = logging.getLogger("serving.lists")
 WAIT_SECONDS = 0.1
 """How long a page waits for a count: a store of 5,000 entities takes 0.05 s."""
-FIRST_WAIT_SECONDS = 0.2
+FIRST_WAIT_SECONDS = 1.0
 """How long it waits while there is nothing to show instead."""
 REST = 10
 """After a count that took n seconds none begins for so many times n, so that counting takes a tenth of a processor at most. An
