@@ -56,7 +56,7 @@ test: setup ## All tests but the long sweeps: 12 to 25 minutes on 2 cores, or th
 test-quick: setup ## Under a minute: the tests that start no server and no process, learn nothing and read no company
 	$(RUN) -m pytest -m quick -n $(WORKERS)
 
-walk: setup ## Run every command of README.md on a small company, in a folder of its own
+walk: setup ## Run the commands of README.md but those that train, on a small company, in a folder of its own
 	$(RUN) -m pytest -q -m slow tests/behaviour/test_walk.py -k 'not whole'
 
 test-full: setup ## All tests, the long kill sweeps included

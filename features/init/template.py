@@ -24,7 +24,6 @@ Has = Callable[[str], bool]
 
 _DIRECTIVE = re.compile(r"^\s*--! ?(.*)$")
 _LINE = re.compile(r"^(.*?)\s*--\? ?(.+)$")
-_ALONE = re.compile(r"^\s*$")
 
 
 @dataclass(frozen=True)

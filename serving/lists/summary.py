@@ -129,8 +129,7 @@ _SUMS = (func.count(), func.sum(t.probability), func.sum(t.value), func.sum(t.at
 
 
 def _rows(*columns: Any) -> Select[Any]:
-    """A query that reads the table from its beginning to its end: by an index SQLite would look up each row."""
-    return select(*columns).select_from(latest_scores).with_hint(latest_scores, "NOT INDEXED", "sqlite")
+    return select(*columns).select_from(latest_scores)
 
 
 def _sums(row: Any) -> Sums:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from serving.page.formats import number
 
@@ -310,24 +310,3 @@ def _shortened(text: str, longest: int) -> str:
     'number o…'
     """
     return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-__all__ = [
-    "Bar",
-    "Point",
-    "Step",
-    "Table",
-    "bars",
-    "curve",
-    "effect",
-    "escape",
-    "figure",
-    "gauge",
-    "history",
-    "interval",
-    "place",
-    "share",
-    "spark",
-    "spread",
-    "strength",
-]

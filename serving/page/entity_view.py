@@ -239,8 +239,6 @@ class Fact:
 
 def facts(entity: str, names: Sequence[str], values: Mapping[str, Value], money: Money) -> list[Fact]:
     """Stored signals as facts, those that have a value."""
-    from serving.page.entity_words import catalog
-
     known = catalog(entity)
     return [
         Fact(label_of(name, known[name].label), value_text(known[name].unit, values[name], money))

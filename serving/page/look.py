@@ -15,6 +15,7 @@ from serving.page import charts, formats
 from serving.page.formats import Formats
 from serving.page.static import address
 from serving.sign_in.next_path import HOME, SIGN_IN, SIGN_OUT
+from serving.sign_in.pages import OF_PAGES, environment_of
 from serving.sign_in.visit import visit_of
 from serving.state import AppState, state_of
 
@@ -26,12 +27,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-HEADERS = {
-    "content-security-policy": POLICY,
-    "cache-control": "no-store",
-    # Not no-referrer: a browser would then send forms with `Origin: null`.
-    "referrer-policy": "same-origin",
-}
+HEADERS = {**OF_PAGES, "content-security-policy": POLICY}
 DONE: Mapping[str, str] = {
     "override": "Your judgement stands beside the score.",
     "withdrawn": "It is withdrawn.",
@@ -45,15 +41,7 @@ DONE: Mapping[str, str] = {
 @cache
 def environment() -> Environment:
     """The templates, with what each of them may call."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    made = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    made = environment_of(FOLDER)
     made.filters |= {
         "percent": formats.percent,
         "number": formats.number,
@@ -70,11 +58,10 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
     """A page inside the frame: navigation, who is signed in, what was done last.
 
     A template has, besides `values`: `visitor` (None for a stranger), `token` of forms, `models` (name, title, entity and whether
-    it is live), `here` (path and query), `done`, and the filters `money`, `date` and `moment` of the installation.
+    it is live), `here` (path), `query`, `done`, and the functions `money`, `date` and `moment` of the installation.
     """
     state = state_of(request)
-    visit = visit_of(request) if "accountscore.visit" in request.scope else None
-    visitor = visit.visitor if visit else None
+    visitor = visit_of(request).visitor
     own = formats_of(state)
     frame = {
         "visitor": visitor,

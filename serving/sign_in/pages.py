@@ -25,17 +25,22 @@ OF_PAGES = {
 }
 
 
-@cache
-def _environment() -> Environment:
+def environment_of(folder: Path) -> Environment:
+    """Templates of a folder: escaped, and a name that nobody gave is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+@cache
+def _environment() -> Environment:
+    return environment_of(FOLDER)
 
 
 def page(template: str, status: int = 200, cookies: tuple[str, ...] = (), **values: Any) -> Response:
